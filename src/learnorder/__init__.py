@@ -1,0 +1,1 @@
+"""What does my network learn first, and how does the learning rate decide that?"""

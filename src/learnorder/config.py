@@ -1,0 +1,245 @@
+"""The configuration of one run: frozen, checked when built, equal to its JSON form.
+
+Nothing here imports torch, so that the command line can show help and check settings at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from learnorder.errors import ConfigError
+from learnorder.schedules import Schedule
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which images, and how they are cut to size."""
+
+    source: str = "digits"
+    """digits (ships with scikit-learn, 8×8), hub:NAME or hub:NAME:CONFIG (an image-classification
+    set of the Hugging Face hub, or a local folder of that form), parquet:DIR (train*.parquet and
+    test*.parquet in the hub's schema), folder:DIR (one folder of images per class, below train/
+    and test/ where there are both)."""
+    train_examples: int | None = None
+    """Size of a stratified subset of the training images; null takes all."""
+    evaluation_examples: int | None = None
+    """Size of a stratified subset of the images evaluated on; null takes all."""
+    resolution: int | None = None
+    """Side in pixels that images are brought to by area averaging; null keeps their own."""
+    evaluate_on: Literal["test", "validation"] = "test"
+    """The split that accuracies are measured on. Settings are chosen on validation only."""
+    validation_share: float = 0.0
+    """Share of the training images held out, stratified, as the validation split."""
+    normalization: Literal["train", "cifar"] = "train"
+    """Channel mean and standard deviation: the training images' own, or CIFAR's as published."""
+    subset_seed: int = 0
+    """Seed of the subsets and splits; one value serves all seeds of an experiment."""
+    image_column: str | None = None
+    """Column that holds the images; null finds the only image column."""
+    label_column: str | None = None
+    """Column that holds the labels; null finds the only class-label column."""
+
+    def __post_init__(self) -> None:
+        for name in ("train_examples", "evaluation_examples", "resolution"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"data.{name}", value, "Give at least 1, or null for all.")
+        if not 0 <= self.validation_share < 1:
+            raise ConfigError("data.validation_share", self.validation_share, "Give [0, 1).")
+        if self.evaluate_on == "validation" and self.validation_share == 0:
+            raise ConfigError(
+                "data.validation_share",
+                self.validation_share,
+                "evaluate_on is validation, so a share must be held out, e.g. 0.2.",
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Which network."""
+
+    name: str = "WideResNet"
+    """WideResNet, ConvNet or MLP of learnorder.models, or the dotted import path of an nn.Module
+    class or of a function that returns one, e.g. my_package.nets.Net."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Its arguments, e.g. {depth: 16, widen_factor: 1}. num_classes, in_channels and image_size
+    are passed too where its signature has them."""
+
+
+@dataclass(frozen=True)
+class PatchConfig:
+    """The memorisable patch planted in the images (paper, section 6.2).
+
+    An eligible image of class c carries the pattern z ± ζ_c in place of its own pixels, in
+    normalised units; z ~ z_scale · N(0, 1) is one for all classes and ζ_c ~ U[−contrast, contrast]
+    one for each. The sign is drawn at each access, so no linear function of the patch tells the
+    classes apart. With probability patch_only_share the rest of the image is zero and the pattern
+    is z ± a·ζ_c with a = patch_only_amplitude · U[0, 1].
+    """
+
+    eligible_share: float = 0.0
+    """Share of the images that can carry the patch, fixed per image; 0 plants none."""
+    patch_only_share: float = 0.2
+    """Share of an eligible image's accesses that show the pattern alone, on zeros."""
+    size: int = 7
+    """Side of the square patch in pixels."""
+    top: int | None = None
+    """First row of the patch, from 0; null centres it."""
+    left: int | None = None
+    """First column of the patch, from 0; null centres it."""
+    z_scale: float = 1.25
+    """Standard deviation of the shared pattern z, in normalised units."""
+    contrast: float = 0.1
+    """Half-width of the uniform class pattern ζ_c, in normalised units."""
+    patch_only_amplitude: float = 1.75
+    """Upper end of the uniform amplitude of ζ_c where the pattern stands alone."""
+
+    def __post_init__(self) -> None:
+        for name in ("eligible_share", "patch_only_share"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"patch.{name}", value, "A share lies in [0, 1].")
+        for name in ("z_scale", "contrast", "patch_only_amplitude"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ConfigError(f"patch.{name}", value, "Give a value ≥ 0.")
+        if self.size < 1:
+            raise ConfigError("patch.size", self.size, "A patch has at least 1 pixel a side.")
+
+    @property
+    def planted(self) -> bool:
+        """Whether any image carries the patch."""
+        return self.eligible_share > 0
+
+
+@dataclass(frozen=True)
+class NoiseConfig:
+    """Gaussian noise added to the input of every activation, in training only."""
+
+    level: Schedule = Schedule(0.0)  # noqa: RUF009 - Schedule is frozen
+    """Standard deviation of the noise; initial 0 is none."""
+    shared: bool = True
+    """One map per place and step for the whole batch and all channels (the paper's), or
+    independent noise for each unit."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The optimiser (SGD) and the length of the run."""
+
+    epochs: int = 60
+    """Passes over the training images."""
+    batch_size: int = 128
+    """Images in a step; the last step of an epoch takes what is left."""
+    momentum: float = 0.9
+    """SGD momentum."""
+    nesterov: bool = True
+    """Nesterov momentum."""
+    weight_decay: float = 5e-4
+    """L2 coefficient, on all parameters."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the forward pass: bf16 is faster where the machine has it."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"training.{name}", getattr(self, name), "Give at least 1.")
+        if not 0 <= self.momentum < 1:
+            raise ConfigError("training.momentum", self.momentum, "Give a value in [0, 1).")
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError(
+                "training.nesterov", True, "Nesterov needs training.momentum > 0, e.g. 0.9."
+            )
+        if not self.weight_decay >= 0:
+            raise ConfigError("training.weight_decay", self.weight_decay, "Give a value ≥ 0.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides the numbers of one run, the seed included."""
+
+    data: DataConfig = DataConfig()  # noqa: RUF009 - frozen
+    """The images."""
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The network."""
+    patch: PatchConfig = PatchConfig()  # noqa: RUF009 - frozen
+    """The planted patch."""
+    training: TrainingConfig = TrainingConfig()  # noqa: RUF009 - frozen
+    """The optimiser."""
+    learning_rate: Schedule = Schedule(0.1)  # noqa: RUF009 - frozen
+    """The learning rate over the epochs."""
+    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
+    """Noise before the activations."""
+    seed: int = 0
+    """Decides initial weights, pattern, eligible images, data order and noise."""
+
+    def __post_init__(self) -> None:
+        self.learning_rate.check("learning_rate", self.training.epochs)
+        self.noise.level.check("noise.level", self.training.epochs)
+        if self.learning_rate.initial == 0:
+            raise ConfigError("learning_rate.initial", 0, "Nothing trains at 0; give e.g. 0.1.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists and scalars, as written to a run's manifest."""
+        return to_dict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> RunConfig:
+        """Build a configuration from :meth:`to_dict`'s form; absent fields take their defaults.
+
+        Raises:
+            ConfigError: An unknown field, a value of the wrong type, or one out of range.
+        """
+        return from_dict(RunConfig, values)
+
+
+Config = TypeVar("Config")
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Return a config dataclass as nested dicts and lists that JSON and YAML can hold."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return value
+
+    return plain(dataclasses.asdict(config))
+
+
+@functools.cache
+def _parser(kind: type) -> ArgumentParser:
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind)
+    return parser
+
+
+def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build the config dataclass ``kind`` from nested mappings, checking names, types and ranges.
+
+    Raises:
+        ConfigError: An unknown field, a value of the wrong type, or one out of range.
+    """
+    from jsonargparse import ArgumentError, Namespace
+
+    parser = _parser(kind)
+    try:
+        parsed = parser.instantiate(parser.parse_object(dict(values)))
+    except (ArgumentError, TypeError, KeyError) as error:
+        if isinstance(cause := error.__cause__, ConfigError):
+            raise cause from None
+        raise ConfigError(kind.__name__, dict(values), " ".join(str(error).split())) from None
+    fields = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
+    assert not any(isinstance(value, Namespace) for value in fields.values())
+    return kind(**fields)

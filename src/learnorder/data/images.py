@@ -1,0 +1,147 @@
+"""Images as one uint8 tensor with labels, and the splits an experiment uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnorder.config import DataConfig
+from learnorder.data.sources import RawImages, load_source
+from learnorder.data.splits import stratified_order
+from learnorder.errors import ConfigError, DataError
+
+CIFAR_MEAN = tuple(value / 255 for value in (125.3, 123.0, 113.9))
+CIFAR_STD = tuple(value / 255 for value in (63.0, 62.1, 66.7))
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images and their labels.
+
+    Attributes:
+        pixels: uint8 [N, H, W, C].
+        labels: int64 [N], from 0.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: Tensor) -> Images:
+        return Images(self.pixels[index], self.labels[index])
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """The images of an experiment: trained on, and evaluated on.
+
+    Attributes:
+        train: Training images.
+        evaluation: Images of the test or the validation split.
+        class_names: Name of each label.
+        mean: Channel means in [0, 1], for normalisation.
+        std: Channel standard deviations in [0, 1].
+    """
+
+    train: Images
+    evaluation: Images
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @property
+    def channels(self) -> int:
+        """Number of channels, C."""
+        return self.train.pixels.shape[3]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return (self.train.pixels.shape[1], self.train.pixels.shape[2])
+
+
+def load_images(config: DataConfig) -> ImageData:
+    """Read, split and cut the images of a configuration.
+
+    The training images are put in one stratified random order: the subset trained on is its
+    beginning and the validation split its end, so that a run judged on validation and a run judged
+    on test train on the same images where both fit.
+
+    Raises:
+        DataError: Missing, unreadable or unfit data.
+        ConfigError: Sizes that the data cannot meet.
+    """
+    raw = load_source(config)
+    train_order = stratified_order(raw.train_labels, config.subset_seed)
+    held_out = round(config.validation_share * len(train_order))
+    available = len(train_order) - held_out
+    train = train_order[: _size("train_examples", config.train_examples, available)]
+    if config.evaluate_on == "validation":
+        pool = train_order[len(train_order) - held_out :]
+        split = "train"
+    else:
+        pool = stratified_order(raw.test_labels, config.subset_seed)
+        split = "test"
+    evaluation = pool[: _size("evaluation_examples", config.evaluation_examples, len(pool))]
+
+    train_images = Images(raw.decode("train", train), raw.train_labels[train])
+    labels = (raw.train_labels if split == "train" else raw.test_labels)[evaluation]
+    evaluation_images = Images(raw.decode(split, evaluation), labels)
+    _check_labels(raw, train_images, evaluation_images)
+    mean, std = _statistics(config, train_images.pixels)
+    return ImageData(train_images, evaluation_images, raw.class_names, mean, std)
+
+
+def _size(field: str, wanted: int | None, available: int) -> int:
+    if wanted is not None and wanted > available:
+        raise ConfigError(
+            f"data.{field}",
+            wanted,
+            f"The data has {available} images for it (after what validation_share holds out): "
+            f"give at most {available}, or null for all.",
+        )
+    return available if wanted is None else wanted
+
+
+def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
+    classes = len(raw.class_names)
+    if classes < 2 or len(train.labels.unique()) < 2:
+        raise DataError(
+            f"{raw.name}: its training images are all of one class. Patterns are told apart by "
+            "class, so give data with at least two, one folder or label value for each."
+        )
+    for images in (train, evaluation):
+        low, high = int(images.labels.min()), int(images.labels.max())
+        if low < 0 or high >= classes:
+            raise DataError(
+                f"{raw.name}: labels run from {low} to {high} but there are {classes} class "
+                f"names. Labels must be whole numbers from 0 to {classes - 1}."
+            )
+
+
+def _statistics(
+    config: DataConfig, pixels: Tensor
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if config.normalization == "cifar":
+        if pixels.shape[3] != 3:
+            raise ConfigError("data.normalization", "cifar", "The images have one channel: train.")
+        return CIFAR_MEAN, CIFAR_STD
+    count = pixels[..., 0].numel()
+    mean, std = [], []
+    for channel in range(pixels.shape[3]):
+        histogram = torch.bincount(pixels[..., channel].flatten().long(), minlength=256).double()
+        values = torch.arange(256, dtype=torch.float64) / 255
+        mu = (histogram @ values / count).item()
+        variance = (histogram @ (values - mu) ** 2 / count).item()
+        mean.append(mu)
+        std.append(max(variance**0.5, 1 / 255))
+    return tuple(mean), tuple(std)

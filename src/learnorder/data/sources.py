@@ -1,0 +1,287 @@
+"""Where images come from: scikit-learn's digits, the Hugging Face hub, Parquet, class folders.
+
+Every source gives labels at once and decodes only the images asked for. Nothing here reads a
+pickle or runs a loading script.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from learnorder.config import DataConfig
+from learnorder.data.splits import stratified_order
+from learnorder.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import datasets
+
+DIGITS_TRAIN = 1200
+"""Digits has no split of its own: a stratified 1,200 of its 1,797 images are for training."""
+
+TEST_SHARE = 0.2
+"""Other data without a split of its own: this stratified share is held out as the test split."""
+
+
+@dataclass(frozen=True)
+class RawImages:
+    """A source, opened.
+
+    Attributes:
+        name: The source as configured, for messages.
+        class_names: Name of each label.
+        train_labels: int64 [N].
+        test_labels: int64 [M].
+        decode: ``decode("train" | "test", indices)`` returns uint8 [len(indices), H, W, C].
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train_labels: Tensor
+    test_labels: Tensor
+    decode: Callable[[str, Tensor], Tensor]
+
+
+def load_source(config: DataConfig) -> RawImages:
+    """Open the source that ``config.source`` names.
+
+    Raises:
+        ConfigError: A source of unknown form.
+        DataError: Missing or unreadable data, or a column that is not there.
+    """
+    if config.source == "digits":
+        return _digits(config)
+    kind, _, place = config.source.partition(":")
+    openers = {"hub": _open_hub, "parquet": _open_parquet, "folder": _open_folder}
+    if kind not in openers or not place:
+        raise ConfigError(
+            "data.source",
+            config.source,
+            "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR or folder:DIR.",
+        )
+    return _from_splits(config, openers[kind](place))
+
+
+# --- scikit-learn's digits --------------------------------------------------------------------
+
+
+def _digits(config: DataConfig) -> RawImages:
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    grey = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
+    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    order = stratified_order(labels, seed=0)
+    members = {"train": order[:DIGITS_TRAIN], "test": order[DIGITS_TRAIN:]}
+
+    def decode(split: str, index: Tensor) -> Tensor:
+        chosen = grey[members[split][index].numpy()]
+        return _stack(
+            len(chosen), lambda i: Image.fromarray(chosen[i]), lambda i: f"digit {i}", config
+        )
+
+    names = tuple(str(name) for name in bunch.target_names)
+    train, test = (labels[members[split]] for split in ("train", "test"))
+    return RawImages("digits", names, train, test, decode)
+
+
+# --- Hugging Face datasets: the hub, Parquet files, image folders -----------------------------
+
+
+def _open_hub(place: str) -> datasets.DatasetDict:
+    import datasets
+
+    name, _, configuration = place.partition(":")
+    try:
+        return _load_dataset(name, configuration or None)
+    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+        raise DataError(
+            f"hub:{place} could not be opened: {_one_line(error)}. Check the name (as on the hub, "
+            "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
+            "Parquet opens with parquet:DIR."
+        ) from error
+
+
+def _open_folder(place: str) -> datasets.DatasetDict:
+    folder = _existing_folder("folder", place)
+    if not any(path.is_dir() for path in folder.iterdir()):
+        raise DataError(
+            f"folder:{place}: there are no folders in it. Put each class's images into a folder "
+            "named after the class, e.g. cat/1.png, or below train/ and test/."
+        )
+    try:
+        return _load_dataset("imagefolder", data_dir=str(folder))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise DataError(
+            f"folder:{place} could not be read as class folders: {_one_line(error)}."
+        ) from error
+
+
+def _load_dataset(*args: Any, **kwargs: Any) -> datasets.DatasetDict:
+    import datasets
+
+    datasets.disable_progress_bars()
+    loaded = datasets.load_dataset(*args, **kwargs)
+    assert isinstance(loaded, datasets.DatasetDict)
+    return loaded
+
+
+def _open_parquet(place: str) -> datasets.DatasetDict:
+    import datasets
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = _existing_folder("parquet", place)
+    splits = {}
+    for split in ("train", "test"):
+        files = sorted(folder.glob(f"**/{split}*.parquet"))
+        if not files:
+            continue
+        try:
+            table = pa.concat_tables([pq.read_table(file) for file in files])
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(
+                f"parquet:{place}: {files[0].name} and the like could not be read: "
+                f"{_one_line(error)}. Fetch the files again."
+            ) from error
+        splits[split] = datasets.Dataset(table)
+    if "train" not in splits:
+        raise DataError(
+            f"parquet:{place}: no train*.parquet in it. Give the folder that holds files named "
+            "train*.parquet and test*.parquet, as the hub lays them out."
+        )
+    return datasets.DatasetDict(splits)
+
+
+def _existing_folder(kind: str, place: str) -> Path:
+    folder = Path(place).expanduser()
+    if not folder.is_dir():
+        raise DataError(
+            f"{kind}:{place}: there is no such folder. Give a folder that exists, absolute or "
+            "from where the command is run."
+        )
+    return folder
+
+
+def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
+    import datasets
+
+    train = splits["train"] if "train" in splits else next(iter(splits.values()))
+    image_column = _column(config, train, "image", datasets.Image, ("image", "img"))
+    label_column = _column(config, train, "label", datasets.ClassLabel, ("label", "fine_label"))
+    test = splits.get("test", splits.get("validation"))
+    if test is None or test is train:
+        order = stratified_order(_labels(config.source, label_column, train), seed=0).tolist()
+        held_out = round(TEST_SHARE * len(order))
+        train, test = train.select(order[held_out:]), train.select(order[:held_out])
+    encoded = {
+        name: split.cast_column(image_column, datasets.Image(decode=False))
+        for name, split in (("train", train), ("test", test))
+    }
+    labels = {
+        name: _labels(config.source, label_column, split) for name, split in encoded.items()
+    }
+
+    def decode(split: str, index: Tensor) -> Tensor:
+        rows = encoded[split].select(index.tolist())[image_column]
+        return _stack(
+            len(rows),
+            lambda i: _open_image(rows[i]),
+            lambda i: f"{config.source}, {rows[i].get('path') or f'{split} row {index[i]}'}",
+            config,
+        )
+
+    feature = train.features[label_column]
+    if isinstance(feature, datasets.ClassLabel):
+        names = tuple(feature.names)
+    else:
+        names = tuple(str(value) for value in range(int(labels["train"].max()) + 1))
+    return RawImages(config.source, names, labels["train"], labels["test"], decode)
+
+
+def _column(
+    config: DataConfig,
+    split: datasets.Dataset,
+    role: str,
+    feature: type,
+    usual: tuple[str, ...],
+) -> str:
+    given = getattr(config, f"{role}_column")
+    if given is not None:
+        if given not in split.column_names:
+            raise ConfigError(
+                f"data.{role}_column", given, f"{config.source} has {split.column_names}."
+            )
+        return given
+    fitting = [name for name, kind in split.features.items() if isinstance(kind, feature)]
+    found = fitting if len(fitting) == 1 else [n for n in usual if n in split.column_names]
+    if not found:
+        raise DataError(
+            f"{config.source}: no {role} column found among {split.column_names}. "
+            f"Name it with --data.{role}_column."
+        )
+    return found[0]
+
+
+def _labels(source: str, column: str, split: datasets.Dataset) -> Tensor:
+    values = split.with_format("numpy", columns=[column])[:][column]
+    if not np.issubdtype(values.dtype, np.integer):
+        raise DataError(
+            f"{source}: column {column!r} holds {values.dtype} values; labels must be whole "
+            "numbers without gaps. Name another column with --data.label_column."
+        )
+    return torch.from_numpy(values.astype(np.int64))
+
+
+# --- Decoding ---------------------------------------------------------------------------------
+
+
+def _open_image(encoded: dict[str, Any]) -> Image.Image:
+    data = encoded["bytes"]
+    return Image.open(io.BytesIO(data) if data is not None else encoded["path"])
+
+
+def _stack(
+    count: int,
+    open_image: Callable[[int], Image.Image],
+    describe: Callable[[int], str],
+    config: DataConfig,
+) -> Tensor:
+    """Decode ``count`` images into uint8 [count, H, W, 3], brought to ``config.resolution``."""
+    if count == 0:
+        raise DataError(f"{config.source}: there are no images in a split that is needed.")
+    size = None if config.resolution is None else (config.resolution, config.resolution)
+    stacked: np.ndarray | None = None
+    for i in range(count):
+        try:
+            image = open_image(i).convert("RGB")
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise DataError(
+                f"{describe(i)}: not a readable image ({_one_line(error)}). Replace or remove it."
+            ) from error
+        if size is not None and image.size != size:
+            image = image.resize(size, Image.Resampling.BOX)
+        pixels = np.asarray(image)
+        if stacked is None:
+            stacked = np.empty((count, *pixels.shape), np.uint8)
+        if pixels.shape != stacked.shape[1:]:
+            raise DataError(
+                f"{describe(i)}: {pixels.shape[1]}×{pixels.shape[0]} pixels where the images "
+                f"before it have {stacked.shape[2]}×{stacked.shape[1]}. Images of mixed sizes "
+                "are brought to one with --data.resolution, e.g. --data.resolution 32."
+            )
+        stacked[i] = pixels
+    assert stacked is not None
+    return torch.from_numpy(stacked)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

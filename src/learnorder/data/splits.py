@@ -1,0 +1,32 @@
+"""Stratified random orders, from which subsets and splits are cut."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from learnorder.seeding import generator
+
+
+def stratified_order(labels: Tensor, seed: int) -> Tensor:
+    """Return a random order of the examples in which every stretch has each class's share.
+
+    Args:
+        labels: int64 [N].
+        seed: Decides the order.
+
+    Returns:
+        Indices, int64 [N].
+
+    >>> labels = torch.tensor([0] * 6 + [1] * 3)
+    >>> labels[stratified_order(labels, seed=0)[:3]].sum().item()
+    1
+    """
+    drawing = generator(seed, "stratified order")
+    key = torch.empty(len(labels), dtype=torch.float64)
+    for value in labels.unique():
+        members = (labels == value).nonzero().squeeze(1)
+        rank = torch.randperm(len(members), generator=drawing).double()
+        offset = torch.rand(len(members), generator=drawing, dtype=torch.float64)
+        key[members] = (rank + offset) / len(members)
+    return key.argsort()

@@ -1,0 +1,60 @@
+"""Errors a user can meet, and what each asks of them.
+
+::
+
+    LearnOrderError
+    ├── ConfigError      a setting is out of range or contradicts another    exit code 2
+    ├── DataError        data is missing, unreadable or unfit                exit code 2
+    ├── RunFolderError   a run folder is missing, damaged, or of another run exit code 2
+    └── Interrupted      a signal stopped the run; its checkpoint is written exit code 128 + signal
+
+Each message is one paragraph: the field or file, the value found, what is allowed, what to do.
+"""
+
+from __future__ import annotations
+
+import signal
+
+
+class LearnOrderError(Exception):
+    """Base of all errors that learnorder raises on purpose."""
+
+    exit_code = 2
+
+
+class ConfigError(LearnOrderError, ValueError):
+    """A setting is out of range or contradicts another.
+
+    Args:
+        field: The setting's dotted name, as on the command line without ``--``.
+        value: The value given.
+        remedy: What is allowed, and an example of it.
+    """
+
+    def __init__(self, field: str, value: object, remedy: str) -> None:
+        super().__init__(f"{field}: got {value!r}. {remedy}")
+        self.field = field
+        self.value = value
+        self.remedy = remedy
+
+
+class DataError(LearnOrderError):
+    """Data is missing, unreadable or unfit for the experiment."""
+
+
+class RunFolderError(LearnOrderError):
+    """A run folder is missing, damaged, in use, or belongs to another configuration."""
+
+
+class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an error
+    """A signal stopped the run after its checkpoint was written.
+
+    Args:
+        signal_number: The signal, for instance ``signal.SIGINT``.
+        message: How to continue.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(f"{signal.Signals(signal_number).name}: {message}")
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number

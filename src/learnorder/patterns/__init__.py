@@ -1,0 +1,21 @@
+"""Memorisable patterns planted in images, and the sets that show who learned them."""
+
+from learnorder.patterns.evaluation import (
+    EvaluationSet,
+    Reliance,
+    evaluation_sets,
+    measure_reliance,
+)
+from learnorder.patterns.patch import Draw, Group, Patch, draw_accesses, draw_eligible
+
+__all__ = [
+    "Draw",
+    "EvaluationSet",
+    "Group",
+    "Patch",
+    "Reliance",
+    "draw_accesses",
+    "draw_eligible",
+    "evaluation_sets",
+    "measure_reliance",
+]

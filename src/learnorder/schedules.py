@@ -1,0 +1,115 @@
+"""Schedules of the learning rate and of the noise level over the epochs of a run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from learnorder.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A value over training: a product of factors, each absent unless it is asked for.
+
+    In epoch e (counted from 1) at the fraction φ ∈ [0, 1) of that epoch, with t = e − 1 + φ of the
+    run's E epochs passed, the value is
+
+        initial · min(1, (t + 1/S) / warmup_epochs) · step_factor^k · decay^(e − 1) · c,
+
+    where k counts the ``step_epochs`` that are ≤ e, S is the number of steps in an epoch, and
+    c = (1 + cos(π t / E)) / 2 with ``cosine``, else 1. Steps and decay change the value at the start
+    of an epoch, as in the published recipes; warm-up and cosine change it at every step.
+
+    >>> anneal = Schedule(0.1, step_epochs=(30,), step_factor=0.04)
+    >>> anneal.at(29), anneal.at(30)
+    (0.1, 0.004)
+    >>> Schedule(0.4, decay=0.995).at(3)
+    0.39601...
+    >>> Schedule(1.0, cosine=True).at(6, epochs=10)
+    0.5
+    """
+
+    initial: float
+    """Value at the start (after the warm-up, where there is one)."""
+    step_epochs: tuple[int, ...] = ()
+    """Epochs, counted from 1, at whose start the value is multiplied by step_factor."""
+    step_factor: float | None = None
+    """Factor at each of step_epochs, in [0, 1): 0.04 anneals, 0 switches off."""
+    decay: float = 1.0
+    """Factor from each epoch to the next, in (0, 1]; 1 is none."""
+    cosine: bool = False
+    """Multiply by half a cosine wave, from 1 at the start to 0 at the end of the run."""
+    warmup_epochs: float = 0.0
+    """Epochs over which the value rises linearly to initial; 0 is none."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step_epochs", tuple(self.step_epochs))
+        if not (math.isfinite(self.initial) and self.initial >= 0):
+            raise ConfigError("initial", self.initial, "A schedule starts at a finite value ≥ 0.")
+        if not 0 < self.decay <= 1:
+            raise ConfigError("decay", self.decay, "Give a factor in (0, 1]; 1 means no decay.")
+        if not self.warmup_epochs >= 0:
+            raise ConfigError("warmup_epochs", self.warmup_epochs, "Give 0 (none) or more epochs.")
+        if bool(self.step_epochs) != (self.step_factor is not None):
+            raise ConfigError(
+                "step_factor",
+                self.step_factor,
+                f"step_epochs is {list(self.step_epochs)}: a step needs both its epochs and its "
+                "factor, e.g. step_epochs [30] and step_factor 0.04; no step needs neither.",
+            )
+        if self.step_factor is not None and not 0 <= self.step_factor < 1:
+            raise ConfigError("step_factor", self.step_factor, "A step lowers: give [0, 1).")
+        if list(self.step_epochs) != sorted(set(self.step_epochs)):
+            raise ConfigError("step_epochs", self.step_epochs, "Give rising, distinct epochs.")
+
+    def check(self, field: str, epochs: int) -> None:
+        """Refuse a schedule that cannot happen in a run of this many epochs.
+
+        Args:
+            field: The schedule's dotted name, for the error.
+            epochs: The run's length.
+
+        Raises:
+            ConfigError: A step outside epochs 2 … ``epochs``, or a warm-up that never ends.
+        """
+        outside = [e for e in self.step_epochs if not 2 <= e <= epochs]
+        if outside:
+            raise ConfigError(
+                f"{field}.step_epochs",
+                list(self.step_epochs),
+                f"The run has {epochs} epochs, so a step at epoch {outside[0]} cannot happen. "
+                f"Give epochs from 2 to {epochs}, or lengthen the run with --training.epochs.",
+            )
+        if self.warmup_epochs >= epochs:
+            raise ConfigError(
+                f"{field}.warmup_epochs",
+                self.warmup_epochs,
+                f"The run has {epochs} epochs: the warm-up must be shorter.",
+            )
+
+    def at(self, epoch: int, step: int = 0, steps: int = 1, *, epochs: int | None = None) -> float:
+        """Return the value in force.
+
+        Args:
+            epoch: Counted from 1.
+            step: Counted from 0 within the epoch.
+            steps: The number of steps in an epoch.
+            epochs: The run's length; only ``cosine`` needs it.
+        """
+        passed = epoch - 1 + step / steps
+        value = self.initial * self.decay ** (epoch - 1)
+        if self.step_factor is not None:
+            value *= self.step_factor ** sum(e <= epoch for e in self.step_epochs)
+        if self.warmup_epochs > 0:
+            value *= min(1.0, (passed + 1 / steps) / self.warmup_epochs)
+        if self.cosine:
+            if epochs is None:
+                raise ConfigError("epochs", epochs, "A cosine schedule needs the run's length.")
+            value *= (1 + math.cos(math.pi * passed / epochs)) / 2
+        return value
+
+    @property
+    def anneal_epoch(self) -> int | None:
+        """The first epoch after a step, or None where nothing steps."""
+        return self.step_epochs[0] if self.step_epochs else None

@@ -1,0 +1,106 @@
+"""Batches of a run: order, patches and normalisation, assembled on the device a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnorder.config import RunConfig
+from learnorder.data import ImageData, Images
+from learnorder.patterns import Draw, EvaluationSet, Patch, draw_accesses, draw_eligible
+from learnorder.seeding import generator
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images as the network sees them.
+
+    Attributes:
+        images: Normalised and planted, float32 [B, C, H, W] in channels-last memory order.
+        labels: int64 [B].
+        group: What each example shows, values of ``Group``, int64 [B].
+    """
+
+    images: Tensor
+    labels: Tensor
+    group: Tensor
+
+
+class Batches:
+    """All batches of a run, fixed by its configuration and seed.
+
+    The order and the draws of an epoch depend on the seed and the epoch alone: arms of one seed see
+    the same images with the same patterns in the same order, and any epoch can be entered anywhere.
+
+    Args:
+        config: The run.
+        data: Its images.
+        device: Where batches are assembled.
+    """
+
+    def __init__(self, config: RunConfig, data: ImageData, device: torch.device) -> None:
+        self._seed = config.seed
+        self._batch_size = config.training.batch_size
+        self._patch_config = config.patch
+        self._device = device
+        self._train = Images(data.train.pixels.to(device), data.train.labels.to(device))
+        self._evaluation = Images(
+            data.evaluation.pixels.to(device), data.evaluation.labels.to(device)
+        )
+        mean = torch.tensor(data.mean, device=device)
+        std = torch.tensor(data.std, device=device)
+        self._scale, self._shift = 1 / (255 * std), -mean / std
+        self.patch = draw_patch(config, data).to(device)
+        self.eligible = draw_eligible(
+            config.patch, len(data.train), generator(config.seed, "eligible")
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return -(-len(self._train) // self._batch_size)
+
+    def draws(self, epoch: int) -> Draw:
+        """Return what each training example shows in an epoch."""
+        return draw_accesses(
+            self._patch_config, self.eligible, generator(self._seed, "accesses", epoch)
+        )
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the training batches of an epoch, from step ``start`` on."""
+        order = torch.randperm(len(self._train), generator=generator(self._seed, "order", epoch))
+        order = order.to(self._device)
+        draw = self.draws(epoch).to(self._device)[order]
+        for first in range(start * self._batch_size, len(order), self._batch_size):
+            rows = slice(first, first + self._batch_size)
+            yield self._assemble(self._train, order[rows], Draw(draw.group[rows], draw.amplitude[rows]))
+
+    def evaluation(self, chosen: EvaluationSet, batch_size: int = 512) -> Iterator[Batch]:
+        """Yield the evaluation images as one fixed set shows them."""
+        draw, labels = chosen.draw.to(self._device), chosen.pattern_labels.to(self._device)
+        for rows in torch.arange(len(labels), device=self._device).split(batch_size):
+            yield self._assemble(self._evaluation, rows, draw[rows], labels[rows])
+
+    def _assemble(
+        self, images: Images, index: Tensor, draw: Draw, pattern_labels: Tensor | None = None
+    ) -> Batch:
+        pixels = images.pixels.index_select(0, index).float()
+        pixels.mul_(self._scale).add_(self._shift)
+        planted, labels = pixels.permute(0, 3, 1, 2), images.labels[index]
+        if self._patch_config.planted:
+            self.patch.plant(planted, labels if pattern_labels is None else pattern_labels, draw)
+        return Batch(planted, labels, draw.group)
+
+
+def draw_patch(config: RunConfig, data: ImageData) -> Patch:
+    """Return the pattern of a run, the same for every arm with its seed."""
+    return Patch.draw(
+        config.patch,
+        channels=data.channels,
+        num_classes=data.num_classes,
+        image_size=data.image_size,
+        generator=generator(config.seed, "pattern"),
+    )

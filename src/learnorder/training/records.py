@@ -1,0 +1,43 @@
+"""What a run measures, as rows: one number each, with its epoch, set, group and quantity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = ("epoch", "set", "group", "quantity", "value", "examples")
+
+
+@dataclass
+class Records:
+    """Rows in long form.
+
+    Columns: ``epoch`` counted from 1; ``set``: train (measured on each batch before its update, in
+    training mode), clean, mixed, patch_only, conflict, or run for the run's own settings;
+    ``group``: all, or clean, patch_only, both within train; ``quantity``, e.g. accuracy, loss,
+    reliance, learning_rate; ``value``; ``examples`` it was measured on.
+    """
+
+    columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
+
+    def add(
+        self, epoch: int, set_: str, quantity: str, value: float, *, group: str = "all", n: int = 0
+    ) -> None:
+        """Append one row."""
+        for name, item in zip(COLUMNS, (epoch, set_, group, quantity, value, n), strict=True):
+            self.columns[name].append(item)
+
+    def __len__(self) -> int:
+        return len(self.columns["epoch"])
+
+    def table(self) -> pa.Table:
+        """Return the rows as an Arrow table."""
+        import pyarrow as pa
+
+        kinds = (pa.int32(), pa.string(), pa.string(), pa.string(), pa.float64(), pa.int64())
+        return pa.table(
+            {n: pa.array(self.columns[n], k) for n, k in zip(COLUMNS, kinds, strict=True)}
+        )

@@ -1,0 +1,222 @@
+"""The training loop: one for every experiment on images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from torch import Tensor
+from torch.nn import functional as F
+
+from learnorder.config import RunConfig
+from learnorder.data import ImageData
+from learnorder.models import build_model
+from learnorder.noise import ActivationNoise
+from learnorder.patterns import Group, evaluation_sets
+from learnorder.seeding import derive_seed
+from learnorder.training.batches import Batch, Batches
+from learnorder.training.evaluation import evaluate
+from learnorder.training.records import Records
+
+Status = Literal["finished", "interrupted", "diverged"]
+
+_LOSSES_CHECKED_EVERY = 50
+"""Steps between checks that losses are finite: each check waits for the device."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended: a status, and a sentence where it did not simply finish."""
+
+    status: Status
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds an epoch took; kept apart from the records, which are reproducible."""
+
+    epoch: int
+    train_seconds: float
+    evaluation_seconds: float
+
+
+class Trainer:
+    """One run: state, steps, evaluation after each epoch.
+
+    Every random number of a step derives from (seed, epoch, step), so a run continued from
+    :meth:`state` is byte-identical to one never interrupted (on CPU, with the same number of
+    threads).
+
+    Args:
+        config: The run.
+        data: Its images.
+        state: Where to continue, from :meth:`state`; None starts anew.
+
+    Attributes:
+        epoch: The epoch under way, from 1; one past the last when all is done.
+        step: Steps done in it.
+        records: What was measured so far.
+        timings: How long each epoch took.
+    """
+
+    def __init__(
+        self, config: RunConfig, data: ImageData, state: dict[str, Any] | None = None
+    ) -> None:
+        AcceleratorState._reset_state(reset_partial_state=False)  # its precision is per process
+        precision = "bf16" if config.training.precision == "bf16" else "no"
+        self.config = config
+        self.accelerator = Accelerator(mixed_precision=precision)
+        device = self.accelerator.device
+        self.batches = Batches(config, data, device)
+        self.sets = evaluation_sets(
+            config.patch, data.evaluation.labels, data.num_classes, config.seed
+        )
+        network = build_model(
+            config.model,
+            num_classes=data.num_classes,
+            in_channels=data.channels,
+            image_size=data.image_size,
+            seed=config.seed,
+        )
+        network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
+        self.noise = (
+            ActivationNoise(network, shared=config.noise.shared)
+            if config.noise.level.initial > 0
+            else None
+        )
+        optimizer = torch.optim.SGD(
+            network.parameters(),
+            lr=config.learning_rate.initial,
+            momentum=config.training.momentum,
+            nesterov=config.training.nesterov,
+            weight_decay=config.training.weight_decay,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        self.network = network
+        self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.epoch, self.step = 1, 0
+        self.records, self.timings = Records(), list[Timing]()
+        self._tally = torch.zeros(len(Group), 3, dtype=torch.float64, device=device)
+        self._losses: list[Tensor] = []
+        self._seconds = 0.0
+        if state is not None:
+            self._restore(state)
+
+    def run(self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]) -> Outcome:
+        """Train to the end.
+
+        Args:
+            stop: Called after each step; true leaves the loop, resumable at that step.
+            epoch_ended: Called after each epoch's evaluation, the place for a checkpoint.
+        """
+        while self.epoch <= self.config.training.epochs:
+            self.model.train()
+            started = time.perf_counter() - self._seconds
+            for batch in self.batches.epoch(self.epoch, start=self.step):
+                self._train_step(batch)
+                self.step += 1
+                self._seconds = time.perf_counter() - started
+                if (diverged := self._divergence()) is not None:
+                    return Outcome("diverged", diverged)
+                if stop(self):
+                    return Outcome("interrupted", f"in epoch {self.epoch}, step {self.step}")
+            self._end_epoch()
+            epoch_ended(self)
+        return Outcome("finished")
+
+    def _train_step(self, batch: Batch) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self._value(self.config.learning_rate)
+        torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))
+        if self.noise is not None:
+            self.noise.level = self._value(self.config.noise.level)
+            self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
+        self.optimizer.zero_grad()
+        with self.accelerator.autocast():
+            logits = self.model(batch.images)
+        losses = F.cross_entropy(logits.float(), batch.labels, reduction="none")
+        self.accelerator.backward(losses.mean())
+        self.optimizer.step()
+        self._count(batch, logits.detach(), losses.detach())
+
+    def _value(self, schedule: Any) -> float:
+        epochs = self.config.training.epochs
+        return schedule.at(self.epoch, self.step, self.batches.steps, epochs=epochs)
+
+    def _count(self, batch: Batch, logits: Tensor, losses: Tensor) -> None:
+        correct = logits.argmax(1) == batch.labels
+        counted = torch.stack((torch.ones_like(losses), correct, losses), dim=1).double()
+        self._tally.index_add_(0, batch.group, counted)
+        self._losses.append(losses.mean())
+
+    def _divergence(self) -> str | None:
+        """Return where the loss stopped being finite; looks at every loss, some steps late."""
+        last = self.step == self.batches.steps
+        if len(self._losses) < _LOSSES_CHECKED_EVERY and not last:
+            return None
+        bad = (~torch.stack(self._losses).isfinite()).nonzero()
+        step = self.step - len(self._losses)
+        self._losses.clear()
+        if not len(bad):
+            return None
+        step += int(bad[0])
+        rate = self.config.learning_rate.at(
+            self.epoch, step, self.batches.steps, epochs=self.config.training.epochs
+        )
+        return f"loss not finite in epoch {self.epoch}, step {step + 1}, at learning rate {rate:g}"
+
+    def _end_epoch(self) -> None:
+        rows = [(group.label, *self._tally[group].tolist()) for group in Group]
+        rows.append(("all", *self._tally.sum(0).tolist()))
+        for label, count, correct, loss in rows:
+            if count:
+                n = int(count)
+                add = self.records.add
+                add(self.epoch, "train", "share", n / rows[-1][1], group=label, n=n)
+                add(self.epoch, "train", "accuracy", correct / n, group=label, n=n)
+                add(self.epoch, "train", "loss", loss / n, group=label, n=n)
+        first = dict(epochs=self.config.training.epochs)
+        self.records.add(
+            self.epoch, "run", "learning_rate", self.config.learning_rate.at(self.epoch, **first)
+        )
+        self.records.add(
+            self.epoch, "run", "noise_level", self.config.noise.level.at(self.epoch, **first)
+        )
+        started = time.perf_counter()
+        with self.accelerator.autocast():
+            evaluate(self.model, self.batches, self.sets, self.records, self.epoch)
+        evaluated = time.perf_counter() - started
+        self.timings.append(Timing(self.epoch, self._seconds, evaluated))
+        self._tally.zero_()
+        self._seconds = 0.0
+        self.epoch, self.step = self.epoch + 1, 0
+
+    def state(self) -> dict[str, Any]:
+        """Return all that continuing needs, as tensors and plain values."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "tally": self._tally,
+            "losses": [loss.item() for loss in self._losses],
+            "records": self.records.columns,
+            "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
+            "seconds": self._seconds,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.epoch, self.step = state["epoch"], state["step"]
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._tally.copy_(state["tally"])
+        self._losses = [torch.tensor(loss) for loss in state["losses"]]
+        self.records = Records({name: list(v) for name, v in state["records"].items()})
+        self.timings = [Timing(*t) for t in state["timings"]]
+        self._seconds = state["seconds"]
