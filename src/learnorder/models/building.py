@@ -61,7 +61,33 @@ def build_model(
             f"It returned a {type(model).__name__}; name a torch.nn.Module class or a function "
             "that returns one.",
         )
+    _check_output(config.name, model, (2, in_channels, *image_size), num_classes)
     return model
+
+
+@torch.no_grad()
+def _check_output(
+    name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int
+) -> None:
+    """Refuse a model that does not map images to one logit for each class."""
+    expected = (shape[0], num_classes)
+    try:
+        found = tuple(model.eval()(torch.zeros(shape)).shape)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ConfigError(
+            "model.name",
+            name,
+            f"It failed on images of shape {shape}: {error}. It must map float images [B, C, H, W] "
+            f"to logits [B, {num_classes}]; --data.resolution brings images to another size.",
+        ) from error
+    if found != expected:
+        raise ConfigError(
+            "model.name",
+            name,
+            f"It maps images {shape} to {found}; logits of shape {expected} are needed, one for "
+            "each class. Set its number of classes in --model.arguments.",
+        )
+    model.train()
 
 
 def _resolve(name: str) -> Callable[..., Any]:

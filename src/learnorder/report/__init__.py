@@ -1,0 +1,6 @@
+"""Reports."""
+from pathlib import Path
+
+
+def write_report(results, path: Path):
+    """Write."""

@@ -119,7 +119,7 @@ class Trainer:
             self.model.train()
             started = time.perf_counter() - self._seconds
             for batch in self.batches.epoch(self.epoch, start=self.step):
-                self._train_step(batch)
+                self.train_step(batch)
                 self.step += 1
                 self._seconds = time.perf_counter() - started
                 if (diverged := self._divergence()) is not None:
@@ -130,7 +130,7 @@ class Trainer:
             epoch_ended(self)
         return Outcome("finished")
 
-    def _train_step(self, batch: Batch) -> None:
+    def train_step(self, batch: Batch) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = self._value(self.config.learning_rate)
         torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))

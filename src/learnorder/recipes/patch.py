@@ -1,0 +1,171 @@
+"""The paper's patch experiment (section 6.2) at three scales.
+
+=======  ======================================================  =========================
+scale    what                                                    time
+=======  ======================================================  =========================
+demo     scikit-learn's 8×8 digits, WRN-10-1, 40 epochs          about 2 minutes, 2 cores
+laptop   10,000 CIFAR-10 images at 16×16, WRN-16-1, 30 epochs    about 5 minutes a run and core
+paper    CIFAR-10, WRN-16-10, 60 epochs, as published            hours a run on a GPU
+=======  ======================================================  =========================
+
+``learnorder patch --scale SCALE`` runs one; ``docs/how-to/patch.md`` has what to expect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from learnorder.config import (
+    DataConfig,
+    ModelConfig,
+    NoiseConfig,
+    PatchConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from learnorder.errors import ConfigError
+from learnorder.schedules import Schedule
+
+Scale = Literal["demo", "laptop", "paper"]
+ArmName = Literal["large", "small", "small_noise"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One treatment: a learning rate and noise before the activations."""
+
+    learning_rate: Schedule
+    """The learning rate over the epochs."""
+    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
+    """Noise before the activations."""
+
+
+@dataclass(frozen=True)
+class PatchArms:
+    """The three treatments that the paper compares."""
+
+    large: Arm
+    """Large initial learning rate, annealed."""
+    small: Arm
+    """Small learning rate throughout."""
+    small_noise: Arm
+    """Small learning rate with activation noise that is annealed."""
+
+
+ARM_TITLES: dict[str, str] = {
+    "large": "large LR, annealed",
+    "small": "small LR",
+    "small_noise": "small LR + noise",
+}
+
+
+@dataclass(frozen=True)
+class PatchExperiment:
+    """Arms × seeds on images with a planted patch. Within a seed, arms share everything else."""
+
+    data: DataConfig
+    """The images."""
+    model: ModelConfig
+    """The network."""
+    patch: PatchConfig
+    """The planted patch."""
+    training: TrainingConfig
+    """The optimiser."""
+    arms: PatchArms
+    """The treatments."""
+    seeds: int = 5
+    """How many seeds."""
+    first_seed: int = 0
+    """The first of them; the others follow it."""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
+        for arm in ARM_TITLES:
+            self.run(arm, self.first_seed)
+
+    def run(self, arm: str, seed: int) -> RunConfig:
+        """Return the configuration of one run."""
+        treatment: Arm = getattr(self.arms, arm)
+        return RunConfig(
+            data=self.data,
+            model=self.model,
+            patch=self.patch,
+            training=self.training,
+            learning_rate=treatment.learning_rate,
+            noise=treatment.noise,
+            seed=seed,
+        )
+
+    def seed_range(self) -> range:
+        """Return the seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+
+def paper() -> PatchExperiment:
+    """Exactly the published recipe (code of the paper, ``train_patches.py``)."""
+    small = Schedule(0.004)
+    return PatchExperiment(
+        data=DataConfig(source="hub:uoft-cs/cifar10", normalization="cifar"),
+        model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 10}),
+        patch=PatchConfig(eligible_share=0.8),
+        training=TrainingConfig(epochs=60, batch_size=128),
+        arms=PatchArms(
+            large=Arm(Schedule(0.1, step_epochs=(30,), step_factor=0.04)),
+            small=Arm(small),
+            small_noise=Arm(
+                small, NoiseConfig(Schedule(0.4, step_epochs=(30,), step_factor=0.0))
+            ),
+        ),
+    )
+
+
+def laptop() -> PatchExperiment:
+    """The published recipe on fewer, smaller images and a narrow network."""
+    base = paper()
+    small = Schedule(0.02)
+    return replace(
+        base,
+        data=replace(
+            base.data, train_examples=10_000, evaluation_examples=4_000, resolution=16
+        ),
+        model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
+        patch=replace(base.patch, size=4, contrast=0.4),
+        training=replace(base.training, epochs=30, batch_size=64),
+        arms=PatchArms(
+            large=Arm(Schedule(1.0, step_epochs=(15,), step_factor=0.02)),
+            small=Arm(small),
+            small_noise=Arm(
+                small, NoiseConfig(Schedule(0.4, step_epochs=(15,), step_factor=0.0))
+            ),
+        ),
+    )
+
+
+def demo() -> PatchExperiment:
+    """The effect in two minutes, on scikit-learn's digits."""
+    base = laptop()
+    small = Schedule(0.02)
+    return replace(
+        base,
+        data=DataConfig(source="digits"),
+        model=ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1}),
+        patch=replace(base.patch, size=3, contrast=0.6),
+        training=replace(base.training, epochs=40, batch_size=32),
+        arms=PatchArms(
+            large=Arm(Schedule(0.3, step_epochs=(20,), step_factor=0.02 / 0.3)),
+            small=Arm(small),
+            small_noise=Arm(
+                small, NoiseConfig(Schedule(0.4, step_epochs=(20,), step_factor=0.0))
+            ),
+        ),
+    )
+
+
+SCALES: dict[Scale, Callable[[], PatchExperiment]] = {
+    "demo": demo,
+    "laptop": laptop,
+    "paper": paper,
+}

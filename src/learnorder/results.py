@@ -1,0 +1,160 @@
+"""The results of runs: what verbs return, and what reports are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from learnorder.errors import RunFolderError
+from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
+from learnorder.runs import RunFolder, find_runs
+from learnorder.statistics import Estimate, estimate, paired_difference
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+class Results:
+    """Records of one or more runs, by arm and seed.
+
+    An *arm* is the set of runs that differ in nothing but the seed. Runs that diverged or have not
+    finished are in :meth:`frame`, and out of every mean.
+
+    Args:
+        folders: The runs.
+
+    Attributes:
+        folders: The runs, as given.
+        arms: Names of the arms, in the order met.
+    """
+
+    def __init__(self, folders: Iterable[RunFolder]) -> None:
+        self.folders = list(folders)
+        if not self.folders:
+            raise RunFolderError("There are no runs to show. Make some, e.g. with learnorder patch.")
+        self._status = {folder: folder.status for folder in self.folders}
+        self.arms = list(dict.fromkeys(arm_name(folder) for folder in self.folders))
+
+    @classmethod
+    def open(cls, paths: Sequence[Path | str]) -> Results:
+        """Read all runs at or below some paths."""
+        return cls(folder for path in paths for folder in find_runs(path))
+
+    def frame(self) -> pd.DataFrame:
+        """Return all records: columns run, arm, seed, status, and those of ``Records``."""
+        import pandas as pd
+
+        parts = []
+        for folder in self.folders:
+            part = folder.records().to_pandas()
+            part.insert(0, "run", folder.name)
+            part.insert(1, "arm", arm_name(folder))
+            part.insert(2, "seed", folder.config.seed)
+            part.insert(3, "status", self._status[folder])
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    def figure(self, name: str = "curves") -> go.Figure:
+        """Return a figure: curves, order, reliance or final.
+
+        Args:
+            name: Which.
+        """
+        from learnorder.report.figures import FIGURES
+
+        if name not in FIGURES:
+            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
+        return FIGURES[name](self)
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """The records of finished runs."""
+        frame = self.frame()
+        return frame[frame["status"] == "finished"]
+
+    def counts(self, arm: str) -> dict[str, int]:
+        """Return how many of an arm's runs have each status."""
+        counts: dict[str, int] = {}
+        for folder in self.folders:
+            if arm_name(folder) == arm:
+                counts[self._status[folder]] = counts.get(self._status[folder], 0) + 1
+        return counts
+
+    def series(
+        self, arm: str, set_: str, quantity: str, group: str = "all"
+    ) -> dict[int, dict[int, float]]:
+        """Return a quantity of an arm's finished runs: {seed: {epoch: value}}."""
+        f = self.finished
+        rows = f[
+            (f["arm"] == arm)
+            & (f["set"] == set_)
+            & (f["quantity"] == quantity)
+            & (f["group"] == group)
+        ]
+        series: dict[int, dict[int, float]] = {}
+        for seed, epoch, value in zip(rows["seed"], rows["epoch"], rows["value"], strict=True):
+            series.setdefault(int(seed), {})[int(epoch)] = float(value)
+        return series
+
+    def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
+        """Return a quantity after the last epoch, by seed."""
+        found = self.series(arm, set_, quantity, group)
+        return {seed: values[max(values)] for seed, values in found.items()}
+
+    def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
+        """Return the mean over seeds of a final quantity, with its 95 % interval."""
+        return estimate(list(self.final(arm, set_, quantity).values()))
+
+    def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
+        """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
+        return paired_difference(
+            self.final(arm, set_, quantity), self.final(baseline, set_, quantity)
+        )
+
+    def curve(
+        self, arm: str, set_: str, quantity: str, group: str = "all"
+    ) -> dict[int, Estimate]:
+        """Return the mean over seeds at each epoch, with its 95 % interval."""
+        found = self.series(arm, set_, quantity, group)
+        epochs = sorted({epoch for values in found.values() for epoch in values})
+        return {
+            epoch: estimate([values[epoch] for values in found.values() if epoch in values])
+            for epoch in epochs
+        }
+
+    def content_level(self) -> float:
+        """Clean accuracy from which the content counts as learned, the same for every arm.
+
+        It is ``CONTENT_SHARE`` of the highest mean final clean accuracy among the arms.
+        """
+        means = [self.final_estimate(arm, "clean", "accuracy").mean for arm in self.arms]
+        return CONTENT_SHARE * max((m for m in means if m == m), default=0.0)
+
+    def learned(self, arm: str, what: str) -> dict[int, int | None]:
+        """Return by seed the first epoch at which "patch" or "content" is learned, None if never."""
+        set_, level = {
+            "patch": ("patch_only", PATCH_LEVEL),
+            "content": ("clean", self.content_level()),
+        }[what]
+        return {
+            seed: first_epoch(list(values), list(values.values()), level)
+            for seed, values in self.series(arm, set_, "accuracy").items()
+        }
+
+    def has_patch(self) -> bool:
+        """Whether any run planted the patch."""
+        return any(folder.config.patch.planted for folder in self.folders)
+
+
+def arm_name(folder: RunFolder) -> str:
+    """Return the name of the arm a run belongs to: its labels, or the folder's parent.
+
+    A run with the label ``arm`` alone is named by it; other labels are settings that were varied.
+    """
+    labels = {k: v for k, v in folder.labels.items() if k not in ("experiment", "scale")}
+    arm = labels.pop("arm", "")
+    settings = ", ".join(f"{key} {value}" for key, value in labels.items())
+    return ", ".join(part for part in (arm, settings) if part) or "run"

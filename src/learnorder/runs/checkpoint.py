@@ -1,0 +1,45 @@
+"""Checkpoints: tensors and plain values only, so that loading one runs no code."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from learnorder.errors import RunFolderError
+from learnorder.runs.files import atomic_write
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a trainer's state."""
+    import torch
+
+    with atomic_write(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Read a trainer's state, or None where there is no checkpoint.
+
+    Raises:
+        RunFolderError: The file is damaged, or holds more than tensors and plain values.
+    """
+    import torch
+
+    if not path.exists():
+        return None
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{path}: not a usable checkpoint ({' '.join(str(error).split())[:200]}). Remove the "
+            "file: the run then starts anew from its seed, with the same numbers."
+        ) from error
+
+
+def save_weights(path: Path, weights: dict[str, Any]) -> None:
+    """Write final weights as safetensors."""
+    from safetensors.torch import save_file
+
+    with atomic_write(path) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary)

@@ -1,0 +1,160 @@
+"""Execute one run in its folder: lock, train or continue, and leave it whole whatever happens.
+
+``python -m learnorder.runs.execute FOLDER --threads 1`` is a worker's process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
+from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
+
+_PROGRESS_EVERY = 0.5
+"""Seconds between reports of progress."""
+
+
+def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
+    """Train the folder's run to its end, from its checkpoint where there is one.
+
+    A run that has ended is left alone. SIGINT and SIGTERM write a checkpoint at the step under way.
+
+    Args:
+        folder: The run.
+        threads: Threads of its arithmetic; results are reproducible for a fixed number.
+
+    Returns:
+        The status, finished or diverged.
+
+    Raises:
+        Interrupted: A signal came; the run continues when executed again.
+        RunFolderError: Another process executes this run.
+    """
+    with _locked(folder):
+        if folder.status in ENDED:
+            return folder.status
+        try:
+            return _train(folder, threads)
+        except Interrupted:
+            folder.update(status="interrupted", reason="")
+            raise
+        except Exception as error:
+            folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
+            raise
+
+
+def _train(folder: RunFolder, threads: int) -> RunStatus:
+    import pyarrow as pa
+    import torch
+
+    from learnorder.data import load_images
+    from learnorder.training import Trainer
+
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    with _signals() as received:
+        state = load_checkpoint(folder.file("checkpoint.pt"))
+        folder.update(status="running", reason="", threads=threads)
+        trainer = Trainer(folder.config, load_images(folder.config.data), state)
+        reporter = _Reporter(folder)
+
+        def save_epoch(trainer: Trainer) -> None:
+            save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+            columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
+            names = ("epoch", "train_seconds", "evaluation_seconds")
+            timings = pa.table(dict(zip(names, columns, strict=True)))
+            folder.write_tables(records=trainer.records.table(), timings=timings)
+
+        def stop(trainer: Trainer) -> bool:
+            reporter.report(trainer)
+            return bool(received)
+
+        outcome = trainer.run(stop, save_epoch)
+        if outcome.status == "interrupted":
+            save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+            raise Interrupted(
+                received[0],
+                f"{folder.path} is saved {outcome.reason}. The same command continues it.",
+            )
+        folder.write_tables(records=trainer.records.table())
+        save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
+        folder.update(status=outcome.status, reason=outcome.reason)
+        folder.file("checkpoint.pt").unlink(missing_ok=True)
+        folder.file("progress.json").unlink(missing_ok=True)
+        return outcome.status
+
+
+class _Reporter:
+    """Writes a trainer's progress now and then."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._next = 0.0
+
+    def report(self, trainer: object) -> None:
+        from learnorder.training import Trainer
+
+        assert isinstance(trainer, Trainer)
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + _PROGRESS_EVERY
+        steps = trainer.batches.steps
+        done = (trainer.epoch - 1) * steps + trainer.step
+        total = trainer.config.training.epochs * steps
+        self._folder.write_progress(Progress(trainer.epoch, done, total))
+
+
+@contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    lock = FileLock(folder.file(".lock"), timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout as error:
+        raise RunFolderError(
+            f"{folder.path}: another process is working on this run. Wait for it, or stop it."
+        ) from error
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list instead of dying of them."""
+    received: list[int] = []
+
+    def remember(number: int, frame: object) -> None:
+        received.append(number)
+
+    previous = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def main() -> int:
+    """Execute the run named on the command line; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m learnorder.runs.execute", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    try:
+        execute(RunFolder(arguments.folder), arguments.threads)
+    except LearnOrderError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

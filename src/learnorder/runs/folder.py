@@ -1,0 +1,247 @@
+"""A run's folder: what was asked, how it stands, what was measured.
+
+::
+
+    manifest.json      configuration, labels, status, environment
+    records.parquet    what was measured, reproducible to the byte
+    timings.parquet    seconds per epoch
+    checkpoint.pt      where to continue; gone when the run has finished
+    weights.safetensors  the final weights
+    progress.json      how far the run is, for watchers
+    log.txt            what the worker printed
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from learnorder.config import RunConfig
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.runs.environment import environment
+from learnorder.runs.files import atomic_write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+"""Version of the folder's layout."""
+
+RunStatus = Literal["pending", "running", "interrupted", "finished", "diverged", "failed"]
+ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged"})
+"""Statuses of a run that is not run again."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: ``done`` of ``total`` steps, in ``epoch``."""
+
+    epoch: int
+    done: int
+    total: int
+
+
+class RunFolder:
+    """One run on disk. Open one that exists, or :meth:`create` it.
+
+    Args:
+        path: The folder, which must hold a manifest.
+
+    Attributes:
+        path: The folder.
+        config: The run's configuration.
+        labels: What the run is within its experiment, e.g. {"arm": "large"}.
+
+    Raises:
+        RunFolderError: No manifest, or one that cannot be read.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        manifest = self._read_manifest()
+        try:
+            self.config = RunConfig.from_dict(manifest["config"])
+            self.labels: dict[str, str] = dict(manifest["labels"])
+        except (KeyError, TypeError, ConfigError) as error:
+            raise RunFolderError(
+                f"{self.file('manifest.json')}: not a manifest of this version of learnorder "
+                f"({error}). Move the folder away and run again."
+            ) from error
+
+    @classmethod
+    def create(
+        cls, path: Path | str, config: RunConfig, labels: Mapping[str, str] | None = None
+    ) -> RunFolder:
+        """Return the folder of this run, made unless it is there.
+
+        Raises:
+            RunFolderError: The folder holds a run of another configuration, or something else.
+        """
+        path = Path(path)
+        if (path / "manifest.json").exists():
+            found = cls(path)
+            if found.config != config:
+                raise RunFolderError(
+                    f"{path}: holds a run of another configuration ({_difference(found.config, config)}"
+                    "). Choose another folder with --out, or move this one away."
+                )
+            return found
+        if path.exists() and any(path.iterdir()):
+            raise RunFolderError(
+                f"{path}: not empty, and not a run folder. Choose another folder with --out."
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} could not be made: {error.strerror}. Choose another folder with --out."
+            ) from error
+        manifest = {
+            "format": FORMAT,
+            "status": "pending",
+            "reason": "",
+            "created": _now(),
+            "labels": dict(labels or {}),
+            "config": config.to_dict(),
+            "environment": environment(),
+        }
+        _write_json(path / "manifest.json", manifest)
+        return cls(path)
+
+    def file(self, name: str) -> Path:
+        """Return the path of one of the run's files."""
+        return self.path / name
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.path.name
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest as it stands on disk."""
+        return self._read_manifest()
+
+    @property
+    def status(self) -> RunStatus:
+        """The run's status as it stands on disk."""
+        return self.manifest["status"]
+
+    def update(self, **changes: Any) -> None:
+        """Change fields of the manifest on disk."""
+        _write_json(self.file("manifest.json"), {**self.manifest, **changes, "updated": _now()})
+
+    def records(self) -> pa.Table:
+        """Return what was measured so far, as an Arrow table (empty before the first epoch)."""
+        from learnorder.training.records import Records
+
+        return self._table("records.parquet", empty=Records().table())
+
+    def timings(self) -> pa.Table | None:
+        """Return seconds per epoch, or None before the first epoch."""
+        return self._table("timings.parquet", empty=None)
+
+    def progress(self) -> Progress | None:
+        """Return how far the run is, or None where it has not begun."""
+        try:
+            return Progress(**json.loads(self.file("progress.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write_progress(self, progress: Progress) -> None:
+        """Tell watchers how far the run is."""
+        temporary = self.file(".progress.json.tmp")
+        temporary.write_text(json.dumps(vars(progress)))
+        temporary.replace(self.file("progress.json"))
+
+    def write_tables(self, **tables: pa.Table) -> None:
+        """Write Parquet files, e.g. ``write_tables(records=…)`` for records.parquet."""
+        import pyarrow.parquet as pq
+
+        for name, table in tables.items():
+            with atomic_write(self.file(f"{name}.parquet")) as temporary:
+                pq.write_table(table, temporary)
+
+    def _table(self, name: str, empty: Any) -> Any:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        path = self.file(name)
+        if not path.exists():
+            return empty
+        try:
+            return pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise RunFolderError(
+                f"{path}: cannot be read ({error}). Move the run's folder away and run it again."
+            ) from error
+
+    def _read_manifest(self) -> dict[str, Any]:
+        path = self.path / "manifest.json"
+        try:
+            manifest = json.loads(path.read_text())
+        except FileNotFoundError:
+            raise RunFolderError(
+                f"{self.path}: not a run folder (it has no manifest.json). `learnorder runs` "
+                "lists those there are."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunFolderError(
+                f"{path}: cannot be read ({error}). Move the folder away and run again."
+            ) from error
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise RunFolderError(
+                f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that "
+                "made it, or move the folder away and run again."
+            )
+        return manifest
+
+
+def find_runs(path: Path | str) -> list[RunFolder]:
+    """Return the run folders at or below a path, sorted by path.
+
+    Raises:
+        RunFolderError: The path does not exist.
+    """
+    root = Path(path)
+    if not root.is_dir():
+        raise RunFolderError(
+            f"{root}: there is no such folder. Give a folder of runs; by default they are below "
+            "runs/ where the command was run."
+        )
+    return [RunFolder(manifest.parent) for manifest in sorted(root.glob("**/manifest.json"))]
+
+
+def _write_json(path: Path, value: Any) -> None:
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _difference(a: RunConfig, b: RunConfig) -> str:
+    there, asked = flatten(a.to_dict()), flatten(b.to_dict())
+    differing = [key for key in asked if there.get(key) != asked[key]]
+    shown = [f"{key} is {there.get(key)!r} there, {asked[key]!r} asked" for key in differing[:3]]
+    return ", ".join(shown) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping as one with dotted keys.
+
+    >>> flatten({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

@@ -1,0 +1,73 @@
+"""Means with intervals, and paired differences: every number shown carries its uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over seeds with a two-sided t interval.
+
+    Attributes:
+        mean: Mean of the n values.
+        low: Lower end of the interval; nan for n < 2.
+        high: Upper end of the interval; nan for n < 2.
+        n: Number of values.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    def format(self, scale: float = 1.0, digits: int = 1) -> str:
+        """Return "mean [low, high]", each times ``scale``; "–" where nothing was measured."""
+        if self.n == 0 or math.isnan(self.mean):
+            return "–"
+        text = f"{self.mean * scale:.{digits}f}"
+        if not math.isnan(self.low):
+            text += f" [{self.low * scale:.{digits}f}, {self.high * scale:.{digits}f}]"
+        return text.replace("-", "−")
+
+
+def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Return the mean and its interval, x̄ ± t_{n−1} · s / √n.
+
+    Args:
+        values: One for each seed.
+        confidence: Of the two-sided interval.
+
+    >>> estimate([1.0, 2.0, 3.0]).format(digits=2)
+    '2.00 [−0.48, 4.48]'
+    """
+    n = len(values)
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    mean = math.fsum(values) / n
+    if n < 2:
+        return Estimate(mean, math.nan, math.nan, n)
+    from scipy.stats import t
+
+    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
+    margin = float(t.ppf((1 + confidence) / 2, n - 1)) * math.sqrt(variance / n)
+    return Estimate(mean, mean - margin, mean + margin, n)
+
+
+def paired_difference(
+    a: dict[int, float], b: dict[int, float], confidence: float = 0.95
+) -> Estimate:
+    """Return the mean over shared seeds of a − b, with the paired t interval.
+
+    Args:
+        a: Values by seed.
+        b: Values by seed.
+        confidence: Of the two-sided interval.
+
+    >>> paired_difference({0: 3.0, 1: 4.0, 2: 9.0}, {0: 1.0, 1: 2.0}).mean
+    2.0
+    """
+    seeds = sorted(a.keys() & b.keys())
+    return estimate([a[seed] - b[seed] for seed in seeds], confidence)

@@ -1,0 +1,97 @@
+"""Progress of many runs in the terminal: the parent process alone draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from learnorder.runs import ENDED, RunFolder
+from learnorder.sweep.pool import Cores, PoolState
+
+
+class Display:
+    """Bars for all runs and each active one; plain lines where there is no terminal.
+
+    Args:
+        folders: All runs.
+        cores: How they share the machine.
+        quiet: Draw nothing.
+    """
+
+    def __init__(self, folders: Sequence[RunFolder], cores: Cores, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._count = len(folders)
+        self._steps = {f: float(f.config.training.epochs) for f in folders}
+        self._tasks: dict[RunFolder, TaskID] = {}
+        self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
+        self._cores = cores
+        self._all: TaskID | None = None
+        self._base = sum(self._steps[f] for f in self._told)
+
+    def __enter__(self) -> Display:
+        left = self._count - len(self._told)
+        if left:
+            self._console.print(
+                f"{left} of {self._count} runs to do, {self._cores.workers} at once with "
+                f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)} each"
+            )
+        self._bars.start()
+        self._all = self._bars.add_task(
+            "all runs", total=sum(self._steps.values()) - self._base, note=""
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    def update(self, state: PoolState) -> None:
+        """Draw the state of the pool."""
+        done = sum(self._steps[f] for f in (*state.ended, *state.failed)) - self._base
+        for folder in state.active:
+            done += self._active(folder)
+        for folder in (*state.ended, *state.failed):
+            self._finished(folder, len(state.ended))
+        assert self._all is not None
+        note = "saving checkpoints …" if state.signals else f"{len(state.ended)}/{self._count} runs"
+        self._bars.update(self._all, completed=done, note=note)
+
+    def _active(self, folder: RunFolder) -> float:
+        if folder not in self._tasks:
+            self._tasks[folder] = self._bars.add_task(folder.name, total=1.0, note="starting")
+        progress = folder.progress()
+        if progress is None:
+            return 0.0
+        share = progress.done / progress.total
+        epochs = int(self._steps[folder])
+        note = f"epoch {progress.epoch}/{epochs}"
+        self._bars.update(self._tasks[folder], completed=share, note=note)
+        return share * epochs
+
+    def _finished(self, folder: RunFolder, ended: int) -> None:
+        if folder in self._told:
+            return
+        self._told.add(folder)
+        if folder in self._tasks:
+            self._bars.remove_task(self._tasks.pop(folder))
+        manifest = folder.manifest
+        reason = f": {manifest['reason']}" if manifest["reason"] else ""
+        self._bars.console.print(
+            f"{folder.name} {manifest['status']}{reason} ({ended}/{self._count})", highlight=False
+        )

@@ -1,0 +1,77 @@
+"""The one way that verbs run things: check, make folders, run what has not ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from learnorder.config import RunConfig
+from learnorder.errors import ConfigError
+from learnorder.results import Results
+from learnorder.runs import RunFolder
+from learnorder.sweep.display import Display
+from learnorder.sweep.pool import run_pool, share_cores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run to be made: its configuration and what it is within its experiment."""
+
+    config: RunConfig
+    labels: dict[str, str]
+
+
+def run_plans(
+    plans: Mapping[str, Plan],
+    out: Path,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Make every planned run that has not ended, in folders ``out/name``.
+
+    Args:
+        plans: Run folders' names, and what to run in each.
+        out: Folder of the run folders.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        ConfigError: A setting that the data or the model refuses; no folder is made.
+        DataError: The data cannot be used; no folder is made.
+        RunFolderError: A folder of another configuration is in the way; no folder is made.
+        Interrupted: A signal came; the same call continues.
+    """
+    for name, value in (("workers", workers), ("threads", threads)):
+        if value is not None and value < 1:
+            raise ConfigError(name, value, "Give at least 1.")
+    there = {name: (out / name / "manifest.json").exists() for name in plans}
+    if not all(there.values()):
+        check(plans)
+    for name in sorted(plans, key=lambda name: not there[name]):  # existing ones are refused first
+        RunFolder.create(out / name, plans[name].config, plans[name].labels)
+    folders = [RunFolder(out / name) for name in plans]
+    cores = share_cores(len(folders), workers, threads)
+    with Display(folders, cores, quiet=quiet) as display:
+        run_pool(folders, cores, display.update)
+    return Results(folders)
+
+
+def check(plans: Mapping[str, Plan]) -> None:
+    """Build each distinct data set, patch and network once, so that what is unfit is refused."""
+    from learnorder.data import load_images
+    from learnorder.training import Trainer
+
+    distinct = {_essence(plan.config): plan.config for plan in plans.values()}
+    loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
+    for config in distinct.values():
+        Trainer(config, loaded[repr(config.data)])
+
+
+def _essence(config: RunConfig) -> str:
+    """The parts of a configuration that decide whether it can be built."""
+    noisy = config.noise.level.initial > 0
+    return repr((config.data, config.model, config.patch, noisy, replace(config.training, epochs=1)))

@@ -1,0 +1,77 @@
+"""Grids over named settings."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from learnorder.config import RunConfig
+from learnorder.errors import ConfigError
+from learnorder.runs import flatten
+from learnorder.sweep.driver import Plan
+
+
+def grid_plans(
+    base: RunConfig, grid: Mapping[str, Sequence[Any]], seeds: Sequence[int], labels: Mapping[str, str]
+) -> dict[str, Plan]:
+    """Plan every combination of the grid's values with every seed.
+
+    Args:
+        base: The configuration that the grid varies.
+        grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
+            commas vary together, e.g. {"learning_rate.initial,learning_rate.step_factor":
+            [[0.1, 0.2], [0.4, 0.05]]}.
+        seeds: The seeds, the slowest to vary, so that partial results are paired.
+        labels: Labels of every run.
+
+    Returns:
+        Plans by folder name, e.g. "learning_rate.initial=0.1-seed0".
+
+    Raises:
+        ConfigError: A name that no setting has, or a value it does not take.
+    """
+    values = base.to_dict()
+    known = flatten(values)
+    axes = [_axis(names, choices, known) for names, choices in grid.items()]
+    plans = {}
+    for seed, *combination in itertools.product(seeds, *axes):
+        chosen = {name: value for point in combination for name, value in point.items()}
+        config = RunConfig.from_dict(_changed(values, {**chosen, "seed": seed}))
+        settings = {name: _plain(value) for name, value in chosen.items()}
+        parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]
+        plans["-".join(parts).replace("/", "_").replace(" ", "")] = Plan(
+            config, {**labels, **settings}
+        )
+    return plans
+
+
+def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one axis of the grid as points, each a value for every one of its names."""
+    joined = names.split(",")
+    for name in joined:
+        if name not in known and not name.startswith("model.arguments."):
+            raise ConfigError(
+                "grid", name, f"No setting of this name. There are {', '.join(sorted(known))}."
+            )
+    if not choices:
+        raise ConfigError("grid", names, "Give at least one value.")
+    if len(joined) == 1:
+        return [{names: value} for value in choices]
+    for choice in choices:
+        if not isinstance(choice, list | tuple) or len(choice) != len(joined):
+            raise ConfigError("grid", choice, f"Give {len(joined)} values, one each for {names}.")
+    return [dict(zip(joined, choice, strict=True)) for choice in choices]
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested ``values`` with the dotted ``changes`` made."""
+    changed = dict(values)
+    for name, value in changes.items():
+        head, _, rest = name.partition(".")
+        changed[head] = _changed(changed.get(head, {}), {rest: value}) if rest else value
+    return changed

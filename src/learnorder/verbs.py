@@ -1,0 +1,147 @@
+"""The verbs of the command line as functions: each plans, then calls the one driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.config import RunConfig
+from learnorder.errors import ConfigError
+from learnorder.recipes.patch import ARM_TITLES, SCALES, PatchExperiment, Scale
+
+if TYPE_CHECKING:
+    from learnorder.results import Results
+    from learnorder.sweep.driver import Plan
+
+
+def patch_plans(experiment: PatchExperiment, scale: str = "custom") -> dict[str, Plan]:
+    """Return the runs of a patch experiment, the arms of a seed beside each other."""
+    from learnorder.sweep.driver import Plan
+
+    return {
+        f"{arm}-seed{seed}": Plan(
+            experiment.run(arm, seed), {"experiment": "patch", "scale": scale, "arm": arm}
+        )
+        for seed in experiment.seed_range()
+        for arm in ARM_TITLES
+    }
+
+
+def run_patch(
+    experiment: PatchExperiment | Scale = "demo",
+    out: Path | str | None = None,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Run the patch experiment, continue it, or read it where it is done; write its report.
+
+    Args:
+        experiment: An experiment, or the name of a recipe: demo, laptop, paper.
+        out: Folder of the run folders and of report.html; runs/patch-SCALE by default.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    from learnorder.report import write_report
+    from learnorder.sweep import run_plans
+
+    scale = experiment if isinstance(experiment, str) else "custom"
+    if isinstance(experiment, str):
+        experiment = recipe(experiment)
+    folder = Path(out or f"runs/patch-{scale}")
+    plans = patch_plans(experiment, scale)
+    results = run_plans(plans, folder, workers=workers, threads=threads, quiet=quiet)
+    write_report(results, folder / "report.html")
+    return results
+
+
+def run_train(
+    config: RunConfig,
+    out: Path | str = "runs/train",
+    *,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Make one run, or continue it, and write its report.
+
+    Args:
+        config: The run.
+        out: The run's folder.
+        threads: Threads; None uses the cores there are.
+        quiet: Draw no progress.
+    """
+    from learnorder.report import write_report
+    from learnorder.sweep import Plan, run_plans
+
+    folder = Path(out)
+    plans = {folder.name: Plan(config, {"experiment": "train"})}
+    results = run_plans(plans, folder.parent, threads=threads, workers=1, quiet=quiet)
+    write_report(results, folder / "report.html")
+    return results
+
+
+def sweep_plans(
+    bases: Mapping[str, RunConfig],
+    grid: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    scale: str = "custom",
+) -> dict[str, Plan]:
+    """Return the runs of a sweep: every arm at every point of the grid, seed by seed."""
+    from learnorder.sweep.grid import grid_plans
+
+    if not bases:
+        raise ConfigError("arms", [], "Name at least one arm.")
+    plans = {}
+    for seed in seeds:
+        for arm, base in bases.items():
+            labels = {"experiment": "sweep", "scale": scale, "arm": arm}
+            for name, plan in grid_plans(base, grid, [seed], labels).items():
+                plans[f"{arm}-{name}" if arm else name] = plan
+    return plans
+
+
+def run_sweep(
+    bases: Mapping[str, RunConfig],
+    grid: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    out: Path | str = "runs/sweep",
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Run a grid over named settings and seeds, continue it, or read it; write its report.
+
+    Args:
+        bases: The configuration of each arm that the grid varies.
+        grid: Values by dotted name of a setting; see :func:`learnorder.sweep.grid.grid_plans`.
+        seeds: The seeds of every point.
+        out: Folder of the run folders and of report.html.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+    """
+    from learnorder.report import write_report
+    from learnorder.sweep import run_plans
+
+    plans = sweep_plans(bases, grid, seeds)
+    results = run_plans(plans, Path(out), workers=workers, threads=threads, quiet=quiet)
+    write_report(results, Path(out) / "report.html")
+    return results
+
+
+def recipe(scale: str) -> PatchExperiment:
+    """Return the patch experiment of a scale.
+
+    Raises:
+        ConfigError: There is no recipe of this name.
+    """
+    if scale not in SCALES:
+        raise ConfigError("scale", scale, f"There are {', '.join(SCALES)}.")
+    return SCALES[scale]()
