@@ -225,8 +225,13 @@ def _parser(kind: type) -> ArgumentParser:
     return parser
 
 
-def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
+def from_dict(kind: type[Config], values: Mapping[str, Any], where: str = "settings") -> Config:
     """Build the config dataclass ``kind`` from nested mappings, checking names, types and ranges.
+
+    Args:
+        kind: The dataclass.
+        values: Its fields; absent ones take their defaults.
+        where: What the values are, for errors.
 
     Raises:
         ConfigError: An unknown field, a value of the wrong type, or one out of range.
@@ -239,7 +244,7 @@ def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
     except (ArgumentError, TypeError, KeyError) as error:
         if isinstance(cause := error.__cause__, ConfigError):
             raise cause from None
-        raise ConfigError(kind.__name__, dict(values), " ".join(str(error).split())) from None
+        raise ConfigError(where, dict(values), " ".join(str(error).split())) from None
     fields = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     assert not any(isinstance(value, Namespace) for value in fields.values())
     return kind(**fields)

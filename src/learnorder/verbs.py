@@ -32,6 +32,7 @@ def run_patch(
     experiment: PatchExperiment | Scale = "demo",
     out: Path | str | None = None,
     *,
+    scale: str = "custom",
     workers: int | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -41,6 +42,7 @@ def run_patch(
     Args:
         experiment: An experiment, or the name of a recipe: demo, laptop, paper.
         out: Folder of the run folders and of report.html; runs/patch-SCALE by default.
+        scale: Name of the recipe that ``experiment`` derives from, for the report.
         workers: Runs at once; None uses the cores there are.
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
@@ -51,14 +53,20 @@ def run_patch(
     from learnorder.report import write_report
     from learnorder.sweep import run_plans
 
-    scale = experiment if isinstance(experiment, str) else "custom"
     if isinstance(experiment, str):
-        experiment = recipe(experiment)
+        scale, experiment = experiment, recipe(experiment)
     folder = Path(out or f"runs/patch-{scale}")
     plans = patch_plans(experiment, scale)
     results = run_plans(plans, folder, workers=workers, threads=threads, quiet=quiet)
     write_report(results, folder / "report.html")
     return results
+
+
+def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan]:
+    """Return the one run of ``learnorder train``."""
+    from learnorder.sweep.driver import Plan
+
+    return {folder.name: Plan(config, {"experiment": "train"})}
 
 
 def run_train(
@@ -77,10 +85,10 @@ def run_train(
         quiet: Draw no progress.
     """
     from learnorder.report import write_report
-    from learnorder.sweep import Plan, run_plans
+    from learnorder.sweep import run_plans
 
     folder = Path(out)
-    plans = {folder.name: Plan(config, {"experiment": "train"})}
+    plans = train_plans(config, folder)
     results = run_plans(plans, folder.parent, threads=threads, workers=1, quiet=quiet)
     write_report(results, folder / "report.html")
     return results
@@ -112,6 +120,7 @@ def run_sweep(
     seeds: Sequence[int],
     out: Path | str = "runs/sweep",
     *,
+    scale: str = "custom",
     workers: int | None = None,
     threads: int | None = None,
     quiet: bool = False,
@@ -123,6 +132,7 @@ def run_sweep(
         grid: Values by dotted name of a setting; see :func:`learnorder.sweep.grid.grid_plans`.
         seeds: The seeds of every point.
         out: Folder of the run folders and of report.html.
+        scale: Name of the recipe that ``bases`` derive from, for the report.
         workers: Runs at once; None uses the cores there are.
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
@@ -130,7 +140,7 @@ def run_sweep(
     from learnorder.report import write_report
     from learnorder.sweep import run_plans
 
-    plans = sweep_plans(bases, grid, seeds)
+    plans = sweep_plans(bases, grid, seeds, scale)
     results = run_plans(plans, Path(out), workers=workers, threads=threads, quiet=quiet)
     write_report(results, Path(out) / "report.html")
     return results

@@ -6,16 +6,19 @@ from learnorder.patterns.evaluation import (
     evaluation_sets,
     measure_reliance,
 )
+from learnorder.patterns.gallery import Gallery, draw_gallery
 from learnorder.patterns.patch import Draw, Group, Patch, draw_accesses, draw_eligible
 
 __all__ = [
     "Draw",
     "EvaluationSet",
+    "Gallery",
     "Group",
     "Patch",
     "Reliance",
     "draw_accesses",
     "draw_eligible",
+    "draw_gallery",
     "evaluation_sets",
     "measure_reliance",
 ]

@@ -1,6 +1,5 @@
-"""Reports."""
-from pathlib import Path
+"""Figures, tables and the HTML page of results."""
 
+from learnorder.report.page import render, write_report
 
-def write_report(results, path: Path):
-    """Write."""
+__all__ = ["render", "write_report"]

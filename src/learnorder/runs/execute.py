@@ -12,12 +12,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
+
+if TYPE_CHECKING:
+    from learnorder.data import ImageData
+    from learnorder.training import Trainer
 
 _PROGRESS_EVERY = 0.5
 """Seconds between reports of progress."""
@@ -63,8 +69,11 @@ def _train(folder: RunFolder, threads: int) -> RunStatus:
     torch.set_flush_denormal(True)
     with _signals() as received:
         state = load_checkpoint(folder.file("checkpoint.pt"))
-        folder.update(status="running", reason="", threads=threads)
-        trainer = Trainer(folder.config, load_images(folder.config.data), state)
+        data = load_images(folder.config.data)
+        trainer = Trainer(folder.config, data, state)
+        folder.update(status="running", reason="", threads=threads, data=_describe(data))
+        if folder.config.patch.planted:
+            _save_examples(folder, data)
         reporter = _Reporter(folder)
 
         def save_epoch(trainer: Trainer) -> None:
@@ -93,6 +102,40 @@ def _train(folder: RunFolder, threads: int) -> RunStatus:
         return outcome.status
 
 
+def _describe(data: ImageData) -> dict[str, object]:
+    """What the manifest says of the images."""
+    return {
+        "num_classes": data.num_classes,
+        "image_size": list(data.image_size),
+        "train_examples": len(data.train),
+        "evaluation_examples": len(data.evaluation),
+        "mean": list(data.mean),
+        "std": list(data.std),
+    }
+
+
+def _save_examples(folder: RunFolder, data: ImageData) -> None:
+    """Write a sheet of planted images, and what its rows and columns are."""
+    from PIL import Image
+
+    from learnorder.patterns import draw_gallery
+    from learnorder.training import draw_patch
+
+    gallery = draw_gallery(
+        data.train.pixels,
+        data.train.labels,
+        draw_patch(folder.config, data),
+        class_names=data.class_names,
+        mean=data.mean,
+        std=data.std,
+    )
+    rows, columns, height, width, _ = gallery.pixels.shape
+    sheet = gallery.pixels.permute(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+    with atomic_write(folder.file("examples.png")) as temporary:
+        Image.fromarray(sheet.numpy()).save(temporary, format="PNG")
+    folder.update(examples={"rows": gallery.rows, "columns": gallery.columns})
+
+
 class _Reporter:
     """Writes a trainer's progress now and then."""
 
@@ -100,10 +143,7 @@ class _Reporter:
         self._folder = folder
         self._next = 0.0
 
-    def report(self, trainer: object) -> None:
-        from learnorder.training import Trainer
-
-        assert isinstance(trainer, Trainer)
+    def report(self, trainer: Trainer) -> None:
         now = time.monotonic()
         if now < self._next:
             return

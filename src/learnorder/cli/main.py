@@ -1,0 +1,71 @@
+"""Dispatch to a verb, and turn errors into one paragraph and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.errors import LearnOrderError
+
+VERBS = {
+    "patch": "plant a memorisable patch; compare large LR, small LR, small LR + noise",
+    "train": "make one run, of any arm or of your own settings",
+    "sweep": "run a grid over named settings and seeds; settings are chosen this way",
+    "report": "build the HTML page of runs that were made",
+    "runs": "list runs, or show one",
+}
+
+USAGE = """\
+usage: learnorder VERB [options]
+
+What does my network learn first, how does the learning rate decide that, and what does it cost in
+generalisation?
+
+verbs:
+{verbs}
+
+start here:
+  learnorder patch                     the effect on small images, in about two minutes
+  learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores
+  learnorder patch --dry-run           what it would cost on this machine
+  learnorder VERB --help               all options of a verb
+
+Results go to runs/ below the folder you are in. The same command continues what was stopped.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code.
+
+    Exit codes: 0 done, 1 some runs failed, 2 something to correct, 128 + n stopped by signal n.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        width = max(len(verb) for verb in VERBS)
+        listed = "\n".join(f"  {verb:{width}}  {text}" for verb, text in VERBS.items())
+        print(USAGE.format(verbs=listed), end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"learnorder {version('learnorder')}")
+        return 0
+    verb, *rest = arguments
+    if verb not in VERBS:
+        print(f"learnorder: no verb {verb!r}. There are {', '.join(VERBS)}.", file=sys.stderr)
+        return 2
+    sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
+    try:
+        return importlib.import_module(f"learnorder.cli.{verb}").main(rest)
+    except LearnOrderError as error:
+        print(f"learnorder {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"learnorder {verb}: stopped before any run began.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141

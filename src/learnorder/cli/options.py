@@ -1,0 +1,164 @@
+"""What verbs share: parsers whose defaults are a recipe's, and the options of many runs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
+
+from learnorder.config import Config, from_dict, to_dict
+from learnorder.errors import ConfigError
+from learnorder.recipes.patch import ARM_TITLES
+
+if TYPE_CHECKING:
+    from learnorder.results import Results
+    from learnorder.sweep.driver import Plan
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Help with types and defaults, the description as written, and short placeholders."""
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return action.dest.rpartition(".")[2].upper()
+
+
+def make_parser(verb: str, description: str, *, config: bool = True) -> ArgumentParser:
+    """Return a parser for a verb, with --config and --print_config where it has settings."""
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = ArgumentParser(
+        prog=f"learnorder {verb}",
+        usage=f"learnorder {verb} [options]",
+        description=description,
+        formatter_class=_Formatter,
+        exit_on_error=False,
+    )
+    if config:
+        parser.add_argument(
+            "--config", action="config", help="YAML file of settings; later options override it."
+        )
+    return parser
+
+
+def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
+    """Parse, and return nested plain values.
+
+    Raises:
+        ConfigError: An unknown option or a value of the wrong type.
+    """
+    try:
+        return parser.parse_args(_spell_out(arguments)).as_dict()
+    except argparse.ArgumentError as error:
+        text = " ".join(str(error).split())
+        raise ConfigError("options", list(arguments), f"{text}. See {parser.prog} --help.") from None
+    except SystemExit:
+        raise
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError("options", list(arguments), " ".join(str(error).split())) from None
+
+
+def _spell_out(arguments: Sequence[str]) -> list[str]:
+    """Let ``--data parquet:DIR`` stand for ``--data.source parquet:DIR``."""
+    spelled = list(arguments)
+    for index, argument in enumerate(spelled):
+        name, equals, value = argument.partition("=")
+        if name != "--data":
+            continue
+        if not equals and index + 1 < len(spelled):
+            value = spelled[index + 1]
+        if value == "digits" or value.partition(":")[0] in ("hub", "parquet", "folder"):
+            spelled[index] = f"--data.source{equals}{value if equals else ''}"
+    return spelled
+
+
+def peek(arguments: Sequence[str], name: str, default: str) -> str:
+    """Return an option that decides the defaults of the others, from the line or the YAML file."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument(f"--{name}")
+    early.add_argument("--config")
+    known, _ = early.parse_known_args(list(arguments))
+    if (value := getattr(known, name)) is not None:
+        return value
+    if known.config is not None:
+        try:
+            values = yaml.safe_load(Path(known.config).read_text())
+        except (OSError, yaml.YAMLError) as error:
+            raise ConfigError("config", known.config, " ".join(str(error).split())) from None
+        if not isinstance(values, dict):
+            raise ConfigError("config", known.config, "A YAML mapping of settings is needed.")
+        return str(values.get(name, default))
+    return default
+
+
+def add_settings(
+    parser: ArgumentParser, kind: type, defaults: Any, name: str | None = None
+) -> None:
+    """Add every field of a config dataclass as an option, with a recipe's values as defaults.
+
+    Args:
+        parser: Gets the options.
+        kind: The dataclass.
+        defaults: An instance of it.
+        name: Prefix of the options; None is none.
+    """
+    parser.add_class_arguments(kind, name)
+    values = to_dict(defaults)
+    parser.set_defaults(values if name is None else {name: values})
+
+
+def take_settings(values: dict[str, Any], kind: type[Config]) -> Config:
+    """Build a config dataclass from the parsed values that are its fields."""
+    names = {f.name for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
+    return from_dict(kind, {name: value for name, value in values.items() if name in names})
+
+
+def check_arms(arms: Sequence[str]) -> None:
+    """Refuse names that are no arms."""
+    for arm in arms:
+        if arm not in ARM_TITLES:
+            raise ConfigError("arms", arm, f"There are {', '.join(ARM_TITLES)}.")
+
+
+def add_execution(parser: ArgumentParser, out: str, *, many: bool = True) -> None:
+    """Add the options that decide where and how runs are made, and change no number."""
+    group = parser.add_argument_group("Where and how (these change no result)")
+    group.add_argument("--out", type=str, default=out, help="Folder of the results.")
+    if many:
+        group.add_argument(
+            "--workers", type=int | None, default=None, help="Runs at once; null uses all cores."
+        )
+    group.add_argument(
+        "--threads", type=int | None, default=None, help="Threads of each run; null chooses."
+    )
+    group.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="Check everything, time a few steps, say how long and how much disk; write nothing.",
+    )
+    group.add_argument("--quiet", action="store_true", help="Draw no progress.")
+
+
+def dry_run(plans: dict[str, Plan], values: dict[str, Any]) -> int:
+    """Print what the plans would cost."""
+    from learnorder.sweep.estimate import estimate_cost
+
+    print(estimate_cost(plans, values.get("workers", 1), values["threads"]))
+    return 0
+
+
+def finish(results: Results, page: Path) -> int:
+    """Print the summary of results and where to look; return the exit code."""
+    from learnorder.report.terminal import print_summary
+
+    print_summary(results)
+    print(f"Report: {page}")
+    failed = [f for f in results.folders if f.status not in ("finished", "diverged")]
+    for run in failed:
+        print(f"{run.path}: {run.status}. {run.manifest['reason']}")
+    return 1 if failed else 0

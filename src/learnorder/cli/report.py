@@ -1,0 +1,32 @@
+"""``learnorder report``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.cli import options
+
+DESCRIPTION = """\
+Build the HTML page of runs that were made: of every run at or below the folders named.
+
+  learnorder report runs/patch-demo
+  learnorder report runs/a runs/b --out both.html      runs of several experiments, side by side
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = options.make_parser("report", DESCRIPTION, config=False)
+    parser.add_argument("runs", nargs="+", type=str, help="Folders of runs.")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="The page; null is report.html in the first."
+    )
+    values = options.parse(parser, arguments)
+    from learnorder.report import write_report
+    from learnorder.results import Results
+
+    out = Path(values["out"] or Path(values["runs"][0]) / "report.html")
+    results = Results.open(values["runs"])
+    write_report(results, out)
+    return options.finish(results, out)

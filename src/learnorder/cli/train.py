@@ -1,0 +1,45 @@
+"""``learnorder train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from learnorder.cli import options
+from learnorder.config import PatchConfig, RunConfig
+from learnorder.recipes.patch import ARM_TITLES
+from learnorder.verbs import recipe, run_train, train_plans
+
+DESCRIPTION = """\
+Make one run, of any arm or of your own settings. No patch is planted unless you ask for it with
+--patch.eligible_share.
+
+  learnorder train                                            digits, the large-LR arm
+  learnorder train --arm small --patch.eligible_share 0.8     the small-LR arm with the patch
+  learnorder train --data folder:photos --data.resolution 32 \\
+                   --model.name my_package.Net --learning_rate.initial 0.05 --out runs/mine
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    scale = options.peek(arguments, "scale", "demo")
+    arm = options.peek(arguments, "arm", "large")
+    options.check_arms([arm])
+    parser = options.make_parser("train", DESCRIPTION)
+    parser.add_argument("--scale", type=str, default=scale, help="demo, laptop or paper: defaults.")
+    parser.add_argument(
+        "--arm", type=str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}."
+    )
+    options.add_execution(parser, "runs/train", many=False)
+    base = recipe(scale).run(arm, seed=0)
+    no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})
+    options.add_settings(parser, RunConfig, replace(base, patch=no_patch))
+    values = options.parse(parser, arguments)
+    config: RunConfig = options.take_settings(values, RunConfig)
+    out = Path(values["out"])
+    if values["dry_run"]:
+        return options.dry_run(train_plans(config, out), values)
+    results = run_train(config, out, threads=values["threads"], quiet=values["quiet"])
+    return options.finish(results, out / "report.html")

@@ -1,0 +1,73 @@
+"""A sheet of example images: what the network is shown, for a person to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnorder.patterns.patch import Draw, Group, Patch
+
+ROWS: tuple[tuple[str, Group, float, bool], ...] = (
+    ("clean", Group.CLEAN, 0.0, False),
+    ("image with pattern z + ζ", Group.BOTH, 1.0, False),
+    ("image with pattern z − ζ", Group.BOTH, -1.0, False),
+    ("pattern alone", Group.PATCH_ONLY, 1.0, False),
+    ("conflict: pattern of the next class", Group.BOTH, 1.0, True),
+)
+"""The sheet's rows: title, group, amplitude of ζ, whether the pattern is of another class."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Example images.
+
+    Attributes:
+        pixels: uint8 [rows, columns, H, W, 3]; values beyond the range of pixels are clipped.
+        rows: Title of each row.
+        columns: Class of each column's image.
+    """
+
+    pixels: Tensor
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
+def draw_gallery(
+    images: Tensor,
+    labels: Tensor,
+    patch: Patch,
+    *,
+    class_names: tuple[str, ...],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    columns: int = 8,
+) -> Gallery:
+    """Plant the pattern on one image of each of the first classes.
+
+    Args:
+        images: uint8 [N, H, W, 3].
+        labels: int64 [N].
+        patch: The run's pattern.
+        class_names: Name of each label.
+        mean: Channel means in [0, 1].
+        std: Channel standard deviations in [0, 1].
+        columns: Most classes shown.
+    """
+    classes = [c for c in range(len(class_names)) if bool((labels == c).any())][:columns]
+    first = torch.tensor([int((labels == c).nonzero()[0]) for c in classes])
+    scale, shift = torch.tensor(std), torch.tensor(mean)
+    normalised = ((images[first].float() / 255 - shift) / scale).permute(0, 3, 1, 2)
+    own = labels[first]
+    rows = []
+    for _, group, amplitude, conflict in ROWS:
+        draw = Draw(
+            torch.full_like(own, int(group)), torch.full((len(own),), amplitude)
+        )
+        pattern_labels = (own + 1) % len(class_names) if conflict else own
+        planted = patch.plant(normalised.clone(), pattern_labels, draw).permute(0, 2, 3, 1)
+        rows.append(((planted * scale + shift).clamp(0, 1) * 255).round().to(torch.uint8))
+    return Gallery(
+        torch.stack(rows), tuple(row[0] for row in ROWS), tuple(class_names[c] for c in classes)
+    )

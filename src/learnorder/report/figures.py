@@ -1,0 +1,272 @@
+"""Figures of results: each a function from results to a plotly figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import plotly.graph_objects as go
+
+from learnorder.report.style import layout, line_styles
+from learnorder.report.tables import arm_title
+from learnorder.results import Results
+from learnorder.runs import RunFolder
+from learnorder.statistics import Estimate
+
+MOST_CURVES = 8
+"""More arms than this are compared by their final values alone."""
+
+
+def curve_figure(
+    results: Results, set_: str, quantity: str, group: str, title: str, unit: str
+) -> go.Figure:
+    """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval.
+
+    Args:
+        results: The runs.
+        set_: Evaluation set or train.
+        quantity: accuracy, reliance, loss.
+        group: Group within train, else all.
+        title: What the panel shows.
+        unit: Title of the y axis.
+    """
+    figure = go.Figure()
+    styles = line_styles(results.arms)
+    scale = 1.0 if quantity == "loss" else 100.0
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity, group)
+        if not points:
+            continue
+        _add_band(figure, points, scale, styles[arm].band())
+        figure.add_scatter(
+            x=list(points),
+            y=[scale * e.mean for e in points.values()],
+            customdata=[e.format(scale) for e in points.values()],
+            hovertemplate="%{customdata}",
+            name=arm_title(arm),
+            line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
+            mode="lines" if len(points) > 1 else "markers",
+        )
+    _mark_changes(figure, results.folders)
+    layout(figure, title, "epoch", unit)
+    if quantity == "accuracy":
+        figure.update_yaxes(range=[0, 102])
+    if set_ == "patch_only" and (chance := _chance(results.folders)) is not None:
+        figure.add_hline(y=chance, line={"dash": "dot", "width": 1}, opacity=0.6)
+        figure.add_annotation(
+            text="chance", x=1, xref="paper", y=chance, yshift=9, showarrow=False, xanchor="right"
+        )
+    return figure
+
+
+def _add_band(figure: go.Figure, points: dict[int, Estimate], scale: float, color: str) -> None:
+    if any(e.low != e.low for e in points.values()):
+        return
+    epochs = list(points)
+    high = [scale * e.high for e in points.values()]
+    low = [scale * e.low for e in points.values()]
+    figure.add_scatter(
+        x=[*epochs, *reversed(epochs)],
+        y=[*high, *reversed(low)],
+        fill="toself",
+        fillcolor=color,
+        line={"width": 0},
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def _mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
+    """Mark the epochs at which a learning rate is annealed or noise is reduced."""
+    marks: dict[int, set[str]] = {}
+    for folder in folders:
+        config = folder.config
+        for epoch in config.learning_rate.step_epochs:
+            marks.setdefault(epoch, set()).add("LR")
+        for epoch in config.noise.level.step_epochs:
+            marks.setdefault(epoch, set()).add("noise")
+    if len(marks) > 4:
+        return
+    for epoch, what in marks.items():
+        figure.add_vline(x=epoch - 0.5, line={"dash": "dash", "width": 1}, opacity=0.6)
+        figure.add_annotation(
+            text=" and ".join(sorted(what)) + " annealed",
+            x=epoch - 0.5,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 11},
+        )
+
+
+def _chance(folders: list[RunFolder]) -> float | None:
+    classes = {folder.manifest.get("data", {}).get("num_classes") for folder in folders}
+    return 100 / classes.pop() if len(classes) == 1 and None not in classes else None
+
+
+def order_figure(results: Results) -> go.Figure:
+    """Return when each run learned the content and the patch: one mark for each seed."""
+    figure = go.Figure()
+    styles = line_styles(results.arms)
+    last = max(folder.config.training.epochs for folder in results.folders)
+    never = last * 1.08
+    shown = {"content": ("circle-open", -0.16), "patch": ("diamond", 0.16)}
+    kinds = ("content", "patch") if results.has_patch() else ("content",)
+    for kind in kinds:
+        symbol, offset = shown[kind]
+        for row, arm in enumerate(results.arms):
+            found = results.learned(arm, kind)
+            spread = 0.2 / max(len(found), 1)
+            figure.add_scatter(
+                x=[never if epoch is None else epoch for epoch in found.values()],
+                y=[row + offset + spread * (i - len(found) / 2) for i in range(len(found))],
+                text=[f"seed {seed}: {epoch or 'never'}" for seed, epoch in found.items()],
+                hovertemplate=f"{arm_title(arm)}, {kind}, %{{text}}<extra></extra>",
+                marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
+                mode="markers",
+                showlegend=False,
+            )
+        figure.add_scatter(
+            x=[None], y=[None], name=f"{kind} learned", mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": "#777777"},
+        )  # fmt: skip
+    layout(figure, "What was learned when", "epoch", "", height=130 + 70 * len(results.arms))
+    figure.update_layout(hovermode="closest", legend={"y": -0.45})
+    step = max(1, round(last / 8))
+    ticks = [1, *range(step, last + 1, step)] if step > 1 else list(range(1, last + 1))
+    figure.update_xaxes(
+        range=[0, never * 1.04], tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"]
+    )
+    _arm_axis(figure, results)
+    return figure
+
+
+def conflict_figure(results: Results) -> go.Figure:
+    """Return what each arm follows on conflict images: content, pattern, or neither."""
+    figure = go.Figure()
+    shades = {"content": "#0072B2", "pattern": "#E69F00", "neither": "#999999"}
+    for part, color in shades.items():
+        found = [results.final_estimate(a, "conflict", f"share_{part}") for a in results.arms]
+        figure.add_bar(
+            x=[100 * e.mean for e in found],
+            y=list(range(len(results.arms))),
+            name=f"follows {part}" if part != "neither" else part,
+            orientation="h",
+            marker={"color": color, "pattern": {"shape": "/" if part == "pattern" else ""}},
+            text=[f"{100 * e.mean:.0f} %" if e.mean > 0.06 else "" for e in found],
+            textangle=0,
+            insidetextfont={"color": "white" if part == "content" else "black"},
+            customdata=[e.format(100) for e in found],
+            hovertemplate=f"{part}: %{{customdata}} %<extra></extra>",
+        )
+    title = "Conflict images: content of one class, pattern of another"
+    layout(figure, title, "share of conflict images, %", "", height=130 + 60 * len(results.arms))
+    figure.update_layout(barmode="stack", hovermode="closest", legend={"y": -0.5})
+    figure.update_xaxes(range=[0, 100])
+    _arm_axis(figure, results)
+    return figure
+
+
+def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.Figure:
+    """Return a final quantity of every arm: mean over seeds, bar = 95 % interval, dots = seeds."""
+    figure = go.Figure()
+    for row, arm in enumerate(results.arms):
+        found = results.final(arm, set_, quantity)
+        e = results.final_estimate(arm, set_, quantity)
+        figure.add_scatter(
+            x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
+            marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        width = 0.0 if e.n < 2 else 100 * (e.high - e.mean)
+        figure.add_scatter(
+            x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
+            marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
+            error_x={"type": "data", "array": [width], "color": "#D55E00", "thickness": 2},
+            hovertemplate=f"{e.format(100)}, n = {e.n}<extra></extra>",
+        )  # fmt: skip
+    layout(figure, title, "%", "", height=110 + 26 * len(results.arms))
+    figure.update_layout(hovermode="closest")
+    _arm_axis(figure, results)
+    return figure
+
+
+def _arm_axis(figure: go.Figure, results: Results) -> None:
+    titles = [arm_title(arm) for arm in results.arms]
+    figure.update_yaxes(
+        tickvals=list(range(len(titles))),
+        ticktext=titles,
+        range=[len(titles) - 0.5, -0.5],
+        showgrid=False,
+        automargin=True,
+    )
+
+
+FIGURES: dict[str, Callable[[Results], go.Figure]] = {
+    "patch_only": partial(
+        curve_figure, set_="patch_only", quantity="accuracy", group="all",
+        title="Pattern alone", unit="accuracy, %",
+    ),
+    "clean": partial(
+        curve_figure, set_="clean", quantity="accuracy", group="all",
+        title="Clean images", unit="accuracy, %",
+    ),
+    "reliance": partial(
+        curve_figure, set_="conflict", quantity="reliance", group="all",
+        title="Reliance on the pattern", unit="reliance, %",
+    ),
+    "train_patch_only": partial(
+        curve_figure, set_="train", quantity="accuracy", group="patch_only",
+        title="Training, pattern alone", unit="accuracy, %",
+    ),
+    "train_clean": partial(
+        curve_figure, set_="train", quantity="accuracy", group="clean",
+        title="Training, clean images", unit="accuracy, %",
+    ),
+    "train_both": partial(
+        curve_figure, set_="train", quantity="accuracy", group="both",
+        title="Training, image with pattern", unit="accuracy, %",
+    ),
+    "mixed": partial(
+        curve_figure, set_="mixed", quantity="accuracy", group="all",
+        title="Mixed, as in training", unit="accuracy, %",
+    ),
+    "train": partial(
+        curve_figure, set_="train", quantity="accuracy", group="all",
+        title="Training", unit="accuracy, %",
+    ),
+    "order": order_figure,
+    "conflict": conflict_figure,
+    "final_clean": partial(
+        final_figure, set_="clean", quantity="accuracy", title="Final accuracy, clean images"
+    ),
+    "final_patch_only": partial(
+        final_figure, set_="patch_only", quantity="accuracy", title="Final accuracy, pattern alone"
+    ),
+    "final_reliance": partial(
+        final_figure, set_="conflict", quantity="reliance", title="Final reliance on the pattern"
+    ),
+}  # fmt: skip
+"""Every figure by name, as in ``Results.figure(name)``."""
+
+CURVES = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", "train_both")
+"""The page's panels over epochs, where there is a patch."""
+
+
+def page_figures(results: Results) -> dict[str, list[go.Figure]]:
+    """Return the page's figures by section: curves, order, final."""
+    many = len(results.arms) > MOST_CURVES
+    patched = results.has_patch()
+    curves = CURVES if patched else ("clean", "train")
+    order = ("order", "conflict") if patched else ("order",)
+    finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
+    chosen = {
+        "curves": () if many else curves,
+        "order": order,
+        "final": finals if many else (),
+    }
+    return {
+        section: [FIGURES[name](results) for name in names] for section, names in chosen.items()
+    }
+

@@ -1,0 +1,52 @@
+"""How figures look: colours that colour-blind readers can tell apart, and one layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#777777")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_FIXED = {"large": 0, "small": 1, "small_noise": 2}
+
+
+@dataclass(frozen=True)
+class LineStyle:
+    """Colour and dash of an arm, the same in every figure."""
+
+    color: str
+    dash: str
+
+    def band(self) -> str:
+        """The colour of the interval around the line."""
+        red, green, blue = (int(self.color[i : i + 2], 16) for i in (1, 3, 5))
+        return f"rgba({red},{green},{blue},0.18)"
+
+
+def line_styles(arms: list[str]) -> dict[str, LineStyle]:
+    """Return a style for each arm; the paper's three arms always have the same."""
+    taken = {_FIXED[arm] for arm in arms if arm in _FIXED}
+    free = [i for i in range(len(arms) + len(_FIXED)) if i not in taken]
+    styles = {}
+    for arm in arms:
+        index = _FIXED[arm] if arm in _FIXED else free.pop(0)
+        styles[arm] = LineStyle(_PALETTE[index % len(_PALETTE)], _DASHES[index % len(_DASHES)])
+    return styles
+
+
+def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> go.Figure:
+    """Give a figure its title, axis titles and the common look."""
+    figure.update_layout(
+        title={"text": title, "x": 0, "xref": "paper", "font": {"size": 15}},
+        height=height,
+        margin={"l": 56, "r": 12, "t": 44, "b": 46},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13},
+        hovermode="x unified",
+        legend={"orientation": "h", "y": -0.25, "x": 0},
+    )
+    figure.update_xaxes(title=x, showline=True, ticks="outside", showgrid=False, zeroline=False)
+    figure.update_yaxes(title=y, showline=True, ticks="outside", gridwidth=1, zeroline=False)
+    return figure

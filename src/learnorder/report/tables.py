@@ -1,0 +1,152 @@
+"""Tables of results, as text: the page and the terminal show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from learnorder.recipes.patch import ARM_TITLES
+from learnorder.results import Results, arm_name
+
+SETS: Mapping[str, str] = {
+    "clean": "clean images",
+    "mixed": "mixed",
+    "patch_only": "patch only",
+}
+"""Evaluation sets and their titles; reliance is shown beside them."""
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table ready to show.
+
+    Attributes:
+        title: What it shows.
+        columns: Headings; the first names the rows.
+        rows: Texts, a list for each row.
+        note: How to read it.
+    """
+
+    title: str
+    columns: list[str]
+    rows: list[list[str]]
+    note: str
+
+
+def arm_title(arm: str) -> str:
+    """Return the words for an arm.
+
+    >>> arm_title("small_noise, patch.contrast 0.5")
+    'small LR + noise, patch.contrast 0.5'
+    """
+    head, comma, rest = arm.partition(", ")
+    return ARM_TITLES.get(head, head) + comma + rest
+
+
+def final_table(results: Results) -> TextTable:
+    """Return accuracies after the last epoch, and reliance, by arm."""
+    sets = [s for s in SETS if s == "clean" or results.has_patch()]
+    columns = ["arm", "n", *(SETS[s] for s in sets)]
+    if results.has_patch():
+        columns.append("reliance")
+    rows = []
+    for arm in results.arms:
+        estimates = [results.final_estimate(arm, s, "accuracy") for s in sets]
+        row = [arm_title(arm), _counted(results, arm), *(e.format(100) for e in estimates)]
+        if results.has_patch():
+            row.append(results.final_estimate(arm, "conflict", "reliance").format(100))
+        rows.append(row)
+    note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]."
+    return TextTable("Final accuracy", columns, rows, note)
+
+
+def difference_table(results: Results, baseline: str) -> TextTable:
+    """Return paired differences of every arm from a baseline."""
+    sets = [s for s in SETS if s == "clean" or results.has_patch()]
+    quantities = [(s, "accuracy", SETS[s]) for s in sets]
+    if results.has_patch():
+        quantities.append(("conflict", "reliance", "reliance"))
+    rows = []
+    for arm in results.arms:
+        if arm == baseline:
+            continue
+        found = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
+        rows.append([arm_title(arm), str(found[0].n), *(e.format(100) for e in found)])
+    return TextTable(
+        f"Difference from {arm_title(baseline)}",
+        ["arm", "n pairs", *(title for _, _, title in quantities)],
+        rows,
+        "Percentage points, paired by seed: mean [95 % t interval]. An interval without 0 is a "
+        "difference at this level.",
+    )
+
+
+def order_table(results: Results) -> TextTable:
+    """Return when each arm learned the content and the patch."""
+    rows = []
+    for arm in results.arms:
+        row = [arm_title(arm)]
+        for what in ("content", "patch"):
+            row.append(_epochs(results.learned(arm, what)))
+        rows.append(row)
+    level = results.content_level()
+    return TextTable(
+        "When it was learned",
+        ["arm", f"content (clean ≥ {100 * level:.0f} %)", "patch (patch only ≥ 90 %)"],
+        rows,
+        "First epoch at the level: median over seeds (range). The level of the content is 90 % of "
+        "the best arm's final clean accuracy.",
+    )
+
+
+def _epochs(found: Mapping[int, int | None]) -> str:
+    reached = sorted(epoch for epoch in found.values() if epoch is not None)
+    never = len(found) - len(reached)
+    if not found:
+        return "–"
+    if not reached:
+        return f"never, in {never} of {never} seeds"
+    text = f"{median(reached):g}"
+    if reached[0] != reached[-1]:
+        text += f" ({reached[0]}–{reached[-1]})"
+    return text + (f", never in {never} of {len(found)} seeds" if never else "")
+
+
+def _counted(results: Results, arm: str) -> str:
+    counts = results.counts(arm)
+    others = [f"{count} {status}" for status, count in counts.items() if status != "finished"]
+    return ", ".join([str(counts.get("finished", 0)), *others])
+
+
+def share_table(results: Results) -> TextTable:
+    """Return the measured shares of the training examples in each group."""
+    rows = []
+    for arm in results.arms:
+        shares = [
+            results.curve(arm, "train", "share", group) for group in ("clean", "patch_only", "both")
+        ]
+        means = [sum(e.mean for e in s.values()) / max(len(s), 1) for s in shares]
+        rows.append([arm_title(arm), *(f"{100 * mean:.1f}" for mean in means)])
+    return TextTable(
+        "What the training examples showed",
+        ["arm", "clean", "pattern alone", "image with pattern"],
+        rows,
+        "Per cent of the examples, measured over all epochs and seeds.",
+    )
+
+
+def run_table(results: Results) -> TextTable:
+    """Return each run's status and time."""
+    rows = []
+    for folder in results.folders:
+        manifest, timings = folder.manifest, folder.timings()
+        seconds = ""
+        if timings is not None:
+            total = sum(
+                sum(timings[name].to_pylist()) for name in ("train_seconds", "evaluation_seconds")
+            )
+            seconds = f"{total:.0f}"
+        status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
+        rows.append([folder.name, arm_title(arm_name(folder)), str(folder.config.seed), status, seconds])
+    return TextTable("Runs", ["folder", "arm", "seed", "status", "seconds"], rows, "")

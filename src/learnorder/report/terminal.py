@@ -1,0 +1,75 @@
+"""The summary of results in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from learnorder.report.tables import final_table
+from learnorder.results import Results, arm_name
+from learnorder.runs import RunFolder
+
+
+def print_runs(folders: Sequence[RunFolder]) -> None:
+    """Print a line for each run."""
+    table = Table()
+    for name in ("run", "arm", "seed", "status", "progress", "clean accuracy"):
+        table.add_column(name, overflow="fold")
+    for folder in folders:
+        accuracy = _last(folder).get(("clean", "all", "accuracy"))
+        table.add_row(
+            str(folder.path),
+            arm_name(folder),
+            str(folder.config.seed),
+            folder.status,
+            _progress(folder),
+            "" if accuracy is None else f"{100 * accuracy:.1f} %",
+        )
+    Console().print(table)
+
+
+def print_run(folder: RunFolder) -> None:
+    """Print a run's status, settings and last measurements."""
+    manifest, console = folder.manifest, Console()
+    reason = f": {manifest['reason']}" if manifest["reason"] else ""
+    console.print(f"{folder.path}  {manifest['status']}{reason}  {_progress(folder)}")
+    console.print(yaml.safe_dump(manifest["config"], sort_keys=False), highlight=False)
+    table = Table(title="Last epoch", title_justify="left")
+    for name in ("set", "group", "quantity"):
+        table.add_column(name)
+    table.add_column("value", justify="right")
+    for (set_, group, quantity), value in _last(folder).items():
+        table.add_row(set_, group, quantity, f"{value:.4g}")
+    console.print(table)
+
+
+def _last(folder: RunFolder) -> dict[tuple[str, str, str], float]:
+    """Return what was measured in a run's last epoch, by set, group and quantity."""
+    rows = folder.records().to_pylist()
+    last = max((row["epoch"] for row in rows), default=0)
+    return {
+        (row["set"], row["group"], row["quantity"]): row["value"]
+        for row in rows
+        if row["epoch"] == last
+    }
+
+
+def _progress(folder: RunFolder) -> str:
+    progress = folder.progress()
+    if progress is None:
+        return ""
+    return f"epoch {progress.epoch} of {folder.config.training.epochs}"
+
+
+def print_summary(results: Results) -> None:
+    """Print final accuracies by arm, with 95 % intervals over seeds."""
+    found = final_table(results)
+    table = Table(title=found.title, caption=found.note, title_justify="left")
+    for index, name in enumerate(found.columns):
+        table.add_column(name, justify="right" if index else "left")
+    for row in found.rows:
+        table.add_row(*row)
+    Console().print(table)
