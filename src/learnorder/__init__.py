@@ -1,1 +1,54 @@
-"""What does my network learn first, and how does the learning rate decide that?"""
+"""What does my network learn first, and how does the learning rate decide that?
+
+The public names load on first use, so that importing the package is quick.
+
+>>> import learnorder
+>>> experiment = learnorder.recipe("demo")
+>>> experiment.data.source
+'digits'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "ActivationNoise": "noise",
+    "ConfigError": "errors",
+    "ConvNet": "models",
+    "DataConfig": "config",
+    "DataError": "errors",
+    "Interrupted": "errors",
+    "LearnOrderError": "errors",
+    "MLP": "models",
+    "ModelConfig": "config",
+    "NoiseConfig": "config",
+    "PatchConfig": "config",
+    "PatchExperiment": "recipes.patch",
+    "Results": "results",
+    "RunConfig": "config",
+    "RunFolderError": "errors",
+    "Schedule": "schedules",
+    "TrainingConfig": "config",
+    "WideResNet": "models",
+    "activation_noise": "noise",
+    "open_runs": "verbs",
+    "recipe": "verbs",
+    "run_patch": "verbs",
+    "run_sweep": "verbs",
+    "run_train": "verbs",
+    "write_report": "report",
+}
+
+__all__ = sorted(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'learnorder' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"learnorder.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

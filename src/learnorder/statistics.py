@@ -23,6 +23,9 @@ class Estimate:
     high: float
     n: int
 
+    def __neg__(self) -> Estimate:
+        return Estimate(-self.mean, -self.high, -self.low, self.n)
+
     def format(self, scale: float = 1.0, digits: int = 1) -> str:
         """Return "mean [low, high]", each times ``scale``; "–" where nothing was measured."""
         if self.n == 0 or math.isnan(self.mean):

@@ -146,6 +146,17 @@ def run_sweep(
     return results
 
 
+def open_runs(*paths: Path | str) -> Results:
+    """Return the results of all runs at or below some folders.
+
+    Raises:
+        RunFolderError: A path does not exist, or holds no runs.
+    """
+    from learnorder.results import Results
+
+    return Results.open(paths)
+
+
 def recipe(scale: str) -> PatchExperiment:
     """Return the patch experiment of a scale.
 

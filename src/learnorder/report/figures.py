@@ -50,13 +50,20 @@ def curve_figure(
     _mark_changes(figure, results.folders)
     layout(figure, title, "epoch", unit)
     if quantity == "accuracy":
-        figure.update_yaxes(range=[0, 102])
+        figure.update_yaxes(range=[_floor(figure) if set_ == "clean" else 0, 102])
     if set_ == "patch_only" and (chance := _chance(results.folders)) is not None:
         figure.add_hline(y=chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(
             text="chance", x=1, xref="paper", y=chance, yshift=9, showarrow=False, xanchor="right"
         )
     return figure
+
+
+def _floor(figure: go.Figure) -> float:
+    """Where the axis begins: below every mean but those of the first epochs, while all is learned."""
+    lines = [trace for trace in figure.data if trace.fill is None]
+    values = [y for line in lines for y in (line.y[2:] or line.y)]
+    return max(0.0, min(values, default=0.0) - 3)
 
 
 def _add_band(figure: go.Figure, points: dict[int, Estimate], scale: float, color: str) -> None:
@@ -132,8 +139,8 @@ def order_figure(results: Results) -> go.Figure:
             x=[None], y=[None], name=f"{kind} learned", mode="markers",
             marker={"symbol": symbol, "size": 9, "color": "#777777"},
         )  # fmt: skip
-    layout(figure, "What was learned when", "epoch", "", height=130 + 70 * len(results.arms))
-    figure.update_layout(hovermode="closest", legend={"y": -0.45})
+    layout(figure, "What was learned when", "epoch", "", height=150 + 70 * len(results.arms))
+    figure.update_layout(hovermode="closest", margin={"b": 80})
     step = max(1, round(last / 8))
     ticks = [1, *range(step, last + 1, step)] if step > 1 else list(range(1, last + 1))
     figure.update_xaxes(
@@ -162,8 +169,8 @@ def conflict_figure(results: Results) -> go.Figure:
             hovertemplate=f"{part}: %{{customdata}} %<extra></extra>",
         )
     title = "Conflict images: content of one class, pattern of another"
-    layout(figure, title, "share of conflict images, %", "", height=130 + 60 * len(results.arms))
-    figure.update_layout(barmode="stack", hovermode="closest", legend={"y": -0.5})
+    layout(figure, title, "share of conflict images, %", "", height=150 + 56 * len(results.arms))
+    figure.update_layout(barmode="stack", hovermode="closest", margin={"b": 80})
     figure.update_xaxes(range=[0, 100])
     _arm_axis(figure, results)
     return figure

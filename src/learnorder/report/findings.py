@@ -58,17 +58,17 @@ def _patch_order(results: Results) -> str:
 
 
 def _compared(arm: str, baseline: str, what: str, difference: Estimate) -> str:
-    numbers = (
-        f"{difference.format(100)} points, n = {difference.n} pair{'s' * (difference.n != 1)}"
-    )
+    pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
     first, second = arm_title(arm), arm_title(baseline)
+    what = what.capitalize()
+    numbers = f"{difference.format(100)} points, {pairs}"
     if difference.n < 2:
-        return f"{what.capitalize()}, {first} − {second}: {numbers}; an interval needs two seeds."
+        return f"{what}, {first} − {second}: {numbers}; an interval needs two seeds."
     if difference.low > 0:
-        return f"{what.capitalize()}: {first} ends above {second} by {numbers}."
+        return f"{what}: {first} ends above {second} by {numbers}."
     if difference.high < 0:
-        return f"{what.capitalize()}: {first} ends below {second} by {numbers}."
+        return f"{what}: {first} ends below {second} by {(-difference).format(100)} points, {pairs}."
     return (
-        f"{what.capitalize()}: no difference between {first} and {second} can be told from these "
-        f"runs ({numbers})."
+        f"{what}: no difference between {first} and {second} can be told from these runs "
+        f"({numbers})."
     )

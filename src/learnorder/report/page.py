@@ -17,7 +17,9 @@ from plotly.offline import get_plotlyjs
 
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baseline_arm, findings
+from learnorder.report.style import line_styles
 from learnorder.report.tables import (
+    arm_title,
 
     difference_table,
     final_table,
@@ -87,9 +89,10 @@ def render(results: Results) -> str:
         tables=tables,
         runs=run_table(results),
         figures={
-            section: [_figure_json(figure) for figure in drawn]
+            section: [_figure_json(figure, key=section != "curves") for figure in drawn]
             for section, drawn in figures.items()
         },
+        legend=_legend(results),
         has_patch=results.has_patch(),
         gallery=_gallery(results.folders),
         shared=_yaml(_shared_settings(results.folders)),
@@ -153,11 +156,18 @@ def _asked(results: Results) -> list[tuple[str, str]]:
     return asked
 
 
-def _figure_json(figure: go.Figure) -> Markup:
-    """Figure as JSON that can stand inside a script element."""
+def _figure_json(figure: go.Figure, *, key: bool) -> Markup:
+    """Figure as JSON that can stand inside a script element, with its own key or without."""
+    figure.update_layout(showlegend=key)
     text = figure.to_json()
     assert text is not None
     return Markup(text.replace("<", "\\u003c"))
+
+
+def _legend(results: Results) -> list[tuple[str, str, str]]:
+    """The key to all curves: title, colour and SVG dash pattern of each arm."""
+    styles = line_styles(results.arms)
+    return [(arm_title(arm), s.color, s.svg_dashes()) for arm, s in styles.items()]
 
 
 def _gallery(folders: list[RunFolder]) -> _Gallery | None:
@@ -199,7 +209,16 @@ def _varied_settings(results: Results) -> list[tuple[str, list[str]]]:
     shared = _shared_settings(results.folders)
     first = {arm_name(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
     names = [k for k in first[results.arms[0]] if k not in shared and k != "seed"]
-    return [(k, [str(first[arm].get(k)) for arm in results.arms]) for k in names]
+    return [(k, [_shown(first[arm].get(k)) for arm in results.arms]) for k in names]
+
+
+def _shown(value: object) -> str:
+    """A setting's value as a reader wants it: nothing is a dash, numbers are short."""
+    if value is None or value == []:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _yaml(values: dict[str, object]) -> str:

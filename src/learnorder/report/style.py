@@ -8,6 +8,10 @@ import plotly.graph_objects as go
 
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#777777")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_SVG_DASHES = {
+    "solid": "", "dash": "8 5", "dot": "2 3", "dashdot": "8 3 2 3", "longdash": "13 5",
+    "longdashdot": "13 3 2 3",
+}  # fmt: skip
 _FIXED = {"large": 0, "small": 1, "small_noise": 2}
 
 
@@ -17,6 +21,10 @@ class LineStyle:
 
     color: str
     dash: str
+
+    def svg_dashes(self) -> str:
+        """The dash as an SVG stroke-dasharray."""
+        return _SVG_DASHES[self.dash]
 
     def band(self) -> str:
         """The colour of the interval around the line."""
@@ -38,15 +46,19 @@ def line_styles(arms: list[str]) -> dict[str, LineStyle]:
 def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> go.Figure:
     """Give a figure its title, axis titles and the common look."""
     figure.update_layout(
-        title={"text": title, "x": 0, "xref": "paper", "font": {"size": 15}},
+        title={
+            "text": title, "x": 0, "xref": "paper", "xanchor": "left",
+            "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8},
+            "font": {"size": 15},
+        },
         height=height,
-        margin={"l": 56, "r": 12, "t": 44, "b": 46},
+        margin={"l": 56, "r": 12, "t": 56, "b": 46},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="x unified",
-        legend={"orientation": "h", "y": -0.25, "x": 0},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(title=x, showline=True, ticks="outside", showgrid=False, zeroline=False)
-    figure.update_yaxes(title=y, showline=True, ticks="outside", gridwidth=1, zeroline=False)
+    figure.update_xaxes(title={"text": x, "standoff": 6}, showline=True, ticks="outside", showgrid=False, zeroline=False)
+    figure.update_yaxes(title={"text": y, "standoff": 6}, showline=True, ticks="outside", gridwidth=1, zeroline=False)
     return figure

@@ -93,5 +93,7 @@ class Display:
         manifest = folder.manifest
         reason = f": {manifest['reason']}" if manifest["reason"] else ""
         self._bars.console.print(
-            f"{folder.name} {manifest['status']}{reason} ({ended}/{self._count})", highlight=False
+            f"{folder.name} {manifest['status']}{reason} ({ended}/{self._count})",
+            highlight=False,
+            soft_wrap=True,
         )

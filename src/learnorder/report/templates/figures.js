@@ -28,8 +28,7 @@
     Plotly.relayout(plot.target, restyle(plot.spec.layout, printing))));
 
   Promise.all(plots.map(({ target, spec }) =>
-    Plotly.newPlot(target, spec.data, spec.layout, { displaylogo: false, responsive: true,
-      modeBarButtonsToRemove: ["select2d", "lasso2d"] })
+    Plotly.newPlot(target, spec.data, spec.layout, { displayModeBar: false, responsive: true })
   )).then(() => draw(false)).then(() => { document.body.dataset.drawn = plots.length; });
 
   dark.addEventListener("change", () => draw(false));

@@ -1,0 +1,44 @@
+# Two commands do all: `make demo` and `make test`. Each makes .venv and installs on first use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-slow check docs bench clean
+
+demo: $(VENV)/core
+	$(BIN)/learnorder patch --out runs/demo
+	@echo "Open runs/demo/report.html in a browser."
+
+test: $(VENV)/test
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/test
+	$(BIN)/python -m pytest -m slow
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html in a browser."
+
+bench: $(VENV)/core
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/training.py
+
+# torch comes first: a build that is there already (such as a CPU build) then stays.
+$(VENV)/core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) torch
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/%: $(VENV)/core
+	$(INSTALL) --editable '.[$*]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache
