@@ -1,0 +1,232 @@
+"""Images from every source, and the refusals of unfit ones."""
+
+import io
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from learnorder.config import DataConfig
+from learnorder.data import load_images, stratified_order
+from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
+from learnorder.errors import ConfigError, DataError
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def picture(value, size=(6, 4)):
+    """A grey image with one white corner."""
+    pixels = np.full((size[1], size[0], 3), value, np.uint8)
+    pixels[0, 0] = 255
+    return Image.fromarray(pixels)
+
+
+def encoded(image):
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return {"bytes": buffer.getvalue(), "path": None}
+
+
+def make_table(values, labels=None, size=(6, 4)):
+    """A table in the hub's schema."""
+    features = datasets.Features(
+        {"img": datasets.Image(), "label": datasets.ClassLabel(names=["dark", "light"])}
+    )
+    labels = [int(v > 100) for v in values] if labels is None else labels
+    rows = {"img": [encoded(picture(v, size)) for v in values], "label": labels}
+    return datasets.Dataset.from_dict(rows, features=features)
+
+
+@pytest.fixture
+def parquet(tmp_path):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    make_table([10, 20, 200, 210]).to_parquet(folder / "train-00000.parquet")
+    make_table([30, 220]).to_parquet(folder / "test.parquet")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for split, values in (("train", [10, 20, 200, 210]), ("test", [30, 220])):
+        for value in values:
+            place = tmp_path / "photos" / split / ("light" if value > 100 else "dark")
+            place.mkdir(parents=True, exist_ok=True)
+            picture(value).save(place / f"{value}.png")
+    return tmp_path / "photos"
+
+
+def check_pictures(data):
+    assert data.class_names == ("dark", "light")
+    assert data.train.pixels.shape == (4, 4, 6, 3)
+    assert data.train.pixels.dtype == torch.uint8
+    for images in (data.train, data.evaluation):
+        for pixels, label in zip(images.pixels, images.labels, strict=True):
+            assert (pixels[0, 0] == 255).all()
+            assert int(pixels[1, 1, 0] > 100) == label
+    assert sorted(data.train.pixels[:, 1, 1, 0].tolist()) == [10, 20, 200, 210]
+    assert sorted(data.evaluation.pixels[:, 1, 1, 0].tolist()) == [30, 220]
+
+
+def test_parquet(parquet):
+    check_pictures(load_images(DataConfig(source=f"parquet:{parquet}")))
+
+
+def test_folder(folder):
+    check_pictures(load_images(DataConfig(source=f"folder:{folder}")))
+
+
+def test_hub_code_on_a_local_dataset_repository(tmp_path):
+    """The hub itself cannot be asked in a test; a folder laid out as one of its repositories can."""
+    repository = tmp_path / "repository"
+    for split, values in (("train", [10, 20, 200, 210]), ("test", [30, 220])):
+        (repository / "data").mkdir(parents=True, exist_ok=True)
+        make_table(values).to_parquet(repository / "data" / f"{split}-00000-of-00001.parquet")
+    check_pictures(load_images(DataConfig(source=f"hub:{repository}")))
+
+
+def test_a_folder_without_splits_holds_a_fifth_out(folder):
+    for value in range(11, 17):
+        picture(value).save(folder / "train" / "dark" / f"{value}.png")
+    data = load_images(DataConfig(source=f"folder:{folder / 'train'}"))
+    assert (len(data.train), len(data.evaluation)) == (8, 2)
+    seen = torch.cat([data.train.pixels, data.evaluation.pixels])[:, 1, 1, 0]
+    assert sorted(seen.tolist()) == [10, 11, 12, 13, 14, 15, 16, 20, 200, 210]
+
+
+def test_digits():
+    data = load_images(DataConfig())
+    assert data.train.pixels.shape == (1200, 8, 8, 3)
+    assert data.evaluation.pixels.shape == (597, 8, 8, 3)
+    assert int(data.train.pixels.max()) == 255
+    counts = data.train.labels.bincount()
+    assert counts.max() - counts.min() <= 8
+
+
+def test_normalisation_is_the_training_images_own():
+    data = load_images(DataConfig())
+    pixels = data.train.pixels.double() / 255
+    assert data.mean == pytest.approx(pixels.mean((0, 1, 2)).tolist())
+    assert data.std == pytest.approx(pixels.std((0, 1, 2), correction=0).tolist())
+
+
+def test_cifar(cifar):
+    data = load_images(cifar)
+    assert data.train.pixels.shape == (200, 16, 16, 3)
+    assert data.class_names[3] == "cat"
+    assert (data.mean, data.std) == (CIFAR_MEAN, CIFAR_STD)
+    assert data.train.labels.bincount().tolist() == [20] * 10
+
+
+def test_resolution_is_area_averaging(parquet):
+    data = load_images(DataConfig(source=f"parquet:{parquet}", resolution=2))
+    corner = sorted(data.train.pixels[:, 0, 0, 0].tolist())
+    expected = [round((5 * v + 255) / 6) for v in (10, 20, 200, 210)]
+    assert corner == pytest.approx(expected, abs=1)
+
+
+def test_the_training_subset_does_not_depend_on_the_validation_split():
+    plain = load_images(DataConfig(train_examples=600))
+    held = DataConfig(train_examples=600, validation_share=0.25, evaluate_on="validation")
+    validated = load_images(held)
+    assert torch.equal(plain.train.pixels, validated.train.pixels)
+    assert len(validated.evaluation) == 300
+    rows = {tuple(row.flatten().tolist()) for row in validated.train.pixels}
+    shared = sum(tuple(r.flatten().tolist()) in rows for r in validated.evaluation.pixels)
+    assert shared == 0
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=8, max_size=80), seed=st.integers(0, 5)
+)
+def test_stratified_order_is_a_permutation_with_even_stretches(labels, seed):
+    values = torch.tensor(labels)
+    order = stratified_order(values, seed)
+    assert sorted(order.tolist()) == list(range(len(values)))
+    half = len(values) // 2
+    for value in values.unique():
+        total, first = (values == value).sum(), (values[order[:half]] == value).sum()
+        assert abs(first - total * half / len(values)) <= 4
+
+
+# --- What is refused --------------------------------------------------------------------------
+
+
+def refuse(match, source, error=DataError, **fields):
+    with pytest.raises(error, match=match):
+        load_images(DataConfig(source=source, **fields))
+
+
+def test_sources_of_unknown_form():
+    refuse("Give digits, hub:NAME", "imagenet", ConfigError)
+    refuse("Give digits, hub:NAME", "parquet:", ConfigError)
+
+
+def test_missing_folders(tmp_path):
+    refuse("no such folder", f"parquet:{tmp_path / 'nowhere'}")
+    refuse("no such folder", f"folder:{tmp_path / 'nowhere'}")
+    refuse(r"no train\*.parquet", f"parquet:{tmp_path}")
+    refuse("no folders in it", f"folder:{tmp_path}")
+
+
+def test_a_hub_name_that_is_not_there(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    refuse("could not be opened.*parquet:DIR", "hub:no-such-owner/no-such-set")
+
+
+def test_a_damaged_parquet_file(parquet):
+    (parquet / "test.parquet").write_bytes(b"PAR1 not really")
+    refuse("test.parquet.*could not be read", f"parquet:{parquet}")
+
+
+def test_a_corrupt_image_is_named(folder):
+    (folder / "train" / "dark" / "20.png").write_bytes(b"no image")
+    refuse(r"dark.20\.png: not a readable image", f"folder:{folder}")
+
+
+def test_columns_that_are_not_there(parquet):
+    refuse("'label'", f"parquet:{parquet}", ConfigError, label_column="class")
+    refuse("'img'", f"parquet:{parquet}", ConfigError, image_column="picture")
+
+
+def test_labels_that_are_no_whole_numbers(tmp_path):
+    table = make_table([10, 200]).to_pandas()
+    table["label"] = ["dark", "light"]
+    pq.write_table(pa.Table.from_pandas(table), tmp_path / "train.parquet")
+    pq.write_table(pa.Table.from_pandas(table), tmp_path / "test.parquet")
+    refuse("whole numbers", f"parquet:{tmp_path}", image_column="img", label_column="label")
+
+
+def test_labels_out_of_range(parquet):
+    table = make_table([10, 20, 200, 210]).cast_column("label", datasets.Value("int64"))
+    frame = table.to_pandas()
+    frame["label"] = [0, -1, 1, 1]
+    pq.write_table(pa.Table.from_pandas(frame), parquet / "train-00000.parquet")
+    refuse("from -1", f"parquet:{parquet}", image_column="img", label_column="label")
+
+
+def test_mixed_sizes_are_refused_with_a_remedy_that_works(folder):
+    picture(20, (9, 9)).save(folder / "train" / "dark" / "20.png")
+    refuse(r"mixed sizes.*--data.resolution", f"folder:{folder}")
+    data = load_images(DataConfig(source=f"folder:{folder}", resolution=3))
+    assert data.train.pixels.shape == (4, 3, 3, 3)
+
+
+def test_one_class(tmp_path):
+    make_table([10, 20], labels=[0, 0]).to_parquet(tmp_path / "train.parquet")
+    make_table([10, 20], labels=[0, 0]).to_parquet(tmp_path / "test.parquet")
+    refuse("all of one class", f"parquet:{tmp_path}")
+
+
+def test_more_examples_than_there_are():
+    refuse("at most 1200", "digits", ConfigError, train_examples=5000)
+    refuse("at most 597", "digits", ConfigError, evaluation_examples=600)

@@ -1,0 +1,225 @@
+"""The training loop against a slow, obvious one; pairing of arms; continuing; diverging."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from learnorder.config import NoiseConfig
+from learnorder.data import load_images
+from learnorder.models import build_model
+from learnorder.patterns import Group
+from learnorder.schedules import Schedule
+from learnorder.seeding import generator
+from learnorder.training import Batches, Trainer, draw_patch
+
+from .conftest import changed
+
+
+def train(config, data=None, state=None, stop_after=None):
+    trainer = Trainer(config, data or load_images(config.data), state)
+    steps = iter(range(10**9))
+    outcome = trainer.run(lambda t: next(steps) + 1 == stop_after, lambda t: None)
+    return trainer, outcome
+
+
+def weights(trainer):
+    return trainer.network.state_dict()
+
+
+def same(a, b):
+    return all(torch.equal(x, y) for x, y in zip(a.values(), b.values(), strict=True))
+
+
+def train_slowly(config, data):
+    """The published recipe with one image at a time and nothing clever."""
+    model = build_model(
+        config.model,
+        num_classes=data.num_classes,
+        in_channels=3,
+        image_size=data.image_size,
+        seed=config.seed,
+    ).train()
+    patch = draw_patch(config, data)
+    batches = Batches(config, data, torch.device("cpu"))
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=1.0, momentum=0.9, nesterov=True, weight_decay=5e-4, foreach=False
+    )
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (data.mean, data.std))
+    count, size = len(data.train), config.training.batch_size
+    corner = patch.top, patch.left
+    for epoch in range(1, config.training.epochs + 1):
+        order = torch.randperm(count, generator=generator(config.seed, "order", epoch)).tolist()
+        draw = batches.draws(epoch)
+        for first in range(0, count, size):
+            images, labels = [], []
+            for i in order[first : first + size]:
+                image = data.train.pixels[i].permute(2, 0, 1).float() / 255
+                image, label = (image - mean) / std, int(data.train.labels[i])
+                if draw.group[i] == Group.PATCH_ONLY:
+                    image = torch.zeros_like(image)
+                if draw.group[i] != Group.CLEAN:
+                    rows, columns = (slice(c, c + config.patch.size) for c in corner)
+                    image[:, rows, columns] = patch.z + draw.amplitude[i] * patch.zeta[label]
+                images.append(image)
+                labels.append(label)
+            optimizer.param_groups[0]["lr"] = config.learning_rate.at(epoch)
+            optimizer.zero_grad()
+            F.cross_entropy(model(torch.stack(images)), torch.tensor(labels)).backward()
+            optimizer.step()
+    return model.state_dict()
+
+
+def test_equal_to_the_slow_loop(tiny):
+    data = load_images(tiny.data)
+    trainer, outcome = train(tiny, data)
+    assert outcome.status == "finished"
+    for (name, fast), slow in zip(
+        weights(trainer).items(), train_slowly(tiny, data).values(), strict=True
+    ):
+        torch.testing.assert_close(fast, slow, rtol=2e-3, atol=2e-4, msg=name)
+
+
+@pytest.mark.parametrize("stop_after", [1, 4, 6])
+@pytest.mark.parametrize("noisy", [False, True])
+def test_a_continued_run_is_identical(tiny, stop_after, noisy, tmp_path):
+    if noisy:
+        tiny = replace(tiny, noise=NoiseConfig(Schedule(0.4, step_epochs=(3,), step_factor=0.5)))
+    whole, _ = train(tiny)
+    first, outcome = train(tiny, stop_after=stop_after)
+    assert outcome.status == "interrupted"
+    torch.save(first.state(), tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    torch.manual_seed(99)  # the global state plays no part
+    second, outcome = train(tiny, state=state)
+    assert outcome.status == "finished"
+    assert second.records.table().equals(whole.records.table())
+    assert same(weights(second), weights(whole))
+
+
+def test_layers_that_draw_continue_identically(tiny):
+    """Dropout draws from torch's global state, which is set anew at each step."""
+    tiny = changed(tiny, model={"name": f"{__name__}.with_dropout", "arguments": {}})
+    whole, _ = train(tiny)
+    first, _ = train(tiny, stop_after=5)
+    second, _ = train(tiny, state=first.state())
+    assert same(weights(second), weights(whole))
+
+
+def with_dropout(num_classes, in_channels):
+    from torch import nn
+
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 8, 3), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(),
+        nn.Linear(8 * 36, num_classes),
+    )  # fmt: skip
+
+
+def test_arms_share_weights_patterns_and_order(tiny):
+    data = load_images(tiny.data)
+    small = replace(
+        tiny, learning_rate=Schedule(0.01), noise=NoiseConfig(Schedule(0.4), shared=False)
+    )
+    arms = [Trainer(config, data) for config in (tiny, small)]
+    assert same(weights(arms[0]), weights(arms[1]))
+    for epoch in (1, 3):
+        for a, b in zip(*(arm.batches.epoch(epoch) for arm in arms), strict=True):
+            assert torch.equal(a.images, b.images)
+            assert torch.equal(a.labels, b.labels)
+
+
+def test_seeds_differ_in_everything(tiny):
+    data = load_images(tiny.data)
+    a, b = (Trainer(replace(tiny, seed=seed), data) for seed in (0, 1))
+    assert not torch.equal(a.batches.patch.zeta, b.batches.patch.zeta)
+    assert not torch.equal(a.batches.eligible, b.batches.eligible)
+    first, other = (next(iter(t.batches.epoch(1))) for t in (a, b))
+    assert not torch.equal(first.labels, other.labels)
+    assert not same(weights(a), weights(b))
+
+
+def test_an_epoch_shows_every_image_once_and_orders_vary(tiny):
+    batches = Batches(tiny, load_images(tiny.data), torch.device("cpu"))
+    seen = [torch.cat([b.labels for b in batches.epoch(e)]) for e in (1, 2)]
+    assert seen[0].sort().values.equal(seen[1].sort().values)
+    assert not seen[0].equal(seen[1])
+    tail = torch.cat([b.labels for b in batches.epoch(1, start=2)])
+    assert tail.equal(seen[0][2 * 32 :])
+
+
+def test_records_add_up(tiny):
+    trainer, _ = train(tiny)
+    rows = trainer.records.table().to_pandas()
+    last = rows[rows["epoch"] == 3]
+    shares = last[(last["quantity"] == "share") & (last["group"] != "all")]
+    assert shares["value"].sum() == pytest.approx(1)
+    assert shares["examples"].sum() == 120
+    train_rows = last[(last["set"] == "train") & (last["quantity"] == "accuracy")]
+    groups = train_rows[train_rows["group"] != "all"]
+    whole = train_rows[train_rows["group"] == "all"]["value"].item()
+    assert (groups["value"] * groups["examples"]).sum() / 120 == pytest.approx(whole)
+    conflict = last[last["set"] == "conflict"].set_index("quantity")["value"]
+    parts = [conflict[f"share_{part}"] for part in ("content", "pattern", "neither")]
+    assert sum(parts) == pytest.approx(1)
+    assert conflict["accuracy"] == conflict["share_content"]
+    assert conflict["reliance"] == pytest.approx(
+        conflict["share_pattern"] - conflict["share_baseline"]
+    )
+    rate = rows[rows["quantity"] == "learning_rate"]["value"].tolist()
+    assert rate == pytest.approx([0.1, 0.1, 0.01])
+
+
+def test_evaluation_is_what_the_final_weights_give(tiny):
+    trainer, _ = train(tiny)
+    data = load_images(tiny.data)
+    images = (data.evaluation.pixels.float() / 255 - torch.tensor(data.mean)) / torch.tensor(
+        data.std
+    )
+    with torch.no_grad():
+        logits = trainer.network.eval()(images.permute(0, 3, 1, 2))
+    accuracy = (logits.argmax(1) == data.evaluation.labels).double().mean().item()
+    rows = trainer.records.table().to_pandas()
+    clean = rows[(rows["set"] == "clean") & (rows["quantity"] == "accuracy")]
+    assert clean["value"].tolist()[-1] == pytest.approx(accuracy)
+
+
+def test_divergence_is_a_status_with_step_and_rate(tiny):
+    wild = replace(tiny, learning_rate=Schedule(1e30))
+    trainer, outcome = train(wild)
+    assert outcome.status == "diverged"
+    assert "learning rate 1e+30" in outcome.reason
+    assert "epoch 1, step 2" in outcome.reason or "epoch 1, step 3" in outcome.reason
+
+
+def test_without_a_patch_only_clean_is_evaluated(tiny):
+    trainer, _ = train(changed(tiny, patch={"eligible_share": 0.0}))
+    rows = trainer.records.table().to_pandas()
+    assert set(rows["set"]) == {"train", "clean", "run"}
+    assert set(rows[rows["set"] == "train"]["group"]) == {"all", "clean"}
+
+
+def test_noise_level_follows_its_schedule(tiny):
+    noise = NoiseConfig(Schedule(0.4, step_epochs=(2,), step_factor=0.0))
+    noisy, plain = replace(tiny, noise=noise), tiny
+    a, b = Trainer(noisy, load_images(tiny.data)), Trainer(plain, load_images(tiny.data))
+    for trainer in (a, b):
+        trainer.run(lambda t: t.step == 1, lambda t: None)
+    assert a.noise is not None
+    assert a.noise.level == 0.4
+    assert not same(weights(a), weights(b))
+    trainer, _ = train(noisy)
+    assert trainer.noise is not None
+    assert trainer.noise.level == 0.0
+
+
+def test_bf16_trains(tiny):
+    trainer, outcome = train(changed(tiny, training={"precision": "bf16"}))
+    assert outcome.status == "finished"
+    assert next(trainer.network.parameters()).dtype == torch.float32
+
+
+def test_cifar_trains(cifar, tiny):
+    trainer, outcome = train(replace(tiny, data=cifar, training=replace(tiny.training, epochs=3)))
+    assert outcome.status == "finished"
+    assert len(trainer.records)
