@@ -1,0 +1,187 @@
+"""Run folders and their execution: whole at every moment, continued to the byte."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file
+
+from learnorder.errors import RunFolderError
+from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.execute import execute
+from learnorder.runs.files import atomic_write
+from learnorder.schedules import Schedule
+
+from .conftest import changed
+
+REPRODUCIBLE = ("records.parquet", "weights.safetensors", "examples.png")
+
+
+def contents(folder):
+    return {name: folder.file(name).read_bytes() for name in REPRODUCIBLE}
+
+
+def start(folder):
+    command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path)]
+    return subprocess.Popen(
+        command, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True
+    )
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_run_leaves_everything_behind(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny, {"arm": "large"})
+    assert folder.status == "pending"
+    assert execute(folder) == "finished"
+    assert {p.name for p in folder.path.iterdir()} - {".lock"} == {
+        "manifest.json", "timings.parquet", *REPRODUCIBLE,
+    }  # fmt: skip
+    manifest = json.loads(folder.file("manifest.json").read_text())
+    assert manifest["status"] == "finished"
+    assert manifest["environment"]["torch"] == torch.__version__
+    assert manifest["data"]["train_examples"] == 120
+    reopened = RunFolder(folder.path)
+    assert (reopened.config, reopened.labels) == (tiny, {"arm": "large"})
+    assert folder.timings().num_rows == 3
+    assert len(load_file(folder.file("weights.safetensors"))) > 5
+
+
+def test_a_run_that_ended_is_left_alone(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    execute(folder)
+    before = {p: p.stat().st_mtime_ns for p in folder.path.glob("*.*")}
+    assert execute(folder) == "finished"
+    assert {p: p.stat().st_mtime_ns for p in folder.path.glob("*.*")} == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_run_continues_to_the_byte(tiny, tmp_path, number):
+    long = changed(tiny, training={"epochs": 60})
+    whole, broken = (RunFolder.create(tmp_path / name, long) for name in ("whole", "broken"))
+    execute(whole)
+    process = start(broken)
+    wait_until(lambda: (p := broken.progress()) is not None and p.done > 8)
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, message
+    assert "The same command continues it" in message
+    assert broken.status == "interrupted"
+    execute(broken)
+    assert contents(broken) == contents(whole)
+
+
+def test_a_killed_run_continues_to_the_byte(tiny, tmp_path):
+    long = changed(tiny, training={"epochs": 60})
+    whole, broken = (RunFolder.create(tmp_path / name, long) for name in ("whole", "broken"))
+    execute(whole)
+    process = start(broken)
+    wait_until(lambda: broken.file("checkpoint.pt").exists())
+    process.kill()
+    process.communicate()
+    assert broken.status == "running"
+    execute(broken)
+    assert contents(broken) == contents(whole)
+
+
+def test_divergence_ends_a_run(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", replace(tiny, learning_rate=Schedule(1e30)))
+    assert execute(folder) == "diverged"
+    assert "learning rate 1e+30" in folder.manifest["reason"]
+
+
+def test_a_failure_is_noted(tiny, tmp_path):
+    bad = changed(tiny, data={"train_examples": 5000})
+    folder = RunFolder.create(tmp_path / "run", bad)
+    with pytest.raises(ValueError, match="train_examples"):
+        execute(folder)
+    assert folder.status == "failed"
+    assert "train_examples" in folder.manifest["reason"]
+
+
+def test_another_configuration_is_refused_by_name(tiny, tmp_path):
+    RunFolder.create(tmp_path / "run", tiny)
+    other = changed(tiny, training={"batch_size": 64})
+    with pytest.raises(RunFolderError, match=r"training.batch_size is 32 there, 64 asked.*--out"):
+        RunFolder.create(tmp_path / "run", other)
+
+
+def test_a_folder_of_something_else_is_refused(tiny, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.tex").write_text("precious")
+    with pytest.raises(RunFolderError, match="not a run folder"):
+        RunFolder.create(tmp_path / "run", tiny)
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+def test_two_processes_do_not_share_a_run(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    with FileLock(folder.file(".lock")), pytest.raises(RunFolderError, match="another process"):
+        execute(folder)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])
+def test_damaged_manifests(tiny, tmp_path, text):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    folder.file("manifest.json").write_text(text)
+    with pytest.raises(RunFolderError, match=r"manifest.json"):
+        RunFolder(folder.path)
+
+
+def test_damaged_checkpoints_and_records(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    folder.file("checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(RunFolderError, match=r"not a usable checkpoint.*Remove the file"):
+        execute(folder)
+    folder.file("checkpoint.pt").unlink()
+    assert execute(folder) == "finished"
+    folder.file("records.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        folder.records()
+
+
+def test_a_checkpoint_with_code_runs_nothing(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    torch.save({"model": _Evil()}, folder.file("checkpoint.pt"))
+    with pytest.raises(RunFolderError, match="not a usable checkpoint"):
+        execute(folder)
+    assert not (tmp_path / "evil").exists()
+
+
+class _Evil:
+    def __reduce__(self):
+        return (os.mkdir, ("evil",))
+
+
+def test_atomic_write_leaves_the_old_file_on_errors(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(RunFolderError, match="could not be written"):
+        with atomic_write(path):
+            raise OSError(28, "No space left on device")
+    assert path.read_text() == "old"
+
+
+def test_find_runs(tiny, tmp_path):
+    for name in ("b", "a/c"):
+        RunFolder.create(tmp_path / name, tiny)
+    assert [f.path.name for f in find_runs(tmp_path)] == ["c", "b"]
+    with pytest.raises(RunFolderError, match="no such folder"):
+        find_runs(tmp_path / "nowhere")
