@@ -79,7 +79,8 @@ class Schedule:
                 f"{field}.step_epochs",
                 list(self.step_epochs),
                 f"The run has {epochs} epochs, so a step at epoch {outside[0]} cannot happen. "
-                f"Give epochs from 2 to {epochs}, or lengthen the run with --training.epochs.",
+                f"Give epochs from 2 to {epochs}, or lengthen the run with --training.epochs, or "
+                "take the step away with step_epochs [] and step_factor null.",
             )
         if self.warmup_epochs >= epochs:
             raise ConfigError(

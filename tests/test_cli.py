@@ -1,0 +1,160 @@
+"""The command line: help that teaches, configurations that round-trip, errors in one paragraph."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from learnorder.cli.main import VERBS, main
+
+TINY = [
+    "--data.train_examples", "120", "--data.evaluation_examples", "60", "--model.name", "ConvNet",
+    "--model.arguments", "{widths: [8]}", "--training.epochs", "2",
+]  # fmt: skip
+
+
+def run(capsys, *arguments):
+    """Return exit code, standard output and standard error of a command."""
+    try:
+        code = main(list(arguments))
+    except SystemExit as end:
+        code = end.code
+    printed = capsys.readouterr()
+    return code, printed.out, printed.err
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def test_help_lists_every_verb(capsys):
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    assert all(verb in out for verb in VERBS)
+    assert run(capsys)[0] == 2
+    assert run(capsys, "--version")[1].startswith("learnorder ")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_explains_its_options(capsys, verb):
+    code, out, _ = run(capsys, verb, "--help")
+    assert code == 0
+    assert f"learnorder {verb} " in out
+    if verb not in ("report", "runs"):
+        assert "Share of the images that can carry the patch" in out
+        assert "default: digits" in out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["patch", "--help"], ["runs", "--help"]])
+def test_help_imports_nothing_heavy(arguments):
+    script = (
+        "import sys\nfrom learnorder.cli.main import main\n"
+        f"try: main({arguments!r})\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'pandas', 'plotly', 'datasets', 'accelerate', 'sklearn', 'scipy'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "HEAVY []" in done.stdout
+
+
+def test_printed_configuration_round_trips(capsys, tmp_path):
+    _, first, _ = run(capsys, "patch", "--patch.contrast", "0.25", "--print_config")
+    assert yaml.safe_load(first)["patch"]["contrast"] == 0.25
+    (tmp_path / "my.yaml").write_text(first)
+    _, second, _ = run(capsys, "patch", "--config", "my.yaml", "--print_config")
+    assert second == first
+
+
+def test_scale_of_a_yaml_file_decides_the_defaults(capsys, tmp_path):
+    (tmp_path / "my.yaml").write_text("scale: paper\npatch: {contrast: 0.2}\n")
+    _, out, _ = run(capsys, "patch", "--config", "my.yaml", "--print_config")
+    values = yaml.safe_load(out)
+    assert values["model"]["arguments"] == {"depth": 16, "widen_factor": 10}
+    assert values["patch"]["contrast"] == 0.2
+
+
+def test_data_is_short_for_its_source(capsys):
+    _, out, _ = run(capsys, "patch", "--data", "parquet:somewhere", "--print_config")
+    assert yaml.safe_load(out)["data"]["source"] == "parquet:somewhere"
+
+
+def test_train_runs_report_and_list(capsys, tmp_path):
+    code, out, err = run(capsys, "train", *TINY, "--arm", "small", "--out", "runs/a")
+    assert code == 0, err
+    assert "Final accuracy" in out
+    assert "runs/a/report.html" in out
+    (tmp_path / "runs/a/report.html").unlink()
+    assert run(capsys, "report", "runs", "--out", "page.html")[0] == 0
+    assert (tmp_path / "page.html").exists()
+    code, out, _ = run(capsys, "runs")
+    assert code == 0
+    assert "finished" in out
+    assert "learning_rate" in out
+
+
+def test_train_takes_the_arm_and_no_patch(capsys):
+    _, out, _ = run(capsys, "train", "--arm", "small_noise", "--print_config")
+    values = yaml.safe_load(out)
+    assert values["noise"]["level"]["initial"] > 0
+    assert values["patch"]["eligible_share"] == 0
+
+
+def test_dry_run(capsys, tmp_path):
+    code, out, err = run(capsys, "train", *TINY, "--arm", "small", "--dry-run")
+    assert code == 0, err
+    assert "1 runs of up to 8 steps" in out
+    assert not (tmp_path / "runs").exists()
+
+
+ERRORS = [
+    (["ptach"], "no verb 'ptach'"),
+    (["patch", "--scale", "huge"], "scale: got 'huge'. There are demo, laptop, paper"),
+    (["patch", "--patch.sise", "3"], "--patch.sise"),
+    (["patch", "--patch.size", "9"], "patch.size"),
+    (["patch", "--patch.eligible_share", "2"], "[0, 1]"),
+    (["patch", "--training.epochs", "10"], "step at epoch"),
+    (["patch", "--data", "parquet:nowhere"], "no such folder"),
+    (["patch", "--config", "absent.yaml"], "absent.yaml"),
+    (["patch", "--workers", "0"], "workers"),
+    (["train", "--arm", "medium"], "There are large, small, small_noise"),
+    (["train", "--model.name", "collections.OrderedDict", "--model.arguments", "{}"], "model.name"),
+    (["sweep"], "Name what varies"),
+    (["sweep", "--grid", "{no.such: [1]}"], "No setting of this name"),
+    (["report", "nowhere"], "no such folder"),
+    (["runs", "nowhere"], "no such folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), ERRORS, ids=lambda v: " ".join(v)[:40])
+def test_errors_are_one_paragraph_with_exit_code_2(capsys, tmp_path, arguments, message):
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_fields_in_yaml(capsys, tmp_path):
+    (tmp_path / "my.yaml").write_text("patch: {sise: 3}\n")
+    code, _, err = run(capsys, "patch", "--config", "my.yaml")
+    assert code == 2
+    assert "sise" in err
+
+
+def test_a_users_model_beside_the_command(capsys, tmp_path):
+    (tmp_path / "nets_of_mine.py").write_text(
+        "from torch import nn\n"
+        "def make(num_classes, hidden=8):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.LazyLinear(hidden), nn.ReLU(),\n"
+        "                         nn.Linear(hidden, num_classes))\n"
+    )
+    arguments = ["--model.name", "nets_of_mine.make", "--model.arguments", "{hidden: 6}"]
+    code, _, err = run(
+        capsys, "train", "--data.train_examples", "120", "--training.epochs", "2",
+        "--learning_rate.step_epochs", "[]", "--learning_rate.step_factor", "null", *arguments,
+    )  # fmt: skip
+    assert code == 0, err

@@ -1,0 +1,179 @@
+"""The page, as its reader sees it: in a browser, offline; and the numbers behind it."""
+
+import re
+import shutil
+from dataclasses import replace
+from html import escape
+
+import pytest
+
+from learnorder.errors import RunFolderError
+from learnorder.order import first_epoch
+from learnorder.report import render, write_report
+from learnorder.report.figures import FIGURES
+from learnorder.report.findings import findings
+from learnorder.report.tables import difference_table, final_table, order_table
+from learnorder.results import Results
+from learnorder.runs import RunFolder
+from learnorder.training.records import Records
+
+from .conftest import changed
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def fake_run(path, config, labels, patch_only, clean=0.9, reliance=0.0, status="finished"):
+    """A finished run whose measurements are known."""
+    folder = RunFolder.create(path, config, labels)
+    records = Records()
+    for epoch, value in enumerate(patch_only, start=1):
+        for group in ("all", "clean", "patch_only", "both"):
+            records.add(epoch, "train", "accuracy", value, group=group, n=100)
+            records.add(epoch, "train", "share", 0.25, group=group, n=100)
+        records.add(epoch, "clean", "accuracy", clean, n=60)
+        records.add(epoch, "mixed", "accuracy", clean, n=60)
+        records.add(epoch, "patch_only", "accuracy", value, n=60)
+        records.add(epoch, "conflict", "reliance", reliance, n=60)
+        for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
+            records.add(epoch, "conflict", f"share_{part}", share, n=60)
+    folder.write_tables(records=records.table())
+    folder.update(status=status)
+    return folder
+
+
+@pytest.fixture
+def results(tiny, tmp_path):
+    """Two arms, three seeds; small learns the patch at epoch 1, large at 3 and once never."""
+    folders = []
+    for seed, (large, gain) in enumerate([([0.1, 0.2, 0.95], 0.05), ([0.1, 0.1, 0.9], 0.04), ([0.1] * 3, 0.03)]):
+        config = replace(tiny, seed=seed)
+        for arm, curve, clean in (("large", large, 0.8 + gain), ("small", [0.95] * 3, 0.8)):
+            path = tmp_path / f"{arm}-seed{seed}"
+            folders.append(fake_run(path, config, {"arm": arm}, curve, clean))
+    return Results(folders)
+
+
+def test_known_answers(results):
+    assert results.learned("large", "patch") == {0: 3, 1: 3, 2: None}
+    assert results.learned("small", "patch") == {0: 1, 1: 1, 2: 1}
+    difference = results.final_difference("large", "small", "clean", "accuracy")
+    assert (difference.n, difference.mean) == (3, pytest.approx(0.04))
+    # t(0.975, 2) · 0.01 / √3
+    assert difference.high - difference.mean == pytest.approx(4.302653 * 0.01 / 3**0.5)
+    assert results.content_level() == pytest.approx(0.9 * 0.84)
+
+
+def test_tables_and_sentences(results):
+    assert final_table(results).rows[0][:3] == ["large LR, annealed", "3", "84.0 [81.5, 86.5]"]
+    assert difference_table(results, "small").rows[0][2] == "4.0 [1.5, 6.5]"
+    assert order_table(results).rows[0][2] == "3, never in 1 of 3 seeds"
+    said = " ".join(findings(results))
+    assert "large LR, annealed at epoch 3 in 2 of 3 seeds; by small LR at epoch 1" in said
+    assert "large LR, annealed ends above small LR by 4.0 [1.5, 6.5] points, n = 3 pairs" in said
+    assert "Final reliance on the pattern: no difference" in said
+
+
+def test_runs_that_diverged_are_counted_and_left_out(results, tiny, tmp_path):
+    lost = fake_run(
+        tmp_path / "x", replace(tiny, seed=9), {"arm": "large"}, [0.0], 0.0, status="diverged"
+    )
+    more = Results([*results.folders, lost])
+    assert final_table(more).rows[0][1:3] == ["3, 1 diverged", "84.0 [81.5, 86.5]"]
+    assert 9 in set(more.frame()["seed"])
+
+
+def test_one_seed_claims_nothing(tiny, tmp_path):
+    folders = [
+        fake_run(tmp_path / arm, tiny, {"arm": arm}, [0.9], clean)
+        for arm, clean in (("large", 0.9), ("small", 0.5))
+    ]
+    said = " ".join(findings(Results(folders)))
+    assert "an interval needs two seeds" in said
+    assert "ends above" not in said
+
+
+def test_no_runs():
+    with pytest.raises(RunFolderError, match="no runs"):
+        Results([])
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_draws_something(results, name):
+    figure = results.figure(name)
+    assert any(len(trace.x) for trace in figure.data)
+    assert figure.layout.title.text
+
+
+def test_unknown_figures_are_refused(results):
+    with pytest.raises(KeyError, match="clean"):
+        results.figure("pie")
+
+
+def test_first_epoch_of_nothing():
+    assert first_epoch([], [], 0.9) is None
+
+
+def test_names_are_escaped(tiny, tmp_path):
+    bad = "<script>alert(1)</script>"
+    folder = fake_run(tmp_path / "run", tiny, {"arm": bad}, [0.5])
+    page = render(Results([folder]))
+    assert bad not in page
+    assert escape(bad) in page
+
+
+def test_pending_runs_make_a_page(tiny, tmp_path):
+    page = render(Results([RunFolder.create(tmp_path / "run", tiny)]))
+    assert "No run has finished yet" in page
+
+
+def test_a_page_without_a_patch(tiny, tmp_path):
+    plain = changed(tiny, patch={"eligible_share": 0.0})
+    page = render(Results([fake_run(tmp_path / "run", plain, {}, [0.5, 0.6])]))
+    assert "reliance" not in page.partition("<main>")[2].partition("<script>")[0].lower()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH; the page is tested where there is one")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_in_a_browser(browser, results, tmp_path, scheme, width):
+    """Every figure is drawn in the theme's colours, nothing complains, nothing is requested."""
+    path = write_report(results, tmp_path / "report.html")
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    complaints, requests = [], []
+    page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else 0)
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    page.on("request", lambda r: requests.append(r.url))
+    page.goto(path.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
+    assert complaints == []
+    assert [u for u in requests if not u.startswith(("file:", "data:"))] == []
+    figures = page.locator(".figure")
+    assert figures.count() == 8
+    for box in figures.all():
+        assert box.locator("path.js-line, path.point, .point path").count() > 0
+        assert box.locator("svg.main-svg").first.bounding_box()["height"] > 150
+    ink = page.evaluate("getComputedStyle(document.querySelector('.gtitle')).fill")
+    body = page.evaluate("getComputedStyle(document.body).color")
+    assert re.findall(r"\d+", ink)[:3] == re.findall(r"\d+", body)[:3]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_printing(browser, results, tmp_path):
+    path = write_report(results, tmp_path / "report.html")
+    page = browser.new_page(color_scheme="dark")
+    page.goto(path.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.close()

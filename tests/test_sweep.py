@@ -1,0 +1,177 @@
+"""Many runs: planned, executed side by side, continued, and not made twice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from learnorder.config import NoiseConfig
+from learnorder.errors import ConfigError, DataError, RunFolderError
+from learnorder.recipes.patch import Arm, PatchArms, PatchExperiment
+from learnorder.runs import RunFolder, find_runs
+from learnorder.schedules import Schedule
+from learnorder.sweep import Plan, run_plans, share_cores
+from learnorder.sweep.estimate import estimate_cost
+from learnorder.sweep.grid import grid_plans
+from learnorder.verbs import patch_plans, run_patch, run_sweep, run_train
+
+from .conftest import changed
+
+
+@pytest.fixture
+def experiment(tiny) -> PatchExperiment:
+    small = Schedule(0.01)
+    return PatchExperiment(
+        data=tiny.data,
+        model=tiny.model,
+        patch=tiny.patch,
+        training=tiny.training,
+        arms=PatchArms(
+            large=Arm(tiny.learning_rate),
+            small=Arm(small),
+            small_noise=Arm(small, NoiseConfig(Schedule(0.4))),
+        ),
+        seeds=2,
+    )
+
+
+def test_the_patch_experiment_end_to_end(experiment, tmp_path):
+    results = run_patch(experiment, tmp_path, quiet=True)
+    assert results.arms == ["large", "small", "small_noise"]
+    assert [f.status for f in results.folders] == ["finished"] * 6
+    assert (tmp_path / "report.html").stat().st_size > 1_000_000
+    frame = results.frame()
+    assert set(frame["seed"]) == {0, 1}
+    assert results.final_difference("large", "small", "clean", "accuracy").n == 2
+    first = find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns
+    run_patch(experiment, tmp_path, quiet=True)
+    assert find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns == first
+
+
+def test_one_run(tiny, tmp_path):
+    results = run_train(tiny, tmp_path / "mine", quiet=True)
+    assert results.folders[0].path == tmp_path / "mine"
+    assert (tmp_path / "mine" / "report.html").exists()
+
+
+def test_a_sweep(tiny, tmp_path):
+    grid = {"learning_rate.initial": [0.05, 0.1], "patch.contrast": [0.3]}
+    results = run_sweep({"": tiny}, grid, [5], tmp_path, quiet=True)
+    assert [f.config.learning_rate.initial for f in results.folders] == [0.05, 0.1]
+    assert {f.config.patch.contrast for f in results.folders} == {0.3}
+    assert len(results.arms) == 2
+
+
+def test_grids(tiny):
+    grid = {
+        "learning_rate.initial,learning_rate.step_factor": [[0.1, 0.2], [1.0, 0.02]],
+        "model.arguments.widths": [[4], [8, 8]],
+    }
+    plans = grid_plans(tiny, grid, [0, 1], {"arm": "large"})
+    assert len(plans) == 8
+    rates = {(p.config.learning_rate.initial, p.config.learning_rate.step_factor) for p in plans.values()}
+    assert rates == {(0.1, 0.2), (1.0, 0.02)}
+    assert {tuple(p.config.model.arguments["widths"]) for p in plans.values()} == {(4,), (8, 8)}
+    assert all("/" not in name for name in plans)
+    for bad in ({"no.such": [1]}, {"patch.contrast": []}, {"seed,patch.size": [1]}):
+        with pytest.raises(ConfigError, match="grid"):
+            grid_plans(tiny, bad, [0], {})
+    with pytest.raises(ConfigError, match=r"patch.contrast"):
+        grid_plans(tiny, {"patch.contrast": [-1]}, [0], {})
+
+
+@pytest.mark.parametrize(
+    ("sections", "error", "match"),
+    [
+        ({"patch": {"size": 9}}, ConfigError, "patch.size"),
+        ({"data": {"source": "parquet:nowhere"}}, DataError, "no such folder"),
+        ({"model": {"name": "nothing.Net"}}, ConfigError, "model.name"),
+        ({"data": {"train_examples": 9000}}, ConfigError, "at most 1200"),
+    ],
+)
+def test_what_is_unfit_leaves_no_folder(tiny, tmp_path, sections, error, match):
+    plans = {"good": Plan(tiny, {}), "bad": Plan(changed(tiny, **sections), {})}
+    with pytest.raises(error, match=match):
+        run_plans(plans, tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_another_configuration_stops_before_any_is_made(tiny, tmp_path):
+    RunFolder.create(tmp_path / "b", tiny)
+    other = changed(tiny, training={"epochs": 4})
+    with pytest.raises(RunFolderError, match=r"training.epochs is 3 there, 4 asked"):
+        run_plans({"a": Plan(other, {}), "b": Plan(other, {})}, tmp_path, quiet=True)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_failed_run_leaves_the_others(tiny, tmp_path):
+    folders = [RunFolder.create(tmp_path / n, tiny) for n in ("a", "b")]
+    folders[0].file("checkpoint.pt").write_bytes(b"damaged")
+    results = run_plans({n: Plan(tiny, {}) for n in ("a", "b")}, tmp_path, quiet=True)
+    assert [f.status for f in results.folders] == ["failed", "finished"]
+    assert "not a usable checkpoint" in folders[0].manifest["reason"]
+    assert list(results.final("run", "clean", "accuracy"))  # the one that finished
+
+
+def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cost = estimate_cost(patch_plans(experiment), workers=2)
+    assert (cost.runs, cost.steps, cost.cores.workers) == (6, 12, 2)
+    assert 0 < cost.seconds_each < 60
+    assert cost.seconds == pytest.approx(3 * cost.seconds_each, rel=2)
+    assert cost.disk_bytes > 6 * 4 * cost.parameters
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cores_are_not_oversubscribed():
+    cores = len(os.sched_getaffinity(0))
+    for runs in (1, 2, 50):
+        for threads in (None, 1, 2):
+            shared = share_cores(runs, threads=threads)
+            assert 1 <= shared.workers <= max(runs, 1)
+            assert shared.workers * shared.threads <= max(cores, threads or 1)
+    assert share_cores(9, workers=4).threads >= 1
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from learnorder.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_loses_nothing(tiny, tmp_path):
+    """The command is interrupted, says how to continue, and the same command finishes it."""
+    command = [
+        sys.executable, "-c", SCRIPT, "sweep", "--out", "out", "--seeds", "2",
+        "--grid", "{learning_rate.initial: [0.01]}", "--model.name", "ConvNet",
+        "--model.arguments", "{widths: [8]}", "--data.train_examples", "200",
+        "--training.epochs", "120",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob("out/*/records.parquet")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130, message
+    assert "The same command continues" in message
+    statuses = {f.status for f in find_runs(tmp_path / "out")}
+    assert statuses <= {"interrupted", "finished", "pending"}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {f.status for f in find_runs(tmp_path / "out")} == {"finished"}
+
+
+def test_seeds_are_counted_from_the_first(experiment):
+    later = replace(experiment, first_seed=7)
+    assert {p.config.seed for p in patch_plans(later).values()} == {7, 8}
+    with pytest.raises(ConfigError, match="seeds"):
+        replace(experiment, seeds=0)
