@@ -56,7 +56,9 @@ def test_help_imports_nothing_heavy(arguments):
         "heavy = {'torch', 'pandas', 'plotly', 'datasets', 'accelerate', 'sklearn', 'scipy'}\n"
         "print('HEAVY', sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert "HEAVY []" in done.stdout
 
 
@@ -130,7 +132,7 @@ ERRORS = [
 
 @pytest.mark.parametrize(("arguments", "message"), ERRORS, ids=lambda v: " ".join(v)[:40])
 def test_errors_are_one_paragraph_with_exit_code_2(capsys, tmp_path, arguments, message):
-    code, out, err = run(capsys, *arguments)
+    code, _, err = run(capsys, *arguments)
     assert code == 2
     assert message in err
     assert "Traceback" not in err

@@ -44,7 +44,7 @@ def test_refusals_name_field_value_and_remedy(values, names):
 def test_a_schedule_that_cannot_happen_is_refused():
     with pytest.raises(ConfigError, match=r"learning_rate.step_epochs.*60 epochs.*61"):
         RunConfig(learning_rate=Schedule(0.1, step_epochs=(61,), step_factor=0.1))
-    with pytest.raises(ConfigError, match="noise.level.step_epochs"):
+    with pytest.raises(ConfigError, match=r"noise\.level\.step_epochs"):
         RunConfig(noise=NoiseConfig(Schedule(0.4, step_epochs=(90,), step_factor=0.0)))
     with pytest.raises(ConfigError, match="warmup_epochs"):
         RunConfig(learning_rate=Schedule(0.1, warmup_epochs=60))

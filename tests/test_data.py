@@ -86,7 +86,7 @@ def test_folder(folder):
 
 
 def test_hub_code_on_a_local_dataset_repository(tmp_path):
-    """The hub itself cannot be asked in a test; a folder laid out as one of its repositories can."""
+    """The hub cannot be asked in a test; a folder laid out as one of its repositories can."""
     repository = tmp_path / "repository"
     for split, values in (("train", [10, 20, 200, 210]), ("test", [30, 220])):
         (repository / "data").mkdir(parents=True, exist_ok=True)
@@ -145,9 +145,7 @@ def test_the_training_subset_does_not_depend_on_the_validation_split():
     assert shared == 0
 
 
-@given(
-    labels=st.lists(st.integers(0, 3), min_size=8, max_size=80), seed=st.integers(0, 5)
-)
+@given(labels=st.lists(st.integers(0, 3), min_size=8, max_size=80), seed=st.integers(0, 5))
 def test_stratified_order_is_a_permutation_with_even_stretches(labels, seed):
     values = torch.tensor(labels)
     order = stratified_order(values, seed)

@@ -108,7 +108,11 @@ def test_planting_equals_the_definition(channels_last):
 
 @pytest.mark.parametrize(
     ("fields", "named"),
-    [({"size": 9}, "patch.size"), ({"size": 4, "top": 5}, "patch.top"), ({"left": -1}, "patch.left")],
+    [
+        ({"size": 9}, "patch.size"),
+        ({"size": 4, "top": 5}, "patch.top"),
+        ({"left": -1}, "patch.left"),
+    ],
 )
 def test_a_patch_beyond_the_image_is_refused(fields, named):
     with pytest.raises(ConfigError, match=named):
@@ -142,7 +146,7 @@ def test_only_clean_without_a_patch():
 
 
 def test_reliance_of_models_with_known_answers():
-    """A model that follows the pattern alone, one that follows the content alone, one that guesses."""
+    """Models that follow the pattern alone, the content alone, or guess."""
     drawing = generator(0, "labels")
     labels = torch.randint(0, 10, (20_000,), generator=drawing)
     patterns = (labels + torch.randint(1, 10, labels.shape, generator=drawing)) % 10

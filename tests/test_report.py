@@ -45,7 +45,9 @@ def fake_run(path, config, labels, patch_only, clean=0.9, reliance=0.0, status="
 def results(tiny, tmp_path):
     """Two arms, three seeds; small learns the patch at epoch 1, large at 3 and once never."""
     folders = []
-    for seed, (large, gain) in enumerate([([0.1, 0.2, 0.95], 0.05), ([0.1, 0.1, 0.9], 0.04), ([0.1] * 3, 0.03)]):
+    for seed, (large, gain) in enumerate(
+        [([0.1, 0.2, 0.95], 0.05), ([0.1, 0.1, 0.9], 0.04), ([0.1] * 3, 0.03)]
+    ):
         config = replace(tiny, seed=seed)
         for arm, curve, clean in (("large", large, 0.8 + gain), ("small", [0.95] * 3, 0.8)):
             path = tmp_path / f"{arm}-seed{seed}"

@@ -168,14 +168,18 @@ class _Evil:
 def test_atomic_write_leaves_the_old_file_on_errors(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic_write(path) as temporary:
-        temporary.write_text("half")
-        raise ZeroDivisionError
+
+    def fail(error):
+        with atomic_write(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(ZeroDivisionError):
+        fail(ZeroDivisionError())
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(RunFolderError, match="could not be written"):
-        with atomic_write(path):
-            raise OSError(28, "No space left on device")
+        fail(OSError(28, "No space left on device"))
     assert path.read_text() == "old"
 
 

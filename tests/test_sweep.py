@@ -73,7 +73,9 @@ def test_grids(tiny):
     }
     plans = grid_plans(tiny, grid, [0, 1], {"arm": "large"})
     assert len(plans) == 8
-    rates = {(p.config.learning_rate.initial, p.config.learning_rate.step_factor) for p in plans.values()}
+    rates = {
+        (p.config.learning_rate.initial, p.config.learning_rate.step_factor) for p in plans.values()
+    }
     assert rates == {(0.1, 0.2), (1.0, 0.02)}
     assert {tuple(p.config.model.arguments["widths"]) for p in plans.values()} == {(4,), (8, 8)}
     assert all("/" not in name for name in plans)

@@ -186,7 +186,7 @@ def test_evaluation_is_what_the_final_weights_give(tiny):
 
 def test_divergence_is_a_status_with_step_and_rate(tiny):
     wild = replace(tiny, learning_rate=Schedule(1e30))
-    trainer, outcome = train(wild)
+    _, outcome = train(wild)
     assert outcome.status == "diverged"
     assert "learning rate 1e+30" in outcome.reason
     assert "epoch 1, step 2" in outcome.reason or "epoch 1, step 3" in outcome.reason

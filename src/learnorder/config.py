@@ -165,17 +165,17 @@ class TrainingConfig:
 class RunConfig:
     """Everything that decides the numbers of one run, the seed included."""
 
-    data: DataConfig = DataConfig()  # noqa: RUF009 - frozen
+    data: DataConfig = DataConfig()
     """The images."""
     model: ModelConfig = field(default_factory=ModelConfig)
     """The network."""
-    patch: PatchConfig = PatchConfig()  # noqa: RUF009 - frozen
+    patch: PatchConfig = PatchConfig()
     """The planted patch."""
-    training: TrainingConfig = TrainingConfig()  # noqa: RUF009 - frozen
+    training: TrainingConfig = TrainingConfig()
     """The optimiser."""
     learning_rate: Schedule = Schedule(0.1)  # noqa: RUF009 - frozen
     """The learning rate over the epochs."""
-    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
+    noise: NoiseConfig = NoiseConfig()
     """Noise before the activations."""
     seed: int = 0
     """Decides initial weights, pattern, eligible images, data order and noise."""

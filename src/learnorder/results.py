@@ -34,7 +34,9 @@ class Results:
     def __init__(self, folders: Iterable[RunFolder]) -> None:
         self.folders = list(folders)
         if not self.folders:
-            raise RunFolderError("There are no runs to show. Make some, e.g. with learnorder patch.")
+            raise RunFolderError(
+                "There are no runs to show. Make some, e.g. with learnorder patch."
+            )
         self._status = {folder: folder.status for folder in self.folders}
         self.arms = list(dict.fromkeys(arm_name(folder) for folder in self.folders))
 
@@ -72,8 +74,7 @@ class Results:
     @cached_property
     def finished(self) -> pd.DataFrame:
         """The records of finished runs."""
-        frame = self.frame()
-        return frame[frame["status"] == "finished"]
+        return self.frame().query("status == 'finished'")
 
     def counts(self, arm: str) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""
@@ -114,9 +115,7 @@ class Results:
             self.final(arm, set_, quantity), self.final(baseline, set_, quantity)
         )
 
-    def curve(
-        self, arm: str, set_: str, quantity: str, group: str = "all"
-    ) -> dict[int, Estimate]:
+    def curve(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, Estimate]:
         """Return the mean over seeds at each epoch, with its 95 % interval."""
         found = self.series(arm, set_, quantity, group)
         epochs = sorted({epoch for values in found.values() for epoch in values})
@@ -134,7 +133,7 @@ class Results:
         return CONTENT_SHARE * max((m for m in means if m == m), default=0.0)
 
     def learned(self, arm: str, what: str) -> dict[int, int | None]:
-        """Return by seed the first epoch at which "patch" or "content" is learned, None if never."""
+        """Return by seed the epoch at which "patch" or "content" is learned, None if never."""
         set_, level = {
             "patch": ("patch_only", PATCH_LEVEL),
             "content": ("clean", self.content_level()),

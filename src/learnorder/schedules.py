@@ -18,8 +18,8 @@ class Schedule:
         initial · min(1, (t + 1/S) / warmup_epochs) · step_factor^k · decay^(e − 1) · c,
 
     where k counts the ``step_epochs`` that are ≤ e, S is the number of steps in an epoch, and
-    c = (1 + cos(π t / E)) / 2 with ``cosine``, else 1. Steps and decay change the value at the start
-    of an epoch, as in the published recipes; warm-up and cosine change it at every step.
+    c = (1 + cos(π t / E)) / 2 with ``cosine``, else 1. Steps and decay change the value at the
+    start of an epoch, as in the published recipes; warm-up and cosine change it at every step.
 
     >>> anneal = Schedule(0.1, step_epochs=(30,), step_factor=0.04)
     >>> anneal.at(29), anneal.at(30)

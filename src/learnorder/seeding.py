@@ -31,7 +31,9 @@ def derive_seed(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
-def generator(seed: int, *purpose: str | int, device: str | torch.device = "cpu") -> torch.Generator:
+def generator(
+    seed: int, *purpose: str | int, device: str | torch.device = "cpu"
+) -> torch.Generator:
     """Return a torch generator for one decision of the run with this ``seed``.
 
     Args:

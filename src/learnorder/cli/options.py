@@ -54,7 +54,9 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
         return parser.parse_args(_spell_out(arguments)).as_dict()
     except argparse.ArgumentError as error:
         text = " ".join(str(error).split())
-        raise ConfigError("options", list(arguments), f"{text}. See {parser.prog} --help.") from None
+        raise ConfigError(
+            "options", list(arguments), f"{text}. See {parser.prog} --help."
+        ) from None
     except SystemExit:
         raise
     except (TypeError, ValueError) as error:

@@ -19,7 +19,8 @@ on a validation split held out of the training images, not on the test images.
 
   learnorder sweep --grid '{learning_rate.initial: [0.02, 0.1, 0.3], patch.contrast: [0.3, 0.6]}'
   learnorder sweep --arms '[large, small]' --grid '{patch.contrast: [0.3, 0.6]}' --seeds 3
-  learnorder sweep --grid '{"learning_rate.initial,learning_rate.step_factor": [[0.1, 0.2], [1.0, 0.02]]}'
+  learnorder sweep --grid '{"learning_rate.initial,learning_rate.step_factor":
+                            [[0.1, 0.2], [1.0, 0.02]]}'        two that vary together
 
 The settings below are those of every run. Learning rate and noise are the arm's; vary them, or give
 one value, with --grid.
@@ -68,9 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     sections = {
         name: from_dict(type(config), values[name], name) for name, config in shared.items()
     }
-    bases = {
-        arm: replace(experiment.run(arm, seed=0), **sections) for arm in values["arms"]
-    }
+    bases = {arm: replace(experiment.run(arm, seed=0), **sections) for arm in values["arms"]}
     seeds = range(values["first_seed"], values["first_seed"] + values["seeds"])
     if values["dry_run"]:
         return options.dry_run(sweep_plans(bases, values["grid"], seeds, scale), values)

@@ -128,9 +128,7 @@ def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
             )
 
 
-def _statistics(
-    config: DataConfig, pixels: Tensor
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _statistics(config: DataConfig, pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if config.normalization == "cifar":
         if pixels.shape[3] != 3:
             raise ConfigError("data.normalization", "cifar", "The images have one channel: train.")

@@ -97,12 +97,12 @@ def _digits(config: DataConfig) -> RawImages:
 
 
 def _open_hub(place: str) -> datasets.DatasetDict:
-    import datasets
+    from datasets.exceptions import DatasetsError
 
     name, _, configuration = place.partition(":")
     try:
         return _load_dataset(name, configuration or None)
-    except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise DataError(
             f"hub:{place} could not be opened: {_one_line(error)}. Check the name (as on the hub, "
             "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
@@ -186,9 +186,7 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
         name: split.cast_column(image_column, datasets.Image(decode=False))
         for name, split in (("train", train), ("test", test))
     }
-    labels = {
-        name: _labels(config.source, label_column, split) for name, split in encoded.items()
-    }
+    labels = {name: _labels(config.source, label_column, split) for name, split in encoded.items()}
 
     def decode(split: str, index: Tensor) -> Tensor:
         rows = encoded[split].select(index.tolist())[image_column]

@@ -66,9 +66,7 @@ def build_model(
 
 
 @torch.no_grad()
-def _check_output(
-    name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int
-) -> None:
+def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int) -> None:
     """Refuse a model that does not map images to one logit for each class."""
     expected = (shape[0], num_classes)
     try:

@@ -62,9 +62,7 @@ def draw_gallery(
     own = labels[first]
     rows = []
     for _, group, amplitude, conflict in ROWS:
-        draw = Draw(
-            torch.full_like(own, int(group)), torch.full((len(own),), amplitude)
-        )
+        draw = Draw(torch.full_like(own, int(group)), torch.full((len(own),), amplitude))
         pattern_labels = (own + 1) % len(class_names) if conflict else own
         planted = patch.plant(normalised.clone(), pattern_labels, draw).permute(0, 2, 3, 1)
         rows.append(((planted * scale + shift).clamp(0, 1) * 255).round().to(torch.uint8))

@@ -115,9 +115,7 @@ def paper() -> PatchExperiment:
         arms=PatchArms(
             large=Arm(Schedule(0.1, step_epochs=(30,), step_factor=0.04)),
             small=Arm(small),
-            small_noise=Arm(
-                small, NoiseConfig(Schedule(0.4, step_epochs=(30,), step_factor=0.0))
-            ),
+            small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(30,), step_factor=0.0))),
         ),
     )
 
@@ -128,18 +126,14 @@ def laptop() -> PatchExperiment:
     small = Schedule(0.02)
     return replace(
         base,
-        data=replace(
-            base.data, train_examples=10_000, evaluation_examples=4_000, resolution=16
-        ),
+        data=replace(base.data, train_examples=10_000, evaluation_examples=4_000, resolution=16),
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
         patch=replace(base.patch, size=4, contrast=0.4),
         training=replace(base.training, epochs=30, batch_size=64),
         arms=PatchArms(
             large=Arm(Schedule(1.0, step_epochs=(15,), step_factor=0.02)),
             small=Arm(small),
-            small_noise=Arm(
-                small, NoiseConfig(Schedule(0.4, step_epochs=(15,), step_factor=0.0))
-            ),
+            small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(15,), step_factor=0.0))),
         ),
     )
 
@@ -157,9 +151,7 @@ def demo() -> PatchExperiment:
         arms=PatchArms(
             large=Arm(Schedule(0.3, step_epochs=(20,), step_factor=0.02 / 0.3)),
             small=Arm(small),
-            small_noise=Arm(
-                small, NoiseConfig(Schedule(0.4, step_epochs=(20,), step_factor=0.0))
-            ),
+            small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(20,), step_factor=0.0))),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -60,9 +61,9 @@ def curve_figure(
 
 
 def _floor(figure: go.Figure) -> float:
-    """Where the axis begins: below every mean but those of the first epochs, while all is learned."""
-    lines = [trace for trace in figure.data if trace.fill is None]
-    values = [y for line in lines for y in (line.y[2:] or line.y)]
+    """Return where the axis begins: below every mean but those of the first two epochs."""
+    lines: list[Any] = [trace.y for trace in figure.select_traces({"fill": None})]
+    values = [y for line in lines for y in (line[2:] or line)]
     return max(0.0, min(values, default=0.0) - 3)
 
 
@@ -276,4 +277,3 @@ def page_figures(results: Results) -> dict[str, list[go.Figure]]:
     return {
         section: [FIGURES[name](results) for name in names] for section, names in chosen.items()
     }
-

@@ -29,9 +29,7 @@ def findings(results: Results) -> list[str]:
         if arm == baseline:
             continue
         difference = results.final_difference(arm, baseline, "clean", "accuracy")
-        sentences.append(
-            _compared(arm, baseline, "final accuracy on clean images", difference)
-        )
+        sentences.append(_compared(arm, baseline, "final accuracy on clean images", difference))
         if results.has_patch():
             difference = results.final_difference(arm, baseline, "conflict", "reliance")
             sentences.append(_compared(arm, baseline, "final reliance on the pattern", difference))
@@ -67,7 +65,9 @@ def _compared(arm: str, baseline: str, what: str, difference: Estimate) -> str:
     if difference.low > 0:
         return f"{what}: {first} ends above {second} by {numbers}."
     if difference.high < 0:
-        return f"{what}: {first} ends below {second} by {(-difference).format(100)} points, {pairs}."
+        return (
+            f"{what}: {first} ends below {second} by {(-difference).format(100)} points, {pairs}."
+        )
     return (
         f"{what}: no difference between {first} and {second} can be told from these runs "
         f"({numbers})."

@@ -20,7 +20,6 @@ from learnorder.report.findings import baseline_arm, findings
 from learnorder.report.style import line_styles
 from learnorder.report.tables import (
     arm_title,
-
     difference_table,
     final_table,
     order_table,
@@ -180,7 +179,9 @@ def _gallery(folders: list[RunFolder]) -> _Gallery | None:
         width, height = sheet.width // len(columns), sheet.height // len(rows)
         tiles = [
             [
-                _data_address(sheet.crop((c * width, r * height, (c + 1) * width, (r + 1) * height)))
+                _data_address(
+                    sheet.crop((c * width, r * height, (c + 1) * width, (r + 1) * height))
+                )
                 for c in range(len(columns))
             ]
             for r in range(len(rows))
@@ -223,5 +224,3 @@ def _shown(value: object) -> str:
 
 def _yaml(values: dict[str, object]) -> str:
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None)
-
-

@@ -47,8 +47,14 @@ def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> 
     """Give a figure its title, axis titles and the common look."""
     figure.update_layout(
         title={
-            "text": title, "x": 0, "xref": "paper", "xanchor": "left",
-            "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 8},
+            "text": title,
+            "x": 0,
+            "xref": "paper",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"t": 8},
             "font": {"size": 15},
         },
         height=height,
@@ -59,6 +65,18 @@ def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> 
         hovermode="x unified",
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
     )
-    figure.update_xaxes(title={"text": x, "standoff": 6}, showline=True, ticks="outside", showgrid=False, zeroline=False)
-    figure.update_yaxes(title={"text": y, "standoff": 6}, showline=True, ticks="outside", gridwidth=1, zeroline=False)
+    figure.update_xaxes(
+        title={"text": x, "standoff": 6},
+        showline=True,
+        ticks="outside",
+        showgrid=False,
+        zeroline=False,
+    )
+    figure.update_yaxes(
+        title={"text": y, "standoff": 6},
+        showline=True,
+        ticks="outside",
+        gridwidth=1,
+        zeroline=False,
+    )
     return figure

@@ -148,5 +148,7 @@ def run_table(results: Results) -> TextTable:
             )
             seconds = f"{total:.0f}"
         status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
-        rows.append([folder.name, arm_title(arm_name(folder)), str(folder.config.seed), status, seconds])
+        rows.append(
+            [folder.name, arm_title(arm_name(folder)), str(folder.config.seed), status, seconds]
+        )
     return TextTable("Runs", ["folder", "arm", "seed", "status", "seconds"], rows, "")

@@ -87,8 +87,9 @@ class RunFolder:
             found = cls(path)
             if found.config != config:
                 raise RunFolderError(
-                    f"{path}: holds a run of another configuration ({_difference(found.config, config)}"
-                    "). Choose another folder with --out, or move this one away."
+                    f"{path}: holds a run of another configuration "
+                    f"({_difference(found.config, config)}). Choose another folder with "
+                    "--out, or move this one away."
                 )
             return found
         if path.exists() and any(path.iterdir()):

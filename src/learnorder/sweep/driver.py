@@ -74,4 +74,6 @@ def check(plans: Mapping[str, Plan]) -> None:
 def _essence(config: RunConfig) -> str:
     """The parts of a configuration that decide whether it can be built."""
     noisy = config.noise.level.initial > 0
-    return repr((config.data, config.model, config.patch, noisy, replace(config.training, epochs=1)))
+    return repr(
+        (config.data, config.model, config.patch, noisy, replace(config.training, epochs=1))
+    )

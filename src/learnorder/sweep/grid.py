@@ -13,7 +13,10 @@ from learnorder.sweep.driver import Plan
 
 
 def grid_plans(
-    base: RunConfig, grid: Mapping[str, Sequence[Any]], seeds: Sequence[int], labels: Mapping[str, str]
+    base: RunConfig,
+    grid: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    labels: Mapping[str, str],
 ) -> dict[str, Plan]:
     """Plan every combination of the grid's values with every seed.
 
@@ -35,8 +38,10 @@ def grid_plans(
     known = flatten(values)
     axes = [_axis(names, choices, known) for names, choices in grid.items()]
     plans = {}
-    for seed, *combination in itertools.product(seeds, *axes):
-        chosen = {name: value for point in combination for name, value in point.items()}
+    for seed, combination in itertools.product(seeds, list(itertools.product(*axes))):
+        chosen: dict[str, Any] = {}
+        for point in combination:
+            chosen |= point
         config = RunConfig.from_dict(_changed(values, {**chosen, "seed": seed}))
         settings = {name: _plain(value) for name, value in chosen.items()}
         parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]

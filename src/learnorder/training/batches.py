@@ -76,7 +76,9 @@ class Batches:
         draw = self.draws(epoch).to(self._device)[order]
         for first in range(start * self._batch_size, len(order), self._batch_size):
             rows = slice(first, first + self._batch_size)
-            yield self._assemble(self._train, order[rows], Draw(draw.group[rows], draw.amplitude[rows]))
+            yield self._assemble(
+                self._train, order[rows], Draw(draw.group[rows], draw.amplitude[rows])
+            )
 
     def evaluation(self, chosen: EvaluationSet, batch_size: int = 512) -> Iterator[Batch]:
         """Yield the evaluation images as one fixed set shows them."""

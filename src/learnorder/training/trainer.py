@@ -17,11 +17,13 @@ from learnorder.config import RunConfig
 from learnorder.data import ImageData
 from learnorder.models import build_model
 from learnorder.noise import ActivationNoise
-from learnorder.patterns import Group, evaluation_sets
+from learnorder.patterns import evaluation_sets
+from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
 from learnorder.training.records import Records
+from learnorder.training.tally import Tally
 
 Status = Literal["finished", "interrupted", "diverged"]
 
@@ -102,13 +104,15 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.epoch, self.step = 1, 0
         self.records, self.timings = Records(), list[Timing]()
-        self._tally = torch.zeros(len(Group), 3, dtype=torch.float64, device=device)
+        self._tally = Tally(device)
         self._losses: list[Tensor] = []
         self._seconds = 0.0
         if state is not None:
             self._restore(state)
 
-    def run(self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]) -> Outcome:
+    def run(
+        self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]
+    ) -> Outcome:
         """Train to the end.
 
         Args:
@@ -131,29 +135,31 @@ class Trainer:
         return Outcome("finished")
 
     def train_step(self, batch: Batch) -> None:
+        """Take one step of SGD at the learning rate and noise level in force."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self._value(self.config.learning_rate)
+            group["lr"] = self._now(self.config.learning_rate)
         torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))
         if self.noise is not None:
-            self.noise.level = self._value(self.config.noise.level)
+            self.noise.level = self._now(self.config.noise.level)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
         with self.accelerator.autocast():
             logits = self.model(batch.images)
         losses = F.cross_entropy(logits.float(), batch.labels, reduction="none")
-        self.accelerator.backward(losses.mean())
+        loss = losses.mean()
+        self.accelerator.backward(loss)
         self.optimizer.step()
-        self._count(batch, logits.detach(), losses.detach())
+        self._tally.add(batch, logits.detach(), losses.detach())
+        self._losses.append(loss.detach())
 
-    def _value(self, schedule: Any) -> float:
-        epochs = self.config.training.epochs
-        return schedule.at(self.epoch, self.step, self.batches.steps, epochs=epochs)
-
-    def _count(self, batch: Batch, logits: Tensor, losses: Tensor) -> None:
-        correct = logits.argmax(1) == batch.labels
-        counted = torch.stack((torch.ones_like(losses), correct, losses), dim=1).double()
-        self._tally.index_add_(0, batch.group, counted)
-        self._losses.append(losses.mean())
+    def _now(self, schedule: Schedule, step: int | None = None) -> float:
+        """The schedule's value at a step of the epoch under way; by default, this one."""
+        return schedule.at(
+            self.epoch,
+            self.step if step is None else step,
+            self.batches.steps,
+            epochs=self.config.training.epochs,
+        )
 
     def _divergence(self) -> str | None:
         """Return where the loss stopped being finite; looks at every loss, some steps late."""
@@ -166,34 +172,20 @@ class Trainer:
         if not len(bad):
             return None
         step += int(bad[0])
-        rate = self.config.learning_rate.at(
-            self.epoch, step, self.batches.steps, epochs=self.config.training.epochs
-        )
+        rate = self._now(self.config.learning_rate, step)
         return f"loss not finite in epoch {self.epoch}, step {step + 1}, at learning rate {rate:g}"
 
     def _end_epoch(self) -> None:
-        rows = [(group.label, *self._tally[group].tolist()) for group in Group]
-        rows.append(("all", *self._tally.sum(0).tolist()))
-        for label, count, correct, loss in rows:
-            if count:
-                n = int(count)
-                add = self.records.add
-                add(self.epoch, "train", "share", n / rows[-1][1], group=label, n=n)
-                add(self.epoch, "train", "accuracy", correct / n, group=label, n=n)
-                add(self.epoch, "train", "loss", loss / n, group=label, n=n)
-        first = dict(epochs=self.config.training.epochs)
-        self.records.add(
-            self.epoch, "run", "learning_rate", self.config.learning_rate.at(self.epoch, **first)
-        )
-        self.records.add(
-            self.epoch, "run", "noise_level", self.config.noise.level.at(self.epoch, **first)
-        )
+        self._tally.write(self.records, self.epoch)
+        rate, level = self.config.learning_rate, self.config.noise.level
+        self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
+        self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
         started = time.perf_counter()
         with self.accelerator.autocast():
             evaluate(self.model, self.batches, self.sets, self.records, self.epoch)
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
-        self._tally.zero_()
+        self._tally.counts.zero_()
         self._seconds = 0.0
         self.epoch, self.step = self.epoch + 1, 0
 
@@ -204,7 +196,7 @@ class Trainer:
             "step": self.step,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "tally": self._tally,
+            "tally": self._tally.counts,
             "losses": [loss.item() for loss in self._losses],
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
@@ -215,7 +207,7 @@ class Trainer:
         self.epoch, self.step = state["epoch"], state["step"]
         self.network.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self._tally.copy_(state["tally"])
+        self._tally.counts.copy_(state["tally"])
         self._losses = [torch.tensor(loss) for loss in state["losses"]]
         self.records = Records({name: list(v) for name, v in state["records"].items()})
         self.timings = [Timing(*t) for t in state["timings"]]

@@ -1,0 +1,50 @@
+"""Counts over the training batches of an epoch, by what each example showed."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from learnorder.patterns import Group
+from learnorder.training.batches import Batch
+from learnorder.training.records import Records
+
+
+class Tally:
+    """Examples, correct predictions and summed loss of each group, in the epoch under way.
+
+    Args:
+        device: Where the counts are kept.
+
+    Attributes:
+        counts: float64 [groups, 3].
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.counts = torch.zeros(len(Group), 3, dtype=torch.float64, device=device)
+
+    def add(self, batch: Batch, logits: Tensor, losses: Tensor) -> None:
+        """Count a batch.
+
+        Args:
+            batch: What was shown.
+            logits: float [B, num_classes], before the update.
+            losses: float [B], before the update.
+        """
+        correct = logits.argmax(1) == batch.labels
+        counted = torch.stack((torch.ones_like(losses), correct, losses), dim=1).double()
+        self.counts.index_add_(0, batch.group, counted)
+
+    def write(self, records: Records, epoch: int) -> None:
+        """Add the epoch's share, accuracy and loss of each group, and of all, to records."""
+        everything = self.counts.sum(0)
+        rows = [(group.label, self.counts[group]) for group in Group if self.counts[group, 0] > 0]
+        for label, counted in [*rows, ("all", everything)]:
+            count, correct, loss = counted.tolist()
+            values = {
+                "share": count / float(everything[0]),
+                "accuracy": correct / count,
+                "loss": loss / count,
+            }
+            for quantity, value in values.items():
+                records.add(epoch, "train", quantity, value, group=label, n=int(count))
