@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import plotly.graph_objects as go
 
@@ -34,14 +33,16 @@ def curve_figure(
     figure = go.Figure()
     styles = line_styles(results.arms)
     scale = 1.0 if quantity == "loss" else 100.0
+    lines: list[list[float]] = []
     for arm in results.arms:
         points = results.curve(arm, set_, quantity, group)
         if not points:
             continue
         _add_band(figure, points, scale, styles[arm].band())
+        lines.append([scale * e.mean for e in points.values()])
         figure.add_scatter(
             x=list(points),
-            y=[scale * e.mean for e in points.values()],
+            y=lines[-1],
             customdata=[e.format(scale) for e in points.values()],
             hovertemplate="%{customdata}",
             name=arm_title(arm),
@@ -51,7 +52,7 @@ def curve_figure(
     _mark_changes(figure, results.folders)
     layout(figure, title, "epoch", unit)
     if quantity == "accuracy":
-        figure.update_yaxes(range=[_floor(figure) if set_ == "clean" else 0, 102])
+        figure.update_yaxes(range=[_floor(lines) if set_ == "clean" else 0, 102])
     if set_ == "patch_only" and (chance := _chance(results.folders)) is not None:
         figure.add_hline(y=chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(
@@ -60,10 +61,9 @@ def curve_figure(
     return figure
 
 
-def _floor(figure: go.Figure) -> float:
+def _floor(lines: list[list[float]]) -> float:
     """Return where the axis begins: below every mean but those of the first two epochs."""
-    lines: list[Any] = [trace.y for trace in figure.select_traces({"fill": None})]
-    values = [y for line in lines for y in (line[2:] or line)]
+    values = [value for line in lines for value in (line[2:] or line)]
     return max(0.0, min(values, default=0.0) - 3)
 
 
