@@ -189,3 +189,29 @@ def test_find_runs(tiny, tmp_path):
     assert [f.path.name for f in find_runs(tmp_path)] == ["c", "b"]
     with pytest.raises(RunFolderError, match="no such folder"):
         find_runs(tmp_path / "nowhere")
+
+
+FULL_DISK = """
+import resource, sys
+from learnorder.runs import RunFolder
+from learnorder.runs.execute import execute
+resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))  # any larger file cannot be written
+try:
+    execute(RunFolder(sys.argv[1]))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_full_disk_is_a_clear_error_and_the_run_continues(tiny, tmp_path):
+    whole, broken = (RunFolder.create(tmp_path / name, tiny) for name in ("whole", "broken"))
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(broken.path)], capture_output=True, text=True
+    )
+    assert "RunFolderError" in done.stdout, done.stderr
+    assert "could not be written" in done.stdout
+    assert "Free some space" in done.stdout
+    assert not list(broken.path.glob("*.tmp"))
+    assert not list(broken.path.glob(".*.tmp"))
+    assert [execute(folder) for folder in (whole, broken)] == ["finished"] * 2
+    assert contents(broken) == contents(whole)

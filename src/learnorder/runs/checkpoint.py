@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a trainer's state."""
     import torch
 
+    buffer = io.BytesIO()  # torch reports a full disk as an internal error; a plain write does not
+    torch.save(state, buffer)
     with atomic_write(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -39,7 +42,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def save_weights(path: Path, weights: dict[str, Any]) -> None:
     """Write final weights as safetensors."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
+    encoded = save({name: tensor.contiguous() for name, tensor in weights.items()})
     with atomic_write(path) as temporary:
-        save_file({name: tensor.contiguous() for name, tensor in weights.items()}, temporary)
+        temporary.write_bytes(encoded)

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,8 @@ def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
             folder.update(status="interrupted", reason="")
             raise
         except Exception as error:
-            folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
+            with suppress(RunFolderError):  # a full disk takes no note either
+                folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
             raise
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,8 +158,9 @@ class RunFolder:
     def write_progress(self, progress: Progress) -> None:
         """Tell watchers how far the run is."""
         temporary = self.file(".progress.json.tmp")
-        temporary.write_text(json.dumps(vars(progress)))
-        temporary.replace(self.file("progress.json"))
+        with suppress(OSError):  # a run does not end because nobody can watch it
+            temporary.write_text(json.dumps(vars(progress)))
+            temporary.replace(self.file("progress.json"))
 
     def write_tables(self, **tables: pa.Table) -> None:
         """Write Parquet files, e.g. ``write_tables(records=…)`` for records.parquet."""

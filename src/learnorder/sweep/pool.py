@@ -8,12 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
 
-from learnorder.errors import Interrupted
+from learnorder.errors import Interrupted, RunFolderError
 from learnorder.runs import ENDED, RunFolder
 
 _POLL_SECONDS = 0.2
@@ -131,7 +131,8 @@ def _note_death(folder: RunFolder, code: int) -> None:
     """A worker that was killed could not write its own status."""
     if folder.status != "failed":
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
+        with suppress(RunFolderError):  # a full disk takes no note
+            folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
 
 
 @contextmanager
