@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, one_line
 from learnorder.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def from_dict(kind: type[Config], values: Mapping[str, Any], where: str = "setti
     except (ArgumentError, TypeError, KeyError) as error:
         if isinstance(cause := error.__cause__, ConfigError):
             raise cause from None
-        raise ConfigError(where, dict(values), " ".join(str(error).split())) from None
+        raise ConfigError(where, dict(values), one_line(error)) from None
     fields = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     assert not any(isinstance(value, Namespace) for value in fields.values())
     return kind(**fields)

@@ -58,3 +58,12 @@ class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an 
         super().__init__(f"{signal.Signals(signal_number).name}: {message}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+def one_line(error: BaseException) -> str:
+    r"""Return what another library said, short enough to stand within a message.
+
+    >>> one_line(ValueError("first\n   second"))
+    'first second'
+    """
+    return " ".join(str(error).split())[:300]

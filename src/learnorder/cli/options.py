@@ -12,7 +12,7 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
 from learnorder.config import Config, from_dict, to_dict
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, one_line
 from learnorder.recipes.patch import ARM_TITLES
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     try:
         return parser.parse_args(_spell_out(arguments)).as_dict()
     except argparse.ArgumentError as error:
-        text = " ".join(str(error).split())
+        text = one_line(error)
         raise ConfigError(
             "options", list(arguments), f"{text}. See {parser.prog} --help."
         ) from None
@@ -62,7 +62,7 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError("options", list(arguments), " ".join(str(error).split())) from None
+        raise ConfigError("options", list(arguments), one_line(error)) from None
 
 
 def _spell_out(arguments: Sequence[str]) -> list[str]:
@@ -91,7 +91,7 @@ def peek(arguments: Sequence[str], name: str, default: str) -> str:
         try:
             values = yaml.safe_load(Path(known.config).read_text())
         except (OSError, yaml.YAMLError) as error:
-            raise ConfigError("config", known.config, " ".join(str(error).split())) from None
+            raise ConfigError("config", known.config, one_line(error)) from None
         if not isinstance(values, dict):
             raise ConfigError("config", known.config, "A YAML mapping of settings is needed.")
         return str(values.get(name, default))

@@ -6,7 +6,6 @@ pickle or runs a loading script.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from learnorder.config import DataConfig
+from learnorder.data.decoding import open_encoded, stack_images
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError
+from learnorder.errors import ConfigError, DataError, one_line
 
 if TYPE_CHECKING:
     import datasets
@@ -70,9 +70,6 @@ def load_source(config: DataConfig) -> RawImages:
     return _from_splits(config, openers[kind](place))
 
 
-# --- scikit-learn's digits --------------------------------------------------------------------
-
-
 def _digits(config: DataConfig) -> RawImages:
     from sklearn.datasets import load_digits
 
@@ -84,16 +81,13 @@ def _digits(config: DataConfig) -> RawImages:
 
     def decode(split: str, index: Tensor) -> Tensor:
         chosen = grey[members[split][index].numpy()]
-        return _stack(
+        return stack_images(
             len(chosen), lambda i: Image.fromarray(chosen[i]), lambda i: f"digit {i}", config
         )
 
     names = tuple(str(name) for name in bunch.target_names)
     train, test = (labels[members[split]] for split in ("train", "test"))
     return RawImages("digits", names, train, test, decode)
-
-
-# --- Hugging Face datasets: the hub, Parquet files, image folders -----------------------------
 
 
 def _open_hub(place: str) -> datasets.DatasetDict:
@@ -104,7 +98,7 @@ def _open_hub(place: str) -> datasets.DatasetDict:
         return _load_dataset(name, configuration or None)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise DataError(
-            f"hub:{place} could not be opened: {_one_line(error)}. Check the name (as on the hub, "
+            f"hub:{place} could not be opened: {one_line(error)}. Check the name (as on the hub, "
             "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
             "Parquet opens with parquet:DIR."
         ) from error
@@ -121,7 +115,7 @@ def _open_folder(place: str) -> datasets.DatasetDict:
         return _load_dataset("imagefolder", data_dir=str(folder))
     except (OSError, ValueError, RuntimeError) as error:
         raise DataError(
-            f"folder:{place} could not be read as class folders: {_one_line(error)}."
+            f"folder:{place} could not be read as class folders: {one_line(error)}."
         ) from error
 
 
@@ -150,7 +144,7 @@ def _open_parquet(place: str) -> datasets.DatasetDict:
         except (OSError, pa.ArrowInvalid) as error:
             raise DataError(
                 f"parquet:{place}: {files[0].name} and the like could not be read: "
-                f"{_one_line(error)}. Fetch the files again."
+                f"{one_line(error)}. Fetch the files again."
             ) from error
         splits[split] = datasets.Dataset(table)
     if "train" not in splits:
@@ -190,9 +184,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
 
     def decode(split: str, index: Tensor) -> Tensor:
         rows = encoded[split].select(index.tolist())[image_column]
-        return _stack(
+        return stack_images(
             len(rows),
-            lambda i: _open_image(rows[i]),
+            lambda i: open_encoded(rows[i]),
             lambda i: f"{config.source}, {rows[i].get('path') or f'{split} row {index[i]}'}",
             config,
         )
@@ -237,49 +231,3 @@ def _labels(source: str, column: str, split: datasets.Dataset) -> Tensor:
             "numbers without gaps. Name another column with --data.label_column."
         )
     return torch.from_numpy(values.astype(np.int64))
-
-
-# --- Decoding ---------------------------------------------------------------------------------
-
-
-def _open_image(encoded: dict[str, Any]) -> Image.Image:
-    data = encoded["bytes"]
-    return Image.open(io.BytesIO(data) if data is not None else encoded["path"])
-
-
-def _stack(
-    count: int,
-    open_image: Callable[[int], Image.Image],
-    describe: Callable[[int], str],
-    config: DataConfig,
-) -> Tensor:
-    """Decode ``count`` images into uint8 [count, H, W, 3], brought to ``config.resolution``."""
-    if count == 0:
-        raise DataError(f"{config.source}: there are no images in a split that is needed.")
-    size = None if config.resolution is None else (config.resolution, config.resolution)
-    stacked: np.ndarray | None = None
-    for i in range(count):
-        try:
-            image = open_image(i).convert("RGB")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{describe(i)}: not a readable image ({_one_line(error)}). Replace or remove it."
-            ) from error
-        if size is not None and image.size != size:
-            image = image.resize(size, Image.Resampling.BOX)
-        pixels = np.asarray(image)
-        if stacked is None:
-            stacked = np.empty((count, *pixels.shape), np.uint8)
-        if pixels.shape != stacked.shape[1:]:
-            raise DataError(
-                f"{describe(i)}: {pixels.shape[1]}×{pixels.shape[0]} pixels where the images "
-                f"before it have {stacked.shape[2]}×{stacked.shape[1]}. Images of mixed sizes "
-                "are brought to one with --data.resolution, e.g. --data.resolution 32."
-            )
-        stacked[i] = pixels
-    assert stacked is not None
-    return torch.from_numpy(stacked)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

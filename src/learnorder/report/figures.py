@@ -17,40 +17,36 @@ MOST_CURVES = 8
 """More arms than this are compared by their final values alone."""
 
 
-def curve_figure(
-    results: Results, set_: str, quantity: str, group: str, title: str, unit: str
-) -> go.Figure:
+def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
     """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval.
 
     Args:
         results: The runs.
         set_: Evaluation set or train.
-        quantity: accuracy, reliance, loss.
+        quantity: accuracy or reliance.
         group: Group within train, else all.
         title: What the panel shows.
-        unit: Title of the y axis.
     """
     figure = go.Figure()
     styles = line_styles(results.arms)
-    scale = 1.0 if quantity == "loss" else 100.0
     lines: list[list[float]] = []
     for arm in results.arms:
         points = results.curve(arm, set_, quantity, group)
         if not points:
             continue
-        _add_band(figure, points, scale, styles[arm].band())
-        lines.append([scale * e.mean for e in points.values()])
+        _add_band(figure, points, styles[arm].band())
+        lines.append([100 * e.mean for e in points.values()])
         figure.add_scatter(
             x=list(points),
             y=lines[-1],
-            customdata=[e.format(scale) for e in points.values()],
+            customdata=[e.format(100) for e in points.values()],
             hovertemplate="%{customdata}",
             name=arm_title(arm),
             line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
             mode="lines" if len(points) > 1 else "markers",
         )
     _mark_changes(figure, results.folders)
-    layout(figure, title, "epoch", unit)
+    layout(figure, title, "epoch", f"{quantity}, %")
     if quantity == "accuracy":
         figure.update_yaxes(range=[_floor(lines) if set_ == "clean" else 0, 102])
     if set_ == "patch_only" and (chance := _chance(results.folders)) is not None:
@@ -67,12 +63,12 @@ def _floor(lines: list[list[float]]) -> float:
     return max(0.0, min(values, default=0.0) - 3)
 
 
-def _add_band(figure: go.Figure, points: dict[int, Estimate], scale: float, color: str) -> None:
+def _add_band(figure: go.Figure, points: dict[int, Estimate], color: str) -> None:
     if any(e.low != e.low for e in points.values()):
         return
     epochs = list(points)
-    high = [scale * e.high for e in points.values()]
-    low = [scale * e.low for e in points.values()]
+    high = [100 * e.high for e in points.values()]
+    low = [100 * e.low for e in points.values()]
     figure.add_scatter(
         x=[*epochs, *reversed(epochs)],
         y=[*high, *reversed(low)],
@@ -211,54 +207,37 @@ def _arm_axis(figure: go.Figure, results: Results) -> None:
     )
 
 
+_CURVES = {
+    "clean": ("clean", "accuracy", "all", "Clean images"),
+    "mixed": ("mixed", "accuracy", "all", "Mixed, as in training"),
+    "patch_only": ("patch_only", "accuracy", "all", "Pattern alone"),
+    "reliance": ("conflict", "reliance", "all", "Reliance on the pattern"),
+    "train": ("train", "accuracy", "all", "Training"),
+    "train_clean": ("train", "accuracy", "clean", "Training, clean images"),
+    "train_patch_only": ("train", "accuracy", "patch_only", "Training, pattern alone"),
+    "train_both": ("train", "accuracy", "both", "Training, image with pattern"),
+}
+_FINALS = {
+    "final_clean": ("clean", "accuracy", "Final accuracy, clean images"),
+    "final_patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
+    "final_reliance": ("conflict", "reliance", "Final reliance on the pattern"),
+}
+
 FIGURES: dict[str, Callable[[Results], go.Figure]] = {
-    "patch_only": partial(
-        curve_figure, set_="patch_only", quantity="accuracy", group="all",
-        title="Pattern alone", unit="accuracy, %",
-    ),
-    "clean": partial(
-        curve_figure, set_="clean", quantity="accuracy", group="all",
-        title="Clean images", unit="accuracy, %",
-    ),
-    "reliance": partial(
-        curve_figure, set_="conflict", quantity="reliance", group="all",
-        title="Reliance on the pattern", unit="reliance, %",
-    ),
-    "train_patch_only": partial(
-        curve_figure, set_="train", quantity="accuracy", group="patch_only",
-        title="Training, pattern alone", unit="accuracy, %",
-    ),
-    "train_clean": partial(
-        curve_figure, set_="train", quantity="accuracy", group="clean",
-        title="Training, clean images", unit="accuracy, %",
-    ),
-    "train_both": partial(
-        curve_figure, set_="train", quantity="accuracy", group="both",
-        title="Training, image with pattern", unit="accuracy, %",
-    ),
-    "mixed": partial(
-        curve_figure, set_="mixed", quantity="accuracy", group="all",
-        title="Mixed, as in training", unit="accuracy, %",
-    ),
-    "train": partial(
-        curve_figure, set_="train", quantity="accuracy", group="all",
-        title="Training", unit="accuracy, %",
-    ),
     "order": order_figure,
     "conflict": conflict_figure,
-    "final_clean": partial(
-        final_figure, set_="clean", quantity="accuracy", title="Final accuracy, clean images"
-    ),
-    "final_patch_only": partial(
-        final_figure, set_="patch_only", quantity="accuracy", title="Final accuracy, pattern alone"
-    ),
-    "final_reliance": partial(
-        final_figure, set_="conflict", quantity="reliance", title="Final reliance on the pattern"
-    ),
-}  # fmt: skip
+    **{
+        name: partial(curve_figure, set_=set_, quantity=quantity, group=group, title=title)
+        for name, (set_, quantity, group, title) in _CURVES.items()
+    },
+    **{
+        name: partial(final_figure, set_=set_, quantity=quantity, title=title)
+        for name, (set_, quantity, title) in _FINALS.items()
+    },
+}
 """Every figure by name, as in ``Results.figure(name)``."""
 
-CURVES = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", "train_both")
+PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", "train_both")
 """The page's panels over epochs, where there is a patch."""
 
 
@@ -266,7 +245,7 @@ def page_figures(results: Results) -> dict[str, list[go.Figure]]:
     """Return the page's figures by section: curves, order, final."""
     many = len(results.arms) > MOST_CURVES
     patched = results.has_patch()
-    curves = CURVES if patched else ("clean", "train")
+    curves = PANELS if patched else ("clean", "train")
     order = ("order", "conflict") if patched else ("order",)
     finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
     chosen = {

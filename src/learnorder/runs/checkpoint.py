@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-from learnorder.errors import RunFolderError
+from learnorder.errors import RunFolderError, one_line
 from learnorder.runs.files import atomic_write
 
 
@@ -35,7 +35,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         return torch.load(path, weights_only=True, map_location="cpu")
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise RunFolderError(
-            f"{path}: not a usable checkpoint ({' '.join(str(error).split())[:200]}). Remove the "
+            f"{path}: not a usable checkpoint ({one_line(error)}). Remove the "
             "file: the run then starts anew from its seed, with the same numbers."
         ) from error
 

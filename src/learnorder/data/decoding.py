@@ -1,0 +1,55 @@
+"""Decoding images, one after the other, into one uint8 tensor of one size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from learnorder.config import DataConfig
+from learnorder.errors import DataError, one_line
+
+
+def open_encoded(encoded: dict[str, Any]) -> Image.Image:
+    """Open an image as Hugging Face datasets hold it: encoded bytes, or a path."""
+    data = encoded["bytes"]
+    return Image.open(io.BytesIO(data) if data is not None else encoded["path"])
+
+
+def stack_images(
+    count: int,
+    open_image: Callable[[int], Image.Image],
+    describe: Callable[[int], str],
+    config: DataConfig,
+) -> Tensor:
+    """Decode ``count`` images into uint8 [count, H, W, 3], brought to ``config.resolution``."""
+    if count == 0:
+        raise DataError(f"{config.source}: there are no images in a split that is needed.")
+    size = None if config.resolution is None else (config.resolution, config.resolution)
+    stacked: np.ndarray | None = None
+    for i in range(count):
+        try:
+            image = open_image(i).convert("RGB")
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise DataError(
+                f"{describe(i)}: not a readable image ({one_line(error)}). Replace or remove it."
+            ) from error
+        if size is not None and image.size != size:
+            image = image.resize(size, Image.Resampling.BOX)
+        pixels = np.asarray(image)
+        if stacked is None:
+            stacked = np.empty((count, *pixels.shape), np.uint8)
+        if pixels.shape != stacked.shape[1:]:
+            raise DataError(
+                f"{describe(i)}: {pixels.shape[1]}×{pixels.shape[0]} pixels where the images "
+                f"before it have {stacked.shape[2]}×{stacked.shape[1]}. Images of mixed sizes "
+                "are brought to one with --data.resolution, e.g. --data.resolution 32."
+            )
+        stacked[i] = pixels
+    assert stacked is not None
+    return torch.from_numpy(stacked)
