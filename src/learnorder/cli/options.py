@@ -129,14 +129,17 @@ def check_arms(arms: Sequence[str]) -> None:
 
 def add_execution(parser: ArgumentParser, out: str, *, many: bool = True) -> None:
     """Add the options that decide where and how runs are made, and change no number."""
-    group = parser.add_argument_group("Where and how (these change no result)")
+    group = parser.add_argument_group("Where and how")
     group.add_argument("--out", type=str, default=out, help="Folder of the results.")
     if many:
         group.add_argument(
             "--workers", type=int | None, default=None, help="Runs at once; null uses all cores."
         )
     group.add_argument(
-        "--threads", type=int | None, default=None, help="Threads of each run; null chooses."
+        "--threads",
+        type=int | None,
+        default=None,
+        help="Threads of each run; null chooses. Results of different numbers differ by rounding.",
     )
     group.add_argument(
         "--dry-run",

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
+from learnorder.runs.signals import on_signals
 
 if TYPE_CHECKING:
     from learnorder.data import ImageData
@@ -68,7 +68,8 @@ def _train(folder: RunFolder, threads: int) -> RunStatus:
 
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    with _signals() as received:
+    received: list[int] = []
+    with on_signals(received.append):
         state = load_checkpoint(folder.file("checkpoint.pt"))
         data = load_images(folder.config.data)
         trainer = Trainer(folder.config, data, state)
@@ -165,22 +166,6 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         raise RunFolderError(
             f"{folder.path}: another process is working on this run. Wait for it, or stop it."
         ) from error
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM in a list instead of dying of them."""
-    received: list[int] = []
-
-    def remember(number: int, frame: object) -> None:
-        received.append(number)
-
-    previous = {n: signal.signal(n, remember) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def main() -> int:

@@ -112,7 +112,11 @@ class RunFolder:
             "config": config.to_dict(),
             "environment": environment(),
         }
-        _write_json(path / "manifest.json", manifest)
+        try:
+            _write_json(path / "manifest.json", manifest)
+        except RunFolderError:
+            path.rmdir()  # no half-made folder
+            raise
         return cls(path)
 
     def file(self, name: str) -> Path:

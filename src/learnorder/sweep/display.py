@@ -33,12 +33,12 @@ class Display:
             disable=quiet or not self._console.is_terminal,
         )
         self._count = len(folders)
-        self._steps = {f: float(f.config.training.epochs) for f in folders}
+        self._epochs = {f: float(f.config.training.epochs) for f in folders}
         self._tasks: dict[RunFolder, TaskID] = {}
         self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
         self._cores = cores
         self._all: TaskID | None = None
-        self._base = sum(self._steps[f] for f in self._told)
+        self._base = sum(self._epochs[f] for f in self._told)
 
     def __enter__(self) -> Display:
         left = self._count - len(self._told)
@@ -49,7 +49,7 @@ class Display:
             )
         self._bars.start()
         self._all = self._bars.add_task(
-            "all runs", total=sum(self._steps.values()) - self._base, note=""
+            "all runs", total=sum(self._epochs.values()) - self._base, note=""
         )
         return self
 
@@ -63,26 +63,29 @@ class Display:
 
     def update(self, state: PoolState) -> None:
         """Draw the state of the pool."""
-        done = sum(self._steps[f] for f in (*state.ended, *state.failed)) - self._base
+        done = sum(self._epochs[f] for f in state.ended) - self._base
+        done += sum(self._done(f) for f in (*state.active, *state.failed))
         for folder in state.active:
-            done += self._active(folder)
+            self._active(folder)
         for folder in (*state.ended, *state.failed):
             self._finished(folder, len(state.ended))
         assert self._all is not None
         note = "saving checkpoints …" if state.signals else f"{len(state.ended)}/{self._count} runs"
         self._bars.update(self._all, completed=done, note=note)
 
-    def _active(self, folder: RunFolder) -> float:
-        if folder not in self._tasks:
-            self._tasks[folder] = self._bars.add_task(folder.name, total=1.0, note="starting")
+    def _done(self, folder: RunFolder) -> float:
+        """Epochs that a run which has not ended has behind it."""
         progress = folder.progress()
-        if progress is None:
-            return 0.0
-        share = progress.done / progress.total
-        epochs = int(self._steps[folder])
-        note = f"epoch {progress.epoch}/{epochs}"
-        self._bars.update(self._tasks[folder], completed=share, note=note)
-        return share * epochs
+        return 0.0 if progress is None else self._epochs[folder] * progress.done / progress.total
+
+    def _active(self, folder: RunFolder) -> None:
+        if folder not in self._tasks:
+            self._tasks[folder] = self._bars.add_task(
+                folder.name, total=self._epochs[folder], note="starting"
+            )
+        if (progress := folder.progress()) is not None:
+            note = f"epoch {progress.epoch}/{int(self._epochs[folder])}"
+            self._bars.update(self._tasks[folder], completed=self._done(folder), note=note)
 
     def _finished(self, folder: RunFolder, ended: int) -> None:
         if folder in self._told:

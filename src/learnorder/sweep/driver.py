@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from learnorder.config import RunConfig
@@ -74,6 +74,4 @@ def check(plans: Mapping[str, Plan]) -> None:
 def _essence(config: RunConfig) -> str:
     """The parts of a configuration that decide whether it can be built."""
     noisy = config.noise.level.initial > 0
-    return repr(
-        (config.data, config.model, config.patch, noisy, replace(config.training, epochs=1))
-    )
+    return repr((config.data, config.model, config.patch, noisy, config.training.precision))

@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
 
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.signals import on_signals
 
 _POLL_SECONDS = 0.2
 
@@ -77,7 +79,7 @@ def run_pool(
     """
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
-    with _signals(state):
+    with on_signals(partial(_pass_on, state)):
         try:
             while state.active or (state.waiting and not state.signals):
                 while state.waiting and len(state.active) < cores.workers and not state.signals:
@@ -135,18 +137,8 @@ def _note_death(folder: RunFolder, code: int) -> None:
             folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
 
 
-@contextmanager
-def _signals(state: PoolState) -> Iterator[None]:
-    """Pass the first SIGINT or SIGTERM on to the workers as it is, and any later one as a kill."""
-
-    def pass_on(number: int, frame: object) -> None:
-        state.signals.append(number)
-        for process in state.active.values():
-            process.send_signal(number if len(state.signals) == 1 else signal.SIGKILL)
-
-    previous = {n: signal.signal(n, pass_on) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+def _pass_on(state: PoolState, number: int) -> None:
+    """Pass the first signal on to the workers as it is, and any later one as a kill."""
+    state.signals.append(number)
+    for process in state.active.values():
+        process.send_signal(number if len(state.signals) == 1 else signal.SIGKILL)
