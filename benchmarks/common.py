@@ -36,6 +36,11 @@ def matmul_rate(size: int = 2048, rounds: int = 5) -> float:
     return 2 * size**3 / min(seconds(lambda: torch.mm(a, b)) for _ in range(rounds))
 
 
+def kind(source: str) -> str:
+    """Return what the images were, without the place they lay in."""
+    return "random pixels" if source == "random" else f"from {source.partition(':')[0]}"
+
+
 def finish(title: str, rows: list[tuple[str, str]], figures: dict[str, float]) -> None:
     """Print a table, then the figures as one line of JSON."""
     table = Table(title=title, title_justify="left", show_header=False)

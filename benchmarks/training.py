@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from baseline import loader
-from common import finish, matmul_rate, paired, seconds
+from common import finish, kind, matmul_rate, paired, seconds
 from learnorder.models import WideResNet
 from learnorder.training import Trainer, draw_patch
 from workload import paper_run
@@ -107,7 +107,10 @@ def main() -> None:
     two_threads = 2 * side_by_side(arguments, processes=1, threads=2)
     n = arguments.images
     rows = [
-        ("epoch", f"{n:,} images of 32×32, WRN-16-1, batch size 128, float32, {arguments.data}"),
+        (
+            "epoch",
+            f"{n:,} images of 32×32, WRN-16-1, batch size 128, float32, {kind(arguments.data)}",
+        ),
         (f"learnorder, {arguments.threads} threads", f"{n / ours:,.0f} images/s"),
         (f"straightforward loop, {arguments.threads} threads", f"{n / theirs:,.0f} images/s"),
         ("ratio", f"{theirs / ours:.2f}"),

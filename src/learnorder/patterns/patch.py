@@ -123,9 +123,11 @@ class Patch:
                     "centres it.",
                 )
             corner.append(start)
-        z = config.z_scale * torch.randn(channels, size, size, generator=generator)
-        zeta = torch.rand(num_classes, channels, size, size, generator=generator)
-        return Patch(z, config.contrast * (2 * zeta - 1), *corner)
+        z = config.z_scale * torch.randn(1, channels, size, size, generator=generator)
+        uniform = torch.rand(num_classes, channels, size, size, generator=generator)
+        zeta = config.contrast * (2 * uniform - 1)
+        z, zeta = (t.contiguous(memory_format=torch.channels_last) for t in (z, zeta))
+        return Patch(z.squeeze(0), zeta, *corner)
 
     def to(self, device: torch.device) -> Patch:
         """Return the pattern on a device."""
@@ -139,10 +141,12 @@ class Patch:
             pattern_labels: Class c of each pattern, int64 [B]; not looked at where clean.
             draw: What each example shows.
         """
-        images[draw.group == Group.PATCH_ONLY] = 0
+        alone = (draw.group == Group.PATCH_ONLY).nonzero().squeeze(1)
+        images.index_fill_(0, alone, 0)
+        carrying = (draw.group != Group.CLEAN).nonzero().squeeze(1)
+        amplitude = draw.amplitude[carrying].view(-1, 1, 1, 1)
+        pattern = torch.addcmul(self.z, amplitude, self.zeta[pattern_labels[carrying]])
         size = self.z.shape[-1]
         place = images[:, :, self.top : self.top + size, self.left : self.left + size]
-        pattern = self.z + draw.amplitude.view(-1, 1, 1, 1) * self.zeta[pattern_labels]
-        carries = (draw.group != Group.CLEAN).view(-1, 1, 1, 1)
-        place.copy_(torch.where(carries, pattern.to(place.dtype), place))
+        place.index_copy_(0, carrying, pattern.to(images.dtype))
         return images

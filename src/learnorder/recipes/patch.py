@@ -3,7 +3,7 @@
 =======  ======================================================  =========================
 scale    what                                                    time
 =======  ======================================================  =========================
-demo     scikit-learn's 8×8 digits, WRN-10-1, 40 epochs          about 2 minutes, 2 cores
+demo     600 of scikit-learn's 8×8 digits, WRN-10-1, 60 epochs   about 2 minutes, 2 cores
 laptop   10,000 CIFAR-10 images at 16×16, WRN-16-1, 30 epochs    about 5 minutes a run and core
 paper    CIFAR-10, WRN-16-10, 60 epochs, as published            hours a run on a GPU
 =======  ======================================================  =========================
@@ -139,19 +139,24 @@ def laptop() -> PatchExperiment:
 
 
 def demo() -> PatchExperiment:
-    """The effect in two minutes, on scikit-learn's digits."""
+    """The effect in two minutes, on 600 of scikit-learn's digits.
+
+    Learning rates, noise and contrast were chosen with ``learnorder sweep`` on 600 other training
+    images as the validation split and on seeds 1000 to 1003, for a pattern that the small learning
+    rate memorises at once and the large one leaves alone until its anneal.
+    """
     base = laptop()
     small = Schedule(0.02)
     return replace(
         base,
-        data=DataConfig(source="digits"),
+        data=DataConfig(source="digits", train_examples=600),
         model=ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1}),
-        patch=replace(base.patch, size=3, contrast=0.6),
-        training=replace(base.training, epochs=40, batch_size=32),
+        patch=replace(base.patch, size=3, contrast=0.9),
+        training=replace(base.training, epochs=60, batch_size=32),
         arms=PatchArms(
-            large=Arm(Schedule(0.3, step_epochs=(20,), step_factor=0.02 / 0.3)),
+            large=Arm(Schedule(1.0, step_epochs=(20,), step_factor=0.02)),
             small=Arm(small),
-            small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(20,), step_factor=0.0))),
+            small_noise=Arm(small, NoiseConfig(Schedule(0.8, step_epochs=(20,), step_factor=0.0))),
         ),
     )
 

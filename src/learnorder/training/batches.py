@@ -50,9 +50,10 @@ class Batches:
         self._evaluation = Images(
             data.evaluation.pixels.to(device), data.evaluation.labels.to(device)
         )
-        mean = torch.tensor(data.mean, device=device)
-        std = torch.tensor(data.std, device=device)
-        self._scale, self._shift = 1 / (255 * std), -mean / std
+        mean, std = torch.tensor(data.mean), torch.tensor(data.std)
+        height, width = data.image_size  # one factor per pixel: broadcasting 3 channels is slow
+        self._scale = (1 / (255 * std)).repeat(height * width).to(device)
+        self._shift = (-mean / std).repeat(height * width).to(device)
         self.patch = draw_patch(config, data).to(device)
         self.eligible = draw_eligible(
             config.patch, len(data.train), generator(config.seed, "eligible")
@@ -89,9 +90,10 @@ class Batches:
     def _assemble(
         self, images: Images, index: Tensor, draw: Draw, pattern_labels: Tensor | None = None
     ) -> Batch:
-        pixels = images.pixels.index_select(0, index).float()
-        pixels.mul_(self._scale).add_(self._shift)
-        planted, labels = pixels.permute(0, 3, 1, 2), images.labels[index]
+        chosen = images.pixels.index_select(0, index)
+        flat = chosen.flatten(1).float()
+        torch.addcmul(self._shift, flat, self._scale, out=flat)
+        planted, labels = flat.view(chosen.shape).permute(0, 3, 1, 2), images.labels[index]
         if self._patch_config.planted:
             self.patch.plant(planted, labels if pattern_labels is None else pattern_labels, draw)
         return Batch(planted, labels, draw.group)
