@@ -204,6 +204,27 @@ def test_labels_that_are_no_whole_numbers(tmp_path):
     refuse("whole numbers", f"parquet:{tmp_path}", image_column="img", label_column="label")
 
 
+def test_columns_that_hold_something_else(parquet):
+    refuse("not images", f"parquet:{parquet}", image_column="label")
+    refuse("whole numbers", f"parquet:{parquet}", label_column="img")
+
+
+def test_numbers_without_names_have_no_gaps(parquet):
+    table = make_table([10, 20, 200, 210]).cast_column("label", datasets.Value("int64"))
+    frame = table.to_pandas()
+    frame["label"] = [0, 0, 7, 7]
+    pq.write_table(pa.Table.from_pandas(frame), parquet / "train-00000.parquet")
+    refuse("without gaps", f"parquet:{parquet}", image_column="img", label_column="label")
+
+
+def test_a_missing_image_is_named(parquet):
+    frame = make_table([10, 20, 200, 210]).to_pandas()
+    frame.loc[1, "img"] = None
+    pq.write_table(pa.Table.from_pandas(frame), parquet / "train-00000.parquet")
+    refuse("train row 1: not a readable image", f"parquet:{parquet}", image_column="img",
+           label_column="label")  # fmt: skip
+
+
 def test_labels_out_of_range(parquet):
     table = make_table([10, 20, 200, 210]).cast_column("label", datasets.Value("int64"))
     frame = table.to_pandas()
@@ -223,6 +244,10 @@ def test_one_class(tmp_path):
     make_table([10, 20], labels=[0, 0]).to_parquet(tmp_path / "train.parquet")
     make_table([10, 20], labels=[0, 0]).to_parquet(tmp_path / "test.parquet")
     refuse("all of one class", f"parquet:{tmp_path}")
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    for value in range(5):
+        picture(value).save(tmp_path / "photos" / "cat" / f"{value}.png")
+    refuse("all of one class", f"folder:{tmp_path / 'photos'}")
 
 
 def test_more_examples_than_there_are():

@@ -74,6 +74,26 @@ def test_import_paths_of_classes_and_functions():
     assert isinstance(build(f"{__name__}.make_wide"), WideResNet)
 
 
+def with_lazy_layers(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def returns_a_tuple(num_classes):
+    class Pair(Functional):
+        def forward(self, x):
+            return super().forward(x), x
+
+    return Pair(num_classes)
+
+
+def test_lazy_layers_follow_the_seed():
+    torch.manual_seed(1)
+    first = build(f"{__name__}.with_lazy_layers")
+    torch.manual_seed(2)
+    second = build(f"{__name__}.with_lazy_layers")
+    assert torch.equal(first[1].weight, second[1].weight)
+
+
 def test_building_leaves_the_random_state():
     state = torch.get_rng_state()
     build("ConvNet")
@@ -88,6 +108,9 @@ def test_building_leaves_the_random_state():
         ("collections.OrderedDict", {}, "not a torch.nn.Module"),
         (f"{__name__}.not_a_model", {}, "returned a dict"),
         (f"{__name__}.wrong_size", {}, r"\(2, 7\) are needed"),
+        (f"{__name__}.returns_a_tuple", {}, "to a tuple"),
+        (".Net", {}, "import path"),
+        ("builtins.max", {}, "refused them"),
         ("WideResNet", {"depth": 11, "widen_factor": 1}, "6n \\+ 4"),
         ("WideResNet", {"depth": 10}, "widen_factor"),
         ("ConvNet", {"width": 3}, "signature"),

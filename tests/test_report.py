@@ -68,9 +68,11 @@ def test_known_answers(results):
 def test_tables_and_sentences(results):
     assert final_table(results).rows[0][:3] == ["large LR, annealed", "3", "84.0 [81.5, 86.5]"]
     assert difference_table(results, "small").rows[0][2] == "4.0 [1.5, 6.5]"
-    assert order_table(results).rows[0][2] == "3, never in 1 of 3 seeds"
+    assert order_table(results).rows[0][2] == "3 (3), never in 1 of 3 seeds"
     said = " ".join(findings(results))
-    assert "large LR, annealed at epoch 3 in 2 of 3 seeds; by small LR at epoch 1" in said
+    assert (
+        "by large LR, annealed at epoch 3 (in 2 of 3 seeds at all), by small LR at epoch 1." in said
+    )
     assert "large LR, annealed ends above small LR by 4.0 [1.5, 6.5] points, n = 3 pairs" in said
     assert "Final reliance on the pattern: no difference" in said
 
@@ -104,6 +106,28 @@ def test_every_figure_draws_something(results, name):
     figure = results.figure(name)
     assert any(len(trace.x) for trace in figure.data)
     assert figure.layout.title.text
+
+
+def test_a_figure_without_a_name(results):
+    assert results.figure() == results.figure("patch_only")
+
+
+def test_experiments_side_by_side_are_not_mixed(tiny, tmp_path):
+    """The same arm and seeds in two experiments, and two plain runs, stay apart."""
+    folders = []
+    for place, clean in (("a", 0.9), ("b", 0.5)):
+        config = changed(tiny, patch={"contrast": clean})
+        for seed in (0, 1):
+            path = tmp_path / place / f"large-seed{seed}"
+            labels = {"arm": "large", "experiment": "patch"}
+            folders.append(fake_run(path, replace(config, seed=seed), labels, [0.9], clean))
+        folders.append(fake_run(tmp_path / f"plain-{place}", config, {}, [0.9], clean / 2))
+    results = Results([*folders, folders[0]])
+    assert len(results.folders) == 6
+    assert results.arms[0] == "a: large"
+    assert "b: large" in results.arms
+    found = [results.final_estimate(arm, "clean", "accuracy") for arm in results.arms]
+    assert sorted((e.mean, e.n) for e in found) == [(0.25, 1), (0.45, 1), (0.5, 2), (0.9, 2)]
 
 
 def test_unknown_figures_are_refused(results):

@@ -102,6 +102,15 @@ def test_divergence_ends_a_run(tiny, tmp_path):
     assert "learning rate 1e+30" in folder.manifest["reason"]
 
 
+def test_divergence_in_the_last_step_is_seen(tiny, tmp_path):
+    """No training loss comes after the last update; the evaluation's shows it."""
+    wild = replace(tiny, learning_rate=Schedule(1e38))
+    short = changed(wild, training={"epochs": 1, "batch_size": 120})
+    folder = RunFolder.create(tmp_path / "run", short)
+    assert execute(folder) == "diverged"
+    assert "after epoch 1, at learning rate 1e+38" in folder.manifest["reason"]
+
+
 def test_a_failure_is_noted(tiny, tmp_path):
     bad = changed(tiny, data={"train_examples": 5000})
     folder = RunFolder.create(tmp_path / "run", bad)

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from filelock import FileLock
 
 from learnorder.config import NoiseConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
@@ -17,7 +18,7 @@ from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
 from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import grid_plans
-from learnorder.verbs import patch_plans, run_patch, run_sweep, run_train
+from learnorder.verbs import patch_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
 
@@ -71,7 +72,7 @@ def test_grids(tiny):
         "learning_rate.initial,learning_rate.step_factor": [[0.1, 0.2], [1.0, 0.02]],
         "model.arguments.widths": [[4], [8, 8]],
     }
-    plans = grid_plans(tiny, grid, [0, 1], {"arm": "large"})
+    plans = grid_plans(tiny.to_dict(), grid, [0, 1], {"arm": "large"})
     assert len(plans) == 8
     rates = {
         (p.config.learning_rate.initial, p.config.learning_rate.step_factor) for p in plans.values()
@@ -79,11 +80,47 @@ def test_grids(tiny):
     assert rates == {(0.1, 0.2), (1.0, 0.02)}
     assert {tuple(p.config.model.arguments["widths"]) for p in plans.values()} == {(4,), (8, 8)}
     assert all("/" not in name for name in plans)
-    for bad in ({"no.such": [1]}, {"patch.contrast": []}, {"seed,patch.size": [1]}):
+    refused = [
+        {"no.such": [1]}, {"patch.contrast": []}, {"patch.top,patch.left": [1]}, {"seed": [1, 2]},
+        {"patch.contrast": [0.1, 0.1]},
+    ]  # fmt: skip
+    for bad in refused:
         with pytest.raises(ConfigError, match="grid"):
-            grid_plans(tiny, bad, [0], {})
+            grid_plans(tiny.to_dict(), bad, [0], {})
     with pytest.raises(ConfigError, match=r"patch.contrast"):
-        grid_plans(tiny, {"patch.contrast": [-1]}, [0], {})
+        grid_plans(tiny.to_dict(), {"patch.contrast": [-1]}, [0], {})
+
+
+def test_close_values_are_told_apart(tiny):
+    grid = {"patch.contrast": [0.12345671, 0.12345672]}
+    assert len(grid_plans(tiny.to_dict(), grid, [0], {})) == 2
+
+
+def test_a_grid_may_vary_what_makes_a_base_valid(tiny):
+    """The base steps at epoch 3 of 2; the grid's values do not."""
+    base = tiny.to_dict()
+    base["training"]["epochs"] = 2
+    plans = sweep_plans({"large": base}, {"learning_rate.step_epochs": [[2]]}, [0])
+    assert [p.config.learning_rate.step_epochs for p in plans.values()] == [(2,)]
+    with pytest.raises(ConfigError, match="cannot happen"):
+        sweep_plans({"large": base}, {"patch.contrast": [0.1]}, [0])
+    with pytest.raises(ConfigError, match="seeds"):
+        sweep_plans({"large": tiny}, {"patch.contrast": [0.1]}, [])
+
+
+def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
+    config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (8,)}})
+    for _ in range(2):
+        results = run_plans({"a": Plan(config, {})}, tmp_path, quiet=True)
+    assert results.folders[0].status == "finished"
+
+
+def test_a_run_in_use_is_left_alone(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "a", tiny)
+    folder.update(status="running")
+    with FileLock(folder.file(".lock")):
+        run_plans({"a": Plan(tiny, {})}, tmp_path, quiet=True)
+    assert folder.status == "running"
 
 
 @pytest.mark.parametrize(
@@ -108,6 +145,10 @@ def test_a_folder_of_another_configuration_stops_before_any_is_made(tiny, tmp_pa
     with pytest.raises(RunFolderError, match=r"training.epochs is 3 there, 4 asked"):
         run_plans({"a": Plan(other, {}), "b": Plan(other, {})}, tmp_path, quiet=True)
     assert not (tmp_path / "a").exists()
+    (tmp_path / "c").write_text("a file in the way")
+    with pytest.raises(RunFolderError, match="not a run folder"):
+        run_plans({"a": Plan(tiny, {}), "c": Plan(tiny, {})}, tmp_path, quiet=True)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_failed_run_leaves_the_others(tiny, tmp_path):
@@ -116,12 +157,14 @@ def test_a_failed_run_leaves_the_others(tiny, tmp_path):
     results = run_plans({n: Plan(tiny, {}) for n in ("a", "b")}, tmp_path, quiet=True)
     assert [f.status for f in results.folders] == ["failed", "finished"]
     assert "not a usable checkpoint" in folders[0].manifest["reason"]
-    assert list(results.final("run", "clean", "accuracy"))  # the one that finished
+    assert list(results.final(results.arms[0], "clean", "accuracy"))  # the one that finished
 
 
 def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cost = estimate_cost(patch_plans(experiment), workers=2)
+    cost = estimate_cost(patch_plans(experiment), tmp_path, workers=2)
+    with pytest.raises(ConfigError, match="workers"):
+        estimate_cost(patch_plans(experiment), tmp_path, workers=0)
     assert (cost.runs, cost.steps, cost.cores.workers) == (6, 12, 2)
     assert 0 < cost.seconds_each < 60
     assert cost.seconds == pytest.approx(3 * cost.seconds_each, rel=2)

@@ -197,6 +197,9 @@ def test_without_a_patch_only_clean_is_evaluated(tiny):
     rows = trainer.records.table().to_pandas()
     assert set(rows["set"]) == {"train", "clean", "run"}
     assert set(rows[rows["set"] == "train"]["group"]) == {"all", "clean"}
+    small = {"resolution": 3, "train_examples": 120, "evaluation_examples": 60}
+    Trainer(config := changed(tiny, data=small, patch={"eligible_share": 0.0, "size": 7}),
+            load_images(config.data))  # fmt: skip
 
 
 def test_noise_level_follows_its_schedule(tiny):

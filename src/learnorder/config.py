@@ -37,8 +37,9 @@ class DataConfig:
     """The split that accuracies are measured on. Settings are chosen on validation only."""
     validation_share: float = 0.0
     """Share of the training images held out, stratified, as the validation split."""
-    normalization: Literal["train", "cifar"] = "train"
-    """Channel mean and standard deviation: the training images' own, or CIFAR's as published."""
+    normalization: Literal["auto", "train", "cifar"] = "auto"
+    """Channel mean and standard deviation: the training images' own (train) or CIFAR's as
+    published (cifar); auto takes cifar where the classes are CIFAR's, else train."""
     subset_seed: int = 0
     """Seed of the subsets and splits; one value serves all seeds of an experiment."""
     image_column: str | None = None
@@ -225,13 +226,12 @@ def _parser(kind: type) -> ArgumentParser:
     return parser
 
 
-def from_dict(kind: type[Config], values: Mapping[str, Any], where: str = "settings") -> Config:
+def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
     """Build the config dataclass ``kind`` from nested mappings, checking names, types and ranges.
 
     Args:
         kind: The dataclass.
         values: Its fields; absent ones take their defaults.
-        where: What the values are, for errors.
 
     Raises:
         ConfigError: An unknown field, a value of the wrong type, or one out of range.
@@ -244,7 +244,7 @@ def from_dict(kind: type[Config], values: Mapping[str, Any], where: str = "setti
     except (ArgumentError, TypeError, KeyError) as error:
         if isinstance(cause := error.__cause__, ConfigError):
             raise cause from None
-        raise ConfigError(where, dict(values), one_line(error)) from None
+        raise ConfigError("settings", dict(values), one_line(error)) from None
     fields = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     assert not any(isinstance(value, Namespace) for value in fields.values())
     return kind(**fields)

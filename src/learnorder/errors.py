@@ -6,6 +6,7 @@
     ├── ConfigError      a setting is out of range or contradicts another    exit code 2
     ├── DataError        data is missing, unreadable or unfit                exit code 2
     ├── RunFolderError   a run folder is missing, damaged, or of another run exit code 2
+    │   └── RunInUse     another process is working on the run               exit code 3
     └── Interrupted      a signal stopped the run; its checkpoint is written exit code 128 + signal
 
 Each message is one paragraph: the field or file, the value found, what is allowed, what to do.
@@ -44,6 +45,12 @@ class DataError(LearnOrderError):
 
 class RunFolderError(LearnOrderError):
     """A run folder is missing, damaged, in use, or belongs to another configuration."""
+
+
+class RunInUse(RunFolderError):  # noqa: N818 - it is an event more than an error
+    """Another process is working on the run."""
+
+    exit_code = 3
 
 
 class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an error

@@ -20,25 +20,34 @@ if TYPE_CHECKING:
 class Results:
     """Records of one or more runs, by arm and seed.
 
-    An *arm* is the set of runs that differ in nothing but the seed. Runs that diverged or have not
-    finished are in :meth:`frame`, and out of every mean.
+    An *arm* is the set of runs that differ, in labels and configuration, in nothing but the seed.
+    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
 
     Args:
-        folders: The runs.
+        folders: The runs; one that is named twice counts once.
 
     Attributes:
-        folders: The runs, as given.
-        arms: Names of the arms, in the order met.
+        folders: The runs.
+        arms: Names of the arms, in the order met. Arms of several experiments that would have the
+            same name are told apart by their folders.
+
+    Raises:
+        RunFolderError: There are no runs.
     """
 
     def __init__(self, folders: Iterable[RunFolder]) -> None:
-        self.folders = list(folders)
+        self.folders = list({folder.path.resolve(): folder for folder in folders}.values())
         if not self.folders:
             raise RunFolderError(
                 "There are no runs to show. Make some, e.g. with learnorder patch."
             )
         self._status = {folder: folder.status for folder in self.folders}
-        self.arms = list(dict.fromkeys(arm_name(folder) for folder in self.folders))
+        self._arms = _name_arms(self.folders)
+        self.arms = list(dict.fromkeys(self._arms.values()))
+
+    def arm_of(self, folder: RunFolder) -> str:
+        """Return the name of the arm a run belongs to."""
+        return self._arms[folder]
 
     @classmethod
     def open(cls, paths: Sequence[Path | str]) -> Results:
@@ -53,19 +62,26 @@ class Results:
         for folder in self.folders:
             part = folder.records().to_pandas()
             part.insert(0, "run", folder.name)
-            part.insert(1, "arm", arm_name(folder))
+            part.insert(1, "arm", self.arm_of(folder))
             part.insert(2, "seed", folder.config.seed)
             part.insert(3, "status", self._status[folder])
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
 
-    def figure(self, name: str = "curves") -> go.Figure:
-        """Return a figure: curves, order, reliance or final.
+    def figure(self, name: str | None = None) -> go.Figure:
+        """Return a figure.
 
         Args:
-            name: Which.
+            name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
+                train_both over the epochs; order; conflict; final_clean, final_patch_only or
+                final_reliance. None takes patch_only, or clean where there is no patch.
+
+        Raises:
+            KeyError: There is no figure of this name.
         """
         from learnorder.report.figures import FIGURES
+
+        name = name or ("patch_only" if self.has_patch() else "clean")
 
         if name not in FIGURES:
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
@@ -80,7 +96,7 @@ class Results:
         """Return how many of an arm's runs have each status."""
         counts: dict[str, int] = {}
         for folder in self.folders:
-            if arm_name(folder) == arm:
+            if self.arm_of(folder) == arm:
                 counts[self._status[folder]] = counts.get(self._status[folder], 0) + 1
         return counts
 
@@ -148,12 +164,24 @@ class Results:
         return any(folder.config.patch.planted for folder in self.folders)
 
 
-def arm_name(folder: RunFolder) -> str:
-    """Return the name of the arm a run belongs to: its labels, or the folder's parent.
-
-    A run with the label ``arm`` alone is named by it; other labels are settings that were varied.
-    """
+def label_of(folder: RunFolder) -> str:
+    """Return what a run is called within its experiment: its arm and the settings varied."""
     labels = {k: v for k, v in folder.labels.items() if k not in ("experiment", "scale")}
     arm = labels.pop("arm", "")
     settings = ", ".join(f"{key} {value}" for key, value in labels.items())
-    return ", ".join(part for part in (arm, settings) if part) or "run"
+    return ", ".join(part for part in (arm, settings) if part) or folder.name
+
+
+def _name_arms(folders: list[RunFolder]) -> dict[RunFolder, str]:
+    """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
+    essence = {f: repr((f.labels, {**f.config.to_dict(), "seed": None})) for f in folders}
+    first = {essence[f]: f for f in reversed(folders)}
+    labels = {key: label_of(folder) for key, folder in first.items()}
+    names: dict[str, str] = {}
+    for key, folder in first.items():
+        shared = sum(label == labels[key] for label in labels.values()) > 1
+        place = folder.path.parent.name if folder.labels.get("arm") else folder.path.as_posix()
+        names[key] = f"{place}: {labels[key]}" if shared else labels[key]
+        while list(names.values()).count(names[key]) > 1:
+            names[key] += "'"
+    return {folder: names[essence[folder]] for folder in folders}

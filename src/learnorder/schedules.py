@@ -109,8 +109,3 @@ class Schedule:
                 raise ConfigError("epochs", epochs, "A cosine schedule needs the run's length.")
             value *= (1 + math.cos(math.pi * passed / epochs)) / 2
         return value
-
-    @property
-    def anneal_epoch(self) -> int | None:
-        """The first epoch after a step, or None where nothing steps."""
-        return self.step_epochs[0] if self.step_epochs else None

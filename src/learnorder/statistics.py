@@ -64,6 +64,8 @@ def paired_difference(
 ) -> Estimate:
     """Return the mean over shared seeds of a − b, with the paired t interval.
 
+    With d the n differences, d̄ ± t_{n−1} · s_d / √n.
+
     Args:
         a: Values by seed.
         b: Values by seed.

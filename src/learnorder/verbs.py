@@ -95,7 +95,7 @@ def run_train(
 
 
 def sweep_plans(
-    bases: Mapping[str, RunConfig],
+    bases: Mapping[str, RunConfig | Mapping[str, Any]],
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     scale: str = "custom",
@@ -105,17 +105,20 @@ def sweep_plans(
 
     if not bases:
         raise ConfigError("arms", [], "Name at least one arm.")
+    if not seeds:
+        raise ConfigError("seeds", 0, "Give at least 1; an interval needs 2.")
     plans = {}
     for seed in seeds:
         for arm, base in bases.items():
             labels = {"experiment": "sweep", "scale": scale, "arm": arm}
-            for name, plan in grid_plans(base, grid, [seed], labels).items():
+            values = base.to_dict() if isinstance(base, RunConfig) else base
+            for name, plan in grid_plans(values, grid, [seed], labels).items():
                 plans[f"{arm}-{name}" if arm else name] = plan
     return plans
 
 
 def run_sweep(
-    bases: Mapping[str, RunConfig],
+    bases: Mapping[str, RunConfig | Mapping[str, Any]],
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     out: Path | str = "runs/sweep",
@@ -128,7 +131,8 @@ def run_sweep(
     """Run a grid over named settings and seeds, continue it, or read it; write its report.
 
     Args:
-        bases: The configuration of each arm that the grid varies.
+        bases: The configuration of each arm that the grid varies, as a RunConfig or in the form of
+            its ``to_dict``, which may become valid by the grid's values only.
         grid: Values by dotted name of a setting; see :func:`learnorder.sweep.grid.grid_plans`.
         seeds: The seeds of every point.
         out: Folder of the run folders and of report.html.

@@ -57,8 +57,6 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
         raise ConfigError(
             "options", list(arguments), f"{text}. See {parser.prog} --help."
         ) from None
-    except SystemExit:
-        raise
     except (TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -90,7 +88,7 @@ def peek(arguments: Sequence[str], name: str, default: str) -> str:
     if known.config is not None:
         try:
             values = yaml.safe_load(Path(known.config).read_text())
-        except (OSError, yaml.YAMLError) as error:
+        except (OSError, ValueError, yaml.YAMLError) as error:
             raise ConfigError("config", known.config, one_line(error)) from None
         if not isinstance(values, dict):
             raise ConfigError("config", known.config, "A YAML mapping of settings is needed.")
@@ -149,11 +147,11 @@ def add_execution(parser: ArgumentParser, out: str, *, many: bool = True) -> Non
     group.add_argument("--quiet", action="store_true", help="Draw no progress.")
 
 
-def dry_run(plans: dict[str, Plan], values: dict[str, Any]) -> int:
+def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     """Print what the plans would cost."""
     from learnorder.sweep.estimate import estimate_cost
 
-    print(estimate_cost(plans, values.get("workers", 1), values["threads"]))
+    print(estimate_cost(plans, out, values.get("workers", 1), values["threads"]))
     return 0
 
 

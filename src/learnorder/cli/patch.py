@@ -37,9 +37,9 @@ def main(arguments: Sequence[str]) -> int:
     options.add_settings(parser, PatchExperiment, recipe(scale))
     values = options.parse(parser, arguments)
     experiment: PatchExperiment = options.take_settings(values, PatchExperiment)
-    if values["dry_run"]:
-        return options.dry_run(patch_plans(experiment, scale), values)
     out = Path(values["out"])
+    if values["dry_run"]:
+        return options.dry_run(patch_plans(experiment, scale), out, values)
     results = run_patch(
         experiment,
         out,

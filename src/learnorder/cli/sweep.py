@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.cli import options
-from learnorder.config import from_dict
+from learnorder.config import to_dict
 from learnorder.errors import ConfigError
 from learnorder.recipes.patch import ARM_TITLES
 from learnorder.verbs import recipe, run_sweep, sweep_plans
@@ -66,14 +66,13 @@ def main(arguments: Sequence[str]) -> int:
     options.check_arms(values["arms"])
     if not values["grid"] and len(values["arms"]) < 2:
         raise ConfigError("grid", {}, "Name what varies: --grid '{patch.contrast: [0.3, 0.6]}'.")
-    sections = {
-        name: from_dict(type(config), values[name], name) for name, config in shared.items()
-    }
-    bases = {arm: replace(experiment.run(arm, seed=0), **sections) for arm in values["arms"]}
+    sections = {name: values[name] for name in shared}
+    bases = {arm: {**to_dict(experiment.run(arm, seed=0)), **sections} for arm in values["arms"]}
     seeds = range(values["first_seed"], values["first_seed"] + values["seeds"])
-    if values["dry_run"]:
-        return options.dry_run(sweep_plans(bases, values["grid"], seeds, scale), values)
     out = Path(values["out"])
+    if values["dry_run"]:
+        plans = sweep_plans(bases, values["grid"], seeds, scale)
+        return options.dry_run(plans, out, values)
     results = run_sweep(
         bases,
         values["grid"],

@@ -40,6 +40,6 @@ def main(arguments: Sequence[str]) -> int:
     config: RunConfig = options.take_settings(values, RunConfig)
     out = Path(values["out"])
     if values["dry_run"]:
-        return options.dry_run(train_plans(config, out), values)
+        return options.dry_run(train_plans(config, out), out.parent, values)
     results = run_train(config, out, threads=values["threads"], quiet=values["quiet"])
     return options.finish(results, out / "report.html")

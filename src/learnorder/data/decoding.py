@@ -14,11 +14,21 @@ from torch import Tensor
 from learnorder.config import DataConfig
 from learnorder.errors import DataError, one_line
 
+Encoded = dict[str, Any] | None
+"""An image as Hugging Face datasets hold it: its bytes, or its path."""
 
-def open_encoded(encoded: dict[str, Any]) -> Image.Image:
-    """Open an image as Hugging Face datasets hold it: encoded bytes, or a path."""
+
+def open_encoded(encoded: Encoded) -> Image.Image:
+    """Open an encoded image; raises OSError where there is none."""
+    if encoded is None or encoded["bytes"] is encoded["path"] is None:
+        raise OSError("there is no image in this row")
     data = encoded["bytes"]
     return Image.open(io.BytesIO(data) if data is not None else encoded["path"])
+
+
+def path_of(encoded: Encoded) -> str | None:
+    """Return the path of an encoded image, where it has one."""
+    return None if encoded is None else encoded["path"]
 
 
 def stack_images(

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from learnorder.config import DataConfig
-from learnorder.data.sources import RawImages, load_source
+from learnorder.data.sources import ONE_CLASS, RawImages, load_source
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError
 
 CIFAR_MEAN = tuple(value / 255 for value in (125.3, 123.0, 113.9))
 CIFAR_STD = tuple(value / 255 for value in (63.0, 62.1, 66.7))
+CIFAR_CLASSES = {("airplane", "automobile", "bird"), ("apple", "aquarium_fish", "baby")}
+"""First classes of CIFAR-10 and CIFAR-100, by which they are known."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,6 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    def __getitem__(self, index: Tensor) -> Images:
-        return Images(self.pixels[index], self.labels[index])
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def load_images(config: DataConfig) -> ImageData:
     labels = (raw.train_labels if split == "train" else raw.test_labels)[evaluation]
     evaluation_images = Images(raw.decode(split, evaluation), labels)
     _check_labels(raw, train_images, evaluation_images)
-    mean, std = _statistics(config, train_images.pixels)
+    mean, std = _statistics(config, train_images.pixels, raw.class_names)
     return ImageData(train_images, evaluation_images, raw.class_names, mean, std)
 
 
@@ -115,9 +114,11 @@ def _size(field: str, wanted: int | None, available: int) -> int:
 def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
     classes = len(raw.class_names)
     if classes < 2 or len(train.labels.unique()) < 2:
+        raise DataError(f"{raw.name}: {ONE_CLASS}")
+    if not raw.named and len(raw.train_labels.unique()) < classes:
         raise DataError(
-            f"{raw.name}: its training images are all of one class. Patterns are told apart by "
-            "class, so give data with at least two, one folder or label value for each."
+            f"{raw.name}: labels run to {classes - 1} but some numbers below do not occur in the "
+            "training images. Number the classes from 0 without gaps."
         )
     for images in (train, evaluation):
         low, high = int(images.labels.min()), int(images.labels.max())
@@ -128,10 +129,12 @@ def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
             )
 
 
-def _statistics(config: DataConfig, pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    if config.normalization == "cifar":
-        if pixels.shape[3] != 3:
-            raise ConfigError("data.normalization", "cifar", "The images have one channel: train.")
+def _statistics(
+    config: DataConfig, pixels: Tensor, class_names: tuple[str, ...]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    if config.normalization == "cifar" or (
+        config.normalization == "auto" and class_names[:3] in CIFAR_CLASSES
+    ):
         return CIFAR_MEAN, CIFAR_STD
     count = pixels[..., 0].numel()
     mean, std = [], []

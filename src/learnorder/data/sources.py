@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from learnorder.config import DataConfig
-from learnorder.data.decoding import open_encoded, stack_images
+from learnorder.data.decoding import open_encoded, path_of, stack_images
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError, one_line
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
 DIGITS_TRAIN = 1200
 """Digits has no split of its own: a stratified 1,200 of its 1,797 images are for training."""
+
+ONE_CLASS = (
+    "its training images are all of one class. Patterns are told apart by class, so give data with "
+    "at least two, one folder or label value for each."
+)
+"""Why one class is refused."""
 
 TEST_SHARE = 0.2
 """Other data without a split of its own: this stratified share is held out as the test split."""
@@ -40,6 +46,7 @@ class RawImages:
         class_names: Name of each label.
         train_labels: int64 [N].
         test_labels: int64 [M].
+        named: Whether the source names its classes, or they are counted from the labels.
         decode: ``decode("train" | "test", indices)`` returns uint8 [len(indices), H, W, C].
     """
 
@@ -48,6 +55,7 @@ class RawImages:
     train_labels: Tensor
     test_labels: Tensor
     decode: Callable[[str, Tensor], Tensor]
+    named: bool = True
 
 
 def load_source(config: DataConfig) -> RawImages:
@@ -135,7 +143,7 @@ def _open_parquet(place: str) -> datasets.DatasetDict:
 
     folder = _existing_folder("parquet", place)
     splits = {}
-    for split in ("train", "test"):
+    for split in ("train", "validation", "test"):
         files = sorted(folder.glob(f"**/{split}*.parquet"))
         if not files:
             continue
@@ -176,6 +184,7 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
         order = stratified_order(_labels(config.source, label_column, train), seed=0).tolist()
         held_out = round(TEST_SHARE * len(order))
         train, test = train.select(order[held_out:]), train.select(order[:held_out])
+    _check_images(config, image_column, train, test)
     encoded = {
         name: split.cast_column(image_column, datasets.Image(decode=False))
         for name, split in (("train", train), ("test", test))
@@ -187,7 +196,7 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
         return stack_images(
             len(rows),
             lambda i: open_encoded(rows[i]),
-            lambda i: f"{config.source}, {rows[i].get('path') or f'{split} row {index[i]}'}",
+            lambda i: f"{config.source}, {path_of(rows[i]) or f'{split} row {index[i]}'}",
             config,
         )
 
@@ -196,16 +205,27 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
         names = tuple(feature.names)
     else:
         names = tuple(str(value) for value in range(int(labels["train"].max()) + 1))
-    return RawImages(config.source, names, labels["train"], labels["test"], decode)
+    named = isinstance(feature, datasets.ClassLabel)
+    return RawImages(config.source, names, labels["train"], labels["test"], decode, named)
+
+
+def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:
+    import datasets
+
+    for split in splits:
+        kind = split.features.get(column)
+        encoded = isinstance(kind, dict) or getattr(kind, "dtype", "") == "binary"
+        if not isinstance(kind, datasets.Image) and not encoded:
+            raise DataError(
+                f"{config.source}: column {column!r} holds {kind}, not images. Name another column "
+                "with --data.image_column."
+            )
 
 
 def _column(
-    config: DataConfig,
-    split: datasets.Dataset,
-    role: str,
-    feature: type,
-    usual: tuple[str, ...],
+    config: DataConfig, split: datasets.Dataset, role: str, feature: type, usual: tuple[str, ...]
 ) -> str:
+    """Return the column of a role: the one given, the only fitting one, or a usual name."""
     given = getattr(config, f"{role}_column")
     if given is not None:
         if given not in split.column_names:
@@ -215,6 +235,8 @@ def _column(
         return given
     fitting = [name for name, kind in split.features.items() if isinstance(kind, feature)]
     found = fitting if len(fitting) == 1 else [n for n in usual if n in split.column_names]
+    if not found and role == "label" and config.source.startswith("folder:"):
+        raise DataError(f"{config.source}: {ONE_CLASS}")
     if not found:
         raise DataError(
             f"{config.source}: no {role} column found among {split.column_names}. "
@@ -224,10 +246,13 @@ def _column(
 
 
 def _labels(source: str, column: str, split: datasets.Dataset) -> Tensor:
-    values = split.with_format("numpy", columns=[column])[:][column]
-    if not np.issubdtype(values.dtype, np.integer):
+    kind = split.features[column]
+    if not str(getattr(kind, "dtype", "")).startswith(("int", "uint")):
         raise DataError(
-            f"{source}: column {column!r} holds {values.dtype} values; labels must be whole "
-            "numbers without gaps. Name another column with --data.label_column."
+            f"{source}: column {column!r} holds {getattr(kind, 'dtype', type(kind).__name__)}; "
+            "labels must be whole numbers from 0. Name another column with --data.label_column."
         )
+    values = split.with_format("numpy", columns=[column])[:][column]
+    if not np.issubdtype(values.dtype, np.integer):  # numpy turns integers with gaps to floats
+        raise DataError(f"{source}: column {column!r} has rows without a label. Remove them.")
     return torch.from_numpy(values.astype(np.int64))

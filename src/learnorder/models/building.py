@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from learnorder.config import ModelConfig
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, one_line
 from learnorder.seeding import derive_seed
 
 _OWN = "learnorder.models"
@@ -32,7 +32,8 @@ def build_model(
     is left as it was.
 
     Raises:
-        ConfigError: The name cannot be imported, is no module, or refuses its arguments.
+        ConfigError: The name cannot be imported, is no module, refuses its arguments, or does not
+            map images to one logit for each class.
     """
     constructor = _resolve(config.name)
     offered = {
@@ -43,49 +44,9 @@ def build_model(
     arguments = {**_accepted(constructor, offered), **config.arguments}
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
-        try:
-            model = constructor(**arguments)
-        except ConfigError:
-            raise
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ConfigError(
-                "model.arguments",
-                arguments,
-                f"{config.name} refused them: {error}. Its signature is "
-                f"{config.name}{inspect.signature(constructor)}.",
-            ) from error
-    if not isinstance(model, nn.Module):
-        raise ConfigError(
-            "model.name",
-            config.name,
-            f"It returned a {type(model).__name__}; name a torch.nn.Module class or a function "
-            "that returns one.",
-        )
-    _check_output(config.name, model, (2, in_channels, *image_size), num_classes)
+        model = _construct(config.name, constructor, arguments)
+        _check_output(config.name, model, (2, in_channels, *image_size), num_classes)
     return model
-
-
-@torch.no_grad()
-def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int) -> None:
-    """Refuse a model that does not map images to one logit for each class."""
-    expected = (shape[0], num_classes)
-    try:
-        found = tuple(model.eval()(torch.zeros(shape)).shape)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ConfigError(
-            "model.name",
-            name,
-            f"It failed on images of shape {shape}: {error}. It must map float images [B, C, H, W] "
-            f"to logits [B, {num_classes}]; --data.resolution brings images to another size.",
-        ) from error
-    if found != expected:
-        raise ConfigError(
-            "model.name",
-            name,
-            f"It maps images {shape} to {found}; logits of shape {expected} are needed, one for "
-            "each class. Set its number of classes in --model.arguments.",
-        )
-    model.train()
 
 
 def _resolve(name: str) -> Callable[..., Any]:
@@ -97,17 +58,72 @@ def _resolve(name: str) -> Callable[..., Any]:
     )
     try:
         found = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError("model.name", name, f"{error}. {remedy}") from error
+    except Exception as error:  # importing the user's code can raise anything
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise ConfigError("model.name", name, f"{reason}. {remedy}") from error
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
         raise ConfigError("model.name", name, f"It is not a torch.nn.Module. {remedy}")
     return found
 
 
+def _parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(constructor).parameters
+    except ValueError:  # some built-in functions have none
+        return {}
+
+
 def _accepted(constructor: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = inspect.signature(constructor).parameters
+    parameters = _parameters(constructor)
+    named = set(parameters)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        named = {"num_classes"} | set(parameters)
-    else:
-        named = set(parameters)
+        named.add("num_classes")
     return {name: value for name, value in offered.items() if name in named}
+
+
+def _construct(
+    name: str, constructor: Callable[..., Any], arguments: Mapping[str, Any]
+) -> nn.Module:
+    try:
+        model = constructor(**arguments)
+    except ConfigError:
+        raise
+    except Exception as error:  # so can calling it
+        signature = ", ".join(str(p) for p in _parameters(constructor).values())
+        raise ConfigError(
+            "model.arguments",
+            dict(arguments),
+            f"{name} refused them: {one_line(error)}. Its signature is {name}({signature}).",
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            "model.name",
+            name,
+            f"It returned a {type(model).__name__}; name a torch.nn.Module class or a function "
+            "that returns one.",
+        )
+    return model
+
+
+@torch.no_grad()
+def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int) -> None:
+    """Refuse a model that does not map images to one logit for each class."""
+    try:
+        found = model.eval()(torch.zeros(shape))
+    except Exception as error:
+        raise ConfigError(
+            "model.name",
+            name,
+            f"It failed on images of shape {shape}: {one_line(error)}. It must map float images "
+            f"[B, C, H, W] to logits [B, {num_classes}]; --data.resolution brings images to "
+            "another size.",
+        ) from error
+    kind = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+    if kind != (shape[0], num_classes):
+        raise ConfigError(
+            "model.name",
+            name,
+            f"It maps images {shape} to {kind}; logits of shape {(shape[0], num_classes)} are "
+            "needed, one for each class. Set its number of classes in --model.arguments.",
+        )
+    model.train()

@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 
 class ConvNet(nn.Module):
-    """Plain network: a 3×3 convolution, batch norm and ReLU per width, pooled between.
+    """Plain network: a 3×3 convolution, batch norm and ReLU per width; global average pooling.
 
     Args:
         num_classes: Size of the output.
-        widths: Channels of each layer; every layer but the first halves the resolution.
+        widths: Channels of each layer; every layer but the first has stride 2.
         in_channels: Channels of the images.
     """
 

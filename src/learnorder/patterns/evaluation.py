@@ -34,8 +34,9 @@ def evaluation_sets(
 
     - clean: the images as they are; the only set where no patch is planted.
     - mixed: the training rule (eligible share, patch-only share) applied once.
-    - patch_only: zeros with the pattern of the image's class, its amplitude drawn as in training:
-      ±1, or with probability patch_only_share ±patch_only_amplitude · U[0, 1].
+    - patch_only: zeros with the pattern of the image's class at amplitude ±1, as it stands on
+      images, or with probability patch_only_share at ±patch_only_amplitude · U[0, 1], as it stands
+      alone in training. So the published code evaluates it.
     - conflict: each image of class i whole, with the pattern of a class j ≠ i drawn uniformly,
       at amplitude ±1.
 

@@ -40,7 +40,7 @@ class Draw:
     group: Tensor
     amplitude: Tensor
 
-    def __getitem__(self, index: Tensor) -> Draw:
+    def __getitem__(self, index: Tensor | slice) -> Draw:
         return Draw(self.group[index], self.amplitude[index])
 
     def to(self, device: torch.device) -> Draw:

@@ -108,7 +108,7 @@ def paper() -> PatchExperiment:
     """Exactly the published recipe (code of the paper, ``train_patches.py``)."""
     small = Schedule(0.004)
     return PatchExperiment(
-        data=DataConfig(source="hub:uoft-cs/cifar10", normalization="cifar"),
+        data=DataConfig(source="hub:uoft-cs/cifar10"),
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 10}),
         patch=PatchConfig(eligible_share=0.8),
         training=TrainingConfig(epochs=60, batch_size=128),

@@ -168,6 +168,7 @@ def conflict_figure(results: Results) -> go.Figure:
     title = "Conflict images: content of one class, pattern of another"
     layout(figure, title, "share of conflict images, %", "", height=150 + 56 * len(results.arms))
     figure.update_layout(barmode="stack", hovermode="closest", margin={"b": 80})
+    figure.update_layout(legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 100])
     _arm_axis(figure, results)
     return figure

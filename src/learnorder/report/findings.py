@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from statistics import median
-
-from learnorder.report.tables import arm_title
+from learnorder.order import PATCH_LEVEL
+from learnorder.report.tables import arm_title, median_epoch
 from learnorder.results import Results
 from learnorder.statistics import Estimate
 
@@ -40,18 +39,16 @@ def _patch_order(results: Results) -> str:
     parts = []
     for arm in results.arms:
         found = results.learned(arm, "patch")
-        reached = [epoch for epoch in found.values() if epoch is not None]
-        if len(reached) == len(found) and reached:
-            parts.append(f"{arm_title(arm)} at epoch {median(reached):g}")
-        elif len(reached) > len(found) / 2:
-            parts.append(
-                f"{arm_title(arm)} at epoch {median(reached):g} in {len(reached)} of "
-                f"{len(found)} seeds"
-            )
-        elif found:
-            parts.append(f"{arm_title(arm)} in {len(reached)} of {len(found)} seeds only")
-    return "The patch is learned (90 % on the pattern alone, median over seeds) by " + (
-        "; by ".join(parts) + "."
+        if not found:
+            continue
+        reached = sum(epoch is not None for epoch in found.values())
+        middle = median_epoch(found)
+        text = f"{arm_title(arm)} {'never' if middle == 'never' else f'at epoch {middle}'}"
+        some = f" (in {reached} of {len(found)} seeds at all)" if reached < len(found) else ""
+        parts.append(text + some)
+    return (
+        f"The patch is learned ({100 * PATCH_LEVEL:.0f} % on the pattern alone, median over seeds) "
+        f"by {', by '.join(parts)}."
     )
 
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from learnorder.report.figures import page_figures
+from learnorder.report.figures import MOST_CURVES, page_figures
 from learnorder.report.findings import baseline_arm, findings
 from learnorder.report.style import line_styles
 from learnorder.report.tables import (
@@ -26,7 +26,7 @@ from learnorder.report.tables import (
     run_table,
     share_table,
 )
-from learnorder.results import Results, arm_name
+from learnorder.results import Results
 from learnorder.runs import RunFolder, flatten
 from learnorder.runs.files import atomic_write
 
@@ -53,7 +53,6 @@ def write_report(results: Results, path: Path | str) -> Path:
         path: The HTML file.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     page = render(results)
     with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -85,6 +84,7 @@ def render(results: Results) -> str:
         title=_title(results),
         asked=_asked(results),
         findings=findings(results),
+        most_arms=MOST_CURVES,
         tables=tables,
         runs=run_table(results),
         figures={
@@ -116,9 +116,15 @@ def _title(results: Results) -> str:
 
 
 def _asked(results: Results) -> list[tuple[str, str]]:
-    """What was asked, as terms and descriptions."""
+    """What was asked, as terms and descriptions; what differs between runs is left to a table."""
     folder = results.folders[0]
     config, data = folder.config, folder.manifest.get("data")
+    shared = _shared_settings(results.folders)
+
+    def alike(*sections: str) -> bool:
+        names = [k for k in flatten(config.to_dict()) if k.startswith(sections)]
+        return all(name in shared for name in names)
+
     images = config.data.source
     if data:
         height, width = data["image_size"]
@@ -128,31 +134,34 @@ def _asked(results: Results) -> list[tuple[str, str]]:
             f"{data['num_classes']} classes"
         )
     arguments = ", ".join(f"{key} {value}" for key, value in config.model.arguments.items())
-    training = config.training
-    asked = [
-        ("Images", images),
-        ("Network", f"{config.model.name} ({arguments})" if arguments else config.model.name),
-        (
-            "Training",
+    training, patch = config.training, config.patch
+    asked = {
+        "Images": (alike("data."), images),
+        "Network": (
+            alike("model."),
+            f"{config.model.name} ({arguments})" if arguments else config.model.name,
+        ),
+        "Training": (
+            alike("training."),
             f"{training.epochs} epochs, batch size {training.batch_size}, SGD with "
             f"{'Nesterov ' if training.nesterov else ''}momentum {training.momentum:g}, weight "
             f"decay {training.weight_decay:g}",
         ),
-    ]
-    if config.patch.planted:
-        patch = config.patch
-        asked.append(
-            (
-                "Patch",
-                f"{patch.size}×{patch.size} pixels, z ~ {patch.z_scale:g}·N(0, 1), "
-                f"ζ ~ U[−{patch.contrast:g}, {patch.contrast:g}] per class; "
-                f"{100 * patch.eligible_share:g} % of the images eligible, "
-                f"{100 * patch.patch_only_share:g} % of their accesses show the pattern alone",
-            )
-        )
+        "Patch": (
+            alike("patch."),
+            f"{patch.size}×{patch.size} pixels, z ~ {patch.z_scale:g}·N(0, 1), "
+            f"ζ ~ U[−{patch.contrast:g}, {patch.contrast:g}] per class; "
+            f"{100 * patch.eligible_share:g} % of the images eligible, "
+            f"{100 * patch.patch_only_share:g} % of their accesses show the pattern alone",
+        ),
+    }
+    if not results.has_patch():
+        del asked["Patch"]
     seeds = sorted({f.config.seed for f in results.folders})
-    asked.append(("Seeds", ", ".join(map(str, seeds))))
-    return asked
+    described = [
+        (term, text if same else "differs between the arms") for term, (same, text) in asked.items()
+    ]
+    return [*described, ("Seeds", ", ".join(map(str, seeds)))]
 
 
 def _figure_json(figure: go.Figure, *, key: bool) -> Markup:
@@ -208,9 +217,10 @@ def _shared_settings(folders: list[RunFolder]) -> dict[str, object]:
 def _varied_settings(results: Results) -> list[tuple[str, list[str]]]:
     """Settings that differ between arms: name, value in each arm."""
     shared = _shared_settings(results.folders)
-    first = {arm_name(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
-    names = [k for k in first[results.arms[0]] if k not in shared and k != "seed"]
-    return [(k, [_shown(first[arm].get(k)) for arm in results.arms]) for k in names]
+    first = {results.arm_of(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
+    names = dict.fromkeys(k for arm in results.arms for k in first[arm])
+    varied = [k for k in names if k not in shared and k != "seed"]
+    return [(k, [_shown(first[arm].get(k)) for arm in results.arms]) for k in varied]
 
 
 def _shown(value: object) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import median
+from statistics import fmean, median
 
+from learnorder.order import CONTENT_SHARE, PATCH_LEVEL
 from learnorder.recipes.patch import ARM_TITLES
-from learnorder.results import Results, arm_name
+from learnorder.results import Results
 
 SETS: Mapping[str, str] = {
     "clean": "clean images",
@@ -40,8 +42,9 @@ def arm_title(arm: str) -> str:
     >>> arm_title("small_noise, patch.contrast 0.5")
     'small LR + noise, patch.contrast 0.5'
     """
-    head, comma, rest = arm.partition(", ")
-    return ARM_TITLES.get(head, head) + comma + rest
+    place, colon, name = arm.rpartition(": ")
+    head, comma, rest = name.partition(", ")
+    return place + colon + ARM_TITLES.get(head, head) + comma + rest
 
 
 def final_table(results: Results) -> TextTable:
@@ -84,32 +87,46 @@ def difference_table(results: Results, baseline: str) -> TextTable:
 
 def order_table(results: Results) -> TextTable:
     """Return when each arm learned the content and the patch."""
-    rows = []
-    for arm in results.arms:
-        row = [arm_title(arm)]
-        for what in ("content", "patch"):
-            row.append(_epochs(results.learned(arm, what)))
-        rows.append(row)
-    level = results.content_level()
+    level = 100 * results.content_level()
+    columns = ["arm", f"content (clean ≥ {level:.0f} %)"]
+    kinds = ["content"]
+    if results.has_patch():
+        columns.append(f"patch (patch only ≥ {100 * PATCH_LEVEL:.0f} %)")
+        kinds.append("patch")
+    rows = [
+        [arm_title(arm), *(_epochs(results.learned(arm, kind)) for kind in kinds)]
+        for arm in results.arms
+    ]
     return TextTable(
         "When it was learned",
-        ["arm", f"content (clean ≥ {100 * level:.0f} %)", "patch (patch only ≥ 90 %)"],
+        columns,
         rows,
-        "First epoch at the level: median over seeds (range). The level of the content is 90 % of "
-        "the best arm's final clean accuracy.",
+        "First epoch at the level: median over seeds (range of those that reach it). The level of "
+        f"the content is {100 * CONTENT_SHARE:.0f} % of the best arm's final clean accuracy.",
     )
 
 
+def median_epoch(found: Mapping[int, int | None]) -> str:
+    """Return the median over seeds, those that never get there counted as later than all.
+
+    >>> median_epoch({0: 3, 1: None, 2: 5}), median_epoch({0: 3, 1: None, 2: None})
+    ('5', 'never')
+    """
+    middle = median(math.inf if epoch is None else epoch for epoch in found.values())
+    return "never" if math.isinf(middle) else f"{middle:g}"
+
+
 def _epochs(found: Mapping[int, int | None]) -> str:
+    """Median, range of those that got there, and how many did not."""
     reached = sorted(epoch for epoch in found.values() if epoch is not None)
     never = len(found) - len(reached)
     if not found:
         return "–"
-    if not reached:
-        return f"never, in {never} of {never} seeds"
-    text = f"{median(reached):g}"
-    if reached[0] != reached[-1]:
+    text = median_epoch(found)
+    if reached and reached[0] != reached[-1]:
         text += f" ({reached[0]}–{reached[-1]})"
+    elif reached and never:
+        text += f" ({reached[0]})"
     return text + (f", never in {never} of {len(found)} seeds" if never else "")
 
 
@@ -123,11 +140,11 @@ def share_table(results: Results) -> TextTable:
     """Return the measured shares of the training examples in each group."""
     rows = []
     for arm in results.arms:
-        shares = [
-            results.curve(arm, "train", "share", group) for group in ("clean", "patch_only", "both")
-        ]
-        means = [sum(e.mean for e in s.values()) / max(len(s), 1) for s in shares]
-        rows.append([arm_title(arm), *(f"{100 * mean:.1f}" for mean in means)])
+        row = [arm_title(arm)]
+        for group in ("clean", "patch_only", "both"):
+            shares = [e.mean for e in results.curve(arm, "train", "share", group).values()]
+            row.append(f"{100 * fmean(shares):.1f}" if shares else "–")
+        rows.append(row)
     return TextTable(
         "What the training examples showed",
         ["arm", "clean", "pattern alone", "image with pattern"],
@@ -149,6 +166,12 @@ def run_table(results: Results) -> TextTable:
             seconds = f"{total:.0f}"
         status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
         rows.append(
-            [folder.name, arm_title(arm_name(folder)), str(folder.config.seed), status, seconds]
+            [
+                folder.name,
+                arm_title(results.arm_of(folder)),
+                str(folder.config.seed),
+                status,
+                seconds,
+            ]
         )
     return TextTable("Runs", ["folder", "arm", "seed", "status", "seconds"], rows, "")

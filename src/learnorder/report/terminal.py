@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import yaml
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from learnorder.report.tables import final_table
-from learnorder.results import Results, arm_name
+from learnorder.results import Results, label_of
 from learnorder.runs import RunFolder
 
 
@@ -21,8 +22,8 @@ def print_runs(folders: Sequence[RunFolder]) -> None:
     for folder in folders:
         accuracy = _last(folder).get(("clean", "all", "accuracy"))
         table.add_row(
-            str(folder.path),
-            arm_name(folder),
+            escape(str(folder.path)),
+            escape(label_of(folder)),
             str(folder.config.seed),
             folder.status,
             _progress(folder),
@@ -35,8 +36,11 @@ def print_run(folder: RunFolder) -> None:
     """Print a run's status, settings and last measurements."""
     manifest, console = folder.manifest, Console()
     reason = f": {manifest['reason']}" if manifest["reason"] else ""
-    console.print(f"{folder.path}  {manifest['status']}{reason}  {_progress(folder)}")
-    console.print(yaml.safe_dump(manifest["config"], sort_keys=False), highlight=False)
+    line = f"{folder.path}  {manifest['status']}{reason}  {_progress(folder)}"
+    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        yaml.safe_dump(manifest["config"], sort_keys=False), markup=False, highlight=False
+    )
     table = Table(title="Last epoch", title_justify="left")
     for name in ("set", "group", "quantity"):
         table.add_column(name)
@@ -69,7 +73,7 @@ def print_summary(results: Results) -> None:
     found = final_table(results)
     table = Table(title=found.title, caption=found.note, title_justify="left")
     for index, name in enumerate(found.columns):
-        table.add_column(name, justify="right" if index else "left")
+        table.add_column(escape(name), justify="right" if index else "left")
     for row in found.rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)

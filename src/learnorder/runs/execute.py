@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
+from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
 from learnorder.runs.signals import on_signals
@@ -43,13 +44,14 @@ def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
 
     Raises:
         Interrupted: A signal came; the run continues when executed again.
-        RunFolderError: Another process executes this run.
+        RunInUse: Another process executes this run.
     """
-    with _locked(folder):
+    received: list[int] = []
+    with on_signals(received.append), _locked(folder):
         if folder.status in ENDED:
             return folder.status
         try:
-            return _train(folder, threads)
+            return _train(folder, threads, received)
         except Interrupted:
             folder.update(status="interrupted", reason="")
             raise
@@ -59,7 +61,8 @@ def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
             raise
 
 
-def _train(folder: RunFolder, threads: int) -> RunStatus:
+def _train(folder: RunFolder, threads: int, received: list[int]) -> RunStatus:
+    """Train, looking after each step at the signals received."""
     import pyarrow as pa
     import torch
 
@@ -68,40 +71,44 @@ def _train(folder: RunFolder, threads: int) -> RunStatus:
 
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    received: list[int] = []
-    with on_signals(received.append):
-        state = load_checkpoint(folder.file("checkpoint.pt"))
-        data = load_images(folder.config.data)
-        trainer = Trainer(folder.config, data, state)
-        folder.update(status="running", reason="", threads=threads, data=_describe(data))
-        if folder.config.patch.planted:
-            _save_examples(folder, data)
-        reporter = _Reporter(folder)
+    state = load_checkpoint(folder.file("checkpoint.pt"))
+    data = load_images(folder.config.data)
+    trainer = Trainer(folder.config, data, state)
+    folder.update(
+        status="running",
+        reason="",
+        threads=threads,
+        data=_describe(data),
+        environment=environment(),
+    )
+    if folder.config.patch.planted:
+        _save_examples(folder, data)
+    reporter = _Reporter(folder)
 
-        def save_epoch(trainer: Trainer) -> None:
-            save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
-            columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
-            names = ("epoch", "train_seconds", "evaluation_seconds")
-            timings = pa.table(dict(zip(names, columns, strict=True)))
-            folder.write_tables(records=trainer.records.table(), timings=timings)
+    def save_epoch(trainer: Trainer) -> None:
+        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
+        names = ("epoch", "train_seconds", "evaluation_seconds")
+        timings = pa.table(dict(zip(names, columns, strict=True)))
+        folder.write_tables(records=trainer.records.table(), timings=timings)
 
-        def stop(trainer: Trainer) -> bool:
-            reporter.report(trainer)
-            return bool(received)
+    def stop(trainer: Trainer) -> bool:
+        reporter.report(trainer)
+        return bool(received)
 
-        outcome = trainer.run(stop, save_epoch)
-        if outcome.status == "interrupted":
-            save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
-            raise Interrupted(
-                received[0],
-                f"{folder.path} is saved {outcome.reason}. The same command continues it.",
-            )
-        folder.write_tables(records=trainer.records.table())
-        save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
-        folder.update(status=outcome.status, reason=outcome.reason)
-        folder.file("checkpoint.pt").unlink(missing_ok=True)
-        folder.file("progress.json").unlink(missing_ok=True)
-        return outcome.status
+    outcome = trainer.run(stop, save_epoch)
+    if outcome.status == "interrupted":
+        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        raise Interrupted(
+            received[0],
+            f"{folder.path} is saved {outcome.reason}. The same command continues it.",
+        )
+    folder.write_tables(records=trainer.records.table())
+    save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
+    folder.update(status=outcome.status, reason=outcome.reason)
+    folder.file("checkpoint.pt").unlink(missing_ok=True)
+    folder.file("progress.json").unlink(missing_ok=True)
+    return outcome.status
 
 
 def _describe(data: ImageData) -> dict[str, object]:
@@ -163,7 +170,7 @@ def _locked(folder: RunFolder) -> Iterator[None]:
         with lock:
             yield
     except Timeout as error:
-        raise RunFolderError(
+        raise RunInUse(
             f"{folder.path}: another process is working on this run. Wait for it, or stop it."
         ) from error
 

@@ -75,28 +75,40 @@ class RunFolder:
             ) from error
 
     @classmethod
+    def find(cls, path: Path | str, config: RunConfig) -> RunFolder | None:
+        """Return the folder of this run if it is there, None if its place is free.
+
+        Raises:
+            RunFolderError: The place holds a run of another configuration, or something else.
+        """
+        path = Path(path)
+        if (path / "manifest.json").exists():
+            found = cls(path)
+            if found.config.to_dict() != config.to_dict():
+                raise RunFolderError(
+                    f"{path}: holds a run of another configuration "
+                    f"({_difference(found.config, config)}). Choose another folder with --out, or "
+                    "move this one away."
+                )
+            return found
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunFolderError(
+                f"{path}: already there, and not a run folder. Choose another folder with --out."
+            )
+        return None
+
+    @classmethod
     def create(
         cls, path: Path | str, config: RunConfig, labels: Mapping[str, str] | None = None
     ) -> RunFolder:
         """Return the folder of this run, made unless it is there.
 
         Raises:
-            RunFolderError: The folder holds a run of another configuration, or something else.
+            RunFolderError: As :meth:`find`, or the folder cannot be written.
         """
         path = Path(path)
-        if (path / "manifest.json").exists():
-            found = cls(path)
-            if found.config != config:
-                raise RunFolderError(
-                    f"{path}: holds a run of another configuration "
-                    f"({_difference(found.config, config)}). Choose another folder with "
-                    "--out, or move this one away."
-                )
+        if (found := cls.find(path, config)) is not None:
             return found
-        if path.exists() and any(path.iterdir()):
-            raise RunFolderError(
-                f"{path}: not empty, and not a run folder. Choose another folder with --out."
-            )
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from learnorder.runs import ENDED, RunFolder
@@ -81,7 +82,7 @@ class Display:
     def _active(self, folder: RunFolder) -> None:
         if folder not in self._tasks:
             self._tasks[folder] = self._bars.add_task(
-                folder.name, total=self._epochs[folder], note="starting"
+                escape(folder.name), total=self._epochs[folder], note="starting"
             )
         if (progress := folder.progress()) is not None:
             note = f"epoch {progress.epoch}/{int(self._epochs[folder])}"
@@ -98,5 +99,6 @@ class Display:
         self._bars.console.print(
             f"{folder.name} {manifest['status']}{reason} ({ended}/{self._count})",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )

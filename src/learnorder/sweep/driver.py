@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learnorder.config import RunConfig
-from learnorder.errors import ConfigError
 from learnorder.results import Results
 from learnorder.runs import RunFolder
 from learnorder.sweep.display import Display
@@ -45,16 +44,14 @@ def run_plans(
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
     """
-    for name, value in (("workers", workers), ("threads", threads)):
-        if value is not None and value < 1:
-            raise ConfigError(name, value, "Give at least 1.")
-    there = {name: (out / name / "manifest.json").exists() for name in plans}
-    if not all(there.values()):
+    cores = share_cores(len(plans), workers, threads)
+    there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
+    if None in there.values():
         check(plans)
-    for name in sorted(plans, key=lambda name: not there[name]):  # existing ones are refused first
-        RunFolder.create(out / name, plans[name].config, plans[name].labels)
-    folders = [RunFolder(out / name) for name in plans]
-    cores = share_cores(len(folders), workers, threads)
+    folders = [
+        there[name] or RunFolder.create(out / name, plan.config, plan.labels)
+        for name, plan in plans.items()
+    ]
     with Display(folders, cores, quiet=quiet) as display:
         run_pool(folders, cores, display.update)
     return Results(folders)

@@ -6,15 +6,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 from learnorder.config import RunConfig
 from learnorder.data import load_images
+from learnorder.runs import ENDED, RunFolder
 from learnorder.sweep.driver import Plan, check
 from learnorder.sweep.pool import Cores, share_cores
 from learnorder.training import Trainer
 
 _MEASURE_SECONDS = 1.0
 _RECORD_BYTES_PER_EPOCH = 400
+_REPORT_BYTES = 5_000_000
+_START_SECONDS = 4.0
+"""What a run's process takes to start, of which importing torch is most."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Cost:
     """The cost of an experiment.
 
     Attributes:
-        runs: Number of runs.
+        runs: Number of runs to do.
+        ended: Number of runs that have ended already.
         seconds_each: Longest run, alone on its threads.
         seconds: All runs, with the machine's cores shared out.
         disk_bytes: Space at the end.
@@ -33,6 +39,7 @@ class Cost:
     """
 
     runs: int
+    ended: int
     seconds_each: float
     seconds: float
     disk_bytes: int
@@ -42,47 +49,74 @@ class Cost:
     cores: Cores
 
     def __str__(self) -> str:
+        ended = f" ({self.ended} more have ended)" if self.ended else ""
+        work = f"{self.steps:,} steps and {self.parameters:,} parameters"
         return (
-            f"{self.runs} runs of up to {self.steps:,} steps and {self.parameters:,} parameters; "
-            f"about {_duration(self.seconds_each)} each and {_duration(self.seconds)} in all with "
-            f"{self.cores.workers} at once ({self.cores.threads} thread(s) each), as measured on "
-            f"this machine just now; {_size(self.disk_bytes)} of disk when done, "
-            f"{_size(self.peak_bytes)} while running."
+            f"{self.runs} runs{ended} of up to {work}; about {_duration(self.seconds_each)} each "
+            f"and {_duration(self.seconds)} in all with {self.cores.workers} at once "
+            f"({self.cores.threads} thread(s) each), as measured on this machine just now; "
+            f"{_size(self.disk_bytes)} of disk when done, {_size(self.peak_bytes)} while running."
         )
 
 
 def estimate_cost(
-    plans: Mapping[str, Plan], workers: int | None = None, threads: int | None = None
+    plans: Mapping[str, Plan],
+    out: Path,
+    workers: int | None = None,
+    threads: int | None = None,
 ) -> Cost:
-    """Check the plans and time a few steps of each distinct one; nothing is written."""
+    """Check the plans and their folders, and time a few steps of each; nothing is written.
+
+    Args:
+        plans: The runs.
+        out: Where they would go; those that have ended there cost nothing.
+        workers: Runs at once, as in :func:`~learnorder.sweep.pool.share_cores`.
+        threads: Threads of each run.
+
+    Raises:
+        LearnOrderError: As running the plans would.
+    """
     import torch
 
+    found = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     check(plans)
     cores = share_cores(len(plans), workers, threads)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:
-        measured = {}
-        for plan in plans.values():
-            key = _workload(plan.config)
-            if key not in measured:
-                measured[key] = _measure(plan.config)
+        distinct = {_workload(plan.config): plan.config for plan in plans.values()}
+        measured = {key: _measure(config) for key, config in distinct.items()}
     finally:
         torch.set_num_threads(before)
-    each = [measured[_workload(plan.config)] for plan in plans.values()]
-    weights = sum(4 * parameters for _, parameters, _ in each)
-    records = sum(_RECORD_BYTES_PER_EPOCH * p.config.training.epochs for p in plans.values())
-    largest = max(parameters for _, parameters, _ in each)
+    to_do = [
+        measured[_workload(plans[name].config)]
+        for name, folder in found.items()
+        if folder is None or folder.status not in ENDED
+    ]
+    every = [measured[_workload(plan.config)] for plan in plans.values()]
+    largest = max(each.parameters for each in every)
+    epochs = sum(plan.config.training.epochs for plan in plans.values())
+    disk = sum(4 * each.parameters for each in every) + _RECORD_BYTES_PER_EPOCH * epochs
     return Cost(
-        runs=len(plans),
-        seconds_each=max(seconds for seconds, _, _ in each),
-        seconds=sum(seconds for seconds, _, _ in each) / cores.workers,
-        disk_bytes=weights + records,
-        peak_bytes=weights + records + 8 * largest * cores.workers,
+        runs=len(to_do),
+        ended=len(plans) - len(to_do),
+        seconds_each=max((each.seconds for each in to_do), default=0.0),
+        seconds=sum(each.seconds for each in to_do) / cores.workers,
+        disk_bytes=disk + _REPORT_BYTES,
+        peak_bytes=disk + _REPORT_BYTES + 2 * 8 * largest * cores.workers,
         parameters=largest,
-        steps=max(steps for _, _, steps in each),
+        steps=max(each.steps for each in every),
         cores=cores,
     )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one run takes."""
+
+    seconds: float
+    parameters: int
+    steps: int
 
 
 def _workload(config: RunConfig) -> str:
@@ -90,21 +124,23 @@ def _workload(config: RunConfig) -> str:
     return repr((config.data, config.model, config.patch.planted, config.training, noisy))
 
 
-def _measure(config: RunConfig) -> tuple[float, int, int]:
-    """Return seconds of a run, its parameters, its steps."""
+def _measure(config: RunConfig) -> _Run:
     trainer = Trainer(config, load_images(config.data))
     epochs, steps = config.training.epochs, trainer.batches.steps
     timed: list[float] = []
+    started = time.perf_counter()
     for batch in islice(trainer.batches.epoch(1), 100):
-        started = time.perf_counter()
         trainer.train_step(batch)
-        timed.append(time.perf_counter() - started)
+        trainer.synchronize()
+        now = time.perf_counter()
+        timed.append(now - started)
+        started = now
         if sum(timed) > _MEASURE_SECONDS:
             break
     warm = timed[1:] or timed  # the first step also warms up
-    with_evaluation = sum(warm) / len(warm) * steps * (1 + _evaluation_share(trainer))
+    epoch = sum(warm) / len(warm) * steps * (1 + _evaluation_share(trainer))
     parameters = sum(p.numel() for p in trainer.network.parameters())
-    return epochs * with_evaluation, parameters, epochs * steps
+    return _Run(_START_SECONDS + epochs * epoch, parameters, epochs * steps)
 
 
 def _evaluation_share(trainer: Trainer) -> float:

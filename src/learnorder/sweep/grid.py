@@ -13,7 +13,7 @@ from learnorder.sweep.driver import Plan
 
 
 def grid_plans(
-    base: RunConfig,
+    base: Mapping[str, Any],
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     labels: Mapping[str, str],
@@ -21,7 +21,8 @@ def grid_plans(
     """Plan every combination of the grid's values with every seed.
 
     Args:
-        base: The configuration that the grid varies.
+        base: The configuration that the grid varies, as ``RunConfig.to_dict`` gives it; it need
+            not be valid before the grid's values are in.
         grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
             commas vary together, e.g. {"learning_rate.initial,learning_rate.step_factor":
             [[0.1, 0.2], [0.4, 0.05]]}.
@@ -34,26 +35,28 @@ def grid_plans(
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    values = base.to_dict()
-    known = flatten(values)
+    known = flatten(RunConfig().to_dict())
     axes = [_axis(names, choices, known) for names, choices in grid.items()]
     plans = {}
     for seed, combination in itertools.product(seeds, list(itertools.product(*axes))):
         chosen: dict[str, Any] = {}
         for point in combination:
             chosen |= point
-        config = RunConfig.from_dict(_changed(values, {**chosen, "seed": seed}))
+        config = RunConfig.from_dict(_changed(base, {**chosen, "seed": seed}))
         settings = {name: _plain(value) for name, value in chosen.items()}
         parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]
-        plans["-".join(parts).replace("/", "_").replace(" ", "")] = Plan(
-            config, {**labels, **settings}
-        )
+        folder = "-".join(parts).replace("/", "_").replace(" ", "")
+        if folder in plans:
+            raise ConfigError("grid", settings, "It stands twice in the grid.")
+        plans[folder] = Plan(config, {**labels, **settings})
     return plans
 
 
 def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one axis of the grid as points, each a value for every one of its names."""
     joined = names.split(",")
+    if "seed" in joined:
+        raise ConfigError("grid", names, "Seeds are given with --seeds and --first_seed.")
     for name in joined:
         if name not in known and not name.startswith("model.arguments."):
             raise ConfigError(
@@ -70,7 +73,9 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
 
 
 def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
 
 
 def _changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from functools import partial
 
 import psutil
 
-from learnorder.errors import Interrupted, RunFolderError
+from learnorder.errors import ConfigError, Interrupted, RunFolderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.signals import on_signals
 
@@ -37,9 +37,17 @@ def share_cores(runs: int, workers: int | None = None, threads: int | None = Non
 
     Args:
         runs: Runs to do.
-        workers: Runs at once; None chooses.
+        workers: Runs at once; None chooses, and chooses one where there is an accelerator.
         threads: Threads of each; None chooses.
+
+    Raises:
+        ConfigError: Less than one worker or thread.
     """
+    for name, value in (("workers", workers), ("threads", threads)):
+        if value is not None and value < 1:
+            raise ConfigError(name, value, "Give at least 1, or null.")
+    if workers is None and _has_accelerator():
+        workers = 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = min(psutil.cpu_count(logical=False) or 1, usable or 1)
     if workers is None:
@@ -47,6 +55,12 @@ def share_cores(runs: int, workers: int | None = None, threads: int | None = Non
     if threads is None:
         threads = max(1, cores // workers)
     return Cores(workers, threads)
+
+
+def _has_accelerator() -> bool:
+    import torch
+
+    return torch.accelerator.is_available()
 
 
 @dataclass
@@ -124,14 +138,14 @@ def _collect(state: PoolState) -> None:
         if folder.status in ENDED:
             state.ended.append(folder)
         else:
-            if folder.status != "interrupted":
+            if process.returncode != RunInUse.exit_code and not state.signals:
                 _note_death(folder, process.returncode)
             state.failed.append(folder)
 
 
 def _note_death(folder: RunFolder, code: int) -> None:
     """A worker that was killed could not write its own status."""
-    if folder.status != "failed":
+    if folder.status in ("pending", "running"):
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         with suppress(RunFolderError):  # a full disk takes no note
             folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")

@@ -54,7 +54,7 @@ class Batches:
         height, width = data.image_size  # one factor per pixel: broadcasting 3 channels is slow
         self._scale = (1 / (255 * std)).repeat(height * width).to(device)
         self._shift = (-mean / std).repeat(height * width).to(device)
-        self.patch = draw_patch(config, data).to(device)
+        self.patch = draw_patch(config, data).to(device) if config.patch.planted else None
         self.eligible = draw_eligible(
             config.patch, len(data.train), generator(config.seed, "eligible")
         )
@@ -77,9 +77,7 @@ class Batches:
         draw = self.draws(epoch).to(self._device)[order]
         for first in range(start * self._batch_size, len(order), self._batch_size):
             rows = slice(first, first + self._batch_size)
-            yield self._assemble(
-                self._train, order[rows], Draw(draw.group[rows], draw.amplitude[rows])
-            )
+            yield self._assemble(self._train, order[rows], draw[rows])
 
     def evaluation(self, chosen: EvaluationSet, batch_size: int = 512) -> Iterator[Batch]:
         """Yield the evaluation images as one fixed set shows them."""
@@ -94,7 +92,7 @@ class Batches:
         flat = chosen.flatten(1).float()
         torch.addcmul(self._shift, flat, self._scale, out=flat)
         planted, labels = flat.view(chosen.shape).permute(0, 3, 1, 2), images.labels[index]
-        if self._patch_config.planted:
+        if self.patch is not None:
             self.patch.plant(planted, labels if pattern_labels is None else pattern_labels, draw)
         return Batch(planted, labels, draw.group)
 

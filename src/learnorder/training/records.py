@@ -30,6 +30,12 @@ class Records:
         for name, item in zip(COLUMNS, (epoch, set_, group, quantity, value, n), strict=True):
             self.columns[name].append(item)
 
+    def last(self, set_: str, quantity: str) -> float:
+        """Return the newest value of a quantity."""
+        keys = zip(self.columns["set"], self.columns["quantity"], strict=True)
+        rows = [row for row, key in enumerate(keys) if key == (set_, quantity)]
+        return self.columns["value"][rows[-1]]
+
     def __len__(self) -> int:
         return len(self.columns["epoch"])
 

@@ -17,11 +17,13 @@ class Tally:
         device: Where the counts are kept.
 
     Attributes:
-        counts: float64 [groups, 3].
+        counts: [groups, 3]: examples, correct, summed loss.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.counts = torch.zeros(len(Group), 3, dtype=torch.float64, device=device)
+        # Apple's devices have no float64.
+        self._dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.counts = torch.zeros(len(Group), 3, dtype=self._dtype, device=device)
 
     def add(self, batch: Batch, logits: Tensor, losses: Tensor) -> None:
         """Count a batch.
@@ -32,7 +34,7 @@ class Tally:
             losses: float [B], before the update.
         """
         correct = logits.argmax(1) == batch.labels
-        counted = torch.stack((torch.ones_like(losses), correct, losses), dim=1).double()
+        counted = torch.stack((torch.ones_like(losses), correct, losses), dim=1).to(self._dtype)
         self.counts.index_add_(0, batch.group, counted)
 
     def write(self, records: Records, epoch: int) -> None:

@@ -130,7 +130,12 @@ class Trainer:
                     return Outcome("diverged", diverged)
                 if stop(self):
                     return Outcome("interrupted", f"in epoch {self.epoch}, step {self.step}")
-            self._end_epoch()
+            if not self._end_epoch():
+                rate = self.records.last("run", "learning_rate")
+                return Outcome(
+                    "diverged",
+                    f"loss not finite after epoch {self.epoch - 1}, at learning rate {rate:g}",
+                )
             epoch_ended(self)
         return Outcome("finished")
 
@@ -175,19 +180,26 @@ class Trainer:
         rate = self._now(self.config.learning_rate, step)
         return f"loss not finite in epoch {self.epoch}, step {step + 1}, at learning rate {rate:g}"
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self) -> bool:
+        """Record the epoch and evaluate; return whether the losses are finite."""
         self._tally.write(self.records, self.epoch)
         rate, level = self.config.learning_rate, self.config.noise.level
         self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
         self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
         started = time.perf_counter()
         with self.accelerator.autocast():
-            evaluate(self.model, self.batches, self.sets, self.records, self.epoch)
+            finite = evaluate(self.model, self.batches, self.sets, self.records, self.epoch)
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
         self._tally.counts.zero_()
         self._seconds = 0.0
         self.epoch, self.step = self.epoch + 1, 0
+        return finite
+
+    def synchronize(self) -> None:
+        """Wait for the device, so that time can be taken."""
+        if self.accelerator.device.type != "cpu":
+            torch.accelerator.synchronize()
 
     def state(self) -> dict[str, Any]:
         """Return all that continuing needs, as tensors and plain values."""
@@ -208,7 +220,9 @@ class Trainer:
         self.network.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self._tally.counts.copy_(state["tally"])
-        self._losses = [torch.tensor(loss) for loss in state["losses"]]
+        self._losses = [
+            torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
+        ]
         self.records = Records({name: list(v) for name, v in state["records"].items()})
         self.timings = [Timing(*t) for t in state["timings"]]
         self._seconds = state["seconds"]

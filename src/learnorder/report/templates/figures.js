@@ -32,9 +32,10 @@
   )).then(() => draw(false)).then(() => { document.body.dataset.drawn = plots.length; });
 
   dark.addEventListener("change", () => draw(false));
-  window.addEventListener("beforeprint", () => {
-    draw(true);
-    plots.forEach(({ target }) => Plotly.Plots.resize(target));
-  });
-  window.addEventListener("afterprint", () => draw(false));
+  // On paper the column is narrower than the window, and plots do not follow by themselves.
+  const fit = (width) => plots.forEach(({ box, target }) => Plotly.relayout(target, width
+    ? { autosize: false, width: box.closest(".panels") ? width / 2 - 12 : width }
+    : { autosize: true, width: null }));
+  window.addEventListener("beforeprint", () => { draw(true); fit(660); });
+  window.addEventListener("afterprint", () => { draw(false); fit(null); });
 })();
