@@ -3,7 +3,7 @@
 Also: the share of the machine's matrix-product rate that it reaches, and two single-thread runs
 side by side against one after the other.
 
-``python benchmarks/training.py [--data parquet:DIR] [--images 2560] [--rounds 5]``
+``python benchmarks/training.py [--data parquet:DIR] [--images 2560] [--side 32]``
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def step_flops(trainer: Trainer) -> int:
 def alone(arguments: argparse.Namespace) -> None:
     """Print how long some epochs take in this process, start-up apart."""
     torch.set_num_threads(arguments.threads)
-    trainer = Trainer(*paper_run(arguments.data, arguments.images))
+    trainer = Trainer(*paper_run(arguments.data, arguments.images, arguments.side))
     our_epoch(trainer)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -71,6 +71,7 @@ def side_by_side(arguments: argparse.Namespace, processes: int, threads: int) ->
     """Return the seconds until all of some processes have done the same three epochs."""
     command = [sys.executable, __file__, "--alone", "--threads", str(threads)]
     command += ["--data", arguments.data, "--images", str(arguments.images)]
+    command += ["--side", str(arguments.side)]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
@@ -89,6 +90,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="random", help="random pixels, or a source of images")
     parser.add_argument("--images", type=int, default=2560)
+    parser.add_argument("--side", type=int, default=32, help="size of the images in pixels")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
@@ -97,7 +99,7 @@ def main() -> None:
         alone(arguments)
         return
     torch.set_num_threads(arguments.threads)
-    config, data = paper_run(arguments.data, arguments.images)
+    config, data = paper_run(arguments.data, arguments.images, arguments.side)
     trainer, plain = Trainer(config, data), Straightforward(config, data)
     ours, theirs = paired(lambda: our_epoch(trainer), plain.epoch, arguments.rounds)
     rate = matmul_rate()
@@ -109,7 +111,7 @@ def main() -> None:
     rows = [
         (
             "epoch",
-            f"{n:,} images of 32×32, WRN-16-1, batch size 128, float32, {kind(arguments.data)}",
+            f"{n:,} images of {arguments.side}×{arguments.side}, WRN-16-1, batch size 128, float32, {kind(arguments.data)}",
         ),
         (f"learnorder, {arguments.threads} threads", f"{n / ours:,.0f} images/s"),
         (f"straightforward loop, {arguments.threads} threads", f"{n / theirs:,.0f} images/s"),
