@@ -107,12 +107,9 @@ def main() -> None:
     both = side_by_side(arguments, processes=2, threads=1)
     one_thread = 2 * side_by_side(arguments, processes=1, threads=1)
     two_threads = 2 * side_by_side(arguments, processes=1, threads=2)
-    n = arguments.images
+    n, size = arguments.images, f"{arguments.side}×{arguments.side}"
     rows = [
-        (
-            "epoch",
-            f"{n:,} images of {arguments.side}×{arguments.side}, WRN-16-1, batch size 128, float32, {kind(arguments.data)}",
-        ),
+        ("epoch", f"{n:,} images, {size}, WRN-16-1, batch size 128, {kind(arguments.data)}"),
         (f"learnorder, {arguments.threads} threads", f"{n / ours:,.0f} images/s"),
         (f"straightforward loop, {arguments.threads} threads", f"{n / theirs:,.0f} images/s"),
         ("ratio", f"{theirs / ours:.2f}"),

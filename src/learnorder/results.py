@@ -49,6 +49,11 @@ class Results:
         """Return the name of the arm a run belongs to."""
         return self._arms[folder]
 
+    def labels(self, arm: str) -> dict[str, str]:
+        """Return what an arm is within its experiment: its name, and settings that were varied."""
+        folder = next(f for f in self.folders if self.arm_of(f) == arm)
+        return _own_labels(folder)
+
     @classmethod
     def open(cls, paths: Sequence[Path | str]) -> Results:
         """Read all runs at or below some paths."""
@@ -166,10 +171,14 @@ class Results:
 
 def label_of(folder: RunFolder) -> str:
     """Return what a run is called within its experiment: its arm and the settings varied."""
-    labels = {k: v for k, v in folder.labels.items() if k not in ("experiment", "scale")}
+    labels = _own_labels(folder)
     arm = labels.pop("arm", "")
     settings = ", ".join(f"{key} {value}" for key, value in labels.items())
     return ", ".join(part for part in (arm, settings) if part) or folder.name
+
+
+def _own_labels(folder: RunFolder) -> dict[str, str]:
+    return {k: v for k, v in folder.labels.items() if k not in ("experiment", "scale")}
 
 
 def _name_arms(folders: list[RunFolder]) -> dict[RunFolder, str]:

@@ -8,13 +8,10 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report.style import layout, line_styles
-from learnorder.report.tables import arm_title
+from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder
 from learnorder.statistics import Estimate
-
-MOST_CURVES = 8
-"""More arms than this are compared by their final values alone."""
 
 
 def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
@@ -28,7 +25,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
         title: What the panel shows.
     """
     figure = go.Figure()
-    styles = line_styles(results.arms)
+    styles, titles = line_styles(results.arms), arm_titles(results)
     lines: list[list[float]] = []
     for arm in results.arms:
         points = results.curve(arm, set_, quantity, group)
@@ -41,7 +38,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             y=lines[-1],
             customdata=[e.format(100) for e in points.values()],
             hovertemplate="%{customdata}",
-            name=arm_title(arm),
+            name=titles[arm],
             line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
             mode="lines" if len(points) > 1 else "markers",
         )
@@ -113,7 +110,7 @@ def _chance(folders: list[RunFolder]) -> float | None:
 def order_figure(results: Results) -> go.Figure:
     """Return when each run learned the content and the patch: one mark for each seed."""
     figure = go.Figure()
-    styles = line_styles(results.arms)
+    styles, titles = line_styles(results.arms), arm_titles(results)
     last = max(folder.config.training.epochs for folder in results.folders)
     never = last * 1.08
     shown = {"content": ("circle-open", -0.16), "patch": ("diamond", 0.16)}
@@ -127,7 +124,7 @@ def order_figure(results: Results) -> go.Figure:
                 x=[never if epoch is None else epoch for epoch in found.values()],
                 y=[row + offset + spread * (i - len(found) / 2) for i in range(len(found))],
                 text=[f"seed {seed}: {epoch or 'never'}" for seed, epoch in found.items()],
-                hovertemplate=f"{arm_title(arm)}, {kind}, %{{text}}<extra></extra>",
+                hovertemplate=f"{titles[arm]}, {kind}, %{{text}}<extra></extra>",
                 marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
                 mode="markers",
                 showlegend=False,
@@ -136,7 +133,13 @@ def order_figure(results: Results) -> go.Figure:
             x=[None], y=[None], name=f"{kind} learned", mode="markers",
             marker={"symbol": symbol, "size": 9, "color": "#777777"},
         )  # fmt: skip
-    layout(figure, "What was learned when", "epoch", "", height=150 + 70 * len(results.arms))
+    layout(
+        figure,
+        "What was learned when",
+        "epoch",
+        "",
+        height=150 + _row_height(results, 70) * len(results.arms),
+    )
     figure.update_layout(hovermode="closest", margin={"b": 80})
     step = max(1, round(last / 8))
     ticks = [1, *range(step, last + 1, step)] if step > 1 else list(range(1, last + 1))
@@ -166,7 +169,13 @@ def conflict_figure(results: Results) -> go.Figure:
             hovertemplate=f"{part}: %{{customdata}} %<extra></extra>",
         )
     title = "Conflict images: content of one class, pattern of another"
-    layout(figure, title, "share of conflict images, %", "", height=150 + 56 * len(results.arms))
+    layout(
+        figure,
+        title,
+        "share of conflict images, %",
+        "",
+        height=150 + _row_height(results, 56) * len(results.arms),
+    )
     figure.update_layout(barmode="stack", hovermode="closest", margin={"b": 80})
     figure.update_layout(legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 100])
@@ -192,13 +201,18 @@ def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.F
             hovertemplate=f"{e.format(100)}, n = {e.n}<extra></extra>",
         )  # fmt: skip
     layout(figure, title, "%", "", height=110 + 26 * len(results.arms))
+    figure.update_xaxes(range=[-25 if quantity == "reliance" else -2, 102])
     figure.update_layout(hovermode="closest")
     _arm_axis(figure, results)
     return figure
 
 
+def _row_height(results: Results, roomy: int) -> int:
+    return roomy if len(results.arms) <= MOST_ARMS else 30
+
+
 def _arm_axis(figure: go.Figure, results: Results) -> None:
-    titles = [arm_title(arm) for arm in results.arms]
+    titles = list(arm_titles(results).values())
     figure.update_yaxes(
         tickvals=list(range(len(titles))),
         ticktext=titles,
@@ -244,7 +258,7 @@ PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", 
 
 def page_figures(results: Results) -> dict[str, list[go.Figure]]:
     """Return the page's figures by section: curves, order, final."""
-    many = len(results.arms) > MOST_CURVES
+    many = len(results.arms) > MOST_ARMS
     patched = results.has_patch()
     curves = PANELS if patched else ("clean", "train")
     order = ("order", "conflict") if patched else ("order",)

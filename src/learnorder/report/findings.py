@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from learnorder.order import PATCH_LEVEL
-from learnorder.report.tables import arm_title, median_epoch
+from learnorder.report.tables import median_epoch
+from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
 from learnorder.statistics import Estimate
 
@@ -20,30 +23,41 @@ def findings(results: Results) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
         return ["No run has finished yet."]
-    sentences = []
+    if len(results.arms) > MOST_ARMS:
+        return [_highest(results)]
+    sentences = [_patch_order(results)] if results.has_patch() else []
+    compared = {"final accuracy on clean images": ("clean", "accuracy")}
     if results.has_patch():
-        sentences.append(_patch_order(results))
-    baseline = baseline_arm(results)
+        compared["final reliance on the pattern"] = ("conflict", "reliance")
+    baseline, titles = baseline_arm(results), arm_titles(results)
     for arm in results.arms:
-        if arm == baseline:
-            continue
-        difference = results.final_difference(arm, baseline, "clean", "accuracy")
-        sentences.append(_compared(arm, baseline, "final accuracy on clean images", difference))
-        if results.has_patch():
-            difference = results.final_difference(arm, baseline, "conflict", "reliance")
-            sentences.append(_compared(arm, baseline, "final reliance on the pattern", difference))
+        for what, (set_, quantity) in compared.items():
+            if arm != baseline:
+                difference = results.final_difference(arm, baseline, set_, quantity)
+                sentences.append(_compared(titles[arm], titles[baseline], what, difference))
     return sentences
 
 
+def _highest(results: Results) -> str:
+    """Name the best of many, which is not yet a finding."""
+    found = {arm: results.final_estimate(arm, "clean", "accuracy") for arm in results.arms}
+    best = max(results.arms, key=lambda arm: found[arm].mean if found[arm].n else -math.inf)
+    return (
+        f"Of {len(results.arms)} settings, {arm_titles(results)[best]} has the highest final "
+        f"accuracy on clean images: {found[best].format(100)} %, n = {found[best].n}. The best of "
+        "many is in part chance: test it on other seeds."
+    )
+
+
 def _patch_order(results: Results) -> str:
-    parts = []
+    parts, titles = [], arm_titles(results)
     for arm in results.arms:
         found = results.learned(arm, "patch")
         if not found:
             continue
         reached = sum(epoch is not None for epoch in found.values())
         middle = median_epoch(found)
-        text = f"{arm_title(arm)} {'never' if middle == 'never' else f'at epoch {middle}'}"
+        text = f"{titles[arm]} {'never' if middle == 'never' else f'at epoch {middle}'}"
         some = f" (in {reached} of {len(found)} seeds at all)" if reached < len(found) else ""
         parts.append(text + some)
     return (
@@ -52,9 +66,8 @@ def _patch_order(results: Results) -> str:
     )
 
 
-def _compared(arm: str, baseline: str, what: str, difference: Estimate) -> str:
+def _compared(first: str, second: str, what: str, difference: Estimate) -> str:
     pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
-    first, second = arm_title(arm), arm_title(baseline)
     what = what.capitalize()
     numbers = f"{difference.format(100)} points, {pairs}"
     if difference.n < 2:

@@ -15,17 +15,17 @@ from markupsafe import Markup
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from learnorder.report.figures import MOST_CURVES, page_figures
+from learnorder.report.figures import page_figures
 from learnorder.report.findings import baseline_arm, findings
 from learnorder.report.style import line_styles
 from learnorder.report.tables import (
-    arm_title,
     difference_table,
     final_table,
     order_table,
     run_table,
     share_table,
 )
+from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder, flatten
 from learnorder.runs.files import atomic_write
@@ -74,17 +74,17 @@ def render(results: Results) -> str:
     tables = {}
     if finished:
         tables["final"] = final_table(results)
-        if len(results.arms) > 1:
+        if 1 < len(results.arms) <= MOST_ARMS:
             tables["difference"] = difference_table(results, baseline_arm(results))
         tables["order"] = order_table(results)
-        if results.has_patch():
+        if results.has_patch() and len(results.arms) <= MOST_ARMS:
             tables["share"] = share_table(results)
     figures = page_figures(results) if finished else {}
     return template.render(
         title=_title(results),
         asked=_asked(results),
         findings=findings(results),
-        most_arms=MOST_CURVES,
+        most_arms=MOST_ARMS,
         tables=tables,
         runs=run_table(results),
         figures={
@@ -175,7 +175,8 @@ def _figure_json(figure: go.Figure, *, key: bool) -> Markup:
 def _legend(results: Results) -> list[tuple[str, str, str]]:
     """The key to all curves: title, colour and SVG dash pattern of each arm."""
     styles = line_styles(results.arms)
-    return [(arm_title(arm), s.color, s.svg_dashes()) for arm, s in styles.items()]
+    titles = arm_titles(results)
+    return [(titles[arm], s.color, s.svg_dashes()) for arm, s in styles.items()]
 
 
 def _gallery(folders: list[RunFolder]) -> _Gallery | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL
-from learnorder.recipes.patch import ARM_TITLES
+from learnorder.report.titles import arm_columns, arm_titles
 from learnorder.results import Results
 
 SETS: Mapping[str, str] = {
@@ -36,27 +36,17 @@ class TextTable:
     note: str
 
 
-def arm_title(arm: str) -> str:
-    """Return the words for an arm.
-
-    >>> arm_title("small_noise, patch.contrast 0.5")
-    'small LR + noise, patch.contrast 0.5'
-    """
-    place, colon, name = arm.rpartition(": ")
-    head, comma, rest = name.partition(", ")
-    return place + colon + ARM_TITLES.get(head, head) + comma + rest
-
-
 def final_table(results: Results) -> TextTable:
     """Return accuracies after the last epoch, and reliance, by arm."""
     sets = [s for s in SETS if s == "clean" or results.has_patch()]
-    columns = ["arm", "n", *(SETS[s] for s in sets)]
+    headings, cells = arm_columns(results)
+    columns = [*headings, "n", *(SETS[s] for s in sets)]
     if results.has_patch():
         columns.append("reliance")
     rows = []
     for arm in results.arms:
         estimates = [results.final_estimate(arm, s, "accuracy") for s in sets]
-        row = [arm_title(arm), _counted(results, arm), *(e.format(100) for e in estimates)]
+        row = [*cells[arm], _counted(results, arm), *(e.format(100) for e in estimates)]
         if results.has_patch():
             row.append(results.final_estimate(arm, "conflict", "reliance").format(100))
         rows.append(row)
@@ -66,6 +56,7 @@ def final_table(results: Results) -> TextTable:
 
 def difference_table(results: Results, baseline: str) -> TextTable:
     """Return paired differences of every arm from a baseline."""
+    titles = arm_titles(results)
     sets = [s for s in SETS if s == "clean" or results.has_patch()]
     quantities = [(s, "accuracy", SETS[s]) for s in sets]
     if results.has_patch():
@@ -75,9 +66,9 @@ def difference_table(results: Results, baseline: str) -> TextTable:
         if arm == baseline:
             continue
         found = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
-        rows.append([arm_title(arm), str(found[0].n), *(e.format(100) for e in found)])
+        rows.append([titles[arm], str(found[0].n), *(e.format(100) for e in found)])
     return TextTable(
-        f"Difference from {arm_title(baseline)}",
+        f"Difference from {titles[baseline]}",
         ["arm", "n pairs", *(title for _, _, title in quantities)],
         rows,
         "Percentage points, paired by seed: mean [95 % t interval]. An interval without 0 is a "
@@ -87,6 +78,7 @@ def difference_table(results: Results, baseline: str) -> TextTable:
 
 def order_table(results: Results) -> TextTable:
     """Return when each arm learned the content and the patch."""
+    titles = arm_titles(results)
     level = 100 * results.content_level()
     columns = ["arm", f"content (clean ≥ {level:.0f} %)"]
     kinds = ["content"]
@@ -94,7 +86,7 @@ def order_table(results: Results) -> TextTable:
         columns.append(f"patch (patch only ≥ {100 * PATCH_LEVEL:.0f} %)")
         kinds.append("patch")
     rows = [
-        [arm_title(arm), *(_epochs(results.learned(arm, kind)) for kind in kinds)]
+        [titles[arm], *(_epochs(results.learned(arm, kind)) for kind in kinds)]
         for arm in results.arms
     ]
     return TextTable(
@@ -122,10 +114,12 @@ def _epochs(found: Mapping[int, int | None]) -> str:
     never = len(found) - len(reached)
     if not found:
         return "–"
+    if not reached:
+        return f"never, in {never} seed{'s' * (never != 1)}"
     text = median_epoch(found)
-    if reached and reached[0] != reached[-1]:
+    if reached[0] != reached[-1]:
         text += f" ({reached[0]}–{reached[-1]})"
-    elif reached and never:
+    elif never:
         text += f" ({reached[0]})"
     return text + (f", never in {never} of {len(found)} seeds" if never else "")
 
@@ -138,9 +132,10 @@ def _counted(results: Results, arm: str) -> str:
 
 def share_table(results: Results) -> TextTable:
     """Return the measured shares of the training examples in each group."""
+    titles = arm_titles(results)
     rows = []
     for arm in results.arms:
-        row = [arm_title(arm)]
+        row = [titles[arm]]
         for group in ("clean", "patch_only", "both"):
             shares = [e.mean for e in results.curve(arm, "train", "share", group).values()]
             row.append(f"{100 * fmean(shares):.1f}" if shares else "–")
@@ -155,6 +150,7 @@ def share_table(results: Results) -> TextTable:
 
 def run_table(results: Results) -> TextTable:
     """Return each run's status and time."""
+    titles = arm_titles(results)
     rows = []
     for folder in results.folders:
         manifest, timings = folder.manifest, folder.timings()
@@ -168,7 +164,7 @@ def run_table(results: Results) -> TextTable:
         rows.append(
             [
                 folder.name,
-                arm_title(results.arm_of(folder)),
+                titles[results.arm_of(folder)],
                 str(folder.config.seed),
                 status,
                 seconds,

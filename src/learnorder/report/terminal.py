@@ -73,7 +73,7 @@ def print_summary(results: Results) -> None:
     found = final_table(results)
     table = Table(title=found.title, caption=found.note, title_justify="left")
     for index, name in enumerate(found.columns):
-        table.add_column(escape(name), justify="right" if index else "left")
+        table.add_column(escape(name.replace(".", ".\n")), justify="right" if index else "left")
     for row in found.rows:
         table.add_row(*map(escape, row))
     Console().print(table)

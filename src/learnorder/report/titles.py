@@ -1,0 +1,55 @@
+"""Words for arms: the paper's three by name, those of a sweep by the settings that vary."""
+
+from __future__ import annotations
+
+from learnorder.recipes.patch import ARM_TITLES
+from learnorder.results import Results
+
+MOST_ARMS = 8
+"""More arms than this are shown by their final values alone, without curves and pairs."""
+
+
+def arm_titles(results: Results) -> dict[str, str]:
+    """Return words for every arm, naming only what tells it from the others."""
+    headings, cells = arm_columns(results)
+    if headings == ["arm"]:
+        return {arm: cells[arm][0] for arm in results.arms}
+    short = _shortest(headings)
+    return {
+        arm: ", ".join(
+            value if name == "arm" else f"{short[name]} {value}"
+            for name, value in zip(headings, cells[arm], strict=True)
+        )
+        for arm in results.arms
+    }
+
+
+def arm_columns(results: Results) -> tuple[list[str], dict[str, list[str]]]:
+    """Return headings and cells that name the arms: one column, or one for each varied setting."""
+    labels = {arm: results.labels(arm) for arm in results.arms}
+    names = dict.fromkeys(name for found in labels.values() for name in found)
+    varied = [n for n in names if len({labels[arm].get(n) for arm in results.arms}) > 1]
+    cells = {arm: [_cell(name, labels[arm].get(name, "–")) for name in varied] for arm in labels}
+    distinct = len({tuple(cell) for cell in cells.values()}) == len(results.arms)
+    if not distinct or varied in ([], ["arm"]):
+        return ["arm"], {arm: [_named(arm)] for arm in results.arms}
+    return varied, cells
+
+
+def _cell(name: str, value: str) -> str:
+    return ARM_TITLES.get(value, value) if name == "arm" else value
+
+
+def _named(arm: str) -> str:
+    place, colon, name = arm.rpartition(": ")
+    head, comma, rest = name.partition(", ")
+    return place + colon + ARM_TITLES.get(head, head) + comma + rest
+
+
+def _shortest(names: list[str]) -> dict[str, str]:
+    """Return the last part of each dotted name, or the whole where the last parts are alike."""
+    last = [name.rpartition(".")[2] for name in names]
+    return {
+        name: short if last.count(short) == 1 else name
+        for name, short in zip(names, last, strict=True)
+    }
