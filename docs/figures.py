@@ -1,7 +1,7 @@
 """Draw the pictures of README and docs from the committed records.
 
-``python docs/figures.py`` reads ``results/demo`` and writes ``docs/_static/*.png``; it needs
-Chromium and the extra ``test``.
+``python docs/figures.py`` reads ``results/demo``, writes ``docs/_static/*.png`` and prints README's
+table; it needs Chromium and the extra ``test``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 import learnorder
+from learnorder.report.tables import median_epoch
+from learnorder.report.titles import arm_titles
 
 ROOT = Path(__file__).parents[1]
 PICTURES = {
@@ -41,11 +43,34 @@ def take(page: Page, name: str, shown: str, hidden: str | None) -> None:
     page.locator("#picture").screenshot(path=ROOT / "docs" / "_static" / f"{name}.png")
 
 
+def readme_table(results: learnorder.Results) -> str:
+    """Return README's table of the committed records, in Markdown."""
+    lines = [
+        "| arm | clean images | pattern alone | learned at epoch | reliance |",
+        "|---|---|---|---|---|",
+    ]
+    titles = arm_titles(results)
+    for arm in results.arms:
+        cells = [
+            results.final_estimate(arm, "clean", "accuracy").format(100),
+            results.final_estimate(arm, "patch_only", "accuracy").format(100),
+            median_epoch(results.learned(arm, "patch")),
+            results.final_estimate(arm, "conflict", "reliance").format(100),
+        ]
+        lines.append(f"| {titles[arm]} | {' | '.join(cells)} |")
+    for arm in ("large", "small_noise"):
+        difference = results.final_difference(arm, "small", "clean", "accuracy")
+        lines.append(f"\n{titles[arm]} − small LR, clean images: {difference.format(100)}")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Build the report of the committed records and photograph it."""
+    """Build the report of the committed records, photograph it, and print README's table."""
+    results = learnorder.open_runs(ROOT / "results" / "demo")
+    print(readme_table(results))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         report = Path(folder) / "report.html"
-        learnorder.write_report(learnorder.open_runs(ROOT / "results" / "demo"), report)
+        learnorder.write_report(results, report)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )

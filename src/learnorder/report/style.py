@@ -58,7 +58,7 @@ def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> 
             "font": {"size": 15},
         },
         height=height,
-        margin={"l": 56, "r": 12, "t": 56, "b": 46},
+        margin={"l": 56, "r": 24, "t": 56, "b": 46},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13},
