@@ -50,16 +50,11 @@ def run_patch(
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    from learnorder.report import write_report
-    from learnorder.sweep import run_plans
-
     if isinstance(experiment, str):
         scale, experiment = experiment, recipe(experiment)
     folder = Path(out or f"runs/patch-{scale}")
     plans = patch_plans(experiment, scale)
-    results = run_plans(plans, folder, workers=workers, threads=threads, quiet=quiet)
-    write_report(results, folder / "report.html")
-    return results
+    return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
 
 
 def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan]:
@@ -84,14 +79,9 @@ def run_train(
         threads: Threads; None uses the cores there are.
         quiet: Draw no progress.
     """
-    from learnorder.report import write_report
-    from learnorder.sweep import run_plans
-
     folder = Path(out)
     plans = train_plans(config, folder)
-    results = run_plans(plans, folder.parent, threads=threads, workers=1, quiet=quiet)
-    write_report(results, folder / "report.html")
-    return results
+    return _run(plans, folder.parent, folder, workers=1, threads=threads, quiet=quiet)
 
 
 def sweep_plans(
@@ -141,12 +131,25 @@ def run_sweep(
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
     """
+    plans = sweep_plans(bases, grid, seeds, scale)
+    return _run(plans, Path(out), Path(out), workers=workers, threads=threads, quiet=quiet)
+
+
+def _run(
+    plans: Mapping[str, Plan],
+    out: Path,
+    page: Path,
+    *,
+    workers: int | None,
+    threads: int | None,
+    quiet: bool,
+) -> Results:
+    """Make the planned runs below ``out`` and write report.html to the folder ``page``."""
     from learnorder.report import write_report
     from learnorder.sweep import run_plans
 
-    plans = sweep_plans(bases, grid, seeds, scale)
-    results = run_plans(plans, Path(out), workers=workers, threads=threads, quiet=quiet)
-    write_report(results, Path(out) / "report.html")
+    results = run_plans(plans, out, workers=workers, threads=threads, quiet=quiet)
+    write_report(results, page / "report.html")
     return results
 
 
