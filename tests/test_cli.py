@@ -160,3 +160,26 @@ def test_a_users_model_beside_the_command(capsys, tmp_path):
         "--learning_rate.step_epochs", "[]", "--learning_rate.step_factor", "null", *arguments,
     )  # fmt: skip
     assert code == 0, err
+
+
+def test_other_data_or_another_network_starts_from_open_settings(capsys):
+    """Subset sizes and arguments of a recipe are its own data's and network's."""
+    _, out, _ = run(capsys, "patch", "--data", "folder:photos", "--print_config")
+    assert yaml.safe_load(out)["data"]["train_examples"] is None
+    _, out, _ = run(capsys, "patch", "--model.name", "nets.Net", "--print_config")
+    assert yaml.safe_load(out)["model"]["arguments"] == {}
+    cifar = ["--scale", "laptop", "--data", "parquet:some/cifar10"]
+    _, out, _ = run(capsys, "patch", *cifar, "--print_config")
+    assert yaml.safe_load(out)["data"]["train_examples"] == 10_000
+
+
+def test_a_file_of_another_scale_is_refused(capsys, tmp_path):
+    (tmp_path / "my.yaml").write_text(run(capsys, "patch", "--print_config")[1])
+    code, _, err = run(capsys, "patch", "--config", "my.yaml", "--scale", "laptop")
+    assert code == 2
+    assert "my.yaml says demo" in err
+
+
+def test_schedule_errors_name_the_option(capsys):
+    _, _, err = run(capsys, "patch", "--training.epochs", "10")
+    assert "arms.large.learning_rate.step_epochs" in err

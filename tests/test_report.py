@@ -66,15 +66,13 @@ def test_known_answers(results):
 
 
 def test_tables_and_sentences(results):
-    assert final_table(results).rows[0][:3] == ["large LR, annealed", "3", "84.0 [81.5, 86.5]"]
+    assert final_table(results).rows[0][:3] == ["large LR + anneal", "3", "84.0 [81.5, 86.5]"]
     assert difference_table(results, "small").rows[0][2] == "4.0 [1.5, 6.5]"
-    assert order_table(results).rows[0][2] == "3 (3), never in 1 of 3 seeds"
+    assert order_table(results).rows[0][2] == "3 (2 of 3 seeds: 3)"
     said = " ".join(findings(results))
-    assert (
-        "by large LR, annealed at epoch 3 (in 2 of 3 seeds at all), by small LR at epoch 1." in said
-    )
-    assert "large LR, annealed ends above small LR by 4.0 [1.5, 6.5] points, n = 3 pairs" in said
-    assert "Final reliance on the pattern: no difference" in said
+    assert "large LR + anneal at epoch 3 (2 of 3 seeds do); small LR at epoch 1." in said
+    assert "large LR + anneal ends above small LR by 4.0 [1.5, 6.5] points, n = 3 pairs" in said
+    assert "Final reliance on the pattern, large LR + anneal − small LR: 0.0 [0.0, 0.0]" in said
 
 
 def test_runs_that_diverged_are_counted_and_left_out(results, tiny, tmp_path):
@@ -124,8 +122,8 @@ def test_experiments_side_by_side_are_not_mixed(tiny, tmp_path):
         folders.append(fake_run(tmp_path / f"plain-{place}", config, {}, [0.9], clean / 2))
     results = Results([*folders, folders[0]])
     assert len(results.folders) == 6
-    assert results.arms[0] == "a: large"
-    assert "b: large" in results.arms
+    assert results.arms[0] == "large, patch.contrast 0.9"
+    assert "large, patch.contrast 0.5" in results.arms
     found = [results.final_estimate(arm, "clean", "accuracy") for arm in results.arms]
     assert sorted((e.mean, e.n) for e in found) == [(0.25, 1), (0.45, 1), (0.5, 2), (0.9, 2)]
 
@@ -149,7 +147,7 @@ def test_names_are_escaped(tiny, tmp_path):
 
 def test_pending_runs_make_a_page(tiny, tmp_path):
     page = render(Results([RunFolder.create(tmp_path / "run", tiny)]))
-    assert "No run has finished yet" in page
+    assert "No run has finished: 1 pending." in page
 
 
 def test_a_page_without_a_patch(tiny, tmp_path):
@@ -203,3 +201,22 @@ def test_printing(browser, results, tmp_path):
     page.wait_for_function("document.body.dataset.drawn")
     assert page.pdf(format="A4").startswith(b"%PDF")
     page.close()
+
+
+def test_no_spread_makes_no_claim(tiny, tmp_path):
+    """The same difference in both seeds has an interval of no width, which is no evidence."""
+    folders = [
+        fake_run(tmp_path / f"{arm}{s}", replace(tiny, seed=s), {"arm": arm}, [0.9], clean)
+        for s in (0, 1)
+        for arm, clean in (("large", 0.75), ("small", 0.5))
+    ]
+    said = " ".join(findings(Results(folders)))
+    assert "without spread there is no interval" in said
+    assert "ends above" not in said
+
+
+def test_unknown_arms_and_sets_are_refused(results):
+    with pytest.raises(KeyError, match="small"):
+        results.final("smal", "clean", "accuracy")
+    with pytest.raises(KeyError, match="patch_only"):
+        results.final("small", "patched", "accuracy")

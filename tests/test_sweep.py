@@ -53,6 +53,16 @@ def test_the_patch_experiment_end_to_end(experiment, tmp_path):
     assert find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns == first
 
 
+def test_a_folder_keeps_one_experiment(experiment, tmp_path):
+    """Other settings on other seeds would end in one mean."""
+    RunFolder.create(tmp_path / "large-seed0", experiment.run("large", 0), {
+        "experiment": "patch", "scale": "custom", "arm": "large"})  # fmt: skip
+    other = replace(experiment, first_seed=7, training=replace(experiment.training, batch_size=64))
+    with pytest.raises(RunFolderError, match=r"large-seed0.*batch_size is 32 there, 64 asked"):
+        run_patch(other, tmp_path, quiet=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["large-seed0"]
+
+
 def test_one_run(tiny, tmp_path):
     results = run_train(tiny, tmp_path / "mine", quiet=True)
     assert results.folders[0].path == tmp_path / "mine"

@@ -14,6 +14,7 @@ Each message is one paragraph: the field or file, the value found, what is allow
 
 from __future__ import annotations
 
+import reprlib
 import signal
 
 
@@ -33,7 +34,7 @@ class ConfigError(LearnOrderError, ValueError):
     """
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
-        super().__init__(f"{field}: got {value!r}. {remedy}")
+        super().__init__(f"{field}: got {reprlib.repr(value)}. {remedy}")
         self.field = field
         self.value = value
         self.remedy = remedy

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from learnorder.errors import RunFolderError
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
-from learnorder.runs import RunFolder, find_runs
+from learnorder.runs import RunFolder, find_runs, flatten
 from learnorder.statistics import Estimate, estimate, paired_difference
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Results:
     Attributes:
         folders: The runs.
         arms: Names of the arms, in the order met. Arms of several experiments that would have the
-            same name are told apart by their folders.
+            same name are told apart by the settings in which they differ.
 
     Raises:
         RunFolderError: There are no runs.
@@ -44,6 +44,10 @@ class Results:
         self._status = {folder: folder.status for folder in self.folders}
         self._arms = _name_arms(self.folders)
         self.arms = list(dict.fromkeys(self._arms.values()))
+
+    def __repr__(self) -> str:
+        counts = {arm: self.counts(arm) for arm in self.arms}
+        return f"Results({len(self.folders)} runs, {counts})"
 
     def arm_of(self, folder: RunFolder) -> str:
         """Return the name of the arm a run belongs to."""
@@ -109,7 +113,11 @@ class Results:
         self, arm: str, set_: str, quantity: str, group: str = "all"
     ) -> dict[int, dict[int, float]]:
         """Return a quantity of an arm's finished runs: {seed: {epoch: value}}."""
+        if arm not in self.arms:
+            raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
         f = self.finished
+        if not f.empty and set_ not in set(f["set"]):
+            raise KeyError(f"{set_!r} is no set; there are {sorted(set(f['set']))}.")
         rows = f[
             (f["arm"] == arm)
             & (f["set"] == set_)
@@ -185,12 +193,20 @@ def _name_arms(folders: list[RunFolder]) -> dict[RunFolder, str]:
     """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
     essence = {f: repr((f.labels, {**f.config.to_dict(), "seed": None})) for f in folders}
     first = {essence[f]: f for f in reversed(folders)}
-    labels = {key: label_of(folder) for key, folder in first.items()}
     names: dict[str, str] = {}
     for key, folder in first.items():
-        shared = sum(label == labels[key] for label in labels.values()) > 1
-        place = folder.path.parent.name if folder.labels.get("arm") else folder.path.as_posix()
-        names[key] = f"{place}: {labels[key]}" if shared else labels[key]
-        while list(names.values()).count(names[key]) > 1:
-            names[key] += "'"
+        alike = [f for f in first.values() if label_of(f) == label_of(folder)]
+        names[key] = ", ".join([label_of(folder), *_peculiar(folder, alike)])
+    for key, folder in first.items():
+        if list(names.values()).count(names[key]) > 1:
+            names[key] = f"{folder.path.parent.name}: {names[key]}"
     return {folder: names[essence[folder]] for folder in folders}
+
+
+def _peculiar(folder: RunFolder, alike: list[RunFolder]) -> list[str]:
+    """Return the settings, at most three, in which a run differs from others of its name."""
+    flat = [flatten({**f.config.to_dict(), "seed": None}) for f in alike]
+    own = flatten(folder.config.to_dict())
+    names = dict.fromkeys(name for one in flat for name in one)
+    differing = [n for n in names if any(one.get(n) != flat[0].get(n) for one in flat)]
+    return [f"{name} {own.get(name)}" for name in differing[:3]]

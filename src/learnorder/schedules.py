@@ -33,7 +33,7 @@ class Schedule:
     initial: float
     """Value at the start (after the warm-up, where there is one)."""
     step_epochs: tuple[int, ...] = ()
-    """Epochs, counted from 1, at whose start the value is multiplied by step_factor."""
+    """Epochs, counted from 1, at whose start the value is multiplied by step_factor, e.g. [30]."""
     step_factor: float | None = None
     """Factor at each of step_epochs, in [0, 1): 0.04 anneals, 0 switches off."""
     decay: float = 1.0
@@ -46,7 +46,9 @@ class Schedule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "step_epochs", tuple(self.step_epochs))
         if not (math.isfinite(self.initial) and self.initial >= 0):
-            raise ConfigError("initial", self.initial, "A schedule starts at a finite value ≥ 0.")
+            raise ConfigError(
+                "initial", self.initial, "A learning rate or noise level is finite and ≥ 0."
+            )
         if not 0 < self.decay <= 1:
             raise ConfigError("decay", self.decay, "Give a factor in (0, 1]; 1 means no decay.")
         if not self.warmup_epochs >= 0:

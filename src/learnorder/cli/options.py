@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_setti
 
 from learnorder.config import Config, from_dict, to_dict
 from learnorder.errors import ConfigError, one_line
-from learnorder.recipes.patch import ARM_TITLES
+from learnorder.recipes.patch import ARM_TITLES, PatchExperiment
+from learnorder.verbs import recipe
 
 if TYPE_CHECKING:
     from learnorder.results import Results
@@ -72,28 +74,60 @@ def _spell_out(arguments: Sequence[str]) -> list[str]:
             continue
         if not equals and index + 1 < len(spelled):
             value = spelled[index + 1]
-        if value == "digits" or value.partition(":")[0] in ("hub", "parquet", "folder"):
+        if not value.endswith((".yaml", ".yml")):
             spelled[index] = f"--data.source{equals}{value if equals else ''}"
     return spelled
 
 
 def peek(arguments: Sequence[str], name: str, default: str) -> str:
-    """Return an option that decides the defaults of the others, from the line or the YAML file."""
+    """Return an option that decides the defaults of others, from the line or the YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read, or says something else than the line: then the file's
+            settings would hold under the line's name.
+    """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument(f"--{name}")
+    early.add_argument(f"--{name}", dest="value")
     early.add_argument("--config")
-    known, _ = early.parse_known_args(list(arguments))
-    if (value := getattr(known, name)) is not None:
-        return value
-    if known.config is not None:
-        try:
-            values = yaml.safe_load(Path(known.config).read_text())
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise ConfigError("config", known.config, one_line(error)) from None
-        if not isinstance(values, dict):
-            raise ConfigError("config", known.config, "A YAML mapping of settings is needed.")
-        return str(values.get(name, default))
-    return default
+    known, _ = early.parse_known_args(_spell_out(arguments))
+    written = None if known.config is None else _in_file(known.config, name)
+    if "." not in name and None not in (known.value, written) and known.value != str(written):
+        raise ConfigError(
+            name,
+            known.value,
+            f"{known.config} says {written}, and its settings are of that {name}. Take one of the "
+            f"two away, or print the settings of {known.value} with --print_config.",
+        )
+    return str(next((v for v in (known.value, written) if v is not None), default))
+
+
+def _in_file(path: str, name: str) -> Any:
+    """Return a dotted setting of a YAML file, None where it has none."""
+    try:
+        values = yaml.safe_load(Path(path).read_text())
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ConfigError("config", path, one_line(error)) from None
+    if not isinstance(values, dict):
+        raise ConfigError("config", path, "A YAML mapping of settings is needed.")
+    for part in name.split("."):
+        values = values.get(part) if isinstance(values, dict) else None
+    return values
+
+
+def recipe_for(scale: str, arguments: Sequence[str]) -> PatchExperiment:
+    """Return a recipe, without what belongs to its data or its network where these are others'.
+
+    Subset sizes are left open for other data, and arguments for another network.
+    """
+    base = recipe(scale)
+    source = peek(arguments, "data.source", base.data.source)
+    is_cifar = base.data.source.startswith("hub:") and "cifar" in source.lower()
+    if source != base.data.source and not is_cifar:
+        data = replace(base.data, train_examples=None, evaluation_examples=None)
+        base = replace(base, data=data)
+    if peek(arguments, "model.name", base.model.name) != base.model.name:
+        base = replace(base, model=replace(base.model, arguments={}))
+    return base
 
 
 def add_settings(
@@ -163,5 +197,6 @@ def finish(results: Results, page: Path) -> int:
     print(f"Report: {page}")
     failed = [f for f in results.folders if f.status not in ("finished", "diverged")]
     for run in failed:
-        print(f"{run.path}: {run.status}. {run.manifest['reason']}")
+        reason = run.manifest["reason"] or "another process works on it, or was killed"
+        print(f"{run.path}: {run.status}. {reason}")
     return 1 if failed else 0

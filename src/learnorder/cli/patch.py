@@ -7,7 +7,7 @@ from pathlib import Path
 
 from learnorder.cli import options
 from learnorder.recipes.patch import PatchExperiment
-from learnorder.verbs import patch_plans, recipe, run_patch
+from learnorder.verbs import patch_plans, run_patch
 
 DESCRIPTION = """\
 Train a network on images in which a memorisable patch is planted, in three arms that share
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         "GPU). Decides the defaults below.",
     )
     options.add_execution(parser, f"runs/patch-{scale}")
-    options.add_settings(parser, PatchExperiment, recipe(scale))
+    options.add_settings(parser, PatchExperiment, options.recipe_for(scale, arguments))
     values = options.parse(parser, arguments)
     experiment: PatchExperiment = options.take_settings(values, PatchExperiment)
     out = Path(values["out"])

@@ -11,7 +11,7 @@ from learnorder.cli import options
 from learnorder.config import to_dict
 from learnorder.errors import ConfigError
 from learnorder.recipes.patch import ARM_TITLES
-from learnorder.verbs import recipe, run_sweep, sweep_plans
+from learnorder.verbs import run_sweep, sweep_plans
 
 DESCRIPTION = """\
 Run a grid over named settings and seeds. Settings are chosen this way, so accuracies are measured
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         help="The first of them, apart from those that experiments report on.",
     )
     options.add_execution(parser, "runs/sweep")
-    experiment = recipe(scale)
+    experiment = options.recipe_for(scale, arguments)
     held_out = replace(experiment.data, evaluate_on="validation", validation_share=0.25)
     shared = {
         "data": held_out,

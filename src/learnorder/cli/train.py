@@ -9,7 +9,7 @@ from pathlib import Path
 from learnorder.cli import options
 from learnorder.config import PatchConfig, RunConfig
 from learnorder.recipes.patch import ARM_TITLES
-from learnorder.verbs import recipe, run_train, train_plans
+from learnorder.verbs import run_train, train_plans
 
 DESCRIPTION = """\
 Make one run, of any arm or of your own settings. No patch is planted unless you ask for it with
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
         "--arm", type=str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}."
     )
     options.add_execution(parser, "runs/train", many=False)
-    base = recipe(scale).run(arm, seed=0)
+    base = options.recipe_for(scale, arguments).run(arm, seed=0)
     no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})
     options.add_settings(parser, RunConfig, replace(base, patch=no_patch))
     values = options.parse(parser, arguments)

@@ -93,7 +93,8 @@ def _construct(
         raise ConfigError(
             "model.arguments",
             dict(arguments),
-            f"{name} refused them: {one_line(error)}. Its signature is {name}({signature}).",
+            f"{name} refused them: {one_line(error)}. Its signature is {name}({signature}); "
+            "--model.arguments '{}' passes none.",
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(
@@ -124,6 +125,7 @@ def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_class
             "model.name",
             name,
             f"It maps images {shape} to {kind}; logits of shape {(shape[0], num_classes)} are "
-            "needed, one for each class. Set its number of classes in --model.arguments.",
+            "needed, one for each class. Set its number of classes in --model.arguments, and "
+            "let it return the logits alone.",
         )
     model.train()

@@ -55,7 +55,7 @@ class PatchArms:
 
 
 ARM_TITLES: dict[str, str] = {
-    "large": "large LR, annealed",
+    "large": "large LR + anneal",
     "small": "small LR",
     "small_noise": "small LR + noise",
 }
@@ -84,7 +84,13 @@ class PatchExperiment:
         if self.seeds < 1:
             raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
         for arm in ARM_TITLES:
-            self.run(arm, self.first_seed)
+            try:
+                self.run(arm, self.first_seed)
+            except ConfigError as error:
+                if error.field.startswith(("learning_rate", "noise")):
+                    field = f"arms.{arm}.{error.field}"
+                    raise ConfigError(field, error.value, error.remedy) from None
+                raise
 
     def run(self, arm: str, seed: int) -> RunConfig:
         """Return the configuration of one run."""

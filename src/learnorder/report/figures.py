@@ -133,6 +133,7 @@ def order_figure(results: Results) -> go.Figure:
             x=[None], y=[None], name=f"{kind} learned", mode="markers",
             marker={"symbol": symbol, "size": 9, "color": "#777777"},
         )  # fmt: skip
+    _mark_changes(figure, results.folders)
     layout(
         figure,
         "What was learned when",

@@ -6,9 +6,12 @@ import math
 
 from learnorder.order import PATCH_LEVEL
 from learnorder.report.tables import median_epoch
-from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.report.titles import arm_titles
 from learnorder.results import Results
 from learnorder.statistics import Estimate
+
+MOST_COMPARED = 4
+"""More arms than this are not compared in sentences."""
 
 BASELINE = "small"
 """The arm that the others are compared with, where it is among them."""
@@ -22,8 +25,12 @@ def baseline_arm(results: Results) -> str:
 def findings(results: Results) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
-        return ["No run has finished yet."]
-    if len(results.arms) > MOST_ARMS:
+        counts: dict[str, int] = {}
+        for arm in results.arms:
+            for status, count in results.counts(arm).items():
+                counts[status] = counts.get(status, 0) + count
+        return ["No run has finished: " + ", ".join(f"{n} {s}" for s, n in counts.items()) + "."]
+    if len(results.arms) > MOST_COMPARED:
         return [_highest(results)]
     sentences = [_patch_order(results)] if results.has_patch() else []
     compared = {"final accuracy on clean images": ("clean", "accuracy")}
@@ -57,12 +64,12 @@ def _patch_order(results: Results) -> str:
             continue
         reached = sum(epoch is not None for epoch in found.values())
         middle = median_epoch(found)
-        text = f"{titles[arm]} {'never' if middle == 'never' else f'at epoch {middle}'}"
-        some = f" (in {reached} of {len(found)} seeds at all)" if reached < len(found) else ""
-        parts.append(text + some)
+        when = "never" if middle == "never" else f"at epoch {middle}"
+        some = f" ({reached} of {len(found)} seeds do)" if reached < len(found) else ""
+        parts.append(f"{titles[arm]} {when}{some}")
     return (
-        f"The patch is learned ({100 * PATCH_LEVEL:.0f} % on the pattern alone, median over seeds) "
-        f"by {', by '.join(parts)}."
+        f"When the patch is learned ({100 * PATCH_LEVEL:.0f} % on the pattern alone, median over "
+        f"seeds): {'; '.join(parts)}."
     )
 
 
@@ -72,6 +79,8 @@ def _compared(first: str, second: str, what: str, difference: Estimate) -> str:
     numbers = f"{difference.format(100)} points, {pairs}"
     if difference.n < 2:
         return f"{what}, {first} − {second}: {numbers}; an interval needs two seeds."
+    if difference.low == difference.high:
+        return f"{what}, {first} − {second}: {numbers}; without spread there is no interval."
     if difference.low > 0:
         return f"{what}: {first} ends above {second} by {numbers}."
     if difference.high < 0:

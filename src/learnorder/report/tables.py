@@ -50,7 +50,7 @@ def final_table(results: Results) -> TextTable:
         if results.has_patch():
             row.append(results.final_estimate(arm, "conflict", "reliance").format(100))
         rows.append(row)
-    note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]."
+    note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]; one seed has none."
     return TextTable("Final accuracy", columns, rows, note)
 
 
@@ -110,18 +110,14 @@ def median_epoch(found: Mapping[int, int | None]) -> str:
 
 def _epochs(found: Mapping[int, int | None]) -> str:
     """Median, range of those that got there, and how many did not."""
-    reached = sorted(epoch for epoch in found.values() if epoch is not None)
-    never = len(found) - len(reached)
     if not found:
         return "–"
-    if not reached:
-        return f"never, in {never} seed{'s' * (never != 1)}"
-    text = median_epoch(found)
-    if reached[0] != reached[-1]:
-        text += f" ({reached[0]}–{reached[-1]})"
-    elif never:
-        text += f" ({reached[0]})"
-    return text + (f", never in {never} of {len(found)} seeds" if never else "")
+    reached = sorted(epoch for epoch in found.values() if epoch is not None)
+    spread = "–".join(dict.fromkeys(str(epoch) for epoch in (reached[:1] + reached[-1:])))
+    if len(reached) < len(found):
+        some = f": {spread}" if reached else ""
+        return f"{median_epoch(found)} ({len(reached)} of {len(found)} seeds{some})"
+    return median_epoch(found) + (f" ({spread})" if reached[0] != reached[-1] else "")
 
 
 def _counted(results: Results, arm: str) -> str:

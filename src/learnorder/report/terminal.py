@@ -14,6 +14,12 @@ from learnorder.results import Results, label_of
 from learnorder.runs import RunFolder
 
 
+def _console() -> Console:
+    """The terminal, or a page wide enough that nothing is folded where output goes to a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=1000)
+
+
 def print_runs(folders: Sequence[RunFolder]) -> None:
     """Print a line for each run."""
     table = Table()
@@ -29,12 +35,12 @@ def print_runs(folders: Sequence[RunFolder]) -> None:
             _progress(folder),
             "" if accuracy is None else f"{100 * accuracy:.1f} %",
         )
-    Console().print(table)
+    _console().print(table)
 
 
 def print_run(folder: RunFolder) -> None:
     """Print a run's status, settings and last measurements."""
-    manifest, console = folder.manifest, Console()
+    manifest, console = folder.manifest, _console()
     reason = f": {manifest['reason']}" if manifest["reason"] else ""
     line = f"{folder.path}  {manifest['status']}{reason}  {_progress(folder)}"
     console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -76,4 +82,4 @@ def print_summary(results: Results) -> None:
         table.add_column(escape(name.replace(".", ".\n")), justify="right" if index else "left")
     for row in found.rows:
         table.add_row(*map(escape, row))
-    Console().print(table)
+    _console().print(table)

@@ -35,6 +35,7 @@ class Display:
         )
         self._count = len(folders)
         self._epochs = {f: float(f.config.training.epochs) for f in folders}
+        self._seen: dict[RunFolder, float] = {}
         self._tasks: dict[RunFolder, TaskID] = {}
         self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
         self._cores = cores
@@ -69,15 +70,16 @@ class Display:
         for folder in state.active:
             self._active(folder)
         for folder in (*state.ended, *state.failed):
-            self._finished(folder, len(state.ended))
+            self._finished(folder)
         assert self._all is not None
         note = "saving checkpoints …" if state.signals else f"{len(state.ended)}/{self._count} runs"
         self._bars.update(self._all, completed=done, note=note)
 
     def _done(self, folder: RunFolder) -> float:
         """Epochs that a run which has not ended has behind it."""
-        progress = folder.progress()
-        return 0.0 if progress is None else self._epochs[folder] * progress.done / progress.total
+        if (progress := folder.progress()) is not None:
+            self._seen[folder] = self._epochs[folder] * progress.done / progress.total
+        return self._seen.get(folder, 0.0)  # a run that has just ended reports no more
 
     def _active(self, folder: RunFolder) -> None:
         if folder not in self._tasks:
@@ -88,7 +90,7 @@ class Display:
             note = f"epoch {progress.epoch}/{int(self._epochs[folder])}"
             self._bars.update(self._tasks[folder], completed=self._done(folder), note=note)
 
-    def _finished(self, folder: RunFolder, ended: int) -> None:
+    def _finished(self, folder: RunFolder) -> None:
         if folder in self._told:
             return
         self._told.add(folder)
@@ -97,7 +99,7 @@ class Display:
         manifest = folder.manifest
         reason = f": {manifest['reason']}" if manifest["reason"] else ""
         self._bars.console.print(
-            f"{folder.name} {manifest['status']}{reason} ({ended}/{self._count})",
+            f"{folder.name} {manifest['status']}{reason} ({len(self._told)}/{self._count})",
             highlight=False,
             markup=False,
             soft_wrap=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from learnorder.config import RunConfig
@@ -46,6 +46,7 @@ def run_plans(
     """
     cores = share_cores(len(plans), workers, threads)
     there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
+    _check_neighbours(plans, out)
     if None in there.values():
         check(plans)
     folders = [
@@ -55,6 +56,16 @@ def run_plans(
     with Display(folders, cores, quiet=quiet) as display:
         run_pool(folders, cores, display.update)
     return Results(folders)
+
+
+def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
+    """Refuse a folder in which the same arms were run with other settings, on other seeds."""
+    asked = {repr(plan.labels): plan.config for plan in plans.values()}
+    for manifest in sorted(out.glob("*/manifest.json")):
+        neighbour = RunFolder(manifest.parent)
+        config = asked.get(repr(neighbour.labels))
+        if config is not None:
+            RunFolder.find(neighbour.path, replace(config, seed=neighbour.config.seed))
 
 
 def check(plans: Mapping[str, Plan]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,20 +31,22 @@ def grid_plans(
         labels: Labels of every run.
 
     Returns:
-        Plans by folder name, e.g. "learning_rate.initial=0.1-seed0".
+        Plans by folder name, e.g. "learning_rate.initial=0.1-seed0"; settings with one value only
+        are in the configuration and not in the name.
 
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
     known = flatten(RunConfig().to_dict())
     axes = [_axis(names, choices, known) for names, choices in grid.items()]
+    varied = {name for axis in axes if len(axis) > 1 for name in axis[0]}
     plans = {}
     for seed, combination in itertools.product(seeds, list(itertools.product(*axes))):
         chosen: dict[str, Any] = {}
         for point in combination:
             chosen |= point
         config = RunConfig.from_dict(_changed(base, {**chosen, "seed": seed}))
-        settings = {name: _plain(value) for name, value in chosen.items()}
+        settings = {name: _plain(value) for name, value in chosen.items() if name in varied}
         parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]
         folder = "-".join(parts).replace("/", "_").replace(" ", "")
         if folder in plans:
@@ -59,9 +62,7 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
         raise ConfigError("grid", names, "Seeds are given with --seeds and --first_seed.")
     for name in joined:
         if name not in known and not name.startswith("model.arguments."):
-            raise ConfigError(
-                "grid", name, f"No setting of this name. There are {', '.join(sorted(known))}."
-            )
+            raise ConfigError("grid", name, f"No setting of this name.{_suggestion(name, known)}")
     if not choices:
         raise ConfigError("grid", names, "Give at least one value.")
     if len(joined) == 1:
@@ -70,6 +71,12 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
         if not isinstance(choice, list | tuple) or len(choice) != len(joined):
             raise ConfigError("grid", choice, f"Give {len(joined)} values, one each for {names}.")
     return [dict(zip(joined, choice, strict=True)) for choice in choices]
+
+
+def _suggestion(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    meant = f" Did you mean {' or '.join(near)}?" if near else ""
+    return f"{meant} `learnorder train --print_config` shows all."
 
 
 def _plain(value: Any) -> str:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData
+from learnorder.errors import RunFolderError, one_line
 from learnorder.models import build_model
 from learnorder.noise import ActivationNoise
 from learnorder.patterns import evaluation_sets
@@ -217,8 +218,15 @@ class Trainer:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.epoch, self.step = state["epoch"], state["step"]
-        self.network.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.network.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise RunFolderError(
+                f"The checkpoint does not fit the network {self.config.model.name} "
+                f"({one_line(error)}). If its code has changed since the run began, run it in "
+                "another folder."
+            ) from error
         self._tally.counts.copy_(state["tally"])
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
