@@ -27,12 +27,18 @@ class Estimate:
         return Estimate(-self.mean, -self.high, -self.low, self.n)
 
     def format(self, scale: float = 1.0, digits: int = 1) -> str:
-        """Return "mean [low, high]", each times ``scale``; "–" where nothing was measured."""
+        """Return "mean [low, high]", each times ``scale``; "–" where nothing was measured.
+
+        >>> Estimate(-0.0001, -0.5, 0.4, 3).format()
+        '0.0 [−0.5, 0.4]'
+        """
         if self.n == 0 or math.isnan(self.mean):
             return "–"
-        text = f"{self.mean * scale:.{digits}f}"
-        if not math.isnan(self.low):
-            text += f" [{self.low * scale:.{digits}f}, {self.high * scale:.{digits}f}]"
+        mean, low, high = (
+            f"{round(value * scale, digits) + 0.0:.{digits}f}"  # + 0.0 makes −0.0 a plain zero
+            for value in (self.mean, self.low, self.high)
+        )
+        text = mean if math.isnan(self.low) else f"{mean} [{low}, {high}]"
         return text.replace("-", "−")
 
 
