@@ -67,6 +67,8 @@ def test_one_run(tiny, tmp_path):
     results = run_train(tiny, tmp_path / "mine", quiet=True)
     assert results.folders[0].path == tmp_path / "mine"
     assert (tmp_path / "mine" / "report.html").exists()
+    other = changed(tiny, training={"batch_size": 60})
+    assert run_train(other, tmp_path / "other", quiet=True).folders[0].status == "finished"
 
 
 def test_a_sweep(tiny, tmp_path):

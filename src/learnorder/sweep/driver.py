@@ -59,8 +59,11 @@ def run_plans(
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
-    """Refuse a folder in which the same arms were run with other settings, on other seeds."""
-    asked = {repr(plan.labels): plan.config for plan in plans.values()}
+    """Refuse a folder in which the same arms were run with other settings, on other seeds.
+
+    A run without an arm is an experiment of its own, and may lie beside any other.
+    """
+    asked = {repr(p.labels): p.config for p in plans.values() if "arm" in p.labels}
     for manifest in sorted(out.glob("*/manifest.json")):
         neighbour = RunFolder(manifest.parent)
         config = asked.get(repr(neighbour.labels))
