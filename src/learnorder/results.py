@@ -91,7 +91,6 @@ class Results:
         from learnorder.report.figures import FIGURES
 
         name = name or ("patch_only" if self.has_patch() else "clean")
-
         if name not in FIGURES:
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
         return FIGURES[name](self)
@@ -158,6 +157,10 @@ class Results:
 
         It is ``CONTENT_SHARE`` of the highest mean final clean accuracy among the arms.
         """
+        return self._content_level
+
+    @cached_property
+    def _content_level(self) -> float:
         means = [self.final_estimate(arm, "clean", "accuracy").mean for arm in self.arms]
         return CONTENT_SHARE * max((m for m in means if m == m), default=0.0)
 

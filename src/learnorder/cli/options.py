@@ -181,6 +181,11 @@ def add_execution(parser: ArgumentParser, out: str, *, many: bool = True) -> Non
     group.add_argument("--quiet", action="store_true", help="Draw no progress.")
 
 
+def execution(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the parsed options of :func:`add_execution` that a verb's function takes."""
+    return {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
+
+
 def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     """Print what the plans would cost."""
     from learnorder.sweep.estimate import estimate_cost

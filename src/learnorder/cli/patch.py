@@ -40,12 +40,5 @@ def main(arguments: Sequence[str]) -> int:
     out = Path(values["out"])
     if values["dry_run"]:
         return options.dry_run(patch_plans(experiment, scale), out, values)
-    results = run_patch(
-        experiment,
-        out,
-        scale=scale,
-        workers=values["workers"],
-        threads=values["threads"],
-        quiet=values["quiet"],
-    )
+    results = run_patch(experiment, out, scale=scale, **options.execution(values))
     return options.finish(results, out / "report.html")

@@ -79,8 +79,6 @@ def main(arguments: Sequence[str]) -> int:
         seeds,
         out,
         scale=scale,
-        workers=values["workers"],
-        threads=values["threads"],
-        quiet=values["quiet"],
+        **options.execution(values),
     )
     return options.finish(results, out / "report.html")

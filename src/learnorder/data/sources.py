@@ -201,12 +201,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
         )
 
     feature = train.features[label_column]
-    if isinstance(feature, datasets.ClassLabel):
-        names = tuple(feature.names)
-    else:
-        names = tuple(str(value) for value in range(int(labels["train"].max()) + 1))
     named = isinstance(feature, datasets.ClassLabel)
-    return RawImages(config.source, names, labels["train"], labels["test"], decode, named)
+    names = feature.names if named else map(str, range(int(labels["train"].max()) + 1))
+    return RawImages(config.source, tuple(names), labels["train"], labels["test"], decode, named)
 
 
 def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:

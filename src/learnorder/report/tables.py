@@ -11,12 +11,12 @@ from learnorder.order import CONTENT_SHARE, PATCH_LEVEL
 from learnorder.report.titles import arm_columns, arm_titles
 from learnorder.results import Results
 
-SETS: Mapping[str, str] = {
-    "clean": "clean images",
-    "mixed": "mixed",
-    "patch_only": "patch only",
-}
-"""Evaluation sets and their titles; reliance is shown beside them."""
+_CLEAN = ("clean", "accuracy", "clean images")
+_WITH_PATCH = (
+    ("mixed", "accuracy", "mixed"),
+    ("patch_only", "accuracy", "patch only"),
+    ("conflict", "reliance", "reliance"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,20 @@ class TextTable:
     note: str
 
 
+def _quantities(results: Results) -> list[tuple[str, str, str]]:
+    """Return what tables show of each arm: evaluation set, quantity, heading."""
+    return [_CLEAN, *(_WITH_PATCH if results.has_patch() else ())]
+
+
 def final_table(results: Results) -> TextTable:
     """Return accuracies after the last epoch, and reliance, by arm."""
-    sets = [s for s in SETS if s == "clean" or results.has_patch()]
+    quantities = _quantities(results)
     headings, cells = arm_columns(results)
-    columns = [*headings, "n", *(SETS[s] for s in sets)]
-    if results.has_patch():
-        columns.append("reliance")
+    columns = [*headings, "n", *(title for _, _, title in quantities)]
     rows = []
     for arm in results.arms:
-        estimates = [results.final_estimate(arm, s, "accuracy") for s in sets]
-        row = [*cells[arm], _counted(results, arm), *(e.format(100) for e in estimates)]
-        if results.has_patch():
-            row.append(results.final_estimate(arm, "conflict", "reliance").format(100))
-        rows.append(row)
+        estimates = [results.final_estimate(arm, s, q) for s, q, _ in quantities]
+        rows.append([*cells[arm], _counted(results, arm), *(e.format(100) for e in estimates)])
     note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]; one seed has none."
     return TextTable("Final accuracy", columns, rows, note)
 
@@ -57,10 +57,7 @@ def final_table(results: Results) -> TextTable:
 def difference_table(results: Results, baseline: str) -> TextTable:
     """Return paired differences of every arm from a baseline."""
     titles = arm_titles(results)
-    sets = [s for s in SETS if s == "clean" or results.has_patch()]
-    quantities = [(s, "accuracy", SETS[s]) for s in sets]
-    if results.has_patch():
-        quantities.append(("conflict", "reliance", "reliance"))
+    quantities = _quantities(results)
     rows = []
     for arm in results.arms:
         if arm == baseline:

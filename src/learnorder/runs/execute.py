@@ -24,6 +24,7 @@ from learnorder.runs.signals import on_signals
 
 if TYPE_CHECKING:
     from learnorder.data import ImageData
+    from learnorder.patterns import Patch
     from learnorder.training import Trainer
 
 _PROGRESS_EVERY = 0.5
@@ -81,8 +82,8 @@ def _train(folder: RunFolder, threads: int, received: list[int]) -> RunStatus:
         data=_describe(data),
         environment=environment(),
     )
-    if folder.config.patch.planted:
-        _save_examples(folder, data)
+    if trainer.batches.patch is not None:
+        _save_examples(folder, data, trainer.batches.patch)
     reporter = _Reporter(folder)
 
     def save_epoch(trainer: Trainer) -> None:
@@ -123,17 +124,16 @@ def _describe(data: ImageData) -> dict[str, object]:
     }
 
 
-def _save_examples(folder: RunFolder, data: ImageData) -> None:
+def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:
     """Write a sheet of planted images, and what its rows and columns are."""
     from PIL import Image
 
     from learnorder.patterns import draw_gallery
-    from learnorder.training import draw_patch
 
     gallery = draw_gallery(
         data.train.pixels,
         data.train.labels,
-        draw_patch(folder.config, data),
+        patch.to(data.train.pixels.device),
         class_names=data.class_names,
         mean=data.mean,
         std=data.std,
