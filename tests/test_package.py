@@ -23,7 +23,7 @@ def test_public_names_exist_in_order():
 
 
 @pytest.mark.parametrize(
-    "name", ["data", "models", "order", "patterns", "runs", "sweep", "training"]
+    "name", ["data", "models", "order", "patterns", "runs", "sweep", "theory", "training"]
 )
 def test_subpackages_export_what_they_say(name):
     module = importlib.import_module(f"learnorder.{name}")
@@ -36,7 +36,8 @@ def test_arrows_between_rooms_go_one_way():
         "data": {"patterns", "training", "runs", "sweep", "report", "cli"},
         "models": {"data", "training", "runs", "sweep", "report", "cli"},
         "patterns": {"training", "runs", "sweep", "report", "cli"},
-        "training": {"runs", "sweep", "report", "cli"},
+        "theory": {"data", "models", "training", "runs", "sweep", "report", "cli"},
+        "training": {"theory", "runs", "sweep", "report", "cli"},
         "order": {"training", "runs", "sweep", "report", "cli"},
         "runs": {"sweep", "report", "cli"},
         "sweep": {"report", "cli"},

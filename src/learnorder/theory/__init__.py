@@ -1,0 +1,35 @@
+"""The two-layer theory of the paper: data, algorithms, the network and its infinite width."""
+
+from learnorder.theory.algorithm import Course, Grid, Moment, Outcome, Phase, phases, train
+from learnorder.theory.config import (
+    ALGORITHMS,
+    AlgorithmConfig,
+    DistributionConfig,
+    MeasureConfig,
+    NetworkConfig,
+    SolverConfig,
+    TheoryConfig,
+    paper_scaling,
+    stability_limit,
+    with_algorithm,
+)
+
+__all__ = [
+    "ALGORITHMS",
+    "AlgorithmConfig",
+    "Course",
+    "DistributionConfig",
+    "Grid",
+    "MeasureConfig",
+    "Moment",
+    "NetworkConfig",
+    "Outcome",
+    "Phase",
+    "SolverConfig",
+    "TheoryConfig",
+    "paper_scaling",
+    "phases",
+    "stability_limit",
+    "train",
+    "with_algorithm",
+]

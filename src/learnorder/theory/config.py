@@ -1,0 +1,354 @@
+"""Settings of the two-layer theory, in the paper's symbols, checked when built.
+
+Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from learnorder.config import from_dict, to_dict
+from learnorder.errors import ConfigError
+
+ALGORITHMS: dict[str, str] = {
+    "L-S": "large LR + anneal (L-S)",
+    "S": "small LR (S)",
+    "S+noise": "small LR + noise",
+}
+"""The three algorithms, with words for each."""
+
+AlgorithmName = Literal["L-S", "S", "S+noise"]
+Engine = Literal["flow", "recursion", "finite"]
+
+
+@dataclass(frozen=True)
+class DistributionConfig:
+    """The data: two kinds of pattern in the two halves of x = (x1, x2) ∈ R^2d (paper, section 3).
+
+    With probability p0 an example has a P pattern alone (x2 = 0), with q0 a Q pattern alone
+    (x1 = 0), else both. The label is y = ±1.
+
+    P, hard to generalise and easy to fit: x1 = y·γ0·w* + z′, z′ ~ N(0, I/d) given
+    y·⟨w*, z′⟩ ≥ 0. Q, easy to generalise and hard to fit: x2 = s·α·z for y = +1 and
+    s·α·(z ± ζ) for y = −1, α ~ U[0, 1], ‖z‖ = 1, ζ ⊥ z, ‖ζ‖ = r.
+    """
+
+    d: int = 300
+    """Dimension of each half."""
+    num_train: int | None = None
+    """N, the number of training examples; null takes d/κ²."""
+    kappa: float | None = None
+    """κ = √(d/N); null takes it from num_train, or 1 where both are null."""
+    p0: float | None = None
+    """Probability of a P pattern alone; null takes κ²/2, the paper's."""
+    q0: float = 0.1
+    """Probability of a Q pattern alone."""
+    gamma0: float | None = None
+    """Margin γ0 of the P patterns; null takes 1/√d, the paper's."""
+    r: float = 1e-4
+    """Length of ζ: the three directions of Q lie at an angle of r to each other."""
+    s: float = 300.0
+    """Scale of x2 (paper: 1)."""
+    w_star: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    """Direction of w*: its components along z, along ζ and along a third direction orthogonal to
+    both. It matters where the halves share filters, and is normalised when used."""
+
+    def __post_init__(self) -> None:
+        if self.d < 3:
+            raise ConfigError("distribution.d", self.d, "z, ζ and w* need d ≥ 3.")
+        if self.kappa is not None and not self.kappa > 0:
+            raise ConfigError("distribution.kappa", self.kappa, "Give κ > 0.")
+        if self.N < 2:
+            raise ConfigError("distribution.num_train", self.N, "Give N ≥ 2 (or a smaller κ).")
+        if None not in (self.num_train, self.kappa) and round(self.d / self.kappa**2) != self.N:  # pyright: ignore
+            raise ConfigError(
+                "distribution.kappa",
+                self.kappa,
+                f"num_train is {self.N}, which means κ = {self.kappa_value:.4g}. Give one of them.",
+            )
+        for name in ("p0", "q0"):
+            value = getattr(self, f"{name}_value" if name == "p0" else name)
+            if not 0 <= value <= 1:
+                raise ConfigError(f"distribution.{name}", value, "A probability lies in [0, 1].")
+        if not self.p0_value + self.q0 <= 1:
+            raise ConfigError(
+                "distribution.p0",
+                self.p0_value,
+                f"p0 + q0 must not exceed 1, and q0 is {self.q0:g}"
+                + (" (p0 is κ²/2 unless given)." if self.p0 is None else "."),
+            )
+        for name in ("r", "s"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"distribution.{name}", getattr(self, name), "Give a value > 0.")
+        if self.r > 1:
+            raise ConfigError("distribution.r", self.r, "The paper has r ≪ 1; give r ≤ 1.")
+        if self.gamma0 is not None and not self.gamma0 >= 0:
+            raise ConfigError("distribution.gamma0", self.gamma0, "Give a margin ≥ 0.")
+        if len(self.w_star) != 3 or not 0 < math.hypot(*self.w_star) < math.inf:
+            raise ConfigError("distribution.w_star", self.w_star, "Give three numbers, not all 0.")
+
+    @property
+    def N(self) -> int:  # noqa: N802 - the paper's symbol
+        """Number of training examples."""
+        if self.num_train is not None:
+            return self.num_train
+        return round(self.d / (1.0 if self.kappa is None else self.kappa) ** 2)
+
+    @property
+    def kappa_value(self) -> float:
+        """κ = √(d/N)."""
+        return math.sqrt(self.d / self.N)
+
+    @property
+    def p0_value(self) -> float:
+        """p0, κ²/2 unless given."""
+        kappa = self.kappa_value if self.kappa is None else self.kappa
+        return kappa**2 / 2 if self.p0 is None else self.p0
+
+    @property
+    def gamma0_value(self) -> float:
+        """γ0, 1/√d unless given."""
+        return 1 / math.sqrt(self.d) if self.gamma0 is None else self.gamma0
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network: two layers, f = uᵀ relu(U x), u random and fixed, U trained.
+
+    separate: U = [W; V], W sees x1 only and V sees x2 only, f = N_W(x1) + N_V(x2). u_j is ±1/√m
+    with m the width of its own block, so each block's kernel is that of a network by itself.
+    convolution: one set of filters over both halves,
+    f = Σ_j u_j·relu⟨U_j, x1⟩ + u′_j·relu⟨U_j, x2⟩.
+    """
+
+    kind: Literal["separate", "convolution"] = "separate"
+    """separate blocks for the two halves (the paper's main text), or shared filters (its
+    appendix)."""
+    shared_output: bool = True
+    """In the convolution, whether the halves share their output weights: u′ = u."""
+    width_w: int = 1000
+    """Neurons that see x1, or filters of the convolution. At finite width only."""
+    width_v: int = 1000
+    """Neurons that see x2, in separate blocks. At finite width only."""
+    tau0: float = 0.02
+    """Standard deviation τ0 of the initial weights. At finite width only: in the limit of infinite
+    width its ratio to the other noise is all that counts."""
+    antithetic: bool = False
+    """Neurons in pairs of equal weights and noise, and opposite output weights, so that the output
+    of the noise cancels (in fours where a filter has independent output weights). At finite width
+    only."""
+    precision: Literal["float32", "float64"] = "float32"
+    """Arithmetic at finite width. The limit is computed in float64."""
+
+    def __post_init__(self) -> None:
+        for name in ("width_w", "width_v"):
+            width = getattr(self, name)
+            if width < 1:
+                raise ConfigError(f"network.{name}", width, "Give at least 1.")
+            copies = len(self.output_signs)
+            if width % copies:
+                raise ConfigError(
+                    f"network.{name}", width, f"antithetic needs a multiple of {copies}."
+                )
+        if not self.tau0 > 0:
+            raise ConfigError("network.tau0", self.tau0, "Give a standard deviation > 0.")
+
+    @property
+    def output_signs(self) -> list[tuple[float, float]]:
+        """Signs of (u, u′) of neurons that are copies of each other; one where there are none."""
+        if not self.antithetic:
+            return [(1.0, 1.0)]
+        if self.kind == "convolution" and not self.shared_output:
+            return [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)]
+        return [(1.0, 1.0), (-1.0, -1.0)]
+
+
+@dataclass(frozen=True)
+class AlgorithmConfig:
+    """Gradient descent with spherical Gaussian noise (paper, section 3).
+
+    U ← (1 − ηλ)U − η(∇L̂(U) + ξ), ξ ~ N(0, τξ² I), with L̂ the logistic loss on the training
+    examples. τξ is such that the noise is stationary at η1:
+    (1 − η1λ)²τ0² + η1²τξ² = τ0².
+
+    L-S takes η1 until the training loss is below ε1 + q·log 2, with q the share of training
+    examples that have no x1, then η2 until it is below ε2. S takes η2 all the way. S+noise is S
+    with noise before the activations until the loss is below ε1 + q·log 2.
+    """
+
+    name: AlgorithmName = "L-S"
+    """L-S, S or S+noise."""
+    eta1: float = 4e-4
+    """The large learning rate η1."""
+    eta2: float = 1e-12
+    """The small learning rate η2."""
+    weight_decay: float = 5e-5
+    """λ, the L2 coefficient: the loss has (λ/2)‖U‖²."""
+    epsilon1: float = 0.12
+    """ε1: the large learning rate, or the noise, ends at a training loss of ε1 + q·log 2."""
+    epsilon2: float = 0.05
+    """ε2: the run ends at this training loss."""
+    sigma: float = 30.0
+    """Level σ of the noise before the activations in S+noise: its standard deviation on a half x is
+    σ·τ0·‖x‖, drawn anew at each step, in training only."""
+    max_time: float | None = None
+    """Where to give up, in units of η·t (the sum of the learning rates of all steps); null takes
+    100·d."""
+
+    def __post_init__(self) -> None:
+        for name in ("eta1", "eta2", "epsilon1", "epsilon2"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"algorithm.{name}", getattr(self, name), "Give a value > 0.")
+        if self.eta2 > self.eta1:
+            raise ConfigError(
+                "algorithm.eta2", self.eta2, f"η2 must not exceed η1, which is {self.eta1:g}."
+            )
+        if self.epsilon2 >= math.log(2):
+            raise ConfigError(
+                "algorithm.epsilon2", self.epsilon2, "The loss begins at log 2 ≈ 0.693; give less."
+            )
+        if not 0 <= self.weight_decay * self.eta1 < 1:
+            raise ConfigError(
+                "algorithm.weight_decay",
+                self.weight_decay,
+                f"η1·λ must lie in [0, 1): with η1 = {self.eta1:g}, λ < {1 / self.eta1:g}.",
+            )
+        if not self.sigma >= 0:
+            raise ConfigError("algorithm.sigma", self.sigma, "Give a level ≥ 0.")
+        if self.max_time is not None and not self.max_time > 0:
+            raise ConfigError("algorithm.max_time", self.max_time, "Give a time > 0, or null.")
+
+
+@dataclass(frozen=True)
+class SolverConfig:
+    """How the training is computed."""
+
+    engine: Engine = "flow"
+    """flow (the infinite-width limit, integrated implicitly: seconds), recursion (the same limit,
+    step by step) or finite (the network itself)."""
+    tolerance: float = 2e-3
+    """flow: error of the outputs f allowed in a step."""
+    macro_step: float | None = None
+    """recursion: length in η·t of the macro-steps that stand for many steps at η2; null takes η1.
+    At most the stability limit."""
+    quadratic: bool | None = None
+    """Keep the kernel's quadratic part between different P patterns, at N² a step; null keeps it up
+    to 8,000 examples."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance <= 0.1:
+            raise ConfigError("solver.tolerance", self.tolerance, "Give a tolerance in (0, 0.1].")
+        if self.macro_step is not None and not self.macro_step > 0:
+            raise ConfigError("solver.macro_step", self.macro_step, "Give a length > 0, or null.")
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """What is measured, and when."""
+
+    test_examples: int = 10_000
+    """Test examples of each kind that has x1. Q-only values are exact."""
+    per_decade: int = 6
+    """Measurements in each tenfold of η·t."""
+    first: float | None = None
+    """η·t of the first measurement; null takes d/1000."""
+
+    def __post_init__(self) -> None:
+        for name in ("test_examples", "per_decade"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"measure.{name}", getattr(self, name), "Give at least 1.")
+        if self.first is not None and not self.first > 0:
+            raise ConfigError("measure.first", self.first, "Give a time > 0, or null.")
+
+
+@dataclass(frozen=True)
+class TheoryConfig:
+    """Everything that decides the numbers of one run of the theory, the seed included."""
+
+    distribution: DistributionConfig = DistributionConfig()
+    """The data."""
+    network: NetworkConfig = NetworkConfig()
+    """The network."""
+    algorithm: AlgorithmConfig = AlgorithmConfig()
+    """The training algorithm."""
+    solver: SolverConfig = SolverConfig()
+    """How it is computed."""
+    measure: MeasureConfig = MeasureConfig()
+    """What is measured."""
+    seed: int = 0
+    """Decides the examples and, at finite width, weights and noise."""
+
+    def __post_init__(self) -> None:
+        bound = stability_limit(self.distribution)
+        for name in ("eta1", "eta2"):
+            eta = getattr(self.algorithm, name)
+            if eta >= bound:
+                raise ConfigError(
+                    f"algorithm.{name}",
+                    eta,
+                    f"Gradient descent is unstable from η = 48/(s²(1 − p0)) = {bound:.4g} on.",
+                )
+        step = self.solver.macro_step
+        if step is not None and step >= bound:
+            raise ConfigError(
+                "solver.macro_step",
+                step,
+                f"A step is unstable from 48/(s²(1 − p0)) = {bound:.4g} on.",
+            )
+
+    @property
+    def max_time(self) -> float:
+        """η·t at which a run gives up."""
+        given = self.algorithm.max_time
+        return 100.0 * self.distribution.d if given is None else given
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists and scalars, as written to a run's manifest."""
+        return to_dict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> TheoryConfig:
+        """Build a configuration from :meth:`to_dict`'s form; absent fields take their defaults.
+
+        Raises:
+            ConfigError: An unknown field, a value of the wrong type, or one out of range.
+        """
+        return from_dict(TheoryConfig, values)
+
+
+def stability_limit(distribution: DistributionConfig) -> float:
+    """Return the learning rate from which gradient descent is unstable at the start.
+
+    The stiffest direction is z. With all residuals at their initial 1/2 and all noise alike, its
+    curvature is E[α²]·s²·(1 − p0)/8 = s²(1 − p0)/24, and η times it must stay below 2.
+
+    >>> stability_limit(DistributionConfig(d=100, p0=0.04, s=10.0))
+    0.5
+    """
+    present = 1 - distribution.p0_value
+    return math.inf if present == 0 else 48 / (distribution.s**2 * present)
+
+
+def paper_scaling(d: int, kappa: float, q0: float = 0.1) -> TheoryConfig:
+    """Return the scaling of the paper's theorems (section 3).
+
+    N = d/κ², p0 = κ²/2, γ0 = 1/√d, r = d^(−3/4), s = 1 and λ = d^(−5/4).
+
+    Args:
+        d: Dimension of each half.
+        kappa: κ.
+        q0: Probability of a Q pattern alone; a constant in the paper.
+    """
+    return TheoryConfig(
+        DistributionConfig(d=d, kappa=kappa, q0=q0, r=d**-0.75, s=1.0),
+        algorithm=AlgorithmConfig(eta1=0.5, eta2=0.5e-6, weight_decay=d**-1.25),
+    )
+
+
+def with_algorithm(config: TheoryConfig, name: AlgorithmName) -> TheoryConfig:
+    """Return the same run under another algorithm."""
+    return dataclasses.replace(config, algorithm=dataclasses.replace(config.algorithm, name=name))

@@ -1,0 +1,270 @@
+"""The limit of infinite width: its kernel on a training set, and the state that training leaves.
+
+With m → ∞ and then τ0 → 0 the activation pattern is the noise's alone and is averaged in closed
+form. Training leaves
+
+    f_t(x) = Σ_{s<t} η_s G_{s+1,t} Σ_i a_{i,s} ⟨x_i, x⟩ A(ρ_{st}·cos∠(x_i, x)),
+    A(c) = 1/4 + arcsin(c)/2π,
+
+summed over the halves of x (over all pairs of halves where filters and output weights are shared).
+a_{i,s} = −(1/N)·∂ℓ_i/∂f_i at step s, G the shrinkage by weight decay and ρ_{st} the correlation of
+the noise between the steps. Expanding arcsin in powers makes each term a recursion of its own, so a
+state of fixed size stands for all steps. ``docs/explanation/limit.md`` derives it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnorder.theory.arcsine import arcsine
+from learnorder.theory.config import NetworkConfig
+from learnorder.theory.distribution import Examples, directions
+from learnorder.theory.noise_law import Transition
+
+MOST_QUADRATIC = 8_000
+"""Examples up to which the quadratic part between P patterns is kept unless asked otherwise."""
+
+
+@dataclass
+class LimitState:
+    """What training has left, for each part of the kernel.
+
+    Attributes:
+        linear: (d,), the linear part from P patterns, Σ_i M_i·x1_i.
+        linear_q: (3,), the same from Q patterns, by direction.
+        quadratic: (N,), power 1 from P patterns, by example.
+        self_: (N, K − 1), powers from 3 on from each P pattern to itself.
+        q: (3, K), all powers from Q patterns, by direction.
+    """
+
+    linear: Tensor
+    linear_q: Tensor
+    quadratic: Tensor
+    self_: Tensor
+    q: Tensor
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Return all parts."""
+        return (self.linear, self.linear_q, self.quadratic, self.self_, self.q)
+
+    def clone(self) -> LimitState:
+        """Return a copy."""
+        return LimitState(*(tensor.clone() for tensor in self.tensors()))
+
+    def combined(self, other: LimitState, own: float, others: float) -> LimitState:
+        """Return own·self + others·other: the outputs are linear in the state."""
+        pairs = zip(self.tensors(), other.tensors(), strict=True)
+        return LimitState(*(own * a + others * b for a, b in pairs))
+
+
+class Kernel:
+    """The limit's kernel on a training set.
+
+    Between different P patterns |cos| is about 1/√d, so there the linear part and power 1 are
+    exact and powers from 3 on are dropped (:meth:`dropped` says what that leaves out). Each P
+    pattern against itself, and Q patterns against each other, have the whole series. Where filters
+    and output weights are shared, P and Q patterns meet through the linear part and power 1.
+
+    Args:
+        examples: The training set, in float64.
+        network: Separate blocks or convolution; widths do not matter here.
+        quadratic: Keep power 1 between different P patterns.
+
+    Attributes:
+        powers: (K,), the powers of the arcsine series.
+        keeps_quadratic: Whether power 1 between different P patterns is kept.
+    """
+
+    def __init__(
+        self, examples: Examples, network: NetworkConfig, quadratic: bool | None = None
+    ) -> None:
+        n, d = examples.x1.shape
+        series = arcsine(examples.r)
+        self.examples, self.powers = examples, series.powers
+        self.coefficients = series.coefficients / (2 * math.pi)
+        self.shared = network.kind == "convolution" and network.shared_output
+        self.keeps_quadratic = n <= MOST_QUADRATIC if quadratic is None else quadratic
+        self.n, self.d = n, d
+        x1 = examples.x1
+        self._squared_norm = x1.square().sum(dim=1)
+        norm = self._squared_norm.sqrt()
+        self._inverse_norm = torch.where(norm > 0, 1 / norm.clamp(min=1e-300), 0.0)
+        self._one_hot = torch.nn.functional.one_hot(examples.b.long() + 1, 3).to(x1.dtype)
+        self._to_q = self._one_hot * examples.amplitude[:, None]  # (N, 3)
+        v = directions(examples.r, d)
+        self._v = v
+        length = v.norm(dim=1)
+        self._v_inverse_norm = 1 / length
+        self._dot = v @ v.T
+        log_cos = _log_cosines(examples.r)
+        self._q_series = self._dot[:, :, None] * torch.exp(log_cos[:, :, None] * self.powers)
+        if self.keeps_quadratic:
+            self.gram = x1 @ x1.T
+            self._quadratic = (
+                self.gram.square() * self._inverse_norm[:, None] * self._inverse_norm
+            ) * self.coefficients[0]
+        else:
+            self._quadratic = torch.diag(self._squared_norm * self.coefficients[0])
+        if self.shared:
+            across = x1 @ v.T
+            self._cross = (
+                across.square() * self._inverse_norm[:, None] * self._v_inverse_norm
+            ) * self.coefficients[0]  # (N, 3)
+            self._across = across
+
+    def empty(self) -> LimitState:
+        """Return the state before training: f = 0."""
+        k = len(self.powers)
+        sizes = ((self.d,), (3,), (self.n,), (self.n, k - 1), (3, k))
+        return LimitState(*(torch.zeros(size, dtype=torch.float64) for size in sizes))
+
+    def carry(self, state: LimitState, step: Transition) -> LimitState:
+        """Let a state, in place, pass a transition to which no gradient adds."""
+        state.linear.mul_(step.gain)
+        state.linear_q.mul_(step.gain)
+        state.quadratic.mul_(step.decay[0])
+        state.self_.mul_(step.decay[1:])
+        state.q.mul_(step.decay)
+        return state
+
+    def add(self, state: LimitState, a: Tensor, step: Transition) -> LimitState:
+        """Add, in place, what a transition's gradient leaves.
+
+        Args:
+            state: As :meth:`carry` leaves it.
+            a: (N,), −∂ℓ_i/∂f_i divided by N.
+            step: The transition.
+        """
+        by_direction = self._to_q.T @ a
+        state.linear.addmv_(self.examples.x1.T, a, alpha=step.linear_weight)
+        state.linear_q.add_(by_direction, alpha=step.linear_weight)
+        state.quadratic.addcmul_(a, step.weight[0])
+        state.self_.addr_(a, step.weight[1:])
+        state.q.addr_(by_direction, step.weight)
+        return state
+
+    def outputs(self, state: LimitState, gate: float = 1.0) -> Tensor:
+        """Return f on the training set, (N,).
+
+        Args:
+            state: The state.
+            gate: τ/√(τ² + σ²) where the forward pass has noise before its activations.
+        """
+        f = self.on_p(state, gate)
+        return f.addmv_(self._to_q, self.on_q(state, gate))
+
+    def on_p(self, state: LimitState, gate: float = 1.0) -> Tensor:
+        """Return N_W on the training set's first halves, (N,)."""
+        f = (self.examples.x1 @ self._linear(state)) / 4
+        if self.keeps_quadratic:
+            f.addmv_(self._quadratic, state.quadratic, alpha=gate)
+        else:
+            f.addcmul_(self._quadratic.diagonal(), state.quadratic, value=gate)
+        seen = self.coefficients[1:] * gate ** self.powers[1:]
+        f.addcmul_(self._squared_norm, state.self_ @ seen)
+        if self.shared:
+            f.addmv_(self._cross, state.q[:, 0], alpha=gate)
+        return f
+
+    def on_q(self, state: LimitState, gate: float = 1.0) -> Tensor:
+        """Return g_b, f on the three directions z + bζ, b = −1, 0, 1: (3,)."""
+        seen = self.coefficients * gate**self.powers
+        g = torch.einsum("bck,ck,k->b", self._q_series, state.q, seen)
+        if self.shared:
+            g = g + self._v @ self._linear(state) / 4
+            return g.addmv_(self._cross.T, state.quadratic, alpha=gate)
+        return g + self._dot @ state.linear_q / 4
+
+    def _linear(self, state: LimitState) -> Tensor:
+        return state.linear + self._v.T @ state.linear_q if self.shared else state.linear
+
+    def one_step(self, step: Transition, gate: float = 1.0) -> Tensor:
+        """Return K_h, (N, N): what a residual during a transition adds to f after it."""
+        seen = self.coefficients * step.weight * gate**self.powers
+        first = float(step.weight[0]) * gate
+        gram = self.gram if self.keeps_quadratic else self.examples.x1 @ self.examples.x1.T
+        kernel = gram * (step.linear_weight / 4)
+        if self.keeps_quadratic:
+            kernel.add_(self._quadratic, alpha=first)
+            kernel.diagonal().addcmul_(self._squared_norm, seen[1:].sum())
+        else:
+            kernel.diagonal().addcmul_(self._squared_norm, seen.sum())
+        between = self._dot * (step.linear_weight / 4) + self._q_series @ seen
+        kernel.addmm_(self._to_q @ between, self._to_q.T)
+        if self.shared:
+            mixed = self._across * (step.linear_weight / 4) + self._cross * first
+            half = mixed @ self._to_q.T
+            kernel += half + half.T
+        return kernel
+
+    def linear_and_form(self, state: LimitState) -> tuple[Tensor, Tensor]:
+        """Return w, (d,), and A, (d, d): on new P patterns N_W(x) = ⟨w, x⟩/4 + xᵀAx/‖x‖."""
+        x1, first = self.examples.x1, self.coefficients[0]
+        form = x1.T @ (x1 * (first * state.quadratic * self._inverse_norm)[:, None])
+        if not self.keeps_quadratic:
+            form.zero_()
+        if self.shared:
+            form += self._v.T @ (self._v * (first * state.q[:, 0] * self._v_inverse_norm)[:, None])
+        return self._linear(state), form
+
+    def dropped(self, state: LimitState) -> float:
+        """Return the root mean square over examples of what powers 1 and 3 left out add to f.
+
+        Power 3 between different P patterns is always left out, power 1 where it is not kept.
+        Higher powers are smaller by 1/d each.
+        """
+        x1, total = self.examples.x1, torch.zeros(self.n, dtype=torch.float64)
+        direction = x1 * self._inverse_norm[:, None]
+        for rows in torch.arange(self.n).split(1024):
+            cos = direction[rows] @ direction.T
+            cos[torch.arange(len(rows)), rows] = 0
+            scale = self._squared_norm.sqrt()
+            third = (cos**4 * scale) @ (state.self_[:, 0] * self.coefficients[1])
+            total[rows] = scale[rows] * third
+            if not self.keeps_quadratic:
+                first = (cos**2 * scale) @ (state.quadratic * self.coefficients[0])
+                total[rows] += scale[rows] * first
+        return float(total.square().mean().sqrt())
+
+
+class Probe:
+    """The limit's outputs on other P patterns, in float32.
+
+    Args:
+        kernel: The kernel of the training set.
+        x1: (n, d), the patterns.
+    """
+
+    def __init__(self, kernel: Kernel, x1: Tensor) -> None:
+        self._kernel, self._x1 = kernel, x1.float()
+        norm = self._x1.norm(dim=1)
+        train = (kernel.examples.x1 * kernel._inverse_norm.sqrt()[:, None]).float()
+        self._squared = None
+        if kernel.keeps_quadratic:  # ⟨x_i, x⟩²/(‖x_i‖·‖x‖), once for all measurements
+            squared = self._x1 @ train.T
+            self._squared = squared.square_().div_(norm[:, None])
+        v = kernel._v.float() * kernel._v_inverse_norm.sqrt().float()[:, None]
+        self._across = (self._x1 @ v.T).square() / norm[:, None] if kernel.shared else None
+
+    def outputs(self, state: LimitState) -> Tensor:
+        """Return N_W on the patterns, (n,)."""
+        kernel = self._kernel
+        f = self._x1 @ (kernel._linear(state) / 4).float()
+        first = float(kernel.coefficients[0])
+        if self._squared is not None:
+            f += self._squared @ (first * state.quadratic).float()
+        if self._across is not None:
+            f += self._across @ (first * state.q[:, 0]).float()
+        return f
+
+
+def _log_cosines(r: float) -> Tensor:
+    """Return ln cos∠(z + bζ, z + b′ζ), (3, 3), exact for small r."""
+    near, far = -0.5 * math.log1p(r**2), math.log1p(-(r**2)) - math.log1p(r**2)
+    if r == 1:
+        far = -math.inf
+    return torch.tensor([[0, near, far], [near, 0, near], [far, near, 0]], dtype=torch.float64)

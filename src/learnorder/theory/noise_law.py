@@ -1,0 +1,134 @@
+"""The law of the weights' noise, and what one step, or many at once, do to the limit's state."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from learnorder.theory.config import AlgorithmConfig
+
+_RELAXATION_PER_PIECE = 0.01
+_MOST_PIECES = 256
+
+
+@dataclass(frozen=True)
+class Transition:
+    """What n gradient steps with an unchanged residual do, for each power e of the kernel.
+
+    Attributes:
+        gain: G = (1 − ηλ)^n, by which the linear state shrinks.
+        decay: (K,), G·ρ^e, ρ the correlation of the weights' noise across the steps.
+        linear_weight: What the residual adds to the linear state.
+        weight: (K,), what it adds to the state of each power.
+        variance: τ² after the steps.
+    """
+
+    gain: float
+    decay: Tensor
+    linear_weight: float
+    weight: Tensor
+    variance: float
+
+
+class NoiseLaw:
+    """The weights' noise Ũ ← (1 − ηλ)Ũ − ηξ, in units of τ0 (paper, section 3).
+
+    τξ is fixed by stationarity at η1: η1²τξ² = (1 − (1 − η1λ)²)τ0².
+
+    Args:
+        algorithm: η1 and λ.
+
+    Attributes:
+        xi_variance: τξ²/τ0².
+    """
+
+    def __init__(self, algorithm: AlgorithmConfig) -> None:
+        self._weight_decay = algorithm.weight_decay
+        shrink = algorithm.eta1 * algorithm.weight_decay
+        self.xi_variance = shrink * (2 - shrink) / algorithm.eta1**2
+
+    def stationary(self, eta: float) -> float:
+        """Return the variance that the noise settles at under the learning rate η: about η/η1."""
+        shrink = eta * self._weight_decay
+        return eta**2 * self.xi_variance / (shrink * (2 - shrink)) if shrink else 1.0
+
+    def variance(self, before: float, eta: float, n: float) -> float:
+        """Return τ² after n steps: τ∞² + (1 − ηλ)^2n·(τ² − τ∞²)."""
+        limit = self.stationary(eta)
+        return limit + math.exp(2 * n * math.log1p(-eta * self._weight_decay)) * (before - limit)
+
+    def transition(
+        self, powers: Tensor, variance: float, eta: float, n: float, sigma: float = 0.0
+    ) -> Transition:
+        """Return the effect of n steps at η with an unchanged residual.
+
+        With h the correlation of the noise across one step, one step takes the state R of power e
+        to h^e·[(1 − ηλ)R + η·a]. For n steps that is a geometric sum,
+        q^n·R + η·h^e·(1 − q^n)/(1 − q)·a with q = (1 − ηλ)·h^e, and it holds for n that are no
+        whole numbers too. It is exact while h is constant, as it is at stationarity. Where the
+        variance relaxes, n is cut into pieces of nearly constant h.
+
+        Args:
+            powers: (K,), the powers e.
+            variance: τ² before the steps, in units of τ0².
+            eta: The learning rate.
+            n: Number of steps.
+            sigma: Level σ/τ0 of noise before the activations while these steps are taken.
+        """
+        log_gain = math.log1p(-eta * self._weight_decay)
+        relaxing = abs(self.stationary(eta) / variance - 1) > 1e-12
+        pieces = 1
+        if relaxing and n > 1:
+            wanted = math.ceil(-log_gain * n / _RELAXATION_PER_PIECE)
+            pieces = max(1, min(wanted, _MOST_PIECES))
+        log_decay, weight, linear_weight = torch.zeros_like(powers), torch.zeros_like(powers), 0.0
+        steps = n / pieces
+        for _ in range(pieces):
+            after = self.variance(variance, eta, steps)
+            log_h = self._log_correlation(variance, eta, steps) / steps
+            log_q = log_gain + powers * log_h
+            carried = torch.exp(steps * log_q)
+            # the mean over a piece; over a single step, the gate at its start
+            log_gate = math.log(gate(variance, sigma))
+            if steps > 1:
+                log_gate = (log_gate + math.log(gate(after, sigma))) / 2
+            seen = powers * (log_h + log_gate)
+            added = eta * torch.exp(seen) * _ratio(log_q, steps)
+            weight = carried * weight + added
+            log_decay = log_decay + steps * log_q
+            linear_weight = math.exp(steps * log_gain) * linear_weight + eta * float(
+                _ratio(torch.tensor(log_gain, dtype=torch.float64), steps)
+            )
+            variance = after
+        return Transition(
+            gain=math.exp(n * log_gain),
+            decay=log_decay.exp(),
+            linear_weight=linear_weight,
+            weight=weight,
+            variance=variance,
+        )
+
+    def _log_correlation(self, variance: float, eta: float, n: float) -> float:
+        """Return ln ρ across n steps: −½·log1p of the fresh share of the variance over the kept."""
+        kept = math.exp(2 * n * math.log1p(-eta * self._weight_decay))
+        fresh = self.stationary(eta) * -math.expm1(2 * n * math.log1p(-eta * self._weight_decay))
+        return -0.5 * math.log1p(fresh / (kept * variance))
+
+
+def gate(variance: float, sigma: float) -> float:
+    """Return τ/√(τ² + σ²): correlation of a pre-activation with the same one without its noise.
+
+    Args:
+        variance: τ², in units of τ0².
+        sigma: Level σ/τ0 of the noise before the activations.
+    """
+    return 1 / math.sqrt(1 + sigma**2 / variance)
+
+
+def _ratio(log_q: Tensor, n: float) -> Tensor:
+    """Return (1 − q^n)/(1 − q), n where q is 1."""
+    one = torch.expm1(log_q)
+    return torch.where(one == 0, n, torch.expm1(n * log_q) / torch.where(one == 0, 1.0, one))

@@ -1,0 +1,204 @@
+"""One run of the theory, from its configuration to its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from learnorder.seeding import generator
+from learnorder.theory.algorithm import Course, Grid, Moment, Outcome, phases, train
+from learnorder.theory.config import TheoryConfig
+from learnorder.theory.distribution import Examples, draw_examples
+from learnorder.theory.finite import FiniteNetwork, train_seeds
+from learnorder.theory.flow import Flow
+from learnorder.theory.kernel import Kernel, Probe
+from learnorder.theory.measure import (
+    Evaluation,
+    Measured,
+    TheoryRecords,
+    gaussian_error,
+    train_measures,
+)
+from learnorder.theory.recursion import Recursion
+
+
+class LimitSimulation:
+    """A run in the limit of infinite width, by the flow or the recursion.
+
+    Args:
+        config: The run.
+        snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
+
+    Attributes:
+        config: The run.
+        kernel: The kernel on the training set.
+        engine: What trains.
+        records: What was measured so far.
+    """
+
+    def __init__(self, config: TheoryConfig, snapshot: dict[str, Any] | None = None) -> None:
+        self.config = config
+        examples = training_set(config, config.seed)
+        self.kernel = Kernel(examples, config.network, config.solver.quadratic)
+        kind = Flow if config.solver.engine == "flow" else Recursion
+        self.engine = kind(self.kernel, config)
+        self._evaluation = _evaluation(config, config.seed)
+        self._probe = Probe(self.kernel, self._evaluation.x1)
+        self.records = TheoryRecords()
+        self.course = _course(config, examples, self._observe)
+        if snapshot is not None:
+            self.engine.restore(snapshot["engine"])
+            self.course.restore(snapshot["course"])
+            self.records = TheoryRecords({k: list(v) for k, v in snapshot["records"].items()})
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the run ended; None before that."""
+        return self.course.outcome
+
+    @property
+    def point(self) -> tuple[float, float, float]:
+        """η·t, steps, and the training loss."""
+        return self.engine.time, self.engine.steps, self.engine.loss
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Outcome | None:
+        """Train to the end, or until ``stop`` says so after a step; return how it ended."""
+        train(self.engine, self.course, stop)
+        return self.outcome
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that continuing needs, as tensors and plain values."""
+        return {
+            "engine": self.engine.snapshot(),
+            "course": self.course.snapshot(),
+            "records": self.records.columns,
+        }
+
+    def _observe(self, moment: Moment) -> None:
+        state, engine = self.engine.state, self.engine
+        found = train_measures(self.kernel.outputs(state), self.kernel.examples)
+        found |= self._evaluation.measure(self._probe.outputs(state), self.kernel.on_q(state))
+        found["run", "linear_norm"] = (float(state.linear.norm()), 0)
+        found["run", "noise_std"] = (engine.variance**0.5, 0)
+        if moment.grid is None:
+            distribution = self.config.distribution
+            found["p_only", "error_gaussian"] = (
+                gaussian_error(self.kernel, state, distribution),
+                0,
+            )
+            found["run", "dropped"] = (self.kernel.dropped(state), self.kernel.n)
+        _record(self.records, moment, self.course, found)
+
+
+class FiniteSimulation:
+    """Runs of the network itself, several seeds in step with each other.
+
+    Args:
+        config: The run; its seed is taken where no seeds are given.
+        seeds: The seeds.
+        snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
+        device: Where to compute.
+        split: Keep, and record, the signal and noise parts of the weights.
+
+    Attributes:
+        network: The networks.
+        records: What was measured, for each seed.
+        courses: Where each seed is.
+    """
+
+    def __init__(
+        self,
+        config: TheoryConfig,
+        seeds: Sequence[int] | None = None,
+        snapshot: dict[str, Any] | None = None,
+        *,
+        device: str | torch.device = "cpu",
+        split: bool = True,
+    ) -> None:
+        self.config = config
+        self._seeds = [config.seed] if seeds is None else list(seeds)
+        self._examples = [training_set(config, seed) for seed in self._seeds]
+        self.network = FiniteNetwork(config, self._seeds, self._examples, device, split=split)
+        self._evaluation = [_evaluation(config, seed) for seed in self._seeds]
+        self.records = [TheoryRecords() for _ in self._seeds]
+        self.courses = [
+            _course(config, examples, lambda moment, place=place: self._observe(place, moment))
+            for place, examples in enumerate(self._examples)
+        ]
+        if snapshot is not None:
+            self.network.restore(snapshot["network"])
+            for course, there in zip(self.courses, snapshot["courses"], strict=True):
+                course.restore(there)
+            self.records = [
+                TheoryRecords({k: list(v) for k, v in there.items()})
+                for there in snapshot["records"]
+            ]
+
+    @property
+    def outcomes(self) -> list[Outcome | None]:
+        """How each seed's run ended; None before that."""
+        return [course.outcome for course in self.courses]
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> list[Outcome | None]:
+        """Train all seeds to their ends, or until ``stop`` says so after a step."""
+        train_seeds(self.network, self.courses, stop)
+        return self.outcomes
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that continuing needs, as tensors and plain values."""
+        return {
+            "network": self.network.snapshot(),
+            "courses": [course.snapshot() for course in self.courses],
+            "records": [records.columns for records in self.records],
+        }
+
+    def _observe(self, place: int, moment: Moment) -> None:
+        network, examples = self.network, self._examples[place]
+        on_q = network.on_q(place)
+        f = network.on_p(examples.x1, place).double().cpu()
+        f = f + examples.amplitude * on_q[examples.b.long() + 1]
+        found = train_measures(f, examples)
+        found |= self._evaluation[place].measure(
+            network.on_p(self._evaluation[place].x1, place).cpu(), on_q
+        )
+        for name, value in network.norms(place).items():
+            found["run", name] = (value, 0)
+        if network.noise is not None:
+            minus, zero, plus = (
+                self.config.distribution.s * float(g) for g in network.signal_on_q(place)
+            )
+            found["q", "signal_second_difference"] = (minus + plus - 2 * zero, 0)
+        _record(self.records[place], moment, self.courses[place], found)
+
+
+def training_set(config: TheoryConfig, seed: int) -> Examples:
+    """Return the training set of a seed, the same under every algorithm and engine."""
+    distribution = config.distribution
+    return draw_examples(distribution, distribution.N, generator(seed, "train"))
+
+
+def _evaluation(config: TheoryConfig, seed: int) -> Evaluation:
+    return Evaluation(config.distribution, config.measure.test_examples, generator(seed, "test"))
+
+
+def _course(config: TheoryConfig, examples: Examples, observe: Callable[[Moment], None]) -> Course:
+    without_p = float((~examples.has_p).double().mean())
+    measure = config.measure
+    first = config.distribution.d / 1000 if measure.first is None else measure.first
+    return Course(
+        phases(config.algorithm, without_p),
+        Grid(first, measure.per_decade),
+        config.max_time,
+        observe,
+    )
+
+
+def _record(records: TheoryRecords, moment: Moment, course: Course, found: Measured) -> None:
+    phase = course.phase
+    found["run", "learning_rate"] = (phase.learning_rate, 0)
+    found["run", "sigma"] = (phase.sigma, 0)
+    grid = -1 if moment.grid is None else moment.grid
+    for (set_, quantity), (value, n) in found.items():
+        records.add(grid, moment.time, moment.steps, moment.phase, set_, quantity, value, n)
