@@ -24,7 +24,7 @@ from learnorder.theory.simulation import FiniteSimulation, training_set
 from tests.theory_reference import DenseNetwork
 
 DATA = DistributionConfig(d=8, num_train=40, p0=0.2, q0=0.2, r=0.3, s=3.0, w_star=(0.5, 0.3, 1))
-ALGORITHM = AlgorithmConfig("S", eta1=0.5, eta2=0.5, weight_decay=0.02)
+ALGORITHM = AlgorithmConfig(eta1=0.5, eta2=0.5, weight_decay=0.02)
 KINDS = [("separate", True), ("convolution", True), ("convolution", False)]
 
 
@@ -34,7 +34,7 @@ def config_of(kind, shared, **network) -> TheoryConfig:
         DATA,
         NetworkConfig(kind, shared, **{**defaults, **network}),
         ALGORITHM,
-        SolverConfig("finite"),
+        solver=SolverConfig("finite"),
     )
 
 
@@ -123,8 +123,9 @@ def test_signal_and_noise_make_the_weights():
 def test_seeds_side_by_side_are_the_seeds_alone(kind, shared):
     config = dataclasses.replace(
         config_of(kind, shared),
+        arm="L-S",
         algorithm=AlgorithmConfig(
-            "L-S", eta1=0.5, eta2=0.05, weight_decay=0.02, epsilon1=0.35, epsilon2=0.33, max_time=60
+            eta1=0.5, eta2=0.05, weight_decay=0.02, epsilon1=0.35, epsilon2=0.33, max_time=60
         ),
         measure=MeasureConfig(test_examples=100),
     )
@@ -142,9 +143,8 @@ def test_seeds_side_by_side_are_the_seeds_alone(kind, shared):
 def test_continued_from_a_snapshot_it_is_the_same_run():
     config = dataclasses.replace(
         config_of("convolution", True),
-        algorithm=AlgorithmConfig(
-            "S+noise", eta1=0.5, eta2=0.2, weight_decay=0.02, sigma=1.0, max_time=20
-        ),
+        arm="S+noise",
+        algorithm=AlgorithmConfig(eta1=0.5, eta2=0.2, weight_decay=0.02, sigma=1.0, max_time=20),
     )
     whole = FiniteSimulation(config)
     whole.run()
@@ -171,8 +171,8 @@ def limit_difference(m, kind, shared, sigma, seeds=(0, 1), steps=60) -> float:
         d=10, num_train=30, p0=0.2, q0=0.2, r=0.5, s=2.0, w_star=(0.5, 0.3, 1)
     )
     network = NetworkConfig(kind, shared, m, m, tau0=0.1, antithetic=True, precision="float64")
-    algorithm = AlgorithmConfig("S", eta1=2.0, eta2=2.0, weight_decay=0.02)
-    config = TheoryConfig(data, network, algorithm, SolverConfig("recursion"))
+    algorithm = AlgorithmConfig(eta1=2.0, eta2=2.0, weight_decay=0.02)
+    config = TheoryConfig(data, network, algorithm, solver=SolverConfig("recursion"))
     examples = [training_set(config, seed) for seed in seeds]
     finite = FiniteNetwork(config, seeds, examples)
     kernels = [Kernel(e, network) for e in examples]

@@ -34,7 +34,7 @@ from tests.theory_reference import direct_limit
 SMALL = TheoryConfig(
     DistributionConfig(d=30, num_train=60, p0=0.1, q0=0.1, r=0.05, s=8.0, w_star=(0.5, 0.3, 1)),
     algorithm=AlgorithmConfig(
-        "L-S", eta1=0.2, eta2=2e-5, weight_decay=5e-4, epsilon1=0.25, epsilon2=0.2, sigma=10.0
+        eta1=0.2, eta2=2e-5, weight_decay=5e-4, epsilon1=0.25, epsilon2=0.2, sigma=10.0
     ),
     solver=SolverConfig("recursion"),
     measure=MeasureConfig(test_examples=500, per_decade=2),
@@ -45,6 +45,8 @@ SMALL = TheoryConfig(
 def changed(config: TheoryConfig, **sections) -> TheoryConfig:
     parts = {
         name: dataclasses.replace(getattr(config, name), **fields)
+        if isinstance(fields, dict)
+        else fields
         for name, fields in sections.items()
     }
     return dataclasses.replace(config, **parts)
@@ -63,7 +65,7 @@ def test_the_short_series_is_arcsine(smallest):
 
 @pytest.mark.parametrize("sigma", [0.0, 2.0])
 def test_many_steps_at_once_are_the_steps_one_by_one(sigma):
-    law = NoiseLaw(AlgorithmConfig(eta1=0.1, eta2=0.01, weight_decay=0.05))
+    law = NoiseLaw(0.1, 0.05)
     powers = torch.tensor([1.0, 3.0, 31.0, 1001.0], dtype=torch.float64)
     for eta, tolerance in ((0.1, 1e-12), (0.01, 5e-3)):  # stationary, and relaxing from η1's noise
         variance, state = 1.0, torch.zeros_like(powers)
@@ -80,8 +82,7 @@ def test_many_steps_at_once_are_the_steps_one_by_one(sigma):
 
 
 def test_noise_is_stationary_at_the_large_learning_rate():
-    algorithm = AlgorithmConfig(eta1=0.1, eta2=1e-3, weight_decay=0.05)
-    law = NoiseLaw(algorithm)
+    law = NoiseLaw(0.1, 0.05)
     shrunk = (1 - 0.1 * 0.05) ** 2
     assert shrunk + 0.1**2 * law.xi_variance == pytest.approx(1, rel=1e-12)
     assert law.stationary(0.1) == pytest.approx(1, rel=1e-12)
@@ -154,7 +155,7 @@ def whole_run(config: TheoryConfig, kind, seed=0):
         on_q = config.distribution.s * kernel.on_q(engine.state)
         seen[key] = (torch.cat([probe.outputs(engine.state).double(), on_q]), moment.time)
 
-    plan = phases(config.algorithm, float((~examples.has_p).double().mean()))
+    plan = phases(config, float((~examples.has_p).double().mean()))
     course = Course(plan, Grid(1.0, 3), config.max_time, observe)
     assert train(engine, course)
     return seen, course.outcome, engine
@@ -164,7 +165,7 @@ def whole_run(config: TheoryConfig, kind, seed=0):
 @pytest.mark.parametrize("name", ["L-S", "S", "S+noise"])
 def test_the_flow_is_the_recursion(name, kind):
     """Outputs on test points and s·g agree along the whole run, across the anneal."""
-    config = changed(SMALL, algorithm={"name": name}, network={"kind": kind})
+    config = changed(SMALL, arm=name, network={"kind": kind})
     fine = changed(config, solver={"macro_step": 0.02 if name != "L-S" else 0.1})
     by_steps, outcome, _ = whole_run(fine, Recursion)
     by_flow, other, engine = whole_run(changed(config, solver={"tolerance": 1e-3}), Flow)
@@ -182,7 +183,7 @@ def test_the_flow_is_the_recursion(name, kind):
 
 @pytest.mark.parametrize("name", ["L-S", "S"])
 def test_the_error_falls_with_the_tolerance(name):
-    config = changed(SMALL, algorithm={"name": name})
+    config = changed(SMALL, arm=name)
     exact, _, _ = whole_run(changed(config, solver={"tolerance": 1e-5}), Flow)
     errors = []
     for tolerance in (8e-3, 4e-3, 2e-3, 1e-3):
@@ -205,13 +206,13 @@ def test_the_flow_meets_the_thresholds():
     ends = [
         v for grid, set_, quantity, v in rows if (grid, set_, quantity) == (-1, "train", "loss")
     ]
-    plan = phases(config.algorithm, float((~simulation.kernel.examples.has_p).double().mean()))
+    plan = phases(config, float((~simulation.kernel.examples.has_p).double().mean()))
     for loss, phase in zip(ends, plan, strict=True):
         assert loss == pytest.approx(phase.threshold, rel=3e-4)
 
 
 def test_macro_steps_are_checked_by_halving():
-    config = changed(SMALL, algorithm={"name": "S"})
+    config = changed(SMALL, arm="S")
     values = []
     for length in (0.2, 0.1, 0.05):
         seen, _, _ = whole_run(changed(config, solver={"macro_step": length}), Recursion)
@@ -221,7 +222,7 @@ def test_macro_steps_are_checked_by_halving():
 
 
 def test_a_macro_step_of_one_step_is_a_step():
-    config = changed(SMALL, algorithm={"name": "S", "eta2": 0.05})
+    config = changed(SMALL, arm="S", algorithm={"eta2": 0.05})
     one, _, a = whole_run(changed(config, solver={"macro_step": 0.05}), Recursion)
     other, _, b = whole_run(changed(config, solver={"macro_step": 1e-6}), Recursion)
     assert a.steps == b.steps
@@ -230,7 +231,7 @@ def test_a_macro_step_of_one_step_is_a_step():
 
 @pytest.mark.parametrize("engine", ["flow", "recursion"])
 def test_continued_from_a_snapshot_it_is_the_same_run(engine):
-    config = changed(SMALL, solver={"engine": engine}, algorithm={"name": "S+noise"})
+    config = changed(SMALL, solver={"engine": engine}, arm="S+noise")
     whole = LimitSimulation(config)
     outcome = whole.run()
     part, calls = LimitSimulation(config), iter(range(10**9))
@@ -286,7 +287,7 @@ def test_the_gaussian_error_is_the_samples():
 
 def test_order_without_noise_or_weight_decay():
     """λ = 0 means no noise: the fixed kernel of the initial weights."""
-    config = changed(SMALL, algorithm={"weight_decay": 0.0, "name": "S"}, solver={"engine": "flow"})
+    config = changed(SMALL, arm="S", algorithm={"weight_decay": 0.0}, solver={"engine": "flow"})
     simulation = LimitSimulation(config)
     outcome = simulation.run()
     assert outcome is not None

@@ -2,7 +2,7 @@
 
 from learnorder.theory.algorithm import Course, Grid, Moment, Outcome, Phase, phases, train
 from learnorder.theory.config import (
-    ALGORITHMS,
+    THEORY_ARMS,
     AlgorithmConfig,
     DistributionConfig,
     MeasureConfig,
@@ -11,11 +11,10 @@ from learnorder.theory.config import (
     TheoryConfig,
     paper_scaling,
     stability_limit,
-    with_algorithm,
 )
 
 __all__ = [
-    "ALGORITHMS",
+    "THEORY_ARMS",
     "AlgorithmConfig",
     "Course",
     "DistributionConfig",
@@ -31,5 +30,4 @@ __all__ = [
     "phases",
     "stability_limit",
     "train",
-    "with_algorithm",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from learnorder.theory.config import AlgorithmConfig
+from learnorder.theory.config import TheoryConfig
 
 _DIVERGED = 10.0
 """A loss this many times the one at the start has diverged."""
@@ -28,23 +28,23 @@ class Phase:
     threshold: float
 
 
-def phases(algorithm: AlgorithmConfig, q: float) -> list[Phase]:
-    """Return an algorithm's phases (paper, section 3).
+def phases(config: TheoryConfig, q: float) -> list[Phase]:
+    """Return the phases of a run (paper, section 3).
 
     Args:
-        algorithm: Which, with its parameters.
+        config: The run.
         q: Share of the training examples that have no x1.
 
-    >>> [p.learning_rate for p in phases(AlgorithmConfig("L-S", eta1=1e-3, eta2=1e-6), q=0.1)]
-    [0.001, 1e-06]
+    >>> [phase.threshold for phase in phases(TheoryConfig(arm="L-S"), q=0.0)]
+    [0.12, 0.05]
     """
-    early = algorithm.epsilon1 + q * math.log(2)
-    last = Phase(algorithm.eta2, 0.0, algorithm.epsilon2)
-    match algorithm.name:
+    early = config.algorithm.epsilon1 + q * math.log(2)
+    last = Phase(config.eta2, 0.0, config.algorithm.epsilon2)
+    match config.arm:
         case "L-S":
-            return [Phase(algorithm.eta1, 0.0, early), last]
+            return [Phase(config.eta1, 0.0, early), last]
         case "S+noise":
-            return [Phase(algorithm.eta2, algorithm.sigma, early), last]
+            return [Phase(config.eta2, config.algorithm.sigma, early), last]
         case "S":
             return [last]
 

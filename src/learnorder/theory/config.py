@@ -5,7 +5,6 @@ Nothing here imports torch.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from typing import Any, Literal
 from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError
 
-ALGORITHMS: dict[str, str] = {
-    "L-S": "large LR + anneal (L-S)",
-    "S": "small LR (S)",
-    "S+noise": "small LR + noise",
+THEORY_ARMS: dict[str, str] = {
+    "L-S": "L-S: large LR + anneal",
+    "S": "S: small LR",
+    "S+noise": "S + noise",
 }
-"""The three algorithms, with words for each."""
+"""The algorithms that are compared, with words for each."""
 
-AlgorithmName = Literal["L-S", "S", "S+noise"]
+TheoryArm = Literal["L-S", "S", "S+noise"]
 Engine = Literal["flow", "recursion", "finite"]
 
 
@@ -43,7 +42,7 @@ class DistributionConfig:
     """N, the number of training examples; null takes d/κ²."""
     kappa: float | None = None
     """κ = √(d/N); null takes it from num_train, or 1 where both are null."""
-    p0: float | None = None
+    p0: float | None = 0.06
     """Probability of a P pattern alone; null takes κ²/2, the paper's."""
     q0: float = 0.1
     """Probability of a Q pattern alone."""
@@ -51,7 +50,7 @@ class DistributionConfig:
     """Margin γ0 of the P patterns; null takes 1/√d, the paper's."""
     r: float = 1e-4
     """Length of ζ: the three directions of Q lie at an angle of r to each other."""
-    s: float = 300.0
+    s: float = 1000.0
     """Scale of x2 (paper: 1)."""
     w_star: tuple[float, float, float] = (0.0, 0.0, 1.0)
     """Direction of w*: its components along z, along ζ and along a third direction orthogonal to
@@ -180,12 +179,10 @@ class AlgorithmConfig:
     with noise before the activations until the loss is below ε1 + q·log 2.
     """
 
-    name: AlgorithmName = "L-S"
-    """L-S, S or S+noise."""
-    eta1: float = 4e-4
-    """The large learning rate η1."""
-    eta2: float = 1e-12
-    """The small learning rate η2."""
+    eta1: float | None = None
+    """The large learning rate η1; null takes 5/6 of the stability limit 48/(s²(1 − p0))."""
+    eta2: float | None = None
+    """The small learning rate η2; null takes η1·10⁻¹²."""
     weight_decay: float = 5e-5
     """λ, the L2 coefficient: the loss has (λ/2)‖U‖²."""
     epsilon1: float = 0.12
@@ -201,22 +198,15 @@ class AlgorithmConfig:
 
     def __post_init__(self) -> None:
         for name in ("eta1", "eta2", "epsilon1", "epsilon2"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"algorithm.{name}", getattr(self, name), "Give a value > 0.")
-        if self.eta2 > self.eta1:
-            raise ConfigError(
-                "algorithm.eta2", self.eta2, f"η2 must not exceed η1, which is {self.eta1:g}."
-            )
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigError(f"algorithm.{name}", value, "Give a value > 0.")
         if self.epsilon2 >= math.log(2):
             raise ConfigError(
                 "algorithm.epsilon2", self.epsilon2, "The loss begins at log 2 ≈ 0.693; give less."
             )
-        if not 0 <= self.weight_decay * self.eta1 < 1:
-            raise ConfigError(
-                "algorithm.weight_decay",
-                self.weight_decay,
-                f"η1·λ must lie in [0, 1): with η1 = {self.eta1:g}, λ < {1 / self.eta1:g}.",
-            )
+        if not 0 <= self.weight_decay < math.inf:
+            raise ConfigError("algorithm.weight_decay", self.weight_decay, "Give λ ≥ 0.")
         if not self.sigma >= 0:
             raise ConfigError("algorithm.sigma", self.sigma, "Give a level ≥ 0.")
         if self.max_time is not None and not self.max_time > 0:
@@ -274,7 +264,9 @@ class TheoryConfig:
     network: NetworkConfig = NetworkConfig()
     """The network."""
     algorithm: AlgorithmConfig = AlgorithmConfig()
-    """The training algorithm."""
+    """The parameters of the three algorithms."""
+    arm: TheoryArm = "L-S"
+    """Which of them: L-S, S or S+noise."""
     solver: SolverConfig = SolverConfig()
     """How it is computed."""
     measure: MeasureConfig = MeasureConfig()
@@ -284,14 +276,26 @@ class TheoryConfig:
 
     def __post_init__(self) -> None:
         bound = stability_limit(self.distribution)
-        for name in ("eta1", "eta2"):
-            eta = getattr(self.algorithm, name)
-            if eta >= bound:
-                raise ConfigError(
-                    f"algorithm.{name}",
-                    eta,
-                    f"Gradient descent is unstable from η = 48/(s²(1 − p0)) = {bound:.4g} on.",
-                )
+        if math.isinf(bound) and self.algorithm.eta1 is None:
+            raise ConfigError(
+                "algorithm.eta1", None, "Without Q patterns nothing bounds it; give η1."
+            )
+        if self.eta1 >= bound:
+            raise ConfigError(
+                "algorithm.eta1",
+                self.eta1,
+                f"Gradient descent is unstable from η = 48/(s²(1 − p0)) = {bound:.4g} on.",
+            )
+        if self.eta2 > self.eta1:
+            raise ConfigError(
+                "algorithm.eta2", self.eta2, f"η2 must not exceed η1, which is {self.eta1:g}."
+            )
+        if self.algorithm.weight_decay * self.eta1 >= 1:
+            raise ConfigError(
+                "algorithm.weight_decay",
+                self.algorithm.weight_decay,
+                f"η1·λ must be below 1: with η1 = {self.eta1:g}, λ < {1 / self.eta1:g}.",
+            )
         step = self.solver.macro_step
         if step is not None and step >= bound:
             raise ConfigError(
@@ -299,6 +303,17 @@ class TheoryConfig:
                 step,
                 f"A step is unstable from 48/(s²(1 − p0)) = {bound:.4g} on.",
             )
+
+    @property
+    def eta1(self) -> float:
+        """η1, 5/6 of the stability limit unless given."""
+        given = self.algorithm.eta1
+        return stability_limit(self.distribution) * 5 / 6 if given is None else given
+
+    @property
+    def eta2(self) -> float:
+        """η2, η1·10⁻¹² unless given."""
+        return 1e-12 * self.eta1 if self.algorithm.eta2 is None else self.algorithm.eta2
 
     @property
     def max_time(self) -> float:
@@ -344,11 +359,6 @@ def paper_scaling(d: int, kappa: float, q0: float = 0.1) -> TheoryConfig:
         q0: Probability of a Q pattern alone; a constant in the paper.
     """
     return TheoryConfig(
-        DistributionConfig(d=d, kappa=kappa, q0=q0, r=d**-0.75, s=1.0),
-        algorithm=AlgorithmConfig(eta1=0.5, eta2=0.5e-6, weight_decay=d**-1.25),
+        DistributionConfig(d=d, kappa=kappa, p0=None, q0=q0, r=d**-0.75, s=1.0),
+        algorithm=AlgorithmConfig(weight_decay=d**-1.25),
     )
-
-
-def with_algorithm(config: TheoryConfig, name: AlgorithmName) -> TheoryConfig:
-    """Return the same run under another algorithm."""
-    return dataclasses.replace(config, algorithm=dataclasses.replace(config.algorithm, name=name))

@@ -75,7 +75,9 @@ class FiniteNetwork:
         self._dtype = getattr(torch, network.precision)
         self._convolution = network.kind == "convolution"
         self._tau0 = network.tau0
-        self._tau_xi = network.tau0 * NoiseLaw(config.algorithm).xi_variance ** 0.5
+        self._tau_xi = (
+            network.tau0 * NoiseLaw(config.eta1, config.algorithm.weight_decay).xi_variance ** 0.5
+        )
         self._load(examples)
         draw = [generator(s, "weights", device=self._device) for s in self._seeds]
         self._copies = len(network.output_signs)

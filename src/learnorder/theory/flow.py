@@ -53,7 +53,7 @@ class Flow:
     """
 
     def __init__(self, kernel: Kernel, config: TheoryConfig) -> None:
-        self.kernel, self._law = kernel, NoiseLaw(config.algorithm)
+        self.kernel, self._law = kernel, NoiseLaw(config.eta1, config.algorithm.weight_decay)
         self._tolerance = config.solver.tolerance
         self._y, self._amplitude = kernel.examples.y, kernel.examples.amplitude
         self.time = self.steps = 0.0

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learnorder.theory.config import AlgorithmConfig
-
 _RELAXATION_PER_PIECE = 0.01
 _MOST_PIECES = 256
 
@@ -39,16 +37,17 @@ class NoiseLaw:
     τξ is fixed by stationarity at η1: η1²τξ² = (1 − (1 − η1λ)²)τ0².
 
     Args:
-        algorithm: η1 and λ.
+        eta1: The learning rate at which the noise is stationary.
+        weight_decay: λ.
 
     Attributes:
         xi_variance: τξ²/τ0².
     """
 
-    def __init__(self, algorithm: AlgorithmConfig) -> None:
-        self._weight_decay = algorithm.weight_decay
-        shrink = algorithm.eta1 * algorithm.weight_decay
-        self.xi_variance = shrink * (2 - shrink) / algorithm.eta1**2
+    def __init__(self, eta1: float, weight_decay: float) -> None:
+        self._weight_decay = weight_decay
+        shrink = eta1 * weight_decay
+        self.xi_variance = shrink * (2 - shrink) / eta1**2
 
     def stationary(self, eta: float) -> float:
         """Return the variance that the noise settles at under the learning rate η: about η/η1."""

@@ -33,8 +33,8 @@ class Recursion:
         self.kernel, self.state = kernel, kernel.empty()
         self.time = self.steps = 0.0
         self.variance = 1.0
-        self._law = NoiseLaw(config.algorithm)
-        self._macro_step = config.solver.macro_step or config.algorithm.eta1
+        self._law = NoiseLaw(config.eta1, config.algorithm.weight_decay)
+        self._macro_step = config.solver.macro_step or config.eta1
         self._known: tuple[tuple[float, ...], Transition] | None = None
         self._measure(sigma=0.0)
 

@@ -188,7 +188,7 @@ def _course(config: TheoryConfig, examples: Examples, observe: Callable[[Moment]
     measure = config.measure
     first = config.distribution.d / 1000 if measure.first is None else measure.first
     return Course(
-        phases(config.algorithm, without_p),
+        phases(config, without_p),
         Grid(first, measure.per_decade),
         config.max_time,
         observe,
