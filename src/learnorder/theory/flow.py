@@ -11,12 +11,12 @@ from torch import Tensor
 
 from learnorder.theory.algorithm import Phase
 from learnorder.theory.config import TheoryConfig
-from learnorder.theory.kernel import Kernel, LimitState
+from learnorder.theory.kernel import Kernel, LimitState, StepKernel
 from learnorder.theory.noise_law import NoiseLaw, gate
 from learnorder.theory.recursion import loss_and_residual
 
 _MOST_ITERATIONS = 30
-_REFACTOR_AT = 0.2
+_REFACTOR_AT = 0.35
 """Contraction of the Newton iteration above which its matrix is computed anew."""
 _AT_THRESHOLD = 1e-4
 """How near, relatively, a phase's last step comes to its loss threshold."""
@@ -60,6 +60,7 @@ class Flow:
         self.accepted = self.rejected = 0
         stiffest = config.distribution.s**2 / 24 + 0.25
         self._step = 0.01 * math.sqrt(self._tolerance / 2e-3) / stiffest
+        self._newton, self._phase = self._fresh_newton(), None
         empty = kernel.empty()
         self._point = _Point(empty, 1.0, kernel.outputs(empty))
         self.loss, _ = loss_and_residual(self._point.f, self._y)
@@ -76,7 +77,14 @@ class Flow:
 
     def begin(self, phase: Phase) -> None:
         """Enter a phase: outputs and loss are with its noise from now on."""
+        if self._phase not in (None, phase):
+            self._newton = self._fresh_newton()
+        self._phase = phase
         self._stand(self._point, phase)
+
+    def _fresh_newton(self) -> tuple[_Newton, _Newton]:
+        """Solvers for whole and for half steps: they keep matrices of steps of like length."""
+        return _Newton(self._tolerance), _Newton(self._tolerance)
 
     def _stand(self, point: _Point, phase: Phase) -> None:
         """Be at a point, with f and loss as its state gives them."""
@@ -110,13 +118,16 @@ class Flow:
     def snapshot(self) -> dict[str, Any]:
         """Return all that continuing needs, as tensors and plain values."""
         counts = [self.time, self.steps, self.variance, self._step, self.accepted, self.rejected]
-        return {**vars(self.state), "point": counts}
+        matrices = [newton.snapshot() for newton in self._newton]
+        return {**vars(self.state), "point": counts, "newton": matrices}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot; :meth:`begin` then brings the loss up to date."""
         self.time, self.steps, variance, self._step, self.accepted, self.rejected = snapshot[
             "point"
         ]
+        for newton, there in zip(self._newton, snapshot["newton"], strict=True):
+            newton.restore(there, self.kernel)
         state = LimitState(**{name: snapshot[name] for name in vars(self.state)})
         self._point = _Point(state, variance, self.kernel.outputs(state))
 
@@ -143,17 +154,20 @@ class Flow:
     def _doubled(self, phase: Phase, h: float) -> tuple[_Point | None, float]:
         """Return the extrapolated result of a step and its error; None where Newton fails."""
         start = self._point
-        whole = self._implicit(start, phase, h)
-        half = whole and self._implicit(start, phase, h / 2, guess=(start.f + whole.f) / 2)
-        twice = half and whole and self._implicit(half, phase, h / 2, guess=whole.f)
-        if whole is None or twice is None:
+        for_whole, for_half = self._newton
+        whole = self._implicit(for_whole, start, phase, h, start.f)
+        if whole is None:
+            return None, math.inf
+        half = self._implicit(for_half, start, phase, h / 2, (start.f + whole.f) / 2)
+        twice = half and self._implicit(for_half, half, phase, h / 2, whole.f)
+        if twice is None:
             return None, math.inf
         state = twice.state.combined(whole.state, 2.0, -1.0)
         f = 2 * twice.f - whole.f
         return _Point(state, twice.variance, f), float((twice.f - whole.f).abs().max())
 
     def _implicit(
-        self, start: _Point, phase: Phase, h: float, guess: Tensor | None = None
+        self, newton: _Newton, start: _Point, phase: Phase, h: float, guess: Tensor
     ) -> _Point | None:
         """Return the end of one implicit step of length h, or None where Newton fails."""
         eta = phase.learning_rate
@@ -163,43 +177,87 @@ class Flow:
         seen = gate(step.variance, phase.sigma)
         state = self.kernel.carry(start.state.clone(), step)
         rest = self.kernel.outputs(state, seen)
-        solved = self._newton(
-            rest, self.kernel.one_step(step, seen), start.f if guess is None else guess
-        )
-        if solved is None:
+        f = newton.solve(rest, self.kernel.one_step(step, seen), self._y, guess)
+        if f is None:
             return None
-        _, a = loss_and_residual(solved, self._y)
-        return _Point(self.kernel.add(state, a, step), step.variance, solved)
+        _, a = loss_and_residual(f, self._y)
+        return _Point(self.kernel.add(state, a, step), step.variance, f)
 
-    def _newton(self, rest: Tensor, kernel: Tensor, f: Tensor) -> Tensor | None:
-        """Solve f = rest + K·a(f) by Newton's method with a matrix that is kept while it serves.
 
-        With D = diag(−∂a/∂f) ≥ 0 the Newton step δ solves (I + K·D)δ = rest + K·a − f, by the
-        Cholesky factor of the symmetric I + D^½·K·D^½.
-        """
-        wanted = 1e-4 * self._tolerance
-        root, factor, before = f, None, math.inf
+class _Newton:
+    """Newton's method for f = rest + K·a(f), with a matrix that is kept, over steps, as it serves.
+
+    With D = diag(−∂a/∂f) ≥ 0, a Newton step δ solves (I + K·D)δ = rest + K·a − f. K is P's part,
+    whose symmetric form I + D^½·K_P·D^½ is factored in float32, plus U·C·Uᵀ of small rank and great
+    stiffness, which the Woodbury identity adds in float64.
+    """
+
+    def __init__(self, tolerance: float) -> None:
+        self._wanted = 1e-3 * tolerance
+        self._factored: tuple[Tensor, StepKernel] | None = None
+
+    def snapshot(self) -> list[Any]:
+        """Return of what the matrix that is kept was made; nothing where there is none."""
+        if self._factored is None:
+            return []
+        curvature, made = self._factored
+        return [curvature, made.linear, made.first, made.diagonal, made.wide, made.core]
+
+    def restore(self, snapshot: list[Any], kernel: Kernel) -> None:
+        """Make the matrix of a snapshot again."""
+        if snapshot:
+            curvature, *parts = snapshot
+            self._factor(StepKernel(kernel, *parts), curvature)
+
+    def solve(self, rest: Tensor, kernel: StepKernel, y: Tensor, f: Tensor) -> Tensor | None:
+        """Return the solution, starting from a guess f; None where there is none to be had."""
+        before = math.inf
+        if self._factored is not None:
+            self._couple(kernel)
         for _ in range(_MOST_ITERATIONS):
-            a, curvature = _residual_and_curvature(f, self._y)
-            missing = torch.addmv(rest - f, kernel, a)
+            share = torch.sigmoid(-y * f)
+            missing = (rest - f).add_(kernel.apply(y * share / len(y)))
             size = float(missing.abs().max())
-            if factor is None or size > _REFACTOR_AT * before:
-                root = curvature.sqrt()
-                matrix = kernel * root[:, None]
-                matrix.mul_(root).diagonal().add_(1)
-                factor, failed = torch.linalg.cholesky_ex(matrix)
-                if failed:
-                    return None
+            stale = self._factored is None or size > _REFACTOR_AT * before
+            if stale and not self._factor(kernel, share * (1 - share) / len(y)):
+                return None
             before = size
-            inner = torch.cholesky_solve((root * missing)[:, None], factor)[:, 0]
-            change = torch.addmv(missing, kernel, root * inner, alpha=-1)
+            change = self._step(missing)
             f = f + change
-            if float(change.abs().max()) < wanted:
+            if float(change.abs().max()) < self._wanted:
                 return f
         return None
 
+    def _factor(self, kernel: StepKernel, curvature: Tensor) -> bool:
+        """Factor the Newton matrix at a curvature D; return whether it could be done."""
+        self._factored, self._root = (curvature, kernel), curvature.sqrt()
+        root = self._root.float()
+        self._p_part = kernel.p_part()
+        matrix = (self._p_part * root[:, None]).mul_(root)
+        matrix.diagonal().add_(1)
+        self._cholesky, failed = torch.linalg.cholesky_ex(matrix)
+        if failed:
+            return False
+        self._couple(kernel)
+        return True
 
-def _residual_and_curvature(f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a = −∂ℓ/∂f / N and −∂a/∂f."""
-    share = torch.sigmoid(-y * f)
-    return y * share / len(y), share * (1 - share) / len(y)
+    def _couple(self, kernel: StepKernel) -> None:
+        """Add the part of small rank, as this step has it."""
+        assert self._factored is not None
+        curvature, _ = self._factored
+        self._wide = self._p_solve(kernel.wide)  # Z = (I + K_P·D)⁻¹·U
+        self._seen = kernel.wide * curvature[:, None]  # D·U
+        inner = kernel.core @ (self._seen.T @ self._wide)
+        inner.diagonal().add_(1)
+        self._small = torch.linalg.solve(inner, kernel.core)  # (C⁻¹ + Uᵀ·D·Z)⁻¹
+
+    def _step(self, missing: Tensor) -> Tensor:
+        """Solve (I + K·D)δ = missing."""
+        change = self._p_solve(missing[:, None])[:, 0]
+        return change.sub_(self._wide @ (self._small @ (self._seen.T @ change)))
+
+    def _p_solve(self, columns: Tensor) -> Tensor:
+        """Solve (I + K_P·D)X = columns, by (I + K·D)⁻¹ = I − K·D^½·(I + D^½·K·D^½)⁻¹·D^½."""
+        root = self._root[:, None]
+        inner = torch.cholesky_solve((root * columns).float(), self._cholesky)
+        return columns - (self._p_part @ (root.float() * inner)).double()

@@ -14,6 +14,7 @@ state of fixed size stands for all steps. ``docs/explanation/limit.md`` derives 
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -102,19 +103,43 @@ class Kernel:
         self._dot = v @ v.T
         log_cos = _log_cosines(examples.r)
         self._q_series = self._dot[:, :, None] * torch.exp(log_cos[:, :, None] * self.powers)
-        if self.keeps_quadratic:
-            self.gram = x1 @ x1.T
-            self._quadratic = (
-                self.gram.square() * self._inverse_norm[:, None] * self._inverse_norm
-            ) * self.coefficients[0]
-        else:
-            self._quadratic = torch.diag(self._squared_norm * self.coefficients[0])
+        self._own = self._squared_norm * self.coefficients[0]
+        self._quadratic = self._squared_cosines() if self.keeps_quadratic else None
         if self.shared:
             across = x1 @ v.T
             self._cross = (
                 across.square() * self._inverse_norm[:, None] * self._v_inverse_norm
             ) * self.coefficients[0]  # (N, 3)
             self._across = across
+
+    def _squared_cosines(self) -> Tensor:
+        """Return ‖x_i‖·‖x_j‖·cos² between P patterns, times the coefficient of power 1."""
+        squared = (self.examples.x1 @ self.examples.x1.T).square_()
+        squared.mul_(self._inverse_norm[:, None]).mul_(self._inverse_norm)
+        return squared.mul_(self.coefficients[0])
+
+    @functools.cached_property
+    def _gram32(self) -> Tensor:
+        x1 = self.examples.x1.float()
+        return x1 @ x1.T
+
+    @functools.cached_property
+    def _quadratic32(self) -> Tensor | None:
+        return None if self._quadratic is None else self._quadratic.float()
+
+    def quadratic_times(self, v: Tensor) -> Tensor:
+        """Return the quadratic part's matrix times a vector, (N,)."""
+        return self._own * v if self._quadratic is None else self._quadratic @ v
+
+    def p_part(self, linear: float, first: float, diagonal: Tensor) -> Tensor:
+        """Return a weighted sum of P's linear and quadratic parts and a diagonal, float32."""
+        matrix = self._gram32 * linear
+        if self._quadratic32 is not None:
+            matrix.add_(self._quadratic32, alpha=first)
+        else:
+            diagonal = diagonal + first * self._own
+        matrix.diagonal().add_(diagonal.float())
+        return matrix
 
     def empty(self) -> LimitState:
         """Return the state before training: f = 0."""
@@ -160,10 +185,7 @@ class Kernel:
     def on_p(self, state: LimitState, gate: float = 1.0) -> Tensor:
         """Return N_W on the training set's first halves, (N,)."""
         f = (self.examples.x1 @ self._linear(state)) / 4
-        if self.keeps_quadratic:
-            f.addmv_(self._quadratic, state.quadratic, alpha=gate)
-        else:
-            f.addcmul_(self._quadratic.diagonal(), state.quadratic, value=gate)
+        f.add_(self.quadratic_times(state.quadratic), alpha=gate)
         seen = self.coefficients[1:] * gate ** self.powers[1:]
         f.addcmul_(self._squared_norm, state.self_ @ seen)
         if self.shared:
@@ -182,24 +204,18 @@ class Kernel:
     def _linear(self, state: LimitState) -> Tensor:
         return state.linear + self._v.T @ state.linear_q if self.shared else state.linear
 
-    def one_step(self, step: Transition, gate: float = 1.0) -> Tensor:
-        """Return K_h, (N, N): what a residual during a transition adds to f after it."""
+    def one_step(self, step: Transition, gate: float = 1.0) -> StepKernel:
+        """Return K_h: what a residual during a transition adds to f after it."""
         seen = self.coefficients * step.weight * gate**self.powers
-        first = float(step.weight[0]) * gate
-        gram = self.gram if self.keeps_quadratic else self.examples.x1 @ self.examples.x1.T
-        kernel = gram * (step.linear_weight / 4)
-        if self.keeps_quadratic:
-            kernel.add_(self._quadratic, alpha=first)
-            kernel.diagonal().addcmul_(self._squared_norm, seen[1:].sum())
-        else:
-            kernel.diagonal().addcmul_(self._squared_norm, seen.sum())
-        between = self._dot * (step.linear_weight / 4) + self._q_series @ seen
-        kernel.addmm_(self._to_q @ between, self._to_q.T)
+        linear, first = step.linear_weight / 4, float(step.weight[0]) * gate
+        between = self._dot * linear + self._q_series @ seen
+        wide, core = self._to_q, between
         if self.shared:
-            mixed = self._across * (step.linear_weight / 4) + self._cross * first
-            half = mixed @ self._to_q.T
-            kernel += half + half.T
-        return kernel
+            wide = torch.cat([self._to_q, self._across * linear + self._cross * first], dim=1)
+            one = torch.eye(3, dtype=torch.float64)
+            core = torch.cat([torch.cat([between, one], 1), torch.cat([one, 0 * one], 1)])
+        diagonal = self._squared_norm * seen[1:].sum()
+        return StepKernel(self, linear, first, diagonal, wide, core)
 
     def linear_and_form(self, state: LimitState) -> tuple[Tensor, Tensor]:
         """Return w, (d,), and A, (d, d): on new P patterns N_W(x) = ⟨w, x⟩/4 + xᵀAx/‖x‖."""
@@ -229,6 +245,39 @@ class Kernel:
                 first = (cos**2 * scale) @ (state.quadratic * self.coefficients[0])
                 total[rows] += scale[rows] * first
         return float(total.square().mean().sqrt())
+
+
+@dataclass(frozen=True)
+class StepKernel:
+    """K_h, what a residual during a step adds to f after it: P's part, and U·C·Uᵀ for Q's.
+
+    Attributes:
+        kernel: The kernel it is of.
+        linear: Weight of the Gram matrix of the P patterns.
+        first: Weight of the quadratic part between them.
+        diagonal: (N,), the powers from 3 on of each P pattern with itself.
+        wide: U, (N, k).
+        core: C, (k, k).
+    """
+
+    kernel: Kernel
+    linear: float
+    first: float
+    diagonal: Tensor
+    wide: Tensor
+    core: Tensor
+
+    def apply(self, a: Tensor) -> Tensor:
+        """Return K_h·a, (N,)."""
+        x1 = self.kernel.examples.x1
+        added = (x1 @ (x1.T @ a)).mul_(self.linear)
+        added.add_(self.kernel.quadratic_times(a), alpha=self.first)
+        added.addcmul_(self.diagonal, a)
+        return added.addmv_(self.wide, self.core @ (self.wide.T @ a))
+
+    def p_part(self) -> Tensor:
+        """Return P's part as a matrix, (N, N), in float32."""
+        return self.kernel.p_part(self.linear, self.first, self.diagonal)
 
 
 class Probe:
