@@ -73,7 +73,7 @@ def test_a_signal_saves_and_the_run_continues_to_the_byte(tiny, tmp_path, number
     whole, broken = (RunFolder.create(tmp_path / name, long) for name in ("whole", "broken"))
     execute(whole)
     process = start(broken)
-    wait_until(lambda: (p := broken.progress()) is not None and p.done > 8)
+    wait_until(lambda: (p := broken.progress()) is not None and p.share > 8 / 240)
     process.send_signal(number)
     _, message = process.communicate(timeout=60)
     assert process.returncode == 128 + number, message

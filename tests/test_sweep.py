@@ -13,6 +13,7 @@ from filelock import FileLock
 from learnorder.config import NoiseConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.recipes.patch import Arm, PatchArms, PatchExperiment
+from learnorder.results import Results
 from learnorder.runs import RunFolder, find_runs
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
@@ -123,8 +124,8 @@ def test_a_grid_may_vary_what_makes_a_base_valid(tiny):
 def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
     config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (8,)}})
     for _ in range(2):
-        results = run_plans({"a": Plan(config, {})}, tmp_path, quiet=True)
-    assert results.folders[0].status == "finished"
+        folders = run_plans({"a": Plan(config, {})}, tmp_path, quiet=True)
+    assert folders[0].status == "finished"
 
 
 def test_a_run_in_use_is_left_alone(tiny, tmp_path):
@@ -166,7 +167,7 @@ def test_a_folder_of_another_configuration_stops_before_any_is_made(tiny, tmp_pa
 def test_a_failed_run_leaves_the_others(tiny, tmp_path):
     folders = [RunFolder.create(tmp_path / n, tiny) for n in ("a", "b")]
     folders[0].file("checkpoint.pt").write_bytes(b"damaged")
-    results = run_plans({n: Plan(tiny, {}) for n in ("a", "b")}, tmp_path, quiet=True)
+    results = Results(run_plans({n: Plan(tiny, {}) for n in ("a", "b")}, tmp_path, quiet=True))
     assert [f.status for f in results.folders] == ["failed", "finished"]
     assert "not a usable checkpoint" in folders[0].manifest["reason"]
     assert list(results.final(results.arms[0], "clean", "accuracy"))  # the one that finished
@@ -177,10 +178,11 @@ def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
     cost = estimate_cost(patch_plans(experiment), tmp_path, workers=2)
     with pytest.raises(ConfigError, match="workers"):
         estimate_cost(patch_plans(experiment), tmp_path, workers=0)
-    assert (cost.runs, cost.steps, cost.cores.workers) == (6, 12, 2)
-    assert 0 < cost.seconds_each < 60
-    assert cost.seconds == pytest.approx(3 * cost.seconds_each, rel=2)
-    assert cost.disk_bytes > 6 * 4 * cost.parameters
+    assert (cost.runs, cost.cores.workers) == (6, 2)
+    assert "12 steps" in str(cost)
+    assert 0 < cost.longest.seconds < 60
+    assert 3 * cost.longest.seconds < cost.seconds < 3 * cost.longest.seconds + 10
+    assert cost.disk_bytes > 6 * cost.longest.disk_bytes
     assert list(tmp_path.iterdir()) == []
 
 

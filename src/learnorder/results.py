@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from learnorder.config import RunConfig
 from learnorder.errors import RunFolderError
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
-from learnorder.runs import RunFolder, find_runs, flatten
+from learnorder.runs import RunFolder, flatten
 from learnorder.statistics import Estimate, estimate, paired_difference
 
 if TYPE_CHECKING:
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 
-class Results:
-    """Records of one or more runs, by arm and seed.
+FolderT = TypeVar("FolderT", bound=RunFolder[Any])
+
+
+class RunSet(Generic[FolderT]):
+    """Runs of one kind, by arm and seed.
 
     An *arm* is the set of runs that differ, in labels and configuration, in nothing but the seed.
-    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
 
     Args:
         folders: The runs; one that is named twice counts once.
@@ -35,7 +37,7 @@ class Results:
         RunFolderError: There are no runs.
     """
 
-    def __init__(self, folders: Iterable[RunFolder]) -> None:
+    def __init__(self, folders: Iterable[FolderT]) -> None:
         self.folders = list({folder.path.resolve(): folder for folder in folders}.values())
         if not self.folders:
             raise RunFolderError(
@@ -47,9 +49,9 @@ class Results:
 
     def __repr__(self) -> str:
         counts = {arm: self.counts(arm) for arm in self.arms}
-        return f"Results({len(self.folders)} runs, {counts})"
+        return f"{type(self).__name__}({len(self.folders)} runs, {counts})"
 
-    def arm_of(self, folder: RunFolder) -> str:
+    def arm_of(self, folder: FolderT) -> str:
         """Return the name of the arm a run belongs to."""
         return self._arms[folder]
 
@@ -58,13 +60,8 @@ class Results:
         folder = next(f for f in self.folders if self.arm_of(f) == arm)
         return _own_labels(folder)
 
-    @classmethod
-    def open(cls, paths: Sequence[Path | str]) -> Results:
-        """Read all runs at or below some paths."""
-        return cls(folder for path in paths for folder in find_runs(path))
-
     def frame(self) -> pd.DataFrame:
-        """Return all records: columns run, arm, seed, status, and those of ``Records``."""
+        """Return all records: columns run, arm, seed, status, and those of the records."""
         import pandas as pd
 
         parts = []
@@ -76,6 +73,26 @@ class Results:
             part.insert(3, "status", self._status[folder])
             parts.append(part)
         return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """The records of finished runs."""
+        return self.frame().query("status == 'finished'")
+
+    def counts(self, arm: str) -> dict[str, int]:
+        """Return how many of an arm's runs have each status."""
+        counts: dict[str, int] = {}
+        for folder in self.folders:
+            if self.arm_of(folder) == arm:
+                counts[self._status[folder]] = counts.get(self._status[folder], 0) + 1
+        return counts
+
+
+class Results(RunSet[RunFolder[RunConfig]]):
+    """Records of one or more runs on images, by arm and seed.
+
+    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
+    """
 
     def figure(self, name: str | None = None) -> go.Figure:
         """Return a figure.
@@ -94,19 +111,6 @@ class Results:
         if name not in FIGURES:
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
         return FIGURES[name](self)
-
-    @cached_property
-    def finished(self) -> pd.DataFrame:
-        """The records of finished runs."""
-        return self.frame().query("status == 'finished'")
-
-    def counts(self, arm: str) -> dict[str, int]:
-        """Return how many of an arm's runs have each status."""
-        counts: dict[str, int] = {}
-        for folder in self.folders:
-            if self.arm_of(folder) == arm:
-                counts[self._status[folder]] = counts.get(self._status[folder], 0) + 1
-        return counts
 
     def series(
         self, arm: str, set_: str, quantity: str, group: str = "all"
@@ -180,7 +184,7 @@ class Results:
         return any(folder.config.patch.planted for folder in self.folders)
 
 
-def label_of(folder: RunFolder) -> str:
+def label_of(folder: RunFolder[Any]) -> str:
     """Return what a run is called within its experiment: its arm and the settings varied."""
     labels = _own_labels(folder)
     arm = labels.pop("arm", "")
@@ -188,11 +192,11 @@ def label_of(folder: RunFolder) -> str:
     return ", ".join(part for part in (arm, settings) if part) or folder.name
 
 
-def _own_labels(folder: RunFolder) -> dict[str, str]:
+def _own_labels(folder: RunFolder[Any]) -> dict[str, str]:
     return {k: v for k, v in folder.labels.items() if k not in ("experiment", "scale")}
 
 
-def _name_arms(folders: list[RunFolder]) -> dict[RunFolder, str]:
+def _name_arms(folders: list[FolderT]) -> dict[FolderT, str]:
     """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
     essence = {f: repr((f.labels, {**f.config.to_dict(), "seed": None})) for f in folders}
     first = {essence[f]: f for f in reversed(folders)}
@@ -206,7 +210,7 @@ def _name_arms(folders: list[RunFolder]) -> dict[RunFolder, str]:
     return {folder: names[essence[folder]] for folder in folders}
 
 
-def _peculiar(folder: RunFolder, alike: list[RunFolder]) -> list[str]:
+def _peculiar(folder: RunFolder[Any], alike: Sequence[RunFolder[Any]]) -> list[str]:
     """Return the settings, at most three, in which a run differs from others of its name."""
     flat = [flatten({**f.config.to_dict(), "seed": None}) for f in alike]
     own = flatten(folder.config.to_dict())

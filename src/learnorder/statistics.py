@@ -82,3 +82,46 @@ def paired_difference(
     """
     seeds = sorted(a.keys() & b.keys())
     return estimate([a[seed] - b[seed] for seed in seeds], confidence)
+
+
+def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float = 0.95) -> Estimate:
+    """Return mean(a) / mean(b) over shared seeds, with Fieller's interval.
+
+    The interval has every ρ for which ā − ρ·b̄ is no further from 0 than t_{n−1} standard errors of
+    that difference, with the variances and the covariance of a and b over seeds. Its upper end is
+    infinite where mean(b) cannot be told from 0.
+
+    Args:
+        a: Values by seed.
+        b: Values by seed.
+        confidence: Of the two-sided interval.
+
+    >>> ratio_of_means({0: 4.0, 1: 6.0, 2: 5.0}, {0: 1.0, 1: 1.0, 2: 1.0}).format()
+    '5.0 [2.5, 7.5]'
+    """
+    seeds = sorted(a.keys() & b.keys())
+    n = len(seeds)
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    mean_a, mean_b = math.fsum(a[s] for s in seeds) / n, math.fsum(b[s] for s in seeds) / n
+    ratio = mean_a / mean_b if mean_b else math.inf
+    if n < 2:
+        return Estimate(ratio, math.nan, math.nan, n)
+    from scipy.stats import t
+
+    def covariance(x: dict[int, float], mx: float, y: dict[int, float], my: float) -> float:
+        return math.fsum((x[s] - mx) * (y[s] - my) for s in seeds) / (n - 1)
+
+    square = float(t.ppf((1 + confidence) / 2, n - 1)) ** 2 / n
+    aa, bb = covariance(a, mean_a, a, mean_a), covariance(b, mean_b, b, mean_b)
+    ab = covariance(a, mean_a, b, mean_b)
+    # ρ²·(b̄² − g·s_bb) − 2ρ·(ā·b̄ − g·s_ab) + ā² − g·s_aa ≤ 0, g = t²/n
+    leading = mean_b**2 - square * bb
+    middle = mean_a * mean_b - square * ab
+    constant = mean_a**2 - square * aa
+    root = middle**2 - leading * constant
+    if leading <= 0:
+        low = (middle + math.sqrt(root)) / leading if leading < 0 and root > 0 else -math.inf
+        return Estimate(ratio, low, math.inf, n)
+    margin = math.sqrt(max(root, 0.0))
+    return Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)

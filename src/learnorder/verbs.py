@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.config import RunConfig
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, RunFolderError
 from learnorder.recipes.patch import ARM_TITLES, SCALES, PatchExperiment, Scale
 
 if TYPE_CHECKING:
     from learnorder.results import Results
+    from learnorder.runs import RunFolder
     from learnorder.sweep.driver import Plan
 
 
@@ -143,25 +144,44 @@ def _run(
     workers: int | None,
     threads: int | None,
     quiet: bool,
-) -> Results:
+) -> Any:
     """Make the planned runs below ``out`` and write report.html to the folder ``page``."""
     from learnorder.report import write_report
     from learnorder.sweep import run_plans
 
-    results = run_plans(plans, out, workers=workers, threads=threads, quiet=quiet)
+    folders = run_plans(plans, out, workers=workers, threads=threads, quiet=quiet)
+    results = _results(folders)
     write_report(results, page / "report.html")
     return results
 
 
-def open_runs(*paths: Path | str) -> Results:
+def open_runs(*paths: Path | str) -> Any:
     """Return the results of all runs at or below some folders.
 
-    Raises:
-        RunFolderError: A path does not exist, or holds no runs.
-    """
-    from learnorder.results import Results
+    Returns:
+        :class:`~learnorder.results.Results` of runs on images, or
+        :class:`~learnorder.theory_results.TheoryResults` of runs of the theory.
 
-    return Results.open(paths)
+    Raises:
+        RunFolderError: A path does not exist, holds no runs, or holds runs of both kinds.
+    """
+    from learnorder.runs import find_runs
+
+    return _results([folder for path in paths for folder in find_runs(path)])
+
+
+def _results(folders: list[RunFolder]) -> Any:
+    """Return the results of run folders, as their kind has them."""
+    from learnorder.results import Results
+    from learnorder.theory_results import TheoryResults
+
+    kinds = {folder.kind for folder in folders}
+    if len(kinds) > 1:
+        raise RunFolderError(
+            "There are runs on images and runs of the theory among these. Name the folders of one "
+            "kind."
+        )
+    return TheoryResults(folders) if kinds == {"theory"} else Results(folders)
 
 
 def recipe(scale: str) -> PatchExperiment:

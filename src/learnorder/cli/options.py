@@ -18,7 +18,7 @@ from learnorder.recipes.patch import ARM_TITLES, PatchExperiment
 from learnorder.verbs import recipe
 
 if TYPE_CHECKING:
-    from learnorder.results import Results
+    from learnorder.results import RunSet
     from learnorder.sweep.driver import Plan
 
 
@@ -194,13 +194,14 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     return 0
 
 
-def finish(results: Results, page: Path) -> int:
+def finish(results: RunSet[Any], page: Path) -> int:
     """Print the summary of results and where to look; return the exit code."""
     from learnorder.report.terminal import print_summary
+    from learnorder.runs import ENDED
 
     print_summary(results)
     print(f"Report: {page}")
-    failed = [f for f in results.folders if f.status not in ("finished", "diverged")]
+    failed = [f for f in results.folders if f.status not in ENDED]
     for run in failed:
         reason = run.manifest["reason"] or "another process works on it, or was killed"
         print(f"{run.path}: {run.status}. {reason}")

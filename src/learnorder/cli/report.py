@@ -24,9 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     values = options.parse(parser, arguments)
     from learnorder.report import write_report
-    from learnorder.results import Results
+    from learnorder.verbs import open_runs
 
     out = Path(values["out"] or Path(values["runs"][0]) / "report.html")
-    results = Results.open(values["runs"])
+    results = open_runs(*values["runs"])
     write_report(results, out)
     return options.finish(results, out)

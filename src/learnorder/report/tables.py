@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import fmean, median
+from typing import Any
 
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL
+from learnorder.report.content import TextTable
 from learnorder.report.titles import arm_columns, arm_titles
-from learnorder.results import Results
+from learnorder.results import Results, RunSet
+from learnorder.runs import RunFolder
 
 _CLEAN = ("clean", "accuracy", "clean images")
 _WITH_PATCH = (
@@ -17,23 +19,6 @@ _WITH_PATCH = (
     ("patch_only", "accuracy", "patch only"),
     ("conflict", "reliance", "reliance"),
 )
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table ready to show.
-
-    Attributes:
-        title: What it shows.
-        columns: Headings; the first names the rows.
-        rows: Texts, a list for each row.
-        note: How to read it.
-    """
-
-    title: str
-    columns: list[str]
-    rows: list[list[str]]
-    note: str
 
 
 def _quantities(results: Results) -> list[tuple[str, str, str]]:
@@ -49,7 +34,7 @@ def final_table(results: Results) -> TextTable:
     rows = []
     for arm in results.arms:
         estimates = [results.final_estimate(arm, s, q) for s, q, _ in quantities]
-        rows.append([*cells[arm], _counted(results, arm), *(e.format(100) for e in estimates)])
+        rows.append([*cells[arm], counted(results, arm), *(e.format(100) for e in estimates)])
     note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]; one seed has none."
     return TextTable("Final accuracy", columns, rows, note)
 
@@ -117,12 +102,6 @@ def _epochs(found: Mapping[int, int | None]) -> str:
     return median_epoch(found) + (f" ({spread})" if reached[0] != reached[-1] else "")
 
 
-def _counted(results: Results, arm: str) -> str:
-    counts = results.counts(arm)
-    others = [f"{count} {status}" for status, count in counts.items() if status != "finished"]
-    return ", ".join([str(counts.get("finished", 0)), *others])
-
-
 def share_table(results: Results) -> TextTable:
     """Return the measured shares of the training examples in each group."""
     titles = arm_titles(results)
@@ -141,26 +120,40 @@ def share_table(results: Results) -> TextTable:
     )
 
 
-def run_table(results: Results) -> TextTable:
+def run_table(results: RunSet[Any]) -> TextTable:
     """Return each run's status and time."""
     titles = arm_titles(results)
     rows = []
     for folder in results.folders:
-        manifest, timings = folder.manifest, folder.timings()
-        seconds = ""
-        if timings is not None:
-            total = sum(
-                sum(timings[name].to_pylist()) for name in ("train_seconds", "evaluation_seconds")
-            )
-            seconds = f"{total:.0f}"
+        manifest = folder.manifest
         status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
+        seconds = _seconds(folder)
         rows.append(
             [
                 folder.name,
                 titles[results.arm_of(folder)],
                 str(folder.config.seed),
                 status,
-                seconds,
+                "" if seconds is None else f"{seconds:.{0 if seconds >= 10 else 1}f}",
             ]
         )
     return TextTable("Runs", ["folder", "arm", "seed", "status", "seconds"], rows, "")
+
+
+def _seconds(folder: RunFolder[Any]) -> float | None:
+    """Return how long a run has computed, None where it has not said."""
+    timings = folder.timings()
+    if timings is None:
+        return folder.manifest.get("seconds")
+    return sum(sum(timings[n].to_pylist()) for n in ("train_seconds", "evaluation_seconds"))
+
+
+def counted(results: RunSet[Any], arm: str) -> str:
+    """Return how many of an arm's runs have finished, and how the others stand."""
+    counts = results.counts(arm)
+    others = [
+        f"{count} {status.replace('_', ' ')}"
+        for status, count in counts.items()
+        if status != "finished"
+    ]
+    return ", ".join([str(counts.get("finished", 0)), *others])

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import yaml
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
-from learnorder.results import Results, label_of
+from learnorder.report.theory_tables import theory_final_table
+from learnorder.results import Results, RunSet, label_of
 from learnorder.runs import RunFolder
+from learnorder.theory_results import TheoryResults
+
+_TABLES: dict[type, Callable[[Any], TextTable]] = {
+    Results: final_table,
+    TheoryResults: theory_final_table,
+}
+_HEADLINES = {
+    "images": ("clean", "all", "accuracy", "clean accuracy"),
+    "theory": ("p_only", "", "error", "P-only error"),
+}
 
 
 def _console() -> Console:
@@ -23,17 +36,18 @@ def _console() -> Console:
 def print_runs(folders: Sequence[RunFolder]) -> None:
     """Print a line for each run."""
     table = Table()
-    for name in ("run", "arm", "seed", "status", "progress", "clean accuracy"):
+    for name in ("run", "arm", "seed", "status", "progress", "last measured"):
         table.add_column(name, overflow="fold")
     for folder in folders:
-        accuracy = _last(folder).get(("clean", "all", "accuracy"))
+        *key, words = _HEADLINES[folder.kind]
+        value = _last(folder).get(tuple(key))
         table.add_row(
             escape(str(folder.path)),
             escape(label_of(folder)),
             str(folder.config.seed),
             folder.status,
             _progress(folder),
-            "" if accuracy is None else f"{100 * accuracy:.1f} %",
+            "" if value is None else f"{words} {100 * value:.1f} %",
         )
     _console().print(table)
 
@@ -47,7 +61,7 @@ def print_run(folder: RunFolder) -> None:
     console.print(
         yaml.safe_dump(manifest["config"], sort_keys=False), markup=False, highlight=False
     )
-    table = Table(title="Last epoch", title_justify="left")
+    table = Table(title="Last measured", title_justify="left")
     for name in ("set", "group", "quantity"):
         table.add_column(name)
     table.add_column("value", justify="right")
@@ -56,27 +70,26 @@ def print_run(folder: RunFolder) -> None:
     console.print(table)
 
 
-def _last(folder: RunFolder) -> dict[tuple[str, str, str], float]:
-    """Return what was measured in a run's last epoch, by set, group and quantity."""
+def _last(folder: RunFolder) -> dict[tuple[str, ...], float]:
+    """Return what a run measured last, by set, group (of images) and quantity."""
     rows = folder.records().to_pylist()
-    last = max((row["epoch"] for row in rows), default=0)
+    moment = "epoch" if folder.kind == "images" else "time"
+    last = max((row[moment] for row in rows), default=0)
     return {
-        (row["set"], row["group"], row["quantity"]): row["value"]
+        (row["set"], row.get("group", ""), row["quantity"]): row["value"]
         for row in rows
-        if row["epoch"] == last
+        if row[moment] == last
     }
 
 
 def _progress(folder: RunFolder) -> str:
     progress = folder.progress()
-    if progress is None:
-        return ""
-    return f"epoch {progress.epoch} of {folder.config.training.epochs}"
+    return "" if progress is None else progress.note
 
 
-def print_summary(results: Results) -> None:
-    """Print final accuracies by arm, with 95 % intervals over seeds."""
-    found = final_table(results)
+def print_summary(results: RunSet[Any]) -> None:
+    """Print final accuracies or errors by arm, with 95 % intervals over seeds."""
+    found = _TABLES[type(results)](results)
     table = Table(title=found.title, caption=found.note, title_justify="left")
     for index, name in enumerate(found.columns):
         table.add_column(escape(name.replace(".", ".\n")), justify="right" if index else "left")

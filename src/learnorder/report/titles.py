@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from learnorder.recipes.patch import ARM_TITLES
-from learnorder.results import Results
+from learnorder.results import RunSet
+from learnorder.theory import THEORY_ARMS
+
+_WORDS = {**ARM_TITLES, **THEORY_ARMS}
 
 MOST_ARMS = 8
 """More arms than this are shown by their final values alone, without curves and pairs."""
 
 
-def arm_titles(results: Results) -> dict[str, str]:
+def arm_titles(results: RunSet[Any]) -> dict[str, str]:
     """Return words for every arm, naming only what tells it from the others."""
     headings, cells = arm_columns(results)
     if headings == ["arm"]:
@@ -24,7 +29,7 @@ def arm_titles(results: Results) -> dict[str, str]:
     }
 
 
-def arm_columns(results: Results) -> tuple[list[str], dict[str, list[str]]]:
+def arm_columns(results: RunSet[Any]) -> tuple[list[str], dict[str, list[str]]]:
     """Return headings and cells that name the arms: one column, or one for each varied setting."""
     labels = {arm: results.labels(arm) for arm in results.arms}
     names = dict.fromkeys(name for found in labels.values() for name in found)
@@ -37,13 +42,13 @@ def arm_columns(results: Results) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _cell(name: str, value: str) -> str:
-    return ARM_TITLES.get(value, value) if name == "arm" else value
+    return _WORDS.get(value, value) if name == "arm" else value
 
 
 def _named(arm: str) -> str:
     place, colon, name = arm.rpartition(": ")
     head, comma, rest = name.partition(", ")
-    return place + colon + ARM_TITLES.get(head, head) + comma + rest
+    return place + colon + _WORDS.get(head, head) + comma + rest
 
 
 def _shortest(names: list[str]) -> dict[str, str]:

@@ -1,5 +1,13 @@
 """Run folders: one a run, whole at every moment."""
 
-from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus, find_runs, flatten
+from learnorder.runs.folder import (
+    ENDED,
+    Progress,
+    RunFolder,
+    RunStatus,
+    find_runs,
+    flatten,
+    shared_settings,
+)
 
-__all__ = ["ENDED", "Progress", "RunFolder", "RunStatus", "find_runs", "flatten"]
+__all__ = ["ENDED", "Progress", "RunFolder", "RunStatus", "find_runs", "flatten", "shared_settings"]

@@ -15,17 +15,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from learnorder.config import RunConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
+from learnorder.runs.kinds import Settings, kind_named, kind_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,21 +33,24 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the folder's layout."""
 
-RunStatus = Literal["pending", "running", "interrupted", "finished", "diverged", "failed"]
-ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged"})
+RunStatus = Literal[
+    "pending", "running", "interrupted", "finished", "diverged", "out_of_steps", "failed"
+]
+ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps"})
 """Statuses of a run that is not run again."""
+
+ConfigT = TypeVar("ConfigT", bound=Settings)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: ``done`` of ``total`` steps, in ``epoch``."""
+    """How far a run is: its share from 0 to 1, and a note such as "epoch 3 of 60"."""
 
-    epoch: int
-    done: int
-    total: int
+    share: float
+    note: str
 
 
-class RunFolder:
+class RunFolder(Generic[ConfigT]):
     """One run on disk. Open one that exists, or :meth:`create` it.
 
     Args:
@@ -55,6 +58,7 @@ class RunFolder:
 
     Attributes:
         path: The folder.
+        kind: Of run, images or theory.
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
 
@@ -66,7 +70,8 @@ class RunFolder:
         self.path = Path(path)
         manifest = self._read_manifest()
         try:
-            self.config = RunConfig.from_dict(manifest["config"])
+            self.kind: str = manifest.get("kind", "images")
+            self.config: ConfigT = kind_named(self.kind).read(manifest["config"])
             self.labels: dict[str, str] = dict(manifest["labels"])
         except (KeyError, TypeError, ConfigError) as error:
             raise RunFolderError(
@@ -75,7 +80,7 @@ class RunFolder:
             ) from error
 
     @classmethod
-    def find(cls, path: Path | str, config: RunConfig) -> RunFolder | None:
+    def find(cls, path: Path | str, config: ConfigT) -> RunFolder[ConfigT] | None:
         """Return the folder of this run if it is there, None if its place is free.
 
         Raises:
@@ -83,7 +88,7 @@ class RunFolder:
         """
         path = Path(path)
         if (path / "manifest.json").exists():
-            found = cls(path)
+            found: RunFolder[ConfigT] = cls(path)
             if found.config.to_dict() != config.to_dict():
                 raise RunFolderError(
                     f"{path}: holds a run of another configuration "
@@ -99,8 +104,8 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path | str, config: RunConfig, labels: Mapping[str, str] | None = None
-    ) -> RunFolder:
+        cls, path: Path | str, config: ConfigT, labels: Mapping[str, str] | None = None
+    ) -> RunFolder[ConfigT]:
         """Return the folder of this run, made unless it is there.
 
         Raises:
@@ -120,6 +125,7 @@ class RunFolder:
             "status": "pending",
             "reason": "",
             "created": _now(),
+            "kind": kind_of(config).name,
             "labels": dict(labels or {}),
             "config": config.to_dict(),
             "environment": environment(),
@@ -155,10 +161,8 @@ class RunFolder:
         _write_json(self.file("manifest.json"), {**self.manifest, **changes, "updated": _now()})
 
     def records(self) -> pa.Table:
-        """Return what was measured so far, as an Arrow table (empty before the first epoch)."""
-        from learnorder.training.records import Records
-
-        return self._table("records.parquet", empty=Records().table())
+        """Return what was measured so far, as an Arrow table (empty before the first)."""
+        return self._table("records.parquet", empty=kind_named(self.kind).no_records())
 
     def timings(self) -> pa.Table | None:
         """Return seconds per epoch, or None before the first epoch."""
@@ -245,7 +249,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _difference(a: RunConfig, b: RunConfig) -> str:
+def _difference(a: Settings, b: Settings) -> str:
     there, asked = flatten(a.to_dict()), flatten(b.to_dict())
     differing = [key for key in asked if there.get(key) != asked[key]]
     shown = [f"{key} is {there.get(key)!r} there, {asked[key]!r} asked" for key in differing[:3]]
@@ -265,3 +269,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def shared_settings(folders: Sequence[RunFolder[Any]]) -> dict[str, object]:
+    """Return the settings, by dotted name, that are alike in all of some runs."""
+    flat = [flatten(folder.config.to_dict()) for folder in folders]
+    return {
+        key: value
+        for key, value in flat[0].items()
+        if all(other.get(key) == value for other in flat)
+    }

@@ -34,13 +34,12 @@ class Display:
             disable=quiet or not self._console.is_terminal,
         )
         self._count = len(folders)
-        self._epochs = {f: float(f.config.training.epochs) for f in folders}
         self._seen: dict[RunFolder, float] = {}
         self._tasks: dict[RunFolder, TaskID] = {}
         self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
         self._cores = cores
         self._all: TaskID | None = None
-        self._base = sum(self._epochs[f] for f in self._told)
+        self._base = float(len(self._told))
 
     def __enter__(self) -> Display:
         left = self._count - len(self._told)
@@ -50,9 +49,7 @@ class Display:
                 f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)} each"
             )
         self._bars.start()
-        self._all = self._bars.add_task(
-            "all runs", total=sum(self._epochs.values()) - self._base, note=""
-        )
+        self._all = self._bars.add_task("all runs", total=float(left), note="")
         return self
 
     def __exit__(
@@ -65,7 +62,7 @@ class Display:
 
     def update(self, state: PoolState) -> None:
         """Draw the state of the pool."""
-        done = sum(self._epochs[f] for f in state.ended) - self._base
+        done = len(state.ended) - self._base
         done += sum(self._done(f) for f in (*state.active, *state.failed))
         for folder in state.active:
             self._active(folder)
@@ -76,19 +73,18 @@ class Display:
         self._bars.update(self._all, completed=done, note=note)
 
     def _done(self, folder: RunFolder) -> float:
-        """Epochs that a run which has not ended has behind it."""
+        """How far a run is that has not ended."""
         if (progress := folder.progress()) is not None:
-            self._seen[folder] = self._epochs[folder] * progress.done / progress.total
+            self._seen[folder] = progress.share
         return self._seen.get(folder, 0.0)  # a run that has just ended reports no more
 
     def _active(self, folder: RunFolder) -> None:
         if folder not in self._tasks:
             self._tasks[folder] = self._bars.add_task(
-                escape(folder.name), total=self._epochs[folder], note="starting"
+                escape(folder.name), total=1.0, note="starting"
             )
         if (progress := folder.progress()) is not None:
-            note = f"epoch {progress.epoch}/{int(self._epochs[folder])}"
-            self._bars.update(self._tasks[folder], completed=self._done(folder), note=note)
+            self._bars.update(self._tasks[folder], completed=progress.share, note=progress.note)
 
     def _finished(self, folder: RunFolder) -> None:
         if folder in self._told:

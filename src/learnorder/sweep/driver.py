@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from learnorder.config import RunConfig
-from learnorder.results import Results
 from learnorder.runs import RunFolder
+from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
 from learnorder.sweep.pool import run_pool, share_cores
 
@@ -17,7 +16,7 @@ from learnorder.sweep.pool import run_pool, share_cores
 class Plan:
     """A run to be made: its configuration and what it is within its experiment."""
 
-    config: RunConfig
+    config: Settings
     labels: dict[str, str]
 
 
@@ -28,7 +27,7 @@ def run_plans(
     workers: int | None = None,
     threads: int | None = None,
     quiet: bool = False,
-) -> Results:
+) -> list[RunFolder]:
     """Make every planned run that has not ended, in folders ``out/name``.
 
     Args:
@@ -37,6 +36,9 @@ def run_plans(
         workers: Runs at once; None uses the cores there are.
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
+
+    Returns:
+        The run folders, in the plans' order.
 
     Raises:
         ConfigError: A setting that the data or the model refuses; no folder is made.
@@ -55,7 +57,7 @@ def run_plans(
     ]
     with Display(folders, cores, quiet=quiet) as display:
         run_pool(folders, cores, display.update)
-    return Results(folders)
+    return folders
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
@@ -68,21 +70,15 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
         neighbour = RunFolder(manifest.parent)
         config = asked.get(repr(neighbour.labels))
         if config is not None:
-            RunFolder.find(neighbour.path, replace(config, seed=neighbour.config.seed))
+            kind = kind_of(config)
+            asked_there = kind.read({**config.to_dict(), "seed": neighbour.config.seed})
+            RunFolder.find(neighbour.path, asked_there)
 
 
 def check(plans: Mapping[str, Plan]) -> None:
-    """Build each distinct data set, patch and network once, so that what is unfit is refused."""
-    from learnorder.data import load_images
-    from learnorder.training import Trainer
-
-    distinct = {_essence(plan.config): plan.config for plan in plans.values()}
-    loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
-    for config in distinct.values():
-        Trainer(config, loaded[repr(config.data)])
-
-
-def _essence(config: RunConfig) -> str:
-    """The parts of a configuration that decide whether it can be built."""
-    noisy = config.noise.level.initial > 0
-    return repr((config.data, config.model, config.patch, noisy, config.training.precision))
+    """Let each kind of run refuse what it cannot do."""
+    by_kind: dict[Kind, list[Settings]] = {}
+    for plan in plans.values():
+        by_kind.setdefault(kind_of(plan.config), []).append(plan.config)
+    for kind, configs in by_kind.items():
+        kind.load().check(configs)

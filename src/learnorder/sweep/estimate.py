@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
-from learnorder.config import RunConfig
-from learnorder.data import load_images
 from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.kinds import Settings, Workload, kind_of
 from learnorder.sweep.driver import Plan, check
 from learnorder.sweep.pool import Cores, share_cores
-from learnorder.training import Trainer
 
-_MEASURE_SECONDS = 1.0
-_RECORD_BYTES_PER_EPOCH = 400
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
-"""What a run's process takes to start, of which importing torch is most."""
+"""What a worker's process takes to start, of which importing torch is most."""
 
 
 @dataclass(frozen=True)
@@ -29,30 +23,27 @@ class Cost:
     Attributes:
         runs: Number of runs to do.
         ended: Number of runs that have ended already.
-        seconds_each: Longest run, alone on its threads.
+        longest: The longest run.
         seconds: All runs, with the machine's cores shared out.
         disk_bytes: Space at the end.
         peak_bytes: Space while checkpoints stand too.
-        parameters: Of the largest network.
-        steps: Steps of the longest run.
         cores: How the runs share the machine.
     """
 
     runs: int
     ended: int
-    seconds_each: float
+    longest: Workload
     seconds: float
-    disk_bytes: int
-    peak_bytes: int
-    parameters: int
-    steps: int
+    disk_bytes: float
+    peak_bytes: float
     cores: Cores
 
     def __str__(self) -> str:
         ended = f" ({self.ended} more have ended)" if self.ended else ""
-        work = f"{self.steps:,} steps and {self.parameters:,} parameters"
+        about = "at most" if self.longest.at_most else "about"
         return (
-            f"{self.runs} runs{ended} of up to {work}; about {_duration(self.seconds_each)} each "
+            f"{self.runs} runs{ended} of up to {self.longest.what}; {about} "
+            f"{_duration(self.longest.seconds)} each "
             f"and {_duration(self.seconds)} in all with {self.cores.workers} at once "
             f"({self.cores.threads} thread(s) each), as measured on this machine just now; "
             f"{_size(self.disk_bytes)} of disk when done, {_size(self.peak_bytes)} while running."
@@ -84,69 +75,31 @@ def estimate_cost(
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:
-        distinct = {_workload(plan.config): plan.config for plan in plans.values()}
-        measured = {key: _measure(config) for key, config in distinct.items()}
+        distinct = {_key(plan.config): plan.config for plan in plans.values()}
+        measured = {key: kind_of(c).load().measure(c) for key, c in distinct.items()}
     finally:
         torch.set_num_threads(before)
+    every = {name: measured[_key(plan.config)] for name, plan in plans.items()}
     to_do = [
-        measured[_workload(plans[name].config)]
+        every[name]
         for name, folder in found.items()
         if folder is None or folder.status not in ENDED
     ]
-    every = [measured[_workload(plan.config)] for plan in plans.values()]
-    largest = max(each.parameters for each in every)
-    epochs = sum(plan.config.training.epochs for plan in plans.values())
-    disk = sum(4 * each.parameters for each in every) + _RECORD_BYTES_PER_EPOCH * epochs
+    started = _START_SECONDS * min(len(to_do), cores.workers)
+    disk = sum(each.disk_bytes for each in every.values()) + _REPORT_BYTES
     return Cost(
         runs=len(to_do),
         ended=len(plans) - len(to_do),
-        seconds_each=max((each.seconds for each in to_do), default=0.0),
-        seconds=sum(each.seconds for each in to_do) / cores.workers,
-        disk_bytes=disk + _REPORT_BYTES,
-        peak_bytes=disk + _REPORT_BYTES + 2 * 8 * largest * cores.workers,
-        parameters=largest,
-        steps=max(each.steps for each in every),
+        longest=max(to_do or every.values(), key=lambda each: each.seconds),
+        seconds=(sum(each.seconds for each in to_do) + started) / cores.workers,
+        disk_bytes=disk,
+        peak_bytes=disk + max(each.peak_bytes for each in every.values()) * cores.workers,
         cores=cores,
     )
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What one run takes."""
-
-    seconds: float
-    parameters: int
-    steps: int
-
-
-def _workload(config: RunConfig) -> str:
-    noisy = config.noise.level.initial > 0
-    return repr((config.data, config.model, config.patch.planted, config.training, noisy))
-
-
-def _measure(config: RunConfig) -> _Run:
-    trainer = Trainer(config, load_images(config.data))
-    epochs, steps = config.training.epochs, trainer.batches.steps
-    timed: list[float] = []
-    started = time.perf_counter()
-    for batch in islice(trainer.batches.epoch(1), 100):
-        trainer.train_step(batch)
-        trainer.synchronize()
-        now = time.perf_counter()
-        timed.append(now - started)
-        started = now
-        if sum(timed) > _MEASURE_SECONDS:
-            break
-    warm = timed[1:] or timed  # the first step also warms up
-    epoch = sum(warm) / len(warm) * steps * (1 + _evaluation_share(trainer))
-    parameters = sum(p.numel() for p in trainer.network.parameters())
-    return _Run(_START_SECONDS + epochs * epoch, parameters, epochs * steps)
-
-
-def _evaluation_share(trainer: Trainer) -> float:
-    """Evaluation's cost beside training's: a forward pass is about a third of a step."""
-    evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.sets)
-    return evaluated / (3 * len(trainer.batches.eligible))
+def _key(config: Settings) -> str:
+    return kind_of(config).load().workload_key(config)
 
 
 def _duration(seconds: float) -> str:

@@ -1,12 +1,12 @@
-"""Many runs on this machine: one subprocess a run, so that killing one loses one."""
+"""Many runs on this machine: worker processes with a run each, so that killing one loses one."""
 
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -63,12 +63,67 @@ def _has_accelerator() -> bool:
     return torch.accelerator.is_available()
 
 
+class Worker:
+    """A process that executes the runs it is given, one after another.
+
+    Args:
+        threads: Of each run.
+    """
+
+    def __init__(self, threads: int) -> None:
+        command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
+        variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **variables},
+            start_new_session=True,
+        )
+
+    @property
+    def answers(self) -> int:
+        """The descriptor on which answers, or the end, can be waited for."""
+        assert self._process.stdout is not None
+        return self._process.stdout.fileno()
+
+    def execute(self, folder: RunFolder) -> None:
+        """Begin a run."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):  # a dead worker is met when its answer is waited for
+            self._process.stdin.write(f"{folder.path.resolve()}\n".encode())
+            self._process.stdin.flush()
+
+    def answer(self) -> tuple[int, bool]:
+        """Wait for the end of the run; return its exit code and whether the worker lives on."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if line:
+            return int(line), True
+        return self._process.wait(), False
+
+    def send_signal(self, number: int) -> None:
+        """Pass a signal to the process."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the process: when it is idle, or at once."""
+        if kill:
+            self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(BrokenPipeError):
+                assert pipe is not None
+                pipe.close()
+        self._process.wait()
+
+
 @dataclass
 class PoolState:
     """What the pool is doing, for whoever draws it."""
 
     waiting: list[RunFolder]
-    active: dict[RunFolder, subprocess.Popen[bytes]] = field(default_factory=dict)
+    active: dict[RunFolder, Worker] = field(default_factory=dict)
     ended: list[RunFolder] = field(default_factory=list)
     failed: list[RunFolder] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
@@ -93,19 +148,22 @@ def run_pool(
     """
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
+    idle: list[Worker] = []
     with on_signals(partial(_pass_on, state)):
         try:
             while state.active or (state.waiting and not state.signals):
                 while state.waiting and len(state.active) < cores.workers and not state.signals:
                     folder = state.waiting.pop(0)
-                    state.active[folder] = _start(folder, cores.threads)
-                _collect(state)
+                    worker = idle.pop() if idle else Worker(cores.threads)
+                    state.active[folder] = worker
+                    worker.execute(folder)
+                _collect(state, idle)
                 watch(state)
-                time.sleep(_POLL_SECONDS)
         finally:
-            for process in state.active.values():
-                process.kill()
-                process.wait()
+            for worker in state.active.values():
+                worker.close(kill=True)
+            for worker in idle:
+                worker.close()
     if state.signals:
         raise Interrupted(
             state.signals[0],
@@ -115,31 +173,24 @@ def run_pool(
     return state
 
 
-def _start(folder: RunFolder, threads: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "learnorder.runs.execute"]
-    command += [str(folder.path), "--threads", str(threads)]
-    variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    with folder.file("log.txt").open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, **variables},
-            start_new_session=True,
-        )
-
-
-def _collect(state: PoolState) -> None:
-    for folder, process in list(state.active.items()):
-        if process.poll() is None:
-            continue
-        del state.active[folder]
+def _collect(state: PoolState, idle: list[Worker]) -> None:
+    """Wait a moment for answers, and sort their runs into ended and failed."""
+    with selectors.DefaultSelector() as selector:
+        for folder, worker in state.active.items():
+            selector.register(worker.answers, selectors.EVENT_READ, folder)
+        ready = [key.data for key, _ in selector.select(_POLL_SECONDS)]
+    for folder in ready:
+        worker = state.active.pop(folder)
+        code, alive = worker.answer()
+        if alive:
+            idle.append(worker)
+        else:
+            worker.close(kill=True)
         if folder.status in ENDED:
             state.ended.append(folder)
         else:
-            if process.returncode != RunInUse.exit_code and not state.signals:
-                _note_death(folder, process.returncode)
+            if code != RunInUse.exit_code and not state.signals:
+                _note_death(folder, code)
             state.failed.append(folder)
 
 
@@ -154,5 +205,5 @@ def _note_death(folder: RunFolder, code: int) -> None:
 def _pass_on(state: PoolState, number: int) -> None:
     """Pass the first signal on to the workers as it is, and any later one as a kill."""
     state.signals.append(number)
-    for process in state.active.values():
-        process.send_signal(number if len(state.signals) == 1 else signal.SIGKILL)
+    for worker in state.active.values():
+        worker.send_signal(number if len(state.signals) == 1 else signal.SIGKILL)

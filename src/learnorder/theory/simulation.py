@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
@@ -17,11 +19,78 @@ from learnorder.theory.kernel import Kernel, Probe
 from learnorder.theory.measure import (
     Evaluation,
     Measured,
-    TheoryRecords,
     gaussian_error,
     train_measures,
 )
+from learnorder.theory.records import TheoryRecords
 from learnorder.theory.recursion import Recursion
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a run is.
+
+    Attributes:
+        time: η·t.
+        steps: Steps taken.
+        loss: Training loss.
+    """
+
+    time: float
+    steps: float
+    loss: float
+
+
+class Simulation(Protocol):
+    """One run, whatever computes it: see :func:`simulate`."""
+
+    config: TheoryConfig
+
+    @property
+    def records(self) -> TheoryRecords:
+        """What was measured so far."""
+        ...
+
+    @property
+    def point(self) -> Point:
+        """Where it is."""
+        ...
+
+    @property
+    def step_length(self) -> float:
+        """η·t of a step of the shortest learning rate it has to take as it is."""
+        ...
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of what continuing needs."""
+        ...
+
+    def run(self, stop: Callable[[], bool] = ...) -> Outcome | None:
+        """Train to the end, or until ``stop`` says so after a step; return how it ended."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that continuing needs, as tensors and plain values."""
+        ...
+
+
+def simulate(config: TheoryConfig, snapshot: dict[str, Any] | None = None) -> Simulation:
+    """Return the simulation of a run by the engine it asks for.
+
+    Args:
+        config: The run.
+        snapshot: Where to continue, from the simulation's ``snapshot``; None starts anew.
+
+    >>> from learnorder.theory import DistributionConfig, MeasureConfig
+    >>> small = DistributionConfig(d=40, s=100.0, r=1e-3)
+    >>> run = simulate(TheoryConfig(small, measure=MeasureConfig(test_examples=100)))
+    >>> run.run().reason
+    'learning rate annealed at ..., reached ε2 = 0.05 at ...'
+    """
+    if config.solver.engine == "finite":
+        return FiniteSimulation(config, snapshot)
+    return LimitSimulation(config, snapshot)
 
 
 class LimitSimulation:
@@ -59,9 +128,21 @@ class LimitSimulation:
         return self.course.outcome
 
     @property
-    def point(self) -> tuple[float, float, float]:
-        """η·t, steps, and the training loss."""
-        return self.engine.time, self.engine.steps, self.engine.loss
+    def point(self) -> Point:
+        """Where it is."""
+        return Point(self.engine.time, self.engine.steps, self.engine.loss)
+
+    @property
+    def step_length(self) -> float:
+        """η·t of a step, or macro-step, of the recursion."""
+        config = self.config
+        smallest = config.eta1 if config.arm == "L-S" else config.eta2
+        return max(smallest, config.solver.macro_step or config.eta1)
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of the state."""
+        return sum(t.numel() * t.element_size() for t in self.engine.state.tensors())
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Outcome | None:
         """Train to the end, or until ``stop`` says so after a step; return how it ended."""
@@ -92,11 +173,11 @@ class LimitSimulation:
         _record(self.records, moment, self.course, found)
 
 
-class FiniteSimulation:
+class FiniteBatch:
     """Runs of the network itself, several seeds in step with each other.
 
     Args:
-        config: The run; its seed is taken where no seeds are given.
+        config: The runs; its seed is not looked at.
         seeds: The seeds.
         snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
         device: Where to compute.
@@ -111,20 +192,19 @@ class FiniteSimulation:
     def __init__(
         self,
         config: TheoryConfig,
-        seeds: Sequence[int] | None = None,
+        seeds: Sequence[int],
         snapshot: dict[str, Any] | None = None,
         *,
         device: str | torch.device = "cpu",
         split: bool = True,
     ) -> None:
         self.config = config
-        self._seeds = [config.seed] if seeds is None else list(seeds)
-        self._examples = [training_set(config, seed) for seed in self._seeds]
-        self.network = FiniteNetwork(config, self._seeds, self._examples, device, split=split)
-        self._evaluation = [_evaluation(config, seed) for seed in self._seeds]
-        self.records = [TheoryRecords() for _ in self._seeds]
+        self._examples = [training_set(config, seed) for seed in seeds]
+        self.network = FiniteNetwork(config, seeds, self._examples, device, split=split)
+        self._evaluation = [_evaluation(config, seed) for seed in seeds]
+        self.records = [TheoryRecords() for _ in seeds]
         self.courses = [
-            _course(config, examples, lambda moment, place=place: self._observe(place, moment))
+            _course(config, examples, functools.partial(self._observe, place))
             for place, examples in enumerate(self._examples)
         ]
         if snapshot is not None:
@@ -160,9 +240,8 @@ class FiniteSimulation:
         f = network.on_p(examples.x1, place).double().cpu()
         f = f + examples.amplitude * on_q[examples.b.long() + 1]
         found = train_measures(f, examples)
-        found |= self._evaluation[place].measure(
-            network.on_p(self._evaluation[place].x1, place).cpu(), on_q
-        )
+        evaluation = self._evaluation[place]
+        found |= evaluation.measure(network.on_p(evaluation.x1, place).cpu(), on_q)
         for name, value in network.norms(place).items():
             found["run", name] = (value, 0)
         if network.noise is not None:
@@ -171,6 +250,49 @@ class FiniteSimulation:
             )
             found["q", "signal_second_difference"] = (minus + plus - 2 * zero, 0)
         _record(self.records[place], moment, self.courses[place], found)
+
+
+class FiniteSimulation:
+    """One run of the network itself.
+
+    Args:
+        config: The run.
+        snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
+    """
+
+    def __init__(self, config: TheoryConfig, snapshot: dict[str, Any] | None = None) -> None:
+        self.config = config
+        self._batch = FiniteBatch(config, [config.seed], snapshot)
+
+    @property
+    def records(self) -> TheoryRecords:
+        """What was measured so far."""
+        return self._batch.records[0]
+
+    @property
+    def point(self) -> Point:
+        """Where it is."""
+        network = self._batch.network
+        return Point(float(network.time[0]), float(network.steps[0]), float(network.loss[0]))
+
+    @property
+    def step_length(self) -> float:
+        """η·t of a step at the smallest learning rate."""
+        return self.config.eta2
+
+    @property
+    def state_bytes(self) -> int:
+        """Size of the weights, and of their noise part."""
+        tensors = self._batch.network.snapshot().values()
+        return sum(t.numel() * t.element_size() for t in tensors)
+
+    def run(self, stop: Callable[[], bool] = lambda: False) -> Outcome | None:
+        """Train to the end, or until ``stop`` says so after a step; return how it ended."""
+        return self._batch.run(stop)[0]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all that continuing needs, as tensors and plain values."""
+        return self._batch.snapshot()
 
 
 def training_set(config: TheoryConfig, seed: int) -> Examples:

@@ -1,0 +1,153 @@
+"""The page of runs on images."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+from PIL import Image
+
+from learnorder.config import RunConfig
+from learnorder.report.content import Content, Gallery, Section, title_of
+from learnorder.report.figures import page_figures
+from learnorder.report.findings import baseline_arm, findings
+from learnorder.report.tables import (
+    difference_table,
+    final_table,
+    order_table,
+    share_table,
+)
+from learnorder.report.titles import MOST_ARMS
+from learnorder.results import Results
+from learnorder.runs import RunFolder, flatten, shared_settings
+
+_TITLES = {
+    "patch": "Patch experiment",
+    "train": "Training run",
+    "sweep": "Sweep",
+}
+
+_CURVES_NOTE = (
+    "Mean over seeds; the band is the 95 % interval of the mean. Training accuracy is measured on "
+    "each batch before its update, with whatever noise the arm trains with. The axis of the clean "
+    "images is fitted from the third epoch on."
+)
+_RELIANCE_NOTE = (
+    " Reliance is the share of conflict images predicted as the pattern's class, less the share of "
+    "the same images without a pattern predicted as that class."
+)
+_GALLERY_NOTE = (
+    "One image of each of the first classes, as the first run shows it. Patterns reach beyond the "
+    "range of pixels and are clipped here; the network sees them whole."
+)
+
+
+def image_content(results: Results) -> Content:
+    """Return what the page shows."""
+    labels = results.folders[0].labels
+    return Content(
+        title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
+        findings=findings(results),
+        asked=_asked(results),
+        shared="Runs of one seed share initial weights, data, patterns and their order.",
+        sections=_sections(results),
+    )
+
+
+def _sections(results: Results) -> list[Section]:
+    sections, few = [], len(results.arms) <= MOST_ARMS
+    if not results.finished.empty:
+        figures = page_figures(results)
+        table = final_table(results)
+        several = len(results.arms) > 1 and few
+        sections.append(Section(table.title, table=table, wide=figures["final"]))
+        if several:
+            table = difference_table(results, baseline_arm(results))
+            sections.append(Section(table.title, table=table))
+        if figures["curves"]:
+            note = _CURVES_NOTE + _RELIANCE_NOTE * results.has_patch()
+            sections.append(Section("Over the epochs", note, panels=figures["curves"]))
+        table = order_table(results)
+        sections.append(Section(table.title, table=table, wide=figures["order"]))
+    if (gallery := _gallery(results.folders)) is not None:
+        shown = few and not results.finished.empty and results.has_patch()
+        last = share_table(results) if shown else None
+        title = "What the network was shown"
+        sections.append(Section(title, _GALLERY_NOTE, gallery=gallery, last=last))
+    return sections
+
+
+def _asked(results: Results) -> list[tuple[str, str]]:
+    """What was asked, as terms and descriptions; what differs between runs is left to a table."""
+    folder = results.folders[0]
+    config, data = folder.config, folder.manifest.get("data")
+    shared = shared_settings(results.folders)
+
+    def alike(*sections: str) -> bool:
+        names = [k for k in flatten(config.to_dict()) if k.startswith(sections)]
+        return all(name in shared for name in names)
+
+    images = config.data.source
+    if data:
+        height, width = data["image_size"]
+        images += (
+            f": {data['train_examples']:,} images to train on, {data['evaluation_examples']:,} of "
+            f"the {config.data.evaluate_on} split to evaluate on, {width}×{height} pixels, "
+            f"{data['num_classes']} classes"
+        )
+    arguments = ", ".join(f"{key} {value}" for key, value in config.model.arguments.items())
+    training, patch = config.training, config.patch
+    asked = {
+        "Images": (alike("data."), images),
+        "Network": (
+            alike("model."),
+            f"{config.model.name} ({arguments})" if arguments else config.model.name,
+        ),
+        "Training": (
+            alike("training."),
+            f"{training.epochs} epochs, batch size {training.batch_size}, SGD with "
+            f"{'Nesterov ' if training.nesterov else ''}momentum {training.momentum:g}, weight "
+            f"decay {training.weight_decay:g}",
+        ),
+        "Patch": (
+            alike("patch."),
+            f"{patch.size}×{patch.size} pixels, z ~ {patch.z_scale:g}·N(0, 1), "
+            f"ζ ~ U[−{patch.contrast:g}, {patch.contrast:g}] per class; "
+            f"{100 * patch.eligible_share:g} % of the images eligible, "
+            f"{100 * patch.patch_only_share:g} % of their accesses show the pattern alone",
+        ),
+    }
+    if not results.has_patch():
+        del asked["Patch"]
+    seeds = sorted({f.config.seed for f in results.folders})
+    described = [
+        (term, text if same else "differs between the arms") for term, (same, text) in asked.items()
+    ]
+    return [*described, ("Seeds", ", ".join(map(str, seeds)))]
+
+
+def _gallery(folders: list[RunFolder[RunConfig]]) -> Gallery | None:
+    for folder in folders:
+        described, sheet_path = folder.manifest.get("examples"), folder.file("examples.png")
+        if not described or not sheet_path.exists():
+            continue
+        rows, columns = described["rows"], described["columns"]
+        sheet = Image.open(sheet_path).convert("RGB")
+        width, height = sheet.width // len(columns), sheet.height // len(rows)
+        tiles = [
+            [
+                _data_address(
+                    sheet.crop((c * width, r * height, (c + 1) * width, (r + 1) * height))
+                )
+                for c in range(len(columns))
+            ]
+            for r in range(len(rows))
+        ]
+        return Gallery(list(zip(rows, tiles, strict=True)), columns)
+    return None
+
+
+def _data_address(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,269 @@
+"""Figures of the theory: each a function from results to a plotly figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import plotly.graph_objects as go
+
+from learnorder.report.phase import PhaseGrid
+from learnorder.report.style import layout, line_styles
+from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.statistics import Estimate
+from learnorder.theory_results import TheoryResults
+
+_TIME = "η·t"
+
+
+def curve_figure(
+    results: TheoryResults, set_: str, quantity: str, title: str, unit: str, scale: float
+) -> go.Figure:
+    """Return a quantity over η·t: mean over seeds of each arm, band = 95 % interval.
+
+    A triangle marks where the learning rate, or the noise, is annealed (geometric mean over seeds).
+
+    Args:
+        results: The runs.
+        set_: Set of test examples, train or q.
+        quantity: What is drawn.
+        title: What the panel shows.
+        unit: Of the vertical axis.
+        scale: By which values are multiplied.
+    """
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), arm_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity)
+        if not points:
+            continue
+        times, means = list(points), [scale * e.mean for e in points.values()]
+        _add_band(figure, points, styles[arm].band(), scale)
+        figure.add_scatter(
+            x=times, y=means, mode="lines", name=titles[arm],
+            customdata=[e.format(scale, 3) for e in points.values()],
+            hovertemplate="%{customdata}",
+            line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
+        )  # fmt: skip
+        annealed = list(results.annealed(arm).values())
+        if annealed:
+            when = math.exp(math.fsum(map(math.log, annealed)) / len(annealed))
+            figure.add_scatter(
+                x=[when], y=[_between(times, means, when)], mode="markers", showlegend=False,
+                marker={"symbol": "triangle-down", "size": 11, "color": styles[arm].color},
+                hovertemplate=f"{titles[arm]}: annealed at {when:.3g}<extra></extra>",
+            )  # fmt: skip
+    layout(figure, title, _TIME, unit)
+    figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    return figure
+
+
+def _between(times: list[float], values: list[float], when: float) -> float:
+    """Return a curve's value at a time, linear in log time."""
+    for (t0, v0), (t1, v1) in zip(
+        zip(times, values, strict=True), list(zip(times, values, strict=True))[1:], strict=False
+    ):
+        if t0 <= when <= t1:
+            return v0 + (v1 - v0) * math.log(when / t0) / math.log(t1 / t0)
+    return values[-1]
+
+
+def _add_band(figure: go.Figure, points: dict[float, Estimate], color: str, scale: float) -> None:
+    if any(e.low != e.low for e in points.values()):
+        return
+    times = list(points)
+    high = [scale * e.high for e in points.values()]
+    low = [scale * e.low for e in points.values()]
+    figure.add_scatter(
+        x=[*times, *reversed(times)], y=[*high, *reversed(low)], fill="toself", fillcolor=color,
+        line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False,
+    )  # fmt: skip
+
+
+def order_figure(results: TheoryResults) -> go.Figure:
+    """Return when each run had learned P and Q, by half their final margins: a mark for a seed."""
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), arm_titles(results)
+    shown = {"P": ("circle-open", -0.17), "Q": ("diamond", 0.17)}
+    for pattern, (symbol, offset) in shown.items():
+        for row, arm in enumerate(results.arms):
+            found = {
+                seed: time
+                for seed, time in results.half_learned(arm, pattern).items()  # pyright: ignore
+                if time is not None
+            }
+            spread = 0.2 / max(len(found), 1)
+            figure.add_scatter(
+                x=list(found.values()),
+                y=[row + offset + spread * (i - (len(found) - 1) / 2) for i in range(len(found))],
+                text=[f"seed {seed}: {time:.3g}" for seed, time in found.items()],
+                hovertemplate=f"{titles[arm]}, {pattern}, %{{text}}<extra></extra>",
+                marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
+                mode="markers", showlegend=False,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=[None], y=[None], name=f"{pattern} at half its final margin", mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": "#777777"},
+        )  # fmt: skip
+    for row, arm in enumerate(results.arms):
+        annealed = list(results.annealed(arm).values())
+        figure.add_scatter(
+            x=annealed, y=[row] * len(annealed), mode="markers", showlegend=False,
+            marker={"symbol": "line-ns-open", "size": 26, "color": "#777777"},
+            hovertemplate="annealed at %{x:.3g}<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=[None], y=[None], name="annealed", mode="markers",
+        marker={"symbol": "line-ns-open", "size": 12, "color": "#777777"},
+    )  # fmt: skip
+    layout(figure, "What was learned when", _TIME, "", height=150 + 70 * len(results.arms))
+    figure.update_layout(hovermode="closest", margin={"b": 84})
+    figure.update_xaxes(type="log", exponentformat="power")
+    _arm_axis(figure, results)
+    return figure
+
+
+def final_figure(results: TheoryResults) -> go.Figure:
+    """Return the final P-only error of every arm: mean, bar = 95 % interval, dots = seeds."""
+    figure = go.Figure()
+    for row, arm in enumerate(results.arms):
+        found = results.final(arm, "p_only", "error")
+        e = results.final_estimate(arm, "p_only", "error")
+        figure.add_scatter(
+            x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
+            marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
+        )  # fmt: skip
+        width = 0.0 if e.n < 2 else 100 * (e.high - e.mean)
+        figure.add_scatter(
+            x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
+            marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
+            error_x={"type": "data", "array": [width], "color": "#D55E00", "thickness": 2},
+            hovertemplate=f"{e.format(100, 3)}, n = {e.n}<extra></extra>",
+        )  # fmt: skip
+    layout(
+        figure, "Final error on P-only test examples", "%", "", height=110 + 34 * len(results.arms)
+    )
+    figure.update_layout(hovermode="closest")
+    figure.update_xaxes(rangemode="tozero")
+    _arm_axis(figure, results)
+    return figure
+
+
+def _arm_axis(figure: go.Figure, results: TheoryResults) -> None:
+    titles = list(arm_titles(results).values())
+    figure.update_yaxes(
+        tickvals=list(range(len(titles))), ticktext=titles, range=[len(titles) - 0.5, -0.5],
+        showgrid=False, automargin=True,
+    )  # fmt: skip
+
+
+def first_figure(results: TheoryResults, arm: str) -> go.Figure:
+    """Return the heat map of which pattern an algorithm learns first, by half the final margins.
+
+    Each cell says which, and how many times later the other: the geometric mean over seeds.
+    """
+    grid = PhaseGrid.of(results)
+    cells = {at: grid.first(at, arm) for at in grid.cells}
+    text = {
+        at: "–" if value is None else f"{'Q' if value > 0 else 'P'} {_times(10 ** abs(value))}"
+        for at, value in cells.items()
+    }
+    figure = _heat_map(grid, cells, text, ("P first", "Q first"), "how many times earlier")
+    return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))
+
+
+def ratio_figure(results: TheoryResults) -> go.Figure:
+    """Return the heat map of the P-only error ratio S / L-S, with Fieller's 95 % interval."""
+    grid = PhaseGrid.of(results)
+    found = {at: grid.ratio(at) for at in grid.cells}
+    cells = {
+        at: math.log10(e.mean) if e.n and 0 < e.mean < math.inf else None for at, e in found.items()
+    }
+    text = {at: _ratio(e) for at, e in found.items()}
+    figure = _heat_map(grid, cells, text, ("S better", "L-S better"), "ratio S / L-S")
+    title = "Error on P-only test examples, S over L-S"
+    return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
+
+
+def _heat_map(
+    grid: PhaseGrid,
+    cells: dict[tuple[str, str], float | None],
+    text: dict[tuple[str, str], str],
+    ends: tuple[str, str],
+    unit: str,
+) -> go.Figure:
+    """Return a heat map of base-10 logarithms, the same colour scale on both sides of 0."""
+    reach = max((abs(v) for v in cells.values() if v is not None), default=1.0) or 1.0
+    reach = max(1.0, math.ceil(reach))
+    ticks = [float(k) for k in range(-int(reach), int(reach) + 1)]
+    words = [f"{10 ** abs(k):g}×" for k in ticks]
+    words[0], words[-1] = f"{words[0]} {ends[0]}", f"{words[-1]} {ends[1]}"
+    return go.Figure(
+        go.Heatmap(
+            x=grid.xs,
+            y=grid.ys,
+            z=[[cells[x, y] for x in grid.xs] for y in grid.ys],
+            text=[[text[x, y] for x in grid.xs] for y in grid.ys],
+            texttemplate="%{text}",
+            hovertemplate="%{x}, %{y}: %{text}<extra></extra>",
+            zmin=-reach, zmax=reach,
+            colorscale=[[0, "#D55E00"], [0.5, "#F7F7F7"], [1, "#0072B2"]],
+            colorbar={"title": {"text": unit}, "tickvals": ticks, "ticktext": words},
+            xgap=2, ygap=2,
+        ),
+        {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}},
+    )  # fmt: skip
+
+
+def _height(grid: PhaseGrid) -> int:
+    return 150 + 52 * len(grid.ys)
+
+
+def _times(factor: float) -> str:
+    return f"{factor:.0f}×" if factor >= 10 else f"{factor:.1f}×"
+
+
+def _ratio(e: Estimate) -> str:
+    if e.n == 0 or math.isnan(e.mean):
+        return "–"
+    if math.isinf(e.mean):
+        return "L-S: 0"
+    interval = ""
+    if e.n > 1:
+        high = "∞" if math.isinf(e.high) else f"{e.high:.2g}"
+        low = "−∞" if math.isinf(e.low) else f"{e.low:.2g}"
+        interval = f"<br>[{low}, {high}]"
+    return f"{e.mean:.3g}{interval}"
+
+
+_CURVES = {
+    "p_error": ("p_only", "error", "Error on P-only test examples", "%", 100.0),
+    "q_error": ("q_only", "error", "Error on Q-only test examples", "%", 100.0),
+    "p_margin": ("p_only", "margin", "Margin on P", "mean y·f on P-only test examples", 1.0),
+    "second_difference": (
+        "q", "second_difference", "Second difference on Q", "s·(g₊ + g₋ − 2g₀)", 1.0,
+    ),
+    "loss": ("train", "loss", "Training loss", "logistic loss", 1.0),
+    "error": ("all", "error", "Error on the whole test distribution", "%", 100.0),
+}  # fmt: skip
+
+FIGURES: dict[str, Callable[[TheoryResults], go.Figure]] = {
+    "order": order_figure,
+    "p_only_error_final": final_figure,
+    "ratio": ratio_figure,
+    "first_S": partial(first_figure, arm="S"),
+    "first_L-S": partial(first_figure, arm="L-S"),
+    **{
+        name: partial(
+            curve_figure, set_=set_, quantity=quantity, title=title, unit=unit, scale=scale
+        )
+        for name, (set_, quantity, title, unit, scale) in _CURVES.items()
+    },
+}
+"""Every figure by name, as in ``TheoryResults.figure(name)``."""
+
+
+def curve_panels(results: TheoryResults) -> list[go.Figure]:
+    """Return the page's panels over η·t; none where there are too many arms."""
+    return [] if len(results.arms) > MOST_ARMS else [FIGURES[name](results) for name in _CURVES]

@@ -1,0 +1,184 @@
+"""Tables and sentences of the theory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import median
+
+from learnorder.order.theory import ACCURACY_LEVEL
+from learnorder.report.content import TextTable
+from learnorder.report.tables import counted
+from learnorder.report.titles import arm_columns, arm_titles
+from learnorder.statistics import Estimate
+from learnorder.theory_results import Pattern, TheoryResults
+
+_ERRORS = (("p_only", "P-only"), ("q_only", "Q-only"), ("both", "both"), ("all", "all"))
+_BASELINE = "S"
+
+
+def theory_final_table(results: TheoryResults) -> TextTable:
+    """Return test errors at the end of training, by kind of example and arm."""
+    headings, cells = arm_columns(results)
+    closed = any(results.final(arm, "p_only", "error_gaussian") for arm in results.arms)
+    columns = [*headings, "n", *(name for _, name in _ERRORS)]
+    if closed:
+        columns.insert(len(headings) + 2, "P-only, closed form")
+    rows = []
+    for arm in results.arms:
+        row = [*cells[arm], counted(results, arm)]
+        row += [_error(results, arm, set_) for set_, _ in _ERRORS]
+        if closed:
+            gaussian = results.final_estimate(arm, "p_only", "error_gaussian")
+            row.insert(len(headings) + 2, _percent(gaussian))
+        rows.append(row)
+    note = (
+        "Error in per cent of test examples of a kind, at the end of training: mean over n seeds "
+        "[95 % t interval]. No mistake in M examples is shown as < 3/M, the 95 % upper bound. "
+        "Q-only errors are exact."
+    )
+    if closed:
+        note += " The closed form takes the output on P patterns for Gaussian."
+    return TextTable("Final test error", columns, rows, note)
+
+
+def _error(results: TheoryResults, arm: str, set_: str) -> str:
+    found = results.final_estimate(arm, set_, "error")
+    examples = results.examples(arm, set_, "error")
+    if found.n and found.mean == 0 and examples:
+        return f"< {300 / examples:.1g}"
+    return _percent(found)
+
+
+def _percent(e: Estimate) -> str:
+    small = 0 < e.mean < 5e-5
+    return e.format(100, 6 if small else 3)
+
+
+def theory_order_table(results: TheoryResults) -> TextTable:
+    """Return when each arm learned the two patterns, and when it was annealed."""
+    titles = arm_titles(results)
+    rows = []
+    for arm in results.arms:
+        row = [titles[arm]]
+        for pattern in ("P", "Q"):
+            row.append(_times(results.half_learned(arm, pattern)))
+        for pattern in ("P", "Q"):
+            row.append(_times(results.learned(arm, pattern)))
+        row.append(_times(results.annealed(arm)) if results.annealed(arm) else "–")
+        rows.append(row)
+    level = f"{100 * ACCURACY_LEVEL:g} %"
+    return TextTable(
+        "When it was learned",
+        ["arm", "P, half margin", "Q, half margin", f"P, {level}", f"Q, {level}", "annealed"],
+        rows,
+        "η·t, median over seeds (range). Half margin: the mean margin y·f on test examples that "
+        f"have only this pattern reaches half its final value. {level}: accuracy on them stays "
+        "above it from then on; the direction of P is found at once, however small its margin.",
+    )
+
+
+def _times(found: Mapping[int, float | None]) -> str:
+    if not found:
+        return "–"
+    reached = sorted(time for time in found.values() if time is not None)
+    if len(reached) < len(found):
+        return f"{len(reached)} of {len(found)} seeds"
+    low, high = _short(reached[0]), _short(reached[-1])
+    spread = f" ({low}–{high})" if low != high else ""
+    return _short(median(reached)) + spread
+
+
+def _short(time: float) -> str:
+    return f"{time:,.0f}" if time >= 100 else f"{time:.3g}"
+
+
+def theory_ratio_table(results: TheoryResults) -> TextTable | None:
+    """Return how S's errors compare with each other arm's, None where there is nothing to."""
+    titles = arm_titles(results)
+    others = [arm for arm in results.arms if arm != _BASELINE]
+    if _BASELINE not in results.arms or not others:
+        return None
+    rows = []
+    for arm in others:
+        difference = results.final_difference(_BASELINE, arm, "p_only", "error")
+        ratio = results.final_ratio(_BASELINE, arm, "p_only", "error")
+        closed = results.final_ratio(_BASELINE, arm, "p_only", "error_gaussian")
+        rows.append(
+            [titles[arm], str(ratio.n), difference.format(100, 2), _ratio(ratio), _ratio(closed)]
+        )
+    return TextTable(
+        f"{titles[_BASELINE]} against the others, on P-only test examples",
+        ["other arm", "n pairs", "difference, points", "ratio", "ratio, closed form"],
+        rows,
+        "Paired by seed. Difference: mean [95 % t interval]. Ratio of the means [95 % Fieller "
+        "interval].",
+    )
+
+
+def _ratio(e: Estimate) -> str:
+    if not e.n:
+        return "–"
+    if math.isinf(e.mean):
+        return "the other makes no mistake"
+    return e.format(1, 2).replace("inf", "∞")
+
+
+def theory_findings(results: TheoryResults) -> list[str]:
+    """Return one sentence for each comparison of interest."""
+    if results.finished.empty:
+        counts: dict[str, int] = {}
+        for arm in results.arms:
+            for status, count in results.counts(arm).items():
+                counts[status] = counts.get(status, 0) + count
+        shown = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in counts.items())
+        return [f"No run has finished: {shown}."]
+    sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
+    if {"L-S", "S"} <= set(results.arms):
+        held = results.held_down()
+        if held:
+            sentences.append(
+                "Before L-S is annealed, Q's second difference is at most "
+                f"{100 * max(held.values()):.2g} % of S's at the same η·t "
+                f"(largest of {len(held)} seeds, once S's exceeds a tenth of its final value)."
+            )
+    if "S" in results.arms:
+        for arm in results.arms:
+            if arm != "S":
+                sentences.append(_gap(results, arm))
+    return sentences
+
+
+def _order(results: TheoryResults, arm: str) -> str:
+    title = arm_titles(results)[arm]
+    found = {p: _median(results, arm, p) for p in ("P", "Q")}
+    if found["P"] is None or found["Q"] is None:
+        missing = " and ".join(p for p in ("P", "Q") if found[p] is None)
+        return f"{title} does not learn {missing} in every seed."
+    first, second = sorted(found, key=lambda p: found[p] or 0.0)
+    return (
+        f"{title} learns {first} first, at η·t = {_short(found[first] or 0)}, and {second} at "
+        f"{_short(found[second] or 0)} (half of the final margin, medians over seeds)."
+    )
+
+
+def _median(results: TheoryResults, arm: str, pattern: Pattern) -> float | None:
+    times = list(results.half_learned(arm, pattern).values())
+    known = [time for time in times if time is not None]
+    return median(known) if known and len(known) == len(times) else None
+
+
+def _gap(results: TheoryResults, arm: str) -> str:
+    titles = arm_titles(results)
+    ratio = results.final_ratio("S", arm, "p_only", "error")
+    what = f"Error on P-only test examples, {titles['S']} over {titles[arm]}"
+    if not ratio.n:
+        return f"{what}: no pairs of finished runs."
+    text = f"{what}: {_ratio(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
+    if ratio.n < 2:
+        return f"{text}; an interval needs two seeds."
+    if ratio.low > 1:
+        return f"{text}: S errs more often."
+    if ratio.high < 1:
+        return f"{text}: S errs less often."
+    return f"{text}: no difference found."

@@ -1,0 +1,136 @@
+"""The work of a run on images: training, with its checkpoints, records and example images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+from learnorder.config import RunConfig
+from learnorder.data import ImageData, load_images
+from learnorder.patterns import Patch, draw_gallery
+from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from learnorder.runs.files import atomic_write
+from learnorder.runs.folder import Progress, RunFolder
+from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.pace import Pace
+from learnorder.training import Trainer
+
+_MEASURE_SECONDS = 1.0
+_RECORD_BYTES_PER_EPOCH = 400
+
+
+def check(configs: Sequence[RunConfig]) -> None:
+    """Build each distinct data set, patch and network once, so that what is unfit is refused."""
+    distinct = {_essence(config): config for config in configs}
+    loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
+    for config in distinct.values():
+        Trainer(config, loaded[repr(config.data)])
+
+
+def _essence(config: RunConfig) -> str:
+    """The parts of a configuration that decide whether it can be built."""
+    noisy = config.noise.level.initial > 0
+    return repr((config.data, config.model, config.patch, noisy, config.training.precision))
+
+
+def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
+    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+    import pyarrow as pa
+
+    state = load_checkpoint(folder.file("checkpoint.pt"))
+    data = load_images(folder.config.data)
+    trainer = Trainer(folder.config, data, state)
+    folder.update(data=_describe(data))
+    if trainer.batches.patch is not None:
+        _save_examples(folder, data, trainer.batches.patch)
+    epochs, steps, pace = folder.config.training.epochs, trainer.batches.steps, Pace()
+
+    def save_epoch(trainer: Trainer) -> None:
+        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
+        names = ("epoch", "train_seconds", "evaluation_seconds")
+        timings = pa.table(dict(zip(names, columns, strict=True)))
+        folder.write_tables(records=trainer.records.table(), timings=timings)
+
+    def stop_here(trainer: Trainer) -> bool:
+        if pace.due():
+            share = ((trainer.epoch - 1) * steps + trainer.step) / (epochs * steps)
+            folder.write_progress(Progress(share, f"epoch {trainer.epoch} of {epochs}"))
+        return stop()
+
+    outcome = trainer.run(stop_here, save_epoch)
+    if outcome.status == "interrupted":
+        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        return None
+    folder.write_tables(records=trainer.records.table())
+    save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
+    return outcome.status, outcome.reason
+
+
+def _describe(data: ImageData) -> dict[str, object]:
+    """What the manifest says of the images."""
+    return {
+        "num_classes": data.num_classes,
+        "image_size": list(data.image_size),
+        "train_examples": len(data.train),
+        "evaluation_examples": len(data.evaluation),
+        "mean": list(data.mean),
+        "std": list(data.std),
+    }
+
+
+def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:
+    """Write a sheet of planted images, and what its rows and columns are."""
+    from PIL import Image
+
+    gallery = draw_gallery(
+        data.train.pixels,
+        data.train.labels,
+        patch.to(data.train.pixels.device),
+        class_names=data.class_names,
+        mean=data.mean,
+        std=data.std,
+    )
+    rows, columns, height, width, _ = gallery.pixels.shape
+    sheet = gallery.pixels.permute(0, 2, 1, 3, 4).reshape(rows * height, columns * width, 3)
+    with atomic_write(folder.file("examples.png")) as temporary:
+        Image.fromarray(sheet.numpy()).save(temporary, format="PNG")
+    folder.update(examples={"rows": gallery.rows, "columns": gallery.columns})
+
+
+def workload_key(config: RunConfig) -> str:
+    """Return what runs that take as long have in common."""
+    noisy = config.noise.level.initial > 0
+    return repr((config.data, config.model, config.patch.planted, config.training, noisy))
+
+
+def measure(config: RunConfig) -> Workload:
+    """Time a few steps of training."""
+    trainer = Trainer(config, load_images(config.data))
+    epochs, steps = config.training.epochs, trainer.batches.steps
+    timed: list[float] = []
+    started = time.perf_counter()
+    for batch in islice(trainer.batches.epoch(1), 100):
+        trainer.train_step(batch)
+        trainer.synchronize()
+        now = time.perf_counter()
+        timed.append(now - started)
+        started = now
+        if sum(timed) > _MEASURE_SECONDS:
+            break
+    warm = timed[1:] or timed  # the first step also warms up
+    epoch = sum(warm) / len(warm) * steps * (1 + _evaluation_share(trainer))
+    parameters = sum(p.numel() for p in trainer.network.parameters())
+    return Workload(
+        seconds=epochs * epoch,
+        what=f"{epochs * steps:,} steps of {parameters:,} parameters",
+        disk_bytes=4 * parameters + _RECORD_BYTES_PER_EPOCH * epochs,
+        peak_bytes=2 * 8 * parameters,
+    )
+
+
+def _evaluation_share(trainer: Trainer) -> float:
+    """Evaluation's cost beside training's: a forward pass is about a third of a step."""
+    evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.sets)
+    return evaluated / (3 * len(trainer.batches.eligible))

@@ -1,0 +1,139 @@
+"""The kinds of runs there are: what each is configured by, and where its work is done."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from learnorder.config import RunConfig
+from learnorder.errors import RunFolderError
+from learnorder.theory.config import TheoryConfig
+
+if TYPE_CHECKING:
+    from learnorder.runs.folder import RunFolder
+
+EndStatus = Literal["finished", "diverged", "out_of_steps"]
+"""How a run that came to its end did so."""
+
+
+class Settings(Protocol):
+    """A run's configuration: frozen, equal to its JSON form."""
+
+    @property
+    def seed(self) -> int:
+        """The one seed that makes the run."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists and scalars."""
+        ...
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a run takes.
+
+    Attributes:
+        seconds: On this machine, alone on its threads; an upper bound where ``at_most``.
+        what: Its size, e.g. "38 steps of 70,000 parameters".
+        disk_bytes: Space when done.
+        peak_bytes: Space besides, while it runs.
+        at_most: Whether the end depends on how training goes.
+    """
+
+    seconds: float
+    what: str
+    disk_bytes: float
+    peak_bytes: float
+    at_most: bool = False
+
+
+class Work(Protocol):
+    """What the module of a kind has."""
+
+    def check(self, configs: Sequence[Any]) -> None:
+        """Build each distinct thing that configurations ask for once, so that the unfit is refused.
+
+        Raises:
+            LearnOrderError: A setting that cannot be met.
+        """
+        ...
+
+    def work(
+        self, folder: RunFolder[Any], stop: Callable[[], bool]
+    ) -> tuple[EndStatus, str] | None:
+        """Do a folder's run, from its checkpoint where there is one, and leave its results there.
+
+        Args:
+            folder: The run.
+            stop: Asked after each step.
+
+        Returns:
+            How it ended, with a reason; None when ``stop`` said so: it is then saved where it was.
+        """
+        ...
+
+    def measure(self, config: Any) -> Workload:
+        """Time a few steps of a run."""
+        ...
+
+    def workload_key(self, config: Any) -> str:
+        """Return what runs of the same workload have in common."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of run.
+
+    Attributes:
+        name: As manifests say it.
+        config: Its configuration.
+        module: Where its :class:`Work` is.
+        records: Dotted name of its records.
+    """
+
+    name: str
+    config: type
+    module: str
+    records: str
+
+    def no_records(self) -> Any:
+        """Return the table of records of a run that has none yet."""
+        module, name = self.records.rsplit(".", 1)
+        return getattr(importlib.import_module(module), name)().table()
+
+    def load(self) -> Work:
+        """Import the work, torch with it."""
+        return importlib.import_module(self.module)  # pyright: ignore[reportReturnType]
+
+    def read(self, values: dict[str, Any]) -> Any:
+        """Build a configuration from a manifest."""
+        return self.config.from_dict(values)
+
+
+KINDS = (
+    Kind("images", RunConfig, "learnorder.runs.images", "learnorder.training.records.Records"),
+    Kind(
+        "theory", TheoryConfig, "learnorder.runs.theory", "learnorder.theory.records.TheoryRecords"
+    ),
+)
+
+
+def kind_of(config: Settings) -> Kind:
+    """Return the kind of a configuration."""
+    return next(kind for kind in KINDS if isinstance(config, kind.config))
+
+
+def kind_named(name: str) -> Kind:
+    """Return the kind that a manifest names.
+
+    Raises:
+        RunFolderError: There is none.
+    """
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise RunFolderError(f"There is no kind of run {name!r} in this version of learnorder.")

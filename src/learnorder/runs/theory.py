@@ -1,0 +1,98 @@
+"""The work of a run of the theory: the simulation, with its checkpoints and records."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
+from learnorder.runs.folder import Progress, RunFolder
+from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.pace import Pace
+from learnorder.theory import TheoryConfig
+from learnorder.theory.simulation import Simulation, simulate
+
+_SAVE_SECONDS = 60.0
+_MEASURE_SECONDS = 2.0
+_FLOW_STEPS = 180
+"""What a run of the flow takes, at the default tolerance."""
+_RECORD_BYTES = 40_000
+
+
+def check(configs: Sequence[TheoryConfig]) -> None:
+    """Nothing is left to refuse: a configuration of the theory is checked when it is built."""
+
+
+def work(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
+    """Simulate the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+    path = folder.file("checkpoint.pt")
+    saved = load_checkpoint(path)
+    simulation = simulate(folder.config, snapshot=None if saved is None else saved["simulation"])
+    folder.update(data={"train_examples": folder.config.distribution.N})
+    told, kept, started = Pace(), Pace(_SAVE_SECONDS), time.perf_counter()
+    before = 0.0 if saved is None else saved["seconds"]
+    kept.due()
+
+    def save() -> None:
+        seconds = before + time.perf_counter() - started
+        save_checkpoint(path, {"simulation": simulation.snapshot(), "seconds": seconds})
+        folder.write_tables(records=simulation.records.table())
+
+    def stop_here() -> bool:
+        if told.due():
+            folder.write_progress(_progress(simulation))
+        if kept.due():
+            save()
+        return stop()
+
+    outcome = simulation.run(stop_here)
+    if outcome is None:
+        save()
+        return None
+    folder.write_tables(records=simulation.records.table())
+    folder.update(seconds=round(before + time.perf_counter() - started, 3))
+    return outcome.status, outcome.reason
+
+
+def _progress(simulation: Simulation) -> Progress:
+    """Return how far the loss has come down, as nothing says when it will have."""
+    moment, config = simulation.point, simulation.config
+    wanted = math.log(2) - config.algorithm.epsilon2
+    come = min(max((math.log(2) - moment.loss) / wanted, 0.0), 1.0)
+    return Progress(come, f"η·t {moment.time:.3g}, loss {moment.loss:.3f}")
+
+
+def workload_key(config: TheoryConfig) -> str:
+    """Return what runs that take as long have in common."""
+    parts: dict[str, Any] = config.to_dict()
+    return repr({**parts, "seed": None})
+
+
+def measure(config: TheoryConfig) -> Workload:
+    """Time a few steps, and say how many there may be."""
+    simulation, taken = simulate(config), 0
+    started = time.perf_counter()
+
+    def enough() -> bool:
+        nonlocal taken
+        taken += 1
+        return time.perf_counter() - started > _MEASURE_SECONDS
+
+    outcome = simulation.run(enough)
+    each = (time.perf_counter() - started) / max(taken, 1)
+    if outcome is not None:
+        steps = taken
+    elif config.solver.engine == "flow":
+        steps = _FLOW_STEPS
+    else:
+        steps = math.ceil(config.max_time / simulation.step_length)
+    data = config.distribution
+    return Workload(
+        seconds=each * max(steps, taken),
+        what=f"{steps:,} steps at d = {data.d:,}, N = {data.N:,} ({config.solver.engine})",
+        disk_bytes=_RECORD_BYTES,
+        peak_bytes=simulation.state_bytes,
+        at_most=outcome is None and config.solver.engine != "flow",
+    )

@@ -1,0 +1,52 @@
+"""A worker's process: it executes run after run, so that torch is imported once.
+
+``python -m learnorder.runs.worker --threads 1`` reads the folders of runs from standard input, a
+line each, and answers with the exit code of each on standard output. What a run prints goes to its
+log.txt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from learnorder.errors import LearnOrderError
+from learnorder.runs.execute import execute
+from learnorder.runs.folder import RunFolder
+
+
+def main() -> int:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(prog="python -m learnorder.runs.worker", description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    threads = parser.parse_args().threads
+    with os.fdopen(os.dup(1), "w") as answers:
+        for line in sys.stdin:
+            answers.write(f"{_execute(Path(line.rstrip(chr(10))), threads)}\n")
+            answers.flush()
+    return 0
+
+
+def _execute(path: Path, threads: int) -> int:
+    """Execute a run with its log in place of the standard streams; return the exit code."""
+    with (path / "log.txt").open("ab", buffering=0) as log:
+        for stream in (1, 2):
+            os.dup2(log.fileno(), stream)
+    try:
+        execute(RunFolder(path), threads)
+    except LearnOrderError as error:
+        print(error, file=sys.stderr, flush=True)
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

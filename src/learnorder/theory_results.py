@@ -1,0 +1,168 @@
+"""The results of runs of the theory: what its verbs return, and what its reports are drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from learnorder.order.theory import half_time, learned_for_good
+from learnorder.results import RunSet
+from learnorder.runs import RunFolder
+from learnorder.statistics import Estimate, estimate, paired_difference, ratio_of_means
+from learnorder.theory import TheoryConfig
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Pattern = Literal["P", "Q"]
+
+_OWN_SET = {"P": "p_only", "Q": "q_only"}
+
+
+class _Row(NamedTuple):
+    """A value and its moment."""
+
+    grid: int
+    phase: int
+    time: float
+    value: float
+    examples: int
+
+
+class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
+    """Records of runs of the two-layer theory, by arm and seed.
+
+    Times are η·t. Runs that diverged, ran out of steps or have not finished are in :meth:`frame`,
+    and out of every mean.
+    """
+
+    def figure(self, name: str = "order") -> go.Figure:
+        """Return a figure.
+
+        Args:
+            name: order, loss, p_error, q_error, p_margin, second_difference, p_only_error_final,
+                or, of a phase diagram, first_S, first_L-S or ratio.
+
+        Raises:
+            KeyError: There is no figure of this name.
+        """
+        from learnorder.report.theory_figures import FIGURES
+
+        if name not in FIGURES:
+            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
+        return FIGURES[name](self)
+
+    @cached_property
+    def _index(self) -> dict[tuple[str, str, str], dict[int, list[_Row]]]:
+        """Rows of finished runs, by (arm, set, quantity) and seed."""
+        index: dict[tuple[str, str, str], dict[int, list[_Row]]] = {}
+        for folder in self.folders:
+            if self._status[folder] != "finished":
+                continue
+            arm, seed = self.arm_of(folder), folder.config.seed
+            for row in folder.records().to_pylist():
+                seeds = index.setdefault((arm, row["set"], row["quantity"]), {})
+                kept = _Row(row["grid"], row["phase"], row["time"], row["value"], row["examples"])
+                seeds.setdefault(seed, []).append(kept)
+        return index
+
+    def _rows(self, arm: str, set_: str, quantity: str) -> dict[int, list[_Row]]:
+        if arm not in self.arms:
+            raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
+        return self._index.get((arm, set_, quantity), {})
+
+    def trace(self, arm: str, set_: str, quantity: str) -> dict[int, dict[float, float]]:
+        """Return a quantity of an arm's finished runs, whole: {seed: {η·t: value}}."""
+        found = self._rows(arm, set_, quantity)
+        return {seed: {row.time: row.value for row in rows} for seed, rows in found.items()}
+
+    def curve(self, arm: str, set_: str, quantity: str) -> dict[float, Estimate]:
+        """Return the mean over seeds at each moment of the grid, with its 95 % interval.
+
+        After its end a run stays at its last value, until the last run of the arm has ended.
+        """
+        found = self._rows(arm, set_, quantity)
+        on_grid = {
+            seed: {row.grid: row for row in rows if row.grid >= 0} for seed, rows in found.items()
+        }
+        times = {grid: row.time for rows in on_grid.values() for grid, row in rows.items()}
+        last = {seed: rows[-1] for seed, rows in found.items()}
+        return {
+            times[grid]: estimate(
+                [on_grid[seed].get(grid, end).value for seed, end in last.items()]
+            )
+            for grid in sorted(times)
+        }
+
+    def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
+        """Return a quantity at the end of training, by seed."""
+        return {seed: rows[-1].value for seed, rows in self._rows(arm, set_, quantity).items()}
+
+    def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
+        """Return the mean over seeds of a final quantity, with its 95 % interval."""
+        return estimate(list(self.final(arm, set_, quantity).values()))
+
+    def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
+        """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
+        return paired_difference(
+            self.final(arm, set_, quantity), self.final(baseline, set_, quantity)
+        )
+
+    def final_ratio(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
+        """Return the ratio arm / baseline of a final quantity's means, with Fieller's interval."""
+        return ratio_of_means(self.final(arm, set_, quantity), self.final(baseline, set_, quantity))
+
+    def examples(self, arm: str, set_: str, quantity: str) -> int:
+        """Return on how many examples, over all seeds, a final quantity was measured."""
+        found = self._rows(arm, set_, quantity)
+        return sum(rows[-1].examples for rows in found.values())
+
+    def learned(self, arm: str, pattern: Pattern) -> dict[int, float | None]:
+        """Return by seed from when accuracy on P-only or Q-only examples stays above 95 %."""
+
+        def when(times: Sequence[float], errors: Sequence[float]) -> float | None:
+            return learned_for_good(times, [1 - error for error in errors])
+
+        return self._when(arm, pattern, "error", when)
+
+    def half_learned(self, arm: str, pattern: Pattern) -> dict[int, float | None]:
+        """Return by seed when the mean margin on a pattern's own examples was half its final."""
+        return self._when(arm, pattern, "margin", half_time)
+
+    def _when(
+        self,
+        arm: str,
+        pattern: Pattern,
+        quantity: str,
+        when: Callable[[Sequence[float], Sequence[float]], float | None],
+    ) -> dict[int, float | None]:
+        found = self.trace(arm, _OWN_SET[pattern], quantity)
+        return {seed: when(list(v), list(v.values())) for seed, v in found.items()}
+
+    def annealed(self, arm: str) -> dict[int, float]:
+        """Return by seed when the learning rate, or the noise, was annealed."""
+        found = self._rows(arm, "train", "loss")
+        ends = {s: [row for row in rows if row.grid < 0] for s, rows in found.items()}
+        return {seed: rows[0].time for seed, rows in ends.items() if len(rows) > 1}
+
+    def held_down(self, arm: str = "L-S", baseline: str = "S") -> dict[int, float]:
+        """Return by seed how far Q's second difference got before the anneal, beside S's.
+
+        The largest |g₊ + g₋ − 2g₀| of ``arm`` over that of ``baseline`` at the same η·t, over all
+        moments before the arm's anneal at which the baseline's exceeds a tenth of its final value.
+        """
+        found = {}
+        annealed = self.annealed(arm)
+        own = self.trace(arm, "q", "second_difference")
+        other = self.trace(baseline, "q", "second_difference")
+        for seed in own.keys() & other.keys() & annealed.keys():
+            final = abs(list(other[seed].values())[-1])
+            shares = [
+                abs(value) / abs(other[seed].get(time, final))
+                for time, value in own[seed].items()
+                if time < annealed[seed] and abs(other[seed].get(time, final)) > final / 10
+            ]
+            if shares:
+                found[seed] = max(shares)
+        return found
