@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 
+_OF_THE_EXPERIMENT = ("experiment", "scale", "axes")
+"""Labels that say of what experiment a run is, rather than which of its runs."""
+
+
 class RunSet(Generic[FolderT]):
     """Runs of one kind, by arm and seed.
 
@@ -193,7 +197,7 @@ def label_of(folder: RunFolder[Any]) -> str:
 
 
 def _own_labels(folder: RunFolder[Any]) -> dict[str, str]:
-    return {k: v for k, v in folder.labels.items() if k not in ("experiment", "scale")}
+    return {k: v for k, v in folder.labels.items() if k not in _OF_THE_EXPERIMENT}
 
 
 def _name_arms(folders: list[FolderT]) -> dict[FolderT, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ from learnorder.order.theory import half_time, learned_for_good
 from learnorder.results import RunSet
 from learnorder.runs import RunFolder
 from learnorder.statistics import Estimate, estimate, paired_difference, ratio_of_means
-from learnorder.theory import TheoryConfig
+from learnorder.theory import THEORY_ARMS, TheoryConfig
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -36,6 +36,12 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
     Times are η·t. Runs that diverged, ran out of steps or have not finished are in :meth:`frame`,
     and out of every mean.
     """
+
+    def __init__(self, folders: Iterable[RunFolder[TheoryConfig]]) -> None:
+        super().__init__(folders)
+        order = list(THEORY_ARMS)  # within the same settings, the paper's order
+        first = {arm: next(f for f in self.folders if self.arm_of(f) == arm) for arm in self.arms}
+        self.arms.sort(key=lambda arm: order.index(first[arm].config.arm))
 
     def figure(self, name: str = "order") -> go.Figure:
         """Return a figure.
@@ -78,22 +84,16 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         return {seed: {row.time: row.value for row in rows} for seed, rows in found.items()}
 
     def curve(self, arm: str, set_: str, quantity: str) -> dict[float, Estimate]:
-        """Return the mean over seeds at each moment of the grid, with its 95 % interval.
+        """Return the mean over seeds with its 95 % interval, by η·t.
 
-        After its end a run stays at its last value, until the last run of the arm has ended.
+        It is at the moments of the grid and wherever a seed's phase ends. Between its moments a
+        seed's value is linear in log time; after its end it stays at the last.
         """
-        found = self._rows(arm, set_, quantity)
-        on_grid = {
-            seed: {row.grid: row for row in rows if row.grid >= 0} for seed, rows in found.items()
-        }
-        times = {grid: row.time for rows in on_grid.values() for grid, row in rows.items()}
-        last = {seed: rows[-1] for seed, rows in found.items()}
-        return {
-            times[grid]: estimate(
-                [on_grid[seed].get(grid, end).value for seed, end in last.items()]
-            )
-            for grid in sorted(times)
-        }
+        found = self.trace(arm, set_, quantity)
+        times = sorted({time for trace in found.values() for time in trace})
+        by_seed = [_interpolated(trace, times) for trace in found.values()]
+        values = zip(*by_seed, strict=True)
+        return {time: estimate(at) for time, at in zip(times, values, strict=True)}
 
     def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
         """Return a quantity at the end of training, by seed."""
@@ -166,3 +166,11 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
             if shares:
                 found[seed] = max(shares)
         return found
+
+
+def _interpolated(trace: dict[float, float], times: Sequence[float]) -> list[float]:
+    """Return a trace's values at other times: linear in log time, constant beyond its ends."""
+    import numpy as np
+
+    at = np.log(list(trace))
+    return np.interp(np.log(times), at, list(trace.values())).tolist()

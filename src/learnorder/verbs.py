@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from learnorder.config import RunConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.recipes.patch import ARM_TITLES, SCALES, PatchExperiment, Scale
+from learnorder.recipes.theory import PHASE_GRID, TheoryExperiment, phase_defaults
+from learnorder.theory.config import TheoryConfig
 
 if TYPE_CHECKING:
     from learnorder.results import Results
     from learnorder.runs import RunFolder
     from learnorder.sweep.driver import Plan
+    from learnorder.theory_results import TheoryResults
 
 
 def patch_plans(experiment: PatchExperiment, scale: str = "custom") -> dict[str, Plan]:
@@ -134,6 +137,95 @@ def run_sweep(
     """
     plans = sweep_plans(bases, grid, seeds, scale)
     return _run(plans, Path(out), Path(out), workers=workers, threads=threads, quiet=quiet)
+
+
+def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan]:
+    """Return the runs of a theory experiment, the algorithms of a seed beside each other."""
+    from learnorder.sweep.driver import Plan
+
+    return {
+        f"{arm}-seed{seed}": Plan(experiment.run(arm, seed), {"experiment": "theory", "arm": arm})
+        for seed in experiment.seed_range()
+        for arm in experiment.arms
+    }
+
+
+def run_theory(
+    experiment: TheoryExperiment | None = None,
+    out: Path | str = "runs/theory",
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> TheoryResults:
+    """Run algorithms of the two-layer theory, continue them, or read them; write their report.
+
+    Args:
+        experiment: What to run; None takes the defaults.
+        out: Folder of the run folders and of report.html.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    folder, plans = Path(out), theory_plans(experiment or TheoryExperiment())
+    return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
+
+
+def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]]) -> dict[str, Plan]:
+    """Return the runs of a phase diagram: every algorithm at every point, seed by seed.
+
+    Args:
+        experiment: What every point shares; a point that its own values make valid is enough.
+        grid: Two axes, horizontal and vertical, with their values, as
+            :func:`learnorder.sweep.grid.grid_plans` takes them. An axis of several joined names is
+            named by the first.
+
+    Raises:
+        ConfigError: Not two axes, or a value that a setting does not take.
+    """
+    from learnorder.sweep.driver import Plan
+    from learnorder.sweep.grid import grid_plans
+
+    if len(grid) != 2:
+        raise ConfigError("grid", dict(grid), "A phase diagram has two axes; name two settings.")
+    named = [name.split(",")[0] for name in grid]
+    plans = {}
+    for seed in experiment.seed_range():
+        for arm in experiment.arms:
+            labels = {"experiment": "phase", "axes": " × ".join(named), "arm": arm}
+            values = experiment.run(arm, seed).to_dict()
+            made = grid_plans(values, grid, [seed], labels, TheoryConfig)
+            for name, plan in made.items():
+                point = {axis: plan.labels.get(axis, str(grid[axis][0])) for axis in named}
+                plans[f"{arm}-{name}"] = Plan(plan.config, {**plan.labels, **point})
+    return plans
+
+
+def run_phase(
+    experiment: TheoryExperiment | None = None,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    out: Path | str = "runs/phase",
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> TheoryResults:
+    """Run algorithms over a grid of two settings, continue, or read them; write the report.
+
+    Args:
+        experiment: What every point shares; None takes L-S and S on three seeds.
+        grid: See :func:`phase_plans`; None varies distribution.s and distribution.r.
+        out: Folder of the run folders and of report.html.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+    """
+    folder = Path(out)
+    plans = phase_plans(experiment or phase_defaults(), grid or PHASE_GRID)
+    return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
 
 
 def _run(

@@ -14,6 +14,7 @@ VERBS = {
     "patch": "plant a memorisable patch; compare large LR, small LR, small LR + noise",
     "train": "make one run, of any arm or of your own settings",
     "sweep": "run a grid over named settings and seeds; settings are chosen this way",
+    "theory": "run the two-layer theory: order, cost and phase diagrams",
     "report": "build the HTML page of runs that were made",
     "runs": "list runs, or show one",
 }
@@ -29,6 +30,7 @@ verbs:
 
 start here:
   learnorder patch                     the effect on small images, in about two minutes
+  learnorder theory run                the theory behind it, in half a minute
   learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores
   learnorder patch --dry-run           what it would cost on this machine
   learnorder VERB --help               all options of a verb

@@ -93,7 +93,7 @@ def _varied_settings(results: RunSet[Any]) -> list[tuple[str, list[str]]]:
     shared = shared_settings(results.folders)
     first = {results.arm_of(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
     names = dict.fromkeys(k for arm in results.arms for k in first[arm])
-    varied = [k for k in names if k not in shared and k != "seed"]
+    varied = [k for k in names if k not in shared and k not in ("seed", "arm")]
     return [(k, [_shown(first[arm].get(k)) for arm in results.arms]) for k in varied]
 
 

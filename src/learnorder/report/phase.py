@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 
 from learnorder.errors import RunFolderError
+from learnorder.report.content import TextTable
 from learnorder.statistics import Estimate
+from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import TheoryResults
 
 AXES = "axes"
@@ -75,3 +77,94 @@ class PhaseGrid:
         if "S" not in arms or "L-S" not in arms:
             return Estimate(math.nan, math.nan, math.nan, 0)
         return self.results.final_ratio(arms["S"], arms["L-S"], "p_only", "error")
+
+    def runs(self, at: tuple[str, str]) -> str:
+        """Return how the runs at a point stand."""
+        counts: dict[str, int] = {}
+        for arm in self.cells[at].values():
+            for status, count in self.results.counts(arm).items():
+                counts[status] = counts.get(status, 0) + count
+        return status_words(counts)
+
+
+def status_words(counts: dict[str, int]) -> str:
+    """Return how many runs have each status.
+
+    >>> status_words({"finished": 4, "out_of_steps": 2})
+    '4 finished, 2 out of steps'
+    """
+    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
+
+
+def first_words(value: float | None) -> str:
+    """Return what :meth:`PhaseGrid.first` says.
+
+    >>> first_words(0.5), first_words(-2.0), first_words(None)
+    ('Q 3.2×', 'P 100×', '–')
+    """
+    if value is None:
+        return "–"
+    factor = 10 ** abs(value)
+    return f"{'Q' if value > 0 else 'P'} {factor:.{0 if factor >= 10 else 1}f}×"
+
+
+def ratio_words(e: Estimate) -> str:
+    """Return a ratio with its interval.
+
+    >>> ratio_words(Estimate(6.3, 2.8, math.inf, 3))
+    '6.3 [2.8, ∞]'
+    """
+    if e.n == 0 or math.isnan(e.mean):
+        return "–"
+    shown = [f"{v:.3g}".replace("inf", "∞").replace("-", "−") for v in (e.mean, e.low, e.high)]
+    return shown[0] if e.n < 2 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def phase_table(results: TheoryResults) -> TextTable:
+    """Return a phase diagram as a table, a row for each of its points."""
+    grid = PhaseGrid.of(results)
+    algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
+    rows = [
+        [
+            *at,
+            *(first_words(grid.first(at, algorithm)) for algorithm in algorithms),
+            *(_errors(grid, at, algorithm) for algorithm in algorithms),
+            ratio_words(grid.ratio(at)),
+            grid.runs(at),
+        ]
+        for at in sorted(grid.cells, key=lambda at: (float(at[0]), float(at[1])))
+    ]
+    return TextTable(
+        "Point by point",
+        [
+            grid.x_name,
+            grid.y_name,
+            *(f"first by {algorithm}" for algorithm in algorithms),
+            *(f"P-only error of {algorithm}, %" for algorithm in algorithms),
+            "S / L-S",
+            "runs",
+        ],
+        rows,
+        "First: the pattern whose mean margin on test examples of its own first reaches half its "
+        "final value, and how many times earlier. Errors: mean over seeds [95 % t interval]; their "
+        "ratio with Fieller's interval. A dash: no run has finished.",
+    )
+
+
+def _errors(grid: PhaseGrid, at: tuple[str, str], algorithm: str) -> str:
+    arm = grid.cells[at].get(algorithm)
+    return "–" if arm is None else percent(grid.results, arm)
+
+
+def percent(results: TheoryResults, arm: str, set_: str = "p_only") -> str:
+    """Return a final error in per cent; where there was no mistake, its 95 % upper bound."""
+    found = results.final_estimate(arm, set_, "error")
+    examples = results.examples(arm, set_, "error")
+    if found.n and found.mean == 0 and examples:
+        return f"< {300 / examples:.1g}"
+    return percent_words(found)
+
+
+def percent_words(e: Estimate) -> str:
+    """Return an error in per cent, with more digits where it is tiny."""
+    return e.format(100, 6 if 0 < e.mean < 5e-5 else 3)

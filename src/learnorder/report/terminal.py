@@ -12,14 +12,14 @@ from rich.table import Table
 
 from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
-from learnorder.report.theory_tables import theory_final_table
+from learnorder.report.theory_tables import summary_table
 from learnorder.results import Results, RunSet, label_of
 from learnorder.runs import RunFolder
 from learnorder.theory_results import TheoryResults
 
 _TABLES: dict[type, Callable[[Any], TextTable]] = {
     Results: final_table,
-    TheoryResults: theory_final_table,
+    TheoryResults: summary_table,
 }
 _HEADLINES = {
     "images": ("clean", "all", "accuracy", "clean accuracy"),

@@ -8,7 +8,7 @@ from functools import partial
 
 import plotly.graph_objects as go
 
-from learnorder.report.phase import PhaseGrid
+from learnorder.report.phase import PhaseGrid, first_words, ratio_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.statistics import Estimate
@@ -49,24 +49,17 @@ def curve_figure(
         annealed = list(results.annealed(arm).values())
         if annealed:
             when = math.exp(math.fsum(map(math.log, annealed)) / len(annealed))
+            nearest = min(range(len(times)), key=lambda i: abs(math.log(times[i] / when)))
             figure.add_scatter(
-                x=[when], y=[_between(times, means, when)], mode="markers", showlegend=False,
+                x=[when], y=[means[nearest]], mode="markers", showlegend=False,
                 marker={"symbol": "triangle-down", "size": 11, "color": styles[arm].color},
                 hovertemplate=f"{titles[arm]}: annealed at {when:.3g}<extra></extra>",
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    if quantity == "error":
+        figure.update_yaxes(rangemode="nonnegative")
     return figure
-
-
-def _between(times: list[float], values: list[float], when: float) -> float:
-    """Return a curve's value at a time, linear in log time."""
-    for (t0, v0), (t1, v1) in zip(
-        zip(times, values, strict=True), list(zip(times, values, strict=True))[1:], strict=False
-    ):
-        if t0 <= when <= t1:
-            return v0 + (v1 - v0) * math.log(when / t0) / math.log(t1 / t0)
-    return values[-1]
 
 
 def _add_band(figure: go.Figure, points: dict[float, Estimate], color: str, scale: float) -> None:
@@ -165,10 +158,7 @@ def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     """
     grid = PhaseGrid.of(results)
     cells = {at: grid.first(at, arm) for at in grid.cells}
-    text = {
-        at: "–" if value is None else f"{'Q' if value > 0 else 'P'} {_times(10 ** abs(value))}"
-        for at, value in cells.items()
-    }
+    text = {at: first_words(value) for at, value in cells.items()}
     figure = _heat_map(grid, cells, text, ("P first", "Q first"), "how many times earlier")
     return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))
 
@@ -180,7 +170,7 @@ def ratio_figure(results: TheoryResults) -> go.Figure:
     cells = {
         at: math.log10(e.mean) if e.n and 0 < e.mean < math.inf else None for at, e in found.items()
     }
-    text = {at: _ratio(e) for at, e in found.items()}
+    text = {at: ratio_words(e).replace(" [", "<br>[") for at, e in found.items()}
     figure = _heat_map(grid, cells, text, ("S better", "L-S better"), "ratio S / L-S")
     title = "Error on P-only test examples, S over L-S"
     return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
@@ -220,27 +210,10 @@ def _height(grid: PhaseGrid) -> int:
     return 150 + 52 * len(grid.ys)
 
 
-def _times(factor: float) -> str:
-    return f"{factor:.0f}×" if factor >= 10 else f"{factor:.1f}×"
-
-
-def _ratio(e: Estimate) -> str:
-    if e.n == 0 or math.isnan(e.mean):
-        return "–"
-    if math.isinf(e.mean):
-        return "L-S: 0"
-    interval = ""
-    if e.n > 1:
-        high = "∞" if math.isinf(e.high) else f"{e.high:.2g}"
-        low = "−∞" if math.isinf(e.low) else f"{e.low:.2g}"
-        interval = f"<br>[{low}, {high}]"
-    return f"{e.mean:.3g}{interval}"
-
-
 _CURVES = {
     "p_error": ("p_only", "error", "Error on P-only test examples", "%", 100.0),
     "q_error": ("q_only", "error", "Error on Q-only test examples", "%", 100.0),
-    "p_margin": ("p_only", "margin", "Margin on P", "mean y·f on P-only test examples", 1.0),
+    "p_margin": ("p_only", "margin", "Margin on P-only test examples", "mean y·f", 1.0),
     "second_difference": (
         "q", "second_difference", "Second difference on Q", "s·(g₊ + g₋ − 2g₀)", 1.0,
     ),

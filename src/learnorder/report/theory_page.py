@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from learnorder.report.content import Content, Section, title_of
-from learnorder.report.phase import AXES
+from learnorder.report.phase import AXES, phase_table
 from learnorder.report.theory_figures import (
     FIGURES,
     curve_panels,
 )
 from learnorder.report.theory_tables import (
+    phase_findings,
     theory_final_table,
     theory_findings,
     theory_order_table,
     theory_ratio_table,
 )
 from learnorder.report.titles import MOST_ARMS
-from learnorder.runs import shared_settings
+from learnorder.runs import flatten, shared_settings
 from learnorder.theory_results import TheoryResults
 
 _ENGINES = {
@@ -39,7 +40,7 @@ def theory_content(results: TheoryResults) -> Content:
     phase = any(AXES in folder.labels for folder in results.folders)
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
-        findings=_phase_findings(results) if phase else theory_findings(results),
+        findings=phase_findings(results) if phase else theory_findings(results),
         asked=_asked(results),
         shared="Runs of one seed share their examples and, at finite width, weights and noise.",
         sections=_phase_sections(results) if phase else _sections(results),
@@ -72,30 +73,16 @@ def _phase_sections(results: TheoryResults) -> list[Section]:
         note = "Ratio of the means over seeds, with Fieller's 95 % interval."
         title = "What it costs on P-only examples"
         sections.append(Section(title, note, wide=[FIGURES["ratio"](results)]))
-    table = theory_final_table(results)
+    table = phase_table(results)
     sections.append(Section(table.title, table=table))
     return sections
 
 
-def _phase_findings(results: TheoryResults) -> list[str]:
-    counts: dict[str, int] = {}
-    for arm in results.arms:
-        for status, count in results.counts(arm).items():
-            counts[status] = counts.get(status, 0) + count
-    shown = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in counts.items())
-    return [f"{len(results.folders)} runs: {shown}."]
-
-
 def _asked(results: TheoryResults) -> list[tuple[str, str]]:
-    """What was asked, as terms and descriptions; what differs between runs is left to a table."""
+    """What was asked, as terms and descriptions; what differs between arms is named only."""
     config, same = results.folders[0].config, shared_settings(results.folders)
     data, algorithm, network = config.distribution, config.algorithm, config.network
-
-    def unless_varied(text: str, *names: str) -> str:
-        varied = [n for n in names if any(key.startswith(n) for key in _varied(results, same))]
-        return f"{text} (varied: {', '.join(varied)})" if varied else text
-
-    if config.network.kind == "separate":
+    if network.kind == "separate":
         what = "two layers, separate blocks for the halves"
     else:
         what = "shared filters over the halves, output weights " + (
@@ -103,29 +90,52 @@ def _asked(results: TheoryResults) -> list[tuple[str, str]]:
         )
     if config.solver.engine == "finite":
         what += f"; m_W = {network.width_w:,}"
-        if config.network.kind == "separate":
+        if network.kind == "separate":
             what += f", m_V = {network.width_v:,}"
+    varied = [name for name in flatten(config.to_dict()) if name not in same]
+
+    def listed(**parts: str) -> str:
+        shown = [text for name, text in parts.items() if not _depends(name, varied)]
+        names = [name.rpartition(".")[2] for name in varied if name.startswith(parts["section"])]
+        return ", ".join([*shown[1:], *([f"varied: {', '.join(names)}"] if names else [])])
+
     described = {
-        "Data": unless_varied(
-            f"d = {data.d:,}, N = {data.N:,} (κ = {data.kappa_value:.3g}), "
-            f"p0 = {data.p0_value:.3g}, q0 = {data.q0:g}, r = {data.r:g}, s = {data.s:g}, "
-            f"γ0 = {data.gamma0_value:.3g}",
-            "distribution.",
+        "Data": listed(
+            section="distribution",
+            d=f"d = {data.d:,}",
+            N=f"N = {data.N:,} (κ = {data.kappa_value:.3g})",
+            p0=f"p0 = {data.p0_value:.3g}",
+            q0=f"q0 = {data.q0:g}",
+            r=f"r = {data.r:g}",
+            s=f"s = {data.s:g}",
+            gamma0=f"γ0 = {data.gamma0_value:.3g}",
         ),
-        "Network": unless_varied(what, "network."),
-        "Training": unless_varied(
-            f"η1 = {config.eta1:.3g}, η2 = {config.eta2:.3g}, λ = {algorithm.weight_decay:g}; "
-            f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2, "
-            f"until {algorithm.epsilon2:g}; noise of S+noise {algorithm.sigma:g}·τ0",
-            "algorithm.",
+        "Network": what,
+        "Training": listed(
+            section="algorithm",
+            eta1=f"η1 = {config.eta1:.3g}",
+            eta2=f"η2 = {config.eta2:.3g}",
+            weight_decay=f"λ = {algorithm.weight_decay:g}",
+            epsilon1=f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2",
+            epsilon2=f"until {algorithm.epsilon2:g}",
+            sigma=f"noise of S + noise {algorithm.sigma:g}·τ0",
         ),
-        "Computed": unless_varied(_ENGINES[config.solver.engine], "solver."),
+        "Computed": _ENGINES[config.solver.engine],
         "Seeds": ", ".join(map(str, sorted({f.config.seed for f in results.folders}))),
     }
     return list(described.items())
 
 
-def _varied(results: TheoryResults, same: dict[str, object]) -> list[str]:
-    from learnorder.runs import flatten
+_FOLLOWS = {
+    "N": ("d", "kappa", "num_train"),
+    "p0": ("p0", "kappa", "d"),
+    "gamma0": ("gamma0", "d"),
+    "eta1": ("eta1", "s"),
+    "eta2": ("eta2", "s"),
+}
+"""Settings that a value shown may follow from, beyond the one of its name."""
 
-    return [key for key in flatten(results.folders[0].config.to_dict()) if key not in same]
+
+def _depends(name: str, varied: list[str]) -> bool:
+    settings = {setting.rpartition(".")[2] for setting in varied}
+    return not settings.isdisjoint(_FOLLOWS.get(name, (name,)))

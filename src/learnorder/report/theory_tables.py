@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from statistics import median
 
 from learnorder.order.theory import ACCURACY_LEVEL
 from learnorder.report.content import TextTable
+from learnorder.report.phase import (
+    AXES,
+    percent,
+    percent_words,
+    phase_table,
+    ratio_words,
+    status_words,
+)
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, arm_titles
-from learnorder.statistics import Estimate
 from learnorder.theory_results import Pattern, TheoryResults
 
 _ERRORS = (("p_only", "P-only"), ("q_only", "Q-only"), ("both", "both"), ("all", "all"))
@@ -27,10 +33,10 @@ def theory_final_table(results: TheoryResults) -> TextTable:
     rows = []
     for arm in results.arms:
         row = [*cells[arm], counted(results, arm)]
-        row += [_error(results, arm, set_) for set_, _ in _ERRORS]
+        row += [percent(results, arm, set_) for set_, _ in _ERRORS]
         if closed:
             gaussian = results.final_estimate(arm, "p_only", "error_gaussian")
-            row.insert(len(headings) + 2, _percent(gaussian))
+            row.insert(len(headings) + 2, percent_words(gaussian))
         rows.append(row)
     note = (
         "Error in per cent of test examples of a kind, at the end of training: mean over n seeds "
@@ -40,19 +46,6 @@ def theory_final_table(results: TheoryResults) -> TextTable:
     if closed:
         note += " The closed form takes the output on P patterns for Gaussian."
     return TextTable("Final test error", columns, rows, note)
-
-
-def _error(results: TheoryResults, arm: str, set_: str) -> str:
-    found = results.final_estimate(arm, set_, "error")
-    examples = results.examples(arm, set_, "error")
-    if found.n and found.mean == 0 and examples:
-        return f"< {300 / examples:.1g}"
-    return _percent(found)
-
-
-def _percent(e: Estimate) -> str:
-    small = 0 < e.mean < 5e-5
-    return e.format(100, 6 if small else 3)
 
 
 def theory_order_table(results: TheoryResults) -> TextTable:
@@ -105,7 +98,13 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
         ratio = results.final_ratio(_BASELINE, arm, "p_only", "error")
         closed = results.final_ratio(_BASELINE, arm, "p_only", "error_gaussian")
         rows.append(
-            [titles[arm], str(ratio.n), difference.format(100, 2), _ratio(ratio), _ratio(closed)]
+            [
+                titles[arm],
+                str(ratio.n),
+                difference.format(100, 2),
+                ratio_words(ratio),
+                ratio_words(closed),
+            ]
         )
     return TextTable(
         f"{titles[_BASELINE]} against the others, on P-only test examples",
@@ -116,23 +115,10 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
     )
 
 
-def _ratio(e: Estimate) -> str:
-    if not e.n:
-        return "–"
-    if math.isinf(e.mean):
-        return "the other makes no mistake"
-    return e.format(1, 2).replace("inf", "∞")
-
-
 def theory_findings(results: TheoryResults) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
-        counts: dict[str, int] = {}
-        for arm in results.arms:
-            for status, count in results.counts(arm).items():
-                counts[status] = counts.get(status, 0) + count
-        shown = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in counts.items())
-        return [f"No run has finished: {shown}."]
+        return [f"No run has finished: {_standing(results)}."]
     sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
     if {"L-S", "S"} <= set(results.arms):
         held = results.held_down()
@@ -147,6 +133,25 @@ def theory_findings(results: TheoryResults) -> list[str]:
             if arm != "S":
                 sentences.append(_gap(results, arm))
     return sentences
+
+
+def phase_findings(results: TheoryResults) -> list[str]:
+    """Return how a phase diagram's runs stand."""
+    return [f"{len(results.folders)} runs: {_standing(results)}."]
+
+
+def _standing(results: TheoryResults) -> str:
+    counts: dict[str, int] = {}
+    for arm in results.arms:
+        for status, count in results.counts(arm).items():
+            counts[status] = counts.get(status, 0) + count
+    return status_words(counts)
+
+
+def summary_table(results: TheoryResults) -> TextTable:
+    """Return the table that says most: of a phase diagram, or of arms."""
+    phase = any(AXES in folder.labels for folder in results.folders)
+    return phase_table(results) if phase else theory_final_table(results)
 
 
 def _order(results: TheoryResults, arm: str) -> str:
@@ -171,10 +176,10 @@ def _median(results: TheoryResults, arm: str, pattern: Pattern) -> float | None:
 def _gap(results: TheoryResults, arm: str) -> str:
     titles = arm_titles(results)
     ratio = results.final_ratio("S", arm, "p_only", "error")
-    what = f"Error on P-only test examples, {titles['S']} over {titles[arm]}"
+    what = f"Error on P-only test examples, ratio of {titles['S']} to {titles[arm]}"
     if not ratio.n:
         return f"{what}: no pairs of finished runs."
-    text = f"{what}: {_ratio(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
+    text = f"{what}: {ratio_words(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
     if ratio.n < 2:
         return f"{text}; an interval needs two seeds."
     if ratio.low > 1:

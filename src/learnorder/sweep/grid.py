@@ -11,6 +11,7 @@ from learnorder.config import RunConfig
 from learnorder.errors import ConfigError
 from learnorder.runs import flatten
 from learnorder.sweep.driver import Plan
+from learnorder.theory.config import TheoryConfig
 
 
 def grid_plans(
@@ -18,17 +19,19 @@ def grid_plans(
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     labels: Mapping[str, str],
+    kind: type[RunConfig] | type[TheoryConfig] = RunConfig,
 ) -> dict[str, Plan]:
     """Plan every combination of the grid's values with every seed.
 
     Args:
-        base: The configuration that the grid varies, as ``RunConfig.to_dict`` gives it; it need
+        base: The configuration that the grid varies, as its ``to_dict`` gives it; it need
             not be valid before the grid's values are in.
         grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
             commas vary together, e.g. {"learning_rate.initial,learning_rate.step_factor":
             [[0.1, 0.2], [0.4, 0.05]]}.
         seeds: The seeds, the slowest to vary, so that partial results are paired.
         labels: Labels of every run.
+        kind: What the configuration is of.
 
     Returns:
         Plans by folder name, e.g. "learning_rate.initial=0.1-seed0"; settings with one value only
@@ -37,7 +40,7 @@ def grid_plans(
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    known = flatten(RunConfig().to_dict())
+    known = flatten(kind().to_dict())
     axes = [_axis(names, choices, known) for names, choices in grid.items()]
     varied = {name for axis in axes if len(axis) > 1 for name in axis[0]}
     plans = {}
@@ -45,7 +48,7 @@ def grid_plans(
         chosen: dict[str, Any] = {}
         for point in combination:
             chosen |= point
-        config = RunConfig.from_dict(_changed(base, {**chosen, "seed": seed}))
+        config = kind.from_dict(_changed(base, {**chosen, "seed": seed}))
         settings = {name: _plain(value) for name, value in chosen.items() if name in varied}
         parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]
         folder = "-".join(parts).replace("/", "_").replace(" ", "")
@@ -76,7 +79,7 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
 def _suggestion(name: str, known: Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     meant = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{meant} `learnorder train --print_config` shows all."
+    return f"{meant} --print_config of the verb shows all."
 
 
 def _plain(value: Any) -> str:

@@ -14,8 +14,8 @@ from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError
 
 THEORY_ARMS: dict[str, str] = {
-    "L-S": "L-S: large LR + anneal",
-    "S": "S: small LR",
+    "L-S": "L-S (large LR + anneal)",
+    "S": "S (small LR)",
     "S+noise": "S + noise",
 }
 """The algorithms that are compared, with words for each."""
@@ -183,7 +183,7 @@ class AlgorithmConfig:
     """The large learning rate η1; null takes 5/6 of the stability limit 48/(s²(1 − p0))."""
     eta2: float | None = None
     """The small learning rate η2; null takes η1·10⁻¹²."""
-    weight_decay: float = 5e-5
+    weight_decay: float = 1e-5
     """λ, the L2 coefficient: the loss has (λ/2)‖U‖²."""
     epsilon1: float = 0.12
     """ε1: the large learning rate, or the noise, ends at a training loss of ε1 + q·log 2."""
