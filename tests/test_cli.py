@@ -43,12 +43,22 @@ def test_help_of_every_verb_explains_its_options(capsys, verb):
     code, out, _ = run(capsys, verb, "--help")
     assert code == 0
     assert f"learnorder {verb} " in out
-    if verb not in ("report", "runs"):
+    if verb not in ("report", "runs", "theory"):
         assert "Share of the images that can carry the patch" in out
         assert "default: digits" in out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["patch", "--help"], ["runs", "--help"]])
+@pytest.mark.parametrize("verb", ["run", "phase"])
+def test_help_of_the_theory_explains_its_options(capsys, verb):
+    code, out, _ = run(capsys, "theory", verb, "--help")
+    assert code == 0
+    assert "Dimension of each half" in out
+    assert "default: 0.06" in out
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["patch", "--help"], ["runs", "--help"], ["theory", "run", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     script = (
         "import sys\nfrom learnorder.cli.main import main\n"

@@ -186,8 +186,9 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
     Raises:
         ConfigError: Not two axes, or a value that a setting does not take.
     """
+    from learnorder.runs import flatten
     from learnorder.sweep.driver import Plan
-    from learnorder.sweep.grid import grid_plans
+    from learnorder.sweep.grid import grid_plans, setting_words
 
     if len(grid) != 2:
         raise ConfigError("grid", dict(grid), "A phase diagram has two axes; name two settings.")
@@ -199,7 +200,8 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
             values = experiment.run(arm, seed).to_dict()
             made = grid_plans(values, grid, [seed], labels, TheoryConfig)
             for name, plan in made.items():
-                point = {axis: plan.labels.get(axis, str(grid[axis][0])) for axis in named}
+                settings = flatten(plan.config.to_dict())
+                point = {axis: setting_words(settings[axis]) for axis in named}
                 plans[f"{arm}-{name}"] = Plan(plan.config, {**plan.labels, **point})
     return plans
 

@@ -33,10 +33,32 @@ def learned_for_good(
     return found
 
 
-def half_time(times: Sequence[float], margins: Sequence[float]) -> float | None:
-    """Return when a margin first reaches half its final value, None if the final is not positive.
+def level_time(times: Sequence[float], margins: Sequence[float], level: float) -> float | None:
+    """Return when a margin first reaches a level, None if it does not.
 
     Between two moments it is interpolated over log time.
+
+    Args:
+        times: Rising times.
+        margins: Mean margin y·f at each time.
+        level: To be reached.
+
+    >>> level_time([1.0, 10.0, 100.0], [0.0, 0.5, 2.0], level=1.0)
+    21.544...
+    """
+    before: tuple[float, float] | None = None
+    for time, margin in zip(times, margins, strict=True):
+        if margin >= level:
+            if before is None or margin == before[1]:
+                return time
+            share = (level - before[1]) / (margin - before[1])
+            return math.exp(math.log(before[0]) + share * (math.log(time) - math.log(before[0])))
+        before = time, margin
+    return None
+
+
+def half_time(times: Sequence[float], margins: Sequence[float]) -> float | None:
+    """Return when a margin first reaches half its final value, None if the final is not positive.
 
     Args:
         times: Rising times.
@@ -47,13 +69,4 @@ def half_time(times: Sequence[float], margins: Sequence[float]) -> float | None:
     """
     if not margins or not margins[-1] > 0:
         return None
-    half = margins[-1] / 2
-    before: tuple[float, float] | None = None
-    for time, margin in zip(times, margins, strict=True):
-        if margin >= half:
-            if before is None or margin == before[1]:
-                return time
-            share = (half - before[1]) / (margin - before[1])
-            return math.exp(math.log(before[0]) + share * (math.log(time) - math.log(before[0])))
-        before = time, margin
-    return None
+    return level_time(times, margins, margins[-1] / 2)

@@ -1,0 +1,89 @@
+"""The limit of infinitely many examples (κ → 0), for dimensions where no sample can be held.
+
+With N ≫ d the P patterns' components orthogonal to w* average out, and W moves along w* alone. An
+example is then its kind, α, b and its component along w*, and a few hundred representative ones
+stand for the distribution. The dynamics is that of :mod:`learnorder.theory.kernel` on these.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from learnorder.theory.algorithm import Course, Grid, Moment, phases, train
+from learnorder.theory.config import TheoryConfig
+from learnorder.theory.distribution import Examples
+from learnorder.theory.flow import Flow
+from learnorder.theory.kernel import Kernel
+
+_GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def population(config: TheoryConfig, n: int = 600) -> Examples:
+    """Return n representative examples, each of the same weight.
+
+    The kinds and directions stand in the distribution's proportions; α and |g|, the component of a
+    P pattern beyond its margin in units of 1/√d, lie on a golden-ratio lattice within each.
+
+    Args:
+        config: The run; its N is not looked at.
+        n: How many.
+
+    Returns:
+        Examples whose x1 has three coordinates, the third along w*.
+    """
+    data = config.distribution
+    shares = {"p_only": data.p0_value, "q_only": data.q0}
+    shares["both"] = 1 - sum(shares.values())
+    parts = []
+    for kind, share in shares.items():
+        for y, b, part in ((1.0, 0.0, 0.5), (-1.0, -1.0, 0.25), (-1.0, 1.0, 0.25)):
+            count = round(n * share * part)
+            place = torch.arange(count, dtype=torch.float64)
+            alpha = (place + 0.5) / max(count, 1)
+            level = (place * _GOLDEN + 0.5) % 1.0
+            g = torch.special.ndtri(0.5 + 0.5 * level.clamp(max=1 - 1e-9))
+            along = y * (data.gamma0_value + g / math.sqrt(data.d))
+            x1 = torch.zeros(count, 3, dtype=torch.float64)
+            x1[:, 2] = 0.0 if kind == "q_only" else along
+            amplitude = torch.zeros_like(alpha) if kind == "p_only" else data.s * alpha
+            parts.append((x1, amplitude, torch.full_like(alpha, b), torch.full_like(alpha, y)))
+    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+    return Examples(*columns, data.r)
+
+
+def population_margins(
+    config: TheoryConfig, n: int = 600
+) -> tuple[list[float], list[float], list[float]]:
+    """Run an algorithm in this limit, for separate blocks.
+
+    Args:
+        config: The run.
+        n: Representative examples.
+
+    Returns:
+        Times η·t; the mean margin y·f on P-only examples at each; and on Q-only examples.
+    """
+    examples = population(config, n)
+    kernel = Kernel(examples, config.network, quadratic=False)
+    engine = Flow(kernel, config)
+    has_p = examples.has_p
+    times, p, q = [], [], []
+
+    def observe(moment: Moment) -> None:
+        on_p = (examples.y * kernel.on_p(engine.state))[has_p]
+        minus, zero, plus = (config.distribution.s * float(g) for g in kernel.on_q(engine.state))
+        times.append(moment.time)
+        p.append(float(on_p.mean()))
+        q.append((2 * zero - minus - plus) / 8)
+
+    first = config.distribution.d / 1000 if config.measure.first is None else config.measure.first
+    course = Course(
+        phases(config, float((~has_p).double().mean())),
+        Grid(first, config.measure.per_decade),
+        config.max_time,
+        observe,
+    )
+    train(engine, course)
+    return times, p, q

@@ -1,0 +1,370 @@
+"""The theory's verbs: run folders, results with known answers, phase diagrams, pages."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from learnorder.cli.main import main
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.recipes.theory import TheoryExperiment
+from learnorder.report import render
+from learnorder.report.theory_figures import FIGURES
+from learnorder.report.theory_tables import (
+    phase_table,
+    theory_final_table,
+    theory_findings,
+    theory_order_table,
+    theory_ratio_table,
+)
+from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.execute import execute
+from learnorder.statistics import ratio_of_means
+from learnorder.sweep import Plan, run_plans
+from learnorder.theory import (
+    AlgorithmConfig,
+    DistributionConfig,
+    MeasureConfig,
+    NetworkConfig,
+    SolverConfig,
+    TheoryConfig,
+)
+from learnorder.theory.records import TheoryRecords
+from learnorder.theory_results import TheoryResults
+from learnorder.verbs import open_runs, phase_plans, run_phase, run_theory
+
+SMALL = TheoryExperiment(
+    DistributionConfig(d=40, s=300.0, r=1e-3),
+    measure=MeasureConfig(test_examples=300, per_decade=3),
+    seeds=2,
+)
+OPTIONS = [
+    "--distribution.d", "40", "--distribution.s", "300", "--distribution.r", "1e-3",
+    "--measure.test_examples", "300", "--measure.per_decade", "3", "--quiet",
+]  # fmt: skip
+
+
+def fake_run(path, config, labels, *, p, q, error, second, annealed=None, examples=1000):
+    """A finished run with P's and Q's margins, P-only error and second difference at 1, 10, 100."""
+    folder = RunFolder.create(path, config, labels)
+    records = TheoryRecords()
+    for index, moment in enumerate((1.0, 10.0, 100.0)):
+        phase = 0 if annealed is None or moment <= annealed else 1
+        values = {
+            ("p_only", "margin"): p[index],
+            ("q_only", "margin"): q[index],
+            ("p_only", "error"): error[index],
+            ("q_only", "error"): 0.5 if q[index] <= 0 else 0.0,
+            ("both", "error"): 0.01,
+            ("all", "error"): 0.02,
+            ("p_only", "error_gaussian"): error[index],
+            ("train", "loss"): 0.6 - 0.1 * index,
+            ("q", "second_difference"): second[index],
+        }
+        grids = [index]
+        if moment in (annealed, 100.0):
+            grids.append(-1)
+        for grid in grids:
+            for (set_, quantity), value in values.items():
+                n = 0 if set_.startswith("q") else examples
+                records.add(grid, moment, moment, phase, set_, quantity, value, n)
+    folder.write_tables(records=records.table())
+    folder.update(status="finished", reason="reached ε2", seconds=1.25)
+    return folder
+
+
+@pytest.fixture
+def results(tmp_path):
+    """S learns Q at once and errs four times as often as L-S, on each of three seeds."""
+    folders = []
+    for seed in range(3):
+        for arm in ("S", "L-S"):  # as they come from disk, not in the paper's order
+            config = SMALL.run(arm, seed)
+            small = arm == "S"
+            folders.append(
+                fake_run(
+                    tmp_path / f"{arm}-seed{seed}", config, {"arm": arm},
+                    p=(0.1, 0.2, 0.8) if small else (0.1, 0.6, 0.8),
+                    q=(3.0, 4.0, 5.0) if small else (0.0, 0.0, 4.0),
+                    error=(0.01, 0.04, 0.04 + 0.008 * seed) if small else (0.01,) * 2
+                    + (0.01 + 0.002 * seed,),
+                    second=(-20.0, -30.0, -40.0) if small else (-0.01, -0.03, -20.0),
+                    annealed=None if small else 10.0,
+                )
+            )  # fmt: skip
+    return TheoryResults(folders)
+
+
+def test_known_answers(results):
+    assert results.arms == ["L-S", "S"]
+    assert results.half_learned("S", "Q") == {0: 1.0, 1: 1.0, 2: 1.0}
+    # P of S: 0.4 between 0.2 at 10 and 0.8 at 100, a third of the way in log time
+    assert results.half_learned("S", "P")[0] == pytest.approx(10 ** (1 + 1 / 3))
+    assert results.half_learned("L-S", "P")[0] == pytest.approx(10**0.6)
+    assert results.learned("L-S", "Q") == {0: 100.0, 1: 100.0, 2: 100.0}
+    assert results.learned("S", "P") == {0: 1.0, 1: 1.0, 2: None}
+    assert results.annealed("L-S") == {0: 10.0, 1: 10.0, 2: 10.0}
+    assert results.annealed("S") == {}
+    assert results.held_down() == {0: 0.01 / 20} | dict.fromkeys((1, 2), 0.01 / 20)
+    ratio = results.final_ratio("S", "L-S", "p_only", "error")
+    assert ratio.mean == pytest.approx(4)
+    assert (ratio.low, ratio.high) == (pytest.approx(4), pytest.approx(4))  # S is 4 × L-S exactly
+    curve = results.curve("L-S", "p_only", "margin")
+    assert curve[10.0].mean == pytest.approx(0.6)
+    assert results.examples("S", "p_only", "error") == 3000
+    with pytest.raises(KeyError, match="no arm"):
+        results.final("large", "p_only", "error")
+    with pytest.raises(KeyError, match="no figure"):
+        results.figure("pie")
+
+
+def test_the_ratio_of_means_is_fiellers():
+    """Against the definition: at both ends the difference is t standard errors from 0."""
+    a, b = {0: 5.0, 1: 7.0, 2: 6.5, 3: 4.0}, {0: 1.0, 1: 1.4, 2: 0.9, 3: 1.1}
+    found = ratio_of_means(a, b)
+    for end in (found.low, found.high):
+        values = [a[s] - end * b[s] for s in a]
+        mean = sum(values) / 4
+        error = math.sqrt(sum((v - mean) ** 2 for v in values) / 3 / 4)
+        assert abs(mean) / error == pytest.approx(3.182446, rel=1e-4)  # t(0.975, 3)
+    unbounded = ratio_of_means(a, {0: 1.0, 1: -1.4, 2: 0.9, 3: 0.1})
+    assert unbounded.high == math.inf
+    assert ratio_of_means({0: 1.0}, {0: 2.0}).mean == 0.5
+    assert ratio_of_means({0: 1.0}, {1: 2.0}).n == 0
+
+
+def test_tables_and_sentences(results):
+    final = theory_final_table(results)
+    assert final.rows[0][0] == "L-S (large LR + anneal)"
+    assert final.rows[1][2].startswith("4.800 [")
+    assert theory_order_table(results).rows[1][1:3] == ["21.5", "1"]
+    ratios = theory_ratio_table(results)
+    assert ratios is not None
+    assert ratios.rows[0][3] == "4 [4, 4]"
+    said = " ".join(theory_findings(results))
+    assert "S (small LR) learns Q first, at η·t = 1, and P at 21.5" in said
+    assert "at most 0.05 % of S's" in said
+    assert "S errs more often" in said
+
+
+def test_no_mistakes_are_an_upper_bound(tmp_path):
+    config = SMALL.run("S", 0)
+    run = fake_run(
+        tmp_path / "a", config, {"arm": "S"}, p=(1, 1, 1), q=(1, 1, 1), error=(0, 0, 0),
+        second=(-1, -1, -1), examples=100_000,
+    )  # fmt: skip
+    assert theory_final_table(TheoryResults([run])).rows[0][2] == "< 0.003"
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if name[:5] not in ("first", "ratio")])
+def test_every_figure_draws_something(results, name):
+    figure = results.figure(name)
+    assert any(len(trace.x) for trace in figure.data if trace.x is not None)
+    assert figure.layout.title.text
+
+
+def test_from_the_verb_to_the_page(tmp_path):
+    results = run_theory(SMALL, tmp_path, quiet=True)
+    assert [f.status for f in results.folders] == ["finished"] * 6
+    assert results.arms == ["L-S", "S", "S+noise"]
+    assert all(
+        results.half_learned("S", "Q")[s] < results.half_learned("S", "P")[s] for s in (0, 1)
+    )
+    assert results.final_ratio("S", "L-S", "p_only", "error_gaussian").mean > 1.5
+    assert 0 < max(results.held_down().values()) < 0.2
+    page = (tmp_path / "report.html").read_text()
+    assert "Two-layer theory" in page
+    assert "When it was learned" in page
+    again = open_runs(tmp_path)
+    assert again.arms == results.arms
+    assert again.frame().equals(
+        again.frame().loc[:, results.frame().columns]
+    )  # the same columns, whatever the order of folders
+
+
+def test_arms_share_examples_and_a_run_is_its_seed(tmp_path):
+    one = run_theory(replace(SMALL, arms=("S",), seeds=1), tmp_path / "a", threads=1, quiet=True)
+    two = run_theory(replace(SMALL, arms=("L-S", "S")), tmp_path / "b", threads=1, quiet=True)
+    record = one.folders[0].file("records.parquet").read_bytes()
+    assert record == (tmp_path / "b" / "S-seed0" / "records.parquet").read_bytes()
+    first = {a: two.trace(a, "p_only", "error")[0] for a in ("S", "L-S")}
+    moment = min(first["S"])
+    assert first["S"][moment] == pytest.approx(first["L-S"][moment], abs=0.05)
+
+
+@pytest.mark.parametrize("engine", ["recursion", "finite"])
+def test_other_engines_leave_the_same_records(engine, tmp_path):
+    small = TheoryConfig(
+        DistributionConfig(d=20, num_train=40, s=6.0, r=0.1),
+        NetworkConfig(width_w=32, width_v=32, tau0=0.1),
+        AlgorithmConfig(eta1=0.5, eta2=0.05, epsilon1=0.4, epsilon2=0.35, max_time=80.0),
+        arm="S",
+        solver=SolverConfig(engine),
+        measure=MeasureConfig(test_examples=100, per_decade=2),
+    )
+    folder = RunFolder.create(tmp_path / engine, small, {"arm": "S"})
+    assert execute(folder) in ("finished", "out_of_steps")
+    flow = RunFolder.create(tmp_path / "flow", replace(small, solver=SolverConfig("flow")))
+    execute(flow)
+    shared = {("p_only", "error"), ("q_only", "loss"), ("q", "second_difference")}
+    for run in (folder, flow):
+        frame = run.records().to_pandas()
+        assert shared <= set(zip(frame["set"], frame["quantity"], strict=True))
+        assert frame["time"].is_monotonic_increasing
+
+
+def test_out_of_steps_is_a_status_of_its_own(tmp_path, capsys):
+    short = replace(SMALL, seeds=1, algorithm=AlgorithmConfig(max_time=1.0))
+    results = run_theory(short, tmp_path, quiet=True)
+    assert {f.status for f in results.folders} == {"out_of_steps"}
+    assert theory_findings(results) == ["No run has finished: 3 out of steps."]
+    assert "out of steps" in render(results)
+    before = [f.file("records.parquet").stat().st_mtime_ns for f in results.folders]
+    run_theory(short, tmp_path, quiet=True)  # they have ended, and are not run again
+    assert before == [f.file("records.parquet").stat().st_mtime_ns for f in results.folders]
+
+
+def test_a_phase_diagram(tmp_path):
+    grid = {"distribution.s": [30, 300], "distribution.r,algorithm.epsilon1": [[1e-3, 0.2]]}
+    experiment = replace(SMALL, arms=("L-S", "S"), seeds=2)
+    results = run_phase(experiment, grid, tmp_path, quiet=True)
+    assert len(results.folders) == 8
+    for name in ("first_S", "first_L-S", "ratio"):
+        (heat,) = results.figure(name).data
+        assert (list(heat.x), list(heat.y)) == (["30", "300"], ["0.001"])
+    table = phase_table(results)
+    assert table.columns[:2] == ["distribution.s", "distribution.r"]
+    assert [row[0] for row in table.rows] == ["30", "300"]
+    assert table.rows[1][2].startswith("P")
+    assert table.rows[1][3].startswith("Q")
+    page = (tmp_path / "report.html").read_text()
+    assert "Phase diagram" in page
+    assert "varied: s" in page
+
+
+@pytest.mark.parametrize(
+    ("grid", "says"),
+    [
+        ({"distribution.s": [1, 2]}, "two axes"),
+        ({"distribution.s": [1], "distribution.q": [0.1]}, "No setting of this name"),
+        ({"distribution.s": [10], "distribution.r": [-1.0]}, "distribution.r"),
+    ],
+)
+def test_bad_grids(grid, says):
+    with pytest.raises(ConfigError, match=says):
+        phase_plans(SMALL, grid)
+
+
+def test_results_of_no_phase_diagram(results):
+    with pytest.raises(RunFolderError, match="theory phase"):
+        results.figure("ratio")
+
+
+def test_kinds_are_not_mixed(results, tiny, tmp_path):
+    RunFolder.create(tmp_path / "images", tiny)
+    with pytest.raises(RunFolderError, match="one kind"):
+        open_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        (["--distribution.r", "0"], "distribution.r"),
+        (["--algorithm.eta1", "1"], "algorithm.eta1"),
+        (["--arms", "[S, S]"], "arms"),
+        (["--arms", "[large]"], "arms"),
+        (["--seeds", "0"], "seeds"),
+        (["--solver.engine", "magic"], "solver.engine"),
+    ],
+)
+def test_the_command_refuses_with_the_field(options, field, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["theory", "run", *options]) == 2
+    assert field in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_commands(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["theory"]) == 2
+    assert main(["theory", "--help"]) == 0
+    assert "phase" in capsys.readouterr().out
+    assert main(["theory", "walk"]) == 2
+    capsys.readouterr()
+    assert main(["theory", "run", *OPTIONS, "--seeds", "1", "--dry-run"]) == 0
+    assert "3 runs of up to" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+    assert main(["theory", "run", *OPTIONS, "--seeds", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "P-only" in printed
+    assert "Report: runs/theory/report.html" in printed
+    assert main(["runs"]) == 0
+    assert "P-only error" in capsys.readouterr().out
+    assert main(["runs", "runs/theory/S-seed0"]) == 0
+    assert "second_difference" in capsys.readouterr().out
+    grid = "{distribution.s: [300], distribution.r: [1e-3]}"
+    assert main(["theory", "phase", *OPTIONS, "--seeds", "1", "--grid", grid]) == 0
+    assert "Point by point" in capsys.readouterr().out
+
+
+LONG = TheoryConfig(
+    DistributionConfig(d=30, num_train=60, s=8.0, r=0.05),
+    NetworkConfig(width_w=64, width_v=64, tau0=0.1),
+    AlgorithmConfig(eta1=0.2, eta2=0.01, epsilon1=0.3, epsilon2=0.01, max_time=60.0),
+    arm="L-S",
+    solver=SolverConfig("finite"),
+    measure=MeasureConfig(test_examples=100),
+)
+
+
+def test_ctrl_c_continues_to_the_byte(tmp_path):
+    whole, broken = (RunFolder.create(tmp_path / name, LONG) for name in ("whole", "broken"))
+    execute(whole)
+    command = [sys.executable, "-m", "learnorder.runs.execute", str(broken.path)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while broken.progress() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    if process.returncode == 0:
+        pytest.skip("the run had ended before the signal came")
+    assert process.returncode == 130
+    assert "The same command continues" in message
+    assert broken.file("checkpoint.pt").exists()
+    execute(broken)
+    names = ("records.parquet",)
+    assert all(whole.file(n).read_bytes() == broken.file(n).read_bytes() for n in names)
+    assert not broken.file("checkpoint.pt").exists()
+
+
+def test_a_killed_worker_loses_one_run(tmp_path, monkeypatch):
+    """A worker serves several runs; when it is killed in one, another takes its place."""
+    import learnorder.sweep.pool as pool
+
+    class Doomed(pool.Worker):
+        made = 0
+
+        def execute(self, folder):
+            super().execute(folder)
+            if folder.name == "b":
+                self.close_with(signal.SIGKILL)
+
+        def close_with(self, number):
+            os.kill(self._process.pid, number)
+
+    monkeypatch.setattr(pool, "Worker", Doomed)
+    plans = {name: Plan(SMALL.run("S", seed), {}) for seed, name in enumerate("abcd")}
+    folders = run_plans(plans, tmp_path, workers=1, quiet=True)
+    assert [f.status for f in folders] == ["finished", "failed", "finished", "finished"]
+    assert "SIGKILL" in folders[1].manifest["reason"]
+    monkeypatch.undo()
+    folders = run_plans(plans, tmp_path, workers=1, quiet=True)
+    assert {f.status for f in folders} == {"finished"}
+    assert len(find_runs(tmp_path)) == 4
