@@ -134,6 +134,8 @@ def test_the_ratio_of_means_is_fiellers():
         assert abs(mean) / error == pytest.approx(3.182446, rel=1e-4)  # t(0.975, 3)
     unbounded = ratio_of_means(a, {0: 1.0, 1: -1.4, 2: 0.9, 3: 0.1})
     assert unbounded.high == math.inf
+    assert 0 < unbounded.low < unbounded.mean  # b's mean may be 0, a's is not
+    assert ratio_of_means({0: 1.0, 1: -1.0}, {0: 1.0, 1: -1.0}).low == -math.inf
     assert ratio_of_means({0: 1.0}, {0: 2.0}).mean == 0.5
     assert ratio_of_means({0: 1.0}, {1: 2.0}).n == 0
 

@@ -89,7 +89,8 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
 
     The interval has every ρ for which ā − ρ·b̄ is no further from 0 than t_{n−1} standard errors of
     that difference, with the variances and the covariance of a and b over seeds. Its upper end is
-    infinite where mean(b) cannot be told from 0.
+    infinite where mean(b) cannot be told from 0; the ratios of the other sign that then belong to
+    the set too are left out, as a and b are taken for quantities of one sign.
 
     Args:
         a: Values by seed.
@@ -121,7 +122,7 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
     constant = mean_a**2 - square * aa
     root = middle**2 - leading * constant
     if leading <= 0:
-        low = (middle + math.sqrt(root)) / leading if leading < 0 and root > 0 else -math.inf
+        low = (middle - math.sqrt(root)) / leading if leading < 0 < root else -math.inf
         return Estimate(ratio, low, math.inf, n)
     margin = math.sqrt(max(root, 0.0))
     return Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
