@@ -8,7 +8,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 demo: $(VENV)/core
 	$(BIN)/learnorder patch --out runs/demo
-	@echo "Open runs/demo/report.html in a browser."
+	$(BIN)/learnorder theory run --out runs/demo-theory
+	@echo "Open runs/demo/report.html (images) and runs/demo-theory/report.html (theory) in a browser."
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest -m "not slow"
@@ -28,6 +29,7 @@ docs: $(VENV)/docs
 bench: $(VENV)/core
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/theory.py
 
 # torch comes first: a build that is there already (such as a CPU build) then stays.
 $(VENV)/core: pyproject.toml constraints.txt

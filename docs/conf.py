@@ -22,7 +22,7 @@ extensions = [
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "explanation/tables"]
 html_theme = "furo"
 html_title = "learnorder"
 html_static_path = ["_static"]
@@ -32,18 +32,19 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_use_ivar = True
 
 
-def _help_of(verb: str) -> str:
+def _help_of(*verb: str) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        main([verb, "--help"])
+        main([*verb, "--help"])
     return printed.getvalue()
 
 
 def _write_command_pages() -> None:
     folder = Path(__file__).parent / "reference" / "generated"
     folder.mkdir(exist_ok=True)
-    for verb in VERBS:
-        (folder / f"{verb}.txt").write_text(_help_of(verb))
+    commands = [(verb,) for verb in VERBS if verb != "theory"]
+    for command in [*commands, ("theory", "run"), ("theory", "phase")]:
+        (folder / f"{'-'.join(command)}.txt").write_text(_help_of(*command))
 
 
 _write_command_pages()

@@ -1,8 +1,8 @@
 """Measure what the pages on the theory show beyond the verbs' own runs.
 
-``python docs/measure_theory.py width|finite|scaling`` writes results/theory/NAME.csv. They take
-about 1, 15 and 5 minutes on one core. The runs of the verbs are made by the commands in
-results/theory/README.md.
+``python docs/measure_theory.py width finite scaling`` writes results/theory/NAME.csv; they take
+about 2, 15 and 10 minutes on one core. ``… collect NAME=FOLDER`` writes it from the runs of a phase
+diagram, a row each. The commands that made the runs are in results/theory/README.md.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+import learnorder
 from learnorder.order.theory import learned_for_good, level_time
 from learnorder.seeding import generator
 from learnorder.theory import (
@@ -133,8 +134,8 @@ def scaling() -> Iterator[Row]:
             d = round(10 ** (exponent / 2))
             for arm in ("S", "L-S"):
                 config = _paper(d, kappa, arm)
-                data = replace(config.distribution, kappa=None, num_train=1000)
-                reduced = replace(config, distribution=replace(data, p0=kappa**2 / 2))
+                data = replace(config.distribution, kappa=None, num_train=1000, p0=kappa**2 / 2)
+                reduced = replace(config, distribution=data)
                 yield _times("population", d, kappa, arm, None, population_margins(reduced))
         for d in (100, 300, 1000):
             for arm in ("S", "L-S"):
@@ -177,6 +178,28 @@ def _times(
     }  # fmt: skip
 
 
+def collect(folder: Path) -> Iterator[Row]:
+    """What the runs of a phase diagram ended with."""
+    results = learnorder.open_runs(folder)
+    for run in results.folders:
+        config, arm = run.config, results.arm_of(run)
+        data, seed = config.distribution, config.seed
+
+        def final(quantity: str, arm: str = arm, seed: int = seed) -> object:
+            return results.final(arm, "p_only", quantity).get(seed)
+
+        yield {
+            "arm": config.arm, "seed": seed, "status": run.status,
+            "d": data.d, "kappa": f"{data.kappa_value:.4g}", "p0": f"{data.p0_value:.4g}",
+            "s": data.s, "r": data.r, "weight_decay": config.algorithm.weight_decay,
+            "error": final("error"), "error_gaussian": final("error_gaussian"),
+            "test_examples": config.measure.test_examples,
+            "p_half": results.half_learned(arm, "P").get(seed),
+            "q_half": results.half_learned(arm, "Q").get(seed),
+            "annealed": results.annealed(arm).get(seed),
+        }  # fmt: skip
+
+
 MEASUREMENTS: dict[str, Callable[[], Iterator[Row]]] = {
     "width": width,
     "finite": finite,
@@ -184,20 +207,29 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Row]]] = {
 }
 
 
+def write(name: str, rows: Iterator[Row]) -> None:
+    """Write rows to the results' CSV of a name, as they come."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with (RESULTS / f"{name}.csv").open("w", newline="") as file:
+        writer = None
+        for row in rows:
+            if writer is None:
+                writer = csv.DictWriter(file, list(row), lineterminator="\n")
+                writer.writeheader()
+            writer.writerow(row)
+            file.flush()
+            print(name, *(f"{k}={v}" for k, v in row.items()), flush=True)
+
+
 def main() -> int:
     """Make the measurements named on the command line."""
     torch.set_num_threads(1)
+    if sys.argv[1:2] == ["collect"]:
+        for name, _, folder in (argument.partition("=") for argument in sys.argv[2:]):
+            write(name, collect(Path(folder)))
+        return 0
     for name in sys.argv[1:] or MEASUREMENTS:
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        with (RESULTS / f"{name}.csv").open("w", newline="") as file:
-            writer = None
-            for row in MEASUREMENTS[name]():
-                if writer is None:
-                    writer = csv.DictWriter(file, list(row), lineterminator="\n")
-                    writer.writeheader()
-                writer.writerow(row)
-                file.flush()
-                print(name, *(f"{k}={v}" for k, v in row.items()), flush=True)
+        write(name, MEASUREMENTS[name]())
     return 0
 
 

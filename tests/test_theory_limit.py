@@ -27,6 +27,7 @@ from learnorder.theory.flow import Flow
 from learnorder.theory.kernel import Kernel, Probe
 from learnorder.theory.measure import gaussian_error
 from learnorder.theory.noise_law import NoiseLaw
+from learnorder.theory.population import population_margins
 from learnorder.theory.recursion import Recursion
 from learnorder.theory.simulation import LimitSimulation, training_set
 from tests.theory_reference import direct_limit
@@ -293,3 +294,25 @@ def test_order_without_noise_or_weight_decay():
     assert outcome is not None
     assert outcome.status == "finished"
     assert simulation.engine.variance == 1.0
+
+
+def test_time_scales():
+    """Initial rates of the mean margins, and where the large rate's noise holds Q's, in theory.
+
+    With residuals of 1/2: P's (1 − q0)·(1 + √(2/π))²/(8d); Q's s²·r·(1 − p0)/(64π) while the noise
+    stands still. Under noise with correlation e^(−λt) it saturates at s²·r³·(1 − p0)/(96π·λ).
+    """
+    d, r, s, p0, q0, decay = 10**6, 1e-3, 2.0, 0.3, 0.1, 1e-2
+    data = DistributionConfig(d=d, num_train=600, p0=p0, q0=q0, r=r, s=s)
+    algorithm = AlgorithmConfig(eta2=1e-30, weight_decay=decay, max_time=400.0)
+    config = TheoryConfig(
+        data, algorithm=algorithm, arm="S", measure=MeasureConfig(per_decade=4, first=1e-3)
+    )
+    times, p, q = population_margins(config, n=2000)
+    assert p[0] / times[0] == pytest.approx(
+        (1 - q0) * (1 + math.sqrt(2 / math.pi)) ** 2 / 8 / d, rel=0.03
+    )
+    assert q[0] / times[0] == pytest.approx(s**2 * r * (1 - p0) / (64 * math.pi), rel=0.03)
+    small = changed(config, arm="L-S", algorithm={"eta1": 1e-7})  # √(λη1) ≪ r
+    _, _, held = population_margins(small, n=2000)
+    assert held[-1] == pytest.approx(s**2 * r**3 * (1 - p0) / (96 * math.pi * decay), rel=0.1)

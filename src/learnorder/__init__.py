@@ -37,6 +37,7 @@ _HOMES = {
     "WideResNet": "models",
     "activation_noise": "noise",
     "open_runs": "verbs",
+    "paper_scaling": "theory",
     "recipe": "verbs",
     "run_patch": "verbs",
     "run_phase": "verbs",

@@ -149,8 +149,8 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
     def held_down(self, arm: str = "L-S", baseline: str = "S") -> dict[int, float]:
         """Return by seed how far Q's second difference got before the anneal, beside S's.
 
-        The largest |g₊ + g₋ − 2g₀| of ``arm`` over that of ``baseline`` at the same η·t, over all
-        moments before the arm's anneal at which the baseline's exceeds a tenth of its final value.
+        The largest size of g₊ + g₋ − 2g₀ in ``arm``, over that in ``baseline`` at the same η·t, of
+        all moments before the arm's anneal at which the baseline's exceeds a tenth of its final.
         """
         found = {}
         annealed = self.annealed(arm)

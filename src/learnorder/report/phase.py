@@ -116,8 +116,13 @@ def ratio_words(e: Estimate) -> str:
     """
     if e.n == 0 or math.isnan(e.mean):
         return "–"
-    shown = [f"{v:.3g}".replace("inf", "∞").replace("-", "−") for v in (e.mean, e.low, e.high)]
+    shown = [_short(value) for value in (e.mean, e.low, e.high)]
     return shown[0] if e.n < 2 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def _short(value: float) -> str:
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text.replace("inf", "∞").replace("-", "−")
 
 
 def phase_table(results: TheoryResults) -> TextTable:

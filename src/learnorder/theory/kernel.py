@@ -65,7 +65,7 @@ class LimitState:
 class Kernel:
     """The limit's kernel on a training set.
 
-    Between different P patterns |cos| is about 1/√d, so there the linear part and power 1 are
+    Between different P patterns cosines are about 1/√d, so there the linear part and power 1 are
     exact and powers from 3 on are dropped (:meth:`dropped` says what that leaves out). Each P
     pattern against itself, and Q patterns against each other, have the whole series. Where filters
     and output weights are shared, P and Q patterns meet through the linear part and power 1.

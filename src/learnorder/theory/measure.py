@@ -102,8 +102,8 @@ def train_measures(f: Tensor, examples: Examples) -> Measured:
 def gaussian_error(kernel: Kernel, state: LimitState, config: DistributionConfig) -> float:
     """Return the limit's test error on P-only examples, taking its output for Gaussian.
 
-    With x1 = y·t·w* + z⊥, t = γ0 + |g|/√d, the output ⟨w, x1⟩/4 + x1ᵀA x1/‖x1‖ given t and y has
-    mean y·t·w∥/4 + (t²·A∥∥ + tr A⊥/d)/ν and variance
+    With x1 = y·t·w* + z⊥, t = γ0 + abs(g)/√d, g ~ N(0, 1), the output ⟨w, x1⟩/4 + x1ᵀA x1/‖x1‖
+    given t and y has mean y·t·w∥/4 + (t²·A∥∥ + tr A⊥/d)/ν and variance
     ‖w⊥/4 + 2·y·t·A⊥∥/ν‖²/d + 2·‖A⊥‖²_F/(d²ν²), with ν² = t² + (d − 1)/d in place of ‖x1‖². The
     quadratic form is a sum over many directions, so the output is nearly Gaussian; the mistake
     probability is integrated over g. It sees errors too rare for a sample.

@@ -23,8 +23,8 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 def population(config: TheoryConfig, n: int = 600) -> Examples:
     """Return n representative examples, each of the same weight.
 
-    The kinds and directions stand in the distribution's proportions; α and |g|, the component of a
-    P pattern beyond its margin in units of 1/√d, lie on a golden-ratio lattice within each.
+    The kinds and directions stand in the distribution's proportions; α and the component of a P
+    pattern beyond its margin, a half-normal number of 1/√d, lie on a golden-ratio lattice in each.
 
     Args:
         config: The run; its N is not looked at.
