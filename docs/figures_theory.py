@@ -267,9 +267,10 @@ def finite_table() -> TextTable:
             learned = [
                 float(r["q_learned"])
                 for r in here
-                if r["q_learned"] and not (r["annealed"] and r["q_learned"] > r["annealed"])
+                if r["q_learned"]
+                and not (r["annealed"] and float(r["q_learned"]) > float(r["annealed"]))
             ]
-            until = max(float(r["end"]) for r in here)
+            until = max(float(r["annealed"] or r["end"]) for r in here)
             if len(learned) < len(here):
                 cells.append(f"{len(learned)} of {len(here)} seeds by {until:,.0f}")
             else:

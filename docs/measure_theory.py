@@ -85,7 +85,7 @@ FINITE = TheoryConfig(
     DistributionConfig(d=100, kappa=0.3, p0=0.012, q0=0.2, r=0.1, s=12.0),
     NetworkConfig(width_w=64, width_v=200, tau0=0.02),
     AlgorithmConfig(eta1=0.3, eta2=0.01, weight_decay=1e-4, epsilon1=0.1, epsilon2=0.05),
-    measure=MeasureConfig(test_examples=2000, per_decade=12, first=1.0),
+    measure=MeasureConfig(test_examples=2000, per_decade=24, first=1.0),
 )
 """A width one can afford; r is large, for at a small r no such width is anywhere near lazy."""
 
@@ -109,7 +109,7 @@ def finite() -> Iterator[Row]:
 
 def _order(arm: str, m: int | None, seed: int, columns: dict[str, list]) -> Row:
     rows = list(
-        zip(*(columns[n] for n in ("time", "phase", "set", "quantity", "value")), strict=True)
+        zip(*(columns[n] for n in ("time", "grid", "set", "quantity", "value")), strict=True)
     )
 
     def series(set_: str, quantity: str) -> tuple[list[float], list[float]]:
@@ -117,12 +117,12 @@ def _order(arm: str, m: int | None, seed: int, columns: dict[str, list]) -> Row:
         return [r[0] for r in chosen], [r[4] for r in chosen]
 
     times, errors = series("q_only", "error")
-    annealed = [r[0] for r in rows if r[1] == 1][:1]
+    ends = [r[0] for r in rows if r[1:4] == (-1, "q_only", "error")]
     return {
         "arm": arm, "m_V": "limit" if m is None else m, "seed": seed,
         "q_learned": learned_for_good(times, [1 - e for e in errors]),
         "p_margin_half": level_time(*series("p_only", "margin"), level=0.5),
-        "annealed": annealed[0] if annealed else None,
+        "annealed": ends[0] if len(ends) > 1 else None,
         "end": times[-1], "p_only_error": series("p_only", "error")[1][-1],
     }  # fmt: skip
 

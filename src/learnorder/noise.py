@@ -125,8 +125,8 @@ def activation_noise(
         shared: See :class:`ActivationNoise`.
         seed: Seed of the noise.
 
-    >>> model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
-    >>> x = torch.ones(2, 3)
+    >>> model = nn.Sequential(nn.ReLU())
+    >>> x = 10 * torch.ones(2, 3)
     >>> with activation_noise(model, 0.5) as noise:
     ...     noisy = model(x)
     ...     noise.level = 0.0

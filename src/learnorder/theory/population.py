@@ -49,8 +49,8 @@ def population(config: TheoryConfig, n: int = 600) -> Examples:
             x1[:, 2] = 0.0 if kind == "q_only" else along
             amplitude = torch.zeros_like(alpha) if kind == "p_only" else data.s * alpha
             parts.append((x1, amplitude, torch.full_like(alpha, b), torch.full_like(alpha, y)))
-    columns = [torch.cat(column) for column in zip(*parts, strict=True)]
-    return Examples(*columns, data.r)
+    x1, amplitude, b, y = (torch.cat(column) for column in zip(*parts, strict=True))
+    return Examples(x1, amplitude, b, y, data.r)
 
 
 def population_margins(
