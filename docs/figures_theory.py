@@ -262,15 +262,10 @@ def finite_table() -> TextTable:
     rows, lines = read("finite"), []
     for m in ("200", "2000", "20000", "limit"):
         cells = [f"m_V = {int(m):,}" if m != "limit" else "infinite width"]
-        for arm in ("S", "L-S"):
-            here = [r for r in rows if (r["arm"], r["m_V"]) == (arm, m)]
-            learned = [
-                float(r["q_learned"])
-                for r in here
-                if r["q_learned"]
-                and not (r["annealed"] and float(r["q_learned"]) > float(r["annealed"]))
-            ]
-            until = max(float(r["annealed"] or r["end"]) for r in here)
+        for eta in ("0.01", "0.3"):
+            here = [r for r in rows if (r["eta"], r["m_V"]) == (eta, m)]
+            learned = [float(r["q_learned"]) for r in here if r["q_learned"]]
+            until = max(float(r["end"]) for r in here)
             if len(learned) < len(here):
                 cells.append(f"{len(learned)} of {len(here)} seeds by {until:,.0f}")
             else:

@@ -93,36 +93,33 @@ FINITE = TheoryConfig(
 def finite() -> Iterator[Row]:
     """When Q is learned at a large and a small learning rate, at widths of V and in the limit."""
     seeds = list(range(5))
-    for arm, until in (("L-S", 1700.0), ("S", 200.0)):
-        config = replace(FINITE, arm=arm, algorithm=replace(FINITE.algorithm, max_time=until))
+    for eta, until in ((0.3, 1700.0), (0.01, 200.0)):
+        algorithm = replace(FINITE.algorithm, eta2=eta, max_time=until)
+        config = replace(FINITE, arm="S", algorithm=algorithm)
         for m in (200, 2000, 20_000):
             wide = replace(config, network=replace(config.network, width_v=m))
             batch = FiniteBatch(wide, seeds, split=False)
             batch.run()
             for place, seed in enumerate(seeds):
-                yield _order(arm, m, seed, batch.records[place].columns)
+                yield _order(eta, m, seed, batch.records[place].columns)
         for seed in seeds:
             run = LimitSimulation(replace(config, seed=seed))
             run.run()
-            yield _order(arm, None, seed, run.records.columns)
+            yield _order(eta, None, seed, run.records.columns)
 
 
-def _order(arm: str, m: int | None, seed: int, columns: dict[str, list]) -> Row:
-    rows = list(
-        zip(*(columns[n] for n in ("time", "grid", "set", "quantity", "value")), strict=True)
-    )
+def _order(eta: float, m: int | None, seed: int, columns: dict[str, list]) -> Row:
+    rows = list(zip(*(columns[n] for n in ("time", "set", "quantity", "value")), strict=True))
 
     def series(set_: str, quantity: str) -> tuple[list[float], list[float]]:
-        chosen = [r for r in rows if r[2:4] == (set_, quantity)]
-        return [r[0] for r in chosen], [r[4] for r in chosen]
+        chosen = [r for r in rows if r[1:3] == (set_, quantity)]
+        return [r[0] for r in chosen], [r[3] for r in chosen]
 
     times, errors = series("q_only", "error")
-    ends = [r[0] for r in rows if r[1:4] == (-1, "q_only", "error")]
     return {
-        "arm": arm, "m_V": "limit" if m is None else m, "seed": seed,
+        "eta": eta, "m_V": "limit" if m is None else m, "seed": seed,
         "q_learned": learned_for_good(times, [1 - e for e in errors]),
         "p_margin_half": level_time(*series("p_only", "margin"), level=0.5),
-        "annealed": ends[0] if len(ends) > 1 else None,
         "end": times[-1], "p_only_error": series("p_only", "error")[1][-1],
     }  # fmt: skip
 

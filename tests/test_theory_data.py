@@ -144,7 +144,19 @@ def theory(**sections):
         ),
         (lambda: NetworkConfig(tau0=0.0), "network.tau0", "> 0"),
         (lambda: AlgorithmConfig(weight_decay=-1.0), "algorithm.weight_decay", "λ ≥ 0"),
-        (theory(distribution=DistributionConfig(p0=1.0, q0=0.0)), "algorithm.eta1", "give η1"),
+        (theory(solver=SolverConfig("finite")), "algorithm.eta2", "every step is taken"),
+        (theory(distribution=DistributionConfig(num_train=30_000)), "distribution.num_train", "20"),
+        (theory(arm="large"), "arm", "L-S, S, S[+]noise"),
+        (lambda: SolverConfig("Flow"), "solver.engine", "flow, recursion"),  # pyright: ignore
+        (lambda: NetworkConfig("conv"), "network.kind", "convolution"),  # pyright: ignore
+        (
+            theory(
+                distribution=DistributionConfig(gamma0=5.0, s=1.0),
+                algorithm=AlgorithmConfig(eta1=40.0),
+            ),
+            "algorithm.eta1",
+            "unstable",
+        ),
         (theory(algorithm=AlgorithmConfig(eta1=1e-2)), "algorithm.eta1", "unstable from"),
         (theory(solver=SolverConfig(macro_step=1.0)), "solver.macro_step", "unstable"),
     ],

@@ -15,6 +15,7 @@ from learnorder.theory import (
     Phase,
     SolverConfig,
     TheoryConfig,
+    finite,
 )
 from learnorder.theory.distribution import draw_examples
 from learnorder.theory.finite import FiniteNetwork, Weights
@@ -57,11 +58,9 @@ def test_same_noise_same_trajectory_as_the_dense_network(kind, shared, sigma):
     draws = torch.Generator().manual_seed(1)
     before = {}
 
-    def fresh(shape):
-        place = "v" if shape[1] == len(examples) else "w"
-        drawn = torch.randn(shape[1:], generator=draws, dtype=torch.float64)
-        before[place] = torch.cat([before[place], drawn]) if place in before else drawn
-        return drawn[None]
+    def fresh(place, n, m):
+        before[place] = torch.randn(n, m, generator=draws, dtype=torch.float64)
+        return before[place][None]
 
     network._fresh = fresh
     phase, tau_xi = Phase(0.5, sigma, 0.0), 0.05
@@ -71,9 +70,10 @@ def test_same_noise_same_trajectory_as_the_dense_network(kind, shared, sigma):
         levels = (None, None)
         if sigma:  # in the order in which the reduced network keeps its rows
             noise1 = torch.zeros(len(examples), network.weights.w.shape[1], dtype=torch.float64)
-            noise1[order[: len(before["w"])]] = before["w"]
-            noise2 = torch.empty_like(before["v"])
-            noise2[order] = before["v"]
+            with_p = int(examples.has_p.sum())  # fewer than a block
+            noise1[order[:with_p]] = before["p0"][:with_p]
+            noise2 = torch.empty_like(before["q"])
+            noise2[order] = before["q"]
             level = sigma * config.network.tau0
             levels = (
                 level * examples.x1.norm(dim=1)[:, None] * noise1,
@@ -119,13 +119,21 @@ def test_signal_and_noise_make_the_weights():
     assert 0 < norms["signal_norm_w"] < 0.1 * norms["norm_w"]
 
 
+@pytest.mark.parametrize("arm", ["L-S", "S+noise"])
 @pytest.mark.parametrize(("kind", "shared"), KINDS)
-def test_seeds_side_by_side_are_the_seeds_alone(kind, shared):
+def test_seeds_side_by_side_are_the_seeds_alone(kind, shared, arm, monkeypatch):
+    monkeypatch.setattr(finite, "_BLOCK_ELEMENTS", 12 * 16)  # several blocks of examples
     config = dataclasses.replace(
         config_of(kind, shared),
-        arm="L-S",
+        arm=arm,
         algorithm=AlgorithmConfig(
-            eta1=0.5, eta2=0.05, weight_decay=0.02, epsilon1=0.35, epsilon2=0.33, max_time=60
+            sigma=1.0,
+            eta1=0.5,
+            eta2=0.05 if arm == "L-S" else 0.5,
+            weight_decay=0.02,
+            epsilon1=0.35,
+            epsilon2=0.33,
+            max_time=60,
         ),
         measure=MeasureConfig(test_examples=100),
     )
@@ -174,21 +182,21 @@ def limit_difference(m, kind, shared, sigma, seeds=(0, 1), steps=60) -> float:
     algorithm = AlgorithmConfig(eta1=2.0, eta2=2.0, weight_decay=0.02)
     config = TheoryConfig(data, network, algorithm, solver=SolverConfig("recursion"))
     examples = [training_set(config, seed) for seed in seeds]
-    finite = FiniteNetwork(config, seeds, examples)
+    networks = FiniteNetwork(config, seeds, examples)
     kernels = [Kernel(e, network) for e in examples]
     limits = [Recursion(kernel, config) for kernel in kernels]
     x1 = draw_examples(data, 20, generator(9, "test"), "p_only").x1
     probes = [Probe(kernel, x1) for kernel in kernels]
     phase = Phase(2.0, sigma, 0.0)
-    finite.begin([phase] * len(seeds))
+    networks.begin([phase] * len(seeds))
     for limit in limits:
         limit.begin(phase)
     difference = size = 0.0
     for _ in range(steps):
-        finite.advance([phase] * len(seeds))
+        networks.advance([phase] * len(seeds))
         for place, (limit, probe) in enumerate(zip(limits, probes, strict=True)):
             limit.advance(phase, math.inf)
-            a = torch.cat([finite.on_p(x1, place), finite.on_q(place)])
+            a = torch.cat([networks.on_p(x1, place), networks.on_q(place)])
             b = torch.cat([probe.outputs(limit.state), limit.kernel.on_q(limit.state)])
             difference += float((a - b).square().sum())
             size += float(b.square().sum())

@@ -126,7 +126,8 @@ def test_outputs_on_new_patterns_follow_the_same_kernel():
         x = draw_examples(SMALL.distribution, 9, generator(1, "new"), "p_only").x1
         f = x @ w / 4 + ((x @ form) * x).sum(dim=1) / x.norm(dim=1)
         found = Probe(kernel, x).outputs(engine.state).double()
-        torch.testing.assert_close(found, f, rtol=1e-4, atol=1e-5)
+        cubic = 0.01 if kernel.shared else 0.0  # what the two forms leave out across the halves
+        torch.testing.assert_close(found, f, rtol=1e-4, atol=1e-5 + cubic * float(f.abs().max()))
 
 
 def test_what_is_dropped_is_said():
@@ -248,16 +249,51 @@ def test_a_run_ends_with_a_status_and_a_reason():
     assert short.status == "out_of_steps"
     assert "above" in short.reason
     assert "η·t = 5" in short.reason
-    wild = changed(
-        SMALL,
-        distribution={"d": 100, "num_train": 100, "p0": 1.0, "q0": 0.0, "gamma0": 0.0},
-        algorithm={"eta1": 2e7, "eta2": 2e7, "weight_decay": 0.0, "max_time": 1e12},
+
+
+def test_divergence_is_a_status_with_step_and_rate():
+    course = Course([Phase(0.5, 0.0, 0.1)], Grid(1.0, 2), 100.0)
+    for step, loss in enumerate((0.7, 0.9, 2.0)):
+        course.look(0.5 * step, step, loss)
+        assert course.outcome is None
+    course.look(1.5, 3, math.nan)
+    assert course.outcome is not None
+    assert course.outcome.status == "diverged"
+    assert "step 3" in course.outcome.reason
+    assert "learning rate 0.5" in course.outcome.reason
+
+
+def test_a_threshold_met_at_once_leaves_no_moment():
+    """ε1 + q·log 2 above log 2: the anneal comes before the first step."""
+    simulation = LimitSimulation(
+        changed(SMALL, algorithm={"epsilon1": 0.9}, solver={"engine": "flow"})
     )
-    diverged = LimitSimulation(wild).run()
-    assert diverged is not None
-    assert diverged.status == "diverged"
-    assert "learning rate 2e+07" in diverged.reason
-    assert "step" in diverged.reason
+    outcome = simulation.run()
+    assert outcome is not None
+    assert outcome.reason.startswith("learning rate annealed at η·t = 0")
+    assert min(simulation.records.columns["time"]) > 0
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"distribution": {"r": 1.0}},
+        {"distribution": {"p0": 1.0, "q0": 0.0}},
+        {"distribution": {"p0": 0.0, "q0": 1.0}},
+        {"algorithm": {"weight_decay": 0.2, "eta2": None}},
+        {"algorithm": {"eta2": 0.2}},
+        {"algorithm": {"sigma": 0.0}, "arm": "S+noise"},
+        {"network": {"kind": "convolution"}, "distribution": {"w_star": (1.0, 0.0, 0.0)}},
+        {"distribution": {"s": 1e5}, "algorithm": {"eta1": None, "eta2": None}},
+    ],
+)
+def test_the_edges_end_with_a_status(sections):
+    config = changed(SMALL, solver={"engine": "flow"}, **sections)
+    outcome = LimitSimulation(config).run()
+    assert outcome is not None
+    assert outcome.status in ("finished", "out_of_steps")
+    if sections.get("arm") == "S+noise":
+        assert "noise annealed" in outcome.reason
 
 
 def test_the_gaussian_error_is_the_samples():

@@ -58,8 +58,9 @@ class DenseNetwork:
 def direct_limit(config: TheoryConfig, e: Examples, schedule, *, kept=True):
     """Return f on the training set and g after each step: the sum over all earlier steps.
 
-    ``schedule`` has (η, σ) for each step. Between different P patterns, and across the halves,
+    ``schedule`` has (η, σ) for each step. Between different P patterns
     A(c) is cut after the power 1, as in the fast code; after the constant where not ``kept``.
+    Across the halves it is cut after the power 3.
     """
     lam = config.algorithm.weight_decay
     shrink = config.algorithm.eta1 * lam
@@ -81,8 +82,7 @@ def direct_limit(config: TheoryConfig, e: Examples, schedule, *, kept=True):
     def kernel(rho):
         c = rho * cos
         a = 0.25 + torch.where(whole, c.asin(), c * kept) / (2 * math.pi)
-        if not kept:
-            a[across] = (0.25 + c / (2 * math.pi))[across]
+        a[across] = (0.25 + (c + c**3 / 6) / (2 * math.pi))[across]
         return dot * torch.where(across, a * shared, a)
 
     taus, gains, sources, past = [1.0], [1.0], [], []

@@ -105,7 +105,7 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
     if n == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
     mean_a, mean_b = math.fsum(a[s] for s in seeds) / n, math.fsum(b[s] for s in seeds) / n
-    ratio = mean_a / mean_b if mean_b else math.inf
+    ratio = mean_a / mean_b if mean_b else (math.inf if mean_a else math.nan)
     if n < 2:
         return Estimate(ratio, math.nan, math.nan, n)
     from scipy.stats import t
@@ -121,8 +121,10 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
     middle = mean_a * mean_b - square * ab
     constant = mean_a**2 - square * aa
     root = middle**2 - leading * constant
-    if leading <= 0:
-        low = (middle - math.sqrt(root)) / leading if leading < 0 < root else -math.inf
-        return Estimate(ratio, low, math.inf, n)
-    margin = math.sqrt(max(root, 0.0))
-    return Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
+    if leading > 0:
+        margin = math.sqrt(max(root, 0.0))
+        return Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
+    if leading == 0 == middle and constant > 0:  # b is 0 on every seed, and a is not
+        return Estimate(ratio, math.inf, math.inf, n)
+    upper = (middle - math.sqrt(root)) / leading if leading < 0 < root else math.inf
+    return Estimate(ratio, upper if upper <= ratio < math.inf else -math.inf, math.inf, n)

@@ -21,11 +21,13 @@ class Phase:
         learning_rate: η.
         sigma: Level σ/τ0 of the noise before the activations.
         threshold: The phase ends at this training loss.
+        annealed: What its end anneals.
     """
 
     learning_rate: float
     sigma: float
     threshold: float
+    annealed: str = "learning rate"
 
 
 def phases(config: TheoryConfig, q: float) -> list[Phase]:
@@ -44,13 +46,13 @@ def phases(config: TheoryConfig, q: float) -> list[Phase]:
         case "L-S":
             return [Phase(config.eta1, 0.0, early), last]
         case "S+noise":
-            return [Phase(config.eta2, config.algorithm.sigma, early), last]
+            return [Phase(config.eta2, config.algorithm.sigma, early, "noise"), last]
         case "S":
             return [last]
 
 
-class Engine(Protocol):
-    """What trains: the network itself or its limit.
+class Dynamics(Protocol):
+    """What one run goes through: the limit of the network under gradient descent.
 
     Attributes:
         time: η·t, the sum of the learning rates of all steps taken.
@@ -184,10 +186,10 @@ class Course:
             self._observe(Moment(time, steps, self._due, self._index))
             self._due += 1
         if loss <= self.phase.threshold:
-            self._observe(Moment(time, steps, None, self._index))
+            if time > 0:  # a threshold above log 2 is met before the first step
+                self._observe(Moment(time, steps, None, self._index))
             if self._index + 1 < len(self._plan):
-                what = "noise" if self.phase.sigma > 0 else "learning rate"
-                self._said += f"{what} annealed at {where}, "
+                self._said += f"{self.phase.annealed} annealed at {where}, "
                 self._index += 1
                 return True
             self._end("finished", f"reached ε2 = {self.phase.threshold:g} at {where}")
@@ -210,7 +212,7 @@ class Course:
         self.outcome = Outcome(status, self._said + reason)
 
 
-def train(engine: Engine, course: Course, stop: Callable[[], bool] = lambda: False) -> bool:
+def train(engine: Dynamics, course: Course, stop: Callable[[], bool] = lambda: False) -> bool:
     """Run an engine through its course.
 
     Args:

@@ -20,8 +20,16 @@ THEORY_ARMS: dict[str, str] = {
 }
 """The algorithms that are compared, with words for each."""
 
+MOST_FLOW = 20_000
+"""Examples up to which the flow's matrices fit a machine (5 GB there)."""
+
 TheoryArm = Literal["L-S", "S", "S+noise"]
 Engine = Literal["flow", "recursion", "finite"]
+
+
+def _one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigError(field, value, f"There are {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True)
@@ -144,6 +152,8 @@ class NetworkConfig:
     """Arithmetic at finite width. The limit is computed in float64."""
 
     def __post_init__(self) -> None:
+        _one_of("network.kind", self.kind, ("separate", "convolution"))
+        _one_of("network.precision", self.precision, ("float32", "float64"))
         for name in ("width_w", "width_v"):
             width = getattr(self, name)
             if width < 1:
@@ -207,7 +217,7 @@ class AlgorithmConfig:
             )
         if not 0 <= self.weight_decay < math.inf:
             raise ConfigError("algorithm.weight_decay", self.weight_decay, "Give λ ≥ 0.")
-        if not self.sigma >= 0:
+        if not 0 <= self.sigma < 1e100:
             raise ConfigError("algorithm.sigma", self.sigma, "Give a level ≥ 0.")
         if self.max_time is not None and not self.max_time > 0:
             raise ConfigError("algorithm.max_time", self.max_time, "Give a time > 0, or null.")
@@ -230,6 +240,7 @@ class SolverConfig:
     to 8,000 examples."""
 
     def __post_init__(self) -> None:
+        _one_of("solver.engine", self.engine, ("flow", "recursion", "finite"))
         if not 0 < self.tolerance <= 0.1:
             raise ConfigError("solver.tolerance", self.tolerance, "Give a tolerance in (0, 0.1].")
         if self.macro_step is not None and not self.macro_step > 0:
@@ -275,16 +286,13 @@ class TheoryConfig:
     """Decides the examples and, at finite width, weights and noise."""
 
     def __post_init__(self) -> None:
+        _one_of("arm", self.arm, tuple(THEORY_ARMS))
         bound = stability_limit(self.distribution)
-        if math.isinf(bound) and self.algorithm.eta1 is None:
-            raise ConfigError(
-                "algorithm.eta1", None, "Without Q patterns nothing bounds it; give η1."
-            )
         if self.eta1 >= bound:
             raise ConfigError(
                 "algorithm.eta1",
                 self.eta1,
-                f"Gradient descent is unstable from η = 48/(s²(1 − p0)) = {bound:.4g} on.",
+                f"Gradient descent is unstable from η = {bound:.4g} on (about 48/(s²(1 − p0))).",
             )
         if self.eta2 > self.eta1:
             raise ConfigError(
@@ -296,12 +304,22 @@ class TheoryConfig:
                 self.algorithm.weight_decay,
                 f"η1·λ must be below 1: with η1 = {self.eta1:g}, λ < {1 / self.eta1:g}.",
             )
+        if self.solver.engine == "finite" and self.algorithm.eta2 is None:
+            raise ConfigError(
+                "algorithm.eta2", None, "At finite width every step is taken: give η2, e.g. η1/30."
+            )
+        if self.solver.engine == "flow" and self.distribution.N > MOST_FLOW:
+            raise ConfigError(
+                "distribution.num_train",
+                self.distribution.N,
+                f"The flow factors N × N matrices; give at most {MOST_FLOW:,}, or the recursion.",
+            )
         step = self.solver.macro_step
         if step is not None and step >= bound:
             raise ConfigError(
                 "solver.macro_step",
                 step,
-                f"A step is unstable from 48/(s²(1 − p0)) = {bound:.4g} on.",
+                f"A step is unstable from {bound:.4g} on.",
             )
 
     @property
@@ -314,6 +332,11 @@ class TheoryConfig:
     def eta2(self) -> float:
         """η2, η1·10⁻¹² unless given."""
         return 1e-12 * self.eta1 if self.algorithm.eta2 is None else self.algorithm.eta2
+
+    @property
+    def first_time(self) -> float:
+        """η·t of the first measurement."""
+        return self.distribution.d / 1000 if self.measure.first is None else self.measure.first
 
     @property
     def max_time(self) -> float:
@@ -338,14 +361,19 @@ class TheoryConfig:
 def stability_limit(distribution: DistributionConfig) -> float:
     """Return the learning rate from which gradient descent is unstable at the start.
 
-    The stiffest direction is z. With all residuals at their initial 1/2 and all noise alike, its
-    curvature is E[α²]·s²·(1 − p0)/8 = s²(1 − p0)/24, and η times it must stay below 2.
+    η times the curvature must stay below 2. With all residuals at their initial 1/2 and all noise
+    alike, the curvature along Q's stiff direction z is E[α²]·s²·(1 − p0)/8 = s²(1 − p0)/24. P's is
+    at most (1 − q0)/8 times the larger of E⟨w*, x1⟩² and (1 + κ)²/d, and matters where there is
+    little Q, or a large margin.
 
     >>> stability_limit(DistributionConfig(d=100, p0=0.04, s=10.0))
     0.5
     """
-    present = 1 - distribution.p0_value
-    return math.inf if present == 0 else 48 / (distribution.s**2 * present)
+    data = distribution
+    gamma0 = data.gamma0_value
+    along = gamma0**2 + 2 * gamma0 * math.sqrt(2 / (math.pi * data.d)) + 1 / data.d
+    of_p = (1 - data.q0) / 8 * max(along, (1 + data.kappa_value) ** 2 / data.d)
+    return 2 / max(data.s**2 * (1 - data.p0_value) / 24, of_p)
 
 
 def paper_scaling(d: int, kappa: float, q0: float = 0.1) -> TheoryConfig:

@@ -184,12 +184,11 @@ class FiniteNetwork:
     def _look(self) -> None:
         """Compute losses and gradients at the weights as they are, with the phase's noise."""
         noisy = bool((self._sigma > 0).any())
-        self._before = self._draws("activations") if noisy else []
         f = torch.zeros_like(self._y)
         q, pull_q = self._noisy_q() if noisy else self._clean_q()
         f += q
         with_p, m = self._x1.shape[1], self.weights.w.shape[1]
-        rows = max(16, _BLOCK_ELEMENTS // (m * len(self._seeds)))
+        rows = max(16, _BLOCK_ELEMENTS // m)
         pulled = torch.zeros_like(self.weights.w)
         residual = torch.empty_like(self._y)
         for start in range(0, with_p, rows):
@@ -198,7 +197,7 @@ class FiniteNetwork:
             hidden = torch.bmm(x, self.weights.w.transpose(1, 2))
             if noisy:
                 level = self._sigma[:, None] * self._norm[:, block]
-                hidden += level[:, :, None] * self._fresh(hidden.shape)
+                hidden += level[:, :, None] * self._fresh(f"p{start}", rows, m)[:, : x.shape[1]]
             hidden.relu_()
             f[:, block] += torch.bmm(hidden, self._u_w[:, :, None])[:, :, 0]
             residual[:, block] = self._residual(f, block)
@@ -219,13 +218,18 @@ class FiniteNetwork:
         y = self._y[:, block]
         return y * torch.sigmoid(-y * f[:, block]) / self._n
 
-    def _fresh(self, shape: torch.Size) -> Tensor:
-        """Noise before the activations, the same for neurons that are copies of each other."""
-        _, n, m = shape
+    def _fresh(self, place: str, n: int, m: int) -> Tensor:
+        """Return noise before activations, (S, n, m), alike for copies of a neuron.
+
+        Args:
+            place: What the noise is for: each place has generators of its own.
+            n: Examples, a number that does not depend on the seeds beside one's own.
+            m: Neurons.
+        """
         fresh = torch.empty(
             len(self._seeds), n, m // self._copies, device=self._device, dtype=self._dtype
         )
-        for part, draw in zip(fresh, self._before, strict=True):
+        for part, draw in zip(fresh, self._draws(f"activations-{place}"), strict=True):
             part.normal_(generator=draw)
         return fresh.repeat(1, 1, self._copies) if self._copies > 1 else fresh
 
@@ -251,7 +255,7 @@ class FiniteNetwork:
         hidden = torch.einsum("snb,smb->snm", self._to_q, self._pre_activations(self.weights.v))
         along = self._b * self._r
         level = self._sigma[:, None] * self._amplitude * (1 + along.square()).sqrt()
-        hidden += level[:, :, None] * self._fresh(hidden.shape)
+        hidden += level[:, :, None] * self._fresh("q", self._n, hidden.shape[2])
         active = (hidden > 0).to(self._dtype)
 
         def pull(residual: Tensor) -> Tensor:
@@ -295,12 +299,16 @@ class FiniteNetwork:
         """Return all that continuing needs, as tensors."""
         parts = {"weights": self.weights, **({"noise": self.noise} if self.noise else {})}
         tensors = {f"{name}.{k}": t for name, part in parts.items() for k, t in vars(part).items()}
-        return {**tensors, "time": self.time, "steps": self.steps}
+        tensors |= {"time": self.time, "steps": self.steps}
+        return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot."""
-        for name, there in self.snapshot().items():
-            there.copy_(snapshot[name])
+        for part, holder in (("weights", self.weights), ("noise", self.noise)):
+            for name, tensor in vars(holder).items() if holder is not None else ():
+                tensor.copy_(snapshot[f"{part}.{name}"])
+        self.time.copy_(snapshot["time"])
+        self.steps.copy_(snapshot["steps"])
 
     def norms(self, seed: int = 0) -> dict[str, float]:
         """Return Frobenius norms of W, of V's two coordinates and, where split, of Ū's parts."""

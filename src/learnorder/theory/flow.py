@@ -18,6 +18,9 @@ from learnorder.theory.recursion import loss_and_residual
 _MOST_ITERATIONS = 30
 _REFACTOR_AT = 0.35
 """Contraction of the Newton iteration above which its matrix is computed anew."""
+_LONGEST = 20.0
+"""Change of an output in one Newton iteration: the logistic loss is another beyond."""
+_MOST_REJECTIONS = 60
 _AT_THRESHOLD = 1e-4
 """How near, relatively, a phase's last step comes to its loss threshold."""
 
@@ -94,7 +97,7 @@ class Flow:
 
     def advance(self, phase: Phase, until: float) -> None:
         """Take one accepted step, at most to ``until`` or to where the loss meets the threshold."""
-        while True:
+        for _ in range(_MOST_REJECTIONS):
             h = min(self._step, until - self.time)
             trial, error = self._doubled(phase, h)
             if trial is None or error > self._tolerance:
@@ -107,6 +110,11 @@ class Flow:
             if h == self._step or proposed < self._step:
                 self._step = proposed
             break
+        else:
+            raise ArithmeticError(
+                f"no step of the flow is accurate at η·t = {self.time:.4g}, down to "
+                f"{self._step:.1g}; try a larger solver.tolerance, or the recursion"
+            )
         loss, _ = loss_and_residual(trial.f, self._y)
         if loss < phase.threshold * (1 - _AT_THRESHOLD):
             h, trial = self._crossing(phase, h, trial, loss)
@@ -220,12 +228,16 @@ class _Newton:
             size = float(missing.abs().max())
             stale = self._factored is None or size > _REFACTOR_AT * before
             if stale and not self._factor(kernel, share * (1 - share) / len(y)):
-                return None
+                break
             before = size
             change = self._step(missing)
-            f = f + change
-            if float(change.abs().max()) < self._wanted:
+            length = float(change.abs().max())
+            if not length < math.inf:
+                break
+            f = f + change * min(1.0, _LONGEST / max(length, _LONGEST))
+            if length < self._wanted:
                 return f
+        self._factored = None  # what did not serve is not kept
         return None
 
     def _factor(self, kernel: StepKernel, curvature: Tensor) -> bool:

@@ -68,7 +68,7 @@ class Kernel:
     Between different P patterns cosines are about 1/√d, so there the linear part and power 1 are
     exact and powers from 3 on are dropped (:meth:`dropped` says what that leaves out). Each P
     pattern against itself, and Q patterns against each other, have the whole series. Where filters
-    and output weights are shared, P and Q patterns meet through the linear part and power 1.
+    and output weights are shared, P and Q patterns meet through the linear part and powers 1 and 3.
 
     Args:
         examples: The training set, in float64.
@@ -106,11 +106,12 @@ class Kernel:
         self._own = self._squared_norm * self.coefficients[0]
         self._quadratic = self._squared_cosines() if self.keeps_quadratic else None
         if self.shared:
-            across = x1 @ v.T
-            self._cross = (
-                across.square() * self._inverse_norm[:, None] * self._v_inverse_norm
-            ) * self.coefficients[0]  # (N, 3)
-            self._across = across
+            self._across = x1 @ v.T
+            cos = self._across * self._inverse_norm[:, None] * self._v_inverse_norm
+            self._cross = [  # powers 1 and 3, each (N, 3)
+                self._across * cos**power * self.coefficients[place]
+                for place, power in enumerate((1, 3))
+            ]
 
     def _squared_cosines(self) -> Tensor:
         """Return ‖x_i‖·‖x_j‖·cos² between P patterns, times the coefficient of power 1."""
@@ -189,7 +190,8 @@ class Kernel:
         seen = self.coefficients[1:] * gate ** self.powers[1:]
         f.addcmul_(self._squared_norm, state.self_ @ seen)
         if self.shared:
-            f.addmv_(self._cross, state.q[:, 0], alpha=gate)
+            f.addmv_(self._cross[0], state.q[:, 0], alpha=gate)
+            f.addmv_(self._cross[1], state.q[:, 1], alpha=gate**3)
         return f
 
     def on_q(self, state: LimitState, gate: float = 1.0) -> Tensor:
@@ -198,7 +200,8 @@ class Kernel:
         g = torch.einsum("bck,ck,k->b", self._q_series, state.q, seen)
         if self.shared:
             g = g + self._v @ self._linear(state) / 4
-            return g.addmv_(self._cross.T, state.quadratic, alpha=gate)
+            g.addmv_(self._cross[0].T, state.quadratic, alpha=gate)
+            return g.addmv_(self._cross[1].T, state.self_[:, 0], alpha=gate**3)
         return g + self._dot @ state.linear_q / 4
 
     def _linear(self, state: LimitState) -> Tensor:
@@ -211,7 +214,9 @@ class Kernel:
         between = self._dot * linear + self._q_series @ seen
         wide, core = self._to_q, between
         if self.shared:
-            wide = torch.cat([self._to_q, self._across * linear + self._cross * first], dim=1)
+            third = float(step.weight[1]) * gate**3
+            mixed = self._across * linear + self._cross[0] * first + self._cross[1] * third
+            wide = torch.cat([self._to_q, mixed], dim=1)
             one = torch.eye(3, dtype=torch.float64)
             core = torch.cat([torch.cat([between, one], 1), torch.cat([one, 0 * one], 1)])
         diagonal = self._squared_norm * seen[1:].sum()
@@ -296,8 +301,10 @@ class Probe:
         if kernel.keeps_quadratic:  # ⟨x_i, x⟩²/(‖x_i‖·‖x‖), once for all measurements
             squared = self._x1 @ train.T
             self._squared = squared.square_().div_(norm[:, None])
-        v = kernel._v.float() * kernel._v_inverse_norm.sqrt().float()[:, None]
-        self._across = (self._x1 @ v.T).square() / norm[:, None] if kernel.shared else None
+        v = kernel._v.float()
+        self._v_inverse_norm = kernel._v_inverse_norm.float()
+        self._across = self._x1 @ v.T if kernel.shared else None
+        self._norm = norm
 
     def outputs(self, state: LimitState) -> Tensor:
         """Return N_W on the patterns, (n,)."""
@@ -307,13 +314,15 @@ class Probe:
         if self._squared is not None:
             f += self._squared @ (first * state.quadratic).float()
         if self._across is not None:
-            f += self._across @ (first * state.q[:, 0]).float()
+            cos = self._across * self._v_inverse_norm / self._norm[:, None]
+            for place, power in enumerate((1, 3)):
+                seen = (kernel.coefficients[place] * state.q[:, place]).float()
+                f += (self._across * cos**power) @ seen
         return f
 
 
 def _log_cosines(r: float) -> Tensor:
     """Return ln cos∠(z + bζ, z + b′ζ), (3, 3), exact for small r."""
-    near, far = -0.5 * math.log1p(r**2), math.log1p(-(r**2)) - math.log1p(r**2)
-    if r == 1:
-        far = -math.inf
+    near = -0.5 * math.log1p(r**2)
+    far = math.log1p(-(r**2)) - math.log1p(r**2) if r < 1 else -math.inf
     return torch.tensor([[0, near, far], [near, 0, near], [far, near, 0]], dtype=torch.float64)

@@ -112,9 +112,11 @@ class NoiseLaw:
 
     def _log_correlation(self, variance: float, eta: float, n: float) -> float:
         """Return ln ρ across n steps: −½·log1p of the fresh share of the variance over the kept."""
-        kept = math.exp(2 * n * math.log1p(-eta * self._weight_decay))
-        fresh = self.stationary(eta) * -math.expm1(2 * n * math.log1p(-eta * self._weight_decay))
-        return -0.5 * math.log1p(fresh / (kept * variance))
+        log_kept = 2 * n * math.log1p(-eta * self._weight_decay)
+        fresh = self.stationary(eta) * -math.expm1(log_kept)
+        if log_kept < -100:  # nothing is kept: the ratio's size is all that matters
+            return 0.5 * (log_kept + math.log(variance / fresh))
+        return -0.5 * math.log1p(fresh / (math.exp(log_kept) * variance))
 
 
 def gate(variance: float, sigma: float) -> float:

@@ -78,10 +78,9 @@ def population_margins(
         p.append(float(on_p.mean()))
         q.append((2 * zero - minus - plus) / 8)
 
-    first = config.distribution.d / 1000 if config.measure.first is None else config.measure.first
     course = Course(
         phases(config, float((~has_p).double().mean())),
-        Grid(first, config.measure.per_decade),
+        Grid(config.first_time, config.measure.per_decade),
         config.max_time,
         observe,
     )

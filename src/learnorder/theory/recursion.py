@@ -56,12 +56,12 @@ class Recursion:
 
     def snapshot(self) -> dict[str, Any]:
         """Return all that continuing needs, as tensors and plain values."""
-        return {**vars(self.state), "point": [self.time, self.steps, self.variance]}
+        return {**vars(self.state.clone()), "point": [self.time, self.steps, self.variance]}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
         """Go back to a snapshot; :meth:`begin` then brings the loss up to date."""
         self.time, self.steps, self.variance = snapshot["point"]
-        self.state = LimitState(**{name: snapshot[name] for name in vars(self.state)})
+        self.state = LimitState(**{n: snapshot[n].clone() for n in vars(self.state)})
 
     def _transition(self, eta: float, n: float, sigma: float) -> Transition:
         key = (self.variance, eta, n, sigma)

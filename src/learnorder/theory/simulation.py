@@ -136,8 +136,8 @@ class LimitSimulation:
     def step_length(self) -> float:
         """η·t of a step, or macro-step, of the recursion."""
         config = self.config
-        smallest = config.eta1 if config.arm == "L-S" else config.eta2
-        return max(smallest, config.solver.macro_step or config.eta1)
+        small = max(config.eta2, config.solver.macro_step or config.eta1)
+        return min(small, config.eta1) if config.arm == "L-S" else small
 
     @property
     def state_bytes(self) -> int:
@@ -307,11 +307,9 @@ def _evaluation(config: TheoryConfig, seed: int) -> Evaluation:
 
 def _course(config: TheoryConfig, examples: Examples, observe: Callable[[Moment], None]) -> Course:
     without_p = float((~examples.has_p).double().mean())
-    measure = config.measure
-    first = config.distribution.d / 1000 if measure.first is None else measure.first
     return Course(
         phases(config, without_p),
-        Grid(first, measure.per_decade),
+        Grid(config.first_time, config.measure.per_decade),
         config.max_time,
         observe,
     )
