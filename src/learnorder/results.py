@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 
-_OF_THE_EXPERIMENT = ("experiment", "scale", "axes")
+AXES = "axes"
+"""The label that names the two settings of a phase diagram."""
+BETWEEN_AXES = " × "
+"""What stands between them there."""
+_OF_THE_EXPERIMENT = ("experiment", "scale", AXES)
 """Labels that say of what experiment a run is, rather than which of its runs."""
 
 
@@ -82,6 +87,13 @@ class RunSet(Generic[FolderT]):
     def finished(self) -> pd.DataFrame:
         """The records of finished runs."""
         return self.frame().query("status == 'finished'")
+
+    def standing(self, arms: Iterable[str] | None = None) -> str:
+        """Return how many runs, of some arms or of all, have each status, in words."""
+        counts = Counter[str]()
+        for arm in self.arms if arms is None else arms:
+            counts.update(self.counts(arm))
+        return ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
 
     def counts(self, arm: str) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""

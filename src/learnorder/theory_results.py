@@ -76,6 +76,9 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
     def _rows(self, arm: str, set_: str, quantity: str) -> dict[int, list[_Row]]:
         if arm not in self.arms:
             raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
+        known = {key[1:] for key in self._index}
+        if known and (set_, quantity) not in known:
+            raise KeyError(f"{(set_, quantity)} was not measured; there are {sorted(known)}.")
         return self._index.get((arm, set_, quantity), {})
 
     def trace(self, arm: str, set_: str, quantity: str) -> dict[int, dict[float, float]]:
@@ -137,6 +140,8 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         quantity: str,
         when: Callable[[Sequence[float], Sequence[float]], float | None],
     ) -> dict[int, float | None]:
+        if pattern not in _OWN_SET:
+            raise KeyError(f"{pattern!r} is no pattern; there are P and Q.")
         found = self.trace(arm, _OWN_SET[pattern], quantity)
         return {seed: when(list(v), list(v.values())) for seed, v in found.items()}
 
@@ -157,11 +162,13 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         own = self.trace(arm, "q", "second_difference")
         other = self.trace(baseline, "q", "second_difference")
         for seed in own.keys() & other.keys() & annealed.keys():
+            times = [time for time in own[seed] if time < annealed[seed]]
+            beside = _interpolated(other[seed], times)
             final = abs(list(other[seed].values())[-1])
             shares = [
-                abs(value) / abs(other[seed].get(time, final))
-                for time, value in own[seed].items()
-                if time < annealed[seed] and abs(other[seed].get(time, final)) > final / 10
+                abs(own[seed][time] / there)
+                for time, there in zip(times, beside, strict=True)
+                if abs(there) > final / 10
             ]
             if shares:
                 found[seed] = max(shares)

@@ -178,7 +178,7 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
     """Return the runs of a phase diagram: every algorithm at every point, seed by seed.
 
     Args:
-        experiment: What every point shares; a point that its own values make valid is enough.
+        experiment: What every point shares.
         grid: Two axes, horizontal and vertical, with their values, as
             :func:`learnorder.sweep.grid.grid_plans` takes them. An axis of several joined names is
             named by the first.
@@ -186,9 +186,8 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
     Raises:
         ConfigError: Not two axes, or a value that a setting does not take.
     """
-    from learnorder.runs import flatten
-    from learnorder.sweep.driver import Plan
-    from learnorder.sweep.grid import grid_plans, setting_words
+    from learnorder.results import AXES, BETWEEN_AXES
+    from learnorder.sweep.grid import grid_plans
 
     if len(grid) != 2:
         raise ConfigError("grid", dict(grid), "A phase diagram has two axes; name two settings.")
@@ -196,13 +195,11 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
     plans = {}
     for seed in experiment.seed_range():
         for arm in experiment.arms:
-            labels = {"experiment": "phase", "axes": " × ".join(named), "arm": arm}
+            labels = {"experiment": "phase", AXES: BETWEEN_AXES.join(named), "arm": arm}
             values = experiment.run(arm, seed).to_dict()
-            made = grid_plans(values, grid, [seed], labels, TheoryConfig)
+            made = grid_plans(values, grid, [seed], labels, TheoryConfig, name_all=True)
             for name, plan in made.items():
-                settings = flatten(plan.config.to_dict())
-                point = {axis: setting_words(settings[axis]) for axis in named}
-                plans[f"{arm}-{name}"] = Plan(plan.config, {**plan.labels, **point})
+                plans[f"{arm}-{name}"] = plan
     return plans
 
 

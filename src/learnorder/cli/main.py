@@ -30,7 +30,7 @@ verbs:
 
 start here:
   learnorder patch                     the effect on small images, in about two minutes
-  learnorder theory run                the theory behind it, in half a minute
+  learnorder theory run                the theory behind it, in 15 seconds
   learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores
   learnorder patch --dry-run           what it would cost on this machine
   learnorder VERB --help               all options of a verb

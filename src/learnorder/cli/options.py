@@ -203,6 +203,8 @@ def finish(results: RunSet[Any], page: Path) -> int:
     print(f"Report: {page}")
     failed = [f for f in results.folders if f.status not in ENDED]
     for run in failed:
-        reason = run.manifest["reason"] or "another process works on it, or was killed"
+        stopped = "the same command continues it"
+        unknown = stopped if run.status == "interrupted" else "another process works on it"
+        reason = run.manifest["reason"] or unknown
         print(f"{run.path}: {run.status}. {reason}")
     return 1 if failed else 0

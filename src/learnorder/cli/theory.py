@@ -43,7 +43,7 @@ PHASE = """\
 Run L-S and S over a grid of two settings, several seeds each, and draw two maps: which pattern is
 learned first, and how many times more often S errs on test examples that have P alone.
 
-  learnorder theory phase                                         s × r: about four minutes
+  learnorder theory phase                                         s × r: about a minute
   learnorder theory phase --grid '{distribution.kappa: [0.6, 0.8, 1], distribution.p0: [0.03, 0.1]}'
   learnorder theory phase --grid '{"distribution.kappa,distribution.d": [[1, 200], [0.7, 100]],
                                    algorithm.weight_decay: [1e-5, 1e-4]}'     two that vary together

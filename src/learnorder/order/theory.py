@@ -49,7 +49,7 @@ def level_time(times: Sequence[float], margins: Sequence[float], level: float) -
     before: tuple[float, float] | None = None
     for time, margin in zip(times, margins, strict=True):
         if margin >= level:
-            if before is None or margin == before[1]:
+            if before is None:
                 return time
             share = (level - before[1]) / (margin - before[1])
             return math.exp(math.log(before[0]) + share * (math.log(time) - math.log(before[0])))

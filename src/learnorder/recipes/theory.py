@@ -68,11 +68,15 @@ class TheoryExperiment:
 
 
 def phase_defaults() -> TheoryExperiment:
-    """Return what phase diagrams begin from: two algorithms, three seeds, fewer measurements."""
+    """Return what phase diagrams begin from: two algorithms, three seeds, fewer measurements.
+
+    With time and little weight decay, so that runs end where a pattern is learned slowly too.
+    """
     return replace(
         TheoryExperiment(),
         arms=("L-S", "S"),
         seeds=3,
+        algorithm=AlgorithmConfig(weight_decay=1e-6, max_time=1e6),
         measure=MeasureConfig(per_decade=4),
     )
 

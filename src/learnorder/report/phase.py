@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
+from learnorder.results import AXES, BETWEEN_AXES
 from learnorder.statistics import Estimate
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import TheoryResults
-
-AXES = "axes"
-"""The label that names a phase diagram's two settings."""
-BETWEEN = " × "
-"""What stands between them there."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,19 @@ class PhaseGrid:
             RunFolderError: The runs are no phase diagram.
         """
         axes = {folder.labels.get(AXES, "") for folder in results.folders}
-        if len(axes) != 1 or BETWEEN not in (named := axes.pop()):
+        if len(axes) != 1 or BETWEEN_AXES not in (named := axes.pop()):
             raise RunFolderError("These runs are not those of one `learnorder theory phase`.")
-        x_name, y_name = named.split(BETWEEN)
+        x_name, y_name = named.split(BETWEEN_AXES)
         cells: dict[tuple[str, str], dict[str, str]] = {}
         for arm in results.arms:
             labels = results.labels(arm)
-            cells.setdefault((labels[x_name], labels[y_name]), {})[labels["arm"]] = arm
-        xs = sorted({x for x, _ in cells}, key=float)
-        ys = sorted({y for _, y in cells}, key=float)
+            cell = cells.setdefault((labels[x_name], labels[y_name]), {})
+            if labels["arm"] in cell:
+                raise RunFolderError(
+                    "These are the runs of several phase diagrams. Name the folder of one."
+                )
+            cell[labels["arm"]] = arm
+        xs, ys = (_in_order([at[axis] for at in cells]) for axis in (0, 1))
         for x in xs:
             for y in ys:
                 cells.setdefault((x, y), {})
@@ -80,20 +81,20 @@ class PhaseGrid:
 
     def runs(self, at: tuple[str, str]) -> str:
         """Return how the runs at a point stand."""
-        counts: dict[str, int] = {}
-        for arm in self.cells[at].values():
-            for status, count in self.results.counts(arm).items():
-                counts[status] = counts.get(status, 0) + count
-        return status_words(counts)
+        return self.results.standing(self.cells[at].values())
 
 
-def status_words(counts: dict[str, int]) -> str:
-    """Return how many runs have each status.
+def _in_order(values: list[str]) -> list[str]:
+    """Return distinct values, numbers by size, and otherwise as they were met.
 
-    >>> status_words({"finished": 4, "out_of_steps": 2})
-    '4 finished, 2 out of steps'
+    >>> _in_order(["1e-3", "0.0001", "1e-3"]), _in_order(["None", "0.1"])
+    (['0.0001', '1e-3'], ['None', '0.1'])
     """
-    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts.items())
+    distinct = list(dict.fromkeys(values))
+    try:
+        return sorted(distinct, key=float)
+    except ValueError:
+        return distinct
 
 
 def first_words(value: float | None) -> str:
@@ -117,6 +118,8 @@ def ratio_words(e: Estimate) -> str:
     if e.n == 0 or math.isnan(e.mean):
         return "–"
     shown = [_short(value) for value in (e.mean, e.low, e.high)]
+    if math.isinf(e.low) and e.low > 0:
+        return "∞ (none below)"
     return shown[0] if e.n < 2 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 
@@ -137,7 +140,7 @@ def phase_table(results: TheoryResults) -> TextTable:
             ratio_words(grid.ratio(at)),
             grid.runs(at),
         ]
-        for at in sorted(grid.cells, key=lambda at: (float(at[0]), float(at[1])))
+        for at in itertools.product(grid.xs, grid.ys)
     ]
     return TextTable(
         "Point by point",
@@ -166,8 +169,18 @@ def percent(results: TheoryResults, arm: str, set_: str = "p_only") -> str:
     found = results.final_estimate(arm, set_, "error")
     examples = results.examples(arm, set_, "error")
     if found.n and found.mean == 0 and examples:
-        return f"< {300 / examples:.1g}"
+        return f"< {_rounded_up(300 / examples)}"
     return percent_words(found)
+
+
+def _rounded_up(value: float) -> str:
+    """Return a bound with one digit, rounded up.
+
+    >>> _rounded_up(0.015), _rounded_up(0.003)
+    ('0.02', '0.003')
+    """
+    unit = 10 ** math.floor(math.log10(value))
+    return f"{math.ceil(value / unit - 1e-9) * unit:.1g}"
 
 
 def percent_words(e: Estimate) -> str:

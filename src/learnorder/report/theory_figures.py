@@ -184,7 +184,7 @@ def _heat_map(
     unit: str,
 ) -> go.Figure:
     """Return a heat map of base-10 logarithms, the same colour scale on both sides of 0."""
-    reach = max((abs(v) for v in cells.values() if v is not None), default=1.0) or 1.0
+    reach = max((abs(v) for v in cells.values() if v is not None), default=1.0)
     reach = max(1.0, math.ceil(reach))
     ticks = [float(k) for k in range(-int(reach), int(reach) + 1)]
     words = [f"{10 ** abs(k):g}×" for k in ticks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnorder.report.content import Content, Section, title_of
-from learnorder.report.phase import AXES, phase_table
+from learnorder.report.phase import phase_table
 from learnorder.report.theory_figures import (
     FIGURES,
     curve_panels,
@@ -16,7 +16,9 @@ from learnorder.report.theory_tables import (
     theory_ratio_table,
 )
 from learnorder.report.titles import MOST_ARMS
+from learnorder.results import AXES
 from learnorder.runs import flatten, shared_settings
+from learnorder.theory import TheoryConfig
 from learnorder.theory_results import TheoryResults
 
 _ENGINES = {
@@ -79,63 +81,61 @@ def _phase_sections(results: TheoryResults) -> list[Section]:
 
 
 def _asked(results: TheoryResults) -> list[tuple[str, str]]:
-    """What was asked, as terms and descriptions; what differs between arms is named only."""
-    config, same = results.folders[0].config, shared_settings(results.folders)
-    data, algorithm, network = config.distribution, config.algorithm, config.network
-    if network.kind == "separate":
-        what = "two layers, separate blocks for the halves"
-    else:
-        what = "shared filters over the halves, output weights " + (
-            "shared" if network.shared_output else "independent"
-        )
-    if config.solver.engine == "finite":
-        what += f"; m_W = {network.width_w:,}"
-        if network.kind == "separate":
-            what += f", m_V = {network.width_v:,}"
-    varied = [name for name in flatten(config.to_dict()) if name not in same]
-
-    def listed(**parts: str) -> str:
-        shown = [text for name, text in parts.items() if not _depends(name, varied)]
-        names = [name.rpartition(".")[2] for name in varied if name.startswith(parts["section"])]
-        return ", ".join([*shown[1:], *([f"varied: {', '.join(names)}"] if names else [])])
-
-    described = {
-        "Data": listed(
-            section="distribution",
-            d=f"d = {data.d:,}",
-            N=f"N = {data.N:,} (κ = {data.kappa_value:.3g})",
-            p0=f"p0 = {data.p0_value:.3g}",
-            q0=f"q0 = {data.q0:g}",
-            r=f"r = {data.r:g}",
-            s=f"s = {data.s:g}",
-            gamma0=f"γ0 = {data.gamma0_value:.3g}",
-        ),
-        "Network": what,
-        "Training": listed(
-            section="algorithm",
-            eta1=f"η1 = {config.eta1:.3g}",
-            eta2=f"η2 = {config.eta2:.3g}",
-            weight_decay=f"λ = {algorithm.weight_decay:g}",
-            epsilon1=f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2",
-            epsilon2=f"until {algorithm.epsilon2:g}",
-            sigma=f"noise of S + noise {algorithm.sigma:g}·τ0",
-        ),
-        "Computed": _ENGINES[config.solver.engine],
-        "Seeds": ", ".join(map(str, sorted({f.config.seed for f in results.folders}))),
+    """What was asked, as terms and descriptions; what differs between runs is named only."""
+    configs = [folder.config for folder in results.folders]
+    same = shared_settings(results.folders)
+    varied = [name for name in flatten(configs[0].to_dict()) if name not in same]
+    sections = {
+        "Data": ("distribution", _data),
+        "Network": ("network", _network),
+        "Training": ("algorithm", _training),
+        "Computed": ("solver", lambda config: [_ENGINES[config.solver.engine]]),
     }
-    return list(described.items())
+    described = []
+    for term, (section, words) in sections.items():
+        alike = [
+            parts[0] for parts in zip(*map(words, configs), strict=False) if len(set(parts)) == 1
+        ]
+        names = [n.partition(".")[2] for n in varied if n.startswith(f"{section}.")]
+        if names:
+            alike.append(f"varied: {', '.join(names)}")
+        described.append((term, ", ".join(alike)))
+    seeds = sorted({config.seed for config in configs})
+    return [*described, ("Seeds", ", ".join(map(str, seeds)))]
 
 
-_FOLLOWS = {
-    "N": ("d", "kappa", "num_train"),
-    "p0": ("p0", "kappa", "d"),
-    "gamma0": ("gamma0", "d"),
-    "eta1": ("eta1", "s"),
-    "eta2": ("eta2", "s"),
-}
-"""Settings that a value shown may follow from, beyond the one of its name."""
+def _data(config: TheoryConfig) -> list[str]:
+    data = config.distribution
+    return [
+        f"d = {data.d:,}",
+        f"N = {data.N:,} (κ = {data.kappa_value:.3g})",
+        f"p0 = {data.p0_value:.3g}",
+        f"q0 = {data.q0:g}",
+        f"r = {data.r:g}",
+        f"s = {data.s:g}",
+        f"γ0 = {data.gamma0_value:.3g}",
+    ]
 
 
-def _depends(name: str, varied: list[str]) -> bool:
-    settings = {setting.rpartition(".")[2] for setting in varied}
-    return not settings.isdisjoint(_FOLLOWS.get(name, (name,)))
+def _network(config: TheoryConfig) -> list[str]:
+    network = config.network
+    separate = network.kind == "separate"
+    parts = ["two layers, separate blocks for the halves"]
+    if not separate:
+        outputs = "shared" if network.shared_output else "independent"
+        parts = [f"shared filters over the halves, output weights {outputs}"]
+    if config.solver.engine == "finite":
+        parts += [f"m_W = {network.width_w:,}", f"m_V = {network.width_v:,}"][: 1 + separate]
+    return parts
+
+
+def _training(config: TheoryConfig) -> list[str]:
+    algorithm = config.algorithm
+    return [
+        f"η1 = {config.eta1:.3g}",
+        f"η2 = {config.eta2:.3g}",
+        f"λ = {algorithm.weight_decay:g}",
+        f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2",
+        f"until {algorithm.epsilon2:g}",
+        f"noise of S + noise {algorithm.sigma:g}·τ0",
+    ]

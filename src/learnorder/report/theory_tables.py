@@ -8,15 +8,16 @@ from statistics import median
 from learnorder.order.theory import ACCURACY_LEVEL
 from learnorder.report.content import TextTable
 from learnorder.report.phase import (
-    AXES,
+    PhaseGrid,
     percent,
     percent_words,
     phase_table,
     ratio_words,
-    status_words,
 )
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, arm_titles
+from learnorder.results import AXES
+from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import Pattern, TheoryResults
 
 _ERRORS = (("p_only", "P-only"), ("q_only", "Q-only"), ("both", "both"), ("all", "all"))
@@ -118,7 +119,7 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
 def theory_findings(results: TheoryResults) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
-        return [f"No run has finished: {_standing(results)}."]
+        return [f"No run has finished: {results.standing()}."]
     sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
     if {"L-S", "S"} <= set(results.arms):
         held = results.held_down()
@@ -136,16 +137,26 @@ def theory_findings(results: TheoryResults) -> list[str]:
 
 
 def phase_findings(results: TheoryResults) -> list[str]:
-    """Return how a phase diagram's runs stand."""
-    return [f"{len(results.folders)} runs: {_standing(results)}."]
-
-
-def _standing(results: TheoryResults) -> str:
-    counts: dict[str, int] = {}
-    for arm in results.arms:
-        for status, count in results.counts(arm).items():
-            counts[status] = counts.get(status, 0) + count
-    return status_words(counts)
+    """Return how a phase diagram's runs stand, and how many of its points say what."""
+    grid = PhaseGrid.of(results)
+    sentences = [f"{len(results.folders)} runs: {results.standing()}."]
+    for algorithm in THEORY_ARMS:
+        found = [grid.first(at, algorithm) for at in grid.cells]
+        known = [value for value in found if value is not None]
+        if known:
+            q, p = sum(value > 0 for value in known), sum(value < 0 for value in known)
+            sentences.append(
+                f"{THEORY_ARMS[algorithm]} learns Q first at {q} and P first at {p} of "
+                f"{len(known)} points (half of the final margin)."
+            )
+    ratios = [ratio for at in grid.cells if (ratio := grid.ratio(at)).n > 1]
+    if ratios:
+        sentences.append(
+            "Error on P-only test examples: S errs more often than L-S at "
+            f"{sum(r.low > 1 for r in ratios)} of {len(ratios)} points, less often at "
+            f"{sum(r.high < 1 for r in ratios)} (the ratio's interval lies on that side of 1)."
+        )
+    return sentences
 
 
 def summary_table(results: TheoryResults) -> TextTable:

@@ -93,12 +93,14 @@ class Kind:
         config: Its configuration.
         module: Where its :class:`Work` is.
         records: Dotted name of its records.
+        accelerated: Whether it uses an accelerator where there is one.
     """
 
     name: str
     config: type
     module: str
     records: str
+    accelerated: bool
 
     def no_records(self) -> Any:
         """Return the table of records of a run that has none yet."""
@@ -115,9 +117,15 @@ class Kind:
 
 
 KINDS = (
-    Kind("images", RunConfig, "learnorder.runs.images", "learnorder.training.records.Records"),
     Kind(
-        "theory", TheoryConfig, "learnorder.runs.theory", "learnorder.theory.records.TheoryRecords"
+        "images", RunConfig, "learnorder.runs.images", "learnorder.training.records.Records", True
+    ),
+    Kind(
+        "theory",
+        TheoryConfig,
+        "learnorder.runs.theory",
+        "learnorder.theory.records.TheoryRecords",
+        False,
     ),
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.folder import Progress, RunFolder
@@ -66,8 +65,8 @@ def _progress(simulation: Simulation) -> Progress:
 
 def workload_key(config: TheoryConfig) -> str:
     """Return what runs that take as long have in common."""
-    parts: dict[str, Any] = config.to_dict()
-    return repr({**parts, "seed": None})
+    data = config.distribution
+    return repr((data.d, data.N, config.network, config.solver, config.measure))
 
 
 def measure(config: TheoryConfig) -> Workload:

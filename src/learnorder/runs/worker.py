@@ -16,6 +16,7 @@ from pathlib import Path
 from learnorder.errors import LearnOrderError
 from learnorder.runs.execute import execute
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.signals import on_signals
 
 
 def main() -> int:
@@ -23,9 +24,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m learnorder.runs.worker", description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     threads = parser.parse_args().threads
-    with os.fdopen(os.dup(1), "w") as answers:
-        for line in sys.stdin:
-            answers.write(f"{_execute(Path(line.rstrip(chr(10))), threads)}\n")
+    received: list[int] = []
+    with os.fdopen(os.dup(1), "w") as answers, on_signals(received.append):
+        os.dup2(2, 1)  # nothing but answers goes where answers go
+        for line in sys.stdin.buffer:
+            path = Path(os.fsdecode(line.rstrip(b"\n")))
+            answers.write(f"{128 + received[0] if received else _execute(path, threads)}\n")
             answers.flush()
     return 0
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
 from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
-from learnorder.sweep.pool import run_pool, share_cores
+from learnorder.sweep.pool import Cores, run_pool, share_cores
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def run_plans(
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
     """
-    cores = share_cores(len(plans), workers, threads)
+    cores = cores_for(plans, workers, threads)
     there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     _check_neighbours(plans, out)
     if None in there.values():
@@ -60,14 +61,27 @@ def run_plans(
     return folders
 
 
+def cores_for(plans: Mapping[str, Plan], workers: int | None, threads: int | None) -> Cores:
+    """Share the machine's cores out among planned runs."""
+    accelerated = any(kind_of(plan.config).accelerated for plan in plans.values())
+    return share_cores(len(plans), workers, threads, accelerated=accelerated)
+
+
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
-    """Refuse a folder in which the same arms were run with other settings, on other seeds.
+    """Refuse a folder with another experiment, or the same arms with other settings and seeds.
 
     A run without an arm is an experiment of its own, and may lie beside any other.
     """
     asked = {repr(p.labels): p.config for p in plans.values() if "arm" in p.labels}
+    experiments = {p.labels.get("experiment") for p in plans.values()}
     for manifest in sorted(out.glob("*/manifest.json")):
         neighbour = RunFolder(manifest.parent)
+        theirs = neighbour.labels.get("experiment")
+        if asked and "arm" in neighbour.labels and theirs not in experiments:
+            raise RunFolderError(
+                f"{out}: holds runs of another experiment ({theirs}). Choose another folder with "
+                "--out."
+            )
         config = asked.get(repr(neighbour.labels))
         if config is not None:
             kind = kind_of(config)

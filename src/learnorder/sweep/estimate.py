@@ -8,8 +8,8 @@ from pathlib import Path
 
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.kinds import Settings, Workload, kind_of
-from learnorder.sweep.driver import Plan, check
-from learnorder.sweep.pool import Cores, share_cores
+from learnorder.sweep.driver import Plan, check, cores_for
+from learnorder.sweep.pool import Cores
 
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
@@ -71,7 +71,7 @@ def estimate_cost(
 
     found = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     check(plans)
-    cores = share_cores(len(plans), workers, threads)
+    cores = cores_for(plans, workers, threads)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:

@@ -20,6 +20,8 @@ def grid_plans(
     seeds: Sequence[int],
     labels: Mapping[str, str],
     kind: type[RunConfig] | type[TheoryConfig] = RunConfig,
+    *,
+    name_all: bool = False,
 ) -> dict[str, Plan]:
     """Plan every combination of the grid's values with every seed.
 
@@ -32,17 +34,18 @@ def grid_plans(
         seeds: The seeds, the slowest to vary, so that partial results are paired.
         labels: Labels of every run.
         kind: What the configuration is of.
+        name_all: Name settings with one value too.
 
     Returns:
         Plans by folder name, e.g. "learning_rate.initial=0.1-seed0"; settings with one value only
-        are in the configuration and not in the name.
+        are in the configuration and, unless asked for, not in the name.
 
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
     known = flatten(kind().to_dict())
     axes = [_axis(names, choices, known) for names, choices in grid.items()]
-    varied = {name for axis in axes if len(axis) > 1 for name in axis[0]}
+    varied = {name for axis in axes if name_all or len(axis) > 1 for name in axis[0]}
     plans = {}
     for seed, combination in itertools.product(seeds, list(itertools.product(*axes))):
         chosen: dict[str, Any] = {}
@@ -63,6 +66,8 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
     joined = names.split(",")
     if "seed" in joined:
         raise ConfigError("grid", names, "Seeds are given with --seeds and --first_seed.")
+    if "arm" in joined:
+        raise ConfigError("grid", names, "Arms are given with --arms.")
     for name in joined:
         if name not in known and not name.startswith("model.arguments."):
             raise ConfigError("grid", name, f"No setting of this name.{_suggestion(name, known)}")

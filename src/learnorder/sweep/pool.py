@@ -29,7 +29,13 @@ class Cores:
     threads: int
 
 
-def share_cores(runs: int, workers: int | None = None, threads: int | None = None) -> Cores:
+def share_cores(
+    runs: int,
+    workers: int | None = None,
+    threads: int | None = None,
+    *,
+    accelerated: bool = True,
+) -> Cores:
     """Choose workers and threads so that cores are not oversubscribed.
 
     Small networks use one thread better than several (``benchmarks/training.py`` measures it), so
@@ -39,6 +45,7 @@ def share_cores(runs: int, workers: int | None = None, threads: int | None = Non
         runs: Runs to do.
         workers: Runs at once; None chooses, and chooses one where there is an accelerator.
         threads: Threads of each; None chooses.
+        accelerated: Whether the runs use an accelerator where there is one.
 
     Raises:
         ConfigError: Less than one worker or thread.
@@ -46,7 +53,7 @@ def share_cores(runs: int, workers: int | None = None, threads: int | None = Non
     for name, value in (("workers", workers), ("threads", threads)):
         if value is not None and value < 1:
             raise ConfigError(name, value, "Give at least 1, or null.")
-    if workers is None and _has_accelerator():
+    if workers is None and accelerated and _has_accelerator():
         workers = 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cores = min(psutil.cpu_count(logical=False) or 1, usable or 1)
@@ -82,6 +89,11 @@ class Worker:
         )
 
     @property
+    def alive(self) -> bool:
+        """Whether the process is there."""
+        return self._process.poll() is None
+
+    @property
     def answers(self) -> int:
         """The descriptor on which answers, or the end, can be waited for."""
         assert self._process.stdout is not None
@@ -91,7 +103,7 @@ class Worker:
         """Begin a run."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # a dead worker is met when its answer is waited for
-            self._process.stdin.write(f"{folder.path.resolve()}\n".encode())
+            self._process.stdin.write(os.fsencode(folder.path.resolve()) + b"\n")
             self._process.stdin.flush()
 
     def answer(self) -> tuple[int, bool]:
@@ -154,9 +166,11 @@ def run_pool(
             while state.active or (state.waiting and not state.signals):
                 while state.waiting and len(state.active) < cores.workers and not state.signals:
                     folder = state.waiting.pop(0)
-                    worker = idle.pop() if idle else Worker(cores.threads)
+                    worker = _take(idle) or Worker(cores.threads)
                     state.active[folder] = worker
                     worker.execute(folder)
+                    for number in state.signals:  # one that came while it was being started
+                        worker.send_signal(number)
                 _collect(state, idle)
                 watch(state)
         finally:
@@ -167,10 +181,21 @@ def run_pool(
     if state.signals:
         raise Interrupted(
             state.signals[0],
-            f"{len(state.ended)} of {len(folders)} runs have ended and the others are saved where "
-            "they were. The same command continues them.",
+            f"{len(state.ended)} of {len(folders)} runs have ended and the others are saved "
+            f"{'where they were' if len(state.signals) == 1 else 'as they last were'}. The same "
+            "command continues them.",
         )
     return state
+
+
+def _take(idle: list[Worker]) -> Worker | None:
+    """Return an idle worker that lives, None where there is none."""
+    while idle:
+        worker = idle.pop()
+        if worker.alive:
+            return worker
+        worker.close()
+    return None
 
 
 def _collect(state: PoolState, idle: list[Worker]) -> None:
@@ -189,9 +214,18 @@ def _collect(state: PoolState, idle: list[Worker]) -> None:
         if folder.status in ENDED:
             state.ended.append(folder)
         else:
-            if code != RunInUse.exit_code and not state.signals:
+            if state.signals:
+                _note_stop(folder)
+            elif code != RunInUse.exit_code:
                 _note_death(folder, code)
             state.failed.append(folder)
+
+
+def _note_stop(folder: RunFolder) -> None:
+    """A worker that was killed on request could not say that its run was interrupted."""
+    if folder.status == "running":
+        with suppress(RunFolderError):
+            folder.update(status="interrupted", reason="")
 
 
 def _note_death(folder: RunFolder, code: int) -> None:

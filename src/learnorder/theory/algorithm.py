@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from learnorder.theory.config import TheoryConfig
 
 _DIVERGED = 10.0
-"""A loss this many times the one at the start has diverged."""
+"""A loss this many times the one at the start of its phase has diverged."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,7 @@ class Course:
             if self._index + 1 < len(self._plan):
                 self._said += f"{self.phase.annealed} annealed at {where}, "
                 self._index += 1
+                self._limit = None  # without its noise the loss may be another
                 return True
             self._end("finished", f"reached ε2 = {self.phase.threshold:g} at {where}")
         elif time >= self._max_time:

@@ -292,7 +292,8 @@ class TheoryConfig:
             raise ConfigError(
                 "algorithm.eta1",
                 self.eta1,
-                f"Gradient descent is unstable from η = {bound:.4g} on (about 48/(s²(1 − p0))).",
+                f"Gradient descent is unstable from η = {bound:.4g} on (48/(s²(1 − p0)) where Q "
+                "decides). Give less, or null.",
             )
         if self.eta2 > self.eta1:
             raise ConfigError(

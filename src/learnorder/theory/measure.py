@@ -57,7 +57,7 @@ class Evaluation:
             return math.fsum(share * part for share, part in zip(shares, parts, strict=True))
 
         minus, zero, plus = (self._config.s * float(value) for value in on_q)
-        second = minus + plus - 2 * zero
+        second = second_difference(on_q, self._config.s)
         return {
             ("p_only", "error"): (p_error, n),
             ("p_only", "loss"): (p_loss, n),
@@ -90,6 +90,17 @@ def _error_and_loss(f: Tensor, y: Tensor) -> tuple[float, float]:
     margin = y * f
     mistakes = (margin < 0).double().mean() + 0.5 * (margin == 0).double().mean()
     return float(mistakes), float(softplus(-margin).double().mean())
+
+
+def second_difference(on_q: Tensor, s: float) -> float:
+    """Return s·(g₊ + g₋ − 2g₀): 0 where the network is linear on Q, and −8 times Q's mean margin.
+
+    Args:
+        on_q: (3,), g_b for b = −1, 0, 1.
+        s: Scale of x2.
+    """
+    minus, zero, plus = (float(value) for value in on_q)
+    return s * (minus + plus - 2 * zero)
 
 
 def train_measures(f: Tensor, examples: Examples) -> Measured:

@@ -16,6 +16,7 @@ from learnorder.theory.config import TheoryConfig
 from learnorder.theory.distribution import Examples
 from learnorder.theory.flow import Flow
 from learnorder.theory.kernel import Kernel
+from learnorder.theory.measure import second_difference
 
 _GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -73,10 +74,9 @@ def population_margins(
 
     def observe(moment: Moment) -> None:
         on_p = (examples.y * kernel.on_p(engine.state))[has_p]
-        minus, zero, plus = (config.distribution.s * float(g) for g in kernel.on_q(engine.state))
         times.append(moment.time)
         p.append(float(on_p.mean()))
-        q.append((2 * zero - minus - plus) / 8)
+        q.append(-second_difference(kernel.on_q(engine.state), config.distribution.s) / 8)
 
     course = Course(
         phases(config, float((~has_p).double().mean())),

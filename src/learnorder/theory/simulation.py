@@ -20,6 +20,7 @@ from learnorder.theory.measure import (
     Evaluation,
     Measured,
     gaussian_error,
+    second_difference,
     train_measures,
 )
 from learnorder.theory.records import TheoryRecords
@@ -245,10 +246,8 @@ class FiniteBatch:
         for name, value in network.norms(place).items():
             found["run", name] = (value, 0)
         if network.noise is not None:
-            minus, zero, plus = (
-                self.config.distribution.s * float(g) for g in network.signal_on_q(place)
-            )
-            found["q", "signal_second_difference"] = (minus + plus - 2 * zero, 0)
+            bend = second_difference(network.signal_on_q(place), self.config.distribution.s)
+            found["q", "signal_second_difference"] = (bend, 0)
         _record(self.records[place], moment, self.courses[place], found)
 
 
