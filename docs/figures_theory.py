@@ -313,6 +313,10 @@ def main() -> None:
         "gap": markdown(theory_final_table(gap)) + "\n" + markdown(ratios),
         "order": markdown(theory_order_table(gap)),
         "convolution": markdown(theory_final_table(learnorder.open_runs(RESULTS / "convolution"))),
+        "convolution_w": markdown(
+            theory_final_table(learnorder.open_runs(RESULTS / "convolution_w"))
+        ),
+        "kappa_wide": markdown(dependence_table("kappa_wide", "kappa", "κ")),
         "kappa": markdown(dependence_table("kappa", "kappa", "κ")),
         "d": markdown(dependence_table("d", "d", "d")),
         "separation": markdown(dependence_table("separation", "s", "s")),

@@ -33,7 +33,7 @@ have P alone.
   learnorder theory run --distribution.kappa 0.7 --distribution.p0 null     the paper's p0 = κ²/2
   learnorder theory run --network.kind convolution                filters shared over the halves
   learnorder theory run --solver.engine finite --distribution.s 12 --distribution.r 0.1 \\
-      --distribution.d 100 --algorithm.eta2 0.01                  the network itself
+      --distribution.d 100 --algorithm.eta2 0.01 --algorithm.max_time 300      the network itself
   learnorder theory run --print_config > my.yaml       all settings; then --config my.yaml
 
 Times are in η·t, the sum of the learning rates of all steps. Symbols are the paper's.

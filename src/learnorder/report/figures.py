@@ -7,11 +7,12 @@ from functools import partial
 
 import plotly.graph_objects as go
 
+from learnorder.report import parts
+from learnorder.report.parts import add_band, arm_axis
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.statistics import Estimate
 
 
 def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
@@ -31,7 +32,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
         points = results.curve(arm, set_, quantity, group)
         if not points:
             continue
-        _add_band(figure, points, styles[arm].band())
+        add_band(figure, points, styles[arm].band(), 100)
         lines.append([100 * e.mean for e in points.values()])
         figure.add_scatter(
             x=list(points),
@@ -58,24 +59,6 @@ def _floor(lines: list[list[float]]) -> float:
     """Return where the axis begins: below every mean but those of the first two epochs."""
     values = [value for line in lines for value in (line[2:] or line)]
     return max(0.0, min(values, default=0.0) - 3)
-
-
-def _add_band(figure: go.Figure, points: dict[int, Estimate], color: str) -> None:
-    if any(e.low != e.low for e in points.values()):
-        return
-    epochs = list(points)
-    high = [100 * e.high for e in points.values()]
-    low = [100 * e.low for e in points.values()]
-    figure.add_scatter(
-        x=[*epochs, *reversed(epochs)],
-        y=[*high, *reversed(low)],
-        fill="toself",
-        fillcolor=color,
-        line={"width": 0},
-        mode="lines",
-        hoverinfo="skip",
-        showlegend=False,
-    )
 
 
 def _mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
@@ -147,7 +130,7 @@ def order_figure(results: Results) -> go.Figure:
     figure.update_xaxes(
         range=[0, never * 1.04], tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"]
     )
-    _arm_axis(figure, results)
+    arm_axis(figure, list(arm_titles(results).values()))
     return figure
 
 
@@ -180,47 +163,21 @@ def conflict_figure(results: Results) -> go.Figure:
     figure.update_layout(barmode="stack", hovermode="closest", margin={"b": 80})
     figure.update_layout(legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 100])
-    _arm_axis(figure, results)
+    arm_axis(figure, list(arm_titles(results).values()))
     return figure
 
 
 def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.Figure:
     """Return a final quantity of every arm: mean over seeds, bar = 95 % interval, dots = seeds."""
-    figure = go.Figure()
-    for row, arm in enumerate(results.arms):
-        found = results.final(arm, set_, quantity)
-        e = results.final_estimate(arm, set_, quantity)
-        figure.add_scatter(
-            x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
-            marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
-        width = 0.0 if e.n < 2 else 100 * (e.high - e.mean)
-        figure.add_scatter(
-            x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
-            marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
-            error_x={"type": "data", "array": [width], "color": "#D55E00", "thickness": 2},
-            hovertemplate=f"{e.format(100)}, n = {e.n}<extra></extra>",
-        )  # fmt: skip
-    layout(figure, title, "%", "", height=110 + 26 * len(results.arms))
+    titles = list(arm_titles(results).values())
+    values = [results.final(arm, set_, quantity) for arm in results.arms]
+    figure = parts.final_figure(title, titles, values, row_height=26)
     figure.update_xaxes(range=[-25 if quantity == "reliance" else -2, 102])
-    figure.update_layout(hovermode="closest")
-    _arm_axis(figure, results)
     return figure
 
 
 def _row_height(results: Results, roomy: int) -> int:
     return roomy if len(results.arms) <= MOST_ARMS else 30
-
-
-def _arm_axis(figure: go.Figure, results: Results) -> None:
-    titles = list(arm_titles(results).values())
-    figure.update_yaxes(
-        tickvals=list(range(len(titles))),
-        ticktext=titles,
-        range=[len(titles) - 0.5, -0.5],
-        showgrid=False,
-        automargin=True,
-    )
 
 
 _CURVES = {

@@ -8,10 +8,11 @@ from functools import partial
 
 import plotly.graph_objects as go
 
+from learnorder.report import parts
+from learnorder.report.parts import add_band, arm_axis
 from learnorder.report.phase import PhaseGrid, first_words, ratio_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
-from learnorder.statistics import Estimate
 from learnorder.theory_results import TheoryResults
 
 _TIME = "η·t"
@@ -39,7 +40,7 @@ def curve_figure(
         if not points:
             continue
         times, means = list(points), [scale * e.mean for e in points.values()]
-        _add_band(figure, points, styles[arm].band(), scale)
+        add_band(figure, points, styles[arm].band(), scale)
         figure.add_scatter(
             x=times, y=means, mode="lines", name=titles[arm],
             customdata=[e.format(scale, 3) for e in points.values()],
@@ -60,18 +61,6 @@ def curve_figure(
     if quantity == "error":
         figure.update_yaxes(rangemode="nonnegative")
     return figure
-
-
-def _add_band(figure: go.Figure, points: dict[float, Estimate], color: str, scale: float) -> None:
-    if any(e.low != e.low for e in points.values()):
-        return
-    times = list(points)
-    high = [scale * e.high for e in points.values()]
-    low = [scale * e.low for e in points.values()]
-    figure.add_scatter(
-        x=[*times, *reversed(times)], y=[*high, *reversed(low)], fill="toself", fillcolor=color,
-        line={"width": 0}, mode="lines", hoverinfo="skip", showlegend=False,
-    )  # fmt: skip
 
 
 def order_figure(results: TheoryResults) -> go.Figure:
@@ -113,42 +102,17 @@ def order_figure(results: TheoryResults) -> go.Figure:
     layout(figure, "What was learned when", _TIME, "", height=150 + 70 * len(results.arms))
     figure.update_layout(hovermode="closest", margin={"b": 84})
     figure.update_xaxes(type="log", exponentformat="power")
-    _arm_axis(figure, results)
+    arm_axis(figure, list(arm_titles(results).values()))
     return figure
 
 
 def final_figure(results: TheoryResults) -> go.Figure:
     """Return the final P-only error of every arm: mean, bar = 95 % interval, dots = seeds."""
-    figure = go.Figure()
-    for row, arm in enumerate(results.arms):
-        found = results.final(arm, "p_only", "error")
-        e = results.final_estimate(arm, "p_only", "error")
-        figure.add_scatter(
-            x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
-            marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
-        )  # fmt: skip
-        width = 0.0 if e.n < 2 else 100 * (e.high - e.mean)
-        figure.add_scatter(
-            x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
-            marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
-            error_x={"type": "data", "array": [width], "color": "#D55E00", "thickness": 2},
-            hovertemplate=f"{e.format(100, 3)}, n = {e.n}<extra></extra>",
-        )  # fmt: skip
-    layout(
-        figure, "Final error on P-only test examples", "%", "", height=110 + 34 * len(results.arms)
-    )
-    figure.update_layout(hovermode="closest")
-    figure.update_xaxes(rangemode="tozero")
-    _arm_axis(figure, results)
-    return figure
-
-
-def _arm_axis(figure: go.Figure, results: TheoryResults) -> None:
     titles = list(arm_titles(results).values())
-    figure.update_yaxes(
-        tickvals=list(range(len(titles))), ticktext=titles, range=[len(titles) - 0.5, -0.5],
-        showgrid=False, automargin=True,
-    )  # fmt: skip
+    values = [results.final(arm, "p_only", "error") for arm in results.arms]
+    title = "Final error on P-only test examples"
+    figure = parts.final_figure(title, titles, values, row_height=34)
+    return figure.update_xaxes(rangemode="tozero")
 
 
 def first_figure(results: TheoryResults, arm: str) -> go.Figure:
