@@ -20,8 +20,8 @@ from learnorder.theory.config import TheoryConfig
 from learnorder.theory.distribution import Examples
 from learnorder.theory.noise_law import NoiseLaw
 
-_BLOCK_ELEMENTS = 2**18
-"""Pre-activations computed at once: few enough to stay in a core's cache."""
+_BLOCK_ELEMENTS = 2**21
+"""Pre-activations of a seed computed at once: few enough to stay in a processor's cache."""
 
 
 @dataclass(frozen=True)
