@@ -32,8 +32,9 @@ have P alone.
   learnorder theory run --arms '[L-S]' --seeds 1
   learnorder theory run --distribution.kappa 0.7 --distribution.p0 null     the paper's p0 = κ²/2
   learnorder theory run --network.kind convolution                filters shared over the halves
-  learnorder theory run --solver.engine finite --distribution.s 12 --distribution.r 0.1 \\
-      --distribution.d 100 --algorithm.eta2 0.01 --algorithm.max_time 300      the network itself
+  learnorder theory run --solver.engine finite --network.width_w 64 --network.width_v 200 \\
+      --distribution.d 100 --distribution.s 12 --distribution.r 0.1 --algorithm.eta2 0.01 \\
+      --algorithm.max_time 300 --seeds 1             the network itself: about five minutes
   learnorder theory run --print_config > my.yaml       all settings; then --config my.yaml
 
 Times are in η·t, the sum of the learning rates of all steps. Symbols are the paper's.
