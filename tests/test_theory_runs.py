@@ -24,6 +24,7 @@ from learnorder.report.theory_tables import (
 )
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.execute import execute
+from learnorder.runs.theory import measure, workload_key
 from learnorder.statistics import ratio_of_means
 from learnorder.sweep import Plan, run_plans
 from learnorder.theory import (
@@ -277,6 +278,16 @@ def test_axes_of_words_and_two_diagrams(tmp_path):
 def test_bad_grids(grid, says):
     with pytest.raises(ConfigError, match=says):
         phase_plans(SMALL, grid)
+
+
+def test_runs_of_other_lengths_are_measured_apart():
+    """At finite width the number of steps follows from the learning rate and the time allowed."""
+    algorithm = AlgorithmConfig(eta1=4e-4, eta2=1e-4, max_time=1.0)
+    run = replace(SMALL.run("S", 0), algorithm=algorithm, solver=SolverConfig("finite"))
+    longer = replace(run, algorithm=replace(algorithm, max_time=2.0))
+    assert workload_key(run) != workload_key(longer) != workload_key(replace(longer, arm="L-S"))
+    assert workload_key(run) == workload_key(replace(run, seed=7))
+    assert measure(longer).what.startswith("20,000 steps")
 
 
 def test_results_of_no_phase_diagram(results):

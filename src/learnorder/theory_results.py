@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from learnorder.order.theory import half_time, learned_for_good
-from learnorder.results import RunSet
+from learnorder.results import AXES, RunSet
 from learnorder.runs import RunFolder
 from learnorder.statistics import Estimate, estimate, paired_difference, ratio_of_means
 from learnorder.theory import THEORY_ARMS, TheoryConfig
@@ -47,7 +47,8 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         """Return a figure.
 
         Args:
-            name: order, loss, p_error, q_error, p_margin, second_difference, p_only_error_final,
+            name: order, loss, error, p_error, q_error, p_margin, second_difference,
+                p_only_error_final,
                 or, of a phase diagram, first_S, first_L-S or ratio.
 
         Raises:
@@ -58,6 +59,16 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         if name not in FIGURES:
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
         return FIGURES[name](self)
+
+    @property
+    def is_phase(self) -> bool:
+        """Whether they are the runs of a phase diagram."""
+        return any(AXES in folder.labels for folder in self.folders)
+
+    @cached_property
+    def _measured(self) -> set[tuple[str, str]]:
+        """What was measured: sets with their quantities."""
+        return {key[1:] for key in self._index}
 
     @cached_property
     def _index(self) -> dict[tuple[str, str, str], dict[int, list[_Row]]]:
@@ -76,9 +87,9 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
     def _rows(self, arm: str, set_: str, quantity: str) -> dict[int, list[_Row]]:
         if arm not in self.arms:
             raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
-        known = {key[1:] for key in self._index}
-        if known and (set_, quantity) not in known:
-            raise KeyError(f"{(set_, quantity)} was not measured; there are {sorted(known)}.")
+        if self._measured and (set_, quantity) not in self._measured:
+            measured = sorted(self._measured)
+            raise KeyError(f"{(set_, quantity)} was not measured; there are {measured}.")
         return self._index.get((arm, set_, quantity), {})
 
     def trace(self, arm: str, set_: str, quantity: str) -> dict[int, dict[float, float]]:

@@ -25,11 +25,7 @@ def baseline_arm(results: Results) -> str:
 def findings(results: Results) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
-        counts: dict[str, int] = {}
-        for arm in results.arms:
-            for status, count in results.counts(arm).items():
-                counts[status] = counts.get(status, 0) + count
-        return ["No run has finished: " + ", ".join(f"{n} {s}" for s, n in counts.items()) + "."]
+        return [f"No run has finished: {results.standing()}."]
     if len(results.arms) > MOST_COMPARED:
         return [_highest(results)]
     sentences = [_patch_order(results)] if results.has_patch() else []

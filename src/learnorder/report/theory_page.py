@@ -16,7 +16,6 @@ from learnorder.report.theory_tables import (
     theory_ratio_table,
 )
 from learnorder.report.titles import MOST_ARMS
-from learnorder.results import AXES
 from learnorder.runs import flatten, shared_settings
 from learnorder.theory import TheoryConfig
 from learnorder.theory_results import TheoryResults
@@ -39,7 +38,7 @@ _PHASE_NOTE = (
 
 def theory_content(results: TheoryResults) -> Content:
     """Return what the page shows."""
-    phase = any(AXES in folder.labels for folder in results.folders)
+    phase = results.is_phase
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=phase_findings(results) if phase else theory_findings(results),

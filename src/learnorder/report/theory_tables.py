@@ -16,7 +16,6 @@ from learnorder.report.phase import (
 )
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, arm_titles
-from learnorder.results import AXES
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import Pattern, TheoryResults
 
@@ -161,8 +160,7 @@ def phase_findings(results: TheoryResults) -> list[str]:
 
 def summary_table(results: TheoryResults) -> TextTable:
     """Return the table that says most: of a phase diagram, or of arms."""
-    phase = any(AXES in folder.labels for folder in results.folders)
-    return phase_table(results) if phase else theory_final_table(results)
+    return phase_table(results) if results.is_phase else theory_final_table(results)
 
 
 def _order(results: TheoryResults, arm: str) -> str:

@@ -65,8 +65,10 @@ def _progress(simulation: Simulation) -> Progress:
 
 def workload_key(config: TheoryConfig) -> str:
     """Return what runs that take as long have in common."""
-    data = config.distribution
-    return repr((data.d, data.N, config.network, config.solver, config.measure))
+    data, parts = config.distribution, [config.network, config.solver, config.measure]
+    if config.solver.engine != "flow":  # its number of steps follows from the learning rates
+        parts += [config.arm, config.eta1, config.eta2, config.max_time]
+    return repr((data.d, data.N, parts))
 
 
 def measure(config: TheoryConfig) -> Workload:

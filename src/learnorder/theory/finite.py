@@ -184,9 +184,7 @@ class FiniteNetwork:
     def _look(self) -> None:
         """Compute losses and gradients at the weights as they are, with the phase's noise."""
         noisy = bool((self._sigma > 0).any())
-        f = torch.zeros_like(self._y)
-        q, pull_q = self._noisy_q() if noisy else self._clean_q()
-        f += q
+        f, pull_q = self._noisy_q() if noisy else self._clean_q()
         with_p, m = self._x1.shape[1], self.weights.w.shape[1]
         rows = max(16, _BLOCK_ELEMENTS // m)
         pulled = torch.zeros_like(self.weights.w)
@@ -211,7 +209,6 @@ class FiniteNetwork:
             gradient_w[:, :, :2] += gradient_v
         self._gradient = Weights(gradient_w, gradient_v)
         self.loss = softplus(-self._y * f).double().mean(dim=1).cpu()
-        self.outputs = f
 
     def _residual(self, f: Tensor, block: slice) -> Tensor:
         """−∂ℓ_i/∂f_i / N."""
@@ -237,8 +234,12 @@ class FiniteNetwork:
         """⟨V_j, z + bζ⟩ for the three b: (S, m_V, 3)."""
         return v[:, :, :1] + v[:, :, 1:] * self._signs
 
-    def _clean_q(self):
-        """N_V on the training set, and what pulls on V: Σ_b S_b·1(active)·(1, b·r)."""
+    def _clean_q(self) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Return N_V on the training set, (S, N), and how a residual (S, N) pulls on V.
+
+        With S_b the sum over examples of direction b of amplitude times residual, it pulls by
+        Σ_b S_b·1(active on z + bζ)·(1, b·r), (S, m_V, 2), before the output weights.
+        """
         hidden = self._pre_activations(self.weights.v)
         g = (hidden.relu() * self._u_v[:, :, None]).sum(dim=1)
         active = (hidden > 0).to(self._dtype)
@@ -250,7 +251,7 @@ class FiniteNetwork:
 
         return torch.einsum("snb,sb->sn", self._to_q, g), pull
 
-    def _noisy_q(self):
+    def _noisy_q(self) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """As :meth:`_clean_q`, with noise of its own before each example's activations."""
         hidden = torch.einsum("snb,smb->snm", self._to_q, self._pre_activations(self.weights.v))
         along = self._b * self._r

@@ -21,6 +21,7 @@ _REFACTOR_AT = 0.35
 _LONGEST = 20.0
 """Change of an output in one Newton iteration: the logistic loss is another beyond."""
 _MOST_REJECTIONS = 60
+"""Rejections in a row, each with a shorter step, after which the flow gives up."""
 _AT_THRESHOLD = 1e-4
 """How near, relatively, a phase's last step comes to its loss threshold."""
 
@@ -58,7 +59,7 @@ class Flow:
     def __init__(self, kernel: Kernel, config: TheoryConfig) -> None:
         self.kernel, self._law = kernel, NoiseLaw(config.eta1, config.algorithm.weight_decay)
         self._tolerance = config.solver.tolerance
-        self._y, self._amplitude = kernel.examples.y, kernel.examples.amplitude
+        self._y = kernel.examples.y
         self.time = self.steps = 0.0
         self.accepted = self.rejected = 0
         stiffest = config.distribution.s**2 / 24 + 0.25

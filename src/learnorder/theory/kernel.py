@@ -94,12 +94,10 @@ class Kernel:
         self._squared_norm = x1.square().sum(dim=1)
         norm = self._squared_norm.sqrt()
         self._inverse_norm = torch.where(norm > 0, 1 / norm.clamp(min=1e-300), 0.0)
-        self._one_hot = torch.nn.functional.one_hot(examples.b.long() + 1, 3).to(x1.dtype)
-        self._to_q = self._one_hot * examples.amplitude[:, None]  # (N, 3)
-        v = directions(examples.r, d)
-        self._v = v
-        length = v.norm(dim=1)
-        self._v_inverse_norm = 1 / length
+        one_hot = torch.nn.functional.one_hot(examples.b.long() + 1, 3)
+        self._to_q = one_hot * examples.amplitude[:, None]  # (N, 3)
+        self._v = v = directions(examples.r, d)
+        self._v_inverse_norm = 1 / v.norm(dim=1)
         self._dot = v @ v.T
         log_cos = _log_cosines(examples.r)
         self._q_series = self._dot[:, :, None] * torch.exp(log_cos[:, :, None] * self.powers)
@@ -225,9 +223,9 @@ class Kernel:
     def linear_and_form(self, state: LimitState) -> tuple[Tensor, Tensor]:
         """Return w, (d,), and A, (d, d): on new P patterns N_W(x) = ⟨w, x⟩/4 + xᵀAx/‖x‖."""
         x1, first = self.examples.x1, self.coefficients[0]
-        form = x1.T @ (x1 * (first * state.quadratic * self._inverse_norm)[:, None])
-        if not self.keeps_quadratic:
-            form.zero_()
+        form = torch.zeros(self.d, self.d, dtype=torch.float64)
+        if self.keeps_quadratic:
+            form += x1.T @ (x1 * (first * state.quadratic * self._inverse_norm)[:, None])
         if self.shared:
             form += self._v.T @ (self._v * (first * state.q[:, 0] * self._v_inverse_norm)[:, None])
         return self._linear(state), form
@@ -295,16 +293,14 @@ class Probe:
 
     def __init__(self, kernel: Kernel, x1: Tensor) -> None:
         self._kernel, self._x1 = kernel, x1.float()
-        norm = self._x1.norm(dim=1)
+        self._norm = self._x1.norm(dim=1)
         train = (kernel.examples.x1 * kernel._inverse_norm.sqrt()[:, None]).float()
         self._squared = None
         if kernel.keeps_quadratic:  # ⟨x_i, x⟩²/(‖x_i‖·‖x‖), once for all measurements
             squared = self._x1 @ train.T
-            self._squared = squared.square_().div_(norm[:, None])
-        v = kernel._v.float()
+            self._squared = squared.square_().div_(self._norm[:, None])
         self._v_inverse_norm = kernel._v_inverse_norm.float()
-        self._across = self._x1 @ v.T if kernel.shared else None
-        self._norm = norm
+        self._across = self._x1 @ kernel._v.float().T if kernel.shared else None
 
     def outputs(self, state: LimitState) -> Tensor:
         """Return N_W on the patterns, (n,)."""
