@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from learnorder.config import (
     RunConfig,
     TrainingConfig,
 )
+from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
+from learnorder.training.records import Records
 
 CIFAR = Path(__file__).parents[2] / "shared" / "data" / "cifar10"
 
@@ -57,3 +60,50 @@ def changed(config: RunConfig, **sections: dict[str, object]) -> RunConfig:
         config,
         **{name: replace(getattr(config, name), **fields) for name, fields in sections.items()},
     )
+
+
+_DATA = {
+    "num_classes": 10, "image_size": [8, 8], "train_examples": 120, "evaluation_examples": 60,
+}  # fmt: skip
+
+
+def fake_run(
+    path: Path,
+    config: RunConfig,
+    labels: dict[str, str],
+    patch_only: Sequence[float],
+    clean: float | Sequence[float] = 0.9,
+    reliance: float = 0.0,
+    status: str = "finished",
+    train: Sequence[float] | None = None,
+) -> RunFolder:
+    """A finished run whose measurements are known, of ten classes.
+
+    Args:
+        path: Its folder.
+        config: Its configuration.
+        labels: Of its arm.
+        patch_only: Patch-only accuracy by epoch.
+        clean: Clean accuracy, by epoch or the same at all.
+        reliance: Of all epochs.
+        status: How it ended.
+        train: Training accuracy by epoch; None is that on the patch alone.
+    """
+    folder = RunFolder.create(path, config, labels)
+    records = Records()
+    cleans = [clean] * len(patch_only) if isinstance(clean, float) else list(clean)
+    trains = patch_only if train is None else train
+    rows = zip(patch_only, cleans, trains, strict=True)
+    for epoch, (value, clean_now, train_now) in enumerate(rows, start=1):
+        for group in ("all", "clean", "patch_only", "both"):
+            records.add(epoch, "train", "accuracy", train_now, group=group, n=100)
+            records.add(epoch, "train", "share", 0.25, group=group, n=100)
+        records.add(epoch, "clean", "accuracy", clean_now, n=60)
+        records.add(epoch, "mixed", "accuracy", clean_now, n=60)
+        records.add(epoch, "patch_only", "accuracy", value, n=60)
+        records.add(epoch, "conflict", "reliance", reliance, n=60)
+        for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
+            records.add(epoch, "conflict", f"share_{part}", share, n=60)
+    folder.write_tables(records=records.table())
+    folder.update(status=status, data={**_DATA})
+    return folder

@@ -15,30 +15,10 @@ from learnorder.report.findings import findings
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.training.records import Records
 
-from .conftest import changed
+from .conftest import changed, fake_run
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-
-def fake_run(path, config, labels, patch_only, clean=0.9, reliance=0.0, status="finished"):
-    """A finished run whose measurements are known."""
-    folder = RunFolder.create(path, config, labels)
-    records = Records()
-    for epoch, value in enumerate(patch_only, start=1):
-        for group in ("all", "clean", "patch_only", "both"):
-            records.add(epoch, "train", "accuracy", value, group=group, n=100)
-            records.add(epoch, "train", "share", 0.25, group=group, n=100)
-        records.add(epoch, "clean", "accuracy", clean, n=60)
-        records.add(epoch, "mixed", "accuracy", clean, n=60)
-        records.add(epoch, "patch_only", "accuracy", value, n=60)
-        records.add(epoch, "conflict", "reliance", reliance, n=60)
-        for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
-            records.add(epoch, "conflict", f"share_{part}", share, n=60)
-    folder.write_tables(records=records.table())
-    folder.update(status=status)
-    return folder
 
 
 @pytest.fixture

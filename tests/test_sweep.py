@@ -12,27 +12,27 @@ from filelock import FileLock
 
 from learnorder.config import NoiseConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
-from learnorder.recipes.patch import Arm, PatchArms, PatchExperiment
+from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.results import Results
 from learnorder.runs import RunFolder, find_runs
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
 from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import grid_plans
-from learnorder.verbs import patch_plans, run_patch, run_sweep, run_train, sweep_plans
+from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
 
 
 @pytest.fixture
-def experiment(tiny) -> PatchExperiment:
+def experiment(tiny) -> ImageExperiment:
     small = Schedule(0.01)
-    return PatchExperiment(
+    return ImageExperiment(
         data=tiny.data,
         model=tiny.model,
         patch=tiny.patch,
         training=tiny.training,
-        arms=PatchArms(
+        arms=Arms(
             large=Arm(tiny.learning_rate),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.4))),
@@ -175,9 +175,9 @@ def test_a_failed_run_leaves_the_others(tiny, tmp_path):
 
 def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cost = estimate_cost(patch_plans(experiment), tmp_path, workers=2)
+    cost = estimate_cost(image_plans(experiment), tmp_path, workers=2)
     with pytest.raises(ConfigError, match="workers"):
-        estimate_cost(patch_plans(experiment), tmp_path, workers=0)
+        estimate_cost(image_plans(experiment), tmp_path, workers=0)
     assert (cost.runs, cost.cores.workers) == (6, 2)
     assert "12 steps" in str(cost)
     assert 0 < cost.longest.seconds < 60
@@ -231,6 +231,6 @@ def test_ctrl_c_loses_nothing(tiny, tmp_path):
 
 def test_seeds_are_counted_from_the_first(experiment):
     later = replace(experiment, first_seed=7)
-    assert {p.config.seed for p in patch_plans(later).values()} == {7, 8}
+    assert {p.config.seed for p in image_plans(later).values()} == {7, 8}
     with pytest.raises(ConfigError, match="seeds"):
         replace(experiment, seeds=0)

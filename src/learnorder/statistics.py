@@ -128,3 +128,38 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
         return Estimate(ratio, math.inf, math.inf, n)
     upper = (middle - math.sqrt(root)) / leading if leading < 0 < root else math.inf
     return Estimate(ratio, upper if upper <= ratio < math.inf else -math.inf, math.inf, n)
+
+
+def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
+    """Return a share with the exact binomial (Clopper–Pearson) interval.
+
+    An interval without 1/2 is what the two-sided sign test rejects at 1 − ``confidence``.
+
+    Args:
+        successes: How many of ``n``.
+        n: Number of trials.
+        confidence: Of the two-sided interval.
+
+    >>> proportion(6, 6).format(digits=2), proportion(5, 5).format(digits=2)
+    ('1.00 [0.54, 1.00]', '1.00 [0.48, 1.00]')
+    """
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    from scipy.stats import beta
+
+    tail = (1 - confidence) / 2
+    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
+    high = float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
+    return Estimate(successes / n, low, high, n)
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Return the slope of the least-squares line through points (x, y).
+
+    >>> slope([(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)])
+    2.0
+    """
+    n = len(points)
+    x_mean, y_mean = (math.fsum(p[axis] for p in points) / n for axis in (0, 1))
+    spread = math.fsum((x - x_mean) ** 2 for x, _ in points)
+    return math.fsum((x - x_mean) * (y - y_mean) for x, y in points) / spread

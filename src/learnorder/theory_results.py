@@ -49,7 +49,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         Args:
             name: order, loss, error, p_error, q_error, p_margin, second_difference,
                 p_only_error_final,
-                or, of a phase diagram, first_S, first_L-S or ratio.
+                or, of a phase diagram, first_S, first_L-S, ratio or p_error_by_setting.
 
         Raises:
             KeyError: There is no figure of this name.

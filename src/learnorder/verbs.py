@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnorder.claims import Evidence, Reproduced, claims_named, judge
 from learnorder.config import RunConfig
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.recipes.patch import ARM_TITLES, SCALES, PatchExperiment, Scale
+from learnorder.recipes import patch, plain
+from learnorder.recipes.images import ARM_TITLES, ImageExperiment
+from learnorder.recipes.reproduction import SCALES as REPRODUCTION_SCALES
+from learnorder.recipes.reproduction import Reproduction
 from learnorder.recipes.theory import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.theory.config import TheoryConfig
 
@@ -19,13 +23,39 @@ if TYPE_CHECKING:
     from learnorder.theory_results import TheoryResults
 
 
-def patch_plans(experiment: PatchExperiment, scale: str = "custom") -> dict[str, Plan]:
-    """Return the runs of a patch experiment, the arms of a seed beside each other."""
+IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
+    "patch": patch.SCALES,
+    "plain": plain.SCALES,
+}
+"""The recipes of the experiments on images, by experiment and scale."""
+
+
+def recipe(scale: str, experiment: str = "patch") -> ImageExperiment:
+    """Return the recipe of an experiment on images.
+
+    Args:
+        scale: demo, laptop, paper; for plain also laptop_cifar100, paper_cifar100.
+        experiment: patch (with the planted patch) or plain (images as they are).
+
+    Raises:
+        ConfigError: There is no recipe of this name.
+    """
+    if experiment not in IMAGE_SCALES:
+        raise ConfigError("experiment", experiment, f"There are {', '.join(IMAGE_SCALES)}.")
+    if scale not in (scales := IMAGE_SCALES[experiment]):
+        raise ConfigError("scale", scale, f"There are {', '.join(scales)}.")
+    return scales[scale]()
+
+
+def image_plans(
+    experiment: ImageExperiment, name: str = "patch", scale: str = "custom"
+) -> dict[str, Plan]:
+    """Return the runs of an experiment on images, the arms of a seed beside each other."""
     from learnorder.sweep.driver import Plan
 
     return {
         f"{arm}-seed{seed}": Plan(
-            experiment.run(arm, seed), {"experiment": "patch", "scale": scale, "arm": arm}
+            experiment.run(arm, seed), {"experiment": name, "scale": scale, "arm": arm}
         )
         for seed in experiment.seed_range()
         for arm in ARM_TITLES
@@ -33,7 +63,7 @@ def patch_plans(experiment: PatchExperiment, scale: str = "custom") -> dict[str,
 
 
 def run_patch(
-    experiment: PatchExperiment | Scale = "demo",
+    experiment: ImageExperiment | str = "demo",
     out: Path | str | None = None,
     *,
     scale: str = "custom",
@@ -54,11 +84,37 @@ def run_patch(
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
+    how = {"workers": workers, "threads": threads, "quiet": quiet}
+    return run_images("patch", experiment, out, scale=scale, **how)
+
+
+def run_plain(
+    experiment: ImageExperiment | str = "demo",
+    out: Path | str | None = None,
+    *,
+    scale: str = "custom",
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Results:
+    """Run the same arms on images as they are (Figure 1, Table 1); as :func:`run_patch`."""
+    how = {"workers": workers, "threads": threads, "quiet": quiet}
+    return run_images("plain", experiment, out, scale=scale, **how)
+
+
+def run_images(
+    name: str,
+    experiment: ImageExperiment | str,
+    out: Path | str | None,
+    *,
+    scale: str = "custom",
+    **how: Any,
+) -> Results:
+    """Run an experiment on images by its name; see :func:`run_patch`."""
     if isinstance(experiment, str):
-        scale, experiment = experiment, recipe(experiment)
-    folder = Path(out or f"runs/patch-{scale}")
-    plans = patch_plans(experiment, scale)
-    return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
+        scale, experiment = experiment, recipe(experiment, name)
+    folder = Path(out or f"runs/{name}-{scale}")
+    return _run(image_plans(experiment, name, scale), folder, folder, **how)
 
 
 def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan]:
@@ -227,6 +283,99 @@ def run_phase(
     return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
 
 
+def reproduction_plans(
+    reproduction: Reproduction, only: Sequence[str] | None = None, scale: str = "custom"
+) -> dict[str, dict[str, Plan]]:
+    """Return the runs that deciding claims takes, by experiment and folder.
+
+    Args:
+        reproduction: The experiments.
+        only: Names of claims; None takes all.
+        scale: Name of the recipe.
+
+    Raises:
+        ConfigError: There is no claim of a name.
+    """
+    needed = {need for claim in claims_named(only) for need in claim.needs}
+    every = {
+        "plain": image_plans(reproduction.plain, "plain", scale),
+        "patch": image_plans(reproduction.patch, "patch", scale),
+        "theory": theory_plans(reproduction.theory),
+        "kappa": phase_plans(reproduction.kappa, reproduction.kappa_grid()),
+        "convolution": theory_plans(reproduction.convolution),
+    }
+    chosen = {
+        name: {run: p for run, p in plans.items() if (name, p.labels["arm"]) in needed}
+        for name, plans in every.items()
+    }
+    return {name: plans for name, plans in chosen.items() if plans}
+
+
+def reproduce(
+    reproduction: Reproduction | str = "demo",
+    out: Path | str | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    scale: str = "custom",
+    make_runs: bool = True,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Reproduced:
+    """Run what decides the paper's claims, continue it, or read it; judge, and write the report.
+
+    Args:
+        reproduction: Experiments, or the name of a recipe: demo, laptop, paper.
+        out: Gets a folder for each experiment, report.html and claims.json;
+            runs/reproduce-SCALE by default.
+        only: Names of claims; None takes all.
+        scale: Name of the recipe that ``reproduction`` derives from, for the report.
+        make_runs: Whether runs are made; else claims are judged on those that are there.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    from learnorder.report import write_claims, write_report
+    from learnorder.runs import RunFolder
+    from learnorder.sweep import run_plans
+
+    if isinstance(reproduction, str):
+        scale, reproduction = reproduction, reproduction_recipe(reproduction)
+    folder = Path(out or f"runs/reproduce-{scale}")
+    results = {}
+    for name, plans in reproduction_plans(reproduction, only, scale).items():
+        if make_runs:
+            how = {"workers": workers, "threads": threads, "quiet": quiet}
+            folders = run_plans(plans, folder / name, **how)
+        else:
+            found = (RunFolder.find(folder / name / run, p.config) for run, p in plans.items())
+            folders = [run for run in found if run is not None]
+        if folders:
+            results[name] = _results(folders)
+            write_report(results[name], folder / name / "report.html")
+    if not results:
+        raise RunFolderError(f"{folder}: holds no runs of this reproduction yet.")
+    evidence = Evidence(results)
+    judgements = tuple(judge(claim, evidence) for claim in claims_named(only))
+    reproduced = Reproduced(evidence, judgements, scale)
+    write_claims(reproduced, folder)
+    return reproduced
+
+
+def reproduction_recipe(scale: str) -> Reproduction:
+    """Return all experiments of a scale.
+
+    Raises:
+        ConfigError: There is no recipe of this name.
+    """
+    if scale not in (scales := REPRODUCTION_SCALES):
+        raise ConfigError("scale", scale, f"There are {', '.join(scales)}.")
+    return scales[scale]()
+
+
 def _run(
     plans: Mapping[str, Plan],
     out: Path,
@@ -273,14 +422,3 @@ def _results(folders: list[RunFolder]) -> Any:
             "kind."
         )
     return TheoryResults(folders) if kinds == {"theory"} else Results(folders)
-
-
-def recipe(scale: str) -> PatchExperiment:
-    """Return the patch experiment of a scale.
-
-    Raises:
-        ConfigError: There is no recipe of this name.
-    """
-    if scale not in SCALES:
-        raise ConfigError("scale", scale, f"There are {', '.join(SCALES)}.")
-    return SCALES[scale]()

@@ -11,7 +11,9 @@ from pathlib import Path
 from learnorder.errors import LearnOrderError
 
 VERBS = {
+    "reproduce": "run what decides the paper's claims, and give a verdict on each",
     "patch": "plant a memorisable patch; compare large LR, small LR, small LR + noise",
+    "plain": "the same arms on images as they are (the paper's Figure 1 and Table 1)",
     "train": "make one run, of any arm or of your own settings",
     "sweep": "run a grid over named settings and seeds; settings are chosen this way",
     "theory": "run the two-layer theory: order, cost and phase diagrams",
@@ -29,6 +31,7 @@ verbs:
 {verbs}
 
 start here:
+  learnorder reproduce                 does the paper hold? In about five minutes, on digits
   learnorder patch                     the effect on small images, in about two minutes
   learnorder theory run                the theory behind it, in 15 seconds
   learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores

@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_setti
 
 from learnorder.config import Config, from_dict, to_dict
 from learnorder.errors import ConfigError, one_line
-from learnorder.recipes.patch import ARM_TITLES, PatchExperiment
+from learnorder.recipes.images import ARM_TITLES, ImageExperiment
 from learnorder.verbs import recipe
 
 if TYPE_CHECKING:
@@ -114,12 +114,12 @@ def _in_file(path: str, name: str) -> Any:
     return values
 
 
-def recipe_for(scale: str, arguments: Sequence[str]) -> PatchExperiment:
+def recipe_for(scale: str, arguments: Sequence[str], experiment: str = "patch") -> ImageExperiment:
     """Return a recipe, without what belongs to its data or its network where these are others'.
 
     Subset sizes are left open for other data, and arguments for another network.
     """
-    base = recipe(scale)
+    base = recipe(scale, experiment)
     source = peek(arguments, "data.source", base.data.source)
     is_cifar = base.data.source.startswith("hub:") and "cifar" in source.lower()
     if source != base.data.source and not is_cifar:
@@ -197,14 +197,20 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
 def finish(results: RunSet[Any], page: Path) -> int:
     """Print the summary of results and where to look; return the exit code."""
     from learnorder.report.terminal import print_summary
-    from learnorder.runs import ENDED
 
     print_summary(results)
     print(f"Report: {page}")
+    return 1 if unfinished(results) else 0
+
+
+def unfinished(results: RunSet[Any]) -> bool:
+    """Print why runs have not ended, a line for each; return whether there are any."""
+    from learnorder.runs import ENDED
+
     failed = [f for f in results.folders if f.status not in ENDED]
     for run in failed:
         stopped = "the same command continues it"
         unknown = stopped if run.status == "interrupted" else "another process works on it"
         reason = run.manifest["reason"] or unknown
         print(f"{run.path}: {run.status}. {reason}")
-    return 1 if failed else 0
+    return bool(failed)

@@ -10,7 +10,7 @@ from typing import Any
 from learnorder.cli import options
 from learnorder.config import to_dict
 from learnorder.errors import ConfigError
-from learnorder.recipes.patch import ARM_TITLES
+from learnorder.recipes.images import ARM_TITLES
 from learnorder.verbs import run_sweep, sweep_plans
 
 DESCRIPTION = """\

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from learnorder.cli import options
 from learnorder.config import PatchConfig, RunConfig
-from learnorder.recipes.patch import ARM_TITLES
+from learnorder.recipes.images import ARM_TITLES
 from learnorder.verbs import run_train, train_plans
 
 DESCRIPTION = """\

@@ -14,111 +14,22 @@ paper    CIFAR-10, WRN-16-10, 60 epochs, as published            hours a run on 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
-from learnorder.config import (
-    DataConfig,
-    ModelConfig,
-    NoiseConfig,
-    PatchConfig,
-    RunConfig,
-    TrainingConfig,
-)
-from learnorder.errors import ConfigError
+from learnorder.config import DataConfig, ModelConfig, NoiseConfig, PatchConfig, TrainingConfig
+from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.schedules import Schedule
 
-Scale = Literal["demo", "laptop", "paper"]
-ArmName = Literal["large", "small", "small_noise"]
 
-
-@dataclass(frozen=True)
-class Arm:
-    """One treatment: a learning rate and noise before the activations."""
-
-    learning_rate: Schedule
-    """The learning rate over the epochs."""
-    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
-    """Noise before the activations."""
-
-
-@dataclass(frozen=True)
-class PatchArms:
-    """The three treatments that the paper compares."""
-
-    large: Arm
-    """Large initial learning rate, annealed."""
-    small: Arm
-    """Small learning rate throughout."""
-    small_noise: Arm
-    """Small learning rate with activation noise that is annealed."""
-
-
-ARM_TITLES: dict[str, str] = {
-    "large": "large LR + anneal",
-    "small": "small LR",
-    "small_noise": "small LR + noise",
-}
-
-
-@dataclass(frozen=True)
-class PatchExperiment:
-    """Arms × seeds on images with a planted patch. Within a seed, arms share everything else."""
-
-    data: DataConfig
-    """The images."""
-    model: ModelConfig
-    """The network."""
-    patch: PatchConfig
-    """The planted patch."""
-    training: TrainingConfig
-    """The optimiser."""
-    arms: PatchArms
-    """The treatments."""
-    seeds: int = 5
-    """How many seeds."""
-    first_seed: int = 0
-    """The first of them; the others follow it."""
-
-    def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
-        for arm in ARM_TITLES:
-            try:
-                self.run(arm, self.first_seed)
-            except ConfigError as error:
-                if error.field.startswith(("learning_rate", "noise")):
-                    field = f"arms.{arm}.{error.field}"
-                    raise ConfigError(field, error.value, error.remedy) from None
-                raise
-
-    def run(self, arm: str, seed: int) -> RunConfig:
-        """Return the configuration of one run."""
-        treatment: Arm = getattr(self.arms, arm)
-        return RunConfig(
-            data=self.data,
-            model=self.model,
-            patch=self.patch,
-            training=self.training,
-            learning_rate=treatment.learning_rate,
-            noise=treatment.noise,
-            seed=seed,
-        )
-
-    def seed_range(self) -> range:
-        """Return the seeds."""
-        return range(self.first_seed, self.first_seed + self.seeds)
-
-
-def paper() -> PatchExperiment:
+def paper() -> ImageExperiment:
     """Exactly the published recipe (code of the paper, ``train_patches.py``)."""
     small = Schedule(0.004)
-    return PatchExperiment(
+    return ImageExperiment(
         data=DataConfig(source="hub:uoft-cs/cifar10"),
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 10}),
         patch=PatchConfig(eligible_share=0.8),
         training=TrainingConfig(epochs=60, batch_size=128),
-        arms=PatchArms(
+        arms=Arms(
             large=Arm(Schedule(0.1, step_epochs=(30,), step_factor=0.04)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(30,), step_factor=0.0))),
@@ -126,7 +37,7 @@ def paper() -> PatchExperiment:
     )
 
 
-def laptop() -> PatchExperiment:
+def laptop() -> ImageExperiment:
     """The published recipe on fewer, smaller images and a narrow network."""
     base = paper()
     small = Schedule(0.02)
@@ -136,7 +47,7 @@ def laptop() -> PatchExperiment:
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
         patch=replace(base.patch, size=4, contrast=0.4),
         training=replace(base.training, epochs=30, batch_size=64),
-        arms=PatchArms(
+        arms=Arms(
             large=Arm(Schedule(1.0, step_epochs=(15,), step_factor=0.02)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(15,), step_factor=0.0))),
@@ -144,7 +55,7 @@ def laptop() -> PatchExperiment:
     )
 
 
-def demo() -> PatchExperiment:
+def demo() -> ImageExperiment:
     """The effect in two minutes, on 600 of scikit-learn's digits.
 
     Learning rates, noise and contrast were chosen with ``learnorder sweep`` on 600 other training
@@ -159,7 +70,7 @@ def demo() -> PatchExperiment:
         model=ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1}),
         patch=replace(base.patch, size=3, contrast=0.9),
         training=replace(base.training, epochs=60, batch_size=32),
-        arms=PatchArms(
+        arms=Arms(
             large=Arm(Schedule(1.0, step_epochs=(20,), step_factor=0.02)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.8, step_epochs=(20,), step_factor=0.0))),
@@ -167,7 +78,7 @@ def demo() -> PatchExperiment:
     )
 
 
-SCALES: dict[Scale, Callable[[], PatchExperiment]] = {
+SCALES: dict[str, Callable[[], ImageExperiment]] = {
     "demo": demo,
     "laptop": laptop,
     "paper": paper,

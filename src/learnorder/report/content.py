@@ -7,6 +7,23 @@ from dataclasses import dataclass, field
 import plotly.graph_objects as go
 
 
+class Link(str):
+    """A cell that leads somewhere.
+
+    Args:
+        text: What is shown.
+        to: An anchor of the page, as "#name", or a path beside it.
+    """
+
+    to: str
+
+    def __new__(cls, text: str, to: str) -> Link:
+        """Return the text, which knows where it leads."""
+        link = super().__new__(cls, text)
+        link.to = to
+        return link
+
+
 @dataclass(frozen=True)
 class TextTable:
     """A table ready to show.
@@ -14,14 +31,20 @@ class TextTable:
     Attributes:
         title: What it shows.
         columns: Headings; the first names the rows.
-        rows: Texts, a list for each row.
+        rows: Texts, a list for each row; some may be links.
         note: How to read it.
+        wrap: Whether its cells are texts, which are folded and stand to the left.
     """
 
     title: str
     columns: list[str]
     rows: list[list[str]]
     note: str
+    wrap: bool = False
+
+
+Key = list[tuple[str, str, str]]
+"""The key to curves: title, colour and SVG dash pattern of each arm."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +61,12 @@ class Section:
 
     Attributes:
         title: Its heading.
+        anchor: Its name in links.
+        facts: Terms and descriptions.
         note: How to read the curves that follow.
         table: A table.
-        panels: Figures side by side, under one key to the arms.
+        key: The key to the panels.
+        panels: Figures side by side, under that key.
         wide: Figures one below the other, with keys of their own.
         gallery: Example images.
         last: A table after all of these.
@@ -48,11 +74,33 @@ class Section:
 
     title: str
     note: str = ""
+    anchor: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
     table: TextTable | None = None
+    key: Key = field(default_factory=list)
     panels: list[go.Figure] = field(default_factory=list)
     wide: list[go.Figure] = field(default_factory=list)
     gallery: Gallery | None = None
     last: TextTable | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the numbers of an experiment come from: its runs, their settings, the machine.
+
+    Attributes:
+        runs: A row for each run.
+        settings: What all runs share, as YAML.
+        varied: Settings in which the arms differ: a column for each arm.
+        environment: Versions and machine.
+        anchor: Its name in links.
+    """
+
+    runs: TextTable
+    settings: str
+    varied: TextTable | None
+    environment: dict[str, object]
+    anchor: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +113,8 @@ class Content:
         asked: What was asked, as terms and descriptions.
         shared: What runs of one seed have in common, before the table of what varies.
         sections: The rest.
+        origins: Of each experiment shown.
+        lead: Sections that come before what was asked.
     """
 
     title: str
@@ -72,6 +122,8 @@ class Content:
     asked: list[tuple[str, str]]
     shared: str
     sections: list[Section]
+    origins: list[Origin]
+    lead: list[Section] = field(default_factory=list)
 
 
 def title_of(kind: str, labels: dict[str, str]) -> str:

@@ -11,6 +11,7 @@ from learnorder.config import RunConfig
 from learnorder.report.content import Content, Gallery, Section, title_of
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baseline_arm, findings
+from learnorder.report.origin import key, origin
 from learnorder.report.tables import (
     difference_table,
     final_table,
@@ -23,6 +24,7 @@ from learnorder.runs import RunFolder, flatten, shared_settings
 
 _TITLES = {
     "patch": "Patch experiment",
+    "plain": "Images as they are",
     "train": "Training run",
     "sweep": "Sweep",
 }
@@ -51,6 +53,7 @@ def image_content(results: Results) -> Content:
         asked=_asked(results),
         shared="Runs of one seed share initial weights, data, patterns and their order.",
         sections=_sections(results),
+        origins=[origin(results)],
     )
 
 
@@ -66,7 +69,9 @@ def _sections(results: Results) -> list[Section]:
             sections.append(Section(table.title, table=table))
         if figures["curves"]:
             note = _CURVES_NOTE + _RELIANCE_NOTE * results.has_patch()
-            sections.append(Section("Over the epochs", note, panels=figures["curves"]))
+            sections.append(
+                Section("Over the epochs", note, key=key(results), panels=figures["curves"])
+            )
         table = order_table(results)
         sections.append(Section(table.title, table=table, wide=figures["order"]))
     if (gallery := _gallery(results.folders)) is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from learnorder.report.style import layout
+from learnorder.report.style import LineStyle, layout
 from learnorder.statistics import Estimate, estimate
 
 
@@ -32,6 +32,33 @@ def add_band(
         hoverinfo="skip",
         showlegend=False,
     )
+
+
+def add_estimates(
+    figure: go.Figure,
+    points: Mapping[float, Estimate],
+    name: str,
+    style: LineStyle,
+    scale: float,
+) -> None:
+    """Draw means over a setting as marks on a line, with bars for their intervals.
+
+    On a logarithmic axis a bar that would reach 0 ends at a fifth of the mean.
+    """
+    kept = {x: e for x, e in points.items() if e.n and e.mean > 0}
+    figure.add_scatter(
+        x=list(kept), y=[scale * e.mean for e in kept.values()], name=name, mode="lines+markers",
+        customdata=[e.format(scale, 3) for e in kept.values()], hovertemplate="%{customdata}",
+        line={"color": style.color, "dash": style.dash, "width": 2},
+        marker={"color": style.color, "size": 8},
+        error_y={
+            "type": "data", "symmetric": False, "color": style.color, "thickness": 1.2, "width": 3,
+            "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in kept.values()],
+            "arrayminus": [
+                scale * min(e.mean - e.low, 0.8 * e.mean) if e.n > 1 else 0 for e in kept.values()
+            ],
+        },
+    )  # fmt: skip
 
 
 def final_figure(

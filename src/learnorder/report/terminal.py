@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from learnorder.claims import Reproduced
+from learnorder.report.claims_page import claims_table
 from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
 from learnorder.report.theory_tables import summary_table
@@ -89,7 +91,19 @@ def _progress(folder: RunFolder) -> str:
 
 def print_summary(results: RunSet[Any]) -> None:
     """Print final accuracies or errors by arm, with 95 % intervals over seeds."""
-    found = _TABLES[type(results)](results)
+    _print_table(_TABLES[type(results)](results))
+
+
+def print_claims(reproduced: Reproduced) -> None:
+    """Print the verdict on each claim, and what it rests on."""
+    found = claims_table(reproduced)
+    columns = [found.columns.index(name) for name in ("verdict", "claim", "measured", "n")]
+    rows = [[row[i] for i in columns] for row in found.rows]
+    note = "Mean [95 % interval]; the report says what decides each claim."
+    _print_table(TextTable(found.title, [found.columns[i] for i in columns], rows, note))
+
+
+def _print_table(found: TextTable) -> None:
     table = Table(title=found.title, caption=found.note, title_justify="left")
     for index, name in enumerate(found.columns):
         table.add_column(escape(name.replace(".", ".\n")), justify="right" if index else "left")

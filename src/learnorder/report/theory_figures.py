@@ -13,6 +13,7 @@ from learnorder.report.parts import add_band, arm_axis
 from learnorder.report.phase import PhaseGrid, first_words, ratio_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import TheoryResults
 
 _TIME = "η·t"
@@ -140,6 +141,27 @@ def ratio_figure(results: TheoryResults) -> go.Figure:
     return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
 
 
+def setting_figure(results: TheoryResults) -> go.Figure:
+    """Return the P-only error against the horizontal setting of a phase diagram with one row.
+
+    The closed form of a Gaussian margin, mean over seeds of each algorithm, bar = 95 % interval.
+    """
+    grid = PhaseGrid.of(results)
+    algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
+    styles, figure = line_styles(algorithms), go.Figure()
+    for algorithm in algorithms:
+        found = {
+            float(x): results.final_estimate(arms[algorithm], "p_only", "error_gaussian")
+            for (x, _), arms in grid.cells.items()
+            if algorithm in arms
+        }
+        parts.add_estimates(figure, found, THEORY_ARMS[algorithm], styles[algorithm], 100)
+    layout(figure, "Error on P-only test examples", grid.x_name, "%", 380)
+    figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return figure.update_layout(margin={"b": 84})
+
+
 def _heat_map(
     grid: PhaseGrid,
     cells: dict[tuple[str, str], float | None],
@@ -189,6 +211,7 @@ FIGURES: dict[str, Callable[[TheoryResults], go.Figure]] = {
     "order": order_figure,
     "p_only_error_final": final_figure,
     "ratio": ratio_figure,
+    "p_error_by_setting": setting_figure,
     "first_S": partial(first_figure, arm="S"),
     "first_L-S": partial(first_figure, arm="L-S"),
     **{

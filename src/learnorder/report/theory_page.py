@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from learnorder.report.content import Content, Section, title_of
+from learnorder.report.origin import key, origin
 from learnorder.report.phase import phase_table
 from learnorder.report.theory_figures import (
     FIGURES,
@@ -45,6 +46,7 @@ def theory_content(results: TheoryResults) -> Content:
         asked=_asked(results),
         shared="Runs of one seed share their examples and, at finite width, weights and noise.",
         sections=_phase_sections(results) if phase else _sections(results),
+        origins=[origin(results)],
     )
 
 
@@ -56,7 +58,9 @@ def _sections(results: TheoryResults) -> list[Section]:
     if (ratios := theory_ratio_table(results)) is not None and len(results.arms) <= MOST_ARMS:
         sections.append(Section(ratios.title, table=ratios))
     if panels := curve_panels(results):
-        sections.append(Section("Over the course of training", _NOTE, panels=panels))
+        sections.append(
+            Section("Over the course of training", _NOTE, key=key(results), panels=panels)
+        )
     table = theory_order_table(results)
     sections.append(Section(table.title, table=table, wide=[FIGURES["order"](results)]))
     return sections

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from learnorder.recipes.patch import ARM_TITLES
+from learnorder.recipes.images import ARM_TITLES
 from learnorder.results import RunSet
 from learnorder.theory import THEORY_ARMS
 

@@ -1,0 +1,26 @@
+"""The paper's claims as data, each with the test that decides it."""
+
+from learnorder.claims.claim import (
+    VERDICT_WORDS,
+    Claim,
+    Judgement,
+    Reproduced,
+    Verdict,
+    judge,
+    verdict,
+)
+from learnorder.claims.evidence import Evidence
+from learnorder.claims.paper import CLAIMS, claims_named
+
+__all__ = [
+    "CLAIMS",
+    "VERDICT_WORDS",
+    "Claim",
+    "Evidence",
+    "Judgement",
+    "Reproduced",
+    "Verdict",
+    "claims_named",
+    "judge",
+    "verdict",
+]

@@ -1,0 +1,32 @@
+"""The verbs that run the paper's three arms on images: ``patch`` and ``plain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.cli import options
+from learnorder.recipes.images import ImageExperiment
+from learnorder.verbs import IMAGE_SCALES, image_plans, run_images
+
+
+def main(name: str, description: str, arguments: Sequence[str]) -> int:
+    """Run an experiment on images by its name."""
+    scale = options.peek(arguments, "scale", "demo")
+    parser = options.make_parser(name, description)
+    parser.add_argument(
+        "--scale",
+        type=str,
+        default=scale,
+        help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), paper (as published; needs a "
+        f"GPU). Decides the defaults below. There are {', '.join(IMAGE_SCALES[name])}.",
+    )
+    options.add_execution(parser, f"runs/{name}-{scale}")
+    options.add_settings(parser, ImageExperiment, options.recipe_for(scale, arguments, name))
+    values = options.parse(parser, arguments)
+    experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
+    out = Path(values["out"])
+    if values["dry_run"]:
+        return options.dry_run(image_plans(experiment, name, scale), out, values)
+    results = run_images(name, experiment, out, scale=scale, **options.execution(values))
+    return options.finish(results, out / "report.html")

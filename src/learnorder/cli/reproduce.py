@@ -1,0 +1,91 @@
+"""``learnorder reproduce``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.claims import CLAIMS
+from learnorder.cli import options
+from learnorder.verbs import reproduce, reproduction_plans, reproduction_recipe
+
+DESCRIPTION = """\
+Run what decides the claims of the paper, and give a verdict on each: it holds, does not hold, or is
+undecided, by a 95 % interval over seeds. One report has the claims first, each with its figure and
+its runs; claims.json has the numbers. The same command continues what was stopped, and reads what
+is done.
+
+  learnorder reproduce                                       digits and the theory, five minutes
+  learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, about two hours on two cores
+  learnorder reproduce --only '[theory-error-gap]'           one claim: makes only its runs
+  learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
+  learnorder reproduce --judge_only true                     verdicts on the runs there are
+  learnorder reproduce --list                                the claims, and what decides each
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    if "--list" in arguments:
+        print(_listed())
+        return 0
+    scale = options.peek(arguments, "scale", "demo")
+    recipe = reproduction_recipe(scale)
+    parser = options.make_parser("reproduce", DESCRIPTION)
+    parser.add_argument(
+        "--scale",
+        type=str,
+        default=scale,
+        help="demo (digits), laptop (CIFAR-10 at 16×16), paper (as published; needs a GPU).",
+    )
+    parser.add_argument(
+        "--data.source",
+        type=str,
+        default=recipe.plain.data.source,
+        help="Where CIFAR-10 is, e.g. parquet:DIR; --data SOURCE is the same.",
+    )
+    parser.add_argument(
+        "--only", type=list[str] | None, default=None, help="Names of claims; null is all."
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int | None,
+        default=None,
+        help="How many seeds of every experiment; null takes "
+        f"{recipe.patch.seeds} on images and {recipe.theory.seeds} in the theory.",
+    )
+    parser.add_argument("--first_seed", type=int, default=0, help="The first of them.")
+    parser.add_argument("--list", action="store_true", help="Print the claims and stop.")
+    parser.add_argument(
+        "--judge_only", type=bool, default=False, help="Make no runs: judge those that are there."
+    )
+    options.add_execution(parser, f"runs/reproduce-{scale}")
+    values = options.parse(parser, arguments)
+    reproduction = recipe.on(values["data"]["source"]).seeded(values["seeds"], values["first_seed"])
+    out, only = Path(values["out"]), values["only"]
+    if values["dry_run"]:
+        for name, plans in reproduction_plans(reproduction, only, scale).items():
+            print(f"{name}: ", end="")
+            options.dry_run(plans, out / name, values)
+        return 0
+    reproduced = reproduce(
+        reproduction,
+        out,
+        only=only,
+        scale=scale,
+        make_runs=not values["judge_only"],
+        **options.execution(values),
+    )
+    from learnorder.report.terminal import print_claims
+
+    print_claims(reproduced)
+    print(f"Report: {out / 'report.html'}")
+    failed = [r for r in reproduced.evidence.experiments.values() if options.unfinished(r)]
+    return 1 if failed and not values["judge_only"] else 0
+
+
+def _listed() -> str:
+    """Return the claims by name, with what decides each."""
+    return "\n".join(
+        f"{claim.name}\n    {claim.says}\n    Decided by: {claim.decides()}.\n" for claim in CLAIMS
+    )

@@ -1,0 +1,96 @@
+"""What the paper's experiments on images have in common: arms × seeds on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from learnorder.config import (
+    DataConfig,
+    ModelConfig,
+    NoiseConfig,
+    PatchConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from learnorder.errors import ConfigError
+from learnorder.schedules import Schedule
+
+ArmName = Literal["large", "small", "small_noise"]
+
+ARM_TITLES: dict[str, str] = {
+    "large": "large LR + anneal",
+    "small": "small LR",
+    "small_noise": "small LR + noise",
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One treatment: a learning rate and noise before the activations."""
+
+    learning_rate: Schedule
+    """The learning rate over the epochs."""
+    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
+    """Noise before the activations."""
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The three treatments that the paper compares."""
+
+    large: Arm
+    """Large initial learning rate, annealed."""
+    small: Arm
+    """Small learning rate throughout."""
+    small_noise: Arm
+    """Small learning rate with activation noise that is annealed."""
+
+
+@dataclass(frozen=True)
+class ImageExperiment:
+    """Arms × seeds on images. Within a seed, arms share everything else."""
+
+    data: DataConfig
+    """The images."""
+    model: ModelConfig
+    """The network."""
+    patch: PatchConfig
+    """The planted patch."""
+    training: TrainingConfig
+    """The optimiser."""
+    arms: Arms
+    """The treatments."""
+    seeds: int = 5
+    """How many seeds."""
+    first_seed: int = 0
+    """The first of them; the others follow it."""
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
+        for arm in ARM_TITLES:
+            try:
+                self.run(arm, self.first_seed)
+            except ConfigError as error:
+                if error.field.startswith(("learning_rate", "noise")):
+                    field = f"arms.{arm}.{error.field}"
+                    raise ConfigError(field, error.value, error.remedy) from None
+                raise
+
+    def run(self, arm: str, seed: int) -> RunConfig:
+        """Return the configuration of one run."""
+        treatment: Arm = getattr(self.arms, arm)
+        return RunConfig(
+            data=self.data,
+            model=self.model,
+            patch=self.patch,
+            training=self.training,
+            learning_rate=treatment.learning_rate,
+            noise=treatment.noise,
+            seed=seed,
+        )
+
+    def seed_range(self) -> range:
+        """Return the seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)

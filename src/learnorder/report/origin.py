@@ -1,0 +1,59 @@
+"""Where the numbers of a page come from: runs, settings, machine; and the key to its curves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from learnorder.report.content import Key, Origin, TextTable
+from learnorder.report.style import line_styles
+from learnorder.report.tables import run_table
+from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.results import RunSet
+from learnorder.runs import flatten, shared_settings
+
+
+def origin(results: RunSet[Any], anchor: str = "", title: str = "Runs") -> Origin:
+    """Return where results come from."""
+    return Origin(
+        runs=replace(run_table(results), title=title),
+        settings=_yaml(shared_settings(results.folders)),
+        varied=_varied(results) if len(results.arms) <= MOST_ARMS else None,
+        environment=results.folders[0].manifest.get("environment", {}),
+        anchor=anchor,
+    )
+
+
+def key(results: RunSet[Any]) -> Key:
+    """Return the key to all curves of results."""
+    styles, titles = line_styles(results.arms), arm_titles(results)
+    return [(titles[arm], style.color, style.svg_dashes()) for arm, style in styles.items()]
+
+
+def _varied(results: RunSet[Any]) -> TextTable | None:
+    """Return the settings that differ between arms; None where there are none."""
+    shared, titles = shared_settings(results.folders), arm_titles(results)
+    first = {results.arm_of(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
+    names = dict.fromkeys(k for arm in results.arms for k in first[arm])
+    rows = [
+        [name, *(_shown(first[arm].get(name)) for arm in results.arms)]
+        for name in names
+        if name not in shared and name not in ("seed", "arm")
+    ]
+    columns = ["setting", *(titles[arm] for arm in results.arms)]
+    return TextTable("What differs", columns, rows, "") if rows else None
+
+
+def _shown(value: object) -> str:
+    """A setting's value as a reader wants it: nothing is a dash, numbers are short."""
+    if value is None or value == []:
+        return "–"
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _yaml(values: dict[str, object]) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None)

@@ -1,0 +1,320 @@
+"""Verdicts: the rule, each measure against a known answer, and a whole reproduction."""
+
+import json
+import math
+import re
+from dataclasses import replace
+
+import pytest
+
+from learnorder.claims import CLAIMS, Evidence, claims_named, judge, verdict
+from learnorder.claims.measures import (
+    POINTS,
+    Difference,
+    FirstPattern,
+    HeldDown,
+    Later,
+    Learned,
+    Level,
+    Measured,
+    Ratio,
+    Share,
+    Slope,
+    Value,
+)
+from learnorder.cli.main import main
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.recipes.images import Arm, Arms, ImageExperiment
+from learnorder.recipes.reproduction import SCALES, Reproduction
+from learnorder.recipes.theory import TheoryExperiment
+from learnorder.results import Results
+from learnorder.schedules import Schedule
+from learnorder.statistics import Estimate
+from learnorder.theory import DistributionConfig, MeasureConfig, NetworkConfig
+from learnorder.verbs import reproduce, reproduction_plans
+
+from .conftest import changed, fake_run
+
+EPOCHS = 10
+ANNEALED = 7
+"""Epochs 1 to 6 are of the large LR; 4 to 6 are their second half."""
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "above", "below"),
+    [
+        (0.1, 0.3, "holds", "does_not_hold"),
+        (-0.3, -0.1, "does_not_hold", "holds"),
+        (-0.1, 0.1, "undecided", "undecided"),
+        (0.0, 0.2, "undecided", "undecided"),
+        (math.nan, math.nan, "undecided", "undecided"),
+    ],
+)
+def test_the_rule(low, high, above, below):
+    found = Measured(Estimate((low + high) / 2, low, high, 5), 0.0, POINTS)
+    assert verdict(found, "above") == above
+    assert verdict(found, "below") == below
+
+
+def test_one_seed_decides_nothing():
+    assert verdict(Measured(Estimate(1.0, 0.9, 1.1, 1), 0.0, POINTS), "above") == "undecided"
+
+
+@pytest.fixture
+def evidence(tiny, tmp_path):
+    """Build evidence on images from what each arm measured: {experiment: {arm: [by seed]}}."""
+    config = changed(tiny, training={"epochs": EPOCHS})
+    config = replace(config, learning_rate=Schedule(0.1, (ANNEALED,), 0.1))
+
+    def build(experiments):
+        found = {}
+        for name, arms in experiments.items():
+            folders = [
+                fake_run(
+                    tmp_path / name / f"{arm}-seed{seed}",
+                    replace(config, seed=seed),
+                    {"experiment": name, "arm": arm},
+                    **{"patch_only": [0.1] * EPOCHS, **measured},
+                )
+                for arm, seeds in arms.items()
+                for seed, measured in enumerate(seeds)
+            ]
+            found[name] = Results(folders)
+        return Evidence(found)
+
+    return build
+
+
+def test_final_and_before_the_anneal(evidence):
+    """Before the anneal is the mean over epochs 4 to 6; final is epoch 10."""
+    early = [0.0, 0.0, 0.0, 0.1, 0.2, 0.6, 0.9, 0.9, 0.9]
+    found = evidence(
+        {"plain": {"large": [{"clean": [*early, 0.7 + s / 100]} for s in range(3)],
+                   "small": [{"clean": [0.5] * 10}] * 3}}
+    )  # fmt: skip
+    assert found.phase("plain") == range(4, 7)
+    before = Value("plain", "large", when="before_anneal").by_seed(found)
+    assert before == {seed: pytest.approx(0.3) for seed in range(3)}
+    measure = Difference(Value("plain", "large"), Value("plain", "small"))
+    measured = measure.measured(found)
+    assert measured.by_seed == {s: pytest.approx(0.2 + s / 100) for s in range(3)}
+    assert measured.estimate.mean == pytest.approx(0.21)
+    assert judge(claims_named(["final-accuracy"])[0], found).verdict == "holds"
+    assert judge(claims_named(["small-ahead-in-validation"])[0], found).verdict == "holds"
+
+
+def test_the_share_of_a_gap_and_ratios(evidence):
+    found = evidence(
+        {"plain": {"large": [{"clean": 0.8}, {"clean": 0.84}],
+                   "small": [{"clean": 0.6}, {"clean": 0.64}],
+                   "small_noise": [{"clean": 0.75}, {"clean": 0.79}]}}
+    )  # fmt: skip
+    large, small, noise = (Value("plain", arm) for arm in ("large", "small", "small_noise"))
+    assert Share(noise, small, large).measured(found).estimate.mean == pytest.approx(0.75)
+    assert Ratio(large, small).measured(found).estimate.mean == pytest.approx(0.82 / 0.62)
+
+
+def test_ignoring_is_less_than_twice_chance(evidence):
+    """With ten classes the bound is 20 %, and only epochs 4 to 6 count."""
+    curve = [0.9, 0.9, 0.9, 0.12, 0.12, 0.12, 0.9, 0.9, 0.9, 0.9]
+    found = evidence({"patch": {"large": [{"patch_only": curve}, {"patch_only": curve}]}})
+    measured = Level(Value("patch", "large", "patch_only", when="before_anneal")).measured(found)
+    assert (measured.estimate.mean, measured.bound) == (pytest.approx(0.12), pytest.approx(0.2))
+    assert judge(claims_named(["large-ignores-patch"])[0], found).verdict == "holds"
+
+
+def _learned_at(epoch):
+    return {"patch_only": [0.1 if epoch is None or e < epoch else 0.95 for e in range(1, 11)]}
+
+
+def test_epochs_are_compared_in_pairs(evidence):
+    found = evidence(
+        {"patch": {"large": [_learned_at(e) for e in (8, 9, 8)],
+                   "small": [_learned_at(e) for e in (1, 2, 2)]}}
+    )  # fmt: skip
+    measured = Later(Learned("large"), Learned("small")).measured(found)
+    assert measured.by_seed == {0: 7, 1: 7, 2: 6}
+    assert (measured.bound, measured.unit.name) == (0.0, "epochs")
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(6, "holds"), (5, "undecided")])
+def test_a_run_that_never_learns_is_censored(evidence, seeds, expected):
+    """The sign test needs six seeds of one sign: 2 · (1/2)^5 > 0.05 > 2 · (1/2)^6."""
+    found = evidence(
+        {"patch": {"large": [_learned_at(None)] + [_learned_at(9)] * (seeds - 1),
+                   "small": [_learned_at(2)] * seeds}}
+    )  # fmt: skip
+    judgement = judge(claims_named(["patch-order"])[0], found)
+    assert judgement.verdict == expected
+    assert judgement.measured.bound == 0.5
+    assert f"1 of {seeds} pairs" in judgement.measured.note
+    assert judgement.also[1].note == f"1 of {seeds} seeds never"
+
+
+def test_seeds_in_which_nobody_learns_count_for_none(evidence):
+    found = evidence(
+        {"patch": {"large": [_learned_at(None), _learned_at(None), _learned_at(3)],
+                   "small": [_learned_at(None), _learned_at(2), _learned_at(3)]}}
+    )  # fmt: skip
+    assert Later(Learned("large"), Learned("small")).measured(found).estimate.n == 1
+
+
+def test_experiments_are_compared_over_shared_seeds(evidence):
+    found = evidence(
+        {"plain": {"small": [{"clean": 0.9}, {"clean": 0.9}]},
+         "patch": {"small": [{"clean": 0.7}, {"clean": 0.8}, {"clean": 0.1}]}}
+    )  # fmt: skip
+    judgement = judge(claims_named(["patch-costs-small"])[0], found)
+    assert judgement.measured.by_seed == {0: pytest.approx(-0.2), 1: pytest.approx(-0.1)}
+    assert "with the patch, less that without" in judgement.claim.measure.words()
+
+
+def test_what_was_not_run_is_undecided(evidence):
+    found = evidence({"plain": {"small": [{}, {}]}})
+    for claim in CLAIMS:
+        judgement = judge(claim, found)
+        assert judgement.verdict == "undecided"
+        assert judgement.measured.estimate.n == 0
+        json.dumps(judgement.to_dict(), allow_nan=False)
+
+
+def test_claims_are_well_formed():
+    names = [claim.name for claim in CLAIMS]
+    assert len(set(names)) == len(names)
+    for claim in CLAIMS:
+        assert claim.says.endswith(".")
+        assert claim.decides()
+        assert not claim.checked, "no copy of the paper was at hand: say so"
+    with pytest.raises(ConfigError, match="final-accuracy"):
+        claims_named(["final-acuracy"])
+    with pytest.raises(ConfigError):
+        claims_named([])
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_has_the_runs_that_claims_need(scale):
+    plans = reproduction_plans(SCALES[scale](), None, scale)
+    arms = {name: {p.labels["arm"] for p in found.values()} for name, found in plans.items()}
+    for claim in CLAIMS:
+        assert all(arm in arms[name] for name, arm in claim.needs), claim.name
+    seeds = {p.config.seed for p in plans["patch"].values()}
+    assert seeds == set(range(6)), "selection used seeds from 1000 on"
+
+
+def test_the_small_arm_is_the_same_with_and_without_the_patch():
+    """So that the patch alone tells its runs apart."""
+    for scale in ("demo", "laptop"):
+        made = SCALES[scale]()
+        with_patch, without = made.patch.run("small", 3), made.plain.run("small", 3)
+        assert with_patch != without
+        assert replace(with_patch, patch=without.patch) == without
+
+
+def test_one_claim_takes_only_its_runs():
+    plans = reproduction_plans(SCALES["demo"](), ["small-relies-on-patch"])
+    assert list(plans) == ["patch"]
+    assert {p.labels["arm"] for p in plans["patch"].values()} == {"large", "small"}
+
+
+@pytest.fixture
+def small_reproduction(tiny):
+    """A reproduction of seconds: two epochs, a little theory."""
+    noise = replace(tiny.noise, level=Schedule(0.4, (3,), 0.0))
+    arms = Arms(Arm(tiny.learning_rate), Arm(Schedule(0.01)), Arm(Schedule(0.01), noise))
+    patch = ImageExperiment(tiny.data, tiny.model, tiny.patch, tiny.training, arms, seeds=2)
+    theory = TheoryExperiment(
+        DistributionConfig(d=40, num_train=60),
+        seeds=2,
+        measure=MeasureConfig(test_examples=200, per_decade=2),
+    )
+    kappa = replace(theory, arms=("L-S", "S"), distribution=DistributionConfig(d=40, p0=None))
+    return Reproduction(
+        plain=replace(patch, patch=replace(tiny.patch, eligible_share=0.0)),
+        patch=patch,
+        theory=theory,
+        convolution=replace(theory, network=NetworkConfig("convolution")),
+        kappa=kappa,
+        kappas=(0.8, 1.0),
+    )
+
+
+def test_a_whole_reproduction(small_reproduction, tmp_path):
+    found = reproduce(small_reproduction, tmp_path, quiet=True)
+    assert len(found.judgements) == len(CLAIMS)
+    assert sum(found.counts().values()) == len(CLAIMS)
+    unmeasured = {j.claim.name for j in found.judgements if not j.measured.estimate.n}
+    assert unmeasured <= {"patch-order"}, "in three epochs nobody learns the patch"
+    written = json.loads((tmp_path / "claims.json").read_text())
+    assert {"claim", "verdict", "estimate", "interval", "n"} <= set(written[0])
+    assert written == found.to_list()
+    page = (tmp_path / "report.html").read_text()
+    anchors = set(re.findall(r'id="([^"]+)"', page))
+    links = re.findall(r'href="#([^"]+)"', page)
+    assert set(links) <= anchors
+    assert len(links) == 2 * len(CLAIMS)
+    for experiment in found.evidence.experiments:
+        assert (tmp_path / experiment / "report.html").exists()
+
+    times = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/*/records.parquet")}
+    again = reproduce(small_reproduction, tmp_path, make_runs=False)
+    assert again.to_list() == found.to_list()
+    assert times == {p: p.stat().st_mtime_ns for p in times}
+    with pytest.raises(KeyError, match="final-accuracy"):
+        again["no-such-claim"]
+
+
+def test_theory_measures(small_reproduction, tmp_path):
+    """Each against what the records say, worked out here in another way."""
+    only = ["theory-error-gap", "theory-kappa", "theory-small-learns-q-first"]
+    found = reproduce(small_reproduction, tmp_path, only=only, quiet=True).evidence
+    theory, kappa = found.theory("theory"), found.theory("kappa")
+    assert theory is not None
+    assert kappa is not None
+    order = FirstPattern("theory", "S", "Q").measured(found)
+    for seed, value in order.by_seed.items():
+        p, q = theory.half_learned("S", "P")[seed], theory.half_learned("S", "Q")[seed]
+        assert p is not None
+        assert q is not None
+        assert value == pytest.approx(math.log10(p) - math.log10(q))
+    opposite = FirstPattern("theory", "S", "P").measured(found)
+    assert opposite.estimate.mean == pytest.approx(-order.estimate.mean)
+    slopes = Slope("kappa", "S").measured(found)
+    frame = kappa.finished
+    for seed, value in slopes.by_seed.items():
+        rows = frame[(frame["seed"] == seed) & (frame["quantity"] == "error_gaussian")]
+        ends = {}
+        for arm in kappa.arms:
+            labels = kappa.labels(arm)
+            mine = rows[(rows["arm"] == arm) & (rows["set"] == "p_only")]
+            if labels["arm"] == "S":
+                ends[float(labels["distribution.kappa"])] = mine["value"].iloc[-1]
+        expected = math.log(ends[1.0] / ends[0.8]) / math.log(1.0 / 0.8)
+        assert value == pytest.approx(expected)
+    less = Slope("kappa", "L-S", minus="S").measured(found)
+    assert less.estimate.mean == pytest.approx(
+        Slope("kappa", "L-S").measured(found).estimate.mean - slopes.estimate.mean
+    )
+    assert HeldDown("theory", 0.02).measured(found).bound == 0.02
+
+
+def test_nothing_to_judge(small_reproduction, tmp_path):
+    with pytest.raises(RunFolderError, match="no runs"):
+        reproduce(small_reproduction, tmp_path, make_runs=False)
+
+
+def test_the_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["reproduce", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(claim.name in listed for claim in CLAIMS)
+    line = ["reproduce", "--only", "[theory-error-gap]", "--seeds", "2"]
+    assert main([*line, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("theory: 4 runs of")
+    assert not (tmp_path / "runs").exists()
+    assert main([*line, "--quiet"]) == 0
+    assert "S errs more than L-S" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "reproduce-demo" / "claims.json").exists()
+    assert main(["reproduce", "--only", "[nonsense]"]) == 2
+    assert "final-accuracy" in capsys.readouterr().err
+    assert main(["reproduce", "--seeds", "0"]) == 2
+    assert "at least 1" in capsys.readouterr().err
