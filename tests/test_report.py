@@ -12,6 +12,7 @@ from learnorder.order import first_epoch
 from learnorder.report import render, write_report
 from learnorder.report.figures import FIGURES
 from learnorder.report.findings import findings
+from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.results import Results
 from learnorder.runs import RunFolder
@@ -200,3 +201,64 @@ def test_unknown_arms_and_sets_are_refused(results):
         results.final("smal", "clean", "accuracy")
     with pytest.raises(KeyError, match="patch_only"):
         results.final("small", "patched", "accuracy")
+
+
+def sweep(tmp_path, tiny, points, arms=("large",)):
+    """A sweep whose runs know the pattern from an epoch of their own."""
+    folders = []
+    for number, (settings, learned) in enumerate(points):
+        for arm in arms:
+            for seed in (0, 1):
+                curve = [0.1 if e < learned else 0.95 for e in range(1, 4)]
+                clean = [0.2, 0.9, 0.9]  # the content is learned at epoch 2
+                labels = {"experiment": "sweep", "arm": arm, **settings}
+                config = replace(changed(tiny, patch={"contrast": number / 10}), seed=seed)
+                path = tmp_path / f"{arm}-{number}-{seed}"
+                folders.append(fake_run(path, config, labels, curve, clean))
+    return Results(folders)
+
+
+def test_a_sweep_over_two_settings_is_a_plane(tmp_path, tiny):
+    """Settings that vary together are one axis; numbers are in order of size."""
+    points = [
+        ({"learning_rate.initial": rate, "learning_rate.step_factor": factor, "patch.contrast": c},
+         epoch)
+        for rate, factor, low, high in (("1", "0.02", 1, 9), ("0.5", "0.04", 2, 9))
+        for c, epoch in (("0.9", low), ("0.3", high))
+    ]  # fmt: skip
+    results = sweep(tmp_path, tiny, points)
+    grid = SweepGrid.of(sweep_rows(results))
+    assert grid is not None
+    assert grid.axes == ("learning_rate.initial", "patch.contrast")
+    assert grid.values == (["0.5", "1"], ["0.3", "0.9"])
+    first, *others = grid.figures()
+    assert [f.layout.title.text for f in others] == [
+        f"{what}: large LR + anneal"
+        for what in (
+            "Final accuracy, pattern alone",
+            "Final accuracy, clean images",
+            "Final reliance on the pattern",
+        )
+    ]
+    (heat,) = first.data
+    # never counts as epoch 4, against the content's epoch 2
+    assert heat.text == (["content 2.0×", "content 2.0×"], ["together", "pattern 2.0×"])
+    assert "Over the grid" in render(results)
+
+
+def test_a_sweep_over_one_setting_is_a_row(tmp_path, tiny):
+    points = [({"training.batch_size": size}, epoch) for size, epoch in (("64", 2), ("16", 1))]
+    results = sweep(tmp_path, tiny, points, arms=("large", "small"))
+    grid = SweepGrid.of(sweep_rows(results))
+    assert grid is not None
+    first, *_ = grid.figures()
+    assert [trace.name for trace in first.data] == ["large LR + anneal", "small LR"]
+    assert first.layout.xaxis.ticktext == ("16", "64")
+    assert first.data[0].y == pytest.approx((-0.30103, 0.0))
+
+
+def test_three_settings_are_no_plane(tmp_path, tiny):
+    points = [
+        ({"a": str(a), "b": str(b), "c": str(c)}, 1) for a in (1, 2) for b in (1, 2) for c in (1, 2)
+    ]
+    assert SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points))) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -193,6 +194,20 @@ class Results(RunSet[RunFolder[RunConfig]]):
         return {
             seed: first_epoch(list(values), list(values.values()), level)
             for seed, values in self.series(arm, set_, "accuracy").items()
+        }
+
+    def order_ratio(self, arm: str) -> dict[int, float]:
+        """Return by seed log10 of the epoch of the patch over that of the content.
+
+        Positive: the content is learned first. What is never learned counts as learned one epoch
+        after the last; a seed that learns neither is left out.
+        """
+        patch, content = self.learned(arm, "patch"), self.learned(arm, "content")
+        never = 1 + max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
+        return {
+            seed: math.log10((patch[seed] or never) / (content[seed] or never))
+            for seed in patch
+            if not patch[seed] is content[seed] is None
         }
 
     def has_patch(self) -> bool:

@@ -11,6 +11,7 @@ from learnorder.config import RunConfig
 from learnorder.report.content import Content, Gallery, Section, title_of
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baseline_arm, findings
+from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.origin import key, origin
 from learnorder.report.tables import (
     difference_table,
@@ -38,6 +39,11 @@ _RELIANCE_NOTE = (
     " Reliance is the share of conflict images predicted as the pattern's class, less the share of "
     "the same images without a pattern predicted as that class."
 )
+_GRID_NOTE = (
+    "Mean over seeds with 95 % t intervals. Who is learned first: the epoch at which the pattern "
+    "alone is at 90 %, over the epoch at which clean images are at the level of the content; what "
+    "is never learned counts as one epoch after the last."
+)
 _GALLERY_NOTE = (
     "One image of each of the first classes, as the first run shows it. Patterns reach beyond the "
     "range of pixels and are clipped here; the network sees them whole."
@@ -63,6 +69,9 @@ def _sections(results: Results) -> list[Section]:
         figures = page_figures(results)
         table = final_table(results)
         several = len(results.arms) > 1 and few
+        swept = results.folders[0].labels.get("experiment") == "sweep"
+        if swept and (grid := SweepGrid.of(sweep_rows(results))) is not None:
+            sections.append(Section("Over the grid", _GRID_NOTE, wide=grid.figures()))
         sections.append(Section(table.title, table=table, wide=figures["final"]))
         if several:
             table = difference_table(results, baseline_arm(results))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
@@ -41,11 +43,8 @@ def add_estimates(
     style: LineStyle,
     scale: float,
 ) -> None:
-    """Draw means over a setting as marks on a line, with bars for their intervals.
-
-    On a logarithmic axis a bar that would reach 0 ends at a fifth of the mean.
-    """
-    kept = {x: e for x, e in points.items() if e.n and e.mean > 0}
+    """Draw means over a setting as marks on a line, with bars for their intervals."""
+    kept = {x: e for x, e in points.items() if e.n}
     figure.add_scatter(
         x=list(kept), y=[scale * e.mean for e in kept.values()], name=name, mode="lines+markers",
         customdata=[e.format(scale, 3) for e in kept.values()], hovertemplate="%{customdata}",
@@ -54,9 +53,7 @@ def add_estimates(
         error_y={
             "type": "data", "symmetric": False, "color": style.color, "thickness": 1.2, "width": 3,
             "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in kept.values()],
-            "arrayminus": [
-                scale * min(e.mean - e.low, 0.8 * e.mean) if e.n > 1 else 0 for e in kept.values()
-            ],
+            "arrayminus": [scale * (e.mean - e.low) if e.n > 1 else 0 for e in kept.values()],
         },
     )  # fmt: skip
 
@@ -101,3 +98,81 @@ def arm_axis(figure: go.Figure, titles: Sequence[str]) -> None:
         showgrid=False,
         automargin=True,
     )
+
+
+def heat_map(
+    xs: Sequence[str],
+    ys: Sequence[str],
+    cells: Mapping[tuple[str, str], float | None],
+    text: Mapping[tuple[str, str], str],
+    scale: ColorScale,
+) -> go.Figure:
+    """Return a heat map with a text in every cell.
+
+    Args:
+        xs: Values along the horizontal axis.
+        ys: Values along the vertical axis.
+        cells: A number for each (x, y); None leaves the cell empty.
+        text: What each cell says.
+        scale: Its colours.
+    """
+    return go.Figure(
+        go.Heatmap(
+            x=list(xs), y=list(ys),
+            z=[[cells.get((x, y)) for x in xs] for y in ys],
+            text=[[text.get((x, y), "") for x in xs] for y in ys],
+            texttemplate="%{text}",
+            hovertemplate="%{x}, %{y}: %{text}<extra></extra>",
+            zmin=scale.low, zmax=scale.high, colorscale=scale.colors,
+            colorbar={
+                "title": {"text": scale.unit}, "tickvals": list(scale.ticks),
+                "ticktext": list(scale.words),
+            },
+            xgap=2, ygap=2,
+        ),
+        {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ColorScale:
+    """The colours of a heat map.
+
+    Attributes:
+        low: Value of the first colour.
+        high: Value of the last.
+        unit: Title of its key.
+        ticks: Values marked there.
+        words: What the marks say.
+        colors: Colours from low to high.
+    """
+
+    low: float
+    high: float
+    unit: str
+    ticks: tuple[float, ...]
+    words: tuple[str, ...]
+    colors: tuple[tuple[float, str], ...]
+
+
+TWO_SIDED = ((0.0, "#D55E00"), (0.5, "#F7F7F7"), (1.0, "#0072B2"))
+"""From one side of 0 to the other; told apart by colour-blind readers, and in grey."""
+ONE_SIDED = ((0.0, "#FFFFFF"), (1.0, "#56B4E9"))
+"""From little to much, light enough for black text."""
+
+
+def times_scale(values: Iterable[float | None], low: str, high: str, unit: str) -> ColorScale:
+    """Return a two-sided scale for base-10 logarithms, the same reach on both sides of 0.
+
+    Args:
+        values: The logarithms.
+        low: Words for the far end below.
+        high: Words for the far end above.
+        unit: What a factor is of.
+    """
+    reach = max((abs(value) for value in values if value is not None), default=1.0)
+    reach = max(1, math.ceil(reach))
+    ticks = tuple(float(k) for k in range(-reach, reach + 1))
+    words = [f"{10 ** abs(k):g}×" for k in ticks]
+    words[0], words[-1] = f"{words[0]} {low}", f"{words[-1]} {high}"
+    return ColorScale(-reach, reach, unit, ticks, tuple(words), TWO_SIDED)

@@ -54,7 +54,7 @@ class PhaseGrid:
                     "These are the runs of several phase diagrams. Name the folder of one."
                 )
             cell[labels["arm"]] = arm
-        xs, ys = (_in_order([at[axis] for at in cells]) for axis in (0, 1))
+        xs, ys = (in_order([at[axis] for at in cells]) for axis in (0, 1))
         for x in xs:
             for y in ys:
                 cells.setdefault((x, y), {})
@@ -84,10 +84,10 @@ class PhaseGrid:
         return self.results.standing(self.cells[at].values())
 
 
-def _in_order(values: list[str]) -> list[str]:
+def in_order(values: list[str]) -> list[str]:
     """Return distinct values, numbers by size, and otherwise as they were met.
 
-    >>> _in_order(["1e-3", "0.0001", "1e-3"]), _in_order(["None", "0.1"])
+    >>> in_order(["1e-3", "0.0001", "1e-3"]), in_order(["None", "0.1"])
     (['0.0001', '1e-3'], ['None', '0.1'])
     """
     distinct = list(dict.fromkeys(values))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import add_band, arm_axis
+from learnorder.report.parts import add_band, arm_axis, heat_map, times_scale
 from learnorder.report.phase import PhaseGrid, first_words, ratio_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
@@ -124,7 +125,8 @@ def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     grid = PhaseGrid.of(results)
     cells = {at: grid.first(at, arm) for at in grid.cells}
     text = {at: first_words(value) for at, value in cells.items()}
-    figure = _heat_map(grid, cells, text, ("P first", "Q first"), "how many times earlier")
+    scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
+    figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))
 
 
@@ -136,7 +138,8 @@ def ratio_figure(results: TheoryResults) -> go.Figure:
         at: math.log10(e.mean) if e.n and 0 < e.mean < math.inf else None for at, e in found.items()
     }
     text = {at: ratio_words(e).replace(" [", "<br>[") for at, e in found.items()}
-    figure = _heat_map(grid, cells, text, ("S better", "L-S better"), "ratio S / L-S")
+    scale = times_scale(cells.values(), "S better", "L-S better", "ratio S / L-S")
+    figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     title = "Error on P-only test examples, S over L-S"
     return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
 
@@ -155,41 +158,13 @@ def setting_figure(results: TheoryResults) -> go.Figure:
             for (x, _), arms in grid.cells.items()
             if algorithm in arms
         }
+        # a bar that would reach 0, which a logarithmic axis has not, ends at a fifth of the mean
+        found = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in found.items()}
         parts.add_estimates(figure, found, THEORY_ARMS[algorithm], styles[algorithm], 100)
     layout(figure, "Error on P-only test examples", grid.x_name, "%", 380)
     figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     return figure.update_layout(margin={"b": 84})
-
-
-def _heat_map(
-    grid: PhaseGrid,
-    cells: dict[tuple[str, str], float | None],
-    text: dict[tuple[str, str], str],
-    ends: tuple[str, str],
-    unit: str,
-) -> go.Figure:
-    """Return a heat map of base-10 logarithms, the same colour scale on both sides of 0."""
-    reach = max((abs(v) for v in cells.values() if v is not None), default=1.0)
-    reach = max(1.0, math.ceil(reach))
-    ticks = [float(k) for k in range(-int(reach), int(reach) + 1)]
-    words = [f"{10 ** abs(k):g}×" for k in ticks]
-    words[0], words[-1] = f"{words[0]} {ends[0]}", f"{words[-1]} {ends[1]}"
-    return go.Figure(
-        go.Heatmap(
-            x=grid.xs,
-            y=grid.ys,
-            z=[[cells[x, y] for x in grid.xs] for y in grid.ys],
-            text=[[text[x, y] for x in grid.xs] for y in grid.ys],
-            texttemplate="%{text}",
-            hovertemplate="%{x}, %{y}: %{text}<extra></extra>",
-            zmin=-reach, zmax=reach,
-            colorscale=[[0, "#D55E00"], [0.5, "#F7F7F7"], [1, "#0072B2"]],
-            colorbar={"title": {"text": unit}, "tickvals": ticks, "ticktext": words},
-            xgap=2, ygap=2,
-        ),
-        {"xaxis": {"type": "category"}, "yaxis": {"type": "category"}},
-    )  # fmt: skip
 
 
 def _height(grid: PhaseGrid) -> int:

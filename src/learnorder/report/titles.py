@@ -8,7 +8,8 @@ from learnorder.recipes.images import ARM_TITLES
 from learnorder.results import RunSet
 from learnorder.theory import THEORY_ARMS
 
-_WORDS = {**ARM_TITLES, **THEORY_ARMS}
+ARM_WORDS = {**ARM_TITLES, **THEORY_ARMS}
+"""Words for the paper's arms."""
 
 MOST_ARMS = 8
 """More arms than this are shown by their final values alone, without curves and pairs."""
@@ -42,13 +43,13 @@ def arm_columns(results: RunSet[Any]) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _cell(name: str, value: str) -> str:
-    return _WORDS.get(value, value) if name == "arm" else value
+    return ARM_WORDS.get(value, value) if name == "arm" else value
 
 
 def _named(arm: str) -> str:
     place, colon, name = arm.rpartition(": ")
     head, comma, rest = name.partition(", ")
-    return place + colon + _WORDS.get(head, head) + comma + rest
+    return place + colon + ARM_WORDS.get(head, head) + comma + rest
 
 
 def _shortest(names: list[str]) -> dict[str, str]:

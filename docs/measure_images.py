@@ -1,0 +1,108 @@
+"""How far the effect carries: sweeps over learning rate, contrast, batch size and anneal.
+
+``python docs/measure_images.py`` makes what is missing of the sweeps on digits;
+``python docs/measure_images.py cifar_plane --data SOURCE`` the one on CIFAR-10. Runs go to
+``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it was
+stopped. Accuracies are on test images: nothing is chosen by them.
+
+``python docs/measure_images.py NAME=FOLDER`` writes what the runs of a sweep ended with to
+``results/selection/NAME.csv``: so the records of how settings were chosen came about.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import learnorder
+from learnorder.recipes.images import ImageExperiment
+from learnorder.report.grid import sweep_rows
+
+ROOT = Path(__file__).parents[1]
+RATE = "learning_rate.initial,learning_rate.step_epochs,learning_rate.step_factor"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Arms of an experiment over a grid."""
+
+    experiment: ImageExperiment
+    arms: tuple[str, ...]
+    grid: Mapping[str, Sequence[Any]]
+    seeds: int
+
+
+def rates(anneal: int, values: Sequence[float], after: float) -> list[list[Any]]:
+    """Return learning rates annealed to one value; the first is that value, constant."""
+    annealed = [[rate, [anneal], round(after / rate, 6)] for rate in values]
+    return [[after, [], None], *annealed]
+
+
+def sweeps(source: str) -> dict[str, Sweep]:
+    """Return the sweeps by name."""
+    digits = learnorder.recipe("demo")
+    laptop = learnorder.recipe("laptop")
+    short = replace(
+        laptop,
+        data=replace(laptop.data, source=source, train_examples=4000, evaluation_examples=2000),
+        training=replace(laptop.training, epochs=24),
+    )
+    plane = {RATE: rates(20, (0.1, 0.3, 1.0, 2.0), 0.02), "patch.contrast": [0.3, 0.6, 0.9, 1.5]}
+    cifar = {RATE: rates(12, (0.1, 0.3, 1.0), 0.02), "patch.contrast": [0.15, 0.25, 0.4, 0.8]}
+    return {
+        "digits_plane": Sweep(digits, ("large",), plane, 5),
+        "digits_batch": Sweep(
+            digits, ("large", "small"), {"training.batch_size": [8, 16, 32, 64, 128]}, 5
+        ),
+        "digits_anneal": Sweep(
+            digits, ("large",), {"learning_rate.step_epochs": [[5], [10], [20], [30], [45]]}, 5
+        ),
+        "cifar_plane": Sweep(short, ("large",), cifar, 3),
+    }
+
+
+def make(name: str, sweep: Sweep) -> None:
+    """Run a sweep, and write a row for each of its runs."""
+    bases = {arm: sweep.experiment.run(arm, 0) for arm in sweep.arms}
+    out = ROOT / "runs" / "carry" / name
+    results = learnorder.run_sweep(bases, sweep.grid, range(sweep.seeds), out)
+    write(ROOT / "results" / "carry" / f"{name}.csv", sweep_rows(results))
+
+
+def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows to a CSV file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: _short(v) for k, v in row.items()} for row in rows)
+    print(f"{path.name}: {len(rows)} runs")
+
+
+def _short(value: object) -> object:
+    return f"{value:.5g}" if isinstance(value, float) else value
+
+
+def main() -> None:
+    """Make the sweeps named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=[], help="Of sweeps; none is those on digits.")
+    parser.add_argument("--data", default="hub:uoft-cs/cifar10", help="Where CIFAR-10 is.")
+    given = parser.parse_args()
+    known = sweeps(given.data)
+    for name in given.names or [name for name in known if name.startswith("digits")]:
+        place, collect, folder = name.partition("=")
+        if collect:
+            rows = sweep_rows(learnorder.open_runs(folder))
+            write(ROOT / "results" / "selection" / f"{place}.csv", rows)
+        else:
+            make(name, known[name])
+
+
+if __name__ == "__main__":
+    main()
