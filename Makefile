@@ -7,9 +7,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 .PHONY: demo test test-slow check docs bench clean
 
 demo: $(VENV)/core
-	$(BIN)/learnorder patch --out runs/demo
-	$(BIN)/learnorder theory run --out runs/demo-theory
-	@echo "Open runs/demo/report.html (images) and runs/demo-theory/report.html (theory) in a browser."
+	$(BIN)/learnorder reproduce --out runs/demo
+	@echo "Open runs/demo/report.html in a browser; runs/demo/patch/report.html has the effect in pictures."
 
 test: $(VENV)/test
 	$(BIN)/python -m pytest -m "not slow"

@@ -1,6 +1,6 @@
 """Draw the pictures of README and docs from the committed records.
 
-``python docs/figures.py`` reads ``results/demo``, writes ``docs/_static/*.png`` and prints README's
+``python docs/figures.py`` reads ``results/demo/patch``, writes ``docs/_static/*.png`` and prints README's
 table; it needs Chromium and the extra ``test``.
 """
 
@@ -66,7 +66,7 @@ def readme_table(results: learnorder.Results) -> str:
 
 def main() -> None:
     """Build the report of the committed records, photograph it, and print README's table."""
-    results = learnorder.open_runs(ROOT / "results" / "demo")
+    results = learnorder.open_runs(ROOT / "results" / "demo" / "patch")
     print(readme_table(results))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         report = Path(folder) / "report.html"

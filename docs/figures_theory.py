@@ -1,6 +1,6 @@
 """Draw the pictures and tables of the theory's pages from the committed records.
 
-``python docs/figures_theory.py`` reads ``results/theory``, writes ``docs/_static/theory-*.png`` and
+``python docs/figures_theory.py`` reads ``results/theory`` and ``results/laptop``, writes ``docs/_static/theory-*.png`` and
 the tables in ``docs/explanation/tables``; it needs Chromium and the extra ``test``.
 """
 
@@ -32,6 +32,7 @@ from learnorder.statistics import Estimate, estimate, ratio_of_means
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "theory"
+LAPTOP = ROOT / "results" / "laptop"
 STATIC = ROOT / "docs" / "_static"
 TABLES = ROOT / "docs" / "explanation" / "tables"
 BLUE, ORANGE, GREEN, GREY, PINK = "#0072B2", "#D55E00", "#009E73", "#777777", "#CC79A7"
@@ -306,13 +307,13 @@ def photograph(browser: Browser, figure: go.Figure, path: Path) -> None:
 def main() -> None:
     """Write all pictures and tables."""
     TABLES.mkdir(exist_ok=True)
-    gap = learnorder.open_runs(RESULTS / "gap")
+    gap = learnorder.open_runs(LAPTOP / "theory")
     ratios = theory_ratio_table(gap)
     assert ratios is not None
     tables = {
         "gap": markdown(theory_final_table(gap)) + "\n" + markdown(ratios),
         "order": markdown(theory_order_table(gap)),
-        "convolution": markdown(theory_final_table(learnorder.open_runs(RESULTS / "convolution"))),
+        "convolution": markdown(theory_final_table(learnorder.open_runs(LAPTOP / "convolution"))),
         "convolution_w": markdown(
             theory_final_table(learnorder.open_runs(RESULTS / "convolution_w"))
         ),
@@ -329,19 +330,19 @@ def main() -> None:
     held = gap.held_down()
     print(f"held down: at most {100 * max(held.values()):.2g} % of S's, {len(held)} seeds")
     pictures = {
-        "gap": {
+        LAPTOP / "theory": {
             "theory-curves": (".legend, .panels", None),
             "theory-order": (".wide:last-of-type .figure", None),
         },
-        "phase": {"theory-phase": (".wide .figure", None)},
+        RESULTS / "phase": {"theory-phase": (".wide .figure", None)},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         for source, taken in pictures.items():
-            report = Path(folder) / f"{source}.html"
-            learnorder.write_report(learnorder.open_runs(RESULTS / source), report)
+            report = Path(folder) / f"{source.name}.html"
+            learnorder.write_report(learnorder.open_runs(source), report)
             for name, (shown, hidden) in taken.items():
                 size = {"width": 1200, "height": 900}
                 page = browser.new_page(viewport=size, device_scale_factor=2)

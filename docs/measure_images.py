@@ -23,6 +23,8 @@ from learnorder.recipes.images import ImageExperiment
 from learnorder.report.grid import sweep_rows
 
 ROOT = Path(__file__).parents[1]
+DATA = "parquet:data/cifar10"
+"""Where the recorded runs found CIFAR-10: its Parquet files, or a link to them, in ``data``."""
 RATE = "learning_rate.initial,learning_rate.step_epochs,learning_rate.step_factor"
 
 
@@ -92,7 +94,7 @@ def main() -> None:
     """Make the sweeps named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[], help="Of sweeps; none is those on digits.")
-    parser.add_argument("--data", default="hub:uoft-cs/cifar10", help="Where CIFAR-10 is.")
+    parser.add_argument("--data", default=DATA, help="Where CIFAR-10 is.")
     given = parser.parse_args()
     known = sweeps(given.data)
     for name in given.names or [name for name in known if name.startswith("digits")]:

@@ -307,14 +307,14 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert main(["reproduce", "--list"]) == 0
     listed = capsys.readouterr().out
     assert all(claim.name in listed for claim in CLAIMS)
-    line = ["reproduce", "--only", "[theory-error-gap]", "--seeds", "2"]
+    line = ["reproduce", "--only", "theory-error-gap", "--seeds", "2"]
     assert main([*line, "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith("theory: 4 runs of")
     assert not (tmp_path / "runs").exists()
     assert main([*line, "--quiet"]) == 0
     assert "S errs more than L-S" in capsys.readouterr().out
     assert (tmp_path / "runs" / "reproduce-demo" / "claims.json").exists()
-    assert main(["reproduce", "--only", "[nonsense]"]) == 2
+    assert main(["reproduce", "--only", "nonsense"]) == 2
     assert "final-accuracy" in capsys.readouterr().err
     assert main(["reproduce", "--seeds", "0"]) == 2
     assert "at least 1" in capsys.readouterr().err

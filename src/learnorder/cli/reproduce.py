@@ -17,9 +17,9 @@ is done.
 
   learnorder reproduce                                       digits and the theory, five minutes
   learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, about two hours on two cores
-  learnorder reproduce --only '[theory-error-gap]'           one claim: makes only its runs
+  learnorder reproduce --only theory-error-gap               one claim: makes only its runs
   learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
-  learnorder reproduce --judge_only true                     verdicts on the runs there are
+  learnorder reproduce --judge-only                          verdicts on the runs there are
   learnorder reproduce --list                                the claims, and what decides each
 """
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
         help="Where CIFAR-10 is, e.g. parquet:DIR; --data SOURCE is the same.",
     )
     parser.add_argument(
-        "--only", type=list[str] | None, default=None, help="Names of claims; null is all."
+        "--only", nargs="+", type=str, default=None, metavar="CLAIM", help="Claims; null is all."
     )
     parser.add_argument(
         "--seeds",
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--first_seed", type=int, default=0, help="The first of them.")
     parser.add_argument("--list", action="store_true", help="Print the claims and stop.")
     parser.add_argument(
-        "--judge_only", type=bool, default=False, help="Make no runs: judge those that are there."
+        "--judge-only", action="store_true", help="Make no runs: judge those that are there."
     )
     options.add_execution(parser, f"runs/reproduce-{scale}")
     values = options.parse(parser, arguments)

@@ -106,7 +106,7 @@ def laptop() -> Reproduction:
         plain=replace(plain.laptop(), seeds=SEEDS),
         patch=replace(patch.laptop(), seeds=SEEDS),
         theory=replace(base.theory, seeds=24, measure=measure),
-        convolution=replace(base.convolution, seeds=10, measure=measure),
+        convolution=replace(base.convolution, seeds=10),
         kappa=replace(base.kappa, seeds=10, measure=over_kappa),
         kappas=(0.5, 0.6, 0.8, 1.0, 1.2),
     )

@@ -124,7 +124,7 @@ def _card(judgement: Judgement, experiments: Mapping[str, RunSet]) -> Section:
     facts = [
         ("Verdict", VERDICT_WORDS[judgement.verdict]),
         ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}"),
-        ("What", f"{claim.measure.words()}; holds if the interval is wholly {claim.side} "
+        ("Decided by", f"{claim.measure.words()}; holds if the interval is wholly {claim.side} "
          f"{judgement.bound()}"),
         ("Reported", f"{reported(judgement)} ({claim.source})"),
     ]  # fmt: skip
@@ -135,7 +135,7 @@ def _card(judgement: Judgement, experiments: Mapping[str, RunSet]) -> Section:
         facts.append(("By seed", " · ".join(values).replace("-", "−")))
     for measure, found in zip(claim.also, judgement.also, strict=True):
         note = f" ({found.note})" if found.note else ""
-        facts.append(("Beside it", f"{measure.words()}: {found.unit.show(found.estimate)}{note}"))
+        facts.append(("Also", f"{measure.words()}: {found.unit.show(found.estimate)}{note}"))
     results = experiments.get(name)
     section = Section(claim.says, anchor=f"claim-{claim.name}", facts=facts)
     if results is None or results.finished.empty:
