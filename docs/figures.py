@@ -1,7 +1,7 @@
 """Draw the pictures of README and docs from the committed records.
 
-``python docs/figures.py`` reads ``results/demo/patch``, writes ``docs/_static/*.png`` and prints README's
-table; it needs Chromium and the extra ``test``.
+``python docs/figures.py`` reads ``results/demo/patch``, writes ``docs/_static/demo-*.png`` and
+prints README's table; it needs Chromium and the extra ``test``.
 """
 
 from __future__ import annotations

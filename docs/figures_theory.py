@@ -1,7 +1,8 @@
 """Draw the pictures and tables of the theory's pages from the committed records.
 
-``python docs/figures_theory.py`` reads ``results/theory`` and ``results/laptop``, writes ``docs/_static/theory-*.png`` and
-the tables in ``docs/explanation/tables``; it needs Chromium and the extra ``test``.
+``python docs/figures_theory.py`` reads ``results/theory`` and ``results/laptop``, writes
+``docs/_static/theory-*.png`` and the tables in ``docs/explanation/tables``; it needs Chromium and
+the extra ``test``.
 """
 
 from __future__ import annotations

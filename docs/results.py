@@ -28,9 +28,9 @@ from learnorder.report.grid import Row, SweepGrid
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table
+from learnorder.reproduction import reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.verbs import reproduction_recipe
 
 ROOT = Path(__file__).parents[1]
 RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"

@@ -11,27 +11,25 @@ from learnorder.claims import CLAIMS, Evidence, claims_named, judge, verdict
 from learnorder.claims.measures import (
     POINTS,
     Difference,
-    FirstPattern,
-    HeldDown,
     Later,
     Learned,
     Level,
     Measured,
     Ratio,
     Share,
-    Slope,
     Value,
 )
+from learnorder.claims.theory_measures import FirstPattern, HeldDown, Slope
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.recipes.reproduction import SCALES, Reproduction
 from learnorder.recipes.theory import TheoryExperiment
+from learnorder.reproduction import reproduce, reproduction_plans
 from learnorder.results import Results
 from learnorder.schedules import Schedule
 from learnorder.statistics import Estimate
 from learnorder.theory import DistributionConfig, MeasureConfig, NetworkConfig
-from learnorder.verbs import reproduce, reproduction_plans
 
 from .conftest import changed, fake_run
 

@@ -41,7 +41,7 @@ _HOMES = {
     "open_runs": "verbs",
     "paper_scaling": "theory",
     "recipe": "verbs",
-    "reproduce": "verbs",
+    "reproduce": "reproduction",
     "run_patch": "verbs",
     "run_phase": "verbs",
     "run_plain": "verbs",

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.claims import Evidence, Reproduced, claims_named, judge
 from learnorder.config import RunConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.recipes import patch, plain
 from learnorder.recipes.images import ARM_TITLES, ImageExperiment
-from learnorder.recipes.reproduction import SCALES as REPRODUCTION_SCALES
-from learnorder.recipes.reproduction import Reproduction
 from learnorder.recipes.theory import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.theory.config import TheoryConfig
 
@@ -283,99 +280,6 @@ def run_phase(
     return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
 
 
-def reproduction_plans(
-    reproduction: Reproduction, only: Sequence[str] | None = None, scale: str = "custom"
-) -> dict[str, dict[str, Plan]]:
-    """Return the runs that deciding claims takes, by experiment and folder.
-
-    Args:
-        reproduction: The experiments.
-        only: Names of claims; None takes all.
-        scale: Name of the recipe.
-
-    Raises:
-        ConfigError: There is no claim of a name.
-    """
-    needed = {need for claim in claims_named(only) for need in claim.needs}
-    every = {
-        "plain": image_plans(reproduction.plain, "plain", scale),
-        "patch": image_plans(reproduction.patch, "patch", scale),
-        "theory": theory_plans(reproduction.theory),
-        "kappa": phase_plans(reproduction.kappa, reproduction.kappa_grid()),
-        "convolution": theory_plans(reproduction.convolution),
-    }
-    chosen = {
-        name: {run: p for run, p in plans.items() if (name, p.labels["arm"]) in needed}
-        for name, plans in every.items()
-    }
-    return {name: plans for name, plans in chosen.items() if plans}
-
-
-def reproduce(
-    reproduction: Reproduction | str = "demo",
-    out: Path | str | None = None,
-    *,
-    only: Sequence[str] | None = None,
-    scale: str = "custom",
-    make_runs: bool = True,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
-) -> Reproduced:
-    """Run what decides the paper's claims, continue it, or read it; judge, and write the report.
-
-    Args:
-        reproduction: Experiments, or the name of a recipe: demo, laptop, paper.
-        out: Gets a folder for each experiment, report.html and claims.json;
-            runs/reproduce-SCALE by default.
-        only: Names of claims; None takes all.
-        scale: Name of the recipe that ``reproduction`` derives from, for the report.
-        make_runs: Whether runs are made; else claims are judged on those that are there.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
-
-    Raises:
-        LearnOrderError: See :mod:`learnorder.errors`.
-    """
-    from learnorder.report import write_claims, write_report
-    from learnorder.runs import RunFolder
-    from learnorder.sweep import run_plans
-
-    if isinstance(reproduction, str):
-        scale, reproduction = reproduction, reproduction_recipe(reproduction)
-    folder = Path(out or f"runs/reproduce-{scale}")
-    results = {}
-    for name, plans in reproduction_plans(reproduction, only, scale).items():
-        if make_runs:
-            how = {"workers": workers, "threads": threads, "quiet": quiet}
-            folders = run_plans(plans, folder / name, **how)
-        else:
-            found = (RunFolder.find(folder / name / run, p.config) for run, p in plans.items())
-            folders = [run for run in found if run is not None]
-        if folders:
-            results[name] = _results(folders)
-            write_report(results[name], folder / name / "report.html")
-    if not results:
-        raise RunFolderError(f"{folder}: holds no runs of this reproduction yet.")
-    evidence = Evidence(results)
-    judgements = tuple(judge(claim, evidence) for claim in claims_named(only))
-    reproduced = Reproduced(evidence, judgements, scale)
-    write_claims(reproduced, folder)
-    return reproduced
-
-
-def reproduction_recipe(scale: str) -> Reproduction:
-    """Return all experiments of a scale.
-
-    Raises:
-        ConfigError: There is no recipe of this name.
-    """
-    if scale not in (scales := REPRODUCTION_SCALES):
-        raise ConfigError("scale", scale, f"There are {', '.join(scales)}.")
-    return scales[scale]()
-
-
 def _run(
     plans: Mapping[str, Plan],
     out: Path,
@@ -390,7 +294,7 @@ def _run(
     from learnorder.sweep import run_plans
 
     folders = run_plans(plans, out, workers=workers, threads=threads, quiet=quiet)
-    results = _results(folders)
+    results = results_of(folders)
     write_report(results, page / "report.html")
     return results
 
@@ -407,10 +311,10 @@ def open_runs(*paths: Path | str) -> Any:
     """
     from learnorder.runs import find_runs
 
-    return _results([folder for path in paths for folder in find_runs(path)])
+    return results_of([folder for path in paths for folder in find_runs(path)])
 
 
-def _results(folders: list[RunFolder]) -> Any:
+def results_of(folders: list[RunFolder]) -> Any:
     """Return the results of run folders, as their kind has them."""
     from learnorder.results import Results
     from learnorder.theory_results import TheoryResults

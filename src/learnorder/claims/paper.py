@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from learnorder.claims.claim import Claim
 from learnorder.claims.measures import (
     Difference,
-    FirstPattern,
-    HeldDown,
     Later,
     Learned,
     Level,
     Ratio,
     Share,
-    Slope,
     Value,
 )
+from learnorder.claims.theory_measures import FirstPattern, HeldDown, Slope
 from learnorder.errors import ConfigError
 from learnorder.order import PATCH_LEVEL
 

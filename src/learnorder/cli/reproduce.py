@@ -7,7 +7,7 @@ from pathlib import Path
 
 from learnorder.claims import CLAIMS
 from learnorder.cli import options
-from learnorder.verbs import reproduce, reproduction_plans, reproduction_recipe
+from learnorder.reproduction import reproduce, reproduction_plans, reproduction_recipe
 
 DESCRIPTION = """\
 Run what decides the claims of the paper, and give a verdict on each: it holds, does not hold, or is

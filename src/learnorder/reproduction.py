@@ -1,0 +1,108 @@
+"""The verb ``reproduce``: run what decides the paper's claims, judge, and write the report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from learnorder.claims import Evidence, Reproduced, claims_named, judge
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.recipes.reproduction import SCALES, Reproduction
+from learnorder.verbs import image_plans, phase_plans, results_of, theory_plans
+
+if TYPE_CHECKING:
+    from learnorder.sweep.driver import Plan
+
+
+def reproduction_plans(
+    reproduction: Reproduction, only: Sequence[str] | None = None, scale: str = "custom"
+) -> dict[str, dict[str, Plan]]:
+    """Return the runs that deciding claims takes, by experiment and folder.
+
+    Args:
+        reproduction: The experiments.
+        only: Names of claims; None takes all.
+        scale: Name of the recipe.
+
+    Raises:
+        ConfigError: There is no claim of a name.
+    """
+    needed = {need for claim in claims_named(only) for need in claim.needs}
+    every = {
+        "plain": image_plans(reproduction.plain, "plain", scale),
+        "patch": image_plans(reproduction.patch, "patch", scale),
+        "theory": theory_plans(reproduction.theory),
+        "kappa": phase_plans(reproduction.kappa, reproduction.kappa_grid()),
+        "convolution": theory_plans(reproduction.convolution),
+    }
+    chosen = {
+        name: {run: p for run, p in plans.items() if (name, p.labels["arm"]) in needed}
+        for name, plans in every.items()
+    }
+    return {name: plans for name, plans in chosen.items() if plans}
+
+
+def reproduce(
+    reproduction: Reproduction | str = "demo",
+    out: Path | str | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    scale: str = "custom",
+    make_runs: bool = True,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Reproduced:
+    """Run what decides the paper's claims, continue it, or read it; judge, and write the report.
+
+    Args:
+        reproduction: Experiments, or the name of a recipe: demo, laptop, paper.
+        out: Gets a folder for each experiment, report.html and claims.json;
+            runs/reproduce-SCALE by default.
+        only: Names of claims; None takes all.
+        scale: Name of the recipe that ``reproduction`` derives from, for the report.
+        make_runs: Whether runs are made; else claims are judged on those that are there.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    from learnorder.report import write_claims, write_report
+    from learnorder.runs import RunFolder
+    from learnorder.sweep import run_plans
+
+    if isinstance(reproduction, str):
+        scale, reproduction = reproduction, reproduction_recipe(reproduction)
+    folder = Path(out or f"runs/reproduce-{scale}")
+    results = {}
+    for name, plans in reproduction_plans(reproduction, only, scale).items():
+        if make_runs:
+            how = {"workers": workers, "threads": threads, "quiet": quiet}
+            folders = run_plans(plans, folder / name, **how)
+        else:
+            found = (RunFolder.find(folder / name / run, p.config) for run, p in plans.items())
+            folders = [run for run in found if run is not None]
+        if folders:
+            results[name] = results_of(folders)
+            write_report(results[name], folder / name / "report.html")
+    if not results:
+        raise RunFolderError(f"{folder}: holds no runs of this reproduction yet.")
+    evidence = Evidence(results)
+    judgements = tuple(judge(claim, evidence) for claim in claims_named(only))
+    reproduced = Reproduced(evidence, judgements, scale)
+    write_claims(reproduced, folder)
+    return reproduced
+
+
+def reproduction_recipe(scale: str) -> Reproduction:
+    """Return all experiments of a scale.
+
+    Raises:
+        ConfigError: There is no recipe of this name.
+    """
+    if scale not in (scales := SCALES):
+        raise ConfigError("scale", scale, f"There are {', '.join(scales)}.")
+    return scales[scale]()
