@@ -43,7 +43,7 @@ def test_help_of_every_verb_explains_its_options(capsys, verb):
     code, out, _ = run(capsys, verb, "--help")
     assert code == 0
     assert f"learnorder {verb} " in out
-    if verb not in ("report", "runs", "theory"):
+    if verb not in ("report", "reproduce", "runs", "theory"):
         assert "Share of the images that can carry the patch" in out
         assert "default: digits" in out
 

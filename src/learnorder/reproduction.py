@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from learnorder.claims import Evidence, Reproduced, claims_named, judge
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.recipes.reproduction import SCALES, Reproduction
+from learnorder.recipes.reproduction import EXPERIMENT_TITLES, SCALES, Reproduction
 from learnorder.verbs import image_plans, phase_plans, results_of, theory_plans
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def reproduce(
     for name, plans in reproduction_plans(reproduction, only, scale).items():
         if make_runs:
             how = {"workers": workers, "threads": threads, "quiet": quiet}
-            folders = run_plans(plans, folder / name, **how)
+            folders = run_plans(plans, folder / name, title=EXPERIMENT_TITLES[name], **how)
         else:
             found = (RunFolder.find(folder / name / run, p.config) for run, p in plans.items())
             folders = [run for run in found if run is not None]

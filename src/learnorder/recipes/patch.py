@@ -38,19 +38,26 @@ def paper() -> ImageExperiment:
 
 
 def laptop() -> ImageExperiment:
-    """The published recipe on fewer, smaller images and a narrow network."""
+    """The published recipe on fewer, smaller images and a narrow network.
+
+    Learning rates, anneal, noise and contrast were chosen by 27 runs of ``learnorder sweep`` on
+    validation images and seeds 1000 and 1001, with the patch and without: a large learning rate
+    that ends well and leaves the patch alone until its anneal, at a contrast at which the small one
+    memorises it at once, and noise that falls by the same factor over the run as the 0.995 an epoch
+    of the published code does over its 200 epochs.
+    """
     base = paper()
     small = Schedule(0.02)
     return replace(
         base,
         data=replace(base.data, train_examples=10_000, evaluation_examples=4_000, resolution=16),
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
-        patch=replace(base.patch, size=4, contrast=0.4),
+        patch=replace(base.patch, size=4, contrast=0.3),
         training=replace(base.training, epochs=30, batch_size=64),
         arms=Arms(
-            large=Arm(Schedule(1.0, step_epochs=(15,), step_factor=0.02)),
+            large=Arm(Schedule(0.7, step_epochs=(15,), step_factor=0.0286)),
             small=Arm(small),
-            small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(15,), step_factor=0.0))),
+            small_noise=Arm(small, NoiseConfig(Schedule(0.8, decay=0.97))),
         ),
     )
 

@@ -26,6 +26,16 @@ SEEDS = 6
 """The fewest with which a sign test can decide at 95 %, where a run never learns the patch."""
 
 
+EXPERIMENT_TITLES = {
+    "plain": "Images as they are",
+    "patch": "Images with the patch",
+    "theory": "Two-layer theory",
+    "kappa": "Two-layer theory over κ",
+    "convolution": "Two-layer theory, shared filters",
+}
+"""Words for the experiments."""
+
+
 @dataclass(frozen=True)
 class Reproduction:
     """The experiments that the claims are judged by."""

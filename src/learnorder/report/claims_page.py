@@ -8,20 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from learnorder.claims import VERDICT_WORDS, Judgement, Reproduced
+from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.report.content import Content, Link, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.results import RunSet
 from learnorder.runs.files import atomic_write
-
-EXPERIMENT_TITLES = {
-    "plain": "Images as they are",
-    "patch": "Images with the patch",
-    "theory": "Two-layer theory",
-    "kappa": "Two-layer theory over κ",
-    "convolution": "Two-layer theory, shared filters",
-}
-"""Words for the experiments."""
 
 _NOTE = (
     "A claim holds where the two-sided 95 % interval of what decides it lies wholly on the claim's "

@@ -19,10 +19,19 @@ class Display:
     Args:
         folders: All runs.
         cores: How they share the machine.
+        title: What the runs are of, where several experiments follow each other.
         quiet: Draw nothing.
     """
 
-    def __init__(self, folders: Sequence[RunFolder], cores: Cores, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        folders: Sequence[RunFolder],
+        cores: Cores,
+        *,
+        title: str = "",
+        quiet: bool = False,
+    ) -> None:
+        self._title = f"{title}: " if title else ""
         self._console = Console(stderr=True, quiet=quiet)
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -44,9 +53,10 @@ class Display:
     def __enter__(self) -> Display:
         left = self._count - len(self._told)
         if left:
+            threads = f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)}"
             self._console.print(
-                f"{left} of {self._count} runs to do, {self._cores.workers} at once with "
-                f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)} each"
+                f"{self._title}{left} of {self._count} runs to do, {self._cores.workers} at once "
+                f"with {threads} each"
             )
         self._bars.start()
         self._all = self._bars.add_task("all runs", total=float(left), note="")

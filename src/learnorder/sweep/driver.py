@@ -27,6 +27,7 @@ def run_plans(
     *,
     workers: int | None = None,
     threads: int | None = None,
+    title: str = "",
     quiet: bool = False,
 ) -> list[RunFolder]:
     """Make every planned run that has not ended, in folders ``out/name``.
@@ -36,6 +37,7 @@ def run_plans(
         out: Folder of the run folders.
         workers: Runs at once; None uses the cores there are.
         threads: Threads of each run; None shares the cores out.
+        title: What the runs are of, for the display.
         quiet: Draw no progress.
 
     Returns:
@@ -56,7 +58,7 @@ def run_plans(
         there[name] or RunFolder.create(out / name, plan.config, plan.labels)
         for name, plan in plans.items()
     ]
-    with Display(folders, cores, quiet=quiet) as display:
+    with Display(folders, cores, title=title, quiet=quiet) as display:
         run_pool(folders, cores, display.update)
     return folders
 
