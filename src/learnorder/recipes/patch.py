@@ -55,7 +55,7 @@ def laptop() -> ImageExperiment:
         patch=replace(base.patch, size=4, contrast=0.3),
         training=replace(base.training, epochs=30, batch_size=64),
         arms=Arms(
-            large=Arm(Schedule(0.7, step_epochs=(15,), step_factor=0.0286)),
+            large=Arm(Schedule(0.7, step_epochs=(12,), step_factor=0.0286)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.8, decay=0.97))),
         ),
