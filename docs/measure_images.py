@@ -5,8 +5,8 @@
 ``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it was
 stopped. Accuracies are on test images: nothing is chosen by them.
 
-``python docs/measure_images.py NAME=FOLDER`` writes what the runs of a sweep ended with to
-``results/selection/NAME.csv``: so the records of how settings were chosen came about.
+``python docs/measure_images.py --selection FOLDER`` writes what each run at or below a folder of
+sweeps ended with to ``results/selection.csv``: the record of how settings were chosen.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import learnorder
 from learnorder.recipes.images import ImageExperiment
 from learnorder.report.grid import sweep_rows
+from learnorder.runs import find_runs
 
 ROOT = Path(__file__).parents[1]
 DATA = "parquet:data/cifar10"
@@ -75,6 +76,47 @@ def make(name: str, sweep: Sweep) -> None:
     write(ROOT / "results" / "carry" / f"{name}.csv", sweep_rows(results))
 
 
+def selection(folder: Path) -> list[dict[str, Any]]:
+    """Return what each finished run chosen by ended with, those without a patch first."""
+    found = []
+    for run in find_runs(folder):
+        config = run.config
+        if run.status != "finished":
+            continue
+        assert config.data.evaluate_on == "validation"
+        results = learnorder.Results([run])
+        (arm,) = results.arms
+        row = {
+            "contrast": config.patch.contrast if config.patch.planted else None,
+            "learning_rate": words(config.learning_rate),
+            "noise": words(config.noise.level),
+            "seed": config.seed,
+            "clean": results.final(arm, "clean", "accuracy")[config.seed],
+        }
+        if config.patch.planted:
+            row["patch_only"] = results.final(arm, "patch_only", "accuracy")[config.seed]
+            row["patch_learned_at"] = results.learned(arm, "patch")[config.seed]
+            row["reliance"] = results.final(arm, "conflict", "reliance")[config.seed]
+        found.append(row)
+    return sorted(found, key=lambda row: (row["contrast"] or 0, str(row["learning_rate"])))
+
+
+def words(schedule: learnorder.Schedule) -> str:
+    """Return a schedule in words.
+
+    >>> words(learnorder.Schedule(0.7, (12,), 0.0286))
+    '0.7, ×0.0286 at 12'
+    """
+    if schedule.initial == 0:
+        return "none"
+    parts = [f"{schedule.initial:g}"]
+    if schedule.step_epochs:
+        parts.append(f"×{schedule.step_factor:g} at {', '.join(map(str, schedule.step_epochs))}")
+    if schedule.decay != 1:
+        parts.append(f"×{schedule.decay:g} an epoch")
+    return ", ".join(parts)
+
+
 def write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows to a CSV file."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,15 +137,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[], help="Of sweeps; none is those on digits.")
     parser.add_argument("--data", default=DATA, help="Where CIFAR-10 is.")
+    parser.add_argument("--selection", help="Folder of sweeps to collect.")
     given = parser.parse_args()
     known = sweeps(given.data)
+    if given.selection:
+        write(ROOT / "results" / "selection.csv", selection(Path(given.selection)))
+        return
     for name in given.names or [name for name in known if name.startswith("digits")]:
-        place, collect, folder = name.partition("=")
-        if collect:
-            rows = sweep_rows(learnorder.open_runs(folder))
-            write(ROOT / "results" / "selection" / f"{place}.csv", rows)
-        else:
-            make(name, known[name])
+        make(name, known[name])
 
 
 if __name__ == "__main__":

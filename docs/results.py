@@ -2,7 +2,7 @@
 
 ``python docs/results.py`` judges the runs in ``results/laptop`` and ``results/demo`` as
 ``learnorder reproduce --judge-only`` does, and draws what is in ``results/carry`` and
-``results/selection``. It needs Chromium and the extra ``test``.
+``results/selection.csv``. It needs Chromium and the extra ``test``.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ from figures_theory import photograph
 from measure_images import DATA
 from playwright.sync_api import Browser, sync_playwright
 
-import learnorder
-from learnorder.claims import VERDICT_WORDS, Reproduced
+from learnorder.claims import CLAIMS, VERDICT_WORDS, Reproduced
 from learnorder.report.claims_page import reported
 from learnorder.report.content import Content, Section
 from learnorder.report.grid import Row, SweepGrid
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table
-from learnorder.reproduction import reproduction_recipe
+from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
 
@@ -63,8 +62,9 @@ def judged(scale: str) -> Reproduced:
     """Return the verdicts on the committed runs of a scale."""
     recipe = reproduction_recipe(scale)
     if scale == "laptop":
-        recipe = recipe.on(DATA)
-    return learnorder.reproduce(recipe, RESULTS / scale, scale=scale, make_runs=False)
+        return judge_runs(recipe.on(DATA), RESULTS / scale, scale=scale)
+    on_images = [c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch"}]
+    return judge_runs(recipe.seeded(10, 0), RESULTS / scale, only=on_images, scale=scale)
 
 
 def claims(found: Reproduced) -> str:
@@ -148,21 +148,25 @@ def rows(path: Path) -> list[Row]:
 
 def selection() -> str:
     """Return what the settings were chosen by, in Markdown."""
-    lines = ["| runs | settings | clean | pattern alone |", "|---|---|---|---|"]
-    for path in sorted((RESULTS / "selection").glob("*.csv")):
-        for row in rows(path):
-            hidden = {"arm", "seed", "clean", "patch_only", "reliance", "first"}
-            settings = ", ".join(
-                f"{name.rpartition('.')[2]} {value}"
-                for name, value in row.items()
-                if name not in hidden
-            )
-            alone = f"{100 * float(row['patch_only']):.1f}" if "patch_only" in row else "–"
-            clean = f"{100 * float(row['clean']):.1f}"
-            lines.append(
-                f"| {path.stem}, seed {row['seed']:.0f} | {settings} | {clean} | {alone} |"
-            )
+    lines = [
+        "| contrast | learning rate | noise | seed | clean | patch only | learned at | reliance |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    with (RESULTS / "selection.csv").open() as file:
+        for row in csv.DictReader(file):
+            shares = {n: _percent(row[n]) for n in ("clean", "patch_only", "reliance")}
+            cells = [
+                row["contrast"] or "no patch", row["learning_rate"], row["noise"], row["seed"],
+                shares["clean"], shares["patch_only"],
+                row["patch_learned_at"] or ("never" if row["contrast"] else "–"),
+                shares["reliance"],
+            ]  # fmt: skip
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _percent(share: str) -> str:
+    return f"{100 * float(share):.1f}" if share else "–"
 
 
 def comparison(found: dict[str, Any]) -> str:

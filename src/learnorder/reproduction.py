@@ -71,30 +71,46 @@ def reproduce(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.report import write_claims, write_report
-    from learnorder.runs import RunFolder
     from learnorder.sweep import run_plans
 
     if isinstance(reproduction, str):
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
     folder = Path(out or f"runs/reproduce-{scale}")
-    results = {}
-    for name, plans in reproduction_plans(reproduction, only, scale).items():
-        if make_runs:
-            how = {"workers": workers, "threads": threads, "quiet": quiet}
-            folders = run_plans(plans, folder / name, title=EXPERIMENT_TITLES[name], **how)
-        else:
-            found = (RunFolder.find(folder / name / run, p.config) for run, p in plans.items())
-            folders = [run for run in found if run is not None]
-        if folders:
-            results[name] = results_of(folders)
-            write_report(results[name], folder / name / "report.html")
-    if not results:
-        raise RunFolderError(f"{folder}: holds no runs of this reproduction yet.")
-    evidence = Evidence(results)
-    judgements = tuple(judge(claim, evidence) for claim in claims_named(only))
-    reproduced = Reproduced(evidence, judgements, scale)
+    how = {"workers": workers, "threads": threads, "quiet": quiet}
+    if make_runs:
+        for name, plans in reproduction_plans(reproduction, only, scale).items():
+            run_plans(plans, folder / name, title=EXPERIMENT_TITLES[name], **how)
+    reproduced = judge_runs(reproduction, folder, only=only, scale=scale)
+    for name, results in reproduced.evidence.experiments.items():
+        write_report(results, folder / name / "report.html")
     write_claims(reproduced, folder)
     return reproduced
+
+
+def judge_runs(
+    reproduction: Reproduction,
+    out: Path | str,
+    *,
+    only: Sequence[str] | None = None,
+    scale: str = "custom",
+) -> Reproduced:
+    """Judge the runs of a reproduction that are there; nothing is run and nothing written.
+
+    Raises:
+        RunFolderError: There are none, or a folder holds a run of other settings.
+    """
+    from learnorder.runs import RunFolder
+
+    results = {}
+    for name, plans in reproduction_plans(reproduction, only, scale).items():
+        found = [RunFolder.find(Path(out) / name / run, p.config) for run, p in plans.items()]
+        if folders := [run for run in found if run is not None]:
+            results[name] = results_of(folders)
+    if not results:
+        raise RunFolderError(f"{out}: holds no runs of this reproduction yet.")
+    evidence = Evidence(results)
+    judgements = tuple(judge(claim, evidence) for claim in claims_named(only))
+    return Reproduced(evidence, judgements, scale)
 
 
 def reproduction_recipe(scale: str) -> Reproduction:
