@@ -16,7 +16,7 @@ its runs; claims.json has the numbers. The same command continues what was stopp
 is done.
 
   learnorder reproduce                                       digits and the theory, five minutes
-  learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, about two hours on two cores
+  learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, an hour and a half on two cores
   learnorder reproduce --only theory-error-gap               one claim: makes only its runs
   learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
   learnorder reproduce --judge-only                          verdicts on the runs there are

@@ -48,7 +48,10 @@ def claims_content(reproduced: Reproduced) -> Content:
         shared=_SHARED,
         sections=[_card(judgement, experiments) for judgement in reproduced.judgements],
         origins=[
-            origin(results, anchor=f"runs-{name}", title=f"Runs: {EXPERIMENT_TITLES[name]}")
+            replace(
+                origin(results, anchor=f"runs-{name}", title=f"Runs: {EXPERIMENT_TITLES[name]}"),
+                page=f"{name}/report.html",
+            )
             for name, results in experiments.items()
         ],
     )
@@ -91,7 +94,7 @@ def claims_table(reproduced: Reproduced, *, links: bool = False) -> TextTable:
         row = [
             VERDICT_WORDS[judgement.verdict],
             says,
-            judgement.shown(),
+            _unbroken(judgement.shown()),
             f"{claim.side} {judgement.bound()}",
             str(measured.estimate.n),
             reported(judgement),
@@ -101,6 +104,16 @@ def claims_table(reproduced: Reproduced, *, links: bool = False) -> TextTable:
         rows.append(row)
     columns = ["verdict", "claim", "measured", "holds if", "n", "reported", "where", "runs"]
     return TextTable("Claims", columns, rows, _NOTE, wrap=True)
+
+
+def _unbroken(text: str) -> str:
+    """Keep a mean and its interval on one line.
+
+    >>> _unbroken("2.8 [1.6, 4.0] points").count("\N{NO-BREAK SPACE}")
+    2
+    """
+    numbers, bracket, unit = text.rpartition("]")
+    return numbers.replace(" ", "\N{NO-BREAK SPACE}") + bracket + unit
 
 
 def reported(judgement: Judgement) -> str:

@@ -94,6 +94,7 @@ class Origin:
         varied: Settings in which the arms differ: a column for each arm.
         environment: Versions and machine.
         anchor: Its name in links.
+        page: Where its own page is, beside this one.
     """
 
     runs: TextTable
@@ -101,6 +102,7 @@ class Origin:
     varied: TextTable | None
     environment: dict[str, object]
     anchor: str = ""
+    page: str = ""
 
 
 @dataclass(frozen=True)
