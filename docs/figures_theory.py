@@ -1,6 +1,6 @@
 """Draw the pictures and tables of the theory's pages from the committed records.
 
-``python docs/figures_theory.py`` reads ``results/theory`` and ``results/laptop``, writes
+``python docs/figures_theory.py`` reads ``results/theory``, writes
 ``docs/_static/theory-*.png`` and the tables in ``docs/explanation/tables``; it needs Chromium and
 the extra ``test``.
 """
@@ -33,7 +33,6 @@ from learnorder.statistics import Estimate, estimate, ratio_of_means
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "theory"
-LAPTOP = ROOT / "results" / "laptop"
 STATIC = ROOT / "docs" / "_static"
 TABLES = ROOT / "docs" / "explanation" / "tables"
 BLUE, ORANGE, GREEN, GREY, PINK = "#0072B2", "#D55E00", "#009E73", "#777777", "#CC79A7"
@@ -308,13 +307,13 @@ def photograph(browser: Browser, figure: go.Figure, path: Path) -> None:
 def main() -> None:
     """Write all pictures and tables."""
     TABLES.mkdir(exist_ok=True)
-    gap = learnorder.open_runs(LAPTOP / "theory")
+    gap = learnorder.open_runs(RESULTS / "gap")
     ratios = theory_ratio_table(gap)
     assert ratios is not None
     tables = {
         "gap": markdown(theory_final_table(gap)) + "\n" + markdown(ratios),
         "order": markdown(theory_order_table(gap)),
-        "convolution": markdown(theory_final_table(learnorder.open_runs(LAPTOP / "convolution"))),
+        "convolution": markdown(theory_final_table(learnorder.open_runs(RESULTS / "convolution"))),
         "convolution_w": markdown(
             theory_final_table(learnorder.open_runs(RESULTS / "convolution_w"))
         ),
@@ -331,7 +330,7 @@ def main() -> None:
     held = gap.held_down()
     print(f"held down: at most {100 * max(held.values()):.2g} % of S's, {len(held)} seeds")
     pictures = {
-        LAPTOP / "theory": {
+        RESULTS / "gap": {
             "theory-curves": (".legend, .panels", None),
             "theory-order": (".wide:last-of-type .figure", None),
         },

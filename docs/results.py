@@ -235,8 +235,7 @@ def panels(browser: Browser, found: Reproduced) -> None:
 def main() -> None:
     """Judge, draw and write."""
     laptop, demo = judged("laptop"), judged("demo")
-    text = json.dumps(laptop.to_list(), indent=1, ensure_ascii=False)
-    (RESULTS / "claims.json").write_text(text + "\n", encoding="utf-8")
+    (RESULTS / "claims.json").write_text(laptop.to_json(), encoding="utf-8")
     plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
     assert isinstance(plain, Results)
     assert isinstance(patch, Results)

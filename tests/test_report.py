@@ -257,6 +257,40 @@ def test_a_sweep_over_one_setting_is_a_row(tmp_path, tiny):
     assert first.data[0].y == pytest.approx((-0.30103, 0.0))
 
 
+def test_a_cell_in_which_nobody_learns_is_left_empty(tmp_path, tiny):
+    """Neither pattern nor content is learned at one point: it has no order, and the page stands."""
+    points = [({"training.batch_size": size}, 1) for size in ("16", "64")]
+    results = sweep(tmp_path, tiny, points)
+    rows = sweep_rows(results)
+    for row in rows:
+        if row["training.batch_size"] == "64":
+            del row["first"]
+    grid = SweepGrid.of(rows)
+    assert grid is not None
+    assert grid.figures()[0].layout.xaxis.ticktext == ("16", "64")
+    assert len(grid.figures()[0].data[0].x) == 1
+    planes = [{**row, "patch.contrast": c} for row in rows for c in ("0.3", "0.6")]
+    grid = SweepGrid.of(planes)
+    assert grid is not None
+    (heat,) = grid.figures()[0].data
+    assert [row[1] for row in heat.z] == [None, None]
+    assert [row[1] for row in heat.text] == ["", ""]
+
+
+def test_a_constant_rate_belongs_to_the_axis_of_annealed_ones(tmp_path, tiny):
+    """As the sweeps of docs/measure_images.py have it: the steps follow from the learning rate."""
+    points = [
+        ({"learning_rate.initial": rate, "learning_rate.step_epochs": steps,
+          "learning_rate.step_factor": factor, "patch.contrast": contrast}, 1)
+        for rate, steps, factor in (("0.02", "[]", "None"), ("0.1", "[20]", "0.2"),
+                                    ("0.3", "[20]", "0.0667"))
+        for contrast in ("0.3", "0.9")
+    ]  # fmt: skip
+    grid = SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points)))
+    assert grid is not None
+    assert grid.axes == ("learning_rate.initial", "patch.contrast")
+
+
 def test_three_settings_are_no_plane(tmp_path, tiny):
     points = [
         ({"a": str(a), "b": str(b), "c": str(c)}, 1) for a in (1, 2) for b in (1, 2) for c in (1, 2)

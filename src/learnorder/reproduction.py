@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from learnorder.claims import Evidence, Reproduced, claims_named, judge
+from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES, SCALES, Reproduction
 from learnorder.verbs import image_plans, phase_plans, results_of, theory_plans
@@ -28,7 +28,12 @@ def reproduction_plans(
     Raises:
         ConfigError: There is no claim of a name.
     """
-    needed = {need for claim in claims_named(only) for need in claim.needs}
+    shared = reproduction.unpatched is None
+    needed = {
+        ("plain" if shared and experiment == "unpatched" else experiment, arm)
+        for claim in claims_named(only)
+        for experiment, arm in claim.needs
+    }
     every = {
         "plain": image_plans(reproduction.plain, "plain", scale),
         "patch": image_plans(reproduction.patch, "patch", scale),
@@ -36,6 +41,8 @@ def reproduction_plans(
         "kappa": phase_plans(reproduction.kappa, reproduction.kappa_grid()),
         "convolution": theory_plans(reproduction.convolution),
     }
+    if reproduction.unpatched is not None:
+        every["unpatched"] = image_plans(reproduction.unpatched, "unpatched", scale)
     chosen = {
         name: {run: p for run, p in plans.items() if (name, p.labels["arm"]) in needed}
         for name, plans in every.items()
@@ -60,7 +67,8 @@ def reproduce(
         reproduction: Experiments, or the name of a recipe: demo, laptop, paper.
         out: Gets a folder for each experiment, report.html and claims.json;
             runs/reproduce-SCALE by default.
-        only: Names of claims; None takes all.
+        only: Names of claims that runs are made for; None takes all. Others that the runs in
+            ``out`` can decide are judged too.
         scale: Name of the recipe that ``reproduction`` derives from, for the report.
         make_runs: Whether runs are made; else claims are judged on those that are there.
         workers: Runs at once; None uses the cores there are.
@@ -76,13 +84,15 @@ def reproduce(
     if isinstance(reproduction, str):
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
     folder = Path(out or f"runs/reproduce-{scale}")
-    how = {"workers": workers, "threads": threads, "quiet": quiet}
+    plans = reproduction_plans(reproduction, only, scale)
     if make_runs:
-        for name, plans in reproduction_plans(reproduction, only, scale).items():
-            run_plans(plans, folder / name, title=EXPERIMENT_TITLES[name], **how)
+        how = {"workers": workers, "threads": threads, "quiet": quiet}
+        for name, runs in plans.items():
+            run_plans(runs, folder / name, title=EXPERIMENT_TITLES[name], **how)
     reproduced = judge_runs(reproduction, folder, only=only, scale=scale)
     for name, results in reproduced.evidence.experiments.items():
-        write_report(results, folder / name / "report.html")
+        if name != "unpatched" or reproduction.unpatched is not None:
+            write_report(results, folder / name / "report.html")
     write_claims(reproduced, folder)
     return reproduced
 
@@ -96,21 +106,33 @@ def judge_runs(
 ) -> Reproduced:
     """Judge the runs of a reproduction that are there; nothing is run and nothing written.
 
+    Args:
+        reproduction: The experiments.
+        out: Their folder.
+        only: Names of claims to judge whatever is there; others are judged where the runs they
+            need are there. None judges all.
+        scale: Name of the recipe.
+
     Raises:
         RunFolderError: There are none, or a folder holds a run of other settings.
     """
     from learnorder.runs import RunFolder
 
-    results = {}
-    for name, plans in reproduction_plans(reproduction, only, scale).items():
+    experiments = {}
+    for name, plans in reproduction_plans(reproduction, None, scale).items():
         found = [RunFolder.find(Path(out) / name / run, p.config) for run, p in plans.items()]
         if folders := [run for run in found if run is not None]:
-            results[name] = results_of(folders)
-    if not results:
-        raise RunFolderError(f"{out}: holds no runs of this reproduction yet.")
-    evidence = Evidence(results)
-    judgements = tuple(judge(claim, evidence) for claim in claims_named(only))
-    return Reproduced(evidence, judgements, scale)
+            experiments[name] = results_of(folders)
+    if not experiments:
+        raise RunFolderError(
+            f"{out}: holds no runs of this reproduction. Leave out --judge-only to make them, or "
+            "name their folder with --out."
+        )
+    if reproduction.unpatched is None and "plain" in experiments:
+        experiments["unpatched"] = experiments["plain"]
+    evidence, asked = Evidence(experiments), claims_named(only)
+    chosen = [claim for claim in CLAIMS if claim in asked or evidence.has(claim.needs)]
+    return Reproduced(evidence, tuple(judge(claim, evidence) for claim in chosen), scale)
 
 
 def reproduction_recipe(scale: str) -> Reproduction:

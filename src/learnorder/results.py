@@ -65,6 +65,12 @@ class RunSet(Generic[FolderT]):
         """Return the name of the arm a run belongs to."""
         return self._arms[folder]
 
+    def unfinished(self, treatment: str) -> dict[str, int]:
+        """Return how many runs with an arm as their label have other statuses than finished."""
+        own = [f for f in self.folders if f.labels.get("arm") == treatment]
+        counts = Counter(self._status[folder] for folder in own)
+        return {status: n for status, n in counts.items() if status != "finished"}
+
     def labels(self, arm: str) -> dict[str, str]:
         """Return what an arm is within its experiment: its name, and settings that were varied."""
         folder = next(f for f in self.folders if self.arm_of(f) == arm)
@@ -229,7 +235,7 @@ def _own_labels(folder: RunFolder[Any]) -> dict[str, str]:
 
 def _name_arms(folders: list[FolderT]) -> dict[FolderT, str]:
     """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
-    essence = {f: repr((f.labels, {**f.config.to_dict(), "seed": None})) for f in folders}
+    essence = {f: repr((_own_labels(f), {**f.config.to_dict(), "seed": None})) for f in folders}
     first = {essence[f]: f for f in reversed(folders)}
     names: dict[str, str] = {}
     for key, folder in first.items():

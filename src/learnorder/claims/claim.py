@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from learnorder.claims.evidence import Evidence
-from learnorder.claims.measures import Measure, Measured, Need
+from learnorder.claims.evidence import Evidence, Need
+from learnorder.claims.measures import Measure, Measured
+from learnorder.recipes import ARM_WORDS
+from learnorder.results import Results
+from learnorder.theory_results import TheoryResults
 
 Verdict = Literal["holds", "does_not_hold", "undecided"]
 
@@ -18,17 +23,22 @@ VERDICT_WORDS: dict[Verdict, str] = {
 }
 
 
+FEWEST_ALIKE = 6
+"""Seeds from which an interval without spread decides, as a sign test does: 2·(1/2)^6 < 0.05."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says, and what decides whether it holds; named before the runs are made.
+    """What the paper says, and what decides whether it holds.
 
     A claim *holds* where the two-sided 95 % interval of its measure lies wholly on its side of the
-    bound, *does not hold* where it lies wholly on the other, and is *undecided* else.
+    bound, *does not hold* where it lies wholly on the other, and is *undecided* else. It is
+    undecided too where a run that it needs diverged, for that is no accident of the seed.
 
     Attributes:
         name: As ``--only`` takes it.
         says: The claim.
-        source: Where it stands in the paper; "–" for what the paper does not report.
+        source: Where it stands in the paper; begins with "–" for what the paper does not claim.
         measure: What decides.
         side: Of the measure's bound.
         figure: The experiment and the name of its figure that shows it.
@@ -66,12 +76,14 @@ class Judgement:
         verdict: holds, does_not_hold or undecided.
         measured: What decided it.
         also: What stands beside it, in the claim's order.
+        reason: Why it is undecided, where the interval does not say so; else empty.
     """
 
     claim: Claim
     verdict: Verdict
     measured: Measured
     also: tuple[Measured, ...]
+    reason: str = ""
 
     def shown(self) -> str:
         """Return the estimate with its interval and unit."""
@@ -83,7 +95,11 @@ class Judgement:
         return f"{self.measured.bound * unit.scale:.4g} {unit.name}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``claims.json`` has of it; numbers in the named unit, null where absent."""
+        """Return what ``claims.json`` has of it.
+
+        Numbers are in the named unit, null where nothing was measured; an interval without an end
+        has "inf" or "-inf" there.
+        """
         beside = zip(self.claim.also, self.also, strict=True)
         return {
             "claim": self.claim.name,
@@ -91,15 +107,16 @@ class Judgement:
             "source": self.claim.source,
             "verdict": self.verdict,
             **_numbers(self.measured),
-            "decided_by": f"interval wholly {self.claim.side} {self.bound()}",
+            "bound": _number(self.measured.bound * self.measured.unit.scale),
+            "side": self.claim.side,
             "measure": self.claim.measure.words(),
+            "reason": self.reason,
             "reported": self.claim.reported,
             "reported_checked": self.claim.checked,
             "by_seed": {
                 str(seed): _number(value * self.measured.unit.scale)
                 for seed, value in self.measured.by_seed.items()
             },
-            "note": self.measured.note,
             "also": [{"measure": m.words(), **_numbers(found)} for m, found in beside],
         }
 
@@ -108,7 +125,36 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     """Measure a claim and compare its interval with its bound."""
     found = claim.measure.measured(evidence)
     also = tuple(measure.measured(evidence) for measure in claim.also)
-    return Judgement(claim, verdict(found, claim.side), found, also)
+    if not evidence.has(claim.needs):
+        return Judgement(claim, "undecided", found, also, "not all of its runs were made")
+    unfinished = evidence.unfinished(claim.needs)
+    left_out = _left_out(unfinished)
+    statuses = {status for counts in unfinished.values() for status in counts}
+    if statuses & {"diverged", "out_of_steps"}:
+        return Judgement(claim, "undecided", found, also, left_out)
+    decided = verdict(found, claim.side)
+    if decided != "undecided":
+        return Judgement(claim, decided, found, also, left_out)
+    reasons = [left_out] if left_out else []
+    if found.estimate.n == 0:
+        reasons.append("there is nothing to compare")
+    elif math.isnan(found.bound):
+        reasons.append("it has no bound")
+    elif found.estimate.n < 2:
+        reasons.append("an interval needs two seeds")
+    elif found.estimate.low == found.estimate.high:
+        reasons.append(f"without spread, fewer than {FEWEST_ALIKE} seeds decide nothing")
+    return Judgement(claim, decided, found, also, "; ".join(reasons))
+
+
+def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
+    """Return which runs are not in the numbers, in words; empty where all are."""
+    parts = [
+        f"{n} {status.replace('_', ' ')} of {ARM_WORDS[arm]}"
+        for (_, arm), counts in unfinished.items()
+        for status, n in counts.items()
+    ]
+    return f"left out: {', '.join(parts)}" if parts else ""
 
 
 def verdict(found: Measured, side: Literal["above", "below"]) -> Verdict:
@@ -124,6 +170,8 @@ def verdict(found: Measured, side: Literal["above", "below"]) -> Verdict:
     e, bound = found.estimate, found.bound
     if e.n < 2 or any(math.isnan(value) for value in (e.low, e.high, bound)):
         return "undecided"
+    if e.low == e.high and e.n < FEWEST_ALIKE:
+        return "undecided"
     if e.low > bound:
         return "holds" if side == "above" else "does_not_hold"
     if e.high < bound:
@@ -138,12 +186,15 @@ def _numbers(found: Measured) -> dict[str, Any]:
         "interval": [_number(e.low * scale), _number(e.high * scale)],
         "n": e.n,
         "unit": found.unit.name,
+        "note": found.note,
     }
 
 
-def _number(value: float) -> float | None:
-    """Return six significant digits; null where JSON has no number."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
+def _number(value: float) -> float | str | None:
+    """Return six significant digits; null for what was not measured, a word for the infinite."""
+    if math.isnan(value):
+        return None
+    return str(value) if math.isinf(value) else float(f"{value:.6g}")
 
 
 @dataclass(frozen=True)
@@ -164,15 +215,22 @@ class Reproduced:
         for judgement in self.judgements:
             if judgement.claim.name == name:
                 return judgement
-        raise KeyError(
-            f"{name!r} was not judged; there are {[j.claim.name for j in self.judgements]}."
-        )
+        judged = [judgement.claim.name for judgement in self.judgements]
+        raise KeyError(f"{name!r} was not judged; there are {judged}.")
+
+    def experiments(self) -> list[Results | TheoryResults]:
+        """Return the results, those that experiments share once."""
+        return list({id(found): found for found in self.evidence.experiments.values()}.values())
 
     def counts(self) -> dict[Verdict, int]:
         """Return how many claims have each verdict."""
         found = [judgement.verdict for judgement in self.judgements]
-        return {verdict: found.count(verdict) for verdict in VERDICT_WORDS}
+        return {each: found.count(each) for each in VERDICT_WORDS}
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return what ``claims.json`` has."""
         return [{**judgement.to_dict(), "scale": self.scale} for judgement in self.judgements]
+
+    def to_json(self) -> str:
+        """Return the text of ``claims.json``."""
+        return json.dumps(self.to_list(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

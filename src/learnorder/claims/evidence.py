@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from learnorder.recipes.images import ARM_TITLES
-from learnorder.results import Results, RunSet
-from learnorder.theory import THEORY_ARMS
+from learnorder.results import Results
 from learnorder.theory_results import TheoryResults
 
-TITLES = {**ARM_TITLES, **THEORY_ARMS}
-"""Words for the arms of all experiments."""
+Need: TypeAlias = tuple[str, str]
+"""An experiment and one of its arms."""
 
 
 @dataclass(frozen=True)
@@ -22,26 +21,46 @@ class Evidence:
         experiments: See :mod:`learnorder.recipes.reproduction`.
     """
 
-    experiments: Mapping[str, RunSet]
+    experiments: Mapping[str, Results | TheoryResults]
+
+    def results(self, experiment: str, *arms: str) -> Results | TheoryResults | None:
+        """Return the results of an experiment, None where it or one of the arms was not run."""
+        found = self.experiments.get(experiment)
+        if found is None:
+            return None
+        return (
+            found if set(arms) <= {folder.labels.get("arm") for folder in found.folders} else None
+        )
 
     def images(self, experiment: str, *arms: str) -> Results | None:
-        """Return results on images, None where they or one of their arms are missing."""
-        found = self._with(experiment, arms)
+        """Return results on images; see :meth:`results`."""
+        found = self.results(experiment, *arms)
         return found if isinstance(found, Results) else None
 
     def theory(self, experiment: str, *arms: str) -> TheoryResults | None:
-        """Return results of the theory, None where they or one of their arms are missing."""
-        found = self._with(experiment, arms)
+        """Return results of the theory; see :meth:`results`."""
+        found = self.results(experiment, *arms)
         return found if isinstance(found, TheoryResults) else None
 
-    def _with(self, experiment: str, arms: tuple[str, ...]) -> RunSet | None:
-        found = self.experiments.get(experiment)
-        return found if found is not None and set(arms) <= set(found.arms) else None
+    def has(self, needs: tuple[Need, ...]) -> bool:
+        """Whether runs of all these arms are there, finished or not."""
+        return all(self.results(experiment, arm) is not None for experiment, arm in needs)
+
+    def unfinished(self, needs: tuple[Need, ...]) -> dict[Need, dict[str, int]]:
+        """Return how many runs of these arms have other statuses than finished, by status."""
+        found = {}
+        for experiment, arm in needs:
+            results = self.results(experiment, arm)
+            counts = {} if results is None else results.unfinished(arm)
+            if counts:
+                found[experiment, arm] = counts
+        return found
 
     def phase(self, experiment: str) -> range | None:
         """Return the second half of the large-LR phase of an experiment on images, as epochs.
 
         With a the epoch of the large arm's first anneal, the epochs e with (a − 1)/2 < e ≤ a − 1.
+        None where the large arm was not run, or is not annealed in steps.
         """
         found = self.images(experiment, "large")
         if found is None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Literal, Protocol
 
-from learnorder.claims.evidence import TITLES, Evidence
+from learnorder.claims.evidence import Evidence, Need
 from learnorder.order import PATCH_LEVEL
+from learnorder.recipes import ARM_WORDS
 from learnorder.statistics import (
     Estimate,
     estimate,
@@ -20,9 +22,6 @@ from learnorder.statistics import (
     proportion,
     ratio_of_means,
 )
-
-Need = tuple[str, str]
-"""An experiment and one of its arms."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Unit:
     digits: int = 1
 
     def show(self, e: Estimate) -> str:
-        """Return "mean [low, high] unit"."""
-        text = e.format(self.scale, self.digits).replace("inf", "∞").replace("nan", "–")
+        """Return "mean [low, high] unit"; "–" where nothing was measured."""
+        text = e.format(self.scale, self.digits).replace("inf", "∞")
         return text if text == "–" else f"{text} {self.name}".rstrip()
 
 
@@ -75,11 +74,9 @@ class Measure(Protocol):
         ...
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Measure it; with n = 0 where an arm was not run."""
+        """Measure it; n = 0 where there is nothing to measure."""
         ...
 
-
-NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 _QUANTITIES = {
     ("clean", "accuracy"): "accuracy on clean images",
@@ -90,6 +87,7 @@ _QUANTITIES = {
 }
 _PLACES = {
     "plain": "without a patch",
+    "unpatched": "without it",
     "patch": "with the patch",
     "convolution": "with shared filters",
 }
@@ -121,24 +119,20 @@ class Value:
         large = (self.experiment, "large")
         return (own,) if self.when == "final" or own == large else (own, large)
 
-    def words(self, *, short: bool = False) -> str:
-        """What it is; the arm alone where ``short``."""
-        arm = TITLES[self.arm]
-        if short:
-            return arm
+    def words(self) -> str:
+        """What it is."""
         when = "final" if self.when == "final" else "before the anneal,"
-        return f"{when} {_QUANTITIES[self.set, self.quantity]} of {arm}"
+        return f"{when} {_QUANTITIES[self.set, self.quantity]} of {ARM_WORDS[self.arm]}"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
-        """Return the numbers; empty where the arm was not run."""
-        arms = [arm for _, arm in self.needs]
+        """Return the numbers; empty where the arm was not run or has no such phase."""
+        found = evidence.results(self.experiment, self.arm)
+        if found is None or found.finished.empty:
+            return {}
         if self.when == "final":
-            images = evidence.images(self.experiment, *arms)
-            theory = evidence.theory(self.experiment, *arms)
-            found = images or theory
-            return {} if found is None else found.final(self.arm, self.set, self.quantity)
-        images, phase = evidence.images(self.experiment, *arms), evidence.phase(self.experiment)
-        if images is None or phase is None:
+            return found.final(self.arm, self.set, self.quantity)
+        phase, images = evidence.phase(self.experiment), evidence.images(self.experiment, self.arm)
+        if phase is None or images is None:
             return {}
         series = images.series(self.arm, self.set, self.quantity)
         return {s: math.fsum(v[e] for e in phase) / len(phase) for s, v in series.items()}
@@ -155,20 +149,18 @@ class Difference:
     @property
     def needs(self) -> tuple[Need, ...]:
         """The arms of both."""
-        return _distinct(self.a, self.b)
+        return needs_of(self.a, self.b)
 
     def words(self) -> str:
         """What is measured."""
-        if (self.a.experiment, self.a.set, self.a.when) == (
-            self.b.experiment,
-            self.b.set,
-            self.b.when,
+        a, b = self.a, self.b
+        if (a.set, a.quantity, a.when) != (b.set, b.quantity, b.when) or (
+            a.arm != b.arm and a.experiment != b.experiment
         ):
-            return f"{self.a.words()}, less that of {self.b.words(short=True)}"
-        if self.a.arm == self.b.arm and self.a.experiment != self.b.experiment:
-            places = f"{_PLACES[self.a.experiment]}, less that {_PLACES[self.b.experiment]}"
-            return f"{self.a.words()} {places}"
-        return f"{self.a.words()}, less {self.b.words()}"
+            return f"{a.words()}, less {b.words()}"
+        if a.experiment == b.experiment and a.arm != b.arm:
+            return f"{a.words()}, less that of {ARM_WORDS[b.arm]}"
+        return f"{a.words()} {_PLACES[a.experiment]}, less that {_PLACES[b.experiment]}"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the paired t interval, to be compared with 0."""
@@ -214,12 +206,13 @@ class Share:
     @property
     def needs(self) -> tuple[Need, ...]:
         """The arms of all three."""
-        return _distinct(self.a, self.b, self.c)
+        return needs_of(self.a, self.b, self.c)
 
     def words(self) -> str:
         """What is measured."""
-        a, b, c = (value.words(short=True) for value in (self.a, self.b, self.c))
-        return f"share of the gap from {b} to {c} that {a} closes"
+        a, b, c = (ARM_WORDS[value.arm] for value in (self.a, self.b, self.c))
+        what = _QUANTITIES[self.a.set, self.a.quantity]
+        return f"share of the gap in final {what} from {b} to {c} that {a} closes"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval."""
@@ -239,11 +232,11 @@ class Ratio:
     @property
     def needs(self) -> tuple[Need, ...]:
         """The arms of both."""
-        return _distinct(self.a, self.b)
+        return needs_of(self.a, self.b)
 
     def words(self) -> str:
         """What is measured."""
-        return f"{self.a.words()}, over that of {self.b.words(short=True)}"
+        return f"{self.a.words()}, over that of {ARM_WORDS[self.b.arm]}"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval, to be compared with 1."""
@@ -265,30 +258,35 @@ class Learned:
 
     def words(self) -> str:
         """What is measured."""
-        return f"first epoch of {TITLES[self.arm]} with {100 * PATCH_LEVEL:.0f} % on the patch"
+        return f"first epoch of {ARM_WORDS[self.arm]} with {100 * PATCH_LEVEL:.0f} % on the patch"
 
-    def epochs(self, evidence: Evidence) -> dict[int, int | None]:
-        """Return the epochs by seed, None where it never is."""
+    def by_seed(self, evidence: Evidence) -> dict[int, float | None]:
+        """Return the epochs, None where it never is."""
         found = evidence.images(self.experiment, self.arm)
-        return {} if found is None else found.learned(self.arm, "patch")
+        if found is None or found.finished.empty:
+            return {}
+        return {
+            seed: None if epoch is None else float(epoch)
+            for seed, epoch in found.learned(self.arm, "patch").items()
+        }
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the mean over the seeds that get there, and how many do not."""
-        found = self.epochs(evidence)
-        reached = {seed: float(epoch) for seed, epoch in found.items() if epoch is not None}
+        """Return the median, never counted as later than all, and how many never get there."""
+        found = self.by_seed(evidence)
+        reached = {seed: epoch for seed, epoch in found.items() if epoch is not None}
         never = len(found) - len(reached)
         note = f"{never} of {len(found)} seeds never" if never else ""
-        mean = estimate(list(reached.values()))
-        return Measured(mean, math.nan, Unit("(epoch)"), reached, note)
+        middle = median(math.inf if e is None else e for e in found.values()) if found else math.nan
+        e = Estimate(middle, math.nan, math.nan, len(found))
+        return Measured(e, math.nan, Unit("(median epoch; ∞: never)"), reached, note)
 
 
 @dataclass(frozen=True)
 class Later:
     """How many epochs later arm ``a`` has the patch than arm ``b``.
 
-    A paired t interval, compared with 0. Where a run never gets there its epoch is censored, and
-    the sign test stands in: the share of the seeds in which a is later, with the exact binomial
-    interval, compared with one half. Ties, and seeds in which neither gets there, count for none.
+    A paired t interval, compared with 0; or, where a run never gets there, the sign test of
+    :func:`compare_times`.
     """
 
     a: Learned
@@ -297,32 +295,57 @@ class Later:
     @property
     def needs(self) -> tuple[Need, ...]:
         """The arms of both."""
-        return _distinct(self.a, self.b)
+        return needs_of(self.a, self.b)
 
     def words(self) -> str:
         """What is measured."""
-        return f"{self.a.words()}, less that of {TITLES[self.b.arm]}"
+        return f"{self.a.words()}, less that of {ARM_WORDS[self.b.arm]}"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the difference, or the sign test."""
-        a, b = self.a.epochs(evidence), self.b.epochs(evidence)
-        pairs = {seed: (a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
-        never = sum(None in pair for pair in pairs.values())
-        late = {
-            seed: (math.inf if x is None else x, math.inf if y is None else y)
-            for seed, (x, y) in pairs.items()
-        }
-        if not never:
-            seeds = {seed: x - y for seed, (x, y) in late.items()}
-            return Measured(estimate(list(seeds.values())), 0.0, Unit("epochs"), seeds)
-        untied = [x > y for x, y in late.values() if x != y]
-        share = proportion(sum(untied), len(untied))
-        note = (
-            f"{never} of {len(pairs)} pairs have a run that never gets there: sign test, share of "
-            "the seeds in which the first is later, against one half"
-        )
-        return Measured(share, 0.5, Unit("% of seeds", 100, 0), note=note)
+        a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
+        return compare_times(a, b, Unit("epochs"))
 
 
-def _distinct(*parts: Value | Learned) -> tuple[Need, ...]:
+def compare_times(
+    a: Mapping[int, float | None],
+    b: Mapping[int, float | None],
+    unit: Unit,
+    *,
+    logarithmic: bool = False,
+) -> Measured:
+    """Return how much later a is than b over shared seeds, where None is never.
+
+    With all times known: the paired t interval of a − b, or of log10(a/b), compared with 0. A time
+    that never comes is censored, and the sign test stands in: the share of the seeds in which a is
+    later, with the exact binomial interval, compared with one half. Ties, and seeds in which
+    neither comes, count for none.
+
+    Args:
+        a: Times by seed.
+        b: Times by seed.
+        unit: Of the difference.
+        logarithmic: Whether times are compared by their ratio.
+    """
+    pairs = {seed: (a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
+    never = sum(None in pair for pair in pairs.values())
+    if not never:
+        seeds: dict[int, float] = {}
+        for seed, (x, y) in pairs.items():
+            assert x is not None
+            assert y is not None
+            seeds[seed] = math.log10(x / y) if logarithmic else x - y
+        return Measured(estimate(list(seeds.values())), 0.0, unit, seeds)
+    late = [(math.inf if x is None else x, math.inf if y is None else y) for x, y in pairs.values()]
+    untied = [x > y for x, y in late if x != y]
+    note = (
+        f"{never} of {len(pairs)} pairs have a run that never gets there: sign test, the share of "
+        "the seeds in which the first is later, against one half"
+    )
+    share = proportion(sum(untied), len(untied))
+    return Measured(share, 0.5, Unit("% of seeds", 100, 0), note=note)
+
+
+def needs_of(*parts: Value | Learned) -> tuple[Need, ...]:
+    """Return the arms of several parts, each once."""
     return tuple(dict.fromkeys(need for part in parts for need in part.needs))

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from learnorder.claims.evidence import TITLES, Evidence
-from learnorder.claims.measures import NOTHING, Measured, Need, Unit
+from learnorder.claims.evidence import Evidence, Need
+from learnorder.claims.measures import Measured, Unit, compare_times
+from learnorder.recipes import ARM_WORDS
 from learnorder.statistics import estimate, slope
 
 
@@ -16,7 +17,8 @@ class FirstPattern:
     """By how much a theory arm learns one pattern before the other, in powers of ten of η·t.
 
     log10 of the other pattern's time over this pattern's, each the η·t at which the mean margin on
-    test examples of its own reaches half its final value.
+    test examples of its own reaches half its final value. A pattern whose final margin is not
+    positive is never learned; see :func:`~learnorder.claims.measures.compare_times`.
     """
 
     experiment: str
@@ -32,28 +34,23 @@ class FirstPattern:
         """What is measured."""
         other = "P" if self.first == "Q" else "Q"
         return (
-            f"log10 of when {TITLES[self.arm]} has learned {other} over when it has learned "
+            f"log10 of when {ARM_WORDS[self.arm]} has learned {other} over when it has learned "
             f"{self.first} (η·t at half the final margin)"
         )
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the t interval, to be compared with 0."""
-        found = evidence.theory(self.experiment, self.arm)
+        """Return the t interval, to be compared with 0, or the sign test."""
+        found, unit = evidence.theory(self.experiment, self.arm), Unit("in log10", 1.0, 2)
         if found is None:
-            return Measured(NOTHING, 0.0, Unit("in log10", 1.0, 2))
+            return compare_times({}, {}, unit)
         own = found.half_learned(self.arm, self.first)
         other = found.half_learned(self.arm, "P" if self.first == "Q" else "Q")
-        seeds = {
-            seed: math.log10(later / time)
-            for seed, time in sorted(own.items())
-            if time is not None and (later := other[seed]) is not None
-        }
-        return Measured(estimate(list(seeds.values())), 0.0, Unit("in log10", 1.0, 2), seeds)
+        return compare_times(other, own, unit, logarithmic=True)
 
 
 @dataclass(frozen=True)
 class HeldDown:
-    """How far L-S bends on Q before its anneal: its second difference over that of S."""
+    """How far L-S bends on Q before its anneal: its second difference beside that of S."""
 
     experiment: str
     bound: float
@@ -66,8 +63,9 @@ class HeldDown:
     def words(self) -> str:
         """What is measured."""
         return (
-            "largest second difference g(z+ζ) + g(z−ζ) − 2g(z) of L-S before its anneal, over that "
-            "of S at the same η·t"
+            "largest ratio, before the anneal of L-S, of its second difference "
+            "g(z+ζ) + g(z−ζ) − 2g(z) to that of S at the same η·t, where S's exceeds a tenth of "
+            "its final value"
         )
 
     def measured(self, evidence: Evidence) -> Measured:
@@ -82,8 +80,9 @@ class HeldDown:
 class Slope:
     """How an arm's P-only error follows κ: the slope of log error over log κ, seed by seed.
 
-    The error is the closed form of a Gaussian margin, which is never 0. With ``minus``, the other
-    arm's slope on the same seed is taken off.
+    The error is the closed form of a Gaussian margin, which is not 0 where a sample of test
+    examples has no mistake. With ``minus``, the other arm's slope on the same seed is taken off. A
+    seed that lacks a κ in one of the arms is left out.
     """
 
     experiment: str
@@ -99,26 +98,38 @@ class Slope:
 
     def words(self) -> str:
         """What is measured."""
-        less = "" if self.minus is None else f", less that of {TITLES[self.minus]}"
-        return f"slope of log P-only error over log κ of {TITLES[self.arm]}{less}"
+        less = "" if self.minus is None else f", less that of {ARM_WORDS[self.minus]}"
+        return (
+            f"slope of log P-only error (in closed form) over log κ of {ARM_WORDS[self.arm]}{less}"
+        )
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the slopes, to be compared with 0."""
-        own = self._slopes(evidence, self.arm)
-        other = {} if self.minus is None else self._slopes(evidence, self.minus)
-        if self.minus is not None:
-            own = {seed: own[seed] - other[seed] for seed in sorted(own.keys() & other.keys())}
-        return Measured(estimate(list(own.values())), 0.0, Unit("", 1.0, 1), own)
+        errors = {arm: self._errors(evidence, arm) for _, arm in self.needs}
+        whole = {at for by_seed in errors.values() for points in by_seed.values() for at in points}
+        seeds = {seed for by_seed in errors.values() for seed in by_seed}
+        slopes: dict[int, float] = {}
+        for seed in sorted(seeds):
+            found = [errors[arm].get(seed, {}) for arm in errors]
+            usable = all(points.keys() == whole and min(points.values()) > 0 for points in found)
+            if len(whole) > 1 and usable:
+                own, *other = (
+                    slope([(math.log(at), math.log(e)) for at, e in sorted(points.items())])
+                    for points in found
+                )
+                slopes[seed] = own - math.fsum(other)
+        lost = len(seeds) - len(slopes)
+        note = f"{lost} of {len(seeds)} seeds lack a κ, and are left out" if lost else ""
+        return Measured(estimate(list(slopes.values())), 0.0, Unit("", 1.0, 1), slopes, note)
 
-    def _slopes(self, evidence: Evidence, algorithm: str) -> dict[int, float]:
-        points: dict[int, list[tuple[float, float]]] = {}
-        found = evidence.theory(self.experiment)
+    def _errors(self, evidence: Evidence, algorithm: str) -> dict[int, dict[float, float]]:
+        """Return the final error of an algorithm by seed and κ."""
+        found = evidence.theory(self.experiment, algorithm)
+        errors: dict[int, dict[float, float]] = {}
         for arm in [] if found is None else found.arms:
             assert found is not None
             labels = found.labels(arm)
             if labels["arm"] == algorithm:
-                at = math.log(float(labels[self.setting]))
                 for seed, error in found.final(arm, "p_only", "error_gaussian").items():
-                    points.setdefault(seed, []).append((at, math.log(error)))
-        most = max((len(at) for at in points.values()), default=0)
-        return {seed: slope(at) for seed, at in points.items() if len(at) == most >= 2}
+                    errors.setdefault(seed, {})[float(labels[self.setting])] = error
+        return errors

@@ -209,8 +209,8 @@ def unfinished(results: RunSet[Any]) -> bool:
 
     failed = [f for f in results.folders if f.status not in ENDED]
     for run in failed:
-        stopped = "the same command continues it"
-        unknown = stopped if run.status == "interrupted" else "another process works on it"
+        stopped = run.status in ("interrupted", "pending")
+        unknown = "the same command makes it" if stopped else "another process works on it"
         reason = run.manifest["reason"] or unknown
         print(f"{run.path}: {run.status}. {reason}")
     return bool(failed)

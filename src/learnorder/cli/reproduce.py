@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from learnorder.claims import CLAIMS
 from learnorder.cli import options
+from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.reproduction import reproduce, reproduction_plans, reproduction_recipe
+
+if TYPE_CHECKING:
+    from learnorder.sweep.driver import Plan
 
 DESCRIPTION = """\
 Run what decides the claims of the paper, and give a verdict on each: it holds, does not hold, or is
@@ -16,7 +21,7 @@ its runs; claims.json has the numbers. The same command continues what was stopp
 is done.
 
   learnorder reproduce                                       digits and the theory, five minutes
-  learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, an hour and a half on two cores
+  learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, 1.5 hours on two cores
   learnorder reproduce --only theory-error-gap               one claim: makes only its runs
   learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
   learnorder reproduce --judge-only                          verdicts on the runs there are
@@ -54,7 +59,13 @@ def main(arguments: Sequence[str]) -> int:
         help="How many seeds of every experiment; null takes "
         f"{recipe.patch.seeds} on images and {recipe.theory.seeds} in the theory.",
     )
-    parser.add_argument("--first_seed", type=int, default=0, help="The first of them.")
+    parser.add_argument(
+        "--first_seed",
+        type=int | None,
+        default=None,
+        help=f"The first of them; null takes {recipe.patch.first_seed} on images and "
+        f"{recipe.theory.first_seed} in the theory.",
+    )
     parser.add_argument("--list", action="store_true", help="Print the claims and stop.")
     parser.add_argument(
         "--judge-only", action="store_true", help="Make no runs: judge those that are there."
@@ -64,10 +75,7 @@ def main(arguments: Sequence[str]) -> int:
     reproduction = recipe.on(values["data"]["source"]).seeded(values["seeds"], values["first_seed"])
     out, only = Path(values["out"]), values["only"]
     if values["dry_run"]:
-        for name, plans in reproduction_plans(reproduction, only, scale).items():
-            print(f"{name}: ", end="")
-            options.dry_run(plans, out / name, values)
-        return 0
+        return _dry_run(reproduction_plans(reproduction, only, scale), out, values)
     reproduced = reproduce(
         reproduction,
         out,
@@ -80,8 +88,23 @@ def main(arguments: Sequence[str]) -> int:
 
     print_claims(reproduced)
     print(f"Report: {out / 'report.html'}")
-    failed = [r for r in reproduced.evidence.experiments.values() if options.unfinished(r)]
-    return 1 if failed and not values["judge_only"] else 0
+    if values["judge_only"]:
+        return 0
+    unfinished = [options.unfinished(results) for results in reproduced.experiments()]
+    return 1 if any(unfinished) else 0
+
+
+def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
+    """Print what each experiment would cost, and all of them."""
+    from learnorder.sweep.estimate import duration, estimate_cost
+
+    seconds = 0.0
+    for name, plans in experiments.items():
+        cost = estimate_cost(plans, out / name, values["workers"], values["threads"])
+        seconds += cost.seconds
+        print(f"{EXPERIMENT_TITLES[name]}: {cost}")
+    print(f"All of them: about {duration(seconds)}.")
+    return 0
 
 
 def _listed() -> str:

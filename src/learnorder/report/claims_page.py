@@ -2,54 +2,59 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from learnorder.claims import VERDICT_WORDS, Judgement, Reproduced
+from learnorder.claims.measures import Measured
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES
-from learnorder.report.content import Content, Link, Section, TextTable, title_of
+from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
-from learnorder.results import RunSet
+from learnorder.results import Results
 from learnorder.runs.files import atomic_write
+from learnorder.theory_results import TheoryResults
 
+AnyResults = Results | TheoryResults
+
+_WITH_OWN_KEY = ("order", "p_error_by_setting")
 _NOTE = (
     "A claim holds where the two-sided 95 % interval of what decides it lies wholly on the claim's "
-    "side of the bound, does not hold where it lies wholly on the other, and is undecided else. "
-    "The tests were named before the runs. Final is after the last epoch; before the anneal is the "
-    "mean over the second half of the large-LR phase. Reported values are the paper's; those "
-    "marked * could not be checked against a copy of it."
+    "side of the bound, does not hold where it lies wholly on the other, and is undecided else; "
+    "each verdict stands by itself, so of many some will err. Final is after the last epoch; "
+    "before the anneal is the mean over the second half of the large-LR phase. Reported values are "
+    "the paper's; those marked * could not be checked against a copy of it."
 )
-_SHARED = "Runs of one seed share initial weights, data, patterns and their order."
 
 
 def write_claims(reproduced: Reproduced, folder: Path | str) -> Path:
     """Write report.html and claims.json to a folder; return the page's path."""
     folder = Path(folder)
     with atomic_write(folder / "claims.json") as temporary:
-        text = json.dumps(reproduced.to_list(), indent=1, ensure_ascii=False)
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(reproduced.to_json(), encoding="utf-8")
     return write_page(claims_content(reproduced), folder / "report.html")
 
 
 def claims_content(reproduced: Reproduced) -> Content:
     """Return what the page shows."""
-    experiments = reproduced.evidence.experiments
+    experiments = _each_once(reproduced.evidence.experiments)
     return Content(
         title=title_of("Does it hold? The paper's claims", {"scale": reproduced.scale}),
         findings=summary(reproduced),
-        lead=[Section("Claims", table=claims_table(reproduced, links=True))],
+        lead=[Section("Claims", table=claims_table(reproduced))],
         asked=[
             (EXPERIMENT_TITLES[name], f"{results.standing()}; seeds {_seeds(results)}")
             for name, results in experiments.items()
         ],
-        shared=_SHARED,
-        sections=[_card(judgement, experiments) for judgement in reproduced.judgements],
+        sections=[
+            _card(judgement, reproduced.evidence.experiments) for judgement in reproduced.judgements
+        ],
         origins=[
-            replace(
-                origin(results, anchor=f"runs-{name}", title=f"Runs: {EXPERIMENT_TITLES[name]}"),
+            origin(
+                results,
+                anchor=f"runs-{name}",
+                title=f"Runs: {EXPERIMENT_TITLES[name]}",
                 page=f"{name}/report.html",
             )
             for name, results in experiments.items()
@@ -57,51 +62,60 @@ def claims_content(reproduced: Reproduced) -> Content:
     )
 
 
+def _each_once(experiments: Mapping[str, AnyResults]) -> dict[str, AnyResults]:
+    """Return the experiments, those that share their runs under the first name only."""
+    return {
+        name: results for name, results in experiments.items() if name == _home(name, experiments)
+    }
+
+
+def _home(name: str, experiments: Mapping[str, AnyResults]) -> str:
+    """Return the first experiment that has the runs of this one."""
+    return next(first for first, found in experiments.items() if found is experiments[name])
+
+
 def summary(reproduced: Reproduced) -> list[str]:
     """Return how many claims hold, and which do not, in sentences."""
     counts = reproduced.counts()
     total = len(reproduced.judgements)
     sentences = [
-        f"Of {total} claim{'s' * (total != 1)}, {counts['holds']} hold, "
-        f"{counts['does_not_hold']} do not hold and {counts['undecided']} are undecided here."
+        f"Of {total} claim{'s' * (total != 1)}: {counts['holds']} hold, "
+        f"{counts['does_not_hold']} do not, {counts['undecided']} undecided."
     ]
     for verdict, words in (("does_not_hold", "Does not hold"), ("undecided", "Undecided")):
         for judgement in reproduced.judgements:
             if judgement.verdict == verdict:
-                shown = f"{judgement.shown()}, n = {judgement.measured.estimate.n}"
-                reason = shown if judgement.measured.estimate.n else "its runs were not made"
-                sentences.append(f"{words}: {judgement.claim.says} ({reason})")
+                sentences.append(f"{words}: {judgement.claim.says} ({_why(judgement)})")
     return sentences
 
 
-def claims_table(reproduced: Reproduced, *, links: bool = False) -> TextTable:
-    """Return a row for each claim.
+def _why(judgement: Judgement) -> str:
+    n = judgement.measured.estimate.n
+    shown = f"{judgement.shown()}, n = {n}" if n else ""
+    return "; ".join(part for part in (shown, judgement.reason, judgement.measured.note) if part)
 
-    Args:
-        reproduced: The verdicts.
-        links: Whether rows lead to the claim's figure and its runs on the same page.
-    """
-    rows = []
+
+def claims_table(reproduced: Reproduced) -> TextTable:
+    """Return a row for each claim; it leads to the claim's figure and its runs on the page."""
+    experiments = reproduced.evidence.experiments
+    rows: list[list[str]] = []
     for judgement in reproduced.judgements:
-        claim, measured = judgement.claim, judgement.measured
-        experiments = dict.fromkeys(name for name, _ in claim.needs)
-        there = [name for name in experiments if name in reproduced.evidence.experiments]
-        runs: list[str] = [EXPERIMENT_TITLES[name] for name in there]
-        says, where = claim.says, ", ".join(runs) or "–"
-        if links:
-            says = Link(says, f"#claim-{claim.name}")
-            where = Link(where, f"#runs-{there[0]}") if there else where
-        row = [
-            VERDICT_WORDS[judgement.verdict],
-            says,
-            _unbroken(judgement.shown()),
-            f"{claim.side} {judgement.bound()}",
-            str(measured.estimate.n),
-            reported(judgement),
-            claim.source,
-            where,
-        ]
-        rows.append(row)
+        claim = judgement.claim
+        homes = [_home(name, experiments) for name, _ in claim.needs if name in experiments]
+        places = list(dict.fromkeys(homes))
+        runs = [Link(EXPERIMENT_TITLES[name], f"#runs-{name}") for name in places]
+        rows.append(
+            [
+                VERDICT_WORDS[judgement.verdict],
+                Link(claim.says, f"#claim-{claim.name}"),
+                _unbroken(judgement.shown()),
+                f"{claim.side} {judgement.bound()}",
+                str(judgement.measured.estimate.n),
+                reported(judgement),
+                claim.source,
+                Links(runs) if runs else "–",
+            ]
+        )
     columns = ["verdict", "claim", "measured", "holds if", "n", "reported", "where", "runs"]
     return TextTable("Claims", columns, rows, _NOTE, wrap=True)
 
@@ -122,10 +136,10 @@ def reported(judgement: Judgement) -> str:
     return claim.reported + "*" * (claim.reported != "–" and not claim.checked)
 
 
-def _card(judgement: Judgement, experiments: Mapping[str, RunSet]) -> Section:
+def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Section:
     """Return a claim with what decides it, its numbers and its figure."""
     claim, measured = judgement.claim, judgement.measured
-    unit, name = measured.unit, claim.figure[0]
+    unit, (name, figure_name) = measured.unit, claim.figure
     facts = [
         ("Verdict", VERDICT_WORDS[judgement.verdict]),
         ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}"),
@@ -133,25 +147,30 @@ def _card(judgement: Judgement, experiments: Mapping[str, RunSet]) -> Section:
          f"{judgement.bound()}"),
         ("Reported", f"{reported(judgement)} ({claim.source})"),
     ]  # fmt: skip
-    if measured.note:
-        facts.append(("Note", measured.note))
+    if note := "; ".join(part for part in (judgement.reason, measured.note) if part):
+        facts.append(("Note", note))
     if measured.by_seed:
-        values = (f"{v * unit.scale:.{unit.digits}f}" for v in measured.by_seed.values())
+        values = (f"{s}: {v * unit.scale:.{unit.digits}f}" for s, v in measured.by_seed.items())
         facts.append(("By seed", " · ".join(values).replace("-", "−")))
     for measure, found in zip(claim.also, judgement.also, strict=True):
         note = f" ({found.note})" if found.note else ""
-        facts.append(("Also", f"{measure.words()}: {found.unit.show(found.estimate)}{note}"))
-    results = experiments.get(name)
+        facts.append(("Also", f"{measure.words()}: {unit_shown(found)}{note}"))
     section = Section(claim.says, anchor=f"claim-{claim.name}", facts=facts)
+    results = experiments.get(name)
     if results is None or results.finished.empty:
         return section
-    figure = results.figure(claim.figure[1])  # pyright: ignore[reportAttributeAccessIssue]
-    if claim.figure[1] in ("order", "p_error_by_setting"):
+    figure = results.figure(figure_name)
+    if figure_name in _WITH_OWN_KEY:
         return replace(section, wide=[figure])
     return replace(section, key=key(results), panels=[figure])
 
 
-def _seeds(results: RunSet) -> str:
+def unit_shown(found: Measured) -> str:
+    """Return a measure with its interval and unit."""
+    return found.unit.show(found.estimate)
+
+
+def _seeds(results: AnyResults) -> str:
     seeds = sorted({folder.config.seed for folder in results.folders})
     whole = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
     return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))

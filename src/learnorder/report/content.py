@@ -24,6 +24,18 @@ class Link(str):
         return link
 
 
+class Links(str):
+    """A cell of several links."""
+
+    parts: list[Link]
+
+    def __new__(cls, parts: list[Link]) -> Links:
+        """Return the texts, separated by commas."""
+        links = super().__new__(cls, ", ".join(parts))
+        links.parts = parts
+        return links
+
+
 @dataclass(frozen=True)
 class TextTable:
     """A table ready to show.
@@ -95,6 +107,7 @@ class Origin:
         environment: Versions and machine.
         anchor: Its name in links.
         page: Where its own page is, beside this one.
+        shared: What runs of one seed have in common, a sentence.
     """
 
     runs: TextTable
@@ -103,6 +116,7 @@ class Origin:
     environment: dict[str, object]
     anchor: str = ""
     page: str = ""
+    shared: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,6 @@ class Content:
         title: Of the page.
         findings: Sentences.
         asked: What was asked, as terms and descriptions.
-        shared: What runs of one seed have in common, before the table of what varies.
         sections: The rest.
         origins: Of each experiment shown.
         lead: Sections that come before what was asked.
@@ -122,7 +135,6 @@ class Content:
     title: str
     findings: list[str]
     asked: list[tuple[str, str]]
-    shared: str
     sections: list[Section]
     origins: list[Origin]
     lead: list[Section] = field(default_factory=list)

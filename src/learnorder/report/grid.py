@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from learnorder.report.parts import (
     add_estimates,
     heat_map,
     times_scale,
+    times_words,
 )
 from learnorder.report.phase import in_order
 from learnorder.report.style import layout, line_styles
@@ -85,7 +85,7 @@ class SweepGrid:
         columns = {n: [str(row.get(n, "")) for row in rows] for n in names}
         axes: list[str] = []
         for name in names:
-            together = any(_one_to_one(columns[name], columns[axis]) for axis in axes)
+            together = any(_follows(columns[name], columns[axis]) for axis in axes)
             if len(set(columns[name])) > 1 and not together:
                 axes.append(name)
         if not 1 <= len(axes) <= 2:
@@ -123,30 +123,20 @@ class SweepGrid:
         ]
 
 
-def _one_to_one(a: list[str], b: list[str]) -> bool:
-    return len(set(a)) == len(set(b)) == len(set(zip(a, b, strict=True)))
-
-
-def first_words(value: float) -> str:
-    """Return what a logarithm of patch over content epoch says.
-
-    >>> first_words(0.301), first_words(-1.0), first_words(0.0)
-    ('content 2.0×', 'pattern 10×', 'together')
-    """
-    if abs(value) < math.log10(1.05):
-        return "together"
-    factor = 10 ** abs(value)
-    return f"{'content' if value > 0 else 'pattern'} {factor:.{0 if factor >= 9.95 else 1}f}×"
+def _follows(setting: list[str], axis: list[str]) -> bool:
+    """Whether a setting has one value for each value of an axis."""
+    return len(set(axis)) == len(set(zip(axis, setting, strict=True)))
 
 
 def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     """Return a quantity of one treatment over two settings, as a heat map."""
     xs, ys = grid.values
-    found = {at: quantities[name] for at, quantities in grid.cells[treatment].items()}
+    cells_there = grid.cells[treatment].items()
+    found = {at: quantities[name] for at, quantities in cells_there if name in quantities}
     cells = {at: e.mean if e.n else None for at, e in found.items()}
     if name == "first":
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
-        text = {at: first_words(e.mean) if e.n else "–" for at, e in found.items()}
+        text = {at: times_words(mean, "pattern", "content") for at, mean in cells.items()}
     else:
         values = [value for value in cells.values() if value is not None]
         text = {at: _two_lines(e) for at, e in found.items()}
@@ -185,7 +175,7 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
         means = {
             float(place): points[value,][name]
             for place, value in enumerate(values)
-            if (value,) in points
+            if name in points.get((value,), {})
         }
         words = ARM_WORDS.get(treatment, treatment)
         scale = 1.0 if name == "first" else 100.0

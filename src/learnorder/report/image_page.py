@@ -57,7 +57,6 @@ def image_content(results: Results) -> Content:
         title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
         findings=findings(results),
         asked=_asked(results),
-        shared="Runs of one seed share initial weights, data, patterns and their order.",
         sections=_sections(results),
         origins=[origin(results)],
     )

@@ -11,18 +11,37 @@ from learnorder.report.content import Key, Origin, TextTable
 from learnorder.report.style import line_styles
 from learnorder.report.tables import run_table
 from learnorder.report.titles import MOST_ARMS, arm_titles
-from learnorder.results import RunSet
+from learnorder.results import Results, RunSet
 from learnorder.runs import flatten, shared_settings
+from learnorder.theory_results import TheoryResults
+
+_SHARED = {
+    Results: "Runs of one seed share initial weights, data, patterns and their order.",
+    TheoryResults: (
+        "Runs of one seed share their examples and, at finite width, weights and noise."
+    ),
+}
 
 
-def origin(results: RunSet[Any], anchor: str = "", title: str = "Runs") -> Origin:
-    """Return where results come from."""
+def origin(
+    results: RunSet[Any], *, anchor: str = "", title: str = "Runs", page: str = ""
+) -> Origin:
+    """Return where results come from.
+
+    Args:
+        results: The runs.
+        anchor: Name in links.
+        title: Heading of the table of runs.
+        page: Where their own page is, beside the one being made.
+    """
     return Origin(
         runs=replace(run_table(results), title=title),
         settings=_yaml(shared_settings(results.folders)),
         varied=_varied(results) if len(results.arms) <= MOST_ARMS else None,
         environment=results.folders[0].manifest.get("environment", {}),
         anchor=anchor,
+        page=page,
+        shared=_SHARED[type(results)],
     )
 
 

@@ -176,3 +176,24 @@ def times_scale(values: Iterable[float | None], low: str, high: str, unit: str) 
     words = [f"{10 ** abs(k):g}×" for k in ticks]
     words[0], words[-1] = f"{words[0]} {low}", f"{words[-1]} {high}"
     return ColorScale(-reach, reach, unit, ticks, tuple(words), TWO_SIDED)
+
+
+def times_words(value: float | None, below: str, above: str) -> str:
+    """Return which of two comes first, and how many times earlier.
+
+    Args:
+        value: Base-10 logarithm of the time of ``below`` over that of ``above``; None is unknown.
+        below: What comes first where it is negative.
+        above: What comes first where it is positive.
+
+    >>> times_words(0.5, "P", "Q"), times_words(-2.0, "P", "Q"), times_words(None, "P", "Q")
+    ('Q 3.2×', 'P 100×', '–')
+    >>> times_words(0.01, "P", "Q")
+    'together'
+    """
+    if value is None:
+        return "–"
+    if abs(value) < math.log10(1.05):
+        return "together"
+    factor = 10 ** abs(value)
+    return f"{above if value > 0 else below} {factor:.{0 if factor >= 9.95 else 1}f}×"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
+from learnorder.report.parts import times_words
 from learnorder.results import AXES, BETWEEN_AXES
 from learnorder.statistics import Estimate
 from learnorder.theory import THEORY_ARMS
@@ -97,18 +98,6 @@ def in_order(values: list[str]) -> list[str]:
         return distinct
 
 
-def first_words(value: float | None) -> str:
-    """Return what :meth:`PhaseGrid.first` says.
-
-    >>> first_words(0.5), first_words(-2.0), first_words(None)
-    ('Q 3.2×', 'P 100×', '–')
-    """
-    if value is None:
-        return "–"
-    factor = 10 ** abs(value)
-    return f"{'Q' if value > 0 else 'P'} {factor:.{0 if factor >= 10 else 1}f}×"
-
-
 def ratio_words(e: Estimate) -> str:
     """Return a ratio with its interval.
 
@@ -135,7 +124,7 @@ def phase_table(results: TheoryResults) -> TextTable:
     rows = [
         [
             *at,
-            *(first_words(grid.first(at, algorithm)) for algorithm in algorithms),
+            *(times_words(grid.first(at, algorithm), "P", "Q") for algorithm in algorithms),
             *(_errors(grid, at, algorithm) for algorithm in algorithms),
             ratio_words(grid.ratio(at)),
             grid.runs(at),

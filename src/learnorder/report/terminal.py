@@ -97,16 +97,18 @@ def print_summary(results: RunSet[Any]) -> None:
 def print_claims(reproduced: Reproduced) -> None:
     """Print the verdict on each claim, and what it rests on."""
     found = claims_table(reproduced)
-    columns = [found.columns.index(name) for name in ("verdict", "claim", "measured", "n")]
+    chosen = ("verdict", "claim", "measured", "holds if", "n")
+    columns = [found.columns.index(name) for name in chosen]
     rows = [[row[i] for i in columns] for row in found.rows]
-    note = "Mean [95 % interval]; the report says what decides each claim."
-    _print_table(TextTable(found.title, [found.columns[i] for i in columns], rows, note))
+    note = "Mean [95 % interval] over n seeds; the report says what is measured."
+    _print_table(TextTable(found.title, list(chosen), rows, note, wrap=True))
 
 
 def _print_table(found: TextTable) -> None:
     table = Table(title=found.title, caption=found.note, title_justify="left")
     for index, name in enumerate(found.columns):
-        table.add_column(escape(name.replace(".", ".\n")), justify="right" if index else "left")
+        left = index == 0 or found.wrap
+        table.add_column(escape(name.replace(".", ".\n")), justify="left" if left else "right")
     for row in found.rows:
         table.add_row(*map(escape, row))
     _console().print(table)

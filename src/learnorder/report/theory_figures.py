@@ -10,8 +10,8 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import add_band, arm_axis, heat_map, times_scale
-from learnorder.report.phase import PhaseGrid, first_words, ratio_words
+from learnorder.report.parts import add_band, arm_axis, heat_map, times_scale, times_words
+from learnorder.report.phase import PhaseGrid, ratio_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.theory import THEORY_ARMS
@@ -124,7 +124,7 @@ def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     """
     grid = PhaseGrid.of(results)
     cells = {at: grid.first(at, arm) for at in grid.cells}
-    text = {at: first_words(value) for at, value in cells.items()}
+    text = {at: times_words(value, "P", "Q") for at, value in cells.items()}
     scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))

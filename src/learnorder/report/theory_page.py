@@ -44,7 +44,6 @@ def theory_content(results: TheoryResults) -> Content:
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=phase_findings(results) if phase else theory_findings(results),
         asked=_asked(results),
-        shared="Runs of one seed share their examples and, at finite width, weights and noise.",
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],
     )

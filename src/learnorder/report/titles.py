@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from learnorder.recipes.images import ARM_TITLES
+from learnorder.recipes import ARM_WORDS
 from learnorder.results import RunSet
-from learnorder.theory import THEORY_ARMS
-
-ARM_WORDS = {**ARM_TITLES, **THEORY_ARMS}
-"""Words for the paper's arms."""
 
 MOST_ARMS = 8
 """More arms than this are shown by their final values alone, without curves and pairs."""

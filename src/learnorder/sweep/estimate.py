@@ -43,8 +43,8 @@ class Cost:
         about = "at most" if self.longest.at_most else "about"
         return (
             f"{self.runs} runs{ended} of up to {self.longest.what}; {about} "
-            f"{_duration(self.longest.seconds)} each "
-            f"and {_duration(self.seconds)} in all with {self.cores.workers} at once "
+            f"{duration(self.longest.seconds)} each "
+            f"and {duration(self.seconds)} in all with {self.cores.workers} at once "
             f"({self.cores.threads} thread(s) each), as measured on this machine just now; "
             f"{_size(self.disk_bytes)} of disk when done, {_size(self.peak_bytes)} while running."
         )
@@ -102,7 +102,8 @@ def _key(config: Settings) -> str:
     return kind_of(config).load().workload_key(config)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
