@@ -1,4 +1,4 @@
-"""Write ``docs/results.md``, its figures and ``results/claims.json`` from the committed records.
+"""Write ``docs/results.md``, its figures, ``results/claims.json`` and README's table from records.
 
 ``python docs/results.py`` judges the runs in ``results/laptop`` and ``results/demo`` as
 ``learnorder reproduce --judge-only`` does, and draws what is in ``results/carry`` and
@@ -17,16 +17,18 @@ from typing import Any
 
 from figures import take
 from figures_theory import photograph
-from measure_images import DATA
+from measure_images import DATA, words
 from playwright.sync_api import Browser, sync_playwright
 
+import learnorder
 from learnorder.claims import CLAIMS, VERDICT_WORDS, Reproduced
+from learnorder.recipes.images import ImageExperiment
 from learnorder.report.claims_page import reported
 from learnorder.report.content import Content, Section
-from learnorder.report.grid import Row, SweepGrid
+from learnorder.report.grid import GRID_TITLES, Row, SweepGrid
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
-from learnorder.report.tables import final_table
+from learnorder.report.tables import final_table, seconds_of
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
@@ -64,20 +66,20 @@ def judged(scale: str) -> Reproduced:
     if scale == "laptop":
         return judge_runs(recipe.on(DATA), RESULTS / scale, scale=scale)
     on_images = [c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch"}]
-    return judge_runs(recipe.seeded(10, 0), RESULTS / scale, only=on_images, scale=scale)
+    return judge_runs(recipe.seeded(10, 100), RESULTS / scale, only=on_images, scale=scale)
 
 
-def claims(found: Reproduced) -> str:
-    """Return the claims as a table in Markdown."""
-    lines = ["| verdict | claim | measured | n | reported |", "|---|---|---|---|---|"]
+def claims(found: Reproduced, *, reported_too: bool = True) -> str:
+    """Return the claims as a table in Markdown, with the paper's values or without."""
+    columns = ["verdict", "claim", "measured", "n", *["reported"] * reported_too]
+    lines = [columns, ["---"] * len(columns)]
     for judgement in found.judgements:
-        n = judgement.measured.estimate.n
         cells = [
-            VERDICT_WORDS[judgement.verdict], judgement.claim.says, judgement.shown(), str(n),
-            reported(judgement).replace("*", "\\*"),
+            VERDICT_WORDS[judgement.verdict], judgement.claim.says, judgement.shown(),
+            str(judgement.measured.estimate.n), reported(judgement).replace("*", "\\*"),
         ]  # fmt: skip
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells[: len(columns)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def beside(found: Reproduced) -> str:
@@ -118,27 +120,44 @@ def after_anneal(results: Results) -> str:
 
 
 def machine(found: Reproduced) -> str:
-    """Return where and how long the runs of a scale took."""
-    folders = [f for r in found.evidence.experiments.values() for f in r.folders]
-    environment = folders[0].manifest["environment"]
-    return f"{environment['processor']}, {environment['cores']} cores, torch {environment['torch']}"
+    """Return where the runs were made."""
+    folders = [f for r in found.experiments() for f in r.folders]
+    said = {(e["processor"], e["cores"], e["torch"]) for e in map(_environment, folders)}
+    return "; ".join(f"{cpu}, {cores} cores, torch {torch}" for cpu, cores, torch in sorted(said))
+
+
+def _environment(folder: RunFolder[Any]) -> dict[str, Any]:
+    return folder.manifest["environment"]
 
 
 def minutes(results: Results) -> str:
     """Return the mean time of a run."""
-    return f"{fmean(_seconds(folder) for folder in results.folders) / 60:.1f}"
+    taken = [seconds for f in results.folders if (seconds := seconds_of(f)) is not None]
+    return f"{fmean(taken) / 60:.1f}"
 
 
-def _seconds(folder: RunFolder) -> float:
-    timings = folder.timings()
-    if timings is None:
-        return float(folder.manifest["seconds"])
-    return sum(sum(timings[n].to_pylist()) for n in ("train_seconds", "evaluation_seconds"))
+def settings(experiment: ImageExperiment) -> dict[str, str]:
+    """Return what the page says of a recipe."""
+    data, training, arms = experiment.data, experiment.training, experiment.arms
+    last = experiment.first_seed + experiment.seeds - 1
+    return {
+        "train_examples": f"{data.train_examples:,}",
+        "resolution": f"{data.resolution}×{data.resolution}",
+        "evaluation_examples": f"{data.evaluation_examples:,}",
+        "training": f"batch size {training.batch_size}, Nesterov momentum {training.momentum:g}, "
+        f"weight decay {training.weight_decay:g}, {training.epochs} epochs",
+        "large": words(arms.large.learning_rate),
+        "small": words(arms.small.learning_rate),
+        "noise": words(arms.small_noise.noise.level),
+        "contrast": f"{experiment.patch.contrast:g}",
+        "patch_size": f"{experiment.patch.size}×{experiment.patch.size}",
+        "seeds": f"{experiment.first_seed} to {last}",
+    }
 
 
 def rows(path: Path) -> list[Row]:
     """Return the rows of a sweep."""
-    measured = {"seed", "first", "patch_only", "clean", "reliance"}
+    measured = {"seed", *GRID_TITLES}
     with path.open() as file:
         return [
             {k: float(v) if k in measured else v for k, v in row.items() if v}
@@ -176,31 +195,46 @@ def comparison(found: dict[str, Any]) -> str:
     total = sum(groups.values())
     shares = " / ".join(f"{100 * groups[n] / total:.1f}" for n in ("clean", "patch_only", "both"))
     furthest = max(v["largest_difference"] for n, v in network.items() if n.startswith("wrn"))
+    ours = learnorder.recipe("paper")
+    e, p = ours.patch.eligible_share, ours.patch.patch_only_share
+    here = " / ".join(f"{100 * share:.0f}" for share in (1 - e, e * p, e * (1 - p)))
+    first = (32 - ours.patch.size) // 2
+    level = network["noise"]["level"]
     lines = [
-        ("what", "published code, measured", "here"),
+        ("what", "published code, measured", "here, as set"),
         ("---", "---", "---"),
-        ("accesses clean / pattern alone / both, %", f"{shares} of {total:,}", "20 / 16 / 64"),
-        ("eligible images are fixed", str(patch["eligible_are_the_same"]).lower(), "yes"),
-        ("rows of the patch", f"{patch['first_row']} to {patch['last_row']}", "12 to 18"),
-        ("z, standard deviation", f"{patch['z_std']:.3f} (100 patterns)", "1.25"),
-        ("maps of noise a step", str(len(network["noise"]["draws"])), "13"),
-        ("noise, standard deviation at level 0.4", f"{network['noise']['std']:.4f}", "0.4"),
+        ("accesses clean / pattern alone / both, %", f"{shares} of {total:,}", here),
+        ("the same images carry the patch", _yes(patch["eligible_are_the_same"]), "yes"),
+        (
+            "rows of the patch",
+            f"{patch['first_row']} to {patch['last_row']}",
+            f"{first} to {first + ours.patch.size - 1}",
+        ),
+        ("z, standard deviation", f"{patch['z_std']:.3f} (100 patterns)", f"{ours.patch.z_scale}"),
+        ("maps of noise a step", str(len(network["noise"]["draws"])), "one at each of 13 ReLUs"),
+        ("noise, standard deviation", f"{network['noise']['std']:.4f}", f"{level}"),
         ("logits on the same weights, largest difference", f"{furthest:.1g}", "–"),
     ]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def carry(browser: Browser) -> str:
     """Draw the sweeps, and return them as Markdown."""
     parts = []
-    for name, (title, words) in SWEEPS.items():
+    for name, (title, text) in SWEEPS.items():
         path = RESULTS / "carry" / f"{name}.csv"
         if not path.exists():
             continue
         grid = SweepGrid.of(rows(path))
         assert grid is not None
-        seeds = len({row["seed"] for row in rows(path)})
-        parts.append(f"### {title}\n\n{words} n = {seeds} seeds a point.\n")
+        seeds = sorted({e.n for points in grid.cells.values() for at in points.values()
+                        for e in at.values()})  # fmt: skip
+        n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        parts.append(f"### {title}\n\n{text} n = {n} seeds a point.\n")
         for quantity, figure in zip(grid.quantities(), grid.figures(), strict=False):
             photograph(browser, figure, STATIC / f"carry-{name}-{quantity}.png")
             alt = str(figure.layout.title.text)  # pyright: ignore[reportAttributeAccessIssue]
@@ -247,11 +281,10 @@ def main() -> None:
         panels(browser, laptop)
         swept = carry(browser)
         browser.close()
-    template = (ROOT / "docs" / "results.md.in").read_text(encoding="utf-8")
     filled = {
         "laptop_claims": claims(laptop),
         "laptop_beside": beside(laptop),
-        "demo_claims": claims(demo),
+        "demo_claims": claims(demo, reported_too=False),
         "plain_finals": finals(plain),
         "patch_finals": finals(patch),
         "after_anneal": after_anneal(patch),
@@ -261,10 +294,23 @@ def main() -> None:
         "selection": selection(),
         "carry": swept,
         "published": comparison(published),
+        **settings(reproduction_recipe("laptop").patch),
     }
+    template = (ROOT / "docs" / "results.md.in").read_text(encoding="utf-8")
     for name, value in filled.items():
         template = template.replace(f"@{name}@", value)
     PAGE.write_text(template, encoding="utf-8")
+    fill_readme(claims(laptop, reported_too=False))
+
+
+def fill_readme(table: str) -> None:
+    """Put the verdicts between README's marks."""
+    path = ROOT / "README.md"
+    head, mark, rest = path.read_text(encoding="utf-8").partition("<!-- claims -->\n")
+    _, end, tail = rest.partition("<!-- end of claims -->")
+    assert mark
+    assert end
+    path.write_text(f"{head}{mark}\n{table}\n\n{end}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _QUANTITIES = {
     "clean": ("clean", "accuracy", "Final accuracy, clean images"),
     "reliance": ("conflict", "reliance", "Final reliance on the pattern"),
 }
-_TITLES = {
+GRID_TITLES = {
     "first": "Who is learned first",
     **{k: title for k, (_, _, title) in _QUANTITIES.items()},
 }
@@ -80,7 +80,7 @@ class SweepGrid:
         Settings that vary together, as a learning rate and the factor that anneals it, are one
         axis, named by the first.
         """
-        measured = {"seed", "arm", *_TITLES}
+        measured = {"seed", "arm", *GRID_TITLES}
         names = dict.fromkeys(name for row in rows for name in row if name not in measured)
         columns = {n: [str(row.get(n, "")) for row in rows] for n in names}
         axes: list[str] = []
@@ -94,7 +94,7 @@ class SweepGrid:
         for row in rows:
             cell = found.setdefault(str(row.get("arm", "")), {})
             at = cell.setdefault(tuple(str(row.get(axis, "")) for axis in axes), {})
-            for name in _TITLES:
+            for name in GRID_TITLES:
                 if name in row:
                     by_seed = at.setdefault(name, {})
                     if int(row["seed"]) in by_seed:
@@ -112,7 +112,7 @@ class SweepGrid:
     def quantities(self) -> list[str]:
         """Return what was measured, in the order shown."""
         there = {n for points in self.cells.values() for at in points.values() for n in at}
-        return [name for name in _TITLES if name in there]
+        return [name for name in GRID_TITLES if name in there]
 
     def figures(self) -> list[go.Figure]:
         """Return a figure for each quantity: lines over one setting, or heat maps over two."""
@@ -144,7 +144,7 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     shown = {at: cells[at] for at in cells if len(at) == 2}
     figure = heat_map(xs, ys, shown, text, scale)  # pyright: ignore[reportArgumentType]
     words = ARM_WORDS.get(treatment, treatment)
-    title = f"{_TITLES[name]}: {words}" if treatment else _TITLES[name]
+    title = f"{GRID_TITLES[name]}: {words}" if treatment else GRID_TITLES[name]
     return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 52 * len(ys))
 
 
@@ -181,7 +181,7 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
         scale = 1.0 if name == "first" else 100.0
         add_estimates(figure, means, words, styles[treatment], scale)
     unit = "epoch of pattern / content" if name == "first" else "%"
-    layout(figure, _TITLES[name], grid.axes[0], unit, 340)
+    layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
     figure.update_xaxes(tickvals=list(range(len(values))), ticktext=values)
     if name == "first":
         ticks = [-1.0, -0.699, -0.301, 0.0, 0.301, 0.699, 1.0]

@@ -127,7 +127,7 @@ def run_table(results: RunSet[Any]) -> TextTable:
     for folder in results.folders:
         manifest = folder.manifest
         status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
-        seconds = _seconds(folder)
+        seconds = seconds_of(folder)
         rows.append(
             [
                 folder.name,
@@ -140,7 +140,7 @@ def run_table(results: RunSet[Any]) -> TextTable:
     return TextTable("Runs", ["folder", "arm", "seed", "status", "seconds"], rows, "")
 
 
-def _seconds(folder: RunFolder[Any]) -> float | None:
+def seconds_of(folder: RunFolder[Any]) -> float | None:
     """Return how long a run has computed, None where it has not said."""
     timings = folder.timings()
     if timings is None:

@@ -1,0 +1,51 @@
+"""The committed verdicts follow from the committed records, by the tests as they stand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from learnorder.reproduction import judge_runs, reproduction_recipe
+from learnorder.runs import find_runs
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+
+
+@pytest.fixture(scope="module")
+def judged():
+    recipe = reproduction_recipe("laptop").on("parquet:data/cifar10")
+    return judge_runs(recipe, RESULTS / "laptop", scale="laptop")
+
+
+def test_verdicts_follow_from_the_records(judged):
+    assert judged.to_list() == json.loads((RESULTS / "claims.json").read_text())
+
+
+def test_the_page_and_readme_say_them(judged):
+    page = (ROOT / "docs" / "results.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for judgement in judged.judgements:
+        row = f"{judgement.claim.says} | {judgement.shown()} | {judgement.measured.estimate.n} |"
+        assert row in page
+        assert row in readme
+
+
+def test_every_arm_on_images_has_its_seeds(judged):
+    for name in ("plain", "patch"):
+        results = judged.evidence.experiments[name]
+        assert {arm: results.counts(arm) for arm in results.arms} == {
+            arm: {"finished": 6} for arm in ("large", "small", "small_noise")
+        }
+
+
+def test_reported_runs_use_nothing_that_settings_were_chosen_on():
+    """Seeds below 1000, the test split, and training images that no validation split has."""
+    for scale in ("laptop", "demo"):
+        for experiment in ("plain", "patch"):
+            for run in find_runs(RESULTS / scale / experiment):
+                assert run.config.seed < 1000
+                assert run.config.data.evaluate_on == "test"
+                held_out = 0.25
+                if scale == "laptop":
+                    assert run.config.data.train_examples <= (1 - held_out) * 50_000
