@@ -1,7 +1,7 @@
 """How far the effect carries: sweeps over learning rate, contrast, batch size and anneal.
 
 ``python docs/measure_images.py`` makes what is missing of the sweeps on digits;
-``python docs/measure_images.py cifar_plane --data SOURCE`` the one on CIFAR-10. Runs go to
+``python docs/measure_images.py cifar_plane cifar_noise`` those on CIFAR-10. Runs go to
 ``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it was
 stopped. Accuracies are on test images: nothing is chosen by them.
 
@@ -28,6 +28,8 @@ DATA = "parquet:data/cifar10"
 """Where the recorded runs found CIFAR-10: its Parquet files, or a link to them, in ``data``."""
 RATE = "learning_rate.initial,learning_rate.step_epochs,learning_rate.step_factor"
 
+NOISE = "noise.level.initial,noise.level.step_epochs,noise.level.step_factor,noise.level.decay"
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -48,7 +50,7 @@ def rates(anneal: int, values: Sequence[float], after: float) -> list[list[Any]]
 def sweeps(source: str) -> dict[str, Sweep]:
     """Return the sweeps by name."""
     digits = learnorder.recipe("demo")
-    laptop = learnorder.recipe("laptop")
+    laptop, plain = learnorder.recipe("laptop"), learnorder.recipe("laptop", "plain")
     short = replace(
         laptop,
         data=replace(laptop.data, source=source, train_examples=4000, evaluation_examples=2000),
@@ -65,6 +67,12 @@ def sweeps(source: str) -> dict[str, Sweep]:
             digits, ("large",), {"learning_rate.step_epochs": [[5], [10], [20], [30], [45]]}, 5
         ),
         "cifar_plane": Sweep(short, ("large",), cifar, 3),
+        "cifar_noise": Sweep(
+            replace(plain, data=replace(plain.data, source=source)),
+            ("small_noise",),
+            {NOISE: [[0.4, [12], 0.0, 1.0], [0.8, [12], 0.0, 1.0], [0.4, [], None, 1.0]]},
+            3,
+        ),
     }
 
 

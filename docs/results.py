@@ -32,6 +32,7 @@ from learnorder.report.tables import final_table, seconds_of
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
+from learnorder.statistics import estimate, paired_difference
 
 ROOT = Path(__file__).parents[1]
 RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"
@@ -222,6 +223,32 @@ def _yes(value: bool) -> str:
     return "yes" if value else "no"
 
 
+def noise_schedules(plain: Results) -> str:
+    """Return final accuracy of the small arm by its schedule of noise, in Markdown."""
+    path = RESULTS / "carry" / "cifar_noise.csv"
+    chosen = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
+    found: dict[str, dict[int, float]] = {
+        "none": plain.final("small", "clean", "accuracy"),
+        words(chosen): plain.final("small_noise", "clean", "accuracy"),
+    }
+    for row in rows(path) if path.exists() else []:
+        steps = json.loads(str(row["noise.level.step_epochs"]))
+        schedule = learnorder.Schedule(
+            float(row["noise.level.initial"]),
+            tuple(steps),
+            float(row["noise.level.step_factor"]) if steps else None,
+            float(row.get("noise.level.decay", 1)),
+        )
+        found.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
+    none = found["none"]
+    lines = ["| noise | clean, % | less small LR, points | n |", "|---|---|---|---|"]
+    for name, values in found.items():
+        mean, less = estimate(list(values.values())), paired_difference(values, none)
+        shown = less.format(100) if name != "none" else "–"
+        lines.append(f"| {name} | {mean.format(100)} | {shown} | {mean.n} |")
+    return "\n".join(lines)
+
+
 def carry(browser: Browser) -> str:
     """Draw the sweeps, and return them as Markdown."""
     parts = []
@@ -294,6 +321,7 @@ def main() -> None:
         "selection": selection(),
         "carry": swept,
         "published": comparison(published),
+        "noise_schedules": noise_schedules(plain),
         **settings(reproduction_recipe("laptop").patch),
     }
     template = (ROOT / "docs" / "results.md.in").read_text(encoding="utf-8")

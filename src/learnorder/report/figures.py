@@ -46,7 +46,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     _mark_changes(figure, results.folders)
     layout(figure, title, "epoch", f"{quantity}, %")
     if quantity == "accuracy":
-        figure.update_yaxes(range=[_floor(lines) if set_ == "clean" else 0, 102])
+        figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
     if set_ == "patch_only" and (chance := _chance(results.folders)) is not None:
         figure.add_hline(y=chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(
@@ -55,10 +55,10 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     return figure
 
 
-def _floor(lines: list[list[float]]) -> float:
-    """Return where the axis begins: below every mean but those of the first two epochs."""
+def _span(lines: list[list[float]]) -> list[float]:
+    """Return the ends of the axis: around every mean but those of the first two epochs."""
     values = [value for line in lines for value in (line[2:] or line)]
-    return max(0.0, min(values, default=0.0) - 3)
+    return [max(0.0, min(values, default=0.0) - 3), min(102.0, max(values, default=100.0) + 4)]
 
 
 def _mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
