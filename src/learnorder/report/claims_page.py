@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from learnorder.claims import VERDICT_WORDS, Judgement, Reproduced
-from learnorder.claims.measures import Measured
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
@@ -145,8 +144,10 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
         ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}"),
         ("Decided by", f"{claim.measure.words()}; holds if the interval is wholly {claim.side} "
          f"{judgement.bound()}"),
-        ("Reported", f"{reported(judgement)} ({claim.source})"),
+        ("In the paper", claim.source),
     ]  # fmt: skip
+    if claim.reported != "–":
+        facts.append(("Reported", reported(judgement)))
     if note := "; ".join(part for part in (judgement.reason, measured.note) if part):
         facts.append(("Note", note))
     if measured.by_seed:
@@ -154,7 +155,7 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
         facts.append(("By seed", " · ".join(values).replace("-", "−")))
     for measure, found in zip(claim.also, judgement.also, strict=True):
         note = f" ({found.note})" if found.note else ""
-        facts.append(("Also", f"{measure.words()}: {unit_shown(found)}{note}"))
+        facts.append(("Also", f"{measure.words()}: {found.unit.show(found.estimate)}{note}"))
     section = Section(claim.says, anchor=f"claim-{claim.name}", facts=facts)
     results = experiments.get(name)
     if results is None or results.finished.empty:
@@ -163,11 +164,6 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
     if figure_name in _WITH_OWN_KEY:
         return replace(section, wide=[figure])
     return replace(section, key=key(results), panels=[figure])
-
-
-def unit_shown(found: Measured) -> str:
-    """Return a measure with its interval and unit."""
-    return found.unit.show(found.estimate)
 
 
 def _seeds(results: AnyResults) -> str:
