@@ -66,7 +66,9 @@ def judged(scale: str) -> Reproduced:
     recipe = reproduction_recipe(scale)
     if scale == "laptop":
         return judge_runs(recipe.on(DATA), RESULTS / scale, scale=scale)
-    on_images = [c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch"}]
+    on_images = [
+        c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch", "unpatched"}
+    ]
     return judge_runs(recipe.seeded(10, 100), RESULTS / scale, only=on_images, scale=scale)
 
 
