@@ -167,7 +167,10 @@ def test_no_mistakes_are_an_upper_bound(tmp_path):
     assert theory_final_table(TheoryResults([run])).rows[0][2] == "< 0.003"
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name[:5] not in ("first", "ratio")])
+OF_A_PHASE = {"first_S", "first_L-S", "ratio", "p_error_by_setting"}
+
+
+@pytest.mark.parametrize("name", sorted(FIGURES.keys() - OF_A_PHASE))
 def test_every_figure_draws_something(results, name):
     figure = results.figure(name)
     assert any(len(trace.x) for trace in figure.data if trace.x is not None)
@@ -244,6 +247,12 @@ def test_a_phase_diagram(tmp_path):
     for name in ("first_S", "first_L-S", "ratio"):
         (heat,) = results.figure(name).data
         assert (list(heat.x), list(heat.y)) == (["30", "300"], ["0.001"])
+    lines = results.figure("p_error_by_setting").data
+    assert [line.name for line in lines] == ["L-S (large LR + anneal)", "S (small LR)"]
+    for line, algorithm in zip(lines, ("L-S", "S"), strict=True):
+        (arm,) = (a for a in results.arms if a.startswith(f"{algorithm}, distribution.s 300"))
+        expected = results.final_estimate(arm, "p_only", "error_gaussian").mean
+        assert dict(zip(line.x, line.y, strict=True))[300.0] == pytest.approx(100 * expected)
     table = phase_table(results)
     assert table.columns[:2] == ["distribution.s", "distribution.r"]
     assert [row[0] for row in table.rows] == ["30", "300"]
