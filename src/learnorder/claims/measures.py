@@ -278,7 +278,7 @@ class Learned:
         note = f"{never} of {len(found)} seeds never" if never else ""
         middle = median(math.inf if e is None else e for e in found.values()) if found else math.nan
         e = Estimate(middle, math.nan, math.nan, len(found))
-        return Measured(e, math.nan, Unit("(median epoch; ∞: never)"), reached, note)
+        return Measured(e, math.nan, Unit("(median)"), reached, note)
 
 
 @dataclass(frozen=True)
