@@ -272,19 +272,35 @@ def carry(browser: Browser) -> str:
 
 
 PICTURES = {
-    "results-plain": ("plain", ("clean", "train")),
-    "results-patch": ("patch", ("patch_only", "clean", "reliance")),
+    "results-lead": (
+        ("plain", "clean", "Test accuracy, no patch"),
+        ("patch", "patch_only", "The pattern alone"),
+        ("patch", "clean", "Clean images, trained with the patch"),
+    ),
+    "results-plain": (
+        ("plain", "clean", "Test accuracy"),
+        ("plain", "train", "Training accuracy"),
+    ),
+    "results-patch": (
+        ("patch", "patch_only", "The pattern alone"),
+        ("patch", "clean", "Clean images"),
+        ("patch", "reliance", "Reliance on the pattern"),
+    ),
 }
-"""Figures of the laptop scale: experiment and panels."""
+"""Pictures of the laptop scale: experiment, figure and title of each panel."""
 
 
 def panels(browser: Browser, found: Reproduced) -> None:
-    """Photograph panels of the experiments' own reports."""
-    for name, (experiment, shown) in PICTURES.items():
-        results = found.evidence.experiments[experiment]
-        assert isinstance(results, Results)
-        section = Section("", key=key(results), panels=[results.figure(n) for n in shown])
-        content = Content(name, [], [], "", [section], [origin(results)])
+    """Photograph figures of the experiments side by side, under one key."""
+    experiments = found.evidence.experiments
+    for name, shown in PICTURES.items():
+        figures = []
+        for experiment, figure_name, title in shown:
+            figure = experiments[experiment].figure(figure_name)
+            figures.append(figure.update_layout(title_text=title))
+        results = experiments[shown[0][0]]
+        section = Section("", key=key(results), panels=figures)
+        content = Content(name, [], [], [section], [origin(results)])
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "page.html"
             write_page(content, report)
