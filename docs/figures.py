@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+import plotly.graph_objects as go
+from playwright.sync_api import Browser, Playwright, sync_playwright
+from plotly.offline import get_plotlyjs
 
 import learnorder
 from learnorder.report.tables import median_epoch
@@ -25,8 +28,18 @@ PICTURES = {
 """Name of each picture: the parts of the report it shows, and what is left out of them."""
 
 
-def take(page: Page, name: str, shown: str, hidden: str | None) -> None:
-    """Photograph parts of the report, one below the other."""
+def launch(playwright: Playwright) -> Browser:
+    """Start Chromium."""
+    return playwright.chromium.launch(
+        executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+    )
+
+
+def take(browser: Browser, report: Path, name: str, shown: str, hidden: str | None) -> None:
+    """Photograph parts of a report, one below the other, as a picture of this name."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=2)
+    page.goto(report.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
     page.evaluate(
         """([shown, hidden]) => {
             const parts = [...document.querySelectorAll(shown)];
@@ -41,23 +54,41 @@ def take(page: Page, name: str, shown: str, hidden: str | None) -> None:
     )
     page.wait_for_timeout(300)
     page.locator("#picture").screenshot(path=ROOT / "docs" / "_static" / f"{name}.png")
+    page.close()
+
+
+def photograph(browser: Browser, figure: go.Figure, path: Path) -> None:
+    """Save a figure as a picture."""
+    page = browser.new_page(viewport={"width": 760, "height": 600}, device_scale_factor=2)
+    body = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
+    page.set_content(
+        f'<script>{get_plotlyjs()}</script><div id="picture" style="width:740px">{body}</div>'
+    )
+    page.wait_for_timeout(700)
+    page.locator("#picture").screenshot(path=path)
+    page.close()
+
+
+def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def readme_table(results: learnorder.Results) -> str:
     """Return README's table of the committed records, in Markdown."""
-    lines = [
-        "| arm | clean images | pattern alone | learned at epoch | reliance |",
-        "|---|---|---|---|---|",
-    ]
-    titles = arm_titles(results)
+    titles, rows = arm_titles(results), []
     for arm in results.arms:
         cells = [
+            titles[arm],
             results.final_estimate(arm, "clean", "accuracy").format(100),
             results.final_estimate(arm, "patch_only", "accuracy").format(100),
             median_epoch(results.learned(arm, "patch")),
             results.final_estimate(arm, "conflict", "reliance").format(100),
         ]
-        lines.append(f"| {titles[arm]} | {' | '.join(cells)} |")
+        rows.append(cells)
+    columns = ["arm", "clean images", "pattern alone", "learned at epoch", "reliance"]
+    lines = [markdown(columns, rows)]
     for arm in ("large", "small_noise"):
         difference = results.final_difference(arm, "small", "clean", "accuracy")
         lines.append(f"\n{titles[arm]} − small LR, clean images: {difference.format(100)}")
@@ -71,14 +102,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         report = Path(folder) / "report.html"
         learnorder.write_report(results, report)
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
+        browser = launch(playwright)
         for name, (shown, hidden) in PICTURES.items():
-            page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=2)
-            page.goto(report.as_uri())
-            page.wait_for_function("document.body.dataset.drawn")
-            take(page, name, shown, hidden)
+            take(browser, report, name, shown, hidden)
         browser.close()
 
 

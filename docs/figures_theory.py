@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
 import plotly.graph_objects as go
-from figures import take
-from playwright.sync_api import Browser, sync_playwright
-from plotly.offline import get_plotlyjs
+from figures import launch, markdown, photograph, take
+from playwright.sync_api import sync_playwright
 
 import learnorder
 from learnorder.report.content import TextTable
@@ -51,11 +49,9 @@ def by_seed(rows: Iterable[Row], column: str) -> dict[int, float]:
     return {int(r["seed"]): float(r[column]) for r in rows if r[column]}
 
 
-def markdown(table: TextTable) -> str:
+def noted(table: TextTable) -> str:
     """Return a table in Markdown, with its note."""
-    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
-    body = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"{body}\n\n{table.note}\n"
+    return f"{markdown(table.columns, table.rows)}\n\n{table.note}\n"
 
 
 def line(
@@ -209,7 +205,7 @@ def slopes() -> str:
         "Least squares through the logarithms of the mean closed-form errors, ± the half-width of "
         "its 95 % interval. A curve that is no power law has a slope all the same.",
     )  # fmt: skip
-    return markdown(table)
+    return noted(table)
 
 
 def _slope(x: list[float], y: list[float]) -> tuple[float, float]:
@@ -292,18 +288,6 @@ FIGURES: dict[str, Callable[[], go.Figure]] = {
 }
 
 
-def photograph(browser: Browser, figure: go.Figure, path: Path) -> None:
-    """Save a figure as a picture."""
-    page = browser.new_page(viewport={"width": 760, "height": 600}, device_scale_factor=2)
-    body = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
-    page.set_content(
-        f'<script>{get_plotlyjs()}</script><div id="picture" style="width:740px">{body}</div>'
-    )
-    page.wait_for_timeout(700)
-    page.locator("#picture").screenshot(path=path)
-    page.close()
-
-
 def main() -> None:
     """Write all pictures and tables."""
     TABLES.mkdir(exist_ok=True)
@@ -311,18 +295,16 @@ def main() -> None:
     ratios = theory_ratio_table(gap)
     assert ratios is not None
     tables = {
-        "gap": markdown(theory_final_table(gap)) + "\n" + markdown(ratios),
-        "order": markdown(theory_order_table(gap)),
-        "convolution": markdown(theory_final_table(learnorder.open_runs(RESULTS / "convolution"))),
-        "convolution_w": markdown(
-            theory_final_table(learnorder.open_runs(RESULTS / "convolution_w"))
-        ),
-        "kappa_wide": markdown(dependence_table("kappa_wide", "kappa", "κ")),
-        "kappa": markdown(dependence_table("kappa", "kappa", "κ")),
-        "d": markdown(dependence_table("d", "d", "d")),
-        "separation": markdown(dependence_table("separation", "s", "s")),
+        "gap": noted(theory_final_table(gap)) + "\n" + noted(ratios),
+        "order": noted(theory_order_table(gap)),
+        "convolution": noted(theory_final_table(learnorder.open_runs(RESULTS / "convolution"))),
+        "convolution_w": noted(theory_final_table(learnorder.open_runs(RESULTS / "convolution_w"))),
+        "kappa_wide": noted(dependence_table("kappa_wide", "kappa", "κ")),
+        "kappa": noted(dependence_table("kappa", "kappa", "κ")),
+        "d": noted(dependence_table("d", "d", "d")),
+        "separation": noted(dependence_table("separation", "s", "s")),
         "slopes": slopes(),
-        "finite": markdown(finite_table()),
+        "finite": noted(finite_table()),
     }
     for name, text in tables.items():
         (TABLES / f"{name}.md").write_text(text)
@@ -337,19 +319,12 @@ def main() -> None:
         RESULTS / "phase": {"theory-phase": (".wide .figure", None)},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
+        browser = launch(playwright)
         for source, taken in pictures.items():
             report = Path(folder) / f"{source.name}.html"
             learnorder.write_report(learnorder.open_runs(source), report)
             for name, (shown, hidden) in taken.items():
-                size = {"width": 1200, "height": 900}
-                page = browser.new_page(viewport=size, device_scale_factor=2)
-                page.goto(report.as_uri())
-                page.wait_for_function("document.body.dataset.drawn")
-                take(page, name, shown, hidden)
-                page.close()
+                take(browser, report, name, shown, hidden)
         for name, draw in FIGURES.items():
             photograph(browser, draw(), STATIC / f"{name}.png")
         browser.close()

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from figures import take
-from figures_theory import photograph
+from figures import launch, markdown, photograph, take
 from measure_images import DATA, words
 from playwright.sync_api import Browser, sync_playwright
 
@@ -75,14 +73,14 @@ def judged(scale: str) -> Reproduced:
 def claims(found: Reproduced, *, reported_too: bool = True) -> str:
     """Return the claims as a table in Markdown, with the paper's values or without."""
     columns = ["verdict", "claim", "measured", "n", *["reported"] * reported_too]
-    lines = [columns, ["---"] * len(columns)]
+    lines = []
     for judgement in found.judgements:
         cells = [
             VERDICT_WORDS[judgement.verdict], judgement.claim.says, judgement.shown(),
             str(judgement.measured.estimate.n), reported(judgement).replace("*", "\\*"),
         ]  # fmt: skip
         lines.append(cells[: len(columns)])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(columns, lines)
 
 
 def beside(found: Reproduced) -> str:
@@ -92,39 +90,36 @@ def beside(found: Reproduced) -> str:
         for measure, measured in zip(judgement.claim.also, judgement.also, strict=True):
             note = f" ({measured.note})" if measured.note else ""
             words = measure.words()
-            shown = measured.unit.show(measured.estimate)
-            lines.append(
-                f"- {words[0].upper()}{words[1:]}: {shown}, n = {measured.estimate.n}{note}"
-            )
+            n = measured.estimate.n
+            lines.append(f"- {words[0].upper()}{words[1:]}: {measured.shown()}, n = {n}{note}")
     return "\n".join(dict.fromkeys(lines))
 
 
 def finals(results: Results) -> str:
     """Return final accuracies and reliance by arm, in Markdown."""
     table = final_table(results)
-    lines = [table.columns, ["---"] * len(table.columns), *table.rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(table.columns, table.rows)
 
 
 def after_anneal(results: Results) -> str:
     """Return patch-only accuracy of the large arm by seed, before and after its anneal."""
-    lines = [
-        "| seed | last epoch before the anneal | 5 epochs after it | last epoch | 90 % at epoch |",
-        "|---|---|---|---|---|",
-    ]
+    columns = [
+        "seed", "last epoch before the anneal", "5 epochs after it", "last epoch", "90 % at epoch",
+    ]  # fmt: skip
+    lines = []
     large = next(f for f in results.folders if results.arm_of(f) == "large")
     anneal = large.config.learning_rate.step_epochs[0]
     learned = results.learned("large", "patch")
     for seed, curve in sorted(results.series("large", "patch_only", "accuracy").items()):
         at = [curve[anneal - 1], curve[anneal + 4], curve[max(curve)]]
-        shown = " | ".join(f"{100 * value:.0f}" for value in at)
-        lines.append(f"| {seed} | {shown} | {learned[seed] or 'never'} |")
-    return "\n".join(lines)
+        shown = [f"{100 * value:.0f}" for value in at]
+        lines.append([str(seed), *shown, str(learned[seed] or "never")])
+    return markdown(columns, lines)
 
 
 def machine(found: Reproduced) -> str:
     """Return where the runs were made."""
-    folders = [f for r in found.experiments() for f in r.folders]
+    folders = [f for r in found.evidence.homes().values() for f in r.folders]
     said = {(e["processor"], e["cores"], e["torch"]) for e in map(_environment, folders)}
     return "; ".join(f"{cpu}, {cores} cores, torch {torch}" for cpu, cores, torch in sorted(said))
 
@@ -170,10 +165,11 @@ def rows(path: Path) -> list[Row]:
 
 def selection() -> str:
     """Return what the settings were chosen by, in Markdown."""
-    lines = [
-        "| contrast | learning rate | noise | seed | clean | patch only | learned at | reliance |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    columns = [
+        "contrast", "learning rate", "noise", "seed", "clean", "patch only", "learned at",
+        "reliance",
+    ]  # fmt: skip
+    lines = []
     with (RESULTS / "selection.csv").open() as file:
         for row in csv.DictReader(file):
             shares = {n: _percent(row[n]) for n in ("clean", "patch_only", "reliance")}
@@ -183,8 +179,8 @@ def selection() -> str:
                 row["patch_learned_at"] or ("never" if row["contrast"] else "–"),
                 shares["reliance"],
             ]  # fmt: skip
-            lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append(cells)
+    return markdown(columns, lines)
 
 
 def _percent(share: str) -> str:
@@ -204,8 +200,6 @@ def comparison(found: dict[str, Any]) -> str:
     first = (32 - ours.patch.size) // 2
     level = network["noise"]["level"]
     lines = [
-        ("what", "published code, measured", "here, as set"),
-        ("---", "---", "---"),
         ("accesses clean / pattern alone / both, %", f"{shares} of {total:,}", here),
         ("the same images carry the patch", _yes(patch["eligible_are_the_same"]), "yes"),
         (
@@ -218,7 +212,7 @@ def comparison(found: dict[str, Any]) -> str:
         ("noise, standard deviation", f"{network['noise']['std']:.4f}", f"{level}"),
         ("logits on the same weights, largest difference", f"{furthest:.1g}", "–"),
     ]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return markdown(["what", "published code, measured", "here, as set"], lines)
 
 
 def _yes(value: bool) -> str:
@@ -243,12 +237,12 @@ def noise_schedules(plain: Results) -> str:
         )
         found.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
     none = found["none"]
-    lines = ["| noise | clean, % | less small LR, points | n |", "|---|---|---|---|"]
+    lines = []
     for name, values in found.items():
         mean, less = estimate(list(values.values())), paired_difference(values, none)
         shown = less.format(100) if name != "none" else "–"
-        lines.append(f"| {name} | {mean.format(100)} | {shown} | {mean.n} |")
-    return "\n".join(lines)
+        lines.append([name, mean.format(100), shown, str(mean.n)])
+    return markdown(["noise", "clean, %", "less small LR, points", "n"], lines)
 
 
 def carry(browser: Browser) -> str:
@@ -304,11 +298,7 @@ def panels(browser: Browser, found: Reproduced) -> None:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "page.html"
             write_page(content, report)
-            page = browser.new_page(viewport={"width": 1200, "height": 900}, device_scale_factor=2)
-            page.goto(report.as_uri())
-            page.wait_for_function("document.body.dataset.drawn")
-            take(page, name, ".legend, .panels", None)
-            page.close()
+            take(browser, report, name, ".legend, .panels", None)
 
 
 def main() -> None:
@@ -320,9 +310,7 @@ def main() -> None:
     assert isinstance(patch, Results)
     published = json.loads((RESULTS / "published.json").read_text())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
+        browser = launch(playwright)
         panels(browser, laptop)
         swept = carry(browser)
         browser.close()

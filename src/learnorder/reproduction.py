@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,20 +34,20 @@ def reproduction_plans(
         for claim in claims_named(only)
         for experiment, arm in claim.needs
     }
-    every = {
-        "plain": image_plans(reproduction.plain, "plain", scale),
-        "patch": image_plans(reproduction.patch, "patch", scale),
-        "theory": theory_plans(reproduction.theory),
-        "kappa": phase_plans(reproduction.kappa, reproduction.kappa_grid()),
-        "convolution": theory_plans(reproduction.convolution),
+    unpatched = reproduction.unpatched or reproduction.plain
+    every: dict[str, Callable[[], dict[str, Plan]]] = {
+        "plain": lambda: image_plans(reproduction.plain, "plain", scale),
+        "patch": lambda: image_plans(reproduction.patch, "patch", scale),
+        "theory": lambda: theory_plans(reproduction.theory),
+        "kappa": lambda: phase_plans(reproduction.kappa, reproduction.kappa_grid()),
+        "convolution": lambda: theory_plans(reproduction.convolution),
+        "unpatched": lambda: image_plans(unpatched, "unpatched", scale),
     }
-    if reproduction.unpatched is not None:
-        every["unpatched"] = image_plans(reproduction.unpatched, "unpatched", scale)
-    chosen = {
-        name: {run: p for run, p in plans.items() if (name, p.labels["arm"]) in needed}
+    return {
+        name: {run: p for run, p in plans().items() if (name, p.labels["arm"]) in needed}
         for name, plans in every.items()
+        if name in {experiment for experiment, _ in needed}
     }
-    return {name: plans for name, plans in chosen.items() if plans}
 
 
 def reproduce(
@@ -90,9 +90,8 @@ def reproduce(
         for name, runs in plans.items():
             run_plans(runs, folder / name, title=EXPERIMENT_TITLES[name], **how)
     reproduced = judge_runs(reproduction, folder, only=only, scale=scale)
-    for name, results in reproduced.evidence.experiments.items():
-        if name != "unpatched" or reproduction.unpatched is not None:
-            write_report(results, folder / name / "report.html")
+    for name, results in reproduced.evidence.homes().items():
+        write_report(results, folder / name / "report.html")
     write_claims(reproduced, folder)
     return reproduced
 
@@ -141,6 +140,6 @@ def reproduction_recipe(scale: str) -> Reproduction:
     Raises:
         ConfigError: There is no recipe of this name.
     """
-    if scale not in (scales := SCALES):
-        raise ConfigError("scale", scale, f"There are {', '.join(scales)}.")
-    return scales[scale]()
+    if scale not in SCALES:
+        raise ConfigError("scale", scale, f"There are {', '.join(SCALES)}.")
+    return SCALES[scale]()

@@ -11,8 +11,6 @@ from typing import Any, Literal
 from learnorder.claims.evidence import Evidence, Need
 from learnorder.claims.measures import Measure, Measured
 from learnorder.recipes import ARM_WORDS
-from learnorder.results import Results
-from learnorder.theory_results import TheoryResults
 
 Verdict = Literal["holds", "does_not_hold", "undecided"]
 
@@ -87,7 +85,7 @@ class Judgement:
 
     def shown(self) -> str:
         """Return the estimate with its interval and unit."""
-        return self.measured.unit.show(self.measured.estimate)
+        return self.measured.shown()
 
     def bound(self) -> str:
         """Return the bound in the unit of the estimate."""
@@ -217,10 +215,6 @@ class Reproduced:
                 return judgement
         judged = [judgement.claim.name for judgement in self.judgements]
         raise KeyError(f"{name!r} was not judged; there are {judged}.")
-
-    def experiments(self) -> list[Results | TheoryResults]:
-        """Return the results, those that experiments share once."""
-        return list({id(found): found for found in self.evidence.experiments.values()}.values())
 
     def counts(self) -> dict[Verdict, int]:
         """Return how many claims have each verdict."""

@@ -28,9 +28,8 @@ class Evidence:
         found = self.experiments.get(experiment)
         if found is None:
             return None
-        return (
-            found if set(arms) <= {folder.labels.get("arm") for folder in found.folders} else None
-        )
+        there = {folder.labels.get("arm") for folder in found.folders}
+        return found if set(arms) <= there else None
 
     def images(self, experiment: str, *arms: str) -> Results | None:
         """Return results on images; see :meth:`results`."""
@@ -41,6 +40,15 @@ class Evidence:
         """Return results of the theory; see :meth:`results`."""
         found = self.results(experiment, *arms)
         return found if isinstance(found, TheoryResults) else None
+
+    def home(self, experiment: str) -> str:
+        """Return the first experiment that has the same runs as this one."""
+        own = self.experiments[experiment]
+        return next(name for name, found in self.experiments.items() if found is own)
+
+    def homes(self) -> dict[str, Results | TheoryResults]:
+        """Return the experiments, those that share their runs under the first name only."""
+        return {n: found for n, found in self.experiments.items() if n == self.home(n)}
 
     def has(self, needs: tuple[Need, ...]) -> bool:
         """Whether runs of all these arms are there, finished or not."""

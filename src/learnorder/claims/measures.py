@@ -60,6 +60,10 @@ class Measured:
     by_seed: Mapping[int, float] = field(default_factory=dict)
     note: str = ""
 
+    def shown(self) -> str:
+        """Return the estimate with its interval and unit."""
+        return self.unit.show(self.estimate)
+
 
 class Measure(Protocol):
     """A number that decides a claim, or stands beside it."""
@@ -127,7 +131,7 @@ class Value:
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the numbers; empty where the arm was not run or has no such phase."""
         found = evidence.results(self.experiment, self.arm)
-        if found is None or found.finished.empty:
+        if found is None:
             return {}
         if self.when == "final":
             return found.final(self.arm, self.set, self.quantity)
@@ -263,7 +267,7 @@ class Learned:
     def by_seed(self, evidence: Evidence) -> dict[int, float | None]:
         """Return the epochs, None where it never is."""
         found = evidence.images(self.experiment, self.arm)
-        if found is None or found.finished.empty:
+        if found is None:
             return {}
         return {
             seed: None if epoch is None else float(epoch)

@@ -200,10 +200,10 @@ def finish(results: RunSet[Any], page: Path) -> int:
 
     print_summary(results)
     print(f"Report: {page}")
-    return 1 if unfinished(results) else 0
+    return 1 if print_unfinished(results) else 0
 
 
-def unfinished(results: RunSet[Any]) -> bool:
+def print_unfinished(results: RunSet[Any]) -> bool:
     """Print why runs have not ended, a line for each; return whether there are any."""
     from learnorder.runs import ENDED
 

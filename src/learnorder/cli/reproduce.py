@@ -31,9 +31,6 @@ is done.
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    if "--list" in arguments:
-        print(_listed())
-        return 0
     scale = options.peek(arguments, "scale", "demo")
     recipe = reproduction_recipe(scale)
     parser = options.make_parser("reproduce", DESCRIPTION)
@@ -72,6 +69,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     options.add_execution(parser, f"runs/reproduce-{scale}")
     values = options.parse(parser, arguments)
+    if values["list"]:
+        print(_listed())
+        return 0
     reproduction = recipe.on(values["data"]["source"]).seeded(values["seeds"], values["first_seed"])
     out, only = Path(values["out"]), values["only"]
     if values["dry_run"]:
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"Report: {out / 'report.html'}")
     if values["judge_only"]:
         return 0
-    unfinished = [options.unfinished(results) for results in reproduced.experiments()]
+    unfinished = [options.print_unfinished(r) for r in reproduced.evidence.homes().values()]
     return 1 if any(unfinished) else 0
 
 

@@ -37,7 +37,7 @@ def write_claims(reproduced: Reproduced, folder: Path | str) -> Path:
 
 def claims_content(reproduced: Reproduced) -> Content:
     """Return what the page shows."""
-    experiments = _each_once(reproduced.evidence.experiments)
+    experiments = reproduced.evidence.homes()
     return Content(
         title=title_of("Does it hold? The paper's claims", {"scale": reproduced.scale}),
         findings=summary(reproduced),
@@ -59,18 +59,6 @@ def claims_content(reproduced: Reproduced) -> Content:
             for name, results in experiments.items()
         ],
     )
-
-
-def _each_once(experiments: Mapping[str, AnyResults]) -> dict[str, AnyResults]:
-    """Return the experiments, those that share their runs under the first name only."""
-    return {
-        name: results for name, results in experiments.items() if name == _home(name, experiments)
-    }
-
-
-def _home(name: str, experiments: Mapping[str, AnyResults]) -> str:
-    """Return the first experiment that has the runs of this one."""
-    return next(first for first, found in experiments.items() if found is experiments[name])
 
 
 def summary(reproduced: Reproduced) -> list[str]:
@@ -96,11 +84,11 @@ def _why(judgement: Judgement) -> str:
 
 def claims_table(reproduced: Reproduced) -> TextTable:
     """Return a row for each claim; it leads to the claim's figure and its runs on the page."""
-    experiments = reproduced.evidence.experiments
+    evidence = reproduced.evidence
     rows: list[list[str]] = []
     for judgement in reproduced.judgements:
         claim = judgement.claim
-        homes = [_home(name, experiments) for name, _ in claim.needs if name in experiments]
+        homes = [evidence.home(name) for name, _ in claim.needs if name in evidence.experiments]
         places = list(dict.fromkeys(homes))
         runs = [Link(EXPERIMENT_TITLES[name], f"#runs-{name}") for name in places]
         rows.append(
@@ -155,7 +143,7 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
         facts.append(("By seed", " · ".join(values).replace("-", "−")))
     for measure, found in zip(claim.also, judgement.also, strict=True):
         note = f" ({found.note})" if found.note else ""
-        facts.append(("Also", f"{measure.words()}: {found.unit.show(found.estimate)}{note}"))
+        facts.append(("Also", f"{measure.words()}: {found.shown()}{note}"))
     section = Section(claim.says, anchor=f"claim-{claim.name}", facts=facts)
     results = experiments.get(name)
     if results is None or results.finished.empty:

@@ -131,8 +131,11 @@ def _follows(setting: list[str], axis: list[str]) -> bool:
 def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     """Return a quantity of one treatment over two settings, as a heat map."""
     xs, ys = grid.values
-    cells_there = grid.cells[treatment].items()
-    found = {at: quantities[name] for at, quantities in cells_there if name in quantities}
+    found = {
+        (x, y): quantities[name]
+        for (x, y), quantities in grid.cells[treatment].items()
+        if name in quantities
+    }
     cells = {at: e.mean if e.n else None for at, e in found.items()}
     if name == "first":
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
@@ -141,8 +144,7 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
         values = [value for value in cells.values() if value is not None]
         text = {at: _two_lines(e) for at, e in found.items()}
         scale = _share_scale(name, values)
-    shown = {at: cells[at] for at in cells if len(at) == 2}
-    figure = heat_map(xs, ys, shown, text, scale)  # pyright: ignore[reportArgumentType]
+    figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(treatment, treatment)
     title = f"{GRID_TITLES[name]}: {words}" if treatment else GRID_TITLES[name]
     return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 52 * len(ys))

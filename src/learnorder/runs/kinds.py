@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -112,8 +114,13 @@ class Kind:
         return importlib.import_module(self.module)  # pyright: ignore[reportReturnType]
 
     def read(self, values: dict[str, Any]) -> Any:
-        """Build a configuration from a manifest."""
-        return self.config.from_dict(values)
+        """Build a configuration from a manifest; the same values are parsed once in a process."""
+        return _parsed(self.config, json.dumps(values))
+
+
+@functools.lru_cache(maxsize=4096)
+def _parsed(config: type, text: str) -> Any:
+    return config.from_dict(json.loads(text))  # pyright: ignore[reportAttributeAccessIssue]
 
 
 KINDS = (
