@@ -184,7 +184,8 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
         add_estimates(figure, means, words, styles[treatment], scale)
     unit = "epoch of pattern / content" if name == "first" else "%"
     layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
-    figure.update_xaxes(tickvals=list(range(len(values))), ticktext=values)
+    shown = [value.strip("[]") for value in values]  # a single epoch of an anneal: [20]
+    figure.update_xaxes(tickvals=list(range(len(values))), ticktext=shown)
     if name == "first":
         ticks = [-1.0, -0.699, -0.301, 0.0, 0.301, 0.699, 1.0]
         figure.update_yaxes(tickvals=ticks, ticktext=["1/10", "1/5", "1/2", "1", "2", "5", "10"])
