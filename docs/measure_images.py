@@ -1,7 +1,7 @@
 """How far the effect carries: sweeps over learning rate, contrast, batch size and anneal.
 
 ``python docs/measure_images.py`` makes what is missing of the sweeps on digits;
-``python docs/measure_images.py cifar_plane cifar_noise`` those on CIFAR-10. Runs go to
+``python docs/measure_images.py cifar_plane cifar_noise cifar_rates`` those on CIFAR-10. Runs go to
 ``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it was
 stopped. Accuracies are on test images: nothing is chosen by them.
 
@@ -56,6 +56,7 @@ def sweeps(source: str) -> dict[str, Sweep]:
         data=replace(laptop.data, source=source, train_examples=4000, evaluation_examples=2000),
         training=replace(laptop.training, epochs=24),
     )
+    images = replace(plain, data=replace(plain.data, source=source))
     plane = {RATE: rates(20, (0.1, 0.3, 1.0, 2.0), 0.02), "patch.contrast": [0.3, 0.6, 0.9, 1.5]}
     cifar = {RATE: rates(12, (0.1, 0.3, 1.0), 0.02), "patch.contrast": [0.15, 0.25, 0.4, 0.8]}
     return {
@@ -67,8 +68,14 @@ def sweeps(source: str) -> dict[str, Sweep]:
             digits, ("large",), {"learning_rate.step_epochs": [[5], [10], [20], [30], [45]]}, 5
         ),
         "cifar_plane": Sweep(short, ("large",), cifar, 3),
+        "cifar_rates": Sweep(
+            images,
+            ("large",),
+            {RATE: [*([r, [], None] for r in (0.05, 0.1, 0.2)), *rates(12, (0.1, 0.2), 0.02)[1:]]},
+            3,
+        ),
         "cifar_noise": Sweep(
-            replace(plain, data=replace(plain.data, source=source)),
+            images,
             ("small_noise",),
             {NOISE: [[0.4, [12], 0.0, 1.0], [0.8, [12], 0.0, 1.0], [0.4, [], None, 1.0]]},
             3,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from learnorder.claims import CLAIMS, Evidence, claims_named, judge, verdict
+from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge, verdict
 from learnorder.claims.measures import (
     POINTS,
     Difference,
@@ -191,12 +191,22 @@ def test_what_was_not_run_is_undecided(evidence):
         json.dumps(judgement.to_dict(), allow_nan=False)
 
 
+def test_a_claim_without_runs_is_said_to_be_not_run(evidence):
+    found = evidence({"plain": {"small": [{}, {}]}})
+    judged = judge(claims_named(["theory-error-gap"])[0], found)
+    assert judged.verdict_words() == "– not run"
+    reproduced = Reproduced(found, (judged,), "demo")
+    assert set(reproduced.counts().values()) == {0}
+    assert summary(reproduced) == ["Of 1 claim: 0 hold, 0 do not, 0 undecided, 1 not run."]
+
+
 def test_claims_are_well_formed():
     names = [claim.name for claim in CLAIMS]
     assert len(set(names)) == len(names)
     for claim in CLAIMS:
         assert claim.says.endswith(".")
         assert claim.decides()
+        assert claim.measure.bound_words() != "–"
         assert not (claim.reported == "–" and claim.checked)
     with pytest.raises(ConfigError, match="final-accuracy"):
         claims_named(["final-acuracy"])
@@ -392,9 +402,17 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert "S errs more than L-S" in capsys.readouterr().out
     assert (tmp_path / "runs" / "reproduce-demo" / "claims.json").exists()
     assert main(["reproduce", "--only", "nonsense"]) == 2
-    assert "final-accuracy" in capsys.readouterr().err
+    assert "--list" in capsys.readouterr().err
     assert main(["reproduce", "--data", "parquet:cifar"]) == 2
     assert "--scale laptop" in capsys.readouterr().err
+    assert main([*line, "--first_seed", "7", "--out", "other", "--quiet"]) == 0
+    capsys.readouterr()
+    assert main(["reproduce", "--judge-only", "--out", "other"]) == 0
+    judged = json.loads((tmp_path / "other" / "claims.json").read_text())
+    decided = next(each for each in judged if each["claim"] == "theory-error-gap")
+    assert list(decided["by_seed"]) == ["7", "8"], "judged on the seeds that are there"
+    assert main([*line, "--out", "other/theory"]) == 2
+    assert "another verb" in capsys.readouterr().err
     assert main(["reproduce", "--judge-only", "--out", "empty"]) != 0
     assert "Leave out --judge-only" in capsys.readouterr().err
     assert main(["reproduce", "--seeds", "0"]) == 2

@@ -257,7 +257,7 @@ def test_a_sweep_over_one_setting_is_a_row(tmp_path, tiny):
     assert first.data[0].y == pytest.approx((-0.30103, 0.0))
 
 
-def test_a_cell_in_which_nobody_learns_is_left_empty(tmp_path, tiny):
+def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
     """Neither pattern nor content is learned at one point: it has no order, and the page stands."""
     points = [({"training.batch_size": size}, 1) for size in ("16", "64")]
     results = sweep(tmp_path, tiny, points)
@@ -274,7 +274,7 @@ def test_a_cell_in_which_nobody_learns_is_left_empty(tmp_path, tiny):
     assert grid is not None
     (heat,) = grid.figures()[0].data
     assert [row[1] for row in heat.z] == [None, None]
-    assert [row[1] for row in heat.text] == ["", ""]
+    assert [row[1] for row in heat.text] == ["neither", "neither"]
 
 
 def test_a_constant_rate_belongs_to_the_axis_of_annealed_ones(tmp_path, tiny):

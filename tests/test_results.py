@@ -26,7 +26,9 @@ def test_the_page_and_readme_say_them(judged):
     page = (ROOT / "docs" / "results.md").read_text()
     readme = (ROOT / "README.md").read_text()
     for judgement in judged.judgements:
-        row = f"{judgement.claim.says} | {judgement.shown()} | {judgement.measured.estimate.n} |"
+        claim, n = judgement.claim, judgement.measured.estimate.n
+        bound = f"{claim.side} {judgement.bound()}"
+        row = f"{judgement.verdict_words()} | {claim.says} | {judgement.shown()} | {bound} | {n} |"
         assert row in page
         assert row in readme
 

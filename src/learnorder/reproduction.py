@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.recipes.images import ImageExperiment
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES, SCALES, Reproduction
 from learnorder.verbs import image_plans, phase_plans, results_of, theory_plans
 
@@ -85,6 +87,11 @@ def reproduce(
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
     folder = Path(out or f"runs/reproduce-{scale}")
     plans = reproduction_plans(reproduction, only, scale)
+    if next(folder.glob("*/manifest.json"), None) is not None:
+        raise RunFolderError(
+            f"{folder}: holds runs of another verb, and a report of them. Choose another folder "
+            "with --out."
+        )
     if make_runs:
         how = {"workers": workers, "threads": threads, "quiet": quiet}
         for name, runs in plans.items():
@@ -132,6 +139,30 @@ def judge_runs(
     evidence, asked = Evidence(experiments), claims_named(only)
     chosen = [claim for claim in CLAIMS if claim in asked or evidence.has(claim.needs)]
     return Reproduced(evidence, tuple(judge(claim, evidence) for claim in chosen), scale)
+
+
+def recorded(reproduction: Reproduction, out: Path | str) -> Reproduction:
+    """Return the experiments with the seeds, and the place of the images, of the runs in a folder.
+
+    Records are judged without the data, wherever it was.
+
+    Args:
+        reproduction: The experiments.
+        out: Their folder.
+    """
+    from learnorder.runs import find_runs
+
+    changes: dict[str, Any] = {}
+    for name in EXPERIMENT_TITLES:
+        own, folder = getattr(reproduction, name), Path(out) / name
+        if own is None or not (found := find_runs(folder) if folder.is_dir() else []):
+            continue
+        seeds = [run.config.seed for run in found]
+        made = replace(own, first_seed=min(seeds), seeds=max(seeds) - min(seeds) + 1)
+        if isinstance(made, ImageExperiment):
+            made = replace(made, data=replace(made.data, source=found[0].config.data.source))
+        changes[name] = made
+    return replace(reproduction, **changes)
 
 
 def reproduction_recipe(scale: str) -> Reproduction:

@@ -20,6 +20,8 @@ VERDICT_WORDS: dict[Verdict, str] = {
     "undecided": "? undecided",
 }
 
+NOT_RUN = "– not run"
+"""In place of the verdict on a claim whose runs were not made."""
 
 FEWEST_ALIKE = 6
 """Seeds from which an interval without spread decides, as a sign test does: 2·(1/2)^6 < 0.05."""
@@ -62,7 +64,8 @@ class Claim:
 
     def decides(self) -> str:
         """What decides, in words."""
-        return f"{self.measure.words()}: its interval lies wholly {self.side} the bound"
+        measure = self.measure
+        return f"{measure.words()}: holds if wholly {self.side} {measure.bound_words()}"
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Judgement:
         measured: What decided it.
         also: What stands beside it, in the claim's order.
         reason: Why it is undecided, where the interval does not say so; else empty.
+        made: Whether runs of every arm that it needs are there.
     """
 
     claim: Claim
@@ -82,6 +86,11 @@ class Judgement:
     measured: Measured
     also: tuple[Measured, ...]
     reason: str = ""
+    made: bool = True
+
+    def verdict_words(self) -> str:
+        """Return the verdict as pages say it."""
+        return VERDICT_WORDS[self.verdict] if self.made else NOT_RUN
 
     def shown(self) -> str:
         """Return the estimate with its interval and unit."""
@@ -124,7 +133,8 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     found = claim.measure.measured(evidence)
     also = tuple(measure.measured(evidence) for measure in claim.also)
     if not evidence.has(claim.needs):
-        return Judgement(claim, "undecided", found, also, "not all of its runs were made")
+        reason = "not all of its runs were made"
+        return Judgement(claim, "undecided", found, also, reason, made=False)
     unfinished = evidence.unfinished(claim.needs)
     left_out = _left_out(unfinished)
     statuses = {status for counts in unfinished.values() for status in counts}
@@ -217,8 +227,8 @@ class Reproduced:
         raise KeyError(f"{name!r} was not judged; there are {judged}.")
 
     def counts(self) -> dict[Verdict, int]:
-        """Return how many claims have each verdict."""
-        found = [judgement.verdict for judgement in self.judgements]
+        """Return how many of the claims whose runs were made have each verdict."""
+        found = [judgement.verdict for judgement in self.judgements if judgement.made]
         return {each: found.count(each) for each in VERDICT_WORDS}
 
     def to_list(self) -> list[dict[str, Any]]:

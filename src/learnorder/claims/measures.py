@@ -77,6 +77,10 @@ class Measure(Protocol):
         """What is measured."""
         ...
 
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        ...
+
     def measured(self, evidence: Evidence) -> Measured:
         """Measure it; n = 0 where there is nothing to measure."""
         ...
@@ -166,6 +170,10 @@ class Difference:
             return f"{a.words()}, less that of {ARM_WORDS[b.arm]}"
         return f"{a.words()} {_PLACES[a.experiment]}, less that {_PLACES[b.experiment]}"
 
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return "0"
+
     def measured(self, evidence: Evidence) -> Measured:
         """Return the paired t interval, to be compared with 0."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
@@ -189,6 +197,10 @@ class Level:
     def words(self) -> str:
         """What is measured."""
         return self.value.words()
+
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return "twice chance" if self.bound is None else f"{self.bound * self.unit.scale:.4g} %"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""
@@ -218,6 +230,10 @@ class Share:
         what = _QUANTITIES[self.a.set, self.a.quantity]
         return f"share of the gap in final {what} from {b} to {c} that {a} closes"
 
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return "0"
+
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval."""
         a, b, c = (value.by_seed(evidence) for value in (self.a, self.b, self.c))
@@ -242,6 +258,10 @@ class Ratio:
         """What is measured."""
         return f"{self.a.words()}, over that of {ARM_WORDS[self.b.arm]}"
 
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return "1"
+
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval, to be compared with 1."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
@@ -263,6 +283,10 @@ class Learned:
     def words(self) -> str:
         """What is measured."""
         return f"first epoch of {ARM_WORDS[self.arm]} with {100 * PATCH_LEVEL:.0f} % on the patch"
+
+    def bound_words(self) -> str:
+        """It is compared with nothing."""
+        return "–"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float | None]:
         """Return the epochs, None where it never is."""
@@ -304,6 +328,13 @@ class Later:
     def words(self) -> str:
         """What is measured."""
         return f"{self.a.words()}, less that of {ARM_WORDS[self.b.arm]}"
+
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return (
+            "0 epochs (where a run never gets there, the sign test: the share of the seeds in "
+            "which the first is later, 50 %)"
+        )
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the difference, or the sign test."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 from learnorder.claims.claim import Claim
@@ -255,8 +256,11 @@ def claims_named(names: Sequence[str] | None) -> tuple[Claim, ...]:
     known = {claim.name for claim in CLAIMS}
     for name in names:
         if name not in known:
-            listed = ", ".join(claim.name for claim in CLAIMS)
-            raise ConfigError("only", name, f"There are {listed}.")
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            meant = f"Did you mean {' or '.join(near)}? " if near else ""
+            raise ConfigError(
+                "only", name, f"{meant}Names stand beside each other; --list prints them all."
+            )
     if not names:
         raise ConfigError("only", [], "Name at least one claim, or leave it out for all.")
     return tuple(claim for claim in CLAIMS if claim.name in names)

@@ -38,6 +38,10 @@ class FirstPattern:
             f"{self.first} (η·t at half the final margin)"
         )
 
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return "0 (where a run never learns one of them, the sign test)"
+
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval, to be compared with 0, or the sign test."""
         found, unit = evidence.theory(self.experiment, self.arm), Unit("in log10", 1.0, 2)
@@ -67,6 +71,10 @@ class HeldDown:
             "g(z+ζ) + g(z−ζ) − 2g(z) to that of S at the same η·t, where S's exceeds a tenth of "
             "its final value"
         )
+
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return f"{100 * self.bound:.4g} %"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""
@@ -102,6 +110,10 @@ class Slope:
         return (
             f"slope of log P-only error (in closed form) over log κ of {ARM_WORDS[self.arm]}{less}"
         )
+
+    def bound_words(self) -> str:
+        """What the interval is compared with."""
+        return "0"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the slopes, to be compared with 0."""

@@ -6,10 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.claims import CLAIMS
+from learnorder.claims import claims_named
 from learnorder.cli import options
+from learnorder.errors import ConfigError
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES
-from learnorder.reproduction import reproduce, reproduction_plans, reproduction_recipe
+from learnorder.reproduction import (
+    recorded,
+    reproduce,
+    reproduction_plans,
+    reproduction_recipe,
+)
 
 if TYPE_CHECKING:
     from learnorder.sweep.driver import Plan
@@ -65,15 +71,20 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--list", action="store_true", help="Print the claims and stop.")
     parser.add_argument(
-        "--judge-only", action="store_true", help="Make no runs: judge those that are there."
+        "--judge-only",
+        action="store_true",
+        help="Make no runs: judge those in --out, on the seeds that they have.",
     )
     options.add_execution(parser, f"runs/reproduce-{scale}")
     values = options.parse(parser, arguments)
-    if values["list"]:
-        print(_listed())
-        return 0
-    reproduction = recipe.on(values["data"]["source"]).seeded(values["seeds"], values["first_seed"])
     out, only = Path(values["out"]), values["only"]
+    if values["list"]:
+        print(_listed(only))
+        return 0
+    if values["judge_only"] and values["dry_run"]:
+        raise ConfigError("dry-run", True, "--judge-only makes no runs; leave one of the two out.")
+    recipe = recorded(recipe, out) if values["judge_only"] else recipe.on(values["data"]["source"])
+    reproduction = recipe.seeded(values["seeds"], values["first_seed"])
     if values["dry_run"]:
         return _dry_run(reproduction_plans(reproduction, only, scale), out, values)
     reproduced = reproduce(
@@ -107,8 +118,9 @@ def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[st
     return 0
 
 
-def _listed() -> str:
-    """Return the claims by name, with what decides each."""
+def _listed(only: Sequence[str] | None) -> str:
+    """Return claims by name, with where they stand and what decides each."""
     return "\n".join(
-        f"{claim.name}\n    {claim.says}\n    Decided by: {claim.decides()}.\n" for claim in CLAIMS
+        f"{claim.name}\n    {claim.says} ({claim.source})\n    Decided by: {claim.decides()}.\n"
+        for claim in claims_named(only)
     )

@@ -69,6 +69,8 @@ class ImageExperiment:
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
         for arm in ARM_TITLES:
             try:
                 self.run(arm, self.first_seed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from learnorder.claims import VERDICT_WORDS, Judgement, Reproduced
+from learnorder.claims import Judgement, Reproduced
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
@@ -65,13 +65,15 @@ def summary(reproduced: Reproduced) -> list[str]:
     """Return how many claims hold, and which do not, in sentences."""
     counts = reproduced.counts()
     total = len(reproduced.judgements)
+    lacking = total - sum(counts.values())
     sentences = [
         f"Of {total} claim{'s' * (total != 1)}: {counts['holds']} hold, "
-        f"{counts['does_not_hold']} do not, {counts['undecided']} undecided."
+        f"{counts['does_not_hold']} do not, {counts['undecided']} undecided"
+        + (f", {lacking} not run." if lacking else ".")
     ]
     for verdict, words in (("does_not_hold", "Does not hold"), ("undecided", "Undecided")):
         for judgement in reproduced.judgements:
-            if judgement.verdict == verdict:
+            if judgement.verdict == verdict and judgement.made:
                 sentences.append(f"{words}: {judgement.claim.says} ({_why(judgement)})")
     return sentences
 
@@ -93,7 +95,7 @@ def claims_table(reproduced: Reproduced) -> TextTable:
         runs = [Link(EXPERIMENT_TITLES[name], f"#runs-{name}") for name in places]
         rows.append(
             [
-                VERDICT_WORDS[judgement.verdict],
+                judgement.verdict_words(),
                 Link(claim.says, f"#claim-{claim.name}"),
                 _unbroken(judgement.shown()),
                 f"{claim.side} {judgement.bound()}",
@@ -128,7 +130,7 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
     claim, measured = judgement.claim, judgement.measured
     unit, (name, figure_name) = measured.unit, claim.figure
     facts = [
-        ("Verdict", VERDICT_WORDS[judgement.verdict]),
+        ("Verdict", judgement.verdict_words()),
         ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}"),
         ("Decided by", f"{claim.measure.words()}; holds if the interval is wholly {claim.side} "
          f"{judgement.bound()}"),

@@ -140,6 +140,8 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     if name == "first":
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
         text = {at: times_words(mean, "pattern", "content") for at, mean in cells.items()}
+        unmeasured = [(x, y) for x, y in grid.cells[treatment] if (x, y) not in found]
+        text |= dict.fromkeys(unmeasured, "neither")
     else:
         values = [value for value in cells.values() if value is not None]
         text = {at: _two_lines(e) for at, e in found.items()}
