@@ -8,6 +8,7 @@ from torch import nn
 from learnorder.errors import ConfigError
 from learnorder.models import MLP, WideResNet
 from learnorder.noise import ACTIVATIONS, ActivationNoise, activation_noise
+from learnorder.schedules import Schedule
 
 
 def linear_activation_net():
@@ -94,3 +95,24 @@ def test_every_kind_of_activation_receives_noise(kind):
     plain = model.eval()(x)
     with activation_noise(model.train(), 1.0):
         assert not torch.allclose(model(x), plain)
+
+
+def test_a_schedule_says_the_level():
+    schedule = Schedule(0.8, cosine=True)
+    with activation_noise(linear_activation_net(), schedule, epochs=4) as noise:
+        assert noise.level == 0.8
+        levels = []
+        for epoch in (1, 3, 4):
+            noise.at(epoch, step=1, steps=2)
+            levels.append(noise.level)
+    assert levels == [schedule.at(e, 1, 2, epochs=4) for e in (1, 3, 4)]
+
+
+def test_where_it_looked_is_named():
+    class Functional(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(2, 2), nn.Linear(2, 2)
+
+    with pytest.raises(ConfigError, match="2 Linear, 1 Functional"):
+        ActivationNoise(Functional())

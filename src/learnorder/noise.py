@@ -6,6 +6,7 @@ rate: it keeps the activation pattern from settling on low-noise patterns (secti
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from learnorder.errors import ConfigError
+from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed
 
 ACTIVATIONS: tuple[type[nn.Module], ...] = (
@@ -37,7 +39,9 @@ ACTIVATIONS: tuple[type[nn.Module], ...] = (
 
 
 class ActivationNoise:
-    """Handle on a model's noise: set ``level`` and :meth:`reseed`, then :meth:`remove`.
+    """Handle on a model's noise: set ``level``, or give a schedule and say :meth:`at` which epoch.
+
+    :meth:`reseed` starts its draws anew, :meth:`remove` takes it off.
 
     While ``level`` σ > 0 and the model is in training mode, every activation module sees
 
@@ -49,18 +53,30 @@ class ActivationNoise:
 
     Args:
         model: Its activation modules get a forward pre-hook; nothing else of it changes.
+        level: Standard deviation σ, or its schedule over the epochs.
         shared: One map for the batch and the channels, or one value for each unit.
+        epochs: The run's length; only a cosine schedule needs it.
 
     Attributes:
-        level: Standard deviation σ; 0 is off.
+        level: Standard deviation σ in force; 0 is off. A schedule begins with its first epoch.
         sites: Names of the activation modules.
 
     Raises:
         ConfigError: The model has no activation modules (functional calls cannot be reached).
     """
 
-    def __init__(self, model: nn.Module, *, shared: bool = True) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        level: float | Schedule = 0.0,
+        *,
+        shared: bool = True,
+        epochs: int | None = None,
+    ) -> None:
+        self.schedule = level if isinstance(level, Schedule) else Schedule(level)
+        self.epochs = epochs
         self.level = 0.0
+        self.at(1)
         self.shared = shared
         self._seed = 0
         self._generators: dict[torch.device, torch.Generator] = {}
@@ -69,12 +85,22 @@ class ActivationNoise:
             raise ConfigError(
                 "model",
                 type(model).__name__,
-                f"No activation modules among its {sum(1 for _ in model.modules())} modules, so "
-                "noise has no place to go: calls such as torch.nn.functional.relu cannot be "
-                "reached. Use modules such as torch.nn.ReLU() in the model.",
+                f"No activation modules among its modules ({_kinds(model)}), so noise has no "
+                "place to go: calls such as torch.nn.functional.relu cannot be reached. Use "
+                "modules such as torch.nn.ReLU() in the model.",
             )
         self.sites = tuple(found)
         self._hooks = [m.register_forward_pre_hook(self._add) for m in found.values()]
+
+    def at(self, epoch: int, step: int = 0, steps: int = 1) -> None:
+        """Set the level that the schedule has at a step of an epoch.
+
+        Args:
+            epoch: Counted from 1.
+            step: Counted from 0 within the epoch.
+            steps: The number of steps in an epoch.
+        """
+        self.level = self.schedule.at(epoch, step, steps, epochs=self.epochs)
 
     def reseed(self, seed: int, *purpose: str | int) -> None:
         """Start the noise anew from a seed, so that a step's noise depends on the step alone."""
@@ -105,6 +131,12 @@ class ActivationNoise:
         return (x + (self.level * noise).to(x.dtype), *rest)
 
 
+def _kinds(model: nn.Module) -> str:
+    """Return the kinds of a model's modules, with their numbers."""
+    counts = Counter(type(module).__name__ for module in model.modules())
+    return ", ".join(f"{n} {name}" for name, n in counts.most_common(8))
+
+
 def _shared_shape(x: Tensor) -> tuple[int, ...]:
     if x.dim() <= 2:  # [B, F]
         return (1, *x.shape[1:])
@@ -115,15 +147,22 @@ def _shared_shape(x: Tensor) -> tuple[int, ...]:
 
 @contextmanager
 def activation_noise(
-    model: nn.Module, level: float = 0.0, *, shared: bool = True, seed: int = 0
+    model: nn.Module,
+    level: float | Schedule = 0.0,
+    *,
+    shared: bool = True,
+    seed: int = 0,
+    epochs: int | None = None,
 ) -> Iterator[ActivationNoise]:
-    """Add noise to a model's activations within a ``with`` block.
+    """Add noise to a model's activations within a ``with`` block, in training mode only.
 
     Args:
         model: Any module with activation modules.
-        level: Standard deviation to begin with; change it through the handle.
+        level: Standard deviation, changed through the handle; or its schedule over the epochs,
+            which :meth:`ActivationNoise.at` goes through.
         shared: See :class:`ActivationNoise`.
         seed: Seed of the noise.
+        epochs: The run's length; only a cosine schedule needs it.
 
     >>> model = nn.Sequential(nn.ReLU())
     >>> x = 10 * torch.ones(2, 3)
@@ -132,9 +171,15 @@ def activation_noise(
     ...     noise.level = 0.0
     ...     bool((model(x) == noisy).all())
     False
+    >>> with activation_noise(model, Schedule(0.4, step_epochs=(3,), step_factor=0.0)) as noise:
+    ...     levels = []
+    ...     for epoch in range(1, 5):
+    ...         noise.at(epoch)
+    ...         levels.append(noise.level)  # train an epoch here
+    >>> levels
+    [0.4, 0.4, 0.0, 0.0]
     """
-    handle = ActivationNoise(model, shared=shared)
-    handle.level = level
+    handle = ActivationNoise(model, level, shared=shared, epochs=epochs)
     handle.reseed(seed)
     try:
         yield handle

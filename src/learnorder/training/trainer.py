@@ -89,7 +89,12 @@ class Trainer:
         )
         network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
         self.noise = (
-            ActivationNoise(network, shared=config.noise.shared)
+            ActivationNoise(
+                network,
+                config.noise.level,
+                shared=config.noise.shared,
+                epochs=config.training.epochs,
+            )
             if config.noise.level.initial > 0
             else None
         )
@@ -146,7 +151,7 @@ class Trainer:
             group["lr"] = self._now(self.config.learning_rate)
         torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))
         if self.noise is not None:
-            self.noise.level = self._now(self.config.noise.level)
+            self.noise.at(self.epoch, self.step, self.batches.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
         with self.accelerator.autocast():
