@@ -6,13 +6,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from learnorder.config import NoiseConfig
+from learnorder.config import NoiseConfig, TrainingConfig
 from learnorder.data import load_images
+from learnorder.errors import ConfigError
 from learnorder.models import build_model
 from learnorder.patterns import Group
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
 from learnorder.training import Batches, Trainer, draw_patch
+from learnorder.training.optimizers import build_optimizer, optimizer_names
 
 from .conftest import changed
 
@@ -226,3 +228,55 @@ def test_cifar_trains(cifar, tiny):
     trainer, outcome = train(replace(tiny, data=cifar, training=replace(tiny.training, epochs=3)))
     assert outcome.status == "finished"
     assert len(trainer.records)
+
+
+@pytest.mark.parametrize("name", optimizer_names())
+def test_every_optimizer_lowers_the_loss(name):
+    """A contract for any class of torch.optim: it is built, and descends a quadratic."""
+    weight = torch.nn.Parameter(torch.full((4,), 2.0))
+    rate = 2.0 if name == "Adadelta" else 0.1
+    config = TrainingConfig(optimizer=name)
+    optimizer = build_optimizer(config, [weight], rate, torch.device("cpu"))
+    losses = []
+    for _ in range(60):
+        optimizer.zero_grad()
+        loss = weight.square().sum()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_another_optimizer_continues_to_the_byte(tiny):
+    """AdamW's state is in the checkpoint too, and its learning rate is annealed."""
+    adam = changed(
+        tiny, training={"optimizer": "AdamW", "optimizer_arguments": {"betas": (0.9, 0.95)}}
+    )
+    adam = replace(adam, learning_rate=Schedule(0.01, (3,), 0.1))
+    whole, _ = train(adam)
+    half, outcome = train(adam, stop_after=5)
+    assert outcome.status == "interrupted"
+    resumed, _ = train(adam, state=half.state())
+    assert same(weights(whole), weights(resumed))
+    assert whole.records.columns == resumed.records.columns
+    assert not same(weights(whole), weights(train(replace(adam, training=tiny.training))[0]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"optimizer": "AdmW"}, "Did you mean AdamW"),
+        ({"optimizer": "LBFGS"}, "There are"),
+        ({"optimizer": "AdamW", "optimizer_arguments": {"momentum": 0.9}}, "AdamW takes betas"),
+        ({"optimizer": "AdamW", "optimizer_arguments": {"betas": (2.0, 0.9)}}, "beta"),
+    ],
+)
+def test_optimizers_that_cannot_be(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        weight = torch.nn.Parameter(torch.ones(1))
+        build_optimizer(TrainingConfig(**settings), [weight], 0.1, torch.device("cpu"))
+
+
+def test_momentum_belongs_to_sgd():
+    with pytest.raises(ConfigError, match="optimizer_arguments"):
+        TrainingConfig(optimizer="AdamW", momentum=0.5)

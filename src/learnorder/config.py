@@ -133,18 +133,22 @@ class NoiseConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The optimiser (SGD) and the length of the run."""
+    """The optimiser and the length of the run."""
 
     epochs: int = 60
     """Passes over the training images."""
     batch_size: int = 128
     """Images in a step; the last step of an epoch takes what is left."""
     momentum: float = 0.9
-    """SGD momentum."""
+    """Momentum of SGD; what other optimisers take is in optimizer_arguments."""
     nesterov: bool = True
-    """Nesterov momentum."""
+    """Nesterov momentum, of SGD."""
     weight_decay: float = 5e-4
-    """L2 coefficient, on all parameters."""
+    """Weight decay, on all parameters: an L2 coefficient, or decoupled, as the optimiser has it."""
+    optimizer: str = "SGD"
+    """Any class of torch.optim that trains dense parameters, e.g. AdamW."""
+    optimizer_arguments: dict[str, Any] = field(default_factory=dict)
+    """Its other arguments, e.g. {betas: [0.9, 0.95]}."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the forward pass: bf16 is faster where the machine has it."""
 
@@ -157,6 +161,13 @@ class TrainingConfig:
         if self.nesterov and self.momentum == 0:
             raise ConfigError(
                 "training.nesterov", True, "Nesterov needs training.momentum > 0, e.g. 0.9."
+            )
+        if self.optimizer != "SGD" and (self.momentum, self.nesterov) != (0.9, True):
+            raise ConfigError(
+                "training.momentum",
+                self.momentum,
+                f"momentum and nesterov are SGD's. Give {self.optimizer} its own in "
+                "training.optimizer_arguments.",
             )
         if not self.weight_decay >= 0:
             raise ConfigError("training.weight_decay", self.weight_decay, "Give a value ≥ 0.")

@@ -7,7 +7,7 @@ import io
 
 from PIL import Image
 
-from learnorder.config import RunConfig
+from learnorder.config import RunConfig, TrainingConfig
 from learnorder.report.content import Content, Gallery, Section, title_of
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baseline_arm, findings
@@ -118,9 +118,8 @@ def _asked(results: Results) -> list[tuple[str, str]]:
         ),
         "Training": (
             alike("training."),
-            f"{training.epochs} epochs, batch size {training.batch_size}, SGD with "
-            f"{'Nesterov ' if training.nesterov else ''}momentum {training.momentum:g}, weight "
-            f"decay {training.weight_decay:g}",
+            f"{training.epochs} epochs, batch size {training.batch_size}, "
+            f"{_optimizer(training)}, weight decay {training.weight_decay:g}",
         ),
         "Patch": (
             alike("patch."),
@@ -137,6 +136,15 @@ def _asked(results: Results) -> list[tuple[str, str]]:
         (term, text if same else "differs between the arms") for term, (same, text) in asked.items()
     ]
     return [*described, ("Seeds", ", ".join(map(str, seeds)))]
+
+
+def _optimizer(training: TrainingConfig) -> str:
+    """Return the optimiser in words."""
+    given = "".join(f", {name} {value}" for name, value in training.optimizer_arguments.items())
+    if training.optimizer != "SGD":
+        return training.optimizer + given
+    nesterov = "Nesterov " if training.nesterov else ""
+    return f"SGD with {nesterov}momentum {training.momentum:g}{given}"
 
 
 def _gallery(folders: list[RunFolder[RunConfig]]) -> Gallery | None:

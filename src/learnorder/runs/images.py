@@ -31,7 +31,9 @@ def check(configs: Sequence[RunConfig]) -> None:
 def _essence(config: RunConfig) -> str:
     """The parts of a configuration that decide whether it can be built."""
     noisy = config.noise.level.initial > 0
-    return repr((config.data, config.model, config.patch, noisy, config.training.precision))
+    training = config.training
+    how = (training.precision, training.optimizer, training.optimizer_arguments)
+    return repr((config.data, config.model, config.patch, noisy, how))
 
 
 def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:

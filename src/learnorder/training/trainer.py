@@ -23,6 +23,7 @@ from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
+from learnorder.training.optimizers import build_optimizer
 from learnorder.training.records import Records
 from learnorder.training.tally import Tally
 
@@ -98,13 +99,8 @@ class Trainer:
             if config.noise.level.initial > 0
             else None
         )
-        optimizer = torch.optim.SGD(
-            network.parameters(),
-            lr=config.learning_rate.initial,
-            momentum=config.training.momentum,
-            nesterov=config.training.nesterov,
-            weight_decay=config.training.weight_decay,
-            fused=device.type in ("cpu", "cuda"),
+        optimizer = build_optimizer(
+            config.training, network.parameters(), config.learning_rate.initial, device
         )
         self.network = network
         self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
@@ -146,7 +142,7 @@ class Trainer:
         return Outcome("finished")
 
     def train_step(self, batch: Batch) -> None:
-        """Take one step of SGD at the learning rate and noise level in force."""
+        """Take one step at the learning rate and noise level in force."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
         torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))

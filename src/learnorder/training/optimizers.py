@@ -1,0 +1,79 @@
+"""Any optimiser of ``torch.optim``, by name."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from learnorder.config import TrainingConfig
+from learnorder.errors import ConfigError, one_line
+
+_SET_HERE = ("params", "lr", "weight_decay", "fused")
+
+
+def build_optimizer(
+    config: TrainingConfig,
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    device: torch.device,
+) -> torch.optim.Optimizer:
+    """Return the optimiser of a configuration.
+
+    ``weight_decay`` goes to it, and SGD's momentum; everything else it takes is in
+    ``optimizer_arguments``. The fused form is used where there is one for the device.
+
+    Args:
+        config: Names it.
+        parameters: What it trains.
+        learning_rate: To begin with.
+        device: Where the parameters are.
+
+    Raises:
+        ConfigError: No optimiser of this name, one that needs a closure or sparse gradients, or an
+            argument that it does not take.
+    """
+    kind = _optimizer_named(config.optimizer)
+    accepted = [name for name in inspect.signature(kind).parameters if name not in _SET_HERE]
+    for name in config.optimizer_arguments:
+        if name not in accepted:
+            raise ConfigError(
+                f"training.optimizer_arguments.{name}",
+                config.optimizer_arguments[name],
+                f"{config.optimizer} takes {', '.join(accepted)}.",
+            )
+    arguments: dict[str, Any] = {"lr": learning_rate, "weight_decay": config.weight_decay}
+    if config.optimizer == "SGD":
+        arguments |= {"momentum": config.momentum, "nesterov": config.nesterov}
+    if "fused" in inspect.signature(kind).parameters and device.type in ("cpu", "cuda"):
+        arguments["fused"] = True
+    try:
+        return kind(parameters, **{**arguments, **config.optimizer_arguments})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            "training.optimizer_arguments", config.optimizer_arguments, f"{one_line(error)}."
+        ) from None
+
+
+def optimizer_names() -> list[str]:
+    """Return the optimisers there are."""
+    found = []
+    for name, kind in vars(torch.optim).items():
+        if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer):
+            dense = name not in ("Optimizer", "LBFGS", "SparseAdam")
+            if dense and "weight_decay" in inspect.signature(kind).parameters:
+                found.append(name)
+    return sorted(found)
+
+
+def _optimizer_named(name: str) -> Any:
+    names = optimizer_names()
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError("training.optimizer", name, f"There are {', '.join(names)}.{meant}")
+    return getattr(torch.optim, name)
