@@ -233,7 +233,7 @@ def test_cifar_trains(cifar, tiny):
 @pytest.mark.parametrize("name", optimizer_names())
 def test_every_optimizer_lowers_the_loss(name):
     """A contract for any class of torch.optim: it is built, and descends a quadratic."""
-    weight = torch.nn.Parameter(torch.full((4,), 2.0))
+    weight = torch.nn.Parameter(torch.full((2, 2), 2.0))
     rate = 2.0 if name == "Adadelta" else 0.1
     config = TrainingConfig(optimizer=name)
     optimizer = build_optimizer(config, [weight], rate, torch.device("cpu"))
@@ -272,9 +272,9 @@ def test_another_optimizer_continues_to_the_byte(tiny):
     ],
 )
 def test_optimizers_that_cannot_be(settings, message):
+    config, weight = TrainingConfig(**settings), torch.nn.Parameter(torch.ones(1))
     with pytest.raises(ConfigError, match=message):
-        weight = torch.nn.Parameter(torch.ones(1))
-        build_optimizer(TrainingConfig(**settings), [weight], 0.1, torch.device("cpu"))
+        build_optimizer(config, [weight], 0.1, torch.device("cpu"))
 
 
 def test_momentum_belongs_to_sgd():
