@@ -253,3 +253,70 @@ def test_one_class(tmp_path):
 def test_more_examples_than_there_are():
     refuse("at most 1200", "digits", ConfigError, train_examples=5000)
     refuse("at most 597", "digits", ConfigError, evaluation_examples=600)
+
+
+RETURNED: dict[str, object] = {}
+"""What the function under test returns."""
+
+
+def returned():
+    return RETURNED["value"]
+
+
+def from_function(value, **settings):
+    RETURNED["value"] = value
+    return load_images(DataConfig(source=f"function:{__name__}.returned", **settings))
+
+
+def pixels_of(n, *shape, seed=0):
+    drawing = np.random.default_rng(seed)
+    return drawing.integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def test_a_function_s_images_and_labels():
+    """Arrays as they are; a fifth is held out where there is no test split; arms see the same."""
+    pixels, labels = pixels_of(50, 6, 6, 3), np.arange(50) % 2
+    data = from_function((pixels, labels))
+    assert (len(data.train), len(data.evaluation)) == (40, 10)
+    shown = {t.numpy().tobytes() for t in (*data.train.pixels, *data.evaluation.pixels)}
+    assert shown == {p.tobytes() for p in pixels}
+    by_pixels = {p.tobytes(): int(label) for p, label in zip(pixels, labels, strict=True)}
+    for image, label in zip(data.train.pixels, data.train.labels, strict=True):
+        assert by_pixels[image.numpy().tobytes()] == int(label)
+
+
+def test_a_function_with_splits_names_and_floats():
+    train = (torch.rand(20, 5, 5), ["cat", "dog"] * 10)
+    test = (torch.rand(6, 5, 5), ["dog", "cat"] * 3)
+    data = from_function((train, test))
+    assert data.class_names == ("cat", "dog")
+    assert data.evaluation.labels.sum() == 3
+    assert data.image_size == (5, 5)
+    brightest = int(data.train.pixels.max())
+    assert brightest == round(255 * float(train[0].max()))
+    pictures = [Image.fromarray(p) for p in pixels_of(10, 9, 9, 3)]
+    assert from_function((pictures, [0, 1] * 5), resolution=4).image_size == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (3, "returned a int"),
+        ((pixels_of(4, 5, 5), [0, 1]), "4 images and 2 labels"),
+        ((pixels_of(4, 5, 5), [0.5, 1, 0, 1]), "labels as float64"),
+        ((np.full((10, 5, 5), 3.0), [0, 1] * 5), "not in \\[0, 1\\]"),
+        ((np.zeros((10, 5, 5, 7), np.uint8), [0, 1] * 5), "shape \\(5, 5, 7\\)"),
+        (([*pixels_of(9, 5, 5), pixels_of(1, 6, 6)[0]], [0, 1] * 5), "mixed sizes"),
+        ((pixels_of(10, 5, 5), [0] * 10), "all of one class|at least two"),
+    ],
+)
+def test_a_function_that_returns_something_else(value, message):
+    with pytest.raises(DataError, match=message):
+        from_function(value)
+
+
+def test_a_function_that_is_not_there():
+    with pytest.raises(ConfigError, match="No module"):
+        load_images(DataConfig(source="function:nowhere_at_all.load"))
+    with pytest.raises(ConfigError, match="a dot between"):
+        load_images(DataConfig(source="function:load"))

@@ -26,7 +26,8 @@ class DataConfig:
     """digits (ships with scikit-learn, 8×8), hub:NAME or hub:NAME:CONFIG (an image-classification
     set of the Hugging Face hub, or a local folder of that form), parquet:DIR (train*.parquet and
     test*.parquet in the hub's schema), folder:DIR (one folder of images per class, below train/
-    and test/ where there are both)."""
+    and test/ where there are both), function:PATH (import path of a function that returns images
+    and labels)."""
     train_examples: int | None = None
     """Size of a stratified subset of the training images; null takes all."""
     evaluation_examples: int | None = None

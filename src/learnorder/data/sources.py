@@ -1,4 +1,4 @@
-"""Where images come from: scikit-learn's digits, the Hugging Face hub, Parquet, class folders.
+"""Where images come from: digits, the Hugging Face hub, Parquet, class folders, a function.
 
 Every source gives labels at once and decodes only the images asked for. Nothing here reads a
 pickle or runs a loading script.
@@ -6,8 +6,6 @@ pickle or runs a loading script.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,8 @@ from torch import Tensor
 
 from learnorder.config import DataConfig
 from learnorder.data.decoding import open_encoded, path_of, stack_images
+from learnorder.data.function import open_function
+from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError, one_line
 
@@ -33,30 +33,6 @@ ONE_CLASS = (
 )
 """Why one class is refused."""
 
-TEST_SHARE = 0.2
-"""Other data without a split of its own: this stratified share is held out as the test split."""
-
-
-@dataclass(frozen=True)
-class RawImages:
-    """A source, opened.
-
-    Attributes:
-        name: The source as configured, for messages.
-        class_names: Name of each label.
-        train_labels: int64 [N].
-        test_labels: int64 [M].
-        named: Whether the source names its classes, or they are counted from the labels.
-        decode: ``decode("train" | "test", indices)`` returns uint8 [len(indices), H, W, C].
-    """
-
-    name: str
-    class_names: tuple[str, ...]
-    train_labels: Tensor
-    test_labels: Tensor
-    decode: Callable[[str, Tensor], Tensor]
-    named: bool = True
-
 
 def load_source(config: DataConfig) -> RawImages:
     """Open the source that ``config.source`` names.
@@ -68,12 +44,15 @@ def load_source(config: DataConfig) -> RawImages:
     if config.source == "digits":
         return _digits(config)
     kind, _, place = config.source.partition(":")
+    if kind == "function" and place:
+        return open_function(config, place)
     openers = {"hub": _open_hub, "parquet": _open_parquet, "folder": _open_folder}
     if kind not in openers or not place:
         raise ConfigError(
             "data.source",
             config.source,
-            "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR or folder:DIR.",
+            "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR, folder:DIR or "
+            "function:PATH.",
         )
     return _from_splits(config, openers[kind](place))
 

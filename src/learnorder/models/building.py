@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from learnorder.config import ModelConfig
 from learnorder.errors import ConfigError, one_line
+from learnorder.importing import import_object
 from learnorder.seeding import derive_seed
 
 _OWN = "learnorder.models"
@@ -51,18 +51,10 @@ def build_model(
 
 def _resolve(name: str) -> Callable[..., Any]:
     path = name if "." in name else f"{_OWN}.{name}"
-    module_name, _, attribute = path.rpartition(".")
-    remedy = (
-        "Give WideResNet, ConvNet or MLP, or an import path that works in "
-        f"`python -c 'from {module_name} import {attribute}'` where the command is run."
-    )
-    try:
-        found = getattr(importlib.import_module(module_name), attribute)
-    except Exception as error:  # importing the user's code can raise anything
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise ConfigError("model.name", name, f"{reason}. {remedy}") from error
+    what = "Give WideResNet, ConvNet or MLP, or an import path."
+    found = import_object(path, "model.name", what)
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
-        raise ConfigError("model.name", name, f"It is not a torch.nn.Module. {remedy}")
+        raise ConfigError("model.name", name, f"It is not a torch.nn.Module. {what}")
     return found
 
 

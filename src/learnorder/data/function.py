@@ -1,0 +1,119 @@
+"""Images from a function of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from learnorder.config import DataConfig
+from learnorder.data.decoding import stack_images
+from learnorder.data.raw import TEST_SHARE, RawImages
+from learnorder.data.splits import stratified_order
+from learnorder.errors import DataError, one_line
+from learnorder.importing import import_object
+
+_FORM = (
+    "It must return (images, labels), or ((images, labels) to train on, (images, labels) to test "
+    "on): images as uint8 [N, H, W] or [N, H, W, 3], as floats in [0, 1] of these shapes, or as a "
+    "sequence of PIL images; labels as N whole numbers from 0, or N names."
+)
+
+
+def open_function(config: DataConfig, path: str) -> RawImages:
+    """Open what a function returns.
+
+    Args:
+        config: Where images are brought to size.
+        path: The function's import path; it is called without arguments.
+
+    Raises:
+        ConfigError: It cannot be imported.
+        DataError: It fails, or returns something else than images and labels.
+    """
+    what = "data.source function:PATH names a function without arguments."
+    function = import_object(path, "data.source", what)
+    try:
+        returned = function()
+    except Exception as error:  # the user's code can raise anything
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise DataError(f"function:{path} failed: {reason}. {_FORM}") from error
+    splits = _splits(path, returned)
+    names, labels = _labels(path, [labels for _, labels in splits])
+    images = [images for images, _ in splits]
+    if len(splits) == 1:
+        order = stratified_order(labels[0], seed=0)
+        held_out = round(TEST_SHARE * len(order))
+        members = {"train": order[held_out:], "test": order[:held_out]}
+        images, labels = [images[0]] * 2, [labels[0]] * 2
+    else:
+        members = {
+            name: torch.arange(len(own))
+            for name, own in zip(("train", "test"), labels, strict=True)
+        }
+
+    def decode(split: str, index: Tensor) -> Tensor:
+        chosen = members[split][index].tolist()
+        own = images[split == "test"]
+        return stack_images(
+            len(chosen),
+            lambda i: _as_image(own[chosen[i]]),
+            lambda i: f"function:{path}, {split} image {chosen[i]}",
+            config,
+        )
+
+    train, test = labels[0][members["train"]], labels[1][members["test"]]
+    return RawImages(f"function:{path}", names, train, test, decode, named=False)
+
+
+def _splits(path: str, returned: Any) -> list[tuple[Sequence[Any], Any]]:
+    """Return one or two pairs of images and labels."""
+    if not isinstance(returned, tuple | list) or len(returned) != 2:
+        raise DataError(f"function:{path} returned a {type(returned).__name__}. {_FORM}")
+    nested = all(isinstance(part, tuple | list) and len(part) == 2 for part in returned)
+    pairs = list(returned) if nested else [tuple(returned)]
+    for images, labels in pairs:
+        if len(images) != len(labels) or not len(images):
+            raise DataError(
+                f"function:{path} returned {len(images)} images and {len(labels)} labels. {_FORM}"
+            )
+    return [(_plain(images), labels) for images, labels in pairs]
+
+
+def _plain(images: Any) -> Any:
+    return images.cpu().numpy() if isinstance(images, Tensor) else images
+
+
+def _labels(path: str, given: Sequence[Any]) -> tuple[tuple[str, ...], list[Tensor]]:
+    """Return the names of the classes, and each split's labels as numbers."""
+    values = [np.asarray(_plain(labels)) for labels in given]
+    if all(np.issubdtype(v.dtype, np.integer) and v.ndim == 1 for v in values):
+        last = max(int(v.max()) for v in values)
+        names = tuple(map(str, range(last + 1)))
+        return names, [torch.from_numpy(v.astype(np.int64)) for v in values]
+    if all(np.issubdtype(v.dtype, np.str_) and v.ndim == 1 for v in values):
+        names = tuple(sorted({str(name) for v in values for name in v}))
+        place = {name: number for number, name in enumerate(names)}
+        return names, [torch.tensor([place[str(name)] for name in v]) for v in values]
+    kinds = ", ".join(f"{v.dtype} of shape {v.shape}" for v in values)
+    raise DataError(f"function:{path} returned labels as {kinds}. {_FORM}")
+
+
+def _as_image(image: Any) -> Image.Image:
+    """Return one image; raises OSError where it is none."""
+    if isinstance(image, Image.Image):
+        return image
+    pixels = np.asarray(image)
+    if np.issubdtype(pixels.dtype, np.floating):
+        if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
+            raise OSError(f"floats from {pixels.min():g} to {pixels.max():g}, not in [0, 1]")
+        pixels = np.rint(255 * pixels).astype(np.uint8)
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[:, :, 0]
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or pixels.shape[2:] in ((3,), (4,))):
+        raise OSError(f"{pixels.dtype} of shape {pixels.shape}")
+    return Image.fromarray(pixels)

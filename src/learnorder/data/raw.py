@@ -1,0 +1,32 @@
+"""A source of images, opened: labels at once, pixels as they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+TEST_SHARE = 0.2
+"""Other data without a split of its own: this stratified share is held out as the test split."""
+
+
+@dataclass(frozen=True)
+class RawImages:
+    """A source, opened.
+
+    Attributes:
+        name: The source as configured, for messages.
+        class_names: Name of each label.
+        train_labels: int64 [N].
+        test_labels: int64 [M].
+        named: Whether the source names its classes, or they are counted from the labels.
+        decode: ``decode("train" | "test", indices)`` returns uint8 [len(indices), H, W, C].
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train_labels: Tensor
+    test_labels: Tensor
+    decode: Callable[[str, Tensor], Tensor]
+    named: bool = True
