@@ -280,3 +280,70 @@ def test_optimizers_that_cannot_be(settings, message):
 def test_momentum_belongs_to_sgd():
     with pytest.raises(ConfigError, match="optimizer_arguments"):
         TrainingConfig(optimizer="AdamW", momentum=0.5)
+
+
+def flipped(images):
+    """Flip a random half of the images, drawn from the global generator as torchvision does."""
+    chosen = torch.rand(len(images)) < 0.5
+    return torch.where(chosen.view(-1, 1, 1, 1), images.flip(3), images)
+
+
+def darkened(images, generator):
+    level = torch.rand(len(images), 1, 1, 1, generator=generator)
+    return (images * level).to(torch.uint8)
+
+
+def halved(images):
+    return images[:, :, ::2]
+
+
+class Counting:
+    calls = 0
+
+    def __call__(self, images):
+        type(self).calls += 1
+        return images
+
+
+@pytest.mark.parametrize("name", ["flipped", "darkened"])
+def test_augmentation_comes_before_the_pattern(tiny, name):
+    """Of an augmented epoch the patch is as without, and the rest is not; arms see the same."""
+    augmented = changed(tiny, data={"augmentation": f"{__name__}.{name}"})
+    data, cpu = load_images(tiny.data), torch.device("cpu")
+    plain, ours = Batches(tiny, data, cpu), Batches(augmented, data, cpu)
+    assert plain.patch is not None
+    size = tiny.patch.size
+    rows = slice(plain.patch.top, plain.patch.top + size)
+    columns = slice(plain.patch.left, plain.patch.left + size)
+    state = torch.get_rng_state()
+    for a, b in zip(plain.epoch(2), ours.epoch(2), strict=True):
+        carrying = a.group != Group.CLEAN
+        here = (carrying, slice(None), rows, columns)
+        assert torch.equal(a.images[here], b.images[here])
+        whole = a.group != Group.PATCH_ONLY
+        assert not torch.equal(a.images[whole], b.images[whole])
+        assert torch.equal(a.labels, b.labels)
+    assert torch.equal(torch.get_rng_state(), state)
+    again = [b.images for b in Batches(augmented, data, cpu).epoch(2, start=1)]
+    assert torch.equal(again[0], [b.images for b in ours.epoch(2)][1])
+    first = next(iter(ours.evaluation(Trainer(augmented, data).sets[0]))).images
+    clean = next(iter(plain.evaluation(Trainer(tiny, data).sets[0]))).images
+    assert torch.equal(first, clean), "images evaluated on are left as they are"
+
+
+def test_augmentation_by_a_class(tiny):
+    train(changed(tiny, data={"augmentation": f"{__name__}.Counting"}, training={"epochs": 3}))
+    assert Counting.calls == 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("halved", "of shape"), ("nowhere", "has no attribute"), ("LEVEL", "nothing to call")],
+)
+def test_augmentation_that_cannot_be(tiny, name, message):
+    config = changed(tiny, data={"augmentation": f"{__name__}.{name}"})
+    with pytest.raises(ConfigError, match=message):
+        train(config)
+
+
+LEVEL = 3

@@ -43,6 +43,9 @@ class DataConfig:
     published (cifar); auto takes cifar where the classes are CIFAR's, else train."""
     subset_seed: int = 0
     """Seed of the subsets and splits; one value serves all seeds of an experiment."""
+    augmentation: str | None = None
+    """Import path of a function from training images, uint8 [B, C, H, W], to augmented ones; it
+    runs before a pattern is planted. null is none."""
     image_column: str | None = None
     """Column that holds the images; null finds the only image column."""
     label_column: str | None = None

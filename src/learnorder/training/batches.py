@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from learnorder.config import RunConfig
-from learnorder.data import ImageData, Images
+from learnorder.data import Augmentation, ImageData, Images
 from learnorder.patterns import Draw, EvaluationSet, Patch, draw_accesses, draw_eligible
 from learnorder.seeding import generator
 
@@ -55,6 +55,8 @@ class Batches:
         self._scale = (1 / (255 * std)).repeat(height * width).to(device)
         self._shift = (-mean / std).repeat(height * width).to(device)
         self.patch = draw_patch(config, data).to(device) if config.patch.planted else None
+        given = config.data.augmentation
+        self._augment = None if given is None else Augmentation(given)
         self.eligible = draw_eligible(
             config.patch, len(data.train), generator(config.seed, "eligible")
         )
@@ -77,21 +79,28 @@ class Batches:
         draw = self.draws(epoch).to(self._device)[order]
         for first in range(start * self._batch_size, len(order), self._batch_size):
             rows = slice(first, first + self._batch_size)
-            yield self._assemble(self._train, order[rows], draw[rows])
+            chosen = self._train.pixels.index_select(0, order[rows])
+            if self._augment is not None:
+                step = first // self._batch_size
+                images = chosen.permute(0, 3, 1, 2)
+                images = self._augment(images, self._seed, epoch, step)
+                chosen = images.permute(0, 2, 3, 1).contiguous()
+            yield self._assemble(chosen, self._train.labels[order[rows]], draw[rows])
 
     def evaluation(self, chosen: EvaluationSet, batch_size: int = 512) -> Iterator[Batch]:
         """Yield the evaluation images as one fixed set shows them."""
         draw, labels = chosen.draw.to(self._device), chosen.pattern_labels.to(self._device)
         for rows in torch.arange(len(labels), device=self._device).split(batch_size):
-            yield self._assemble(self._evaluation, rows, draw[rows], labels[rows])
+            chosen = self._evaluation.pixels.index_select(0, rows)
+            yield self._assemble(chosen, self._evaluation.labels[rows], draw[rows], labels[rows])
 
     def _assemble(
-        self, images: Images, index: Tensor, draw: Draw, pattern_labels: Tensor | None = None
+        self, chosen: Tensor, labels: Tensor, draw: Draw, pattern_labels: Tensor | None = None
     ) -> Batch:
-        chosen = images.pixels.index_select(0, index)
+        """Normalise images, uint8 [B, H, W, C], and plant the patterns."""
         flat = chosen.flatten(1).float()
         torch.addcmul(self._shift, flat, self._scale, out=flat)
-        planted, labels = flat.view(chosen.shape).permute(0, 3, 1, 2), images.labels[index]
+        planted = flat.view(chosen.shape).permute(0, 3, 1, 2)
         if self.patch is not None:
             self.patch.plant(planted, labels if pattern_labels is None else pattern_labels, draw)
         return Batch(planted, labels, draw.group)
