@@ -60,10 +60,8 @@ class Augmentation:
             try:
                 changed = self._function(images.clone(), **given)
             except Exception as error:  # the user's code can raise anything
-                reason = f"{type(error).__name__}: {one_line(error)}"
-                raise ConfigError(
-                    "data.augmentation", self.path, f"It failed: {reason}."
-                ) from error
+                reason = f"It failed: {type(error).__name__}: {one_line(error)}."
+                raise ConfigError("data.augmentation", self.path, reason) from error
         if not isinstance(changed, Tensor) or (changed.shape, changed.dtype) != (
             images.shape,
             images.dtype,

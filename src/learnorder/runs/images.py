@@ -25,7 +25,9 @@ def check(configs: Sequence[RunConfig]) -> None:
     distinct = {_essence(config): config for config in configs}
     loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
     for config in distinct.values():
-        Trainer(config, loaded[repr(config.data)])
+        trainer = Trainer(config, loaded[repr(config.data)])
+        if config.data.augmentation is not None:
+            next(trainer.batches.epoch(1))
 
 
 def _essence(config: RunConfig) -> str:

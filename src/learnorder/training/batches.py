@@ -91,8 +91,8 @@ class Batches:
         """Yield the evaluation images as one fixed set shows them."""
         draw, labels = chosen.draw.to(self._device), chosen.pattern_labels.to(self._device)
         for rows in torch.arange(len(labels), device=self._device).split(batch_size):
-            chosen = self._evaluation.pixels.index_select(0, rows)
-            yield self._assemble(chosen, self._evaluation.labels[rows], draw[rows], labels[rows])
+            images = self._evaluation.pixels.index_select(0, rows)
+            yield self._assemble(images, self._evaluation.labels[rows], draw[rows], labels[rows])
 
     def _assemble(
         self, chosen: Tensor, labels: Tensor, draw: Draw, pattern_labels: Tensor | None = None
