@@ -80,10 +80,10 @@ class Batches:
         for first in range(start * self._batch_size, len(order), self._batch_size):
             rows = slice(first, first + self._batch_size)
             chosen = self._train.pixels.index_select(0, order[rows])
-            if self._augment is not None:
+            if (augment := self._augment) is not None:
                 step = first // self._batch_size
                 images = chosen.permute(0, 3, 1, 2)
-                images = self._augment(images, self._seed, epoch, step)
+                images = augment(images, self._seed, epoch, step)
                 chosen = images.permute(0, 2, 3, 1).contiguous()
             yield self._assemble(chosen, self._train.labels[order[rows]], draw[rows])
 
