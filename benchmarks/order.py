@@ -1,6 +1,6 @@
 """What it costs to follow the learning order of a million examples.
 
-``python benchmarks/order.py`` updates a :class:`~learnorder.order.LearningOrder` once with each of
+``python benchmarks/order.py`` updates a :class:`~learnorder.LearningOrder` once with each of
 10⁶ examples, in shuffled batches, beside the argmax of the same logits, which any accuracy needs.
 """
 
@@ -11,7 +11,7 @@ import sys
 import torch
 
 from common import finish, seconds
-from learnorder.order import LearningOrder
+from learnorder import LearningOrder
 
 EXAMPLES, BATCH, CLASSES = 1_000_000, 256, 10
 

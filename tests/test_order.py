@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 from torch.utils.data import DataLoader, TensorDataset
 
 from learnorder.errors import ConfigError, DataError
-from learnorder.order import IndexedDataset, LearningOrder, rank_agreement
+from learnorder import IndexedDataset, LearningOrder, rank_agreement
 
 
 def logits_for(correct, labels, classes=3):

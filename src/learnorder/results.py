@@ -12,6 +12,7 @@ from learnorder.config import RunConfig
 from learnorder.errors import RunFolderError
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
 from learnorder.runs import RunFolder, flatten
+from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.statistics import Estimate, estimate, paired_difference
 
 if TYPE_CHECKING:
@@ -215,6 +216,12 @@ class Results(RunSet[RunFolder[RunConfig]]):
             for seed in patch
             if not patch[seed] is content[seed] is None
         }
+
+    def last_layers(self, arm: str) -> dict[int, LastLayer]:
+        """Return by seed what retraining the last layer changed, of runs where it was done."""
+        own = [f for f in self.folders if self.arm_of(f) == arm]
+        found = {folder.config.seed: read_last_layer(folder) for folder in own}
+        return {seed: one for seed, one in found.items() if one is not None}
 
     def has_patch(self) -> bool:
         """Whether any run planted the patch."""

@@ -16,6 +16,7 @@ VERBS = {
     "plain": "the same arms on images as they are (the paper's Figure 1 and Table 1)",
     "train": "make one run, of any arm or of your own settings",
     "sweep": "run a grid over named settings and seeds; settings are chosen this way",
+    "retrain": "retrain the last layer of finished runs: was it learned, or only used?",
     "theory": "run the two-layer theory: order, cost and phase diagrams",
     "report": "build the HTML page of runs that were made",
     "runs": "list runs, or show one",

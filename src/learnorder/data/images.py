@@ -80,12 +80,10 @@ def load_images(config: DataConfig) -> ImageData:
         ConfigError: Sizes that the data cannot meet.
     """
     raw = load_source(config)
-    train_order = stratified_order(raw.train_labels, config.subset_seed)
-    held_out = round(config.validation_share * len(train_order))
-    available = len(train_order) - held_out
-    train = train_order[: _size("train_examples", config.train_examples, available)]
+    free, held_out = _train_orders(config, raw)
+    train = free[: _size("train_examples", config.train_examples, len(free))]
     if config.evaluate_on == "validation":
-        pool = train_order[len(train_order) - held_out :]
+        pool = held_out
         split = "train"
     else:
         pool = stratified_order(raw.test_labels, config.subset_seed)
@@ -98,6 +96,32 @@ def load_images(config: DataConfig) -> ImageData:
     _check_labels(raw, train_images, evaluation_images)
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
     return ImageData(train_images, evaluation_images, raw.class_names, mean, std)
+
+
+def load_unseen(config: DataConfig, most: int) -> Images | None:
+    """Return training images that a run is neither trained nor judged on; None where it has all.
+
+    Args:
+        config: The run's images.
+        most: How many at most; they are stratified.
+
+    Raises:
+        DataError: Missing, unreadable or unfit data.
+    """
+    raw = load_source(config)
+    free, _ = _train_orders(config, raw)
+    used = len(free) if config.train_examples is None else config.train_examples
+    chosen = free[used : used + most]
+    if not len(chosen):
+        return None
+    return Images(raw.decode("train", chosen), raw.train_labels[chosen])
+
+
+def _train_orders(config: DataConfig, raw: RawImages) -> tuple[Tensor, Tensor]:
+    """Return the stratified order of the images to train on, and of the validation split."""
+    order = stratified_order(raw.train_labels, config.subset_seed)
+    free = len(order) - round(config.validation_share * len(order))
+    return order[:free], order[free:]
 
 
 def _size(field: str, wanted: int | None, available: int) -> int:

@@ -1,16 +1,9 @@
-"""What was learned when: over a run's records, or example by example in any training loop."""
+"""What was learned when: over a run's records, or example by example in any training loop.
 
-from learnorder.order.agreement import Agreement, rank_agreement
-from learnorder.order.indexed import IndexedDataset
+The tracker (:class:`~learnorder.order.tracker.LearningOrder`) needs torch and is imported from its
+own module; what is here does not.
+"""
+
 from learnorder.order.learned import CONTENT_SHARE, PATCH_LEVEL, first_epoch
-from learnorder.order.tracker import LearningOrder
 
-__all__ = [
-    "CONTENT_SHARE",
-    "PATCH_LEVEL",
-    "Agreement",
-    "IndexedDataset",
-    "LearningOrder",
-    "first_epoch",
-    "rank_agreement",
-]
+__all__ = ["CONTENT_SHARE", "PATCH_LEVEL", "first_epoch"]

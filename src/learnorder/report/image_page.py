@@ -16,6 +16,7 @@ from learnorder.report.origin import key, origin
 from learnorder.report.tables import (
     difference_table,
     final_table,
+    last_layer_table,
     order_table,
     share_table,
 )
@@ -82,6 +83,8 @@ def _sections(results: Results) -> list[Section]:
             )
         table = order_table(results)
         sections.append(Section(table.title, table=table, wide=figures["order"]))
+        if (table := last_layer_table(results)) is not None:
+            sections.append(Section(table.title, table=table))
     if (gallery := _gallery(results.folders)) is not None:
         shown = few and not results.finished.empty and results.has_patch()
         last = share_table(results) if shown else None

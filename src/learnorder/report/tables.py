@@ -12,6 +12,7 @@ from learnorder.report.content import TextTable
 from learnorder.report.titles import arm_columns, arm_titles
 from learnorder.results import Results, RunSet
 from learnorder.runs import RunFolder
+from learnorder.statistics import estimate, paired_difference
 
 _CLEAN = ("clean", "accuracy", "clean images")
 _WITH_PATCH = (
@@ -77,6 +78,43 @@ def order_table(results: Results) -> TextTable:
         rows,
         "First epoch at the level: median over seeds (range of those that reach it). The level of "
         f"the content is {100 * CONTENT_SHARE:.0f} % of the best arm's final clean accuracy.",
+    )
+
+
+def last_layer_table(results: Results) -> TextTable | None:
+    """Return what retraining the last layer changed, None where it was not done."""
+    titles, rows, sizes = arm_titles(results), [], set[tuple[int, bool]]()
+    quantities = ["clean", *(["content", "reliance"] if results.has_patch() else [])]
+    for arm in results.arms:
+        found = results.last_layers(arm)
+        if not found:
+            continue
+        cells = []
+        for name in quantities:
+            before = {seed: getattr(one.before, name) for seed, one in found.items()}
+            after = {seed: getattr(one.after, name) for seed, one in found.items()}
+            mean = estimate(list(before.values())).mean
+            cells += [f"{100 * mean:.1f}", paired_difference(after, before).format(100)]
+        rows.append([titles[arm], str(len(found)), *cells])
+        sizes |= {(one.examples, one.unseen) for one in found.values()}
+    if not rows:
+        return None
+    headings = {"clean": "clean", "content": "content on conflict images", "reliance": "reliance"}
+    columns = [c for name in quantities for c in (headings[name], "change")]
+    counts = sorted({examples for examples, _ in sizes})
+    images = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
+    seen = "that the network was not trained on" if all(u for _, u in sizes) else (
+        "that the network was trained on" if not any(u for _, u in sizes) else
+        "of which some runs had seen theirs"
+    )  # fmt: skip
+    return TextTable(
+        "Learned, or only used?",
+        ["arm", "n", *columns],
+        rows,
+        f"The last layer alone, retrained on {images} images without the pattern {seen}, as many "
+        "of each class. Per cent before, and the change in points: paired by seed, mean [95 % t "
+        "interval]. What the new layer reads from the same features was learned; where reliance "
+        "stays, the features themselves follow the pattern.",
     )
 
 

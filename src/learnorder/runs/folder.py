@@ -7,6 +7,7 @@
     timings.parquet    seconds per epoch
     checkpoint.pt      where to continue; gone when the run has finished
     weights.safetensors  the final weights
+    last_layer.json    what retraining the last layer changed, where that was asked for
     examples.png       planted images, for the report
     progress.json      how far the run is, for watchers
     log.txt            what the worker printed

@@ -1,0 +1,39 @@
+"""``learnorder retrain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.cli import options
+
+DESCRIPTION = """\
+Learned, or only used? Retrain the last layer alone of every finished run at or below some folders,
+on balanced images without the pattern, and report what that changes in clean accuracy and in
+reliance on the pattern. Features that were learned but not used come back; those that were not
+learned do not. Seconds a run; the network itself is left as it is.
+
+  learnorder retrain runs/patch-demo
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = options.make_parser("retrain", DESCRIPTION, config=False)
+    parser.add_argument("runs", nargs="+", type=str, help="Folders of runs.")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="The page; null is report.html in the first."
+    )
+    values = options.parse(parser, arguments)
+    from learnorder.report import write_report
+    from learnorder.report.tables import last_layer_table
+    from learnorder.report.terminal import print_table
+    from learnorder.verbs import retrain
+
+    results = retrain(*values["runs"])
+    if (table := last_layer_table(results)) is not None:
+        print_table(table)
+    out = Path(values["out"] or Path(values["runs"][0]) / "report.html")
+    write_report(results, out)
+    print(f"Report: {out}")
+    return 0

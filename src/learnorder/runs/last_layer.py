@@ -1,0 +1,70 @@
+"""What retraining the last layer of a run changed, as its folder keeps it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from learnorder.config import RunConfig
+from learnorder.errors import RunFolderError
+from learnorder.runs.files import atomic_write
+from learnorder.runs.folder import RunFolder
+
+FILE = "last_layer.json"
+
+
+@dataclass(frozen=True)
+class Follows:
+    """What a network's predictions follow.
+
+    Attributes:
+        clean: Accuracy on clean images.
+        content: Share of conflict images predicted as the image's class; nan without a patch.
+        reliance: See :class:`~learnorder.patterns.Reliance`; nan without a patch.
+    """
+
+    clean: float
+    content: float
+    reliance: float
+
+
+@dataclass(frozen=True)
+class LastLayer:
+    """What retraining the last layer changed.
+
+    Attributes:
+        before: The network as trained.
+        after: With its last layer retrained.
+        examples: Images the layer was retrained on, as many of each class.
+        unseen: Whether the network had not been trained on them.
+    """
+
+    before: Follows
+    after: Follows
+    examples: int
+    unseen: bool
+
+
+def write_last_layer(folder: RunFolder[RunConfig], found: LastLayer) -> None:
+    """Keep it in the run's folder."""
+    with atomic_write(folder.file(FILE)) as temporary:
+        temporary.write_text(json.dumps(asdict(found), indent=1) + "\n")
+
+
+def read_last_layer(folder: RunFolder[RunConfig]) -> LastLayer | None:
+    """Return what a run's folder says of its last layer, None where it was not retrained.
+
+    Raises:
+        RunFolderError: It cannot be read.
+    """
+    path = folder.file(FILE)
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text())
+        sides = {side: Follows(**values.pop(side)) for side in ("before", "after")}
+        return LastLayer(**sides, **values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunFolderError(
+            f"{path}: cannot be read ({error}). Remove it and run learnorder retrain."
+        ) from error
