@@ -9,8 +9,8 @@ import torch
 from scipy.stats import kendalltau
 from torch.utils.data import DataLoader, TensorDataset
 
-from learnorder.errors import ConfigError, DataError
 from learnorder import IndexedDataset, LearningOrder, rank_agreement
+from learnorder.errors import ConfigError, DataError
 
 
 def logits_for(correct, labels, classes=3):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images, load_unseen
-from learnorder.errors import ConfigError, RunFolderError
+from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.models import build_model
 from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
 from learnorder.runs.folder import RunFolder
@@ -80,6 +80,7 @@ def retrain_last_layer(folder: RunFolder[RunConfig]) -> LastLayer:
 
 
 def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     config = folder.config
@@ -93,7 +94,7 @@ def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
     path = folder.file("weights.safetensors")
     try:
         model.load_state_dict(load_file(path))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         raise RunFolderError(
             f"{path}: not the weights of {config.model.name} ({error})."
         ) from error
@@ -188,4 +189,4 @@ def _follows(predicted: dict[str, Tensor], sets: list[EvaluationSet], labels: Te
                 predicted["conflict"], predicted["clean"], labels, chosen.pattern_labels
             )
             return Follows(clean, found.content, found.reliance)
-    return Follows(clean, float("nan"), float("nan"))
+    return Follows(clean, None, None)

@@ -314,6 +314,40 @@ def open_runs(*paths: Path | str) -> Any:
     return results_of([folder for path in paths for folder in find_runs(path)])
 
 
+def retrain(*paths: Path | str, quiet: bool = False) -> Results:
+    """Retrain the last layer of every finished run on images at or below some folders.
+
+    Args:
+        paths: Folders of runs.
+        quiet: Draw no progress.
+
+    Returns:
+        The results; :meth:`~learnorder.results.Results.last_layers` has what changed.
+
+    Raises:
+        RunFolderError: No runs, or runs of the theory.
+        ConfigError: A network without a last layer to retrain.
+    """
+    results = open_runs(*paths)
+    if any(folder.kind != "images" for folder in results.folders):
+        raise RunFolderError("These are runs of the theory, which has no last layer to retrain.")
+    retrain_runs(results, quiet=quiet)
+    return results
+
+
+def retrain_runs(results: Results, *, quiet: bool = False) -> None:
+    """Retrain the last layer of every finished run of some results."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from learnorder.last_layer import retrain_last_layer
+
+    finished = [folder for folder in results.folders if folder.status == "finished"]
+    console = Console(stderr=True, quiet=quiet)
+    for folder in track(finished, "Retraining last layers", console=console):
+        retrain_last_layer(folder)
+
+
 def results_of(folders: list[RunFolder]) -> Any:
     """Return the results of run folders, as their kind has them."""
     from learnorder.results import Results

@@ -1,9 +1,10 @@
-"""The paper's experiments, a file each."""
+"""The experiments: the paper's, and the probe of one's own network; a file each."""
 
 from learnorder.recipes.images import ARM_TITLES
+from learnorder.recipes.probe import TREATMENT_TITLES
 from learnorder.theory.config import THEORY_ARMS
 
-ARM_WORDS = {**ARM_TITLES, **THEORY_ARMS}
+ARM_WORDS = {**ARM_TITLES, **TREATMENT_TITLES, **THEORY_ARMS}
 """Words for the arms of all experiments."""
 
 __all__ = ["ARM_WORDS"]

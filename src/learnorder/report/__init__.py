@@ -2,5 +2,6 @@
 
 from learnorder.report.claims_page import write_claims
 from learnorder.report.page import render, write_report
+from learnorder.report.probe_page import write_probe
 
-__all__ = ["render", "write_claims", "write_report"]
+__all__ = ["render", "write_claims", "write_probe", "write_report"]

@@ -31,21 +31,21 @@ _TITLES = {
     "sweep": "Sweep",
 }
 
-_CURVES_NOTE = (
+CURVES_NOTE = (
     "Mean over seeds; the band is the 95 % interval of the mean. Training accuracy is measured on "
     "each batch before its update, with whatever noise the arm trains with. The axis of the clean "
     "images is fitted from the third epoch on."
 )
-_RELIANCE_NOTE = (
+RELIANCE_NOTE = (
     " Reliance is the share of conflict images predicted as the pattern's class, less the share of "
     "the same images without a pattern predicted as that class."
 )
-_GRID_NOTE = (
+GRID_NOTE = (
     "Mean over seeds with 95 % t intervals. Who is learned first: the epoch at which the pattern "
     "alone is at 90 %, over the epoch at which clean images are at the level of the content; what "
     "is never learned counts as one epoch after the last."
 )
-_GALLERY_NOTE = (
+GALLERY_NOTE = (
     "One image of each of the first classes, as the first run shows it. Patterns reach beyond the "
     "range of pixels and are clipped here; the network sees them whole."
 )
@@ -57,7 +57,7 @@ def image_content(results: Results) -> Content:
     return Content(
         title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
         findings=findings(results),
-        asked=_asked(results),
+        asked=asked_of(results),
         sections=_sections(results),
         origins=[origin(results)],
     )
@@ -71,13 +71,13 @@ def _sections(results: Results) -> list[Section]:
         several = len(results.arms) > 1 and few
         swept = results.folders[0].labels.get("experiment") == "sweep"
         if swept and (grid := SweepGrid.of(sweep_rows(results))) is not None:
-            sections.append(Section("Over the grid", _GRID_NOTE, wide=grid.figures()))
+            sections.append(Section("Over the grid", GRID_NOTE, wide=grid.figures()))
         sections.append(Section(table.title, table=table, wide=figures["final"]))
         if several:
             table = difference_table(results, baseline_arm(results))
             sections.append(Section(table.title, table=table))
         if figures["curves"]:
-            note = _CURVES_NOTE + _RELIANCE_NOTE * results.has_patch()
+            note = CURVES_NOTE + RELIANCE_NOTE * results.has_patch()
             sections.append(
                 Section("Over the epochs", note, key=key(results), panels=figures["curves"])
             )
@@ -85,15 +85,15 @@ def _sections(results: Results) -> list[Section]:
         sections.append(Section(table.title, table=table, wide=figures["order"]))
         if (table := last_layer_table(results)) is not None:
             sections.append(Section(table.title, table=table))
-    if (gallery := _gallery(results.folders)) is not None:
+    if (gallery := example_images(results.folders)) is not None:
         shown = few and not results.finished.empty and results.has_patch()
         last = share_table(results) if shown else None
         title = "What the network was shown"
-        sections.append(Section(title, _GALLERY_NOTE, gallery=gallery, last=last))
+        sections.append(Section(title, GALLERY_NOTE, gallery=gallery, last=last))
     return sections
 
 
-def _asked(results: Results) -> list[tuple[str, str]]:
+def asked_of(results: Results) -> list[tuple[str, str]]:
     """What was asked, as terms and descriptions; what differs between runs is left to a table."""
     folder = results.folders[0]
     config, data = folder.config, folder.manifest.get("data")
@@ -150,7 +150,8 @@ def _optimizer(training: TrainingConfig) -> str:
     return f"SGD with {nesterov}momentum {training.momentum:g}{given}"
 
 
-def _gallery(folders: list[RunFolder[RunConfig]]) -> Gallery | None:
+def example_images(folders: list[RunFolder[RunConfig]]) -> Gallery | None:
+    """Return the sheet of planted images of the first run that has one."""
     for folder in folders:
         described, sheet_path = folder.manifest.get("examples"), folder.file("examples.png")
         if not described or not sheet_path.exists():

@@ -91,7 +91,7 @@ def _progress(folder: RunFolder) -> str:
 
 def print_summary(results: RunSet[Any]) -> None:
     """Print final accuracies or errors by arm, with 95 % intervals over seeds."""
-    _print_table(_TABLES[type(results)](results))
+    print_table(_TABLES[type(results)](results))
 
 
 def print_claims(reproduced: Reproduced) -> None:
@@ -101,10 +101,11 @@ def print_claims(reproduced: Reproduced) -> None:
     columns = [found.columns.index(name) for name in chosen]
     rows = [[row[i] for i in columns] for row in found.rows]
     note = "Mean [95 % interval] over n seeds; the report says what is measured."
-    _print_table(TextTable(found.title, list(chosen), rows, note, wrap=True))
+    print_table(TextTable(found.title, list(chosen), rows, note, wrap=True))
 
 
-def _print_table(found: TextTable) -> None:
+def print_table(found: TextTable) -> None:
+    """Print a table."""
     table = Table(title=found.title, caption=found.note, title_justify="left")
     for index, name in enumerate(found.columns):
         left = index == 0 or found.wrap

@@ -19,13 +19,13 @@ class Follows:
 
     Attributes:
         clean: Accuracy on clean images.
-        content: Share of conflict images predicted as the image's class; nan without a patch.
-        reliance: See :class:`~learnorder.patterns.Reliance`; nan without a patch.
+        content: Share of conflict images predicted as the image's class; None without a patch.
+        reliance: See :class:`~learnorder.patterns.Reliance`; None without a patch.
     """
 
     clean: float
-    content: float
-    reliance: float
+    content: float | None
+    reliance: float | None
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def grid_plans(
         for point in combination:
             chosen |= point
         config = kind.from_dict(_changed(base, {**chosen, "seed": seed}))
-        settings = {name: _plain(value) for name, value in chosen.items() if name in varied}
+        settings = {name: setting_words(value) for name, value in chosen.items() if name in varied}
         parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]
         folder = "-".join(parts).replace("/", "_").replace(" ", "")
         if folder in plans:
@@ -87,7 +87,7 @@ def _suggestion(name: str, known: Mapping[str, Any]) -> str:
     return f"{meant} --print_config of the verb shows all."
 
 
-def _plain(value: Any) -> str:
+def setting_words(value: Any) -> str:
     """Return a setting's value as folders and labels say it."""
     if isinstance(value, float) and float(f"{value:g}") == value:
         return f"{value:g}"

@@ -1,0 +1,62 @@
+"""``learnorder probe``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from learnorder.cli import options
+from learnorder.probe import probe_plans, run_probe
+from learnorder.recipes.probe import Probe
+
+DESCRIPTION = """\
+What does your network learn first on your images, and how far does it lean on a shortcut? A
+memorisable pattern is planted in a share of the training images; its contrast is calibrated so that
+the smallest learning rate can memorise it. Then the network is trained at every learning rate,
+constant and annealed, without and with activation noise, on several seeds. The report says when the
+pattern and the content were learned, what the network follows where they disagree, and whether the
+content was not learned or only not used.
+
+  learnorder probe                                      on digits, to see what it says
+  learnorder probe --data folder:photos --data.resolution 32 --model.name my_nets.Net
+  learnorder probe --data function:my_data.load --model.name my_nets.Net --minutes 30
+  learnorder probe --training.optimizer AdamW --learning_rates '[0.0003, 0.001, 0.003]'
+  learnorder probe --noise 0 --seeds 5                  no arms with noise, five seeds
+  learnorder probe --dry-run                            what it would cost
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = options.make_parser("probe", DESCRIPTION)
+    parser.add_argument(
+        "--minutes",
+        type=float | None,
+        default=None,
+        help="The most it may take: runs get as many epochs as fit, at most training.epochs.",
+    )
+    options.add_execution(parser, "runs/probe")
+    options.add_settings(parser, Probe, _defaults(arguments))
+    values = options.parse(parser, arguments)
+    probe: Probe = options.take_settings(values, Probe)
+    out = Path(values["out"])
+    if values["dry_run"]:
+        return options.dry_run(probe_plans(probe), out / "none", values)
+    probed = run_probe(probe, out, minutes=values["minutes"], **options.execution(values))
+    from learnorder.report.probe_page import probe_findings
+
+    code = options.finish(probed.results, out / "report.html")
+    print("\n".join(f"- {sentence}" for sentence in probe_findings(probed)))
+    return code
+
+
+def _defaults(arguments: Sequence[str]) -> Probe:
+    """Return the defaults, without what belongs to digits or to our network where others' come."""
+    base = Probe()
+    if options.peek(arguments, "data.source", base.data.source) != base.data.source:
+        data = replace(base.data, train_examples=None, validation_share=0.2)
+        base = replace(base, data=data)
+    if options.peek(arguments, "model.name", base.model.name) != base.model.name:
+        base = replace(base, model=replace(base.model, arguments={}))
+    return base

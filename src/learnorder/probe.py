@@ -1,0 +1,246 @@
+"""The verb ``probe``: calibrate a pattern, train the arms, retrain last layers, report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.order import PATCH_LEVEL
+from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
+from learnorder.runs.files import atomic_write
+
+if TYPE_CHECKING:
+    from learnorder.results import Results
+    from learnorder.sweep.driver import Plan
+
+RATE = "learning_rate.initial"
+"""The setting that the probe varies, as labels name it."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Which contrast the pattern has, and why.
+
+    Attributes:
+        accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast;
+            empty where only one contrast was given.
+        contrast: The one taken.
+        memorised: Whether the small LR had the pattern at that contrast; None where only one
+            contrast was given.
+    """
+
+    accuracy: Mapping[float, float]
+    contrast: float
+    memorised: bool | None
+
+    @staticmethod
+    def of(accuracy: Mapping[float, float]) -> Calibration:
+        """Take the faintest contrast that was memorised, or the strongest where none was.
+
+        >>> Calibration.of({0.1: 0.12, 0.2: 0.95, 0.4: 0.99}).contrast
+        0.2
+        """
+        reached = [contrast for contrast, value in accuracy.items() if value >= PATCH_LEVEL]
+        chosen = min(reached) if reached else max(accuracy)
+        return Calibration(dict(accuracy), chosen, bool(reached))
+
+
+@dataclass(frozen=True)
+class Probed:
+    """What a probe found.
+
+    Attributes:
+        probe: What was asked, with the epochs that the budget bought.
+        calibration: The pattern's contrast.
+        results: The runs of all arms.
+    """
+
+    probe: Probe
+    calibration: Calibration
+    results: Results
+
+    def arm(self, treatment: str, rate: float) -> str | None:
+        """Return the name that an arm has among the results, None where it was left out."""
+        from learnorder.sweep.grid import setting_words
+
+        wanted = {"arm": treatment, RATE: setting_words(rate)}
+        return next((a for a in self.results.arms if self.results.labels(a) == wanted), None)
+
+
+def run_probe(
+    probe: Probe | None = None,
+    out: Path | str = "runs/probe",
+    *,
+    minutes: float | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Probed:
+    """Plant a pattern in images, and see which arms of a network learn it when and lean on it.
+
+    The pattern's contrast is calibrated first (:class:`Calibration`). Then every arm is trained,
+    each finished network's last layer is retrained on clean images
+    (:func:`~learnorder.last_layer.retrain_last_layer`), and report.html and probe.json are written.
+    The same call continues what was stopped.
+
+    Args:
+        probe: What to run; None takes the defaults, on digits.
+        out: Gets the folders calibration and arms, report.html and probe.json.
+        minutes: The most it may take, as measured on this machine when it begins: runs get as many
+            epochs as fit, at most ``probe.training.epochs``.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        ConfigError: A setting that the data or the network refuses, or a budget that is too small.
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    from learnorder.report import write_probe
+    from learnorder.sweep import run_plans
+    from learnorder.verbs import results_of, retrain_runs
+
+    out, probe = Path(out), probe or Probe()
+    how: dict[str, Any] = {"workers": workers, "threads": threads}
+    size = _image_size(probe)
+    probe = _budgeted(probe, size, out, minutes, how)
+    how["quiet"] = quiet
+    calibration = Calibration({}, probe.contrasts[0], None)
+    if len(probe.contrasts) > 1:
+        plans = calibration_plans(probe, size)
+        runs = run_plans(plans, out / "calibration", title="Calibration", **how)
+        unfinished = [run for run in runs if run.status not in ("finished", "diverged")]
+        if unfinished:
+            raise RunFolderError(
+                f"{unfinished[0].path}: {unfinished[0].status}, so the pattern has no contrast. "
+                f"{unfinished[0].manifest['reason']}"
+            )
+        found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
+        if not found:
+            raise ConfigError(
+                "learning_rates",
+                list(probe.rates),
+                f"Training diverges at the small one, {probe.rates[0]:g}. Give smaller ones.",
+            )
+        last = {c: next(iter(_patch_only(r).values())) for c, r in found.items()}
+        calibration = Calibration.of(last)
+    arms = run_plans(arm_plans(probe, calibration.contrast, size), out / "arms", **how)
+    results = results_of(arms)
+    retrain_runs(results, quiet=quiet)
+    probed = Probed(probe, calibration, results)
+    write_probe(probed, out)
+    return probed
+
+
+def _patch_only(results: Results) -> dict[int, float]:
+    return results.final(results.arms[0], "patch_only", "accuracy")
+
+
+def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan]:
+    """Return the runs that choose the pattern's contrast."""
+    from learnorder.sweep.driver import Plan
+
+    return {
+        f"contrast-{contrast:g}": Plan(
+            probe.calibration(contrast, image_size),
+            {"experiment": "calibration", "arm": f"contrast {contrast:g}"},
+        )
+        for contrast in probe.contrasts
+    }
+
+
+def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dict[str, Plan]:
+    """Return the runs of all arms, seed by seed."""
+    from learnorder.sweep.driver import Plan
+    from learnorder.sweep.grid import setting_words
+
+    patch = probe.patch(contrast, image_size)
+    return {
+        f"{treatment}-{rate:g}-seed{seed}": Plan(
+            probe.run(treatment, rate, seed, patch),
+            {"experiment": "probe", "arm": treatment, RATE: setting_words(rate)},
+        )
+        for seed in probe.seed_range()
+        for treatment, rate in probe.arms()
+    }
+
+
+def probe_plans(probe: Probe) -> dict[str, Plan]:
+    """Return all runs, the arms at the middle contrast: what a dry run measures."""
+    size = _image_size(probe)
+    middle = probe.contrasts[len(probe.contrasts) // 2]
+    calibration = calibration_plans(probe, size) if len(probe.contrasts) > 1 else {}
+    return {**calibration, **arm_plans(probe, middle, size)}
+
+
+def _image_size(probe: Probe) -> tuple[int, int]:
+    from learnorder.data import load_images
+
+    return load_images(probe.data).image_size
+
+
+def _budgeted(
+    probe: Probe, size: tuple[int, int], out: Path, minutes: float | None, how: Mapping[str, Any]
+) -> Probe:
+    """Return the probe with as many epochs as the minutes buy, as measured when it began."""
+    if minutes is None:
+        return probe
+    if not minutes > 0:
+        raise ConfigError("minutes", minutes, "Give a time above 0, or null.")
+    path = out / "budget.json"
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if kept["minutes"] == minutes:
+            return probe.lasting(kept["epochs"])
+    from learnorder.sweep.estimate import estimate_cost
+
+    cost = estimate_cost(probe_plans(probe), out / "none", **how)
+    epochs = int(probe.training.epochs * minutes * 60 / cost.seconds)
+    if epochs < FEWEST_EPOCHS:
+        needed = cost.seconds / probe.training.epochs * FEWEST_EPOCHS / 60
+        raise ConfigError(
+            "minutes",
+            minutes,
+            f"{cost.runs} runs of {FEWEST_EPOCHS} epochs, the fewest that make sense, take about "
+            f"{needed:.1f} minutes on this machine. Give that, or fewer learning_rates, contrasts "
+            "or seeds, --noise 0, fewer train_examples or a smaller network.",
+        )
+    epochs = min(epochs, probe.training.epochs)
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps({"minutes": minutes, "epochs": epochs}) + "\n")
+    return probe.lasting(epochs)
+
+
+def to_json(probed: Probed) -> str:
+    """Return the text of probe.json: what the pattern was, and each arm's final numbers."""
+    results, arms = probed.results, []
+    for arm in results.arms:
+        row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
+        for name, (set_, quantity) in _QUANTITIES.items():
+            row[name] = _numbers(results.final_estimate(arm, set_, quantity))
+        for what in ("content", "patch"):
+            row[f"{what}_learned_at"] = {str(s): e for s, e in results.learned(arm, what).items()}
+        row["last_layer"] = {str(s): asdict(one) for s, one in results.last_layers(arm).items()}
+        arms.append(row)
+    calibration = asdict(probed.calibration)
+    calibration["accuracy"] = {f"{c:g}": v for c, v in probed.calibration.accuracy.items()}
+    found = {"epochs": probed.probe.training.epochs, "calibration": calibration, "arms": arms}
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+_QUANTITIES = {
+    "clean": ("clean", "accuracy"),
+    "mixed": ("mixed", "accuracy"),
+    "patch_only": ("patch_only", "accuracy"),
+    "content_on_conflict": ("conflict", "share_content"),
+    "reliance": ("conflict", "reliance"),
+}
+
+
+def _numbers(e: Any) -> dict[str, Any]:
+    values = {"mean": e.mean, "low": e.low, "high": e.high}
+    return {**{k: None if v != v else v for k, v in values.items()}, "n": e.n}

@@ -1,0 +1,207 @@
+"""The page of a probe: what the pattern was, what each arm learned first, what that costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from learnorder.order import PATCH_LEVEL
+from learnorder.probe import RATE, Calibration, Probed, to_json
+from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.figures import page_figures
+from learnorder.report.findings import compared_words
+from learnorder.report.grid import SweepGrid, sweep_rows
+from learnorder.report.image_page import (
+    CURVES_NOTE,
+    GALLERY_NOTE,
+    GRID_NOTE,
+    RELIANCE_NOTE,
+    asked_of,
+    example_images,
+)
+from learnorder.report.origin import key, origin
+from learnorder.report.page import write_page
+from learnorder.report.tables import final_table, last_layer_table, median_epoch, order_table
+from learnorder.results import Results
+from learnorder.runs.files import atomic_write
+from learnorder.statistics import paired_difference
+
+_COMPARED = (
+    ("final accuracy on clean images", "clean", "accuracy"),
+    ("final reliance on the pattern", "conflict", "reliance"),
+)
+
+
+def write_probe(probed: Probed, folder: Path | str) -> Path:
+    """Write report.html and probe.json to a folder; return the page's path."""
+    folder = Path(folder)
+    with atomic_write(folder / "probe.json") as temporary:
+        temporary.write_text(to_json(probed), encoding="utf-8")
+    return write_page(probe_content(probed), folder / "report.html")
+
+
+def probe_content(probed: Probed) -> Content:
+    """Return what the page shows."""
+    results, probe = probed.results, probed.probe
+    rates = ", ".join(f"{rate:g}" for rate in probe.rates)
+    noise = f"{probe.noise:g}, falling to {0.4 * probe.noise:g}" if probe.noise else "none"
+    return Content(
+        title="What does the network learn first?",
+        findings=probe_findings(probed),
+        asked=[
+            *asked_of(results),
+            ("Learning rates", f"{rates}; annealed to {probe.rates[0]:g} at epoch "
+             f"{probe.anneal_epoch}"),
+            ("Noise", noise),
+        ],
+        sections=_sections(probed),
+        origins=[origin(results)],
+    )  # fmt: skip
+
+
+def probe_findings(probed: Probed) -> list[str]:
+    """Return what was found, in sentences that go no further than their intervals."""
+    results, probe = probed.results, probed.probe
+    sentences = [calibration_words(probed.calibration, probe.rates[0])]
+    small, large = probe.rates[0], probe.rates[-1]
+    arms = {
+        name: probed.arm(*at)
+        for name, at in {
+            "small": ("constant", small),
+            "annealed": ("annealed", large),
+            "constant": ("constant", large),
+            "noise": ("constant_noise", small),
+        }.items()
+    }
+    titles = {arm: _title(results, arm) for arm in results.arms}
+    for arm in results.arms:
+        diverged = results.counts(arm).get("diverged", 0)
+        if diverged:
+            total = sum(results.counts(arm).values())
+            sentences.append(
+                f"Too large: {titles[arm]} diverged in {diverged} of {total} runs, which are in no "
+                "mean."
+            )
+    if results.finished.empty:
+        return [*sentences, f"No run has finished: {results.standing()}."]
+    for name in ("small", "annealed"):
+        if (arm := arms[name]) is not None and (patch := results.learned(arm, "patch")):
+            content = median_epoch(results.learned(arm, "content"))
+            sentences.append(
+                f"{titles[arm]}: the pattern is learned {_at(median_epoch(patch))}, the content "
+                f"{_at(content)} (medians over seeds; the content counts from "
+                f"{100 * results.content_level():.0f} % on)."
+            )
+    for first, second in (("annealed", "small"), ("noise", "small"), ("annealed", "constant")):
+        a, b = arms[first], arms[second]
+        if a is None or b is None or not (results.counts(a) and results.counts(b)):
+            continue
+        for what, set_, quantity in _COMPARED:
+            difference = results.final_difference(a, b, set_, quantity)
+            if difference.n:
+                sentences.append(compared_words(titles[a], titles[b], what, difference))
+    if (small_arm := arms["small"]) is not None and results.last_layers(small_arm):
+        sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
+    return sentences
+
+
+def _title(results: Results, arm: str) -> str:
+    """Return an arm in words: "LR 0.5, annealed, with noise"."""
+    labels = results.labels(arm)
+    treatment, _, noise = labels["arm"].partition("_")
+    return f"LR {labels[RATE]}, {treatment}{', with noise' if noise else ''}"
+
+
+def _at(epoch: str) -> str:
+    return "never" if epoch == "never" else f"at epoch {epoch}"
+
+
+def calibration_words(calibration: Calibration, rate: float) -> str:
+    """Return which contrast the pattern has, and why."""
+    chosen = f"The pattern's contrast is {calibration.contrast:g}"
+    if calibration.memorised is None:
+        return f"{chosen}, as given; whether it can be memorised was not tried."
+    reached = f"{100 * calibration.accuracy[calibration.contrast]:.0f} %"
+    if calibration.memorised:
+        return (
+            f"{chosen}: the faintest tried that the small LR ({rate:g}) memorises before the epoch "
+            f"of the anneal ({reached} on the pattern alone)."
+        )
+    return (
+        f"{chosen}, the strongest tried, and the small LR ({rate:g}) has not memorised it by the "
+        f"epoch of the anneal ({reached} on the pattern alone): what follows says little of "
+        "memorising. Give stronger contrasts, a larger pattern_size, or more epochs."
+    )
+
+
+def _last_layer_words(title: str, results: Results, arm: str) -> str:
+    found = results.last_layers(arm)
+    changes = [
+        paired_difference(
+            {seed: getattr(one.after, name) for seed, one in found.items()},
+            {seed: getattr(one.before, name) for seed, one in found.items()},
+        )
+        for name in ("clean", "reliance")
+    ]
+    clean, reliance = (change.format(100) for change in changes)
+    return (
+        f"{title}, with its last layer retrained on clean images: clean accuracy changes by "
+        f"{clean} points, reliance by {reliance} (n = {changes[0].n}). What comes back was learned "
+        "and not used."
+    )
+
+
+def calibration_table(calibration: Calibration) -> TextTable:
+    """Return what each contrast came to."""
+    rows = [
+        [f"{contrast:g}", f"{100 * value:.1f}", "taken" if contrast == calibration.contrast else ""]
+        for contrast, value in calibration.accuracy.items()
+    ]
+    note = (
+        "Per cent on the pattern alone, of the small LR at the epoch before the anneal; one run "
+        f"each, on a seed that no arm has. Memorised from {100 * PATCH_LEVEL:.0f} % on."
+    )
+    return TextTable("Calibration", ["contrast", "pattern alone", ""], rows, note)
+
+
+def _sections(probed: Probed) -> list[Section]:
+    results, sections = probed.results, []
+    if not results.finished.empty:
+        if (grid := _grid(probed)) is not None:
+            note = GRID_NOTE + RELIANCE_NOTE
+            sections.append(Section("Over the learning rates", note, wide=grid.figures()))
+        tables = (final_table(results), order_table(results), last_layer_table(results))
+        sections += [Section(table.title, table=table) for table in tables if table is not None]
+        shown = _shown(probed)
+        panels = page_figures(shown)["curves"]
+        if panels:
+            note = CURVES_NOTE + " The smallest and the largest learning rate are shown."
+            sections.append(Section("Over the epochs", note, key=key(shown), panels=panels))
+    gallery = example_images(results.folders)
+    last = calibration_table(probed.calibration) if probed.calibration.accuracy else None
+    if gallery is not None or last is not None:
+        note = GALLERY_NOTE if gallery is not None else ""
+        sections.append(Section("The pattern", note, gallery=gallery, last=last))
+    return sections
+
+
+def _grid(probed: Probed) -> SweepGrid | None:
+    """Return the treatments over the learning rates.
+
+    The small LR stands at the beginning of the annealed ones too, as it is what they are annealed
+    to.
+    """
+    rows = sweep_rows(probed.results)
+    small = next((row[RATE] for row in rows if row[RATE] == f"{probed.probe.rates[0]:g}"), None)
+    shared = [
+        {**row, "arm": str(row["arm"]).replace("constant", "annealed")}
+        for row in rows
+        if row[RATE] == small
+    ]
+    return SweepGrid.of([*rows, *shared])
+
+
+def _shown(probed: Probed) -> Results:
+    """Return the arms that curves are shown of: the smallest and the largest learning rate."""
+    ends = (probed.probe.rates[0], probed.probe.rates[-1])
+    chosen = [f for f in probed.results.folders if f.config.learning_rate.initial in ends]
+    return Results(chosen)

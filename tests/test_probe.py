@@ -1,0 +1,168 @@
+"""The probe: calibration, arms, budget, and a whole small one."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from learnorder import Probe
+from learnorder.cli.main import main
+from learnorder.config import DataConfig, ModelConfig, TrainingConfig
+from learnorder.errors import ConfigError
+from learnorder.probe import Calibration, arm_plans, run_probe
+from learnorder.recipes.probe import FEWEST_EPOCHS
+from learnorder.report.probe_page import calibration_words, probe_findings
+
+
+@pytest.fixture
+def probe():
+    """Seconds: two learning rates, two contrasts, one seed."""
+    return Probe(
+        data=DataConfig(
+            train_examples=200,
+            evaluation_examples=60,
+            evaluate_on="validation",
+            validation_share=0.2,
+        ),
+        model=ModelConfig("ConvNet", {"widths": [8, 16]}),
+        training=TrainingConfig(epochs=6, batch_size=32),
+        learning_rates=(0.02, 0.3),
+        contrasts=(0.1, 3.0),
+        pattern_size=4,
+        seeds=1,
+    )
+
+
+def test_the_calibration_takes_the_faintest_that_is_memorised():
+    found = Calibration.of({0.1: 0.2, 0.4: 0.93, 0.8: 0.99})
+    assert (found.contrast, found.memorised) == (0.4, True)
+    assert "faintest" in calibration_words(found, 0.02)
+
+
+def test_where_none_is_memorised_the_report_says_so():
+    found = Calibration.of({0.1: 0.2, 0.4: 0.5})
+    assert (found.contrast, found.memorised) == (0.4, False)
+    words = calibration_words(found, 0.02)
+    assert "has not memorised" in words
+    assert "Give stronger contrasts" in words
+
+
+def test_the_arms_of_a_seed_share_all_but_the_treatment(probe):
+    plans = arm_plans(replace(probe, seeds=2), 0.4, (8, 8))
+    assert len(plans) == 2 * (2 + 1) * 2
+    of_one_seed = [p.config for p in plans.values() if p.config.seed == 0]
+    for name in ("data", "model", "patch", "training", "seed"):
+        assert len({repr(getattr(config, name)) for config in of_one_seed}) == 1
+    annealed = plans["annealed-0.3-seed0"].config
+    assert annealed.learning_rate.at(probe.anneal_epoch - 1) == 0.3
+    assert annealed.learning_rate.at(probe.anneal_epoch) == pytest.approx(0.02)
+    noisy = plans["constant_noise-0.02-seed0"].config.noise.level
+    assert noisy.at(1) == 0.8
+    assert noisy.at(7) == pytest.approx(0.4 * 0.8)
+    assert "annealed-0.02-seed0" not in plans, "it is the constant one"
+    quiet = arm_plans(replace(probe, noise=0), 0.4, (8, 8))
+    assert set(quiet) == {"constant-0.02-seed0", "constant-0.3-seed0", "annealed-0.3-seed0"}
+
+
+def test_the_calibration_is_the_small_arm_up_to_the_anneal_on_a_seed_of_its_own(probe):
+    found = probe.calibration(3.0, (8, 8))
+    assert found.training.epochs == probe.anneal_epoch - 1
+    assert found.seed not in probe.seed_range()
+    assert found.learning_rate.initial == 0.02
+    assert found.patch.contrast == 3.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"learning_rates": (0.1,)},
+        {"learning_rates": (0.3, 0.1)},
+        {"contrasts": ()},
+        {"contrasts": (0.0, 0.1)},
+        {"anneal_at": 1.0},
+        {"noise": -1.0},
+        {"eligible_share": 0.0},
+        {"seeds": 0},
+        {"training": TrainingConfig(epochs=FEWEST_EPOCHS - 1)},
+    ],
+)
+def test_what_makes_no_sense_is_refused(probe, wrong):
+    with pytest.raises(ConfigError):
+        replace(probe, **wrong)
+
+
+def test_other_optimisers_have_other_rates():
+    assert Probe().rates == (0.02, 0.1, 0.5)
+    assert Probe(training=TrainingConfig(epochs=20, optimizer="AdamW")).rates[-1] < 0.02
+
+
+def test_a_whole_probe(probe, tmp_path):
+    probed = run_probe(probe, tmp_path, quiet=True)
+    assert set(probed.calibration.accuracy) == {0.1, 3.0}
+    assert probed.calibration.contrast in (0.1, 3.0)
+    patches = {f.config.patch.contrast for f in probed.results.folders}
+    assert patches == {probed.calibration.contrast}
+    assert {f.status for f in probed.results.folders} == {"finished"}
+    written = json.loads((tmp_path / "probe.json").read_text())
+    assert len(written["arms"]) == len(probe.arms()) == 6
+    small = probed.arm("constant", 0.02)
+    row = next(
+        a for a in written["arms"]
+        if (a["arm"], a["learning_rate.initial"]) == ("constant", "0.02")
+    )  # fmt: skip
+    assert row["clean"]["mean"] == probed.results.final_estimate(small, "clean", "accuracy").mean
+    assert row["last_layer"]["0"]["before"]["clean"] == pytest.approx(row["clean"]["mean"])
+    page = (tmp_path / "report.html").read_text()
+    for title in ("Over the learning rates", "Learned, or only used?", "The pattern"):
+        assert title in page
+    assert "an interval needs two seeds" in " ".join(probe_findings(probed))
+
+    times = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/*/records.parquet")}
+    run_probe(probe, tmp_path, quiet=True)
+    assert times == {p: p.stat().st_mtime_ns for p in times}, "what is done is read"
+
+
+def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
+    wild = replace(probe, learning_rates=(0.02, 1e9), noise=0.0, contrasts=(3.0,))
+    probed = run_probe(wild, tmp_path, quiet=True)
+    assert probed.calibration.memorised is None
+    statuses = {f.name: f.status for f in probed.results.folders}
+    assert statuses["constant-1e+09-seed0"] == "diverged"
+    assert statuses["constant-0.02-seed0"] == "finished"
+    assert "Too large: LR 1e+09, constant diverged in 1 of 1 runs" in " ".join(
+        probe_findings(probed)
+    )
+
+
+def test_a_small_lr_that_diverges_says_what_to_change(probe, tmp_path):
+    with pytest.raises(ConfigError, match="Give smaller ones"):
+        run_probe(replace(probe, learning_rates=(1e9, 2e9)), tmp_path, quiet=True)
+
+
+def test_the_budget_buys_epochs_once(probe, tmp_path):
+    longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
+    with pytest.raises(ConfigError, match="Give that, or fewer"):
+        run_probe(longest, tmp_path, minutes=1e-6, quiet=True)
+    (tmp_path / "budget.json").write_text(json.dumps({"minutes": 5.0, "epochs": 6}))
+    probed = run_probe(longest, tmp_path, minutes=5.0, quiet=True)
+    assert probed.probe.training.epochs == 6
+    assert {f.config.training.epochs for f in probed.results.folders} == {6}
+
+
+def test_the_verb(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    line = [
+        "probe", "--data.train_examples", "200", "--data.evaluation_examples", "60",
+        "--model.name", "ConvNet", "--model.arguments", "{widths: [8, 16]}",
+        "--training.epochs", "6", "--learning_rates", "[0.02, 0.3]", "--contrasts", "[3.0]",
+        "--noise", "0", "--seeds", "1",
+    ]  # fmt: skip
+    assert main([*line, "--dry-run"]) == 0
+    assert "3 runs of" in capsys.readouterr().out
+    assert not (tmp_path / "runs").exists()
+    assert main([*line, "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "The pattern's contrast is 3, as given" in out
+    assert (tmp_path / "runs" / "probe" / "report.html").exists()
+    assert main(["probe", "--minutes", "0"]) == 2
+    assert "above 0" in capsys.readouterr().err
