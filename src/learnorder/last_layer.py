@@ -96,7 +96,8 @@ def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
         model.load_state_dict(load_file(path))
     except (OSError, RuntimeError, SafetensorError) as error:
         raise RunFolderError(
-            f"{path}: not the weights of {config.model.name} ({error})."
+            f"{path}: not the weights of {config.model.name} ({one_line(error)}). Move the run's "
+            "folder away and run it again."
         ) from error
     return model.eval()
 
