@@ -8,7 +8,8 @@ from torch import nn
 
 from learnorder.config import ModelConfig
 from learnorder.errors import ConfigError
-from learnorder.models import MLP, ConvNet, WideResNet, build_model
+from learnorder.models import MLP, ConvNet, ViT, WideResNet, build_model
+from learnorder.noise import ActivationNoise
 
 
 def build(name, seed=0, **arguments):
@@ -103,7 +104,7 @@ def test_building_leaves_the_random_state():
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("ResNet", {}, "Give WideResNet, ConvNet or MLP"),
+        ("ResNet", {}, "Give WideResNet, ConvNet, MLP or ViT"),
         ("no_such_package.Net", {}, "no_such_package"),
         ("collections.OrderedDict", {}, "not a torch.nn.Module"),
         (f"{__name__}.not_a_model", {}, "returned a dict"),
@@ -119,6 +120,23 @@ def test_building_leaves_the_random_state():
 def test_refusals(name, arguments, message):
     with pytest.raises(ConfigError, match=message):
         build(name, **arguments)
+
+
+def test_the_vit_attends_to_patches_in_place():
+    """Two patches swapped change the logits, as positions are learned; all sizes as stated."""
+    model = ViT(10, (8, 8), patch_size=4, width=16, depth=2, heads=2).eval()
+    layer = 4 * 16 * 16 + 4 * 16 + 2 * 4 * 16 * 16 + 5 * 16 + 4 * 16
+    embedding = 3 * 16 * 16 + 16 + 4 * 16
+    assert sum(p.numel() for p in model.parameters()) == embedding + 2 * layer + 2 * 16 + 170
+    assert len(ActivationNoise(model).sites) == 2
+    images = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    swapped = images.roll(4, dims=3)
+    with torch.no_grad():
+        assert not torch.allclose(model(images), model(swapped), atol=1e-5)
+        model.positions.zero_()
+        assert torch.allclose(model(images), model(swapped), atol=1e-5)
+    with pytest.raises(ConfigError, match="divisor"):
+        ViT(10, (8, 8), patch_size=3)
 
 
 def test_small_models_by_hand():

@@ -1,13 +1,21 @@
 """The largest eigenvalue against spectra that are known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from learnorder.config import ModelConfig, SharpnessConfig
+from learnorder.data import load_images
 from learnorder.errors import ConfigError
+from learnorder.schedules import Schedule
 from learnorder.seeding import generator
 from learnorder.sharpness import hessian, largest_eigenvalue
+from learnorder.training import Trainer
+
+from .conftest import changed
 
 
 @pytest.mark.parametrize("top", [2.0, 1.1, 50.0])
@@ -71,3 +79,63 @@ def test_a_part_the_loss_does_not_use_has_no_curvature():
 def test_bad_numbers_are_refused(bad):
     with pytest.raises(ConfigError):
         largest_eigenvalue(lambda v: v, 2, generator(0, "bad"), **bad)
+
+
+def trained(config):
+    trainer = Trainer(config, load_images(config.data))
+    trainer.run(lambda _: False, lambda _: None)
+    return trainer
+
+
+def quantity(trainer, name):
+    rows = zip(*trainer.records.columns.values(), strict=True)
+    return {row[0]: row[4] for row in rows if row[1] == "run" and row[3] == name}
+
+
+def test_along_a_run_it_is_that_of_the_dense_hessian(tiny):
+    """A linear model, whose Hessian is small enough to write down."""
+    config = replace(
+        tiny,
+        model=ModelConfig("MLP", {"widths": []}),
+        learning_rate=Schedule(0.1),
+        sharpness=SharpnessConfig(examples=40),
+    )
+    config = changed(config, data={"resolution": 4}, training={"epochs": 2}, patch={"size": 2})
+    trainer = trained(config)
+    batches = list(trainer.batches.epoch(1))
+    images = torch.cat([batch.images for batch in batches])[:40]
+    labels = torch.cat([batch.labels for batch in batches])[:40]
+    layer = trainer.network.layers[1]
+
+    def loss_of(weight, bias):
+        return F.cross_entropy(F.linear(images.flatten(1), weight, bias), labels)
+
+    parts = torch.autograd.functional.hessian(loss_of, (layer.weight.data, layer.bias.data))
+    sizes = [layer.weight.numel(), layer.bias.numel()]
+    dense = torch.cat(
+        [
+            torch.cat([parts[i][j].reshape(sizes[i], sizes[j]) for j in range(2)], dim=1)
+            for i in range(2)
+        ]
+    )
+    expected = torch.linalg.eigvalsh(dense.double())[-1].item()
+    assert quantity(trainer, "sharpness")[2] == pytest.approx(expected, rel=0.02)
+    edge = quantity(trainer, "edge")[2]
+    assert edge == pytest.approx(0.1 * quantity(trainer, "sharpness")[2] / 2)
+
+
+def test_measuring_changes_nothing_else(tiny):
+    plain = trained(tiny)
+    measured = trained(replace(tiny, sharpness=SharpnessConfig(examples=50, every=2)))
+    assert set(quantity(measured, "sharpness")) == {2}, "every second of three epochs"
+    weights = measured.network.state_dict()
+    assert all(torch.equal(weights[name], t) for name, t in plain.network.state_dict().items())
+    rows = [
+        row
+        for row in zip(*measured.records.columns.values(), strict=True)
+        if not row[3].startswith(("sharpness", "edge"))
+    ]
+    assert rows == list(zip(*plain.records.columns.values(), strict=True))
+    for name, value in (("examples", -1), ("every", 0)):
+        with pytest.raises(ConfigError):
+            SharpnessConfig(**{name: value})

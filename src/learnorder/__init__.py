@@ -40,6 +40,7 @@ _HOMES = {
     "TheoryExperiment": "recipes.theory",
     "TheoryResults": "theory_results",
     "TrainingConfig": "config",
+    "ViT": "models",
     "WideResNet": "models",
     "activation_noise": "noise",
     "hessian": "sharpness",

@@ -71,8 +71,8 @@ class ModelConfig:
     """Which network."""
 
     name: str = "WideResNet"
-    """WideResNet, ConvNet or MLP of learnorder.models, or the dotted import path of an nn.Module
-    class or of a function that returns one, e.g. my_package.nets.Net."""
+    """WideResNet, ConvNet, MLP or ViT of learnorder.models, or the dotted import path of an
+    nn.Module class or of a function that returns one, e.g. my_package.nets.Net."""
     arguments: dict[str, Any] = field(default_factory=dict)
     """Its arguments, e.g. {depth: 16, widen_factor: 1}. num_classes, in_channels and image_size
     are passed too where its signature has them."""
@@ -178,6 +178,23 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class SharpnessConfig:
+    """The largest eigenvalue λ of the training loss's Hessian, along the way."""
+
+    examples: int = 0
+    """Training images of the fixed sample it is measured on; 0 measures none. Each measurement
+    costs up to 40 Hessian-vector products, about 80 gradients on the sample."""
+    every: int = 1
+    """Epochs from one measurement to the next."""
+
+    def __post_init__(self) -> None:
+        if self.examples < 0:
+            raise ConfigError("sharpness.examples", self.examples, "Give 0 (none) or more.")
+        if self.every < 1:
+            raise ConfigError("sharpness.every", self.every, "Give at least 1.")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """Everything that decides the numbers of one run, the seed included."""
 
@@ -195,6 +212,8 @@ class RunConfig:
     """Noise before the activations."""
     seed: int = 0
     """Decides initial weights, pattern, eligible images, data order and noise."""
+    sharpness: SharpnessConfig = SharpnessConfig()
+    """What is measured of the loss's curvature."""
 
     def __post_init__(self) -> None:
         self.learning_rate.check("learning_rate", self.training.epochs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from learnorder.errors import ConfigError, RunFolderError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
 from learnorder.runs.files import atomic_write
+from learnorder.statistics import estimate
 
 if TYPE_CHECKING:
     from learnorder.results import Results
@@ -221,7 +223,7 @@ def to_json(probed: Probed) -> str:
     for arm in results.arms:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
         for name, (set_, quantity) in _QUANTITIES.items():
-            row[name] = _numbers(results.final_estimate(arm, set_, quantity))
+            row[name] = _numbers(results.final(arm, set_, quantity))
         for what in ("content", "patch"):
             row[f"{what}_learned_at"] = {str(s): e for s, e in results.learned(arm, what).items()}
         row["last_layer"] = {str(s): asdict(one) for s, one in results.last_layers(arm).items()}
@@ -241,6 +243,8 @@ _QUANTITIES = {
 }
 
 
-def _numbers(e: Any) -> dict[str, Any]:
+def _numbers(by_seed: Mapping[int, float]) -> dict[str, Any]:
+    e = estimate(list(by_seed.values()))
     values = {"mean": e.mean, "low": e.low, "high": e.high}
-    return {**{k: None if v != v else v for k, v in values.items()}, "n": e.n}
+    numbers = {name: None if math.isnan(v) else v for name, v in values.items()}
+    return {**numbers, "n": e.n, "by_seed": {str(s): v for s, v in by_seed.items()}}

@@ -123,8 +123,9 @@ class Results(RunSet[RunFolder[RunConfig]]):
 
         Args:
             name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
-                train_both over the epochs; order; conflict; final_clean, final_patch_only or
-                final_reliance. None takes patch_only, or clean where there is no patch.
+                train_both over the epochs; sharpness or edge, where they were measured; order;
+                conflict; final_clean, final_patch_only or final_reliance. None takes patch_only, or
+                clean where there is no patch.
 
         Raises:
             KeyError: There is no figure of this name.
@@ -222,6 +223,10 @@ class Results(RunSet[RunFolder[RunConfig]]):
         own = [f for f in self.folders if self.arm_of(f) == arm]
         found = {folder.config.seed: read_last_layer(folder) for folder in own}
         return {seed: one for seed, one in found.items() if one is not None}
+
+    def has_sharpness(self) -> bool:
+        """Whether any run measured the loss's curvature."""
+        return any(folder.config.sharpness.examples for folder in self.folders)
 
     def has_patch(self) -> bool:
         """Whether any run planted the patch."""

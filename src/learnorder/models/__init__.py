@@ -1,7 +1,7 @@
 """Networks: the paper's WideResNet, small companions, and the user's own by import path."""
 
 from learnorder.models.building import build_model
-from learnorder.models.small import MLP, ConvNet
+from learnorder.models.small import MLP, ConvNet, ViT
 from learnorder.models.wide_resnet import WideResNet
 
-__all__ = ["MLP", "ConvNet", "WideResNet", "build_model"]
+__all__ = ["MLP", "ConvNet", "ViT", "WideResNet", "build_model"]

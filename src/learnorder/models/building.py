@@ -51,7 +51,7 @@ def build_model(
 
 def _resolve(name: str) -> Callable[..., Any]:
     path = name if "." in name else f"{_OWN}.{name}"
-    what = "Give WideResNet, ConvNet or MLP, or an import path."
+    what = "Give WideResNet, ConvNet, MLP or ViT, or an import path."
     found = import_object(path, "model.name", what)
     if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
         raise ConfigError("model.name", name, f"It is not a torch.nn.Module. {what}")

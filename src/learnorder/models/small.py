@@ -1,11 +1,14 @@
-"""Small companions of the WideResNet: a plain convolutional network and a perceptron."""
+"""Small companions of the WideResNet: a plain convolutional network, a perceptron, a ViT."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
+
+from learnorder.errors import ConfigError
 
 
 class ConvNet(nn.Module):
@@ -64,3 +67,63 @@ class MLP(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images [B, C, H, W] to logits [B, num_classes]."""
         return self.layers(images)
+
+
+class ViT(nn.Module):
+    """Small vision transformer (Dosovitskiy et al., *An Image is Worth 16×16 Words*, ICLR 2021).
+
+    Square patches, each a token by one linear map; learned positions; pre-norm encoder layers with
+    GELU, no dropout; layer norm, the mean over tokens, one linear layer.
+
+    Args:
+        num_classes: Size of the output.
+        image_size: (H, W) of the images.
+        patch_size: Side of a token's patch in pixels; divides H and W.
+        width: Size of a token.
+        depth: Encoder layers.
+        heads: Attention heads; divides the width.
+        in_channels: Channels of the images.
+
+    Raises:
+        ConfigError: A patch size that does not divide the image.
+
+    >>> ViT(10, (16, 16)).eval()(torch.zeros(2, 3, 16, 16)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: tuple[int, int],
+        patch_size: int = 4,
+        width: int = 96,
+        depth: int = 4,
+        heads: int = 4,
+        in_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        if any(side % patch_size for side in image_size):
+            raise ConfigError(
+                "model.arguments.patch_size",
+                patch_size,
+                f"The images are {image_size[0]}×{image_size[1]}: give a divisor of both sides.",
+            )
+        tokens = (image_size[0] // patch_size) * (image_size[1] // patch_size)
+        self.embed = nn.Conv2d(in_channels, width, patch_size, patch_size)
+        self.positions = nn.Parameter(0.02 * torch.randn(1, tokens, width))
+        self.layers = nn.ModuleList(
+            nn.TransformerEncoderLayer(
+                width, heads, 4 * width, dropout=0.0, activation=nn.GELU(), batch_first=True,
+                norm_first=True,
+            )
+            for _ in range(depth)
+        )  # fmt: skip
+        self.norm = nn.LayerNorm(width)
+        self.classifier = nn.Linear(width, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [B, C, H, W] to logits [B, num_classes]."""
+        tokens = self.embed(images).flatten(2).transpose(1, 2) + self.positions
+        for layer in self.layers:
+            tokens = layer(tokens)
+        return self.classifier(self.norm(tokens).mean(dim=1))

@@ -55,6 +55,29 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     return figure
 
 
+def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> go.Figure:
+    """Return λ or η·λ/2 over epochs, on a logarithmic axis: mean over seeds of each arm."""
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), arm_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, "run", quantity)
+        figure.add_scatter(
+            x=list(points),
+            y=[e.mean for e in points.values()],
+            customdata=[e.format(digits=2) for e in points.values()],
+            hovertemplate="%{customdata}",
+            name=titles[arm],
+            line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
+            mode="lines" if len(points) > 1 else "markers",
+        )
+    _mark_changes(figure, results.folders)
+    layout(figure, title, "epoch", unit)
+    figure.update_yaxes(type="log", range=None)
+    if quantity == "edge":
+        figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
+    return figure
+
+
 def _span(lines: list[list[float]]) -> list[float]:
     """Return the ends of the axis: around every mean but those of the first two epochs."""
     values = [value for line in lines for value in (line[2:] or line)]
@@ -190,6 +213,10 @@ _CURVES = {
     "train_patch_only": ("train", "accuracy", "patch_only", "Training, pattern alone"),
     "train_both": ("train", "accuracy", "both", "Training, image with pattern"),
 }
+_SHARPNESS = {
+    "sharpness": ("sharpness", "Sharpness", "largest eigenvalue λ"),
+    "edge": ("edge", "Beside the edge of stability", "η·λ/2"),
+}
 _FINALS = {
     "final_clean": ("clean", "accuracy", "Final accuracy, clean images"),
     "final_patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
@@ -204,6 +231,10 @@ FIGURES: dict[str, Callable[[Results], go.Figure]] = {
         for name, (set_, quantity, group, title) in _CURVES.items()
     },
     **{
+        name: partial(sharpness_figure, quantity=quantity, title=title, unit=unit)
+        for name, (quantity, title, unit) in _SHARPNESS.items()
+    },
+    **{
         name: partial(final_figure, set_=set_, quantity=quantity, title=title)
         for name, (set_, quantity, title) in _FINALS.items()
     },
@@ -215,7 +246,7 @@ PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", 
 
 
 def page_figures(results: Results) -> dict[str, list[go.Figure]]:
-    """Return the page's figures by section: curves, order, final."""
+    """Return the page's figures by section: curves, order, final, sharpness."""
     many = len(results.arms) > MOST_ARMS
     patched = results.has_patch()
     curves = PANELS if patched else ("clean", "train")
@@ -225,6 +256,7 @@ def page_figures(results: Results) -> dict[str, list[go.Figure]]:
         "curves": () if many else curves,
         "order": order,
         "final": finals if many else (),
+        "sharpness": tuple(_SHARPNESS) if results.has_sharpness() and not many else (),
     }
     return {
         section: [FIGURES[name](results) for name in names] for section, names in chosen.items()

@@ -45,6 +45,12 @@ GRID_NOTE = (
     "alone is at 90 %, over the epoch at which clean images are at the level of the content; what "
     "is never learned counts as one epoch after the last."
 )
+_SHARPNESS_NOTE = (
+    "The largest eigenvalue λ of the Hessian of the mean training loss on a fixed sample, in "
+    "evaluation mode, by Lanczos iteration; mean over seeds. Gradient descent at a learning rate η "
+    "is stable on a quadratic while η·λ/2 < 1 (with heavy-ball momentum β, while it is below 1 + "
+    "β)."
+)
 GALLERY_NOTE = (
     "One image of each of the first classes, as the first run shows it. Patterns reach beyond the "
     "range of pixels and are clipped here; the network sees them whole."
@@ -80,6 +86,10 @@ def _sections(results: Results) -> list[Section]:
             note = CURVES_NOTE + RELIANCE_NOTE * results.has_patch()
             sections.append(
                 Section("Over the epochs", note, key=key(results), panels=figures["curves"])
+            )
+        if figures["sharpness"]:
+            sections.append(
+                Section("Sharpness", _SHARPNESS_NOTE, key=key(results), panels=figures["sharpness"])
             )
         table = order_table(results)
         sections.append(Section(table.title, table=table, wide=figures["order"]))

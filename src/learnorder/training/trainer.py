@@ -22,6 +22,7 @@ from learnorder.patterns import evaluation_sets
 from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed
 from learnorder.training.batches import Batch, Batches
+from learnorder.training.curvature import Curvature
 from learnorder.training.evaluation import evaluate
 from learnorder.training.optimizers import build_optimizer
 from learnorder.training.records import Records
@@ -101,6 +102,11 @@ class Trainer:
         )
         optimizer = build_optimizer(
             config.training, network.parameters(), config.learning_rate.initial, device
+        )
+        self.curvature = (
+            Curvature(config.sharpness, self.batches, config.seed)
+            if config.sharpness.examples
+            else None
         )
         self.network = network
         self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
@@ -191,12 +197,30 @@ class Trainer:
         started = time.perf_counter()
         with self.accelerator.autocast():
             finite = evaluate(self.model, self.batches, self.sets, self.records, self.epoch)
+        if finite:
+            self._measure_sharpness()
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
         self._tally.counts.zero_()
         self._seconds = 0.0
         self.epoch, self.step = self.epoch + 1, 0
         return finite
+
+    def _measure_sharpness(self) -> None:
+        """Record λ, and η·λ/2 at the learning rate of the epoch's last step."""
+        if self.curvature is None:
+            return
+        found = self.curvature.measure(self.network, self.epoch)
+        if found is not None:
+            rate = self._now(self.config.learning_rate, step=self.batches.steps - 1)
+            values = {
+                "sharpness": found.value,
+                "edge": found.edge(rate),
+                "sharpness_error": found.error,
+                "sharpness_products": found.products,
+            }
+            for quantity, value in values.items():
+                self.records.add(self.epoch, "run", quantity, float(value))
 
     def synchronize(self) -> None:
         """Wait for the device, so that time can be taken."""
