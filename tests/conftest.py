@@ -102,6 +102,8 @@ def fake_run(
         records.add(epoch, "mixed", "accuracy", clean_now, n=60)
         records.add(epoch, "patch_only", "accuracy", value, n=60)
         records.add(epoch, "conflict", "reliance", reliance, n=60)
+        for quantity, value in (("sharpness", 40.0 / epoch), ("edge", 2.0 / epoch)):
+            records.add(epoch, "run", quantity, value)
         for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
             records.add(epoch, "conflict", f"share_{part}", share, n=60)
     folder.write_tables(records=records.table())

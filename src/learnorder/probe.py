@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from learnorder.claims import Verdict, verdict
+from learnorder.claims.measures import POINTS, Measured, Unit
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
 from learnorder.runs.files import atomic_write
-from learnorder.statistics import estimate
+from learnorder.statistics import estimate, paired_difference
 
 if TYPE_CHECKING:
     from learnorder.results import Results
@@ -65,12 +67,94 @@ class Probed:
     calibration: Calibration
     results: Results
 
+    def too_large(self, arm: str) -> str:
+        """Return in words how an arm failed to train; empty where it did not.
+
+        A run that diverges stops; one that ends at no more than one and a half times the accuracy
+        of guessing has lost what it had.
+        """
+        results, counts = self.results, self.results.counts(arm)
+        if diverged := counts.get("diverged", 0):
+            return f"diverged in {diverged} of {sum(counts.values())} runs, which are in no mean"
+        clean, chance = results.final_estimate(arm, "clean", "accuracy"), results.chance()
+        if clean.n and chance is not None and clean.mean <= 1.5 * chance:
+            return f"ends at {100 * clean.mean:.0f} % on clean images, where guessing is at " + (
+                f"{100 * chance:.0f} %"
+            )
+        return ""
+
+    def largest(self) -> float:
+        """Return the largest learning rate at which the annealed arm trains, else the small one."""
+        for rate in reversed(self.probe.rates[1:]):
+            arm = self.arm("annealed", rate)
+            if arm is not None and self.results.counts(arm) and not self.too_large(arm):
+                return rate
+        return self.probe.rates[0]
+
     def arm(self, treatment: str, rate: float) -> str | None:
         """Return the name that an arm has among the results, None where it was left out."""
         from learnorder.sweep.grid import setting_words
 
         wanted = {"arm": treatment, RATE: setting_words(rate)}
         return next((a for a in self.results.arms if self.results.labels(a) == wanted), None)
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A statement of the paper, tried on this network.
+
+    Attributes:
+        says: The statement.
+        measured: What it compares, paired by seed.
+        verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
+    """
+
+    says: str
+    measured: Measured
+    verdict: Verdict
+
+
+def carried(probed: Probed) -> list[Carried]:
+    """Return which of the paper's statements hold for this network and these images.
+
+    The small learning rate is the probe's first, the large one :meth:`Probed.largest`; statements
+    whose arms were not run, or of which no seed has both, are left out.
+    """
+    small, large = probed.probe.rates[0], probed.largest()
+    a, b = f"LR {large:g}, annealed,", f"LR {small:g}"
+    annealed, constant = probed.arm("annealed", large), probed.arm("constant", small)
+    noise = probed.arm("constant_noise", small)
+    tried: tuple[tuple[str, str | None, _Quantity, Literal["above", "below"], Unit], ...] = (
+        (f"{a} learns the content earlier, beside the pattern, than {b}.", annealed, "order",
+         "above", Unit("in log10 of epoch over epoch", 1.0, 2)),
+        (f"{a} ends with higher accuracy on clean images than {b}.", annealed, "clean", "above",
+         POINTS),
+        (f"{a} ends leaning on the pattern less than {b}.", annealed, "reliance", "below", POINTS),
+        (f"Noise makes {b} learn the content earlier, beside the pattern.", noise, "order", "above",
+         Unit("in log10 of epoch over epoch", 1.0, 2)),
+        (f"Noise raises the final accuracy of {b} on clean images.", noise, "clean", "above",
+         POINTS),
+        (f"Noise makes {b} lean on the pattern less.", noise, "reliance", "below", POINTS),
+    )  # fmt: skip
+    found = []
+    for says, arm, quantity, side, unit in tried:
+        if arm is None or constant is None:
+            continue
+        ours, theirs = (_by_seed(probed.results, each, quantity) for each in (arm, constant))
+        by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
+        if by_seed:
+            measured = Measured(paired_difference(ours, theirs), 0.0, unit, by_seed)
+            found.append(Carried(says, measured, verdict(measured, side)))
+    return found
+
+
+_Quantity = Literal["order", "clean", "reliance"]
+
+
+def _by_seed(results: Results, arm: str, quantity: _Quantity) -> dict[int, float]:
+    if quantity == "order":
+        return results.order_ratio(arm)
+    return results.final(arm, *_QUANTITIES[quantity])
 
 
 def run_probe(
@@ -230,7 +314,17 @@ def to_json(probed: Probed) -> str:
         arms.append(row)
     calibration = asdict(probed.calibration)
     calibration["accuracy"] = {f"{c:g}": v for c, v in probed.calibration.accuracy.items()}
-    found = {"epochs": probed.probe.training.epochs, "calibration": calibration, "arms": arms}
+    tried = [
+        {"says": each.says, "verdict": each.verdict, "unit": each.measured.unit.name,
+         **_numbers(each.measured.by_seed)}
+        for each in carried(probed)
+    ]  # fmt: skip
+    found = {
+        "epochs": probed.probe.training.epochs,
+        "calibration": calibration,
+        "carried": tried,
+        "arms": arms,
+    }
     return json.dumps(found, indent=1, allow_nan=False) + "\n"
 
 

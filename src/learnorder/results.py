@@ -224,6 +224,12 @@ class Results(RunSet[RunFolder[RunConfig]]):
         found = {folder.config.seed: read_last_layer(folder) for folder in own}
         return {seed: one for seed, one in found.items() if one is not None}
 
+    def chance(self) -> float | None:
+        """Return the accuracy of guessing among the classes; None where their number differs."""
+        described = [folder.manifest.get("data") for folder in self.folders]
+        classes = {data["num_classes"] for data in described if data}
+        return 1 / classes.pop() if len(classes) == 1 else None
+
     def has_sharpness(self) -> bool:
         """Whether any run measured the loss's curvature."""
         return any(folder.config.sharpness.examples for folder in self.folders)

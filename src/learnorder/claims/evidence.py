@@ -81,8 +81,4 @@ class Evidence:
     def chance(self, experiment: str) -> float | None:
         """Return the accuracy of guessing among an experiment's classes."""
         found = self.images(experiment)
-        if found is None:
-            return None
-        described = [f.manifest.get("data") for f in found.folders]
-        classes = {data["num_classes"] for data in described if data}
-        return 1 / classes.pop() if len(classes) == 1 else None
+        return None if found is None else found.chance()

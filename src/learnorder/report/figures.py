@@ -47,10 +47,16 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     layout(figure, title, "epoch", f"{quantity}, %")
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
-    if set_ == "patch_only" and (chance := _chance(results.folders)) is not None:
-        figure.add_hline(y=chance, line={"dash": "dot", "width": 1}, opacity=0.6)
+    if set_ == "patch_only" and (chance := results.chance()) is not None:
+        figure.add_hline(y=100 * chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(
-            text="chance", x=1, xref="paper", y=chance, yshift=9, showarrow=False, xanchor="right"
+            text="chance",
+            x=1,
+            xref="paper",
+            y=100 * chance,
+            yshift=9,
+            showarrow=False,
+            xanchor="right",
         )
     return figure
 
@@ -106,11 +112,6 @@ def _mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
             showarrow=False,
             font={"size": 11},
         )
-
-
-def _chance(folders: list[RunFolder]) -> float | None:
-    classes = {folder.manifest.get("data", {}).get("num_classes") for folder in folders}
-    return 100 / classes.pop() if len(classes) == 1 and None not in classes else None
 
 
 def order_figure(results: Results) -> go.Figure:

@@ -28,7 +28,7 @@ def findings(results: Results) -> list[str]:
         return [f"No run has finished: {results.standing()}."]
     if len(results.arms) > MOST_COMPARED:
         return [_highest(results)]
-    sentences = [patch_order_words(results)] if results.has_patch() else []
+    sentences = [_patch_order(results)] if results.has_patch() else []
     compared = {"final accuracy on clean images": ("clean", "accuracy")}
     if results.has_patch():
         compared["final reliance on the pattern"] = ("conflict", "reliance")
@@ -37,7 +37,7 @@ def findings(results: Results) -> list[str]:
         for what, (set_, quantity) in compared.items():
             if arm != baseline:
                 difference = results.final_difference(arm, baseline, set_, quantity)
-                sentences.append(compared_words(titles[arm], titles[baseline], what, difference))
+                sentences.append(_compared(titles[arm], titles[baseline], what, difference))
     return sentences
 
 
@@ -52,8 +52,7 @@ def _highest(results: Results) -> str:
     )
 
 
-def patch_order_words(results: Results) -> str:
-    """Return when each arm has learned the patch."""
+def _patch_order(results: Results) -> str:
     parts, titles = [], arm_titles(results)
     for arm in results.arms:
         found = results.learned(arm, "patch")
@@ -70,8 +69,7 @@ def patch_order_words(results: Results) -> str:
     )
 
 
-def compared_words(first: str, second: str, what: str, difference: Estimate) -> str:
-    """Return what a paired difference says of two arms, and no more."""
+def _compared(first: str, second: str, what: str, difference: Estimate) -> str:
     pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
     what = what.capitalize()
     numbers = f"{difference.format(100)} points, {pairs}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from learnorder.claims import VERDICT_WORDS
 from learnorder.order import PATCH_LEVEL
-from learnorder.probe import RATE, Calibration, Probed, to_json
+from learnorder.probe import RATE, Calibration, Probed, carried, to_json
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import page_figures
-from learnorder.report.findings import compared_words
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.image_page import (
     CURVES_NOTE,
@@ -24,11 +24,6 @@ from learnorder.report.tables import final_table, last_layer_table, median_epoch
 from learnorder.results import Results
 from learnorder.runs.files import atomic_write
 from learnorder.statistics import paired_difference
-
-_COMPARED = (
-    ("final accuracy on clean images", "clean", "accuracy"),
-    ("final reliance on the pattern", "conflict", "reliance"),
-)
 
 
 def write_probe(probed: Probed, folder: Path | str) -> Path:
@@ -62,25 +57,15 @@ def probe_findings(probed: Probed) -> list[str]:
     """Return what was found, in sentences that go no further than their intervals."""
     results, probe = probed.results, probed.probe
     sentences = [calibration_words(probed.calibration, probe.rates[0])]
-    small, large = probe.rates[0], probe.rates[-1]
+    small, large = probe.rates[0], probed.largest()
     arms = {
         name: probed.arm(*at)
         for name, at in {
             "small": ("constant", small),
             "annealed": ("annealed", large),
-            "constant": ("constant", large),
-            "noise": ("constant_noise", small),
         }.items()
     }
     titles = {arm: _title(results, arm) for arm in results.arms}
-    for arm in results.arms:
-        diverged = results.counts(arm).get("diverged", 0)
-        if diverged:
-            total = sum(results.counts(arm).values())
-            sentences.append(
-                f"Too large: {titles[arm]} diverged in {diverged} of {total} runs, which are in no "
-                "mean."
-            )
     if results.finished.empty:
         return [*sentences, f"No run has finished: {results.standing()}."]
     for name in ("small", "annealed"):
@@ -91,14 +76,12 @@ def probe_findings(probed: Probed) -> list[str]:
                 f"{_at(content)} (medians over seeds; the content counts from "
                 f"{100 * results.content_level():.0f} % on)."
             )
-    for first, second in (("annealed", "small"), ("noise", "small"), ("annealed", "constant")):
-        a, b = arms[first], arms[second]
-        if a is None or b is None or not (results.counts(a) and results.counts(b)):
-            continue
-        for what, set_, quantity in _COMPARED:
-            difference = results.final_difference(a, b, set_, quantity)
-            if difference.n:
-                sentences.append(compared_words(titles[a], titles[b], what, difference))
+    for each in carried(probed):
+        words = VERDICT_WORDS[each.verdict]
+        n = each.measured.estimate.n
+        sentences.append(f"{words}: {each.says[:-1]} ({each.measured.shown()}, n = {n}).")
+    failed = {arm: words for arm in results.arms if (words := probed.too_large(arm))}
+    sentences += [f"Too large: {titles[arm]}, {words}." for arm, words in failed.items()]
     if (small_arm := arms["small"]) is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
     return sentences

@@ -1,0 +1,141 @@
+"""Write ``docs/probes.md`` and its pictures from the records in ``results/probe``.
+
+``python docs/probes.py`` needs Chromium and the extra ``test``; ``python docs/measure_probe.py``
+makes the records.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from figures import launch, markdown, photograph
+from measure_probe import probes
+from playwright.sync_api import Browser, sync_playwright
+
+from learnorder.claims import VERDICT_WORDS
+from learnorder.probe import RATE
+from learnorder.recipes.probe import TREATMENT_TITLES, Probe
+from learnorder.report.grid import Row, SweepGrid
+from learnorder.statistics import estimate
+
+ROOT = Path(__file__).parents[1]
+STATIC = ROOT / "docs" / "_static"
+TITLES = {
+    "digits_mlp": "MLP, SGD, digits",
+    "digits_mlp_adamw": "MLP, AdamW, digits",
+    "cifar_wrn": "WRN-16-1, SGD, CIFAR-10",
+    "cifar_wrn_adamw": "WRN-16-1, AdamW, CIFAR-10",
+    "cifar_vit_adamw": "ViT, AdamW, CIFAR-10",
+}
+STATEMENTS = (
+    "A large LR, annealed, learns the content earlier beside the pattern",
+    "… ends with higher clean accuracy",
+    "… leans on the pattern less",
+    "Noise makes the small LR learn the content earlier beside the pattern",
+    "… raises its clean accuracy",
+    "… makes it lean on the pattern less",
+)
+DRAWN = ("reliance", "clean")
+
+
+def carried(found: dict[str, dict[str, Any]]) -> str:
+    """Return the statements by probe, in Markdown."""
+    lines = []
+    for place, statement in enumerate(STATEMENTS):
+        cells = []
+        for record in found.values():
+            one = record["carried"][place]
+            scale, digits = (1, 2) if "log10" in one["unit"] else (100, 1)
+            e = estimate(list(one["by_seed"].values()))
+            cells.append(f"{VERDICT_WORDS[one['verdict']]}<br>{e.format(scale, digits)}")
+        lines.append([statement, *cells])
+    return markdown(["", *(TITLES[name] for name in found)], lines)
+
+
+def described(name: str, probe: Probe, record: dict[str, Any]) -> str:
+    """Return what was probed, in a paragraph."""
+    data, training, calibration = probe.data, probe.training, record["calibration"]
+    rates = ", ".join(f"{rate:g}" for rate in probe.rates)
+    contrast = f"{calibration['contrast']:g}"
+    share = f"{100 * calibration['accuracy'][contrast]:.0f} %"
+    return (
+        f"{data.train_examples:,} images, {record['epochs']} epochs, batch size "
+        f"{training.batch_size}, {training.optimizer}, weight decay {training.weight_decay:g}; "
+        f"LRs {rates}, annealed to {probe.rates[0]:g} at epoch {probe.anneal_epoch}; {probe.seeds} "
+        f"seeds. Contrast {contrast}, at which the calibration's run has {share} on the pattern "
+        "alone before the anneal."
+    )
+
+
+def arms(record: dict[str, Any]) -> str:
+    """Return final numbers by arm, in Markdown."""
+    lines = []
+    for arm in record["arms"]:
+        cells = [
+            estimate(list(arm[name]["by_seed"].values())).format(100)
+            for name in ("clean", "patch_only", "reliance")
+        ]
+        diverged = arm["status"].get("diverged", 0)
+        n = str(arm["clean"]["n"]) + (f", {diverged} diverged" if diverged else "")
+        retrained = [
+            [100 * (one["after"][name] - one["before"][name]) for one in arm["last_layer"].values()]
+            for name in ("clean", "reliance")
+        ]
+        changes = [estimate(values).format() for values in retrained]
+        title = TREATMENT_TITLES[arm["arm"]]
+        lines.append([title, arm[RATE], n, *cells, *changes])
+    columns = [
+        "arm", "LR", "n", "clean", "pattern alone", "reliance", "clean, last layer retrained",
+        "reliance, last layer retrained",
+    ]  # fmt: skip
+    return markdown(columns, lines)
+
+
+def grid(record: dict[str, Any], probe: Probe) -> SweepGrid:
+    """Return the treatments over the learning rate."""
+    rows: list[Row] = []
+    for arm in record["arms"]:
+        for seed, clean in arm["clean"]["by_seed"].items():
+            row: Row = {"arm": arm["arm"], RATE: arm[RATE], "seed": int(seed), "clean": clean}
+            row["reliance"] = arm["reliance"]["by_seed"][seed]
+            rows.append(row)
+            if arm[RATE] == f"{probe.rates[0]:g}":
+                rows.append({**row, "arm": arm["arm"].replace("constant", "annealed")})
+    found = SweepGrid.of(rows)
+    assert found is not None
+    return found
+
+
+def section(browser: Browser, name: str, probe: Probe, record: dict[str, Any]) -> str:
+    """Draw one probe, and return it as Markdown."""
+    parts = [f"## {TITLES[name]}\n", described(name, probe, record) + "\n"]
+    drawn = grid(record, probe)
+    for quantity, figure in zip(drawn.quantities(), drawn.figures(), strict=True):
+        if quantity in DRAWN:
+            picture = f"probe-{name}-{quantity}.png"
+            photograph(browser, figure, STATIC / picture)
+            alt = str(figure.layout.title.text)  # pyright: ignore[reportAttributeAccessIssue]
+            parts.append(f"```{{image}} _static/{picture}\n:alt: {alt}\n```\n")
+    parts.append(arms(record) + "\n")
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Draw and write."""
+    known = probes()
+    paths = {name: ROOT / "results" / "probe" / f"{name}.json" for name in known}
+    found = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        sections = [section(browser, name, known[name], record) for name, record in found.items()]
+        browser.close()
+    text = (ROOT / "docs" / "probes.md.in").read_text(encoding="utf-8")
+    for name, value in {"carried": carried(found), "probes": "\n".join(sections)}.items():
+        text = text.replace(f"@{name}@", value)
+    (ROOT / "docs" / "probes.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
