@@ -118,7 +118,7 @@ def carried(probed: Probed) -> list[Carried]:
     """Return which of the paper's statements hold for this network and these images.
 
     The small learning rate is the probe's first, the large one :meth:`Probed.largest`; statements
-    whose arms were not run, or of which no seed has both, are left out.
+    whose arms were not run are left out, and those of which no seed has both are undecided.
     """
     small, large = probed.probe.rates[0], probed.largest()
     a, b = f"LR {large:g}, annealed,", f"LR {small:g}"
@@ -142,9 +142,8 @@ def carried(probed: Probed) -> list[Carried]:
             continue
         ours, theirs = (_by_seed(probed.results, each, quantity) for each in (arm, constant))
         by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
-        if by_seed:
-            measured = Measured(paired_difference(ours, theirs), 0.0, unit, by_seed)
-            found.append(Carried(says, measured, verdict(measured, side)))
+        measured = Measured(paired_difference(ours, theirs), 0.0, unit, by_seed)
+        found.append(Carried(says, measured, verdict(measured, side)))
     return found
 
 
