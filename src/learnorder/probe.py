@@ -84,12 +84,12 @@ class Probed:
         return ""
 
     def largest(self) -> float:
-        """Return the largest learning rate at which the annealed arm trains, else the small one."""
+        """Return the largest learning rate at which the annealed arm trains, else the second."""
         for rate in reversed(self.probe.rates[1:]):
             arm = self.arm("annealed", rate)
             if arm is not None and self.results.counts(arm) and not self.too_large(arm):
                 return rate
-        return self.probe.rates[0]
+        return self.probe.rates[1]
 
     def arm(self, treatment: str, rate: float) -> str | None:
         """Return the name that an arm has among the results, None where it was left out."""
