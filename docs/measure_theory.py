@@ -32,7 +32,7 @@ from learnorder.theory import (
 )
 from learnorder.theory.distribution import draw_examples
 from learnorder.theory.finite import FiniteNetwork
-from learnorder.theory.kernel import Kernel, Probe
+from learnorder.theory.kernel import Kernel, OutputsOn
 from learnorder.theory.population import population_margins
 from learnorder.theory.recursion import Recursion
 from learnorder.theory.simulation import FiniteBatch, LimitSimulation, training_set
@@ -68,7 +68,7 @@ def _difference(config: TheoryConfig, x1: torch.Tensor, phase: Phase, seed: int)
     examples = training_set(config, seed)
     network = FiniteNetwork(config, [seed], [examples])
     kernel = Kernel(examples, config.network)
-    limit, probe = Recursion(kernel, config), Probe(kernel, x1)
+    limit, probe = Recursion(kernel, config), OutputsOn(kernel, x1)
     network.begin([phase])
     limit.begin(phase)
     squares = torch.zeros(2, dtype=torch.float64)

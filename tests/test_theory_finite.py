@@ -19,7 +19,7 @@ from learnorder.theory import (
 )
 from learnorder.theory.distribution import draw_examples
 from learnorder.theory.finite import FiniteNetwork, Weights
-from learnorder.theory.kernel import Kernel, Probe
+from learnorder.theory.kernel import Kernel, OutputsOn
 from learnorder.theory.recursion import Recursion
 from learnorder.theory.simulation import FiniteBatch, FiniteSimulation, training_set
 from tests.theory_reference import DenseNetwork
@@ -186,7 +186,7 @@ def limit_difference(m, kind, shared, sigma, seeds=(0, 1), steps=60) -> float:
     kernels = [Kernel(e, network) for e in examples]
     limits = [Recursion(kernel, config) for kernel in kernels]
     x1 = draw_examples(data, 20, generator(9, "test"), "p_only").x1
-    probes = [Probe(kernel, x1) for kernel in kernels]
+    probes = [OutputsOn(kernel, x1) for kernel in kernels]
     phase = Phase(2.0, sigma, 0.0)
     networks.begin([phase] * len(seeds))
     for limit in limits:

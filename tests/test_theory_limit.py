@@ -24,7 +24,7 @@ from learnorder.theory import (
 from learnorder.theory.arcsine import arcsine
 from learnorder.theory.distribution import draw_examples
 from learnorder.theory.flow import Flow
-from learnorder.theory.kernel import Kernel, Probe
+from learnorder.theory.kernel import Kernel, OutputsOn
 from learnorder.theory.measure import gaussian_error
 from learnorder.theory.noise_law import NoiseLaw
 from learnorder.theory.population import population_margins
@@ -118,14 +118,14 @@ def test_outputs_on_new_patterns_follow_the_same_kernel():
         engine = Recursion(kernel, SMALL)
         for _ in range(20):
             engine.advance(Phase(0.2, 0.0, 0.0), math.inf)
-        copy = Probe(kernel, examples.x1[examples.has_p]).outputs(engine.state).double()
+        copy = OutputsOn(kernel, examples.x1[examples.has_p]).outputs(engine.state).double()
         itself = (engine.state.self_ @ kernel.coefficients[1:]) * examples.x1.square().sum(dim=1)
         whole = kernel.on_p(engine.state)
         torch.testing.assert_close(copy, (whole - itself)[examples.has_p], rtol=1e-4, atol=1e-5)
         w, form = kernel.linear_and_form(engine.state)
         x = draw_examples(SMALL.distribution, 9, generator(1, "new"), "p_only").x1
         f = x @ w / 4 + ((x @ form) * x).sum(dim=1) / x.norm(dim=1)
-        found = Probe(kernel, x).outputs(engine.state).double()
+        found = OutputsOn(kernel, x).outputs(engine.state).double()
         cubic = 0.01 if kernel.shared else 0.0  # what the two forms leave out across the halves
         torch.testing.assert_close(found, f, rtol=1e-4, atol=1e-5 + cubic * float(f.abs().max()))
 
@@ -150,7 +150,7 @@ def whole_run(config: TheoryConfig, kind, seed=0):
     kernel = Kernel(examples, config.network)
     engine = kind(kernel, config)
     test = draw_examples(config.distribution, 200, generator(5, "test"), "p_only", torch.float32)
-    probe, seen = Probe(kernel, test.x1), {}
+    probe, seen = OutputsOn(kernel, test.x1), {}
 
     def observe(moment):
         key = ("end", moment.phase) if moment.grid is None else moment.grid

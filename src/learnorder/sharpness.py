@@ -51,7 +51,7 @@ def largest_eigenvalue(
 
     Lanczos: with Q the orthonormal basis of the Krylov space of a random vector, T = Qᵀ A Q is
     tridiagonal, and its largest eigenvalue θ approaches that of A from below; the residual is
-    β_k |s_k| with s the eigenvector of T. The basis is orthogonalised anew at each step.
+    ``β_k |s_k|`` with s the eigenvector of T. The basis is orthogonalised anew at each step.
 
     Args:
         product: The matrix.

@@ -283,7 +283,7 @@ class StepKernel:
         return self.kernel.p_part(self.linear, self.first, self.diagonal)
 
 
-class Probe:
+class OutputsOn:
     """The limit's outputs on other P patterns, in float32.
 
     Args:

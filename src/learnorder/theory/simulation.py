@@ -15,7 +15,7 @@ from learnorder.theory.config import TheoryConfig
 from learnorder.theory.distribution import Examples, draw_examples
 from learnorder.theory.finite import FiniteNetwork, train_seeds
 from learnorder.theory.flow import Flow
-from learnorder.theory.kernel import Kernel, Probe
+from learnorder.theory.kernel import Kernel, OutputsOn
 from learnorder.theory.measure import (
     Evaluation,
     Measured,
@@ -115,7 +115,7 @@ class LimitSimulation:
         kind = Flow if config.solver.engine == "flow" else Recursion
         self.engine = kind(self.kernel, config)
         self._evaluation = _evaluation(config, config.seed)
-        self._probe = Probe(self.kernel, self._evaluation.x1)
+        self._probe = OutputsOn(self.kernel, self._evaluation.x1)
         self.records = TheoryRecords()
         self.course = _course(config, examples, self._observe)
         if snapshot is not None:
