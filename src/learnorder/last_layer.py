@@ -22,12 +22,11 @@ from torch import Tensor, nn
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images, load_unseen
 from learnorder.errors import ConfigError, RunFolderError, one_line
-from learnorder.models import build_model
 from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.last_layer import Follows, LastLayer, read_last_layer, write_last_layer
 from learnorder.seeding import generator
-from learnorder.training import Batches
+from learnorder.training import Batches, network_of
 
 if TYPE_CHECKING:
     from sklearn.model_selection import GridSearchCV
@@ -84,13 +83,7 @@ def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
     from safetensors.torch import load_file
 
     config = folder.config
-    model = build_model(
-        config.model,
-        num_classes=data.num_classes,
-        in_channels=data.channels,
-        image_size=data.image_size,
-        seed=config.seed,
-    )
+    model = network_of(config, data)
     path = folder.file("weights.safetensors")
     try:
         model.load_state_dict(load_file(path))

@@ -194,6 +194,19 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     return 0
 
 
+def add_run_folders(parser: ArgumentParser) -> None:
+    """Add the folders of runs that were made, and the page about them."""
+    parser.add_argument("runs", nargs="+", type=str, help="Folders of runs.")
+    parser.add_argument(
+        "--out", type=str | None, default=None, help="The page; null is report.html in the first."
+    )
+
+
+def page_of(values: dict[str, Any]) -> Path:
+    """Return where the page of :func:`add_run_folders` goes."""
+    return Path(values["out"] or Path(values["runs"][0]) / "report.html")
+
+
 def finish(results: RunSet[Any], page: Path) -> int:
     """Print the summary of results and where to look; return the exit code."""
     from learnorder.report.terminal import print_summary

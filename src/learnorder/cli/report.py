@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from learnorder.cli import options
 
@@ -18,15 +17,12 @@ Build the HTML page of runs that were made: of every run at or below the folders
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     parser = options.make_parser("report", DESCRIPTION, config=False)
-    parser.add_argument("runs", nargs="+", type=str, help="Folders of runs.")
-    parser.add_argument(
-        "--out", type=str | None, default=None, help="The page; null is report.html in the first."
-    )
+    options.add_run_folders(parser)
     values = options.parse(parser, arguments)
     from learnorder.report import write_report
     from learnorder.verbs import open_runs
 
-    out = Path(values["out"] or Path(values["runs"][0]) / "report.html")
+    out = options.page_of(values)
     results = open_runs(*values["runs"])
     write_report(results, out)
     return options.finish(results, out)

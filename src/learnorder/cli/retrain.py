@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from learnorder.cli import options
 
@@ -20,10 +19,7 @@ learned do not. Seconds a run; the network itself is left as it is.
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     parser = options.make_parser("retrain", DESCRIPTION, config=False)
-    parser.add_argument("runs", nargs="+", type=str, help="Folders of runs.")
-    parser.add_argument(
-        "--out", type=str | None, default=None, help="The page; null is report.html in the first."
-    )
+    options.add_run_folders(parser)
     values = options.parse(parser, arguments)
     from learnorder.report import write_report
     from learnorder.report.tables import last_layer_table
@@ -33,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     results = retrain(*values["runs"])
     if (table := last_layer_table(results)) is not None:
         print_table(table)
-    out = Path(values["out"] or Path(values["runs"][0]) / "report.html")
+    out = options.page_of(values)
     write_report(results, out)
     print(f"Report: {out}")
     return 0

@@ -2,6 +2,15 @@
 
 from learnorder.training.batches import Batch, Batches, draw_patch
 from learnorder.training.records import Records
-from learnorder.training.trainer import Outcome, Timing, Trainer
+from learnorder.training.trainer import Outcome, Timing, Trainer, network_of
 
-__all__ = ["Batch", "Batches", "Outcome", "Records", "Timing", "Trainer", "draw_patch"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "Outcome",
+    "Records",
+    "Timing",
+    "Trainer",
+    "draw_patch",
+    "network_of",
+]

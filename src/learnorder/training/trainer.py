@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from learnorder.config import RunConfig
@@ -51,6 +51,17 @@ class Timing:
     evaluation_seconds: float
 
 
+def network_of(config: RunConfig, data: ImageData) -> nn.Module:
+    """Return a run's network with its initial weights, on the CPU."""
+    return build_model(
+        config.model,
+        num_classes=data.num_classes,
+        in_channels=data.channels,
+        image_size=data.image_size,
+        seed=config.seed,
+    )
+
+
 class Trainer:
     """One run: state, steps, evaluation after each epoch.
 
@@ -82,14 +93,7 @@ class Trainer:
         self.sets = evaluation_sets(
             config.patch, data.evaluation.labels, data.num_classes, config.seed
         )
-        network = build_model(
-            config.model,
-            num_classes=data.num_classes,
-            in_channels=data.channels,
-            image_size=data.image_size,
-            seed=config.seed,
-        )
-        network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
+        network = network_of(config, data).to(device, memory_format=torch.channels_last)  # pyright: ignore
         self.noise = (
             ActivationNoise(
                 network,
