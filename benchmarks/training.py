@@ -19,12 +19,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from baseline import loader
 from common import finish, kind, matmul_rate, paired, seconds
 from learnorder.models import WideResNet
-from learnorder.training import Trainer, draw_patch
+from learnorder.training import Trainer, draw_patch, image_trainer
 from workload import paper_run
 
 
 def our_epoch(trainer: Trainer) -> None:
-    for batch in trainer.batches.epoch(1):
+    for batch in trainer.problem.batches.epoch(1):
         trainer.train_step(batch)
 
 
@@ -51,7 +51,7 @@ class Straightforward:
 
 
 def step_flops(trainer: Trainer) -> int:
-    batch = next(iter(trainer.batches.epoch(1)))
+    batch = next(iter(trainer.problem.batches.epoch(1)))
     with FlopCounterMode(display=False) as counter:
         trainer.train_step(batch)
     return counter.get_total_flops()
@@ -60,7 +60,7 @@ def step_flops(trainer: Trainer) -> int:
 def alone(arguments: argparse.Namespace) -> None:
     """Print how long some epochs take in this process, start-up apart."""
     torch.set_num_threads(arguments.threads)
-    trainer = Trainer(*paper_run(arguments.data, arguments.images, arguments.side))
+    trainer = image_trainer(*paper_run(arguments.data, arguments.images, arguments.side))
     our_epoch(trainer)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -100,10 +100,10 @@ def main() -> None:
         return
     torch.set_num_threads(arguments.threads)
     config, data = paper_run(arguments.data, arguments.images, arguments.side)
-    trainer, plain = Trainer(config, data), Straightforward(config, data)
+    trainer, plain = image_trainer(config, data), Straightforward(config, data)
     ours, theirs = paired(lambda: our_epoch(trainer), plain.epoch, arguments.rounds)
     rate = matmul_rate()
-    share = step_flops(trainer) * trainer.batches.steps / ours / rate
+    share = step_flops(trainer) * trainer.problem.batches.steps / ours / rate
     both = side_by_side(arguments, processes=2, threads=1)
     one_thread = 2 * side_by_side(arguments, processes=1, threads=1)
     two_threads = 2 * side_by_side(arguments, processes=1, threads=2)

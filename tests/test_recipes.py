@@ -10,7 +10,7 @@ from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
 from learnorder.patterns import Group
 from learnorder.recipes.patch import SCALES, paper
 from learnorder.schedules import Schedule
-from learnorder.training import Batches, Trainer
+from learnorder.training import Batches, image_trainer
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_papers_steps_and_groups(like_cifar):
 def test_two_steps_at_the_papers_scale(like_cifar):
     """About a minute: WRN-16-10, batch size 128, 32×32, with noise."""
     torch.set_num_threads(2)
-    trainer = Trainer(paper().run("small_noise", 0), like_cifar)
+    trainer = image_trainer(paper().run("small_noise", 0), like_cifar)
     assert sum(p.numel() for p in trainer.network.parameters()) == 17_116_634
     assert trainer.noise is not None
     assert len(trainer.noise.sites) == 13

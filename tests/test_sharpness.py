@@ -13,7 +13,7 @@ from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
 from learnorder.sharpness import hessian, largest_eigenvalue
-from learnorder.training import Trainer
+from learnorder.training import image_trainer
 
 from .conftest import changed
 
@@ -82,7 +82,7 @@ def test_bad_numbers_are_refused(bad):
 
 
 def trained(config):
-    trainer = Trainer(config, load_images(config.data))
+    trainer = image_trainer(config, load_images(config.data))
     trainer.run(lambda _: False, lambda _: None)
     return trainer
 
@@ -102,7 +102,7 @@ def test_along_a_run_it_is_that_of_the_dense_hessian(tiny):
     )
     config = changed(config, data={"resolution": 4}, training={"epochs": 2}, patch={"size": 2})
     trainer = trained(config)
-    batches = list(trainer.batches.epoch(1))
+    batches = list(trainer.problem.batches.epoch(1))
     images = torch.cat([batch.images for batch in batches])[:40]
     labels = torch.cat([batch.labels for batch in batches])[:40]
     layer = trainer.network.layers[1]

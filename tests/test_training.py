@@ -13,14 +13,14 @@ from learnorder.models import build_model
 from learnorder.patterns import Group
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
-from learnorder.training import Batches, Trainer, draw_patch
+from learnorder.training import Batches, draw_patch, image_trainer
 from learnorder.training.optimizers import build_optimizer, optimizer_names
 
 from .conftest import changed
 
 
 def train(config, data=None, state=None, stop_after=None):
-    trainer = Trainer(config, data or load_images(config.data), state)
+    trainer = image_trainer(config, data or load_images(config.data), state)
     steps = iter(range(10**9))
     outcome = trainer.run(lambda t: next(steps) + 1 == stop_after, lambda t: None)
     return trainer, outcome
@@ -123,20 +123,20 @@ def test_arms_share_weights_patterns_and_order(tiny):
     small = replace(
         tiny, learning_rate=Schedule(0.01), noise=NoiseConfig(Schedule(0.4), shared=False)
     )
-    arms = [Trainer(config, data) for config in (tiny, small)]
+    arms = [image_trainer(config, data) for config in (tiny, small)]
     assert same(weights(arms[0]), weights(arms[1]))
     for epoch in (1, 3):
-        for a, b in zip(*(arm.batches.epoch(epoch) for arm in arms), strict=True):
+        for a, b in zip(*(arm.problem.batches.epoch(epoch) for arm in arms), strict=True):
             assert torch.equal(a.images, b.images)
             assert torch.equal(a.labels, b.labels)
 
 
 def test_seeds_differ_in_everything(tiny):
     data = load_images(tiny.data)
-    a, b = (Trainer(replace(tiny, seed=seed), data) for seed in (0, 1))
-    assert not torch.equal(a.batches.patch.zeta, b.batches.patch.zeta)
-    assert not torch.equal(a.batches.eligible, b.batches.eligible)
-    first, other = (next(iter(t.batches.epoch(1))) for t in (a, b))
+    a, b = (image_trainer(replace(tiny, seed=seed), data) for seed in (0, 1))
+    assert not torch.equal(a.problem.batches.patch.zeta, b.problem.batches.patch.zeta)
+    assert not torch.equal(a.problem.batches.eligible, b.problem.batches.eligible)
+    first, other = (next(iter(t.problem.batches.epoch(1))) for t in (a, b))
     assert not torch.equal(first.labels, other.labels)
     assert not same(weights(a), weights(b))
 
@@ -200,14 +200,17 @@ def test_without_a_patch_only_clean_is_evaluated(tiny):
     assert set(rows["set"]) == {"train", "clean", "run"}
     assert set(rows[rows["set"] == "train"]["group"]) == {"all", "clean"}
     small = {"resolution": 3, "train_examples": 120, "evaluation_examples": 60}
-    Trainer(config := changed(tiny, data=small, patch={"eligible_share": 0.0, "size": 7}),
+    image_trainer(config := changed(tiny, data=small, patch={"eligible_share": 0.0, "size": 7}),
             load_images(config.data))  # fmt: skip
 
 
 def test_noise_level_follows_its_schedule(tiny):
     noise = NoiseConfig(Schedule(0.4, step_epochs=(2,), step_factor=0.0))
     noisy, plain = replace(tiny, noise=noise), tiny
-    a, b = Trainer(noisy, load_images(tiny.data)), Trainer(plain, load_images(tiny.data))
+    a, b = (
+        image_trainer(noisy, load_images(tiny.data)),
+        image_trainer(plain, load_images(tiny.data)),
+    )
     for trainer in (a, b):
         trainer.run(lambda t: t.step == 1, lambda t: None)
     assert a.noise is not None
@@ -326,8 +329,8 @@ def test_augmentation_comes_before_the_pattern(tiny, name):
     assert torch.equal(torch.get_rng_state(), state)
     again = [b.images for b in Batches(augmented, data, cpu).epoch(2, start=1)]
     assert torch.equal(again[0], [b.images for b in ours.epoch(2)][1])
-    first = next(iter(ours.evaluation(Trainer(augmented, data).sets[0]))).images
-    clean = next(iter(plain.evaluation(Trainer(tiny, data).sets[0]))).images
+    first = next(iter(ours.evaluation(image_trainer(augmented, data).problem.sets[0]))).images
+    clean = next(iter(plain.evaluation(image_trainer(tiny, data).problem.sets[0]))).images
     assert torch.equal(first, clean), "images evaluated on are left as they are"
 
 

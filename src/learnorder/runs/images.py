@@ -14,7 +14,7 @@ from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.pace import Pace
-from learnorder.training import Trainer
+from learnorder.training import Trainer, image_trainer
 
 _MEASURE_SECONDS = 1.0
 _RECORD_BYTES_PER_EPOCH = 400
@@ -25,9 +25,9 @@ def check(configs: Sequence[RunConfig]) -> None:
     distinct = {_essence(config): config for config in configs}
     loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
     for config in distinct.values():
-        trainer = Trainer(config, loaded[repr(config.data)])
+        trainer = image_trainer(config, loaded[repr(config.data)])
         if config.data.augmentation is not None:
-            next(trainer.batches.epoch(1))
+            next(trainer.problem.batches.epoch(1))
 
 
 def _essence(config: RunConfig) -> str:
@@ -44,11 +44,11 @@ def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndSta
 
     state = load_checkpoint(folder.file("checkpoint.pt"))
     data = load_images(folder.config.data)
-    trainer = Trainer(folder.config, data, state)
+    trainer = image_trainer(folder.config, data, state)
     folder.update(data=_describe(data))
-    if trainer.batches.patch is not None:
-        _save_examples(folder, data, trainer.batches.patch)
-    epochs, steps, pace = folder.config.training.epochs, trainer.batches.steps, Pace()
+    if trainer.problem.batches.patch is not None:
+        _save_examples(folder, data, trainer.problem.batches.patch)
+    epochs, steps, pace = folder.config.training.epochs, trainer.problem.batches.steps, Pace()
 
     def save_epoch(trainer: Trainer) -> None:
         save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
@@ -111,11 +111,11 @@ def workload_key(config: RunConfig) -> str:
 
 def measure(config: RunConfig) -> Workload:
     """Time a few steps of training."""
-    trainer = Trainer(config, load_images(config.data))
-    epochs, steps = config.training.epochs, trainer.batches.steps
+    trainer = image_trainer(config, load_images(config.data))
+    epochs, steps = config.training.epochs, trainer.problem.batches.steps
     timed: list[float] = []
     started = time.perf_counter()
-    for batch in islice(trainer.batches.epoch(1), 100):
+    for batch in islice(trainer.problem.batches.epoch(1), 100):
         trainer.train_step(batch)
         trainer.synchronize()
         now = time.perf_counter()
@@ -136,5 +136,5 @@ def measure(config: RunConfig) -> Workload:
 
 def _evaluation_share(trainer: Trainer) -> float:
     """Evaluation's cost beside training's: a forward pass is about a third of a step."""
-    evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.sets)
-    return evaluated / (3 * len(trainer.batches.eligible))
+    evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.problem.sets)
+    return evaluated / (3 * len(trainer.problem.batches.eligible))

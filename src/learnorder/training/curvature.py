@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-from torch import nn
-from torch.nn import functional as F
+from torch import Tensor, nn
 
 from learnorder.config import SharpnessConfig
 from learnorder.seeding import generator
 from learnorder.sharpness import Eigenvalue, hessian, largest_eigenvalue
-from learnorder.training.batches import Batches
+from learnorder.training.problem import Problem
 
 
 class Curvature:
@@ -21,29 +19,26 @@ class Curvature:
 
     Args:
         config: The sample's size, and how often.
-        batches: Where the sample is from.
+        problem: Where the sample and the loss are from.
         seed: The run's.
     """
 
-    def __init__(self, config: SharpnessConfig, batches: Batches, seed: int) -> None:
-        self._every, self._seed = config.every, seed
-        images, labels, missing = [], [], config.examples
-        for batch in batches.epoch(1):
-            images.append(batch.images[:missing])
-            labels.append(batch.labels[:missing])
-            missing -= len(labels[-1])
-            if missing <= 0:
-                break
-        self._images, self._labels = torch.cat(images), torch.cat(labels)
+    def __init__(self, config: SharpnessConfig, problem: Problem, seed: int) -> None:
+        self._every, self._seed, self._problem = config.every, seed, problem
+        self._sample = problem.first(config.examples)
 
     def measure(self, model: nn.Module, epoch: int) -> Eigenvalue | None:
         """Return λ after an epoch, None where it is not measured there."""
         if epoch % self._every:
             return None
         model.eval()
-        product, size = hessian(model, lambda: F.cross_entropy(model(self._images), self._labels))
+        product, size = hessian(model, lambda: self._loss(model))
         drawing = generator(self._seed, "sharpness", epoch)
-        device = self._images.device
+        device = next(model.parameters()).device
         found = largest_eigenvalue(product, size, drawing, tolerance=1e-2, device=device)
         model.train()
         return found
+
+    def _loss(self, model: nn.Module) -> Tensor:
+        outputs = self._problem.outputs(model, self._sample)
+        return self._problem.losses(outputs, self._sample).mean()

@@ -1,32 +1,25 @@
-"""The training loop: one for every experiment on images."""
+"""The training loop: one for every experiment that trains a network."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from learnorder.config import RunConfig
-from learnorder.data import ImageData
 from learnorder.errors import RunFolderError, one_line
-from learnorder.models import build_model
 from learnorder.noise import ActivationNoise
-from learnorder.patterns import evaluation_sets
 from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed
-from learnorder.training.batches import Batch, Batches
 from learnorder.training.curvature import Curvature
-from learnorder.training.evaluation import evaluate
 from learnorder.training.optimizers import build_optimizer
+from learnorder.training.problem import Problem, RunSettings
 from learnorder.training.records import Records
-from learnorder.training.tally import Tally
 
 Status = Literal["finished", "interrupted", "diverged"]
 
@@ -51,18 +44,10 @@ class Timing:
     evaluation_seconds: float
 
 
-def network_of(config: RunConfig, data: ImageData) -> nn.Module:
-    """Return a run's network with its initial weights, on the CPU."""
-    return build_model(
-        config.model,
-        num_classes=data.num_classes,
-        in_channels=data.channels,
-        image_size=data.image_size,
-        seed=config.seed,
-    )
+ProblemT = TypeVar("ProblemT", bound=Problem)
 
 
-class Trainer:
+class Trainer(Generic[ProblemT]):
     """One run: state, steps, evaluation after each epoch.
 
     Every random number of a step derives from (seed, epoch, step), so a run continued from
@@ -71,10 +56,11 @@ class Trainer:
 
     Args:
         config: The run.
-        data: Its images.
+        make_problem: Makes what is trained, on a device.
         state: Where to continue, from :meth:`state`; None starts anew.
 
     Attributes:
+        problem: What is trained.
         epoch: The epoch under way, from 1; one past the last when all is done.
         step: Steps done in it.
         records: What was measured so far.
@@ -82,18 +68,18 @@ class Trainer:
     """
 
     def __init__(
-        self, config: RunConfig, data: ImageData, state: dict[str, Any] | None = None
+        self,
+        config: RunSettings,
+        make_problem: Callable[[torch.device], ProblemT],
+        state: dict[str, Any] | None = None,
     ) -> None:
         AcceleratorState._reset_state(reset_partial_state=False)  # its precision is per process
         precision = "bf16" if config.training.precision == "bf16" else "no"
         self.config = config
         self.accelerator = Accelerator(mixed_precision=precision)
         device = self.accelerator.device
-        self.batches = Batches(config, data, device)
-        self.sets = evaluation_sets(
-            config.patch, data.evaluation.labels, data.num_classes, config.seed
-        )
-        network = network_of(config, data).to(device, memory_format=torch.channels_last)  # pyright: ignore
+        self.problem = make_problem(device)
+        network = self.problem.network
         self.noise = (
             ActivationNoise(
                 network,
@@ -108,7 +94,7 @@ class Trainer:
             config.training, network.parameters(), config.learning_rate.initial, device
         )
         self.curvature = (
-            Curvature(config.sharpness, self.batches, config.seed)
+            Curvature(config.sharpness, self.problem, config.seed)
             if config.sharpness.examples
             else None
         )
@@ -116,7 +102,6 @@ class Trainer:
         self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.epoch, self.step = 1, 0
         self.records, self.timings = Records(), list[Timing]()
-        self._tally = Tally(device)
         self._losses: list[Tensor] = []
         self._seconds = 0.0
         if state is not None:
@@ -134,7 +119,7 @@ class Trainer:
         while self.epoch <= self.config.training.epochs:
             self.model.train()
             started = time.perf_counter() - self._seconds
-            for batch in self.batches.epoch(self.epoch, start=self.step):
+            for batch in self.problem.epoch(self.epoch, self.step):
                 self.train_step(batch)
                 self.step += 1
                 self._seconds = time.perf_counter() - started
@@ -151,22 +136,23 @@ class Trainer:
             epoch_ended(self)
         return Outcome("finished")
 
-    def train_step(self, batch: Batch) -> None:
+    def train_step(self, batch: Any) -> None:
         """Take one step at the learning rate and noise level in force."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
         torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))
         if self.noise is not None:
-            self.noise.at(self.epoch, self.step, self.batches.steps)
+            self.noise.at(self.epoch, self.step, self.problem.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
         with self.accelerator.autocast():
-            logits = self.model(batch.images)
-        losses = F.cross_entropy(logits.float(), batch.labels, reduction="none")
+            outputs = self.problem.outputs(self.model, batch)
+        losses = self.problem.losses(outputs, batch)
         loss = losses.mean()
         self.accelerator.backward(loss)
         self.optimizer.step()
-        self._tally.add(batch, logits.detach(), losses.detach())
+        with torch.no_grad():
+            self.problem.count(batch, outputs, losses)
         self._losses.append(loss.detach())
 
     def _now(self, schedule: Schedule, step: int | None = None) -> float:
@@ -174,13 +160,13 @@ class Trainer:
         return schedule.at(
             self.epoch,
             self.step if step is None else step,
-            self.batches.steps,
+            self.problem.steps,
             epochs=self.config.training.epochs,
         )
 
     def _divergence(self) -> str | None:
         """Return where the loss stopped being finite; looks at every loss, some steps late."""
-        last = self.step == self.batches.steps
+        last = self.step == self.problem.steps
         if len(self._losses) < _LOSSES_CHECKED_EVERY and not last:
             return None
         bad = (~torch.stack(self._losses).isfinite()).nonzero()
@@ -194,18 +180,17 @@ class Trainer:
 
     def _end_epoch(self) -> bool:
         """Record the epoch and evaluate; return whether the losses are finite."""
-        self._tally.write(self.records, self.epoch)
+        self.problem.write(self.records, self.epoch)
         rate, level = self.config.learning_rate, self.config.noise.level
         self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
         self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
         started = time.perf_counter()
         with self.accelerator.autocast():
-            finite = evaluate(self.model, self.batches, self.sets, self.records, self.epoch)
+            finite = self.problem.evaluate(self.model, self.records, self.epoch)
         if finite:
             self._measure_sharpness()
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
-        self._tally.counts.zero_()
         self._seconds = 0.0
         self.epoch, self.step = self.epoch + 1, 0
         return finite
@@ -216,7 +201,7 @@ class Trainer:
             return
         found = self.curvature.measure(self.network, self.epoch)
         if found is not None:
-            rate = self._now(self.config.learning_rate, step=self.batches.steps - 1)
+            rate = self._now(self.config.learning_rate, step=self.problem.steps - 1)
             values = {
                 "sharpness": found.value,
                 "edge": found.edge(rate),
@@ -238,7 +223,7 @@ class Trainer:
             "step": self.step,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "tally": self._tally.counts,
+            "tally": self.problem.counts,
             "losses": [loss.item() for loss in self._losses],
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
@@ -252,11 +237,11 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
         except (RuntimeError, ValueError) as error:
             raise RunFolderError(
-                f"The checkpoint does not fit the network {self.config.model.name} "
+                f"The checkpoint does not fit the network {type(self.network).__name__} "
                 f"({one_line(error)}). If its code has changed since the run began, run it in "
                 "another folder."
             ) from error
-        self._tally.counts.copy_(state["tally"])
+        self.problem.counts.copy_(state["tally"])
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
         ]

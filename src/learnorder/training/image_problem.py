@@ -1,0 +1,113 @@
+"""Images with planted patterns, as the training loop sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from learnorder.config import RunConfig
+from learnorder.data import ImageData
+from learnorder.models import build_model
+from learnorder.patterns import evaluation_sets
+from learnorder.training.batches import Batch, Batches
+from learnorder.training.evaluation import evaluate
+from learnorder.training.records import Records
+from learnorder.training.tally import Tally
+from learnorder.training.trainer import Trainer
+
+
+def network_of(config: RunConfig, data: ImageData) -> nn.Module:
+    """Return a run's network with its initial weights, on the CPU."""
+    return build_model(
+        config.model,
+        num_classes=data.num_classes,
+        in_channels=data.channels,
+        image_size=data.image_size,
+        seed=config.seed,
+    )
+
+
+def image_trainer(
+    config: RunConfig, data: ImageData, state: dict[str, Any] | None = None
+) -> Trainer[ImageProblem]:
+    """Return the trainer of a run on images.
+
+    Args:
+        config: The run.
+        data: Its images.
+        state: Where to continue, from :meth:`~learnorder.training.trainer.Trainer.state`.
+    """
+    return Trainer(config, lambda device: ImageProblem(config, data, device), state)
+
+
+class ImageProblem:
+    """A run on images: a :class:`~learnorder.training.problem.Problem`.
+
+    Args:
+        config: The run.
+        data: Its images.
+        device: Where it is trained.
+
+    Attributes:
+        network: The network, with its initial weights.
+        batches: The images as batches.
+        sets: What is evaluated after each epoch.
+        counts: See :class:`~learnorder.training.tally.Tally`.
+    """
+
+    def __init__(self, config: RunConfig, data: ImageData, device: torch.device) -> None:
+        network = network_of(config, data)
+        self.network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
+        self.batches = Batches(config, data, device)
+        self.sets = evaluation_sets(
+            config.patch, data.evaluation.labels, data.num_classes, config.seed
+        )
+        self._tally = Tally(device)
+        self.counts = self._tally.counts
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return self.batches.steps
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the training batches of an epoch, from step ``start`` on."""
+        return self.batches.epoch(epoch, start)
+
+    def first(self, examples: int) -> Batch:
+        """Return the first examples of the first epoch, patterns included."""
+        taken: list[Batch] = []
+        for batch in self.batches.epoch(1):
+            taken.append(batch)
+            if sum(len(each.labels) for each in taken) >= examples:
+                break
+        images, labels, group = (
+            torch.cat([getattr(batch, name) for batch in taken])[:examples]
+            for name in ("images", "labels", "group")
+        )
+        return Batch(images, labels, group)
+
+    def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return logits, float [B, num_classes]."""
+        return model(batch.images)
+
+    def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the cross-entropy of each example, [B]."""
+        return F.cross_entropy(outputs.float(), batch.labels, reduction="none")
+
+    def count(self, batch: Batch, outputs: Tensor, losses: Tensor) -> None:
+        """Count a batch by what each example shows."""
+        self._tally.add(batch, outputs, losses)
+
+    def write(self, records: Records, epoch: int) -> None:
+        """Add each group's share, accuracy and loss to records, and begin anew."""
+        self._tally.write(records, epoch)
+        self.counts.zero_()
+
+    def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
+        """Add accuracy, loss and reliance on the fixed sets to records."""
+        return evaluate(model, self.batches, self.sets, records, epoch)

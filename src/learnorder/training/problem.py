@@ -1,0 +1,85 @@
+"""What a run trains, as the training loop sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
+from learnorder.schedules import Schedule
+from learnorder.training.records import Records
+
+
+class RunSettings(Protocol):
+    """What the training loop asks of a run's configuration."""
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The optimiser and the length."""
+        ...
+
+    @property
+    def learning_rate(self) -> Schedule:
+        """The learning rate."""
+        ...
+
+    @property
+    def noise(self) -> NoiseConfig:
+        """Noise before the activations."""
+        ...
+
+    @property
+    def sharpness(self) -> SharpnessConfig:
+        """What is measured of the curvature."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The seed."""
+        ...
+
+
+class Problem(Protocol):
+    """A network with its batches, its loss, and what is measured of it.
+
+    A batch is the problem's own affair: the loop hands it from :meth:`epoch` to the others.
+    """
+
+    network: nn.Module
+    counts: Tensor
+    """What training batches of the epoch under way add up to; part of a checkpoint."""
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        ...
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
+        """Yield the batches of an epoch, fixed by the seed, from step ``start`` on."""
+        ...
+
+    def first(self, examples: int) -> Any:
+        """Return the first examples of the first epoch, as one batch."""
+        ...
+
+    def outputs(self, model: nn.Module, batch: Any) -> Any:
+        """Apply a network to a batch."""
+        ...
+
+    def losses(self, outputs: Any, batch: Any) -> Tensor:
+        """Return the loss of each example [B], or their mean."""
+        ...
+
+    def count(self, batch: Any, outputs: Any, losses: Tensor) -> None:
+        """Add a batch, before its update, to ``counts``."""
+        ...
+
+    def write(self, records: Records, epoch: int) -> None:
+        """Add what ``counts`` says to records, and begin anew."""
+        ...
+
+    def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
+        """Add what is measured after an epoch to records; return whether losses are finite."""
+        ...
