@@ -30,10 +30,10 @@ TITLES = {
     "cifar_vit_adamw": "ViT, AdamW, CIFAR-10",
 }
 STATEMENTS = (
-    "A large LR, annealed, learns the content earlier beside the pattern",
+    "A large LR, annealed, moves the order towards the content first",
     "… ends with higher clean accuracy",
     "… leans on the pattern less",
-    "Noise makes the small LR learn the content earlier beside the pattern",
+    "Noise moves the small LR's order towards the content first",
     "… raises its clean accuracy",
     "… makes it lean on the pattern less",
 )

@@ -304,7 +304,7 @@ def test_a_function_with_splits_names_and_floats():
         (3, "returned a int"),
         ((pixels_of(4, 5, 5), [0, 1]), "4 images and 2 labels"),
         ((pixels_of(4, 5, 5), [0.5, 1, 0, 1]), "labels as float64"),
-        ((np.full((10, 5, 5), 3.0), [0, 1] * 5), "not in \\[0, 1\\]"),
+        ((np.full((10, 5, 5), 3.0), [0, 1] * 5), "divide by 255"),
         ((np.zeros((10, 5, 5, 7), np.uint8), [0, 1] * 5), "shape \\(5, 5, 7\\)"),
         (([*pixels_of(9, 5, 5), pixels_of(1, 6, 6)[0]], [0, 1] * 5), "mixed sizes"),
         ((pixels_of(10, 5, 5), [0] * 10), "all of one class|at least two"),

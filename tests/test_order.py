@@ -184,3 +184,10 @@ def test_indices_stay_with_their_items():
     assert IndexedDataset(data).tensors is data.tensors
     with pytest.raises(KeyError, match="another key"):
         IndexedDataset([{"index": 3}])[0]
+
+
+def test_lengths_that_do_not_fit_are_refused_before_anything_is_recorded():
+    order = LearningOrder(4)
+    with pytest.raises(DataError, match="2 indices, 3 predictions and 2 labels"):
+        order.update(torch.tensor([0, 1]), torch.zeros(3, 2), torch.tensor([0, 1]))
+    assert order.frame()["epochs_seen"].sum() == 0

@@ -2,16 +2,21 @@
 
 import json
 from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
+import torch
 
 from learnorder import Probe
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.probe import Calibration, arm_plans, run_probe
+from learnorder.probe import Calibration, Carried, Probed, arm_plans, run_probe
 from learnorder.recipes.probe import FEWEST_EPOCHS
-from learnorder.report.probe_page import calibration_words, probe_findings
+from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
+from learnorder.results import Results
+
+from .conftest import fake_run
 
 
 @pytest.fixture
@@ -133,6 +138,47 @@ def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
     assert "Too large: LR 1e+09, constant, diverged in 1 of 1 runs" in " ".join(
         probe_findings(probed)
     )
+
+
+class Pooled(torch.nn.Module):
+    """Ends in a convolution: there is no last layer to retrain."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, num_classes, 3)
+
+    def forward(self, images):
+        return self.conv(images).mean(dim=(2, 3))
+
+
+def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_path):
+    pooled = replace(probe, model=ModelConfig(f"{__name__}.Pooled"), noise=0.0, contrasts=(3.0,))
+    probed = run_probe(pooled, tmp_path, quiet=True)
+    assert "no last layer to retrain" in " ".join(probe_findings(probed))
+    assert (tmp_path / "probe.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("clean", "reliance", "words"),
+    [
+        ("holds", "undecided", "speak for LR 0.3"),
+        ("undecided", "holds", "leans on the pattern less"),
+        ("does_not_hold", "undecided", "speak for LR 0.02"),
+        ("holds", "does_not_hold", "trade"),
+        ("undecided", "undecided", "do not tell"),
+    ],
+)
+def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance, words):
+    run = fake_run(
+        tmp_path / "run", tiny, {"arm": "constant", "learning_rate.initial": "0.02"}, [0.5] * 3
+    )
+    probed = Probed(probe, Calibration({}, 3.0, None), Results([run]))
+    found = [
+        Carried("LR 0.3, annealed, ends with higher accuracy on clean images.", ANY, clean),
+        Carried("LR 0.3, annealed, ends leaning on the pattern less than LR 0.02.", ANY, reliance),
+        Carried("Noise makes LR 0.02 lean on the pattern less.", ANY, "holds"),
+    ]
+    assert words in advice_words(probed, found)
 
 
 def test_a_small_lr_that_diverges_says_what_to_change(probe, tmp_path):

@@ -30,6 +30,7 @@ from learnorder.training import Batches, network_of
 
 if TYPE_CHECKING:
     from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import Pipeline
 
 _MOST_EXAMPLES = 5000
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -154,7 +155,7 @@ def _balanced(labels: Tensor, seed: int) -> NDArray[np.int64]:
     return rows[torch.randperm(len(rows), generator=drawing)].numpy()
 
 
-def _fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> GridSearchCV:
+def _fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> GridSearchCV | Pipeline:
     """Return the fitted logistic regression, scaling included."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
@@ -163,15 +164,11 @@ def _fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> GridSearchCV:
     from threadpoolctl import threadpool_limits
 
     folds = min(3, int(np.unique_counts(y).counts.min()))
-    if folds < 2:
-        raise ConfigError(
-            "data.train_examples",
-            len(y),
-            "A class has one image to retrain the last layer on; two are needed.",
-        )
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     penalties = {"logisticregression__C": list(_PENALTIES)}
     with threadpool_limits(1):  # several threads are slower by far on matrices as small as these
+        if folds < 2:  # one image of a class: nothing to choose the penalty by
+            return pipeline.fit(x.astype(np.float64), y)
         return GridSearchCV(pipeline, penalties, cv=folds).fit(x.astype(np.float64), y)
 
 

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from learnorder.results import Results
     from learnorder.sweep.driver import Plan
 
+_SPENT_ON_EPOCHS = 0.8
+"""Share of the time that training takes; retraining last layers takes most of the rest."""
+_FIXED_SECONDS = 10.0
+"""What starting and reporting take."""
 RATE = "learning_rate.initial"
 """The setting that the probe varies, as labels name it."""
 
@@ -61,11 +65,13 @@ class Probed:
         probe: What was asked, with the epochs that the budget bought.
         calibration: The pattern's contrast.
         results: The runs of all arms.
+        not_retrained: Why last layers were not retrained; empty where they were.
     """
 
     probe: Probe
     calibration: Calibration
     results: Results
+    not_retrained: str = ""
 
     def too_large(self, arm: str) -> str:
         """Return in words how an arm failed to train; empty where it did not.
@@ -125,12 +131,12 @@ def carried(probed: Probed) -> list[Carried]:
     annealed, constant = probed.arm("annealed", large), probed.arm("constant", small)
     noise = probed.arm("constant_noise", small)
     tried: tuple[tuple[str, str | None, _Quantity, Literal["above", "below"], Unit], ...] = (
-        (f"{a} learns the content earlier, beside the pattern, than {b}.", annealed, "order",
+        (f"{a} moves the order towards the content first, against {b}.", annealed, "order",
          "above", Unit("in log10 of epoch over epoch", 1.0, 2)),
         (f"{a} ends with higher accuracy on clean images than {b}.", annealed, "clean", "above",
          POINTS),
         (f"{a} ends leaning on the pattern less than {b}.", annealed, "reliance", "below", POINTS),
-        (f"Noise makes {b} learn the content earlier, beside the pattern.", noise, "order", "above",
+        (f"Noise moves the order of {b} towards the content first.", noise, "order", "above",
          Unit("in log10 of epoch over epoch", 1.0, 2)),
         (f"Noise raises the final accuracy of {b} on clean images.", noise, "clean", "above",
          POINTS),
@@ -175,8 +181,8 @@ def run_probe(
     Args:
         probe: What to run; None takes the defaults, on digits.
         out: Gets the folders calibration and arms, report.html and probe.json.
-        minutes: The most it may take, as measured on this machine when it begins: runs get as many
-            epochs as fit, at most ``probe.training.epochs``.
+        minutes: About how long it may take, as measured on this machine when it begins: runs get
+            as many epochs as fit, at most ``probe.training.epochs``.
         workers: Runs at once; None uses the cores there are.
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
@@ -215,8 +221,12 @@ def run_probe(
         calibration = Calibration.of(last)
     arms = run_plans(arm_plans(probe, calibration.contrast, size), out / "arms", **how)
     results = results_of(arms)
-    retrain_runs(results, quiet=quiet)
-    probed = Probed(probe, calibration, results)
+    not_retrained = ""
+    try:
+        retrain_runs(results, quiet=quiet)
+    except ConfigError as error:
+        not_retrained = error.remedy
+    probed = Probed(probe, calibration, results, not_retrained)
     write_probe(probed, out)
     return probed
 
@@ -284,15 +294,17 @@ def _budgeted(
     from learnorder.sweep.estimate import estimate_cost
 
     cost = estimate_cost(probe_plans(probe), out / "none", **how)
-    epochs = int(probe.training.epochs * minutes * 60 / cost.seconds)
+    each = cost.seconds / probe.training.epochs / _SPENT_ON_EPOCHS
+    epochs = int((60 * minutes - _FIXED_SECONDS) / each)
     if epochs < FEWEST_EPOCHS:
-        needed = cost.seconds / probe.training.epochs * FEWEST_EPOCHS / 60
+        needed = (_FIXED_SECONDS + FEWEST_EPOCHS * each) / 60
         raise ConfigError(
             "minutes",
             minutes,
             f"{cost.runs} runs of {FEWEST_EPOCHS} epochs, the fewest that make sense, take about "
-            f"{needed:.1f} minutes on this machine. Give that, or fewer learning_rates, contrasts "
-            "or seeds, --noise 0, fewer train_examples or a smaller network.",
+            f"{math.ceil(10 * needed) / 10:g} minutes on this machine. Give that, or fewer "
+            "learning_rates, contrasts or seeds, --noise 0, fewer train_examples or a smaller "
+            "network.",
         )
     epochs = min(epochs, probe.training.epochs)
     with atomic_write(path) as temporary:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         "--minutes",
         type=float | None,
         default=None,
-        help="The most it may take: runs get as many epochs as fit, at most training.epochs.",
+        help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/probe")
     options.add_settings(parser, Probe, _defaults(arguments))

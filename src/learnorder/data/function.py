@@ -110,10 +110,16 @@ def _as_image(image: Any) -> Image.Image:
     pixels = np.asarray(image)
     if np.issubdtype(pixels.dtype, np.floating):
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
-            raise OSError(f"floats from {pixels.min():g} to {pixels.max():g}, not in [0, 1]")
+            raise OSError(
+                f"floats from {pixels.min():g} to {pixels.max():g}, which must lie in [0, 1]: let "
+                "the function divide by 255, or return uint8"
+            )
         pixels = np.rint(255 * pixels).astype(np.uint8)
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[:, :, 0]
     if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or pixels.shape[2:] in ((3,), (4,))):
-        raise OSError(f"{pixels.dtype} of shape {pixels.shape}")
+        raise OSError(
+            f"{pixels.dtype} of shape {pixels.shape}: let the function return uint8 [H, W, 3], "
+            "channels last, or [H, W]"
+        )
     return Image.fromarray(pixels)

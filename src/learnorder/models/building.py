@@ -86,7 +86,7 @@ def _construct(
             "model.arguments",
             dict(arguments),
             f"{name} refused them: {one_line(error)}. Its signature is {name}({signature}); "
-            "--model.arguments '{}' passes none.",
+            "--model.arguments '{name: value}' passes them, '{}' none.",
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(

@@ -90,12 +90,13 @@ class LearningOrder:
             DataError: Sizes that do not fit, or an index beyond the examples.
         """
         index = np.atleast_1d(_numpy(indices))
-        correct = np.atleast_1d(_numpy(_correct(logits.detach(), labels.detach())))
-        if not len(index) == len(correct) == len(labels):
+        predictions = logits.shape[0] if logits.dim() else 0
+        if not len(index) == predictions == len(labels):
             raise DataError(
-                f"{len(index)} indices, {len(correct)} predictions and {len(labels)} labels: give "
+                f"{len(index)} indices, {predictions} predictions and {len(labels)} labels: give "
                 "one of each for every example of the batch."
             )
+        correct = np.atleast_1d(_numpy(_correct(logits.detach(), labels.detach())))
         if epoch is not None and epoch < 1:
             raise DataError(f"Epochs are counted from 1; got {epoch}.")
         if not len(index):

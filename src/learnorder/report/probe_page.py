@@ -6,7 +6,7 @@ from pathlib import Path
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.order import PATCH_LEVEL
-from learnorder.probe import RATE, Calibration, Probed, carried, to_json
+from learnorder.probe import RATE, Calibration, Carried, Probed, carried, to_json
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import page_figures
 from learnorder.report.grid import SweepGrid, sweep_rows
@@ -72,11 +72,12 @@ def probe_findings(probed: Probed) -> list[str]:
         if (arm := arms[name]) is not None and (patch := results.learned(arm, "patch")):
             content = median_epoch(results.learned(arm, "content"))
             sentences.append(
-                f"{titles[arm]}: the pattern is learned {_at(median_epoch(patch))}, the content "
+                f"{titles[arm]}: the pattern is {_at(median_epoch(patch))}, the content "
                 f"{_at(content)} (medians over seeds; the content counts from "
                 f"{100 * results.content_level():.0f} % on)."
             )
-    for each in carried(probed):
+    tried = carried(probed)
+    for each in tried:
         words = VERDICT_WORDS[each.verdict]
         n = each.measured.estimate.n
         sentences.append(f"{words}: {each.says[:-1]} ({each.measured.shown()}, n = {n}).")
@@ -84,6 +85,10 @@ def probe_findings(probed: Probed) -> list[str]:
     sentences += [f"Too large: {titles[arm]}, {words}." for arm, words in failed.items()]
     if (small_arm := arms["small"]) is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
+    if probed.not_retrained:
+        sentences.append(f"Last layers were not retrained. {probed.not_retrained}")
+    if tried:
+        sentences.append(advice_words(probed, tried))
     return sentences
 
 
@@ -95,7 +100,7 @@ def _title(results: Results, arm: str) -> str:
 
 
 def _at(epoch: str) -> str:
-    return "never" if epoch == "never" else f"at epoch {epoch}"
+    return "never learned" if epoch == "never" else f"learned at epoch {epoch}"
 
 
 def calibration_words(calibration: Calibration, rate: float) -> str:
@@ -128,9 +133,34 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
     clean, reliance = (change.format(100) for change in changes)
     return (
         f"{title}, with its last layer retrained on clean images: clean accuracy changes by "
-        f"{clean} points, reliance by {reliance} (n = {changes[0].n}). What comes back was learned "
-        "and not used."
+        f"{clean} points, reliance by {reliance} (n = {changes[0].n}). "
+        + (
+            "What came back was learned and not used."
+            if changes[0].low > 0 or changes[1].high < 0
+            else "No change for the better can be told from these runs."
+        )
     )
+
+
+def advice_words(probed: Probed, found: list[Carried]) -> str:
+    """Return which learning rate the probe speaks for, or that it does not tell."""
+    small, large = probed.probe.rates[0], probed.largest()
+    verdicts = {
+        name: each.verdict
+        for each in found
+        for name in ("higher accuracy", "pattern less")
+        if each.says.startswith("LR") and name in each.says
+    }
+    clean, reliance = (verdicts.get(n) for n in ("higher accuracy", "pattern less"))
+    if clean == "holds" and reliance != "does_not_hold":
+        return f"These runs speak for LR {large:g}, annealed."
+    if reliance == "holds" and clean == "undecided":
+        return f"These runs speak for LR {large:g}, annealed: it leans on the pattern less."
+    if "does_not_hold" in (clean, reliance) and "holds" not in (clean, reliance):
+        return f"These runs speak for LR {small:g}."
+    if {clean, reliance} == {"holds", "does_not_hold"}:
+        return f"LR {large:g}, annealed, and LR {small:g} trade clean accuracy against reliance."
+    return "These runs do not tell which learning rate to take: give more seeds, or longer runs."
 
 
 def calibration_table(calibration: Calibration) -> TextTable:
