@@ -17,7 +17,8 @@ from playwright.sync_api import Browser, sync_playwright
 from learnorder.claims import VERDICT_WORDS
 from learnorder.probe import RATE
 from learnorder.recipes.probe import TREATMENT_TITLES, Probe
-from learnorder.report.grid import Row, SweepGrid
+from learnorder.report.grid import Row
+from learnorder.report.probe_page import over_rates
 from learnorder.statistics import estimate
 
 ROOT = Path(__file__).parents[1]
@@ -54,7 +55,7 @@ def carried(found: dict[str, dict[str, Any]]) -> str:
     return markdown(["", *(TITLES[name] for name in found)], lines)
 
 
-def described(name: str, probe: Probe, record: dict[str, Any]) -> str:
+def described(probe: Probe, record: dict[str, Any]) -> str:
     """Return what was probed, in a paragraph."""
     data, training, calibration = probe.data, probe.training, record["calibration"]
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
@@ -93,25 +94,21 @@ def arms(record: dict[str, Any]) -> str:
     return markdown(columns, lines)
 
 
-def grid(record: dict[str, Any], probe: Probe) -> SweepGrid:
-    """Return the treatments over the learning rate."""
-    rows: list[Row] = []
-    for arm in record["arms"]:
-        for seed, clean in arm["clean"]["by_seed"].items():
-            row: Row = {"arm": arm["arm"], RATE: arm[RATE], "seed": int(seed), "clean": clean}
-            row["reliance"] = arm["reliance"]["by_seed"][seed]
-            rows.append(row)
-            if arm[RATE] == f"{probe.rates[0]:g}":
-                rows.append({**row, "arm": arm["arm"].replace("constant", "annealed")})
-    found = SweepGrid.of(rows)
-    assert found is not None
-    return found
+def rows(record: dict[str, Any]) -> list[Row]:
+    """Return what each run ended with."""
+    return [
+        {"arm": arm["arm"], RATE: arm[RATE], "seed": int(seed), "clean": clean,
+         "reliance": arm["reliance"]["by_seed"][seed]}
+        for arm in record["arms"]
+        for seed, clean in arm["clean"]["by_seed"].items()
+    ]  # fmt: skip
 
 
 def section(browser: Browser, name: str, probe: Probe, record: dict[str, Any]) -> str:
     """Draw one probe, and return it as Markdown."""
-    parts = [f"## {TITLES[name]}\n", described(name, probe, record) + "\n"]
-    drawn = grid(record, probe)
+    parts = [f"## {TITLES[name]}\n", described(probe, record) + "\n"]
+    drawn = over_rates(rows(record), probe.rates[0])
+    assert drawn is not None
     for quantity, figure in zip(drawn.quantities(), drawn.figures(), strict=True):
         if quantity in DRAWN:
             picture = f"probe-{name}-{quantity}.png"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -30,7 +31,7 @@ from learnorder.report.tables import final_table, seconds_of
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.statistics import estimate, paired_difference
+from learnorder.statistics import Estimate, estimate, paired_difference
 
 ROOT = Path(__file__).parents[1]
 RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"
@@ -145,23 +146,56 @@ def gap_over_time(plain: Results) -> str:
 def rates(plain: Results) -> str:
     """Return final accuracy without a patch by learning rate, constant and annealed."""
     chosen = reproduction_recipe("laptop").plain.arms
+    large = words(chosen.large.learning_rate)
     found = {
         words(chosen.small.learning_rate): plain.final("small", "clean", "accuracy"),
-        words(chosen.large.learning_rate): plain.final("large", "clean", "accuracy"),
+        large: plain.final("large", "clean", "accuracy"),
     }
-    path = RESULTS / "carry" / "cifar_rates.csv"
+    add_swept(found, "cifar_rates", "learning_rate")
+    found = dict(sorted(found.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
+    columns = ["learning rate", "clean, %", "the large arm less this, points", "n"]
+    return by_schedule(found, columns, large, lambda own, base: paired_difference(base, own))
+
+
+def noise_schedules(plain: Results) -> str:
+    """Return final accuracy of the small arm by its schedule of noise, in Markdown."""
+    chosen = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
+    found = {
+        "none": plain.final("small", "clean", "accuracy"),
+        words(chosen): plain.final("small_noise", "clean", "accuracy"),
+    }
+    add_swept(found, "cifar_noise", "noise.level")
+    columns = ["noise", "clean, %", "less small LR, points", "n"]
+    return by_schedule(found, columns, "none", paired_difference)
+
+
+def add_swept(found: dict[str, dict[int, float]], sweep: str, setting: str) -> None:
+    """Add a sweep's final clean accuracy by schedule, in words, and seed."""
+    path = RESULTS / "carry" / f"{sweep}.csv"
     for row in rows(path) if path.exists() else []:
-        steps = json.loads(str(row["learning_rate.step_epochs"]))
-        factor = float(row["learning_rate.step_factor"]) if steps else None
-        schedule = learnorder.Schedule(float(row["learning_rate.initial"]), tuple(steps), factor)
+        steps = json.loads(str(row[f"{setting}.step_epochs"]))
+        schedule = learnorder.Schedule(
+            float(row[f"{setting}.initial"]),
+            tuple(steps),
+            float(row[f"{setting}.step_factor"]) if steps else None,
+            float(row.get(f"{setting}.decay", 1)),
+        )
         found.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
-    large = found[words(chosen.large.learning_rate)]
+
+
+def by_schedule(
+    found: dict[str, dict[int, float]],
+    columns: list[str],
+    baseline: str,
+    difference: Callable[[dict[int, float], dict[int, float]], Estimate],
+) -> str:
+    """Return means, and differences of each and a baseline, in Markdown."""
     lines = []
-    for name in sorted(found, key=lambda name: ("×" in name, float(name.split(",")[0]))):
-        less = "–" if found[name] is large else paired_difference(large, found[name]).format(100)
-        mean = estimate(list(found[name].values()))
+    for name, values in found.items():
+        less = "–" if name == baseline else difference(values, found[baseline]).format(100)
+        mean = estimate(list(values.values()))
         lines.append([name, mean.format(100), less, str(mean.n)])
-    return markdown(["learning rate", "clean, %", "the large arm less this, points", "n"], lines)
+    return markdown(columns, lines)
 
 
 def machine(found: Reproduced) -> str:
@@ -264,32 +298,6 @@ def comparison(found: dict[str, Any]) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def noise_schedules(plain: Results) -> str:
-    """Return final accuracy of the small arm by its schedule of noise, in Markdown."""
-    path = RESULTS / "carry" / "cifar_noise.csv"
-    chosen = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
-    found: dict[str, dict[int, float]] = {
-        "none": plain.final("small", "clean", "accuracy"),
-        words(chosen): plain.final("small_noise", "clean", "accuracy"),
-    }
-    for row in rows(path) if path.exists() else []:
-        steps = json.loads(str(row["noise.level.step_epochs"]))
-        schedule = learnorder.Schedule(
-            float(row["noise.level.initial"]),
-            tuple(steps),
-            float(row["noise.level.step_factor"]) if steps else None,
-            float(row.get("noise.level.decay", 1)),
-        )
-        found.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
-    none = found["none"]
-    lines = []
-    for name, values in found.items():
-        mean, less = estimate(list(values.values())), paired_difference(values, none)
-        shown = less.format(100) if name != "none" else "–"
-        lines.append([name, mean.format(100), shown, str(mean.n)])
-    return markdown(["noise", "clean, %", "less small LR, points", "n"], lines)
 
 
 def carry(browser: Browser) -> str:

@@ -18,7 +18,7 @@ from learnorder.runs.execute import execute
 from learnorder.runs.last_layer import FILE, read_last_layer
 from learnorder.schedules import Schedule
 
-from .conftest import changed
+from .conftest import POOLED, changed
 
 
 @pytest.fixture
@@ -116,24 +116,13 @@ def test_errors_say_what_to_do(run, tiny, tmp_path):
 
 
 def test_a_model_without_a_last_linear_layer_is_refused(tiny, tmp_path):
-    model = ModelConfig(f"{__name__}.Pooled")
+    model = ModelConfig(POOLED)
     config = replace(tiny, learning_rate=Schedule(0.05), model=model)
     config = changed(config, training={"epochs": 1})
     folder = RunFolder.create(tmp_path / "run", config)
     execute(folder)
     with pytest.raises(ConfigError, match=r"nn\.Linear\(features, num_classes\)"):
         retrain_last_layer(folder)
-
-
-class Pooled(torch.nn.Module):
-    """Ends in a convolution."""
-
-    def __init__(self, num_classes):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, num_classes, 3)
-
-    def forward(self, images):
-        return self.conv(images).mean(dim=(2, 3))
 
 
 def test_the_verb(run, capsys):

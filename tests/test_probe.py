@@ -5,7 +5,6 @@ from dataclasses import replace
 from unittest.mock import ANY
 
 import pytest
-import torch
 
 from learnorder import Probe
 from learnorder.cli.main import main
@@ -16,7 +15,7 @@ from learnorder.recipes.probe import FEWEST_EPOCHS
 from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
 from learnorder.results import Results
 
-from .conftest import fake_run
+from .conftest import POOLED, fake_run
 
 
 @pytest.fixture
@@ -140,19 +139,8 @@ def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
     )
 
 
-class Pooled(torch.nn.Module):
-    """Ends in a convolution: there is no last layer to retrain."""
-
-    def __init__(self, num_classes):
-        super().__init__()
-        self.conv = torch.nn.Conv2d(3, num_classes, 3)
-
-    def forward(self, images):
-        return self.conv(images).mean(dim=(2, 3))
-
-
 def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_path):
-    pooled = replace(probe, model=ModelConfig(f"{__name__}.Pooled"), noise=0.0, contrasts=(3.0,))
+    pooled = replace(probe, model=ModelConfig(POOLED), noise=0.0, contrasts=(3.0,))
     probed = run_probe(pooled, tmp_path, quiet=True)
     assert "no last layer to retrain" in " ".join(probe_findings(probed))
     assert (tmp_path / "probe.json").exists()
@@ -174,9 +162,9 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
     )
     probed = Probed(probe, Calibration({}, 3.0, None), Results([run]))
     found = [
-        Carried("LR 0.3, annealed, ends with higher accuracy on clean images.", ANY, clean),
-        Carried("LR 0.3, annealed, ends leaning on the pattern less than LR 0.02.", ANY, reliance),
-        Carried("Noise makes LR 0.02 lean on the pattern less.", ANY, "holds"),
+        Carried("more accurate", "annealed", "clean", ANY, clean),
+        Carried("leans less", "annealed", "reliance", ANY, reliance),
+        Carried("noise: leans less", "noise", "reliance", ANY, "holds"),
     ]
     assert words in advice_words(probed, found)
 

@@ -14,8 +14,10 @@ Each message is one paragraph: the field or file, the value found, what is allow
 
 from __future__ import annotations
 
+import difflib
 import reprlib
 import signal
+from collections.abc import Iterable
 
 
 class LearnOrderError(Exception):
@@ -75,3 +77,19 @@ def one_line(error: BaseException) -> str:
     'first second'
     """
     return " ".join(str(error).split())[:300]
+
+
+def did_you_mean(name: str, known: Iterable[str], most: int = 3, cutoff: float = 0.5) -> str:
+    """Return a question that names what is known and near to a name; empty where nothing is.
+
+    Args:
+        name: As given.
+        known: What there is.
+        most: Of suggestions.
+        cutoff: Likeness from which one is made, in [0, 1].
+
+    >>> did_you_mean("AdmW", ["AdamW", "SGD"])
+    'Did you mean AdamW?'
+    """
+    near = difflib.get_close_matches(name, known, n=most, cutoff=cutoff)
+    return f"Did you mean {' or '.join(near)}?" if near else ""

@@ -9,9 +9,9 @@ was learned; what it cannot read was not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from learnorder.config import RunConfig
-from learnorder.data import ImageData, load_images, load_unseen
+from learnorder.config import DataConfig, RunConfig
+from learnorder.data import ImageData, Images, load_images, load_unseen
 from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
 from learnorder.runs.folder import RunFolder
@@ -37,7 +37,31 @@ _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths C of the L2 penalty, of which cross-validation takes one."""
 
 
-def retrain_last_layer(folder: RunFolder[RunConfig]) -> LastLayer:
+@dataclass(frozen=True)
+class RetrainingImages:
+    """The images of a run, and those that its last layer is retrained on.
+
+    Attributes:
+        data: What the run was trained and evaluated on.
+        given: Training images, to be shown without the pattern.
+        unseen: Whether the run was not trained on them.
+    """
+
+    data: ImageData
+    given: Images
+    unseen: bool
+
+    @staticmethod
+    def load(config: DataConfig) -> RetrainingImages:
+        """Load them: images that the run left out, or those trained on where it left out none."""
+        data, unseen = load_images(config), load_unseen(config, _MOST_EXAMPLES)
+        return RetrainingImages(data, data.train if unseen is None else unseen, unseen is not None)
+
+
+def retrain_last_layer(
+    folder: RunFolder[RunConfig],
+    load: Callable[[DataConfig], RetrainingImages] = RetrainingImages.load,
+) -> LastLayer:
     """Retrain the last layer of a finished run, and keep in its folder what that changed.
 
     The layer is the model's last ``nn.Linear`` with an output for each class, and becomes a
@@ -47,36 +71,41 @@ def retrain_last_layer(folder: RunFolder[RunConfig]) -> LastLayer:
 
     Args:
         folder: A finished run on images; the result is read from it where it is there.
+        load: Loads the images; over many runs, one that remembers the last.
 
     Raises:
         RunFolderError: The run has not finished.
         ConfigError: The model has no such layer.
     """
-    if (found := read_last_layer(folder)) is not None:
-        return found
+    if (kept := read_last_layer(folder)) is not None:
+        return kept
     if folder.status != "finished":
         raise RunFolderError(
             f"{folder.path}: {folder.status}. The last layer of a finished run is retrained; the "
             "command that began the run continues it."
         )
-    config, data = folder.config, load_images(folder.config.data)
+    config, images = folder.config, load(folder.config.data)
+    data, given = images.data, images.given
     model = _trained(folder, data)
     layer = _last_layer(model, config.model.name, data.num_classes)
-    unseen = load_unseen(config.data, _MOST_EXAMPLES)
-    given = data.train if unseen is None else unseen
-    x, _ = _features(config, replace(data, evaluation=given), model, layer, only="clean")["clean"]
+    shown = replace(data, evaluation=given)
+    x, _ = _features(config, shown, _sets(config, shown)[:1], model, layer)["clean"]
     rows = _balanced(given.labels, config.seed)
     fitted = _fit(x[rows], given.labels.numpy()[rows])
-    found = _features(config, data, model, layer)
-    sets = evaluation_sets(config.patch, data.evaluation.labels, data.num_classes, config.seed)
+    sets, labels = _sets(config, data), data.evaluation.labels
+    found = _features(config, data, sets, model, layer)
     before = {name: predicted for name, (_, predicted) in found.items()}
     after = {name: torch.from_numpy(fitted.predict(x)) for name, (x, _) in found.items()}
-    labels = data.evaluation.labels
     result = LastLayer(
-        _follows(before, sets, labels), _follows(after, sets, labels), len(rows), unseen is not None
+        _follows(before, sets, labels), _follows(after, sets, labels), len(rows), images.unseen
     )
     write_last_layer(folder, result)
     return result
+
+
+def _sets(config: RunConfig, data: ImageData) -> list[EvaluationSet]:
+    """Return what the evaluation images are shown as, the clean ones first."""
+    return evaluation_sets(config.patch, data.evaluation.labels, data.num_classes, config.seed)
 
 
 def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
@@ -111,15 +140,16 @@ def _last_layer(model: nn.Module, name: str, num_classes: int) -> nn.Linear:
 
 @torch.no_grad()
 def _features(
-    config: RunConfig, data: ImageData, model: nn.Module, layer: nn.Linear, only: str | None = None
+    config: RunConfig,
+    data: ImageData,
+    sets: Sequence[EvaluationSet],
+    model: nn.Module,
+    layer: nn.Linear,
 ) -> dict[str, tuple[NDArray[np.float32], Tensor]]:
     """Return the layer's input [N, F] and the predicted classes [N], by evaluation set."""
     batches = Batches(config, data, torch.device("cpu"))
-    sets = evaluation_sets(config.patch, data.evaluation.labels, data.num_classes, config.seed)
     found = {}
     for chosen in sets:
-        if only not in (None, chosen.name):
-            continue
         with _inputs(layer, config.model.name) as inputs:
             predicted = [model(batch.images).argmax(1) for batch in batches.evaluation(chosen)]
         found[chosen.name] = torch.cat(inputs).numpy(), torch.cat(predicted)

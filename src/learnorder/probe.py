@@ -14,6 +14,7 @@ from learnorder.claims.measures import POINTS, Measured, Unit
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
+from learnorder.runs import setting_words
 from learnorder.runs.files import atomic_write
 from learnorder.statistics import estimate, paired_difference
 
@@ -84,9 +85,8 @@ class Probed:
             return f"diverged in {diverged} of {sum(counts.values())} runs, which are in no mean"
         clean, chance = results.final_estimate(arm, "clean", "accuracy"), results.chance()
         if clean.n and chance is not None and clean.mean <= 1.5 * chance:
-            return f"ends at {100 * clean.mean:.0f} % on clean images, where guessing is at " + (
-                f"{100 * chance:.0f} %"
-            )
+            ends, guessing = (f"{100 * share:.0f} %" for share in (clean.mean, chance))
+            return f"ends at {ends} on clean images, where guessing is at {guessing}"
         return ""
 
     def largest(self) -> float:
@@ -99,10 +99,13 @@ class Probed:
 
     def arm(self, treatment: str, rate: float) -> str | None:
         """Return the name that an arm has among the results, None where it was left out."""
-        from learnorder.sweep.grid import setting_words
-
         wanted = {"arm": treatment, RATE: setting_words(rate)}
         return next((a for a in self.results.arms if self.results.labels(a) == wanted), None)
+
+
+Quantity = Literal["order", "clean", "reliance"]
+"""What statements compare: log10 of the pattern's epoch over the content's, or a final share."""
+_ORDER = Unit("in log10 of epoch over epoch", 1.0, 2)
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,15 @@ class Carried:
 
     Attributes:
         says: The statement.
+        treatment: What is compared with the small LR: a large LR, annealed, or noise.
+        quantity: What is compared.
         measured: What it compares, paired by seed.
         verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
     """
 
     says: str
+    treatment: Literal["annealed", "noise"]
+    quantity: Quantity
     measured: Measured
     verdict: Verdict
 
@@ -128,35 +135,33 @@ def carried(probed: Probed) -> list[Carried]:
     """
     small, large = probed.probe.rates[0], probed.largest()
     a, b = f"LR {large:g}, annealed,", f"LR {small:g}"
-    annealed, constant = probed.arm("annealed", large), probed.arm("constant", small)
-    noise = probed.arm("constant_noise", small)
-    tried: tuple[tuple[str, str | None, _Quantity, Literal["above", "below"], Unit], ...] = (
-        (f"{a} moves the order towards the content first, against {b}.", annealed, "order",
-         "above", Unit("in log10 of epoch over epoch", 1.0, 2)),
-        (f"{a} ends with higher accuracy on clean images than {b}.", annealed, "clean", "above",
-         POINTS),
-        (f"{a} ends leaning on the pattern less than {b}.", annealed, "reliance", "below", POINTS),
-        (f"Noise moves the order of {b} towards the content first.", noise, "order", "above",
-         Unit("in log10 of epoch over epoch", 1.0, 2)),
-        (f"Noise raises the final accuracy of {b} on clean images.", noise, "clean", "above",
-         POINTS),
-        (f"Noise makes {b} lean on the pattern less.", noise, "reliance", "below", POINTS),
-    )  # fmt: skip
-    found = []
-    for says, arm, quantity, side, unit in tried:
+    says: dict[tuple[Literal["annealed", "noise"], Quantity], str] = {
+        ("annealed", "order"): f"{a} moves the order towards the content first, against {b}.",
+        ("annealed", "clean"): f"{a} ends with higher accuracy on clean images than {b}.",
+        ("annealed", "reliance"): f"{a} ends leaning on the pattern less than {b}.",
+        ("noise", "order"): f"Noise moves the order of {b} towards the content first.",
+        ("noise", "clean"): f"Noise raises the final accuracy of {b} on clean images.",
+        ("noise", "reliance"): f"Noise makes {b} lean on the pattern less.",
+    }
+    arms = {
+        "annealed": probed.arm("annealed", large),
+        "noise": probed.arm("constant_noise", small),
+    }
+    constant, found = probed.arm("constant", small), []
+    for (treatment, quantity), statement in says.items():
+        arm = arms[treatment]
         if arm is None or constant is None:
             continue
         ours, theirs = (_by_seed(probed.results, each, quantity) for each in (arm, constant))
         by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
+        unit = _ORDER if quantity == "order" else POINTS
         measured = Measured(paired_difference(ours, theirs), 0.0, unit, by_seed)
-        found.append(Carried(says, measured, verdict(measured, side)))
+        decided = verdict(measured, "below" if quantity == "reliance" else "above")
+        found.append(Carried(statement, treatment, quantity, measured, decided))
     return found
 
 
-_Quantity = Literal["order", "clean", "reliance"]
-
-
-def _by_seed(results: Results, arm: str, quantity: _Quantity) -> dict[int, float]:
+def _by_seed(results: Results, arm: str, quantity: Quantity) -> dict[int, float]:
     if quantity == "order":
         return results.order_ratio(arm)
     return results.final(arm, *_QUANTITIES[quantity])
@@ -251,7 +256,6 @@ def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Pl
 def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dict[str, Plan]:
     """Return the runs of all arms, seed by seed."""
     from learnorder.sweep.driver import Plan
-    from learnorder.sweep.grid import setting_words
 
     patch = probe.patch(contrast, image_size)
     return {

@@ -224,6 +224,15 @@ class Results(RunSet[RunFolder[RunConfig]]):
         found = {folder.config.seed: read_last_layer(folder) for folder in own}
         return {seed: one for seed, one in found.items() if one is not None}
 
+    def last_layer_change(self, arm: str, quantity: str) -> Estimate:
+        """Return the paired difference after − before retraining of clean, content or reliance."""
+        found = self.last_layers(arm)
+        before, after = (
+            {seed: getattr(getattr(one, side), quantity) for seed, one in found.items()}
+            for side in ("before", "after")
+        )
+        return paired_difference(after, before)
+
     def chance(self) -> float | None:
         """Return the accuracy of guessing among the classes; None where their number differs."""
         described = [folder.manifest.get("data") for folder in self.folders]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -340,12 +341,13 @@ def retrain_runs(results: Results, *, quiet: bool = False) -> None:
     from rich.console import Console
     from rich.progress import track
 
-    from learnorder.last_layer import retrain_last_layer
+    from learnorder.last_layer import RetrainingImages, retrain_last_layer
 
+    load = lru_cache(maxsize=1)(RetrainingImages.load)  # most runs share their images
     finished = [folder for folder in results.folders if folder.status == "finished"]
     console = Console(stderr=True, quiet=quiet)
     for folder in track(finished, "Retraining last layers", console=console):
-        retrain_last_layer(folder)
+        retrain_last_layer(folder, load)
 
 
 def results_of(folders: list[RunFolder]) -> Any:

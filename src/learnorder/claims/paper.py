@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from learnorder.claims.claim import Claim
@@ -16,7 +15,7 @@ from learnorder.claims.measures import (
     Value,
 )
 from learnorder.claims.theory_measures import FirstPattern, HeldDown, Slope
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, did_you_mean
 from learnorder.order import PATCH_LEVEL
 
 
@@ -256,11 +255,8 @@ def claims_named(names: Sequence[str] | None) -> tuple[Claim, ...]:
     known = {claim.name for claim in CLAIMS}
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-            meant = f"Did you mean {' or '.join(near)}? " if near else ""
-            raise ConfigError(
-                "only", name, f"{meant}Names stand beside each other; --list prints them all."
-            )
+            there = "Names stand beside each other; --list prints them all."
+            raise ConfigError("only", name, f"{did_you_mean(name, known)} {there}".lstrip())
     if not names:
         raise ConfigError("only", [], "Name at least one claim, or leave it out for all.")
     return tuple(claim for claim in CLAIMS if claim.name in names)

@@ -30,7 +30,7 @@ TREATMENT_TITLES = {
 
 _RATES = {"SGD": (0.02, 0.1, 0.5)}
 _OTHER_RATES = (0.0002, 0.001, 0.005)
-_NOISE_LEFT = 0.4
+NOISE_LEFT = 0.4
 """Share of the noise that is left at the end, as the 0.995 an epoch of the published code leaves
 of it after 200 epochs."""
 FEWEST_EPOCHS = 6
@@ -142,7 +142,7 @@ class Probe:
         noise = NoiseConfig()
         if treatment.endswith("noise"):
             noise = NoiseConfig(
-                Schedule(self.noise, decay=_NOISE_LEFT ** (1 / self.training.epochs))
+                Schedule(self.noise, decay=NOISE_LEFT ** (1 / self.training.epochs))
             )
         return RunConfig(
             self.data, self.model, patch, self.training, learning_rate, noise, seed=seed

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import plotly.graph_objects as go
 
 from learnorder.report import parts
 from learnorder.report.parts import add_band, arm_axis
-from learnorder.report.style import layout, line_styles
+from learnorder.report.style import LineStyle, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder
@@ -34,14 +34,13 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             continue
         add_band(figure, points, styles[arm].band(), 100)
         lines.append([100 * e.mean for e in points.values()])
-        figure.add_scatter(
-            x=list(points),
-            y=lines[-1],
-            customdata=[e.format(100) for e in points.values()],
-            hovertemplate="%{customdata}",
-            name=titles[arm],
-            line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
-            mode="lines" if len(points) > 1 else "markers",
+        _add_curve(
+            figure,
+            points,
+            lines[-1],
+            [e.format(100) for e in points.values()],
+            titles[arm],
+            styles[arm],
         )
     _mark_changes(figure, results.folders)
     layout(figure, title, "epoch", f"{quantity}, %")
@@ -67,14 +66,14 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
     styles, titles = line_styles(results.arms), arm_titles(results)
     for arm in results.arms:
         points = results.curve(arm, "run", quantity)
-        figure.add_scatter(
-            x=list(points),
-            y=[e.mean for e in points.values()],
-            customdata=[e.format(digits=2) for e in points.values()],
-            hovertemplate="%{customdata}",
-            name=titles[arm],
-            line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
-            mode="lines" if len(points) > 1 else "markers",
+        means = [e.mean for e in points.values()]
+        _add_curve(
+            figure,
+            points,
+            means,
+            [e.format(digits=2) for e in points.values()],
+            titles[arm],
+            styles[arm],
         )
     _mark_changes(figure, results.folders)
     layout(figure, title, "epoch", unit)
@@ -82,6 +81,26 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
     if quantity == "edge":
         figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
     return figure
+
+
+def _add_curve(
+    figure: go.Figure,
+    epochs: Iterable[int],
+    values: Sequence[float],
+    shown: Sequence[str],
+    title: str,
+    style: LineStyle,
+) -> None:
+    """Add an arm's curve; ``shown`` is what its points say."""
+    figure.add_scatter(
+        x=list(epochs),
+        y=list(values),
+        customdata=list(shown),
+        hovertemplate="%{customdata}",
+        name=title,
+        line={"color": style.color, "dash": style.dash, "width": 2},
+        mode="lines" if len(values) > 1 else "markers",
+    )
 
 
 def _span(lines: list[list[float]]) -> list[float]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.order import PATCH_LEVEL
 from learnorder.probe import RATE, Calibration, Carried, Probed, carried, to_json
+from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import page_figures
-from learnorder.report.grid import SweepGrid, sweep_rows
+from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.image_page import (
     CURVES_NOTE,
     GALLERY_NOTE,
@@ -22,8 +24,8 @@ from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table, last_layer_table, median_epoch, order_table
 from learnorder.results import Results
+from learnorder.runs import setting_words
 from learnorder.runs.files import atomic_write
-from learnorder.statistics import paired_difference
 
 
 def write_probe(probed: Probed, folder: Path | str) -> Path:
@@ -38,7 +40,7 @@ def probe_content(probed: Probed) -> Content:
     """Return what the page shows."""
     results, probe = probed.results, probed.probe
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
-    noise = f"{probe.noise:g}, falling to {0.4 * probe.noise:g}" if probe.noise else "none"
+    noise = f"{probe.noise:g}, falling to {NOISE_LEFT * probe.noise:g}" if probe.noise else "none"
     return Content(
         title="What does the network learn first?",
         findings=probe_findings(probed),
@@ -58,18 +60,12 @@ def probe_findings(probed: Probed) -> list[str]:
     results, probe = probed.results, probed.probe
     sentences = [calibration_words(probed.calibration, probe.rates[0])]
     small, large = probe.rates[0], probed.largest()
-    arms = {
-        name: probed.arm(*at)
-        for name, at in {
-            "small": ("constant", small),
-            "annealed": ("annealed", large),
-        }.items()
-    }
+    small_arm, large_arm = probed.arm("constant", small), probed.arm("annealed", large)
     titles = {arm: _title(results, arm) for arm in results.arms}
     if results.finished.empty:
         return [*sentences, f"No run has finished: {results.standing()}."]
-    for name in ("small", "annealed"):
-        if (arm := arms[name]) is not None and (patch := results.learned(arm, "patch")):
+    for arm in (small_arm, large_arm):
+        if arm is not None and (patch := results.learned(arm, "patch")):
             content = median_epoch(results.learned(arm, "content"))
             sentences.append(
                 f"{titles[arm]}: the pattern is {_at(median_epoch(patch))}, the content "
@@ -83,7 +79,7 @@ def probe_findings(probed: Probed) -> list[str]:
         sentences.append(f"{words}: {each.says[:-1]} ({each.measured.shown()}, n = {n}).")
     failed = {arm: words for arm in results.arms if (words := probed.too_large(arm))}
     sentences += [f"Too large: {titles[arm]}, {words}." for arm, words in failed.items()]
-    if (small_arm := arms["small"]) is not None and results.last_layers(small_arm):
+    if small_arm is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
     if probed.not_retrained:
         sentences.append(f"Last layers were not retrained. {probed.not_retrained}")
@@ -122,14 +118,7 @@ def calibration_words(calibration: Calibration, rate: float) -> str:
 
 
 def _last_layer_words(title: str, results: Results, arm: str) -> str:
-    found = results.last_layers(arm)
-    changes = [
-        paired_difference(
-            {seed: getattr(one.after, name) for seed, one in found.items()},
-            {seed: getattr(one.before, name) for seed, one in found.items()},
-        )
-        for name in ("clean", "reliance")
-    ]
+    changes = [results.last_layer_change(arm, name) for name in ("clean", "reliance")]
     clean, reliance = (change.format(100) for change in changes)
     return (
         f"{title}, with its last layer retrained on clean images: clean accuracy changes by "
@@ -145,13 +134,8 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
 def advice_words(probed: Probed, found: list[Carried]) -> str:
     """Return which learning rate the probe speaks for, or that it does not tell."""
     small, large = probed.probe.rates[0], probed.largest()
-    verdicts = {
-        name: each.verdict
-        for each in found
-        for name in ("higher accuracy", "pattern less")
-        if each.says.startswith("LR") and name in each.says
-    }
-    clean, reliance = (verdicts.get(n) for n in ("higher accuracy", "pattern less"))
+    verdicts = {each.quantity: each.verdict for each in found if each.treatment == "annealed"}
+    clean, reliance = verdicts.get("clean"), verdicts.get("reliance")
     if clean == "holds" and reliance != "does_not_hold":
         return f"These runs speak for LR {large:g}, annealed."
     if reliance == "holds" and clean == "undecided":
@@ -179,7 +163,8 @@ def calibration_table(calibration: Calibration) -> TextTable:
 def _sections(probed: Probed) -> list[Section]:
     results, sections = probed.results, []
     if not results.finished.empty:
-        if (grid := _grid(probed)) is not None:
+        grid = over_rates(sweep_rows(results), probed.probe.rates[0])
+        if grid is not None:
             note = GRID_NOTE + RELIANCE_NOTE
             sections.append(Section("Over the learning rates", note, wide=grid.figures()))
         tables = (final_table(results), order_table(results), last_layer_table(results))
@@ -197,18 +182,20 @@ def _sections(probed: Probed) -> list[Section]:
     return sections
 
 
-def _grid(probed: Probed) -> SweepGrid | None:
+def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
     """Return the treatments over the learning rates.
 
     The small LR stands at the beginning of the annealed ones too, as it is what they are annealed
     to.
+
+    Args:
+        rows: Of the arms.
+        small: The small LR.
     """
-    rows = sweep_rows(probed.results)
-    small = next((row[RATE] for row in rows if row[RATE] == f"{probed.probe.rates[0]:g}"), None)
     shared = [
         {**row, "arm": str(row["arm"]).replace("constant", "annealed")}
         for row in rows
-        if row[RATE] == small
+        if row[RATE] == setting_words(small)
     ]
     return SweepGrid.of([*rows, *shared])
 

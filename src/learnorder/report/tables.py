@@ -12,7 +12,6 @@ from learnorder.report.content import TextTable
 from learnorder.report.titles import arm_columns, arm_titles
 from learnorder.results import Results, RunSet
 from learnorder.runs import RunFolder
-from learnorder.statistics import estimate, paired_difference
 
 _CLEAN = ("clean", "accuracy", "clean images")
 _WITH_PATCH = (
@@ -91,10 +90,8 @@ def last_layer_table(results: Results) -> TextTable | None:
             continue
         cells = []
         for name in quantities:
-            before = {seed: getattr(one.before, name) for seed, one in found.items()}
-            after = {seed: getattr(one.after, name) for seed, one in found.items()}
-            mean = estimate(list(before.values())).mean
-            cells += [f"{100 * mean:.1f}", paired_difference(after, before).format(100)]
+            before = fmean(getattr(one.before, name) for one in found.values())
+            cells += [f"{100 * before:.1f}", results.last_layer_change(arm, name).format(100)]
         rows.append([titles[arm], str(len(found)), *cells])
         sizes |= {(one.examples, one.unseen) for one in found.values()}
     if not rows:

@@ -7,7 +7,17 @@ from learnorder.runs.folder import (
     RunStatus,
     find_runs,
     flatten,
+    setting_words,
     shared_settings,
 )
 
-__all__ = ["ENDED", "Progress", "RunFolder", "RunStatus", "find_runs", "flatten", "shared_settings"]
+__all__ = [
+    "ENDED",
+    "Progress",
+    "RunFolder",
+    "RunStatus",
+    "find_runs",
+    "flatten",
+    "setting_words",
+    "shared_settings",
+]

@@ -272,6 +272,13 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def setting_words(value: Any) -> str:
+    """Return a setting's value as folders and labels say it."""
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
+
+
 def shared_settings(folders: Sequence[RunFolder[Any]]) -> dict[str, object]:
     """Return the settings, by dotted name, that are alike in all of some runs."""
     flat = [flatten(folder.config.to_dict()) for folder in folders]

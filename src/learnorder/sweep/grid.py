@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from learnorder.config import RunConfig
-from learnorder.errors import ConfigError
-from learnorder.runs import flatten
+from learnorder.errors import ConfigError, did_you_mean
+from learnorder.runs import flatten, setting_words
 from learnorder.sweep.driver import Plan
 from learnorder.theory.config import TheoryConfig
 
@@ -70,7 +69,7 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
         raise ConfigError("grid", names, "Arms are given with --arms.")
     for name in joined:
         if name not in known and not name.startswith("model.arguments."):
-            raise ConfigError("grid", name, f"No setting of this name.{_suggestion(name, known)}")
+            raise ConfigError("grid", name, _unknown(name, known))
     if not choices:
         raise ConfigError("grid", names, "Give at least one value.")
     if len(joined) == 1:
@@ -81,17 +80,10 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
     return [dict(zip(joined, choice, strict=True)) for choice in choices]
 
 
-def _suggestion(name: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    meant = f" Did you mean {' or '.join(near)}?" if near else ""
-    return f"{meant} --print_config of the verb shows all."
-
-
-def setting_words(value: Any) -> str:
-    """Return a setting's value as folders and labels say it."""
-    if isinstance(value, float) and float(f"{value:g}") == value:
-        return f"{value:g}"
-    return str(value)
+def _unknown(name: str, known: Iterable[str]) -> str:
+    """Return what to do about a name that no setting has."""
+    parts = ("No setting of this name.", did_you_mean(name, known))
+    return " ".join([*filter(None, parts), "--print_config of the verb shows all."])
 
 
 def _changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 
 from learnorder.config import TrainingConfig
-from learnorder.errors import ConfigError, one_line
+from learnorder.errors import ConfigError, did_you_mean, one_line
 
 _SET_HERE = ("params", "lr", "weight_decay", "fused")
 
@@ -73,7 +72,7 @@ def optimizer_names() -> list[str]:
 def _optimizer_named(name: str) -> Any:
     names = optimizer_names()
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigError("training.optimizer", name, f"There are {', '.join(names)}.{meant}")
+        meant = did_you_mean(name, names, most=1, cutoff=0.4)
+        there = f"There are {', '.join(names)}. {meant}".rstrip()
+        raise ConfigError("training.optimizer", name, there)
     return getattr(torch.optim, name)
