@@ -36,6 +36,7 @@ _HOMES = {
     "RunConfig": "config",
     "RunFolderError": "errors",
     "Schedule": "schedules",
+    "Task": "task",
     "TheoryConfig": "theory",
     "TheoryExperiment": "recipes.theory",
     "TheoryResults": "theory_results",

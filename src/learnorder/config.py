@@ -216,10 +216,7 @@ class RunConfig:
     """What is measured of the loss's curvature."""
 
     def __post_init__(self) -> None:
-        self.learning_rate.check("learning_rate", self.training.epochs)
-        self.noise.level.check("noise.level", self.training.epochs)
-        if self.learning_rate.initial == 0:
-            raise ConfigError("learning_rate.initial", 0, "Nothing trains at 0; give e.g. 0.1.")
+        _check_schedules(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and scalars, as written to a run's manifest."""
@@ -233,6 +230,61 @@ class RunConfig:
             ConfigError: An unknown field, a value of the wrong type, or one out of range.
         """
         return from_dict(RunConfig, values)
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What is trained where it is not images: a learnorder.Task, written in Python."""
+
+    path: str | None = None
+    """Import path of a learnorder.Task, or of a function that returns one, e.g. my_tasks.make."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Arguments of that function, e.g. {size: 300}."""
+    given: str | None = None
+    """Fingerprint of a Task handed over in Python, in place of a path; it is filled in there."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.given is not None:
+            raise ConfigError("task.path", self.path, "A task was handed over too: give one.")
+
+
+@dataclass(frozen=True)
+class TaskRunConfig:
+    """Everything that decides the numbers of one run of a task, the seed included."""
+
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """The model, its data and its loss."""
+    training: TrainingConfig = TrainingConfig()
+    """The optimiser."""
+    learning_rate: Schedule = Schedule(0.1)  # noqa: RUF009 - frozen
+    """The learning rate over the epochs."""
+    noise: NoiseConfig = NoiseConfig()
+    """Noise before the activations."""
+    seed: int = 0
+    """Decides initial weights, where the task has a function that makes them, data order, what the
+    data set draws, and noise."""
+    sharpness: SharpnessConfig = SharpnessConfig()
+    """What is measured of the loss's curvature."""
+
+    def __post_init__(self) -> None:
+        _check_schedules(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested dicts, lists and scalars, as written to a run's manifest."""
+        return to_dict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> TaskRunConfig:
+        """Build a configuration from :meth:`to_dict`'s form, as :meth:`RunConfig.from_dict`."""
+        return from_dict(TaskRunConfig, values)
+
+
+def _check_schedules(config: RunConfig | TaskRunConfig) -> None:
+    """Refuse schedules that cannot happen in the run's epochs."""
+    config.learning_rate.check("learning_rate", config.training.epochs)
+    config.noise.level.check("noise.level", config.training.epochs)
+    if config.learning_rate.initial == 0:
+        raise ConfigError("learning_rate.initial", 0, "Nothing trains at 0; give e.g. 0.1.")
 
 
 Config = TypeVar("Config")

@@ -9,6 +9,9 @@ saved generator states.
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,3 +47,42 @@ def generator(
     import torch
 
     return torch.Generator(device).manual_seed(derive_seed(seed, *purpose))
+
+
+def seed_everything(seed: int, *purpose: str | int) -> None:
+    """Seed the global generators of torch, NumPy and Python, for code that draws from these.
+
+    Args:
+        seed: The run's seed.
+        purpose: As in :func:`derive_seed`.
+    """
+    import numpy as np
+    import torch
+
+    derived = derive_seed(seed, *purpose)
+    torch.manual_seed(derived)
+    np.random.seed(derived % 2**32)
+    random.seed(derived)
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Leave the global generators of torch, NumPy and Python as they were.
+
+    >>> import torch
+    >>> before = torch.random.get_rng_state()
+    >>> with random_state_kept():
+    ...     seed_everything(3)
+    >>> torch.equal(before, torch.random.get_rng_state())
+    True
+    """
+    import numpy as np
+    import torch
+
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)

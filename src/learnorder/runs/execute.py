@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from learnorder.runs.kinds import kind_named
 from learnorder.runs.signals import on_signals
 
 
-def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
+def execute(
+    folder: RunFolder, threads: int = 1, each_step: Callable[[], None] = lambda: None
+) -> RunStatus:
     """Take the folder's run to its end, from its checkpoint where there is one.
 
     A run that has ended is left alone. SIGINT and SIGTERM write a checkpoint at the step under way.
@@ -28,6 +30,7 @@ def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
     Args:
         folder: The run.
         threads: Threads of its arithmetic; results are reproducible for a fixed number.
+        each_step: Called after each step.
 
     Returns:
         The status, one of those that end a run.
@@ -41,7 +44,8 @@ def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
         if folder.status in ENDED:
             return folder.status
         try:
-            return _work(folder, threads, received)
+            with _arithmetic(threads):
+                return _work(folder, threads, received, each_step)
         except Interrupted:
             folder.update(status="interrupted", reason="")
             raise
@@ -51,15 +55,18 @@ def execute(folder: RunFolder, threads: int = 1) -> RunStatus:
             raise
 
 
-def _work(folder: RunFolder, threads: int, received: list[int]) -> RunStatus:
+def _work(
+    folder: RunFolder, threads: int, received: list[int], each_step: Callable[[], None]
+) -> RunStatus:
     """Do the run's work, looking after each step at the signals received."""
-    import torch
 
-    torch.set_num_threads(threads)
-    torch.set_flush_denormal(True)
+    def stop() -> bool:
+        each_step()
+        return bool(received)
+
     work = kind_named(folder.kind).load()
     folder.update(status="running", reason="", threads=threads, environment=environment())
-    outcome = work.work(folder, lambda: bool(received))
+    outcome = work.work(folder, stop)
     if outcome is None:
         raise Interrupted(
             received[0], f"{folder.path} is saved where it was. The same command continues it."
@@ -69,6 +76,23 @@ def _work(folder: RunFolder, threads: int, received: list[int]) -> RunStatus:
     folder.file("checkpoint.pt").unlink(missing_ok=True)
     folder.file("progress.json").unlink(missing_ok=True)
     return status
+
+
+@contextmanager
+def _arithmetic(threads: int) -> Iterator[None]:
+    """Compute with so many threads, numbers too small for full precision taken as 0."""
+    import torch
+
+    before = torch.get_num_threads()
+    tiny = torch.full((1,), 1e-310, dtype=torch.float64)
+    flushed = (tiny * 0.5).item() == 0.0
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_flush_denormal(flushed)
 
 
 @contextmanager

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images
 from learnorder.patterns import Patch, draw_gallery
-from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.files import atomic_write
-from learnorder.runs.folder import Progress, RunFolder
+from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
-from learnorder.runs.pace import Pace
-from learnorder.training import Trainer, image_trainer
-
-_MEASURE_SECONDS = 1.0
-_RECORD_BYTES_PER_EPOCH = 400
+from learnorder.runs.training import measure_steps, train
+from learnorder.training import image_trainer
 
 
 def check(configs: Sequence[RunConfig]) -> None:
@@ -40,36 +35,13 @@ def _essence(config: RunConfig) -> str:
 
 def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
-    import pyarrow as pa
-
     state = load_checkpoint(folder.file("checkpoint.pt"))
     data = load_images(folder.config.data)
     trainer = image_trainer(folder.config, data, state)
     folder.update(data=_describe(data))
     if trainer.problem.batches.patch is not None:
         _save_examples(folder, data, trainer.problem.batches.patch)
-    epochs, steps, pace = folder.config.training.epochs, trainer.problem.batches.steps, Pace()
-
-    def save_epoch(trainer: Trainer) -> None:
-        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
-        columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
-        names = ("epoch", "train_seconds", "evaluation_seconds")
-        timings = pa.table(dict(zip(names, columns, strict=True)))
-        folder.write_tables(records=trainer.records.table(), timings=timings)
-
-    def stop_here(trainer: Trainer) -> bool:
-        if pace.due():
-            share = ((trainer.epoch - 1) * steps + trainer.step) / (epochs * steps)
-            folder.write_progress(Progress(share, f"epoch {trainer.epoch} of {epochs}"))
-        return stop()
-
-    outcome = trainer.run(stop_here, save_epoch)
-    if outcome.status == "interrupted":
-        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
-        return None
-    folder.write_tables(records=trainer.records.table())
-    save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
-    return outcome.status, outcome.reason
+    return train(folder, trainer, stop)
 
 
 def _describe(data: ImageData) -> dict[str, object]:
@@ -112,29 +84,5 @@ def workload_key(config: RunConfig) -> str:
 def measure(config: RunConfig) -> Workload:
     """Time a few steps of training."""
     trainer = image_trainer(config, load_images(config.data))
-    epochs, steps = config.training.epochs, trainer.problem.batches.steps
-    timed: list[float] = []
-    started = time.perf_counter()
-    for batch in islice(trainer.problem.batches.epoch(1), 100):
-        trainer.train_step(batch)
-        trainer.synchronize()
-        now = time.perf_counter()
-        timed.append(now - started)
-        started = now
-        if sum(timed) > _MEASURE_SECONDS:
-            break
-    warm = timed[1:] or timed  # the first step also warms up
-    epoch = sum(warm) / len(warm) * steps * (1 + _evaluation_share(trainer))
-    parameters = sum(p.numel() for p in trainer.network.parameters())
-    return Workload(
-        seconds=epochs * epoch,
-        what=f"{epochs * steps:,} steps of {parameters:,} parameters",
-        disk_bytes=4 * parameters + _RECORD_BYTES_PER_EPOCH * epochs,
-        peak_bytes=2 * 8 * parameters,
-    )
-
-
-def _evaluation_share(trainer: Trainer) -> float:
-    """Evaluation's cost beside training's: a forward pass is about a third of a step."""
     evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.problem.sets)
-    return evaluated / (3 * len(trainer.problem.batches.eligible))
+    return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))

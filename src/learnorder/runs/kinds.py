@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from learnorder.config import RunConfig
+from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
 from learnorder.theory.config import TheoryConfig
 
@@ -126,6 +126,9 @@ def _parsed(config: type, text: str) -> Any:
 KINDS = (
     Kind(
         "images", RunConfig, "learnorder.runs.images", "learnorder.training.records.Records", True
+    ),
+    Kind(
+        "task", TaskRunConfig, "learnorder.runs.task", "learnorder.training.records.Records", True
     ),
     Kind(
         "theory",

@@ -10,6 +10,7 @@ from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
 from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
+from learnorder.sweep.here import run_here
 from learnorder.sweep.pool import Cores, run_pool, share_cores
 
 
@@ -29,6 +30,7 @@ def run_plans(
     threads: int | None = None,
     title: str = "",
     quiet: bool = False,
+    here: bool = False,
 ) -> list[RunFolder]:
     """Make every planned run that has not ended, in folders ``out/name``.
 
@@ -39,6 +41,7 @@ def run_plans(
         threads: Threads of each run; None shares the cores out.
         title: What the runs are of, for the display.
         quiet: Draw no progress.
+        here: Make them in this process, one after another, as objects of it cannot reach workers.
 
     Returns:
         The run folders, in the plans' order.
@@ -49,7 +52,7 @@ def run_plans(
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
     """
-    cores = cores_for(plans, workers, threads)
+    cores = cores_for(plans, 1 if here else workers, threads)
     there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     _check_neighbours(plans, out)
     if None in there.values():
@@ -59,7 +62,7 @@ def run_plans(
         for name, plan in plans.items()
     ]
     with Display(folders, cores, title=title, quiet=quiet) as display:
-        run_pool(folders, cores, display.update)
+        (run_here if here else run_pool)(folders, cores, display.update)
     return folders
 
 

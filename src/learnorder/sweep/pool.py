@@ -135,7 +135,7 @@ class PoolState:
     """What the pool is doing, for whoever draws it."""
 
     waiting: list[RunFolder]
-    active: dict[RunFolder, Worker] = field(default_factory=dict)
+    active: list[RunFolder] = field(default_factory=list)
     ended: list[RunFolder] = field(default_factory=list)
     failed: list[RunFolder] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
@@ -160,21 +160,22 @@ def run_pool(
     """
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
-    idle: list[Worker] = []
-    with on_signals(partial(_pass_on, state)):
+    busy, idle = dict[RunFolder, Worker](), list[Worker]()
+    with on_signals(partial(_pass_on, state, busy)):
         try:
             while state.active or (state.waiting and not state.signals):
                 while state.waiting and len(state.active) < cores.workers and not state.signals:
                     folder = state.waiting.pop(0)
                     worker = _take(idle) or Worker(cores.threads)
-                    state.active[folder] = worker
+                    busy[folder] = worker
+                    state.active.append(folder)
                     worker.execute(folder)
                     for number in state.signals:  # one that came while it was being started
                         worker.send_signal(number)
-                _collect(state, idle)
+                _collect(state, busy, idle)
                 watch(state)
         finally:
-            for worker in state.active.values():
+            for worker in busy.values():
                 worker.close(kill=True)
             for worker in idle:
                 worker.close()
@@ -198,14 +199,15 @@ def _take(idle: list[Worker]) -> Worker | None:
     return None
 
 
-def _collect(state: PoolState, idle: list[Worker]) -> None:
+def _collect(state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker]) -> None:
     """Wait a moment for answers, and sort their runs into ended and failed."""
     with selectors.DefaultSelector() as selector:
-        for folder, worker in state.active.items():
+        for folder, worker in busy.items():
             selector.register(worker.answers, selectors.EVENT_READ, folder)
         ready = [key.data for key, _ in selector.select(_POLL_SECONDS)]
     for folder in ready:
-        worker = state.active.pop(folder)
+        worker = busy.pop(folder)
+        state.active.remove(folder)
         code, alive = worker.answer()
         if alive:
             idle.append(worker)
@@ -236,8 +238,8 @@ def _note_death(folder: RunFolder, code: int) -> None:
             folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
 
 
-def _pass_on(state: PoolState, number: int) -> None:
+def _pass_on(state: PoolState, busy: dict[RunFolder, Worker], number: int) -> None:
     """Pass the first signal on to the workers as it is, and any later one as a kill."""
     state.signals.append(number)
-    for worker in state.active.values():
+    for worker in busy.values():
         worker.send_signal(number if len(state.signals) == 1 else signal.SIGKILL)

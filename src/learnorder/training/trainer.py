@@ -136,8 +136,8 @@ class Trainer(Generic[ProblemT]):
             epoch_ended(self)
         return Outcome("finished")
 
-    def train_step(self, batch: Any) -> None:
-        """Take one step at the learning rate and noise level in force."""
+    def train_step(self, batch: Any) -> Tensor:
+        """Take one step at the learning rate and noise level in force; return its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
         torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))
@@ -154,6 +154,7 @@ class Trainer(Generic[ProblemT]):
         with torch.no_grad():
             self.problem.count(batch, outputs, losses)
         self._losses.append(loss.detach())
+        return loss.detach()
 
     def _now(self, schedule: Schedule, step: int | None = None) -> float:
         """The schedule's value at a step of the epoch under way; by default, this one."""

@@ -1,0 +1,77 @@
+"""What runs that train a network share: checkpoints, records, progress, and a few timed steps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from learnorder.runs.checkpoint import save_checkpoint, save_weights
+from learnorder.runs.folder import Progress, RunFolder
+from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.pace import Pace
+from learnorder.training import Trainer
+
+_MEASURE_SECONDS = 1.0
+_RECORD_BYTES_PER_EPOCH = 400
+
+
+def train(
+    folder: RunFolder[Any], trainer: Trainer[Any], stop: Callable[[], bool]
+) -> tuple[EndStatus, str] | None:
+    """Train a folder's run to its end; see :meth:`~learnorder.runs.kinds.Work.work`."""
+    import pyarrow as pa
+
+    epochs, steps, pace = folder.config.training.epochs, trainer.problem.steps, Pace()
+
+    def save_epoch(trainer: Trainer[Any]) -> None:
+        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
+        names = ("epoch", "train_seconds", "evaluation_seconds")
+        timings = pa.table(dict(zip(names, columns, strict=True)))
+        folder.write_tables(records=trainer.records.table(), timings=timings)
+
+    def stop_here(trainer: Trainer[Any]) -> bool:
+        if pace.due():
+            share = ((trainer.epoch - 1) * steps + trainer.step) / (epochs * steps)
+            folder.write_progress(Progress(share, f"epoch {trainer.epoch} of {epochs}"))
+        return stop()
+
+    outcome = trainer.run(stop_here, save_epoch)
+    if outcome.status == "interrupted":
+        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        return None
+    folder.write_tables(records=trainer.records.table())
+    save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
+    return outcome.status, outcome.reason
+
+
+def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> Workload:
+    """Time a few steps of training.
+
+    Args:
+        trainer: At its beginning.
+        evaluated_share: Examples evaluated after an epoch, over those trained on in it.
+    """
+    epochs, steps = trainer.config.training.epochs, trainer.problem.steps
+    timed: list[float] = []
+    started = time.perf_counter()
+    for batch in islice(trainer.problem.epoch(1), 100):
+        trainer.train_step(batch)
+        trainer.synchronize()
+        now = time.perf_counter()
+        timed.append(now - started)
+        started = now
+        if sum(timed) > _MEASURE_SECONDS:
+            break
+    warm = timed[1:] or timed  # the first step also warms up
+    # Evaluation beside training: a forward pass is about a third of a step.
+    epoch = sum(warm) / len(warm) * steps * (1 + evaluated_share / 3)
+    parameters = sum(p.numel() for p in trainer.network.parameters())
+    return Workload(
+        seconds=epochs * epoch,
+        what=f"{epochs * steps:,} steps of {parameters:,} parameters",
+        disk_bytes=4 * parameters + _RECORD_BYTES_PER_EPOCH * epochs,
+        peak_bytes=2 * 8 * parameters,
+    )

@@ -1,0 +1,250 @@
+"""A task of the user's own: a model, its data, its loss, and what it is judged by."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+
+from learnorder.config import TaskConfig
+from learnorder.data.splits import stratified_order
+from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.importing import import_object
+from learnorder.seeding import derive_seed, generator
+
+IGNORED = -100
+"""The target that PyTorch's losses leave out."""
+_WHAT = "Give the import path of a learnorder.Task, or of a function that returns one."
+
+
+@dataclass(frozen=True)
+class Task:
+    """Any model, data and loss, for :func:`~learnorder.run_advise`.
+
+    A batch is what ``collate`` makes of items: a pair (inputs, targets), a longer tuple whose last
+    part is the targets, or a mapping with "labels". The model is called with the inputs: one, those
+    of a tuple in order, those of a mapping by name; outputs with ``logits`` stand for these.
+
+    >>> from torch.utils.data import TensorDataset
+    >>> data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
+    >>> task = Task(model=lambda: nn.Linear(8, 4), train=data)
+    >>> [len(split) for split in splits(task)]
+    [80, 20]
+    """
+
+    model: nn.Module | Callable[[], nn.Module]
+    """A function that returns the model, called anew for each seed, or a module with the weights to
+    start from; that one is copied for each run and left as it is."""
+    train: Dataset
+    """Map-style data set of the training examples."""
+    validation: Dataset | None = None
+    """What models are judged on; None holds ``validation_share`` of ``train`` out. Not the test
+    data: what is chosen by them says nothing on them."""
+    validation_share: float = 0.2
+    """Share held out: of each class, where the data set says its targets, else at random."""
+    loss: Callable[[Any, Any], Tensor] = F.cross_entropy
+    """From (outputs, targets) to the mean loss of a batch, or to the loss of each example."""
+    score: Callable[[Any, Any], Any] | None = None
+    """From (outputs, targets) to the mean score of a batch or the score of each example, which the
+    final model is judged by. None takes the accuracy where targets are classes, else the loss."""
+    score_name: str = "score"
+    """What reports call it."""
+    higher_is_better: bool = True
+    """Whether a higher score is a better one."""
+    collate: Callable[[list[Any]], Any] = default_collate
+    """Makes a batch of a list of items."""
+    num_workers: int = 0
+    """Processes of each run that load items ahead; 0 loads them in the run's own."""
+
+    def __post_init__(self) -> None:
+        if not callable(self.model):
+            raise ConfigError(
+                "task.model", self.model, "Give a torch.nn.Module, or a function that returns one."
+            )
+        if not 0 < self.validation_share < 1:
+            raise ConfigError("task.validation_share", self.validation_share, "Give (0, 1).")
+        if self.score is not None and self.score_name == "loss":
+            raise ConfigError("task.score_name", "loss", "The loss has this name; give another.")
+        if self.num_workers < 0:
+            raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
+        for name in ("train", "validation"):
+            data = getattr(self, name)
+            if data is None:
+                continue
+            try:
+                size = len(data)
+            except TypeError:
+                raise ConfigError(
+                    f"task.{name}",
+                    type(data).__name__,
+                    "A map-style data set is needed, with __len__ and __getitem__: its order and "
+                    "its splits are drawn from the seed.",
+                ) from None
+            if size < 2:
+                raise DataError(f"task.{name} has {size} examples: give at least 2.")
+
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether it starts from given weights."""
+        return isinstance(self.model, nn.Module)
+
+
+def build_network(task: Task, seed: int) -> nn.Module:
+    """Return a model to train: made from the seed, or a copy of the one given.
+
+    The global random state is left as it was.
+
+    Raises:
+        ConfigError: The function fails or returns something else; the module cannot be copied.
+    """
+    if isinstance(task.model, nn.Module):
+        try:
+            return copy.deepcopy(task.model)
+        except Exception as error:
+            raise ConfigError(
+                "task.model",
+                type(task.model).__name__,
+                f"It cannot be copied ({one_line(error)}). Give a function that returns it.",
+            ) from error
+    with torch.random.fork_rng():
+        torch.manual_seed(derive_seed(seed, "weights"))
+        try:
+            model = task.model()
+        except Exception as error:
+            raise ConfigError(
+                "task.model", task.model, f"It failed: {type(error).__name__}: {one_line(error)}"
+            ) from error
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            "task.model",
+            task.model,
+            f"It returned a {type(model).__name__}, not a torch.nn.Module.",
+        )
+    return model
+
+
+def splits(task: Task) -> tuple[Dataset, Dataset]:
+    """Return what is trained on and what is judged on."""
+    if task.validation is not None:
+        return task.train, task.validation
+    size = len(task.train)  # pyright: ignore[reportArgumentType]
+    targets = known_targets(task.train)
+    if targets is not None:
+        order = stratified_order(targets, seed=0)
+    else:
+        order = torch.randperm(size, generator=generator(0, "validation split"))
+    held = min(max(1, round(task.validation_share * size)), size - 1)
+    indices = order.tolist()
+    return Subset(task.train, indices[:-held]), Subset(task.train, indices[-held:])
+
+
+def known_targets(dataset: Dataset) -> Tensor | None:
+    """Return the classes of all examples, int64 [N], where the data set says them without a pass.
+
+    >>> known_targets(Subset(TensorDataset(torch.zeros(3), torch.tensor([5, 6, 7])), [2, 0]))
+    tensor([7, 5])
+    """
+    if isinstance(dataset, Subset):
+        parent = known_targets(dataset.dataset)
+        return None if parent is None else parent[torch.as_tensor(dataset.indices)]
+    if isinstance(dataset, TensorDataset):
+        found = dataset.tensors[-1]
+    else:
+        found = getattr(dataset, "targets", getattr(dataset, "labels", None))
+    try:
+        targets = torch.as_tensor(found)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    whole = not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
+    fits = targets.dim() == 1 and len(targets) == len(dataset)  # pyright: ignore[reportArgumentType]
+    return targets.long() if whole and fits else None
+
+
+def fingerprint(task: Task) -> str:
+    """Return what tells a task from another, as far as that can be seen without a pass over data.
+
+    It depends on the weights given, or the name of the function that makes them, on the kinds and
+    sizes of the data sets, and on the names of loss and score.
+    """
+    digest = hashlib.blake2b(digest_size=8)
+    if isinstance(task.model, nn.Module):
+        for name, tensor in task.model.state_dict().items():
+            digest.update(name.encode())
+            if isinstance(tensor, Tensor):
+                flat = tensor.detach().cpu().contiguous().view(-1)
+                digest.update(flat.view(torch.uint8).numpy().tobytes())
+    parts = [_name(task.model), _name(task.loss), _name(task.score), task.score_name]
+    for data in (task.train, task.validation):
+        parts += [type(data).__qualname__, "" if data is None else str(len(data))]  # pyright: ignore[reportArgumentType]
+    digest.update("\n".join([*parts, str(task.validation_share)]).encode())
+    return digest.hexdigest()
+
+
+def _name(what: Any) -> str:
+    return getattr(what, "__qualname__", type(what).__qualname__)
+
+
+_GIVEN: dict[str, Task] = {}
+"""Tasks handed over in Python, by fingerprint, while a call that has them is under way."""
+
+
+@contextmanager
+def handed_over(task: Task) -> Iterator[TaskConfig]:
+    """Let configurations of this process stand for a task that has no import path."""
+    name = fingerprint(task)
+    _GIVEN[name] = task
+    try:
+        yield TaskConfig(given=name)
+    finally:
+        _GIVEN.pop(name, None)
+
+
+_MADE: dict[str, Task] = {}
+"""The task made last in this process, by its configuration: runs in a worker share their data."""
+
+
+def load_task(config: TaskConfig) -> Task:
+    """Return the task that a configuration names.
+
+    Raises:
+        ConfigError: It cannot be imported, or is no task.
+    """
+    if config.given is not None:
+        if config.given not in _GIVEN:
+            raise ConfigError(
+                "task.given",
+                config.given,
+                "It was handed over in Python, in a process that is gone. Call run_advise again "
+                "with the same task and folder.",
+            )
+        return _GIVEN[config.given]
+    if config.path is None:
+        raise ConfigError("task.path", None, _WHAT)
+    if repr(config) not in _MADE:
+        _MADE.clear()
+        _MADE[repr(config)] = _make(config.path, config.arguments)
+    return _MADE[repr(config)]
+
+
+def _make(path: str, arguments: Mapping[str, Any]) -> Task:
+    found = import_object(path, "task.path", _WHAT)
+    if callable(found) and not isinstance(found, Task):
+        try:
+            found = found(**arguments)
+        except (ConfigError, DataError):
+            raise
+        except Exception as error:
+            raise ConfigError(
+                "task.path", path, f"It failed: {type(error).__name__}: {one_line(error)}"
+            ) from error
+    if not isinstance(found, Task):
+        raise ConfigError("task.path", path, f"It is a {type(found).__name__}. {_WHAT}")
+    return found

@@ -1,0 +1,357 @@
+"""A task of the user's own, as the training loop sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from accelerate.utils import send_to_device
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from learnorder.config import TaskRunConfig
+from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.seeding import generator, seed_everything
+from learnorder.task import IGNORED, Task, build_network, known_targets, splits
+from learnorder.training.records import Records
+from learnorder.training.trainer import Trainer
+
+_LABELS = ("labels", "label", "target", "targets")
+"""What a mapping may call its targets."""
+
+
+@dataclass(frozen=True)
+class TaskBatch:
+    """What a step is made of.
+
+    Attributes:
+        inputs: What the model is called with.
+        targets: What the loss compares its outputs with.
+        size: Number of examples.
+    """
+
+    inputs: Any
+    targets: Any
+    size: int
+
+
+class _Steps(Dataset):
+    """Batches of a data set by step, each drawn from (seed, purpose, step) alone.
+
+    So they are the same whatever the number of processes that load them, and wherever it begins.
+    """
+
+    def __init__(
+        self, task: Task, dataset: Any, order: Sequence[int], batch_size: int, seed: tuple[Any, ...]
+    ) -> None:
+        self._dataset, self._collate, self._seed = dataset, task.collate, seed
+        self._order, self._batch_size = order, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch_size)
+
+    def __getitem__(self, step: int) -> tuple[Any, int]:
+        seed_everything(*self._seed, step)
+        chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        if hasattr(self._dataset, "__getitems__"):
+            items = self._dataset.__getitems__(list(chosen))
+        else:
+            items = [self._dataset[index] for index in chosen]
+        try:
+            return self._collate(items), len(items)
+        except (RuntimeError, TypeError) as error:
+            raise DataError(
+                f"Items {min(chosen)} to {max(chosen)} of {type(self._dataset).__name__} do not go "
+                f"into one batch: {one_line(error)}. Bring them to one size in the data set, or "
+                "give Task a collate function that does."
+            ) from error
+
+
+def split_batch(collated: Any) -> tuple[Any, Any]:
+    """Return the inputs and the targets of a batch; see :class:`~learnorder.Task`.
+
+    >>> split_batch((1, 2, 3))
+    ((1, 2), 3)
+    >>> split_batch({"input_ids": 1, "labels": 2})
+    ({'input_ids': 1}, 2)
+    """
+    if isinstance(collated, Mapping):
+        name = next((name for name in _LABELS if name in collated), None)
+        if name is not None:
+            return {k: v for k, v in collated.items() if k != name}, collated[name]
+        found = f"a mapping with {', '.join(map(str, collated))}"
+    elif isinstance(collated, tuple | list) and len(collated) >= 2:
+        *inputs, targets = collated
+        return (inputs[0] if len(inputs) == 1 else tuple(inputs)), targets
+    else:
+        found = f"a {type(collated).__name__}"
+    raise DataError(
+        f"A batch is {found}: it must be (inputs, targets), or a mapping with one of "
+        f"{', '.join(_LABELS)}. Let the data set return such items, or give Task a collate "
+        "function that makes such batches."
+    )
+
+
+def apply_model(model: nn.Module, inputs: Any) -> Any:
+    """Call a model with a batch's inputs; return its outputs, or their logits."""
+    if isinstance(inputs, Mapping):
+        outputs = model(**inputs)
+    elif isinstance(inputs, tuple):
+        outputs = model(*inputs)
+    else:
+        outputs = model(inputs)
+    return getattr(outputs, "logits", outputs)
+
+
+@dataclass(frozen=True)
+class Score:
+    """What final models are judged by.
+
+    Attributes:
+        name: accuracy, loss, or the user's.
+        higher_is_better: Whether a higher one is better.
+        of: From (outputs, targets) to its mean, or its value for each example.
+    """
+
+    name: str
+    higher_is_better: bool
+    of: Callable[[Any, Any], Any]
+
+
+def score_of(task: Task, outputs: Any, targets: Any) -> Score:
+    """Return what a task is judged by, given a batch of it."""
+    if task.score is not None:
+        return Score(task.score_name, task.higher_is_better, task.score)
+    if _are_classes(outputs, targets):
+        return Score("accuracy", True, accuracy)
+    return Score("loss", False, task.loss)
+
+
+def _are_classes(outputs: Any, targets: Any) -> bool:
+    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
+        return False
+    whole = targets.dtype in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
+    return whole and outputs.dim() == targets.dim() + 1
+
+
+def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the share of right predictions, outputs [B, C, …] and targets [B, …].
+
+    >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
+    tensor(0.5000)
+    """
+    counted = targets != IGNORED
+    right = (outputs.argmax(1) == targets) & counted
+    return right.sum() / counted.sum().clamp(min=1)
+
+
+class TaskProblem:
+    """A run of a task: a :class:`~learnorder.training.problem.Problem`.
+
+    Args:
+        config: The run.
+        task: The task it names.
+        device: Where it is trained.
+
+    Attributes:
+        network: The model, with its initial weights.
+        score: What it is judged by.
+        sizes: Examples trained on and judged on.
+        counts: [3]: examples, summed score and summed loss of the epoch under way.
+        unseen_classes: Classes trained on that no validation example has, as far as the data sets
+            say their targets.
+
+    Raises:
+        ConfigError: The model or the loss does not take the data.
+        DataError: Items that do not go into a batch, or a batch of no known form.
+    """
+
+    def __init__(self, config: TaskRunConfig, task: Task, device: torch.device) -> None:
+        self.task, self._config, self._device = task, config, device
+        self.train, self.validation = splits(task)
+        self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
+        self.network = build_network(task, config.seed).to(device)
+        # Apple's devices have no float64.
+        kept = torch.float32 if device.type == "mps" else torch.float64
+        self.counts = torch.zeros(3, dtype=kept, device=device)
+        self.unseen_classes = list[int]()
+        self.score = self._try_out()
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch; the last takes what is left, but for a single example."""
+        return math.ceil(self._shown / self._config.training.batch_size)
+
+    @property
+    def _shown(self) -> int:
+        """Examples of an epoch: one left over is not shown, as batch norm refuses it."""
+        return self.sizes[0] - (self.sizes[0] % self._config.training.batch_size == 1)
+
+    def _order(self, epoch: int) -> list[int]:
+        drawing = generator(self._config.seed, "order", epoch)
+        return torch.randperm(self.sizes[0], generator=drawing)[: self._shown].tolist()
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[TaskBatch]:
+        """Yield the training batches of an epoch, from step ``start`` on."""
+        seed = (self._config.seed, "items", epoch)
+        return self._batches(self.train, self._order(epoch), seed, start)
+
+    def _batches(
+        self, dataset: Dataset, order: Sequence[int], seed: tuple[Any, ...], start: int = 0
+    ) -> Iterator[TaskBatch]:
+        steps = _Steps(self.task, dataset, order, self._config.training.batch_size, seed)
+        loader = DataLoader(
+            steps,
+            batch_size=None,
+            sampler=range(start, len(steps)),
+            num_workers=self.task.num_workers,
+            generator=generator(*seed, "processes"),
+        )
+        for collated, size in loader:
+            inputs, targets = split_batch(send_to_device(collated, self._device))
+            yield TaskBatch(inputs, targets, size)
+
+    def first(self, examples: int) -> TaskBatch:
+        """Return the first examples of the first epoch, as one batch."""
+        seed = (self._config.seed, "items", 1)
+        steps = _Steps(self.task, self.train, self._order(1)[:examples], examples, seed)
+        collated, size = steps[0]
+        return TaskBatch(*split_batch(send_to_device(collated, self._device)), size)
+
+    def judged(self) -> Iterator[TaskBatch]:
+        """Yield the validation batches; what their data set draws is the same at each pass."""
+        return self._batches(self.validation, range(self.sizes[1]), (0, "validation"))
+
+    def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
+        """Return the model's outputs, in float32 where they are a tensor."""
+        outputs = apply_model(model, batch.inputs)
+        return outputs.float() if isinstance(outputs, Tensor) else outputs
+
+    def losses(self, outputs: Any, batch: TaskBatch) -> Tensor:
+        """Return the loss of each example, or their mean."""
+        try:
+            return self.task.loss(outputs, batch.targets)
+        except (IndexError, RuntimeError) as error:
+            raise DataError(_misfit(outputs, batch.targets, error)) from error
+
+    def count(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
+        """Add a batch's score and loss."""
+        score = _mean(self.score.of(outputs, batch.targets))
+        row = (1.0, score, losses.detach().mean())
+        self.counts += batch.size * torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
+
+    def write(self, records: Records, epoch: int) -> None:
+        """Add the epoch's mean score and loss to records, and begin anew."""
+        n, score, loss = self.counts.tolist()
+        for quantity, value in _named(self.score.name, score / n, loss / n).items():
+            records.add(epoch, "train", quantity, value, n=int(n))
+        self.counts.zero_()
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
+        """Add the mean validation score and loss to records."""
+        model.eval()
+        n, score, loss = 0, 0.0, 0.0
+        for batch in self.judged():
+            outputs = self.outputs(model, batch)
+            n += batch.size
+            loss += batch.size * float(self.losses(outputs, batch).mean())
+            score += batch.size * float(_mean(self.score.of(outputs, batch.targets)))
+        for quantity, value in _named(self.score.name, score / n, loss / n).items():
+            records.add(epoch, "validation", quantity, value, n=n)
+        model.train()
+        return math.isfinite(loss)
+
+    @torch.no_grad()
+    def _try_out(self) -> Score:
+        """Apply the model and the loss to two examples, so that the unfit is refused."""
+        batch = next(self._batches(self.validation, range(2), (0, "trying out")))
+        self.network.eval()
+        try:
+            outputs = self.outputs(self.network, batch)
+        except Exception as error:
+            raise ConfigError(
+                "task.model",
+                type(self.network).__name__,
+                f"It failed on a batch of inputs {_shapes(batch.inputs)}: {one_line(error)}",
+            ) from error
+        self.network.train()
+        if _are_classes(outputs, batch.targets):
+            self.unseen_classes = self._unseen_classes(outputs.shape[1])
+        try:
+            losses = self.task.loss(outputs, batch.targets)
+            score = score_of(self.task, outputs, batch.targets)
+            _mean(score.of(outputs, batch.targets))
+        except Exception as error:
+            raise ConfigError(
+                "task.loss",
+                getattr(self.task.loss, "__name__", self.task.loss),
+                _misfit(outputs, batch.targets, error),
+            ) from error
+        if not isinstance(losses, Tensor) or losses.dim() > 1:
+            raise ConfigError(
+                "task.loss",
+                _shapes(losses),
+                "It must return the mean loss of a batch, or one loss for each example.",
+            )
+        return score
+
+    def _unseen_classes(self, classes: int) -> list[int]:
+        """Return the classes trained on that no validation example has, if targets are known.
+
+        Raises:
+            DataError: Targets outside the classes that the outputs have.
+        """
+        train, judged = (known_targets(data) for data in (self.train, self.validation))
+        for targets in (train, judged):
+            if targets is not None and len(targets := targets[targets != IGNORED]):
+                low, high = int(targets.min()), int(targets.max())
+                if low < 0 or high >= classes:
+                    raise DataError(
+                        f"Targets run from {low} to {high}, and the model's outputs have {classes} "
+                        f"classes: targets must be whole numbers from 0 to {classes - 1}. Correct "
+                        "the data set, or give the model an output for each class."
+                    )
+        if train is None or judged is None:
+            return []
+        return sorted(set(train.unique().tolist()) - set(judged.unique().tolist()) - {IGNORED})
+
+
+def task_trainer(
+    config: TaskRunConfig, task: Task, state: dict[str, Any] | None = None
+) -> Trainer[TaskProblem]:
+    """Return the trainer of a run of a task; as :func:`~learnorder.training.image_trainer`."""
+    return Trainer(config, lambda device: TaskProblem(config, task, device), state)
+
+
+def _mean(value: Any) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float32).detach().mean()
+
+
+def _named(name: str, score: float, loss: float) -> dict[str, float]:
+    return {"loss": loss} if name == "loss" else {name: score, "loss": loss}
+
+
+def _misfit(outputs: Any, targets: Any, error: Exception) -> str:
+    return (
+        f"The loss does not take outputs {_shapes(outputs)} with targets {_shapes(targets)}: "
+        f"{one_line(error).rstrip('.')}. Classes are whole numbers from 0, with one output for "
+        "each; other targets need another loss."
+    )
+
+
+def _shapes(value: Any) -> str:
+    if isinstance(value, Tensor):
+        kind = str(value.dtype).removeprefix("torch.")
+        values = ""
+        if not value.is_floating_point() and value.numel():
+            values = f" from {int(value.min())} to {int(value.max())}"
+        return f"{kind} {list(value.shape)}{values}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {_shapes(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(_shapes, value)) + ")"
+    return type(value).__name__
