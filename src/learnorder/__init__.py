@@ -14,6 +14,7 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "Advice": "advice",
     "ActivationNoise": "noise",
     "ConfigError": "errors",
     "ConvNet": "models",
@@ -36,6 +37,7 @@ _HOMES = {
     "RunConfig": "config",
     "RunFolderError": "errors",
     "Schedule": "schedules",
+    "Search": "recipes.advise",
     "Task": "task",
     "TheoryConfig": "theory",
     "TheoryExperiment": "recipes.theory",
@@ -53,6 +55,7 @@ _HOMES = {
     "reproduce": "reproduction",
     "retrain": "verbs",
     "retrain_last_layer": "last_layer",
+    "run_advise": "advise",
     "run_patch": "verbs",
     "run_phase": "verbs",
     "run_plain": "verbs",

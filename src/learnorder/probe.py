@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from learnorder.budget import epochs_within
 from learnorder.claims import Verdict, verdict
 from learnorder.claims.measures import POINTS, Measured, Unit
-from learnorder.errors import ConfigError, RunFolderError
+from learnorder.errors import ConfigError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
-from learnorder.runs import setting_words
-from learnorder.runs.files import atomic_write
+from learnorder.runs import require_ended, setting_words
 from learnorder.statistics import estimate, paired_difference
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _SPENT_ON_EPOCHS = 0.8
 """Share of the time that training takes; retraining last layers takes most of the rest."""
-_FIXED_SECONDS = 10.0
-"""What starting and reporting take."""
 RATE = "learning_rate.initial"
 """The setting that the probe varies, as labels name it."""
 
@@ -209,12 +207,7 @@ def run_probe(
     if len(probe.contrasts) > 1:
         plans = calibration_plans(probe, size)
         runs = run_plans(plans, out / "calibration", title="Calibration", **how)
-        unfinished = [run for run in runs if run.status not in ("finished", "diverged")]
-        if unfinished:
-            raise RunFolderError(
-                f"{unfinished[0].path}: {unfinished[0].status}, so the pattern has no contrast. "
-                f"{unfinished[0].manifest['reason']}"
-            )
+        require_ended(runs, "so the pattern has no contrast")
         found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
         if not found:
             raise ConfigError(
@@ -268,9 +261,9 @@ def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dic
     }
 
 
-def probe_plans(probe: Probe) -> dict[str, Plan]:
+def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan]:
     """Return all runs, the arms at the middle contrast: what a dry run measures."""
-    size = _image_size(probe)
+    size = size or _image_size(probe)
     middle = probe.contrasts[len(probe.contrasts) // 2]
     calibration = calibration_plans(probe, size) if len(probe.contrasts) > 1 else {}
     return {**calibration, **arm_plans(probe, middle, size)}
@@ -288,31 +281,17 @@ def _budgeted(
     """Return the probe with as many epochs as the minutes buy, as measured when it began."""
     if minutes is None:
         return probe
-    if not minutes > 0:
-        raise ConfigError("minutes", minutes, "Give a time above 0, or null.")
-    path = out / "budget.json"
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if kept["minutes"] == minutes:
-            return probe.lasting(kept["epochs"])
-    from learnorder.sweep.estimate import estimate_cost
-
-    cost = estimate_cost(probe_plans(probe), out / "none", **how)
-    each = cost.seconds / probe.training.epochs / _SPENT_ON_EPOCHS
-    epochs = int((60 * minutes - _FIXED_SECONDS) / each)
-    if epochs < FEWEST_EPOCHS:
-        needed = (_FIXED_SECONDS + FEWEST_EPOCHS * each) / 60
-        raise ConfigError(
-            "minutes",
-            minutes,
-            f"{cost.runs} runs of {FEWEST_EPOCHS} epochs, the fewest that make sense, take about "
-            f"{math.ceil(10 * needed) / 10:g} minutes on this machine. Give that, or fewer "
-            "learning_rates, contrasts or seeds, --noise 0, fewer train_examples or a smaller "
-            "network.",
-        )
-    epochs = min(epochs, probe.training.epochs)
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps({"minutes": minutes, "epochs": epochs}) + "\n")
+    epochs = epochs_within(
+        minutes,
+        probe_plans(probe, size),
+        probe.training.epochs,
+        FEWEST_EPOCHS,
+        out,
+        share=_SPENT_ON_EPOCHS,
+        remedy="fewer learning_rates, contrasts or seeds, --noise 0, fewer train_examples or a "
+        "smaller network",
+        **how,
+    )
     return probe.lasting(epochs)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from learnorder.config import RunConfig
+from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
 from learnorder.runs import RunFolder, flatten
@@ -112,30 +112,11 @@ class RunSet(Generic[FolderT]):
         return counts
 
 
-class Results(RunSet[RunFolder[RunConfig]]):
-    """Records of one or more runs on images, by arm and seed.
+class NetworkRuns(RunSet[FolderT]):
+    """Records of runs that train a network, epoch by epoch, by arm and seed.
 
     Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
     """
-
-    def figure(self, name: str | None = None) -> go.Figure:
-        """Return a figure.
-
-        Args:
-            name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
-                train_both over the epochs; sharpness or edge, where they were measured; order;
-                conflict; final_clean, final_patch_only or final_reliance. None takes patch_only, or
-                clean where there is no patch.
-
-        Raises:
-            KeyError: There is no figure of this name.
-        """
-        from learnorder.report.figures import FIGURES
-
-        name = name or ("patch_only" if self.has_patch() else "clean")
-        if name not in FIGURES:
-            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
-        return FIGURES[name](self)
 
     def series(
         self, arm: str, set_: str, quantity: str, group: str = "all"
@@ -180,6 +161,45 @@ class Results(RunSet[RunFolder[RunConfig]]):
             epoch: estimate([values[epoch] for values in found.values() if epoch in values])
             for epoch in epochs
         }
+
+
+class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
+    """Records of one or more runs of tasks; sets are train and validation."""
+
+    def score(self) -> tuple[str, bool]:
+        """Return the name of what runs are judged by, and whether higher is better.
+
+        Runs that have none yet, or differ, are judged by their loss.
+        """
+        described = [folder.manifest.get("data", {}) for folder in self.folders]
+        found = {(d["score"], d["higher_is_better"]) for d in described if "score" in d}
+        return found.pop() if len(found) == 1 else ("loss", False)
+
+
+class Results(NetworkRuns[RunFolder[RunConfig]]):
+    """Records of one or more runs on images, by arm and seed.
+
+    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
+    """
+
+    def figure(self, name: str | None = None) -> go.Figure:
+        """Return a figure.
+
+        Args:
+            name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
+                train_both over the epochs; sharpness or edge, where they were measured; order;
+                conflict; final_clean, final_patch_only or final_reliance. None takes patch_only, or
+                clean where there is no patch.
+
+        Raises:
+            KeyError: There is no figure of this name.
+        """
+        from learnorder.report.figures import FIGURES
+
+        name = name or ("patch_only" if self.has_patch() else "clean")
+        if name not in FIGURES:
+            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
+        return FIGURES[name](self)
 
     def content_level(self) -> float:
         """Clean accuracy from which the content counts as learned, the same for every arm.

@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Protocol
 
 from learnorder.errors import ConfigError
+
+
+class Varying(Protocol):
+    """A value over training."""
+
+    @property
+    def initial(self) -> float:
+        """Value at the start."""
+        ...
+
+    def at(self, epoch: int, step: int = 0, steps: int = 1, *, epochs: int | None = None) -> float:
+        """Return the value in force; see :meth:`Schedule.at`."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -304,11 +304,12 @@ def open_runs(*paths: Path | str) -> Any:
     """Return the results of all runs at or below some folders.
 
     Returns:
-        :class:`~learnorder.results.Results` of runs on images, or
+        :class:`~learnorder.results.Results` of runs on images,
+        :class:`~learnorder.results.TaskResults` of runs of tasks, or
         :class:`~learnorder.theory_results.TheoryResults` of runs of the theory.
 
     Raises:
-        RunFolderError: A path does not exist, holds no runs, or holds runs of both kinds.
+        RunFolderError: A path does not exist, holds no runs, or holds runs of several kinds.
     """
     from learnorder.runs import find_runs
 
@@ -331,7 +332,10 @@ def retrain(*paths: Path | str, quiet: bool = False) -> Results:
     """
     results = open_runs(*paths)
     if any(folder.kind != "images" for folder in results.folders):
-        raise RunFolderError("These are runs of the theory, which has no last layer to retrain.")
+        raise RunFolderError(
+            f"These are runs of another kind ({results.folders[0].kind}): last layers are "
+            "retrained of runs on images."
+        )
     retrain_runs(results, quiet=quiet)
     return results
 
@@ -352,13 +356,14 @@ def retrain_runs(results: Results, *, quiet: bool = False) -> None:
 
 def results_of(folders: list[RunFolder]) -> Any:
     """Return the results of run folders, as their kind has them."""
-    from learnorder.results import Results
+    from learnorder.results import Results, TaskResults
     from learnorder.theory_results import TheoryResults
 
-    kinds = {folder.kind for folder in folders}
+    kinds = sorted({folder.kind for folder in folders})
     if len(kinds) > 1:
         raise RunFolderError(
-            "There are runs on images and runs of the theory among these. Name the folders of one "
-            "kind."
+            f"There are runs of several kinds among these ({', '.join(kinds)}). Name the folders "
+            "of one kind."
         )
-    return TheoryResults(folders) if kinds == {"theory"} else Results(folders)
+    of_kind = {"theory": TheoryResults, "task": TaskResults}
+    return of_kind.get("".join(kinds), Results)(folders)

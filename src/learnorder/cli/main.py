@@ -15,6 +15,7 @@ VERBS = {
     "patch": "plant a memorisable patch; compare large LR, small LR, small LR + noise",
     "plain": "the same arms on images as they are (the paper's Figure 1 and Table 1)",
     "probe": "your network, your images: what is learned first, and what it leans on",
+    "advise": "which initial learning rate is best after annealing, for any model and data",
     "train": "make one run, of any arm or of your own settings",
     "sweep": "run a grid over named settings and seeds; settings are chosen this way",
     "retrain": "retrain the last layer of finished runs: was it learned, or only used?",
@@ -36,6 +37,7 @@ start here:
   learnorder reproduce                 does the paper hold? In about five minutes, on digits
   learnorder patch                     the effect on small images, in about two minutes
   learnorder probe                     the same of your own network and images; on digits first
+  learnorder advise                    which learning rate for your model and data
   learnorder theory run                the theory behind it, in 15 seconds
   learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores
   learnorder patch --dry-run           what it would cost on this machine

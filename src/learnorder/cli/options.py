@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
@@ -65,18 +65,28 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
         raise ConfigError("options", list(arguments), one_line(error)) from None
 
 
-def _spell_out(arguments: Sequence[str]) -> list[str]:
-    """Let ``--data parquet:DIR`` stand for ``--data.source parquet:DIR``."""
+def spell_out(arguments: Sequence[str], short: str, whole: str) -> list[str]:
+    """Let ``--data parquet:DIR`` stand for ``--data.source parquet:DIR``, and so on.
+
+    Args:
+        arguments: The command line.
+        short: The section's name.
+        whole: The dotted setting that it stands for, unless a YAML file is given.
+    """
     spelled = list(arguments)
     for index, argument in enumerate(spelled):
         name, equals, value = argument.partition("=")
-        if name != "--data":
+        if name != f"--{short}":
             continue
         if not equals and index + 1 < len(spelled):
             value = spelled[index + 1]
         if not value.endswith((".yaml", ".yml")):
-            spelled[index] = f"--data.source{equals}{value if equals else ''}"
+            spelled[index] = f"--{whole}{equals}{value if equals else ''}"
     return spelled
+
+
+def _spell_out(arguments: Sequence[str]) -> list[str]:
+    return spell_out(arguments, "data", "data.source")
 
 
 def peek(arguments: Sequence[str], name: str, default: str) -> str:
@@ -128,6 +138,25 @@ def recipe_for(scale: str, arguments: Sequence[str], experiment: str = "patch") 
     if peek(arguments, "model.name", base.model.name) != base.model.name:
         base = replace(base, model=replace(base.model, arguments={}))
     return base
+
+
+Base = TypeVar("Base")
+
+
+def without_recipe(base: Base, arguments: Sequence[str]) -> Base:
+    """Return defaults, without what belongs to digits or to our network where others' come.
+
+    Args:
+        base: A recipe with ``data``, held out for validation, and ``model``.
+        arguments: The command line.
+    """
+    recipe: Any = base
+    if peek(arguments, "data.source", recipe.data.source) != recipe.data.source:
+        data = replace(recipe.data, train_examples=None, validation_share=0.2)
+        recipe = replace(recipe, data=data)
+    if peek(arguments, "model.name", recipe.model.name) != recipe.model.name:
+        recipe = replace(recipe, model=replace(recipe.model, arguments={}))
+    return recipe
 
 
 def add_settings(

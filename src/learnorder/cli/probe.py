@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from learnorder.cli import options
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
         help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/probe")
-    options.add_settings(parser, Probe, _defaults(arguments))
+    options.add_settings(parser, Probe, options.without_recipe(Probe(), arguments))
     values = options.parse(parser, arguments)
     probe: Probe = options.take_settings(values, Probe)
     out = Path(values["out"])
@@ -49,14 +48,3 @@ def main(arguments: Sequence[str]) -> int:
     code = options.finish(probed.results, out / "report.html")
     print("\n".join(f"- {sentence}" for sentence in probe_findings(probed)))
     return code
-
-
-def _defaults(arguments: Sequence[str]) -> Probe:
-    """Return the defaults, without what belongs to digits or to our network where others' come."""
-    base = Probe()
-    if options.peek(arguments, "data.source", base.data.source) != base.data.source:
-        data = replace(base.data, train_examples=None, validation_share=0.2)
-        base = replace(base, data=data)
-    if options.peek(arguments, "model.name", base.model.name) != base.model.name:
-        base = replace(base, model=replace(base.model, arguments={}))
-    return base

@@ -34,7 +34,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             continue
         add_band(figure, points, styles[arm].band(), 100)
         lines.append([100 * e.mean for e in points.values()])
-        _add_curve(
+        add_curve(
             figure,
             points,
             lines[-1],
@@ -42,7 +42,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             titles[arm],
             styles[arm],
         )
-    _mark_changes(figure, results.folders)
+    mark_changes(figure, results.folders)
     layout(figure, title, "epoch", f"{quantity}, %")
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
@@ -67,7 +67,7 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
     for arm in results.arms:
         points = results.curve(arm, "run", quantity)
         means = [e.mean for e in points.values()]
-        _add_curve(
+        add_curve(
             figure,
             points,
             means,
@@ -75,7 +75,7 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
             titles[arm],
             styles[arm],
         )
-    _mark_changes(figure, results.folders)
+    mark_changes(figure, results.folders)
     layout(figure, title, "epoch", unit)
     figure.update_yaxes(type="log", range=None)
     if quantity == "edge":
@@ -83,7 +83,7 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
     return figure
 
 
-def _add_curve(
+def add_curve(
     figure: go.Figure,
     epochs: Iterable[int],
     values: Sequence[float],
@@ -109,7 +109,7 @@ def _span(lines: list[list[float]]) -> list[float]:
     return [max(0.0, min(values, default=0.0) - 3), min(102.0, max(values, default=100.0) + 4)]
 
 
-def _mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
+def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
     """Mark the epochs at which a learning rate is annealed or noise is reduced."""
     marks: dict[int, set[str]] = {}
     for folder in folders:
@@ -159,7 +159,7 @@ def order_figure(results: Results) -> go.Figure:
             x=[None], y=[None], name=f"{kind} learned", mode="markers",
             marker={"symbol": symbol, "size": 9, "color": "#777777"},
         )  # fmt: skip
-    _mark_changes(figure, results.folders)
+    mark_changes(figure, results.folders)
     layout(
         figure,
         "What was learned when",

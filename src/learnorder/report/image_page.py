@@ -132,7 +132,7 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
         "Training": (
             alike("training."),
             f"{training.epochs} epochs, batch size {training.batch_size}, "
-            f"{_optimizer(training)}, weight decay {training.weight_decay:g}",
+            f"{optimizer_words(training)}, weight decay {training.weight_decay:g}",
         ),
         "Patch": (
             alike("patch."),
@@ -151,7 +151,7 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
     return [*described, ("Seeds", ", ".join(map(str, seeds)))]
 
 
-def _optimizer(training: TrainingConfig) -> str:
+def optimizer_words(training: TrainingConfig) -> str:
     """Return the optimiser in words."""
     given = "".join(f", {name} {value}" for name, value in training.optimizer_arguments.items())
     if training.optimizer != "SGD":

@@ -14,13 +14,15 @@ from plotly.offline import get_plotlyjs
 
 from learnorder.report.content import Content
 from learnorder.report.image_page import image_content
+from learnorder.report.task_page import task_content
 from learnorder.report.theory_page import theory_content
-from learnorder.results import Results, RunSet
+from learnorder.results import Results, RunSet, TaskResults
 from learnorder.runs.files import atomic_write
 from learnorder.theory_results import TheoryResults
 
 _CONTENT: dict[type, Callable[[Any], Content]] = {
     Results: image_content,
+    TaskResults: task_content,
     TheoryResults: theory_content,
 }
 

@@ -14,19 +14,23 @@ from learnorder.claims import Reproduced
 from learnorder.report.claims_page import claims_table
 from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
+from learnorder.report.task_page import score_table
 from learnorder.report.theory_tables import summary_table
-from learnorder.results import Results, RunSet, label_of
+from learnorder.results import Results, RunSet, TaskResults, label_of
 from learnorder.runs import RunFolder
 from learnorder.theory_results import TheoryResults
 
 _TABLES: dict[type, Callable[[Any], TextTable]] = {
     Results: final_table,
+    TaskResults: score_table,
     TheoryResults: summary_table,
 }
 _HEADLINES = {
     "images": ("clean", "all", "accuracy", "clean accuracy"),
+    "task": ("validation", "all", "loss", "validation loss"),
     "theory": ("p_only", "", "error", "P-only error"),
 }
+_MOMENTS = {"theory": "time"}
 
 
 def _console() -> Console:
@@ -49,9 +53,13 @@ def print_runs(folders: Sequence[RunFolder]) -> None:
             str(folder.config.seed),
             folder.status,
             _progress(folder),
-            "" if value is None else f"{words} {100 * value:.1f} %",
+            "" if value is None else f"{words} {_shown(value, words)}",
         )
     _console().print(table)
+
+
+def _shown(value: float, what: str) -> str:
+    return f"{value:.4g}" if what.endswith("loss") else f"{100 * value:.1f} %"
 
 
 def print_run(folder: RunFolder) -> None:
@@ -75,7 +83,7 @@ def print_run(folder: RunFolder) -> None:
 def _last(folder: RunFolder) -> dict[tuple[str, ...], float]:
     """Return what a run measured last, by set, group (of images) and quantity."""
     rows = folder.records().to_pylist()
-    moment = "epoch" if folder.kind == "images" else "time"
+    moment = _MOMENTS.get(folder.kind, "epoch")
     last = max((row[moment] for row in rows), default=0)
     return {
         (row["set"], row.get("group", ""), row["quantity"]): row["value"]

@@ -7,6 +7,7 @@ from learnorder.runs.folder import (
     RunStatus,
     find_runs,
     flatten,
+    require_ended,
     setting_words,
     shared_settings,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "RunStatus",
     "find_runs",
     "flatten",
+    "require_ended",
     "setting_words",
     "shared_settings",
 ]

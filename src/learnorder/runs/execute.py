@@ -44,7 +44,7 @@ def execute(
         if folder.status in ENDED:
             return folder.status
         try:
-            with _arithmetic(threads):
+            with arithmetic(threads):
                 return _work(folder, threads, received, each_step)
         except Interrupted:
             folder.update(status="interrupted", reason="")
@@ -79,7 +79,7 @@ def _work(
 
 
 @contextmanager
-def _arithmetic(threads: int) -> Iterator[None]:
+def arithmetic(threads: int) -> Iterator[None]:
     """Compute with so many threads, numbers too small for full precision taken as 0."""
     import torch
 

@@ -241,6 +241,22 @@ def find_runs(path: Path | str) -> list[RunFolder]:
     return [RunFolder(manifest.parent) for manifest in sorted(root.glob("**/manifest.json"))]
 
 
+def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
+    """Refuse to go on without a run that failed or was stopped.
+
+    Args:
+        folders: The runs.
+        so: What cannot be known without it, for the error.
+
+    Raises:
+        RunFolderError: A run that has not ended.
+    """
+    for folder in folders:
+        if folder.status not in ENDED:
+            reason = folder.manifest["reason"]
+            raise RunFolderError(f"{folder.path}: {folder.status}, {so}. {reason}".rstrip())
+
+
 def _write_json(path: Path, value: Any) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n")

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
-from learnorder.schedules import Schedule
+from learnorder.schedules import Varying
 from learnorder.training.records import Records
 
 
@@ -21,7 +21,7 @@ class RunSettings(Protocol):
         ...
 
     @property
-    def learning_rate(self) -> Schedule:
+    def learning_rate(self) -> Varying:
         """The learning rate."""
         ...
 

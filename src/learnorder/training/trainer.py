@@ -14,7 +14,7 @@ from torch import Tensor
 
 from learnorder.errors import RunFolderError, one_line
 from learnorder.noise import ActivationNoise
-from learnorder.schedules import Schedule
+from learnorder.schedules import Varying
 from learnorder.seeding import derive_seed
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
@@ -156,7 +156,7 @@ class Trainer(Generic[ProblemT]):
         self._losses.append(loss.detach())
         return loss.detach()
 
-    def _now(self, schedule: Schedule, step: int | None = None) -> float:
+    def _now(self, schedule: Varying, step: int | None = None) -> float:
         """The schedule's value at a step of the epoch under way; by default, this one."""
         return schedule.at(
             self.epoch,

@@ -1,0 +1,211 @@
+"""What a search for learning rates found: rungs, paired comparisons, the band."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
+
+from learnorder.recipes.advise import Arm, Search
+from learnorder.runs import RunFolder
+from learnorder.statistics import Estimate, estimate, paired_difference
+
+if TYPE_CHECKING:
+    from learnorder.range_test import RangeTest
+
+_POINT = 0.01
+"""Difference in accuracy that does not matter, where nothing else is asked."""
+
+BySeed = dict[int, float]
+"""Final scores by seed."""
+Standing = Literal["better", "worse", "as_good", "undecided"]
+"""How an arm stands to another: its interval is above 0, below 0, above minus the tolerance, or
+none of these."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Schedules of one length, on seeds of their own.
+
+    Attributes:
+        epochs: Their length.
+        seeds: Their seeds.
+        scores: Final scores of runs that finished, by initial learning rate and seed.
+        kept: Learning rates that go on; empty on the last rung.
+    """
+
+    epochs: int
+    seeds: tuple[int, ...]
+    scores: dict[float, BySeed]
+    kept: tuple[float, ...] = ()
+
+    def mean(self, rate: float) -> Estimate:
+        """Return the mean final score of a learning rate."""
+        return estimate(list(self.scores[rate].values()))
+
+    def too_large(self, rate: float) -> str:
+        """Return in words how a learning rate failed; empty where it did not."""
+        lost = len(self.seeds) - len(self.scores[rate])
+        return f"diverged in {lost} of {len(self.seeds)} runs" if lost else ""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How two rungs rank the learning rates that both have.
+
+    Attributes:
+        epochs: Of the two.
+        agree: Pairs of learning rates that both rank the same way.
+        pairs: All pairs.
+    """
+
+    epochs: tuple[int, int]
+    agree: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a search found.
+
+    Attributes:
+        search: What was asked, with the epochs that the budget bought.
+        score: What final models are judged by, e.g. accuracy, on validation data.
+        higher_is_better: Whether a higher score is a better one.
+        rungs: From the shortest to full length.
+        arms: Final scores at full length, by arm and seed, of runs that finished.
+        leader: The learning rate that led before the last rung, on other seeds; with one rung, the
+            one with the best mean.
+        range_test: What a range test saw; None where none was made.
+        no_noise: Why noise was not tried; empty where it was.
+        unseen_classes: Classes trained on that no validation example has, as far as is known.
+        folders: The runs at full length.
+    """
+
+    search: Search
+    score: str
+    higher_is_better: bool
+    rungs: tuple[Rung, ...]
+    arms: dict[Arm, BySeed]
+    leader: float
+    range_test: RangeTest | None
+    no_noise: str
+    unseen_classes: tuple[int, ...]
+    folders: tuple[RunFolder[Any], ...]
+
+    @property
+    def smallest(self) -> float:
+        """The smallest learning rate, which others are annealed to."""
+        return self.grid()[0]
+
+    @property
+    def tolerance(self) -> float:
+        """Loss of score that does not matter; nan where it is relative to what diverged."""
+        if self.search.tolerance is not None:
+            return self.search.tolerance
+        if self.score == "accuracy":
+            return _POINT
+        return abs(self.mean(self.whole(self.leader)).mean) / 50
+
+    def grid(self) -> list[float]:
+        """Return the learning rates tried, rising."""
+        return sorted(self.rungs[0].scores)
+
+    def whole(self, rate: float) -> Arm:
+        """Return the arm of a learning rate with its whole phase and no noise."""
+        return Arm(rate, self.search.hold)
+
+    def finalists(self) -> list[float]:
+        """Return the learning rates of the grid that were trained at full length, rising."""
+        return sorted(self.rungs[-1].scores)
+
+    def mean(self, arm: Arm) -> Estimate:
+        """Return the mean final score of an arm."""
+        return estimate(list(self.arms.get(arm, {}).values()))
+
+    def gain(self, arm: Arm, baseline: Arm) -> Estimate:
+        """Return by how much an arm is better than another, paired by seed."""
+        found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}))
+        return found if self.higher_is_better else -found
+
+    def standing(self, arm: Arm, baseline: Arm) -> Standing:
+        """Return how an arm stands to another. One that diverges on any seed is worse."""
+        if len(self.arms.get(arm, {})) < self.search.seeds:
+            return "worse"
+        gain = self.gain(arm, baseline)
+        if gain.low > 0:
+            return "better"
+        if gain.high < 0:
+            return "worse"
+        if gain.n > 1 and gain.low >= -self.tolerance:
+            return "as_good"
+        return "undecided"
+
+    def best(self) -> float:
+        """Return the learning rate to compare with: the leader, unless another is shown better."""
+        candidates = [r for r in self.finalists() if len(self.arms[self.whole(r)]) > 0]
+        leader = self.whole(self.leader)
+        if not self.arms.get(leader):
+            return self._highest(candidates)
+        above = [r for r in candidates if self.standing(self.whole(r), leader) == "better"]
+        return self._highest(above) if above else self.leader
+
+    def _highest(self, rates: Sequence[float]) -> float:
+        sign = 1 if self.higher_is_better else -1
+        return max(rates, key=lambda rate: sign * self.mean(self.whole(rate)).mean)
+
+    def band(self) -> list[float]:
+        """Return the learning rates that cannot be told worse than the best, rising."""
+        best = self.whole(self.best())
+        return [r for r in self.finalists() if self.standing(self.whole(r), best) != "worse"]
+
+    def found_no_difference(self) -> bool:
+        """Whether no learning rate of the last rung, the smallest included, is told from another.
+
+        That one is told worse that diverges.
+        """
+        return self.band() == self.finalists()
+
+    def phases(self) -> list[Arm]:
+        """Return the shorter phases at the leading learning rate, the shortest first."""
+        tried = [Arm(self.leader, hold) for hold in self.search.holds()]
+        return [arm for arm in tried if arm in self.arms]
+
+    def shortest_hold(self) -> float | None:
+        """Return the shortest phase shown as good as the whole one; None where none is."""
+        whole = self.whole(self.leader)
+        good = (arm for arm in self.phases() if self.standing(arm, whole) in ("better", "as_good"))
+        return next((arm.hold for arm in good), None)
+
+    def noisy(self) -> Arm | None:
+        """Return the arm of the smallest learning rate with noise; None where it was not run."""
+        return next((arm for arm in self.arms if arm.noise), None)
+
+    def picked(self) -> Arm | None:
+        """Return the arm of the range test's pick; None where it picked nothing."""
+        pick = None if self.range_test is None else self.range_test.pick
+        return None if pick is None else self.whole(near(pick, self.finalists()))
+
+    def agreements(self) -> list[Agreement]:
+        """Return how each rung's ranks agree with the next one's."""
+        found = []
+        for one, other in pairwise(self.rungs):
+            a, b = (means(rung.scores, self.higher_is_better) for rung in (one, other))
+            pairs = list(combinations(sorted(a.keys() & b.keys()), 2))
+            agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in pairs)
+            found.append(Agreement((one.epochs, other.epochs), agree, len(pairs)))
+        return found
+
+
+def near(rate: float, rates: Sequence[float]) -> float:
+    """Return the learning rate among some that is within a tenth of one, else that one."""
+    return next((r for r in rates if abs(math.log(r / rate)) < math.log(1.1)), rate)
+
+
+def means(scores: Mapping[float, BySeed], higher_is_better: bool) -> dict[float, float]:
+    """Return means by learning rate, higher = better; what has none is left out."""
+    sign = 1 if higher_is_better else -1
+    return {rate: sign * fmean(by_seed.values()) for rate, by_seed in scores.items() if by_seed}

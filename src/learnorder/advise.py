@@ -1,0 +1,357 @@
+"""The verb ``advise``: rungs of whole schedules, then paired comparisons at full length."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.advice import Advice, BySeed, Rung, means, near
+from learnorder.budget import epochs_within
+from learnorder.config import RunConfig, TaskRunConfig
+from learnorder.errors import ConfigError, Interrupted
+from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Arm, Search
+from learnorder.runs import RunFolder, require_ended, setting_words
+from learnorder.runs.files import atomic_write
+from learnorder.runs.kinds import kind_of
+from learnorder.runs.signals import on_signals
+
+if TYPE_CHECKING:
+    from learnorder.range_test import RangeTest
+    from learnorder.sweep.driver import Plan
+    from learnorder.task import Task
+
+_SPENT_ON_EPOCHS = 0.9
+_MOST_ADDED = 4
+"""Learning rates that are added above the default ones at most."""
+
+
+def run_advise(
+    search: Search | None = None,
+    out: Path | str = "runs/advise",
+    *,
+    task: Task | None = None,
+    minutes: float | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Advice:
+    """Find the initial learning rates that are best after annealing.
+
+    Every run is a complete, annealed schedule. Rungs of rising length leave the worse half of the
+    learning rates out; the last compares what is left, and shorter phases, noise and the pick of a
+    range test, on fresh seeds. report.html and advice.json are written. The same call continues
+    what was stopped.
+
+    Args:
+        search: What to try; None takes the defaults, on digits.
+        out: Gets a folder for each rung, report.html and advice.json.
+        task: A model, data and loss of this process, in place of those that ``search`` names; runs
+            are then made here, one after another, and the model is left as it is.
+        minutes: About how long it may take, as measured on this machine when it begins: runs get
+            as many epochs as fit, at most ``search.training.epochs``.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        ConfigError: A setting that the data or the model refuses, or a budget that is too small.
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    search = search or Search()
+    how: dict[str, Any] = {"workers": workers, "threads": threads}
+    if task is None:
+        given = nullcontext(search.task)
+    else:
+        from learnorder.task import handed_over
+
+        given = handed_over(task)
+        how["workers"] = 1
+    with given as named:
+        search = replace(search, task=named)
+        search = _budgeted(search, Path(out), minutes, how)
+        advice = _Search(search, Path(out), {**how, "quiet": quiet, "here": task is not None}).run()
+    from learnorder.report import write_advice
+
+    write_advice(advice, out)
+    return advice
+
+
+def initial_rates(search: Search) -> tuple[float, ...]:
+    """Return the learning rates that a search begins with."""
+    if not search.is_task:
+        return search.rates()
+    from learnorder.task import load_task
+
+    return search.rates(fine_tunes=load_task(search.task).fine_tunes)
+
+
+def rung_plans(search: Search, arms: Sequence[Arm], smallest: float, rung: int) -> dict[str, Plan]:
+    """Return the runs of a rung, seed by seed."""
+    from learnorder.sweep.driver import Plan
+
+    epochs = search.rung_epochs(rung)
+    return {
+        f"{_folder(search, arm)}-seed{seed}": Plan(
+            search.run(arm, smallest, epochs, seed),
+            {"experiment": "advise", **_labels(search, arm)},
+        )
+        for seed in search.rung_seeds(rung)
+        for arm in arms
+    }
+
+
+def search_plans(search: Search) -> dict[str, Plan]:
+    """Return as many runs as a search has at most, but for learning rates added: for their cost."""
+    rates, noisy = initial_rates(search), not noise_refused(search)
+    smallest, plans = rates[0], {}
+    for rung in range(search.rungs):
+        arms = [Arm(rate, search.hold) for rate in rates]
+        if rung == search.rungs - 1:
+            arms += [Arm(rates[-1], hold) for hold in search.holds()]
+            arms += [Arm(smallest, search.hold, search.noise)] if noisy else []
+            arms += [Arm(rates[-1] * 0.99, search.hold)] if search.range_test else []
+        for name, plan in rung_plans(search, arms, smallest, rung).items():
+            plans[f"{rung}-{name}"] = plan
+        kept = min(len(rates), _half(len(rates)) + 1)  # the smallest stays too
+        rates = (smallest, *rates[len(rates) - kept + 1 :])
+    return plans
+
+
+def _half(count: int) -> int:
+    return max(FEWEST_FINALISTS, math.ceil(count / 2))
+
+
+class _Search:
+    """A search under way, in a folder."""
+
+    def __init__(self, search: Search, out: Path, how: dict[str, Any]) -> None:
+        self.search, self.out, self.how = search, out, how
+        self.smallest = 0.0
+        self.score, self.higher_is_better = "accuracy", True
+
+    def run(self) -> Advice:
+        """Run the rungs, then everything at full length."""
+        rates = initial_rates(self.search)
+        self.smallest = rates[0]
+        rungs = list[Rung]()
+        for rung in range(self.search.rungs - 1):
+            rungs.append(self.screen(rates, rung, extend=rung == 0))
+            rates = rungs[-1].kept
+        last = self.search.rungs - 1
+        arms = [Arm(rate, self.search.hold) for rate in rates]
+        if not rungs:  # nothing but this rung's own seeds can say which one leads
+            found, _ = self.train(arms, last)
+            leader = self.best({arm.learning_rate: s for arm, s in found.items()})
+        else:
+            leader = self.best({rate: rungs[-1].scores[rate] for rate in rates})
+        no_noise = noise_refused(self.search)
+        arms += [Arm(leader, hold) for hold in self.search.holds()]
+        arms += [] if no_noise else [Arm(self.smallest, self.search.hold, self.search.noise)]
+        seen = self.range_test() if self.search.range_test else None
+        if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
+            arms.append(Arm(seen.pick, self.search.hold))
+        found, folders = self.train(arms, last)
+        whole = {rate: found[Arm(rate, self.search.hold)] for rate in rates}
+        seeds = tuple(self.search.rung_seeds(last))
+        rungs.append(Rung(self.search.rung_epochs(last), seeds, whole))
+        if not any(whole.values()):
+            raise _all_diverge(rates)
+        unseen = folders[0].manifest.get("data", {}).get("unseen_classes", ())
+        return Advice(
+            search=self.search,
+            score=self.score,
+            higher_is_better=self.higher_is_better,
+            rungs=tuple(rungs),
+            arms=found,
+            leader=leader,
+            range_test=seen,
+            no_noise=no_noise,
+            unseen_classes=tuple(unseen),
+            folders=tuple(folders),
+        )
+
+    def screen(self, rates: Sequence[float], rung: int, *, extend: bool) -> Rung:
+        """Run a rung; add larger learning rates while the largest is among the better half."""
+        rates, added = list(rates), 0
+        while True:
+            found, _ = self.train([Arm(rate, self.search.hold) for rate in rates], rung)
+            scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
+            better = self.better_half(scores, rung)
+            may = extend and self.search.learning_rates is None and added < _MOST_ADDED
+            if not may or rates[-1] not in better:
+                break
+            rates.append(next_rate(rates[-1]))
+            added += 1
+        kept = tuple(sorted({self.smallest, *better}))
+        seeds = tuple(self.search.rung_seeds(rung))
+        return Rung(self.search.rung_epochs(rung), seeds, scores, kept)
+
+    def better_half(self, scores: Mapping[float, BySeed], rung: int) -> list[float]:
+        """Return the better half of the learning rates, without those that diverge."""
+        seeds = len(self.search.rung_seeds(rung))
+        whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == seeds}
+        if not whole:
+            raise _all_diverge(list(scores))
+        ranked = means(whole, self.higher_is_better)
+        return sorted(ranked, key=lambda rate: -ranked[rate])[: _half(len(scores))]
+
+    def best(self, scores: Mapping[float, BySeed]) -> float:
+        """Return the learning rate with the best mean score, of those that diverge least."""
+        most = max(len(by_seed) for by_seed in scores.values())
+        if not most:
+            raise _all_diverge(list(scores))
+        ranked = means({r: s for r, s in scores.items() if len(s) == most}, self.higher_is_better)
+        return max(ranked, key=lambda rate: ranked[rate])
+
+    def train(
+        self, arms: Sequence[Arm], rung: int
+    ) -> tuple[dict[Arm, BySeed], list[RunFolder[Any]]]:
+        """Make the runs of some arms; return final scores of those that finished, and all runs."""
+        from learnorder.sweep import run_plans
+
+        epochs = self.search.rung_epochs(rung)
+        plans = rung_plans(self.search, arms, self.smallest, rung)
+        folders = run_plans(
+            plans, self.out / f"epochs-{epochs}", title=f"{epochs} epochs", **self.how
+        )
+        require_ended(folders, "so there is nothing to compare it by")
+        by_plan = dict(zip(plans, folders, strict=True))
+        found: dict[Arm, BySeed] = {}
+        for arm in arms:
+            names = {
+                s: f"{_folder(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
+            }
+            finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
+            found[arm] = {seed: _final(folder) for seed, folder in finished.items()}
+            for folder in finished.values():
+                _, self.score, self.higher_is_better = _judged_by(folder)
+        return found, folders
+
+    def range_test(self) -> RangeTest:
+        """Make the range test, on the first seed of all, or read it."""
+        from learnorder.range_test import RangeTest, range_test
+        from learnorder.runs.execute import arithmetic
+        from learnorder.seeding import random_state_kept
+        from learnorder.sweep import share_cores
+
+        path = self.out / "range_test.json"
+        if path.exists():
+            return RangeTest(**json.loads(path.read_text()))
+        config = self.search.run(Arm(self.smallest, self.search.hold), self.smallest, 2, seed=0)
+        config = replace(config, seed=self.search.first_seed)
+        threads = share_cores(1, threads=self.how["threads"]).threads
+        received: list[int] = []
+
+        def stop() -> None:
+            if received:
+                raise Interrupted(
+                    received[0], "in the range test. The same command goes on from there."
+                )
+
+        with on_signals(received.append), arithmetic(threads), random_state_kept():
+            seen = range_test(config.training, _problem(config), seed=config.seed, stop=stop)
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(asdict(seen)) + "\n")
+        return seen
+
+
+def _judged_by(folder: RunFolder[Any]) -> tuple[str, str, bool]:
+    """Return the set and the quantity a run is judged by, and whether higher is better."""
+    if folder.kind == "task":
+        described = folder.manifest["data"]
+        return "validation", described["score"], described["higher_is_better"]
+    return "clean", "accuracy", True
+
+
+def _final(folder: RunFolder[Any]) -> float:
+    """Return a run's score after its last epoch."""
+    set_, quantity, _ = _judged_by(folder)
+    rows = folder.records().to_pylist()
+    return [r["value"] for r in rows if (r["set"], r["quantity"]) == (set_, quantity)][-1]
+
+
+def noise_refused(search: Search) -> str:
+    """Return why noise cannot be tried; empty where it can."""
+    if not search.noise:
+        return "It was not asked for."
+    smallest = initial_rates(search)[0]
+    arm, epochs = Arm(smallest, search.hold, search.noise), search.training.epochs
+    config = search.run(arm, smallest, epochs, seed=0)
+    try:
+        kind_of(config).load().check([config])
+    except ConfigError as error:
+        if error.field != "model":
+            raise
+        return error.remedy
+    return ""
+
+
+def _problem(config: RunConfig | TaskRunConfig) -> Callable[..., Any]:
+    """Return what makes the problem of a run."""
+    if isinstance(config, TaskRunConfig):
+        from learnorder.task import load_task
+        from learnorder.training.task_problem import TaskProblem
+
+        task = load_task(config.task)
+        return lambda device: TaskProblem(config, task, device)
+    from learnorder.data import load_images
+    from learnorder.training import ImageProblem
+
+    data = load_images(config.data)
+    return lambda device: ImageProblem(config, data, device)
+
+
+def next_rate(rate: float) -> float:
+    """Return the next larger one of 1, 2, 5, 10 and so on.
+
+    >>> next_rate(0.02), next_rate(0.5), next_rate(0.3)
+    (0.05, 1.0, 0.5)
+    """
+    power = 10.0 ** math.floor(math.log10(rate))
+    larger = next(step for step in (1, 2, 5, 10, 20) if step * power > rate * (1 + 1e-9))
+    return float(f"{larger * power:g}")
+
+
+def _folder(search: Search, arm: Arm) -> str:
+    parts = [f"{arm.learning_rate:.4g}"]
+    parts += [f"hold{arm.hold:g}"] if arm.hold != search.hold else []
+    parts += [f"noise{arm.noise:g}"] if arm.noise else []
+    return "-".join(parts)
+
+
+def _labels(search: Search, arm: Arm) -> dict[str, str]:
+    """Return what a run is within the search."""
+    name = "noise" if arm.noise else "annealed"
+    if arm.hold != search.hold:
+        name = f"phase of {arm.hold:g}"
+    rate = setting_words(float(f"{arm.learning_rate:.4g}"))
+    return {"arm": name, "learning_rate.initial": rate}
+
+
+def _all_diverge(rates: Sequence[float]) -> ConfigError:
+    return ConfigError(
+        "learning_rates", list(rates), "Training diverges at all of them. Give smaller ones."
+    )
+
+
+def _budgeted(search: Search, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Search:
+    """Return the search with as many epochs as the minutes buy, as measured when it began."""
+    if minutes is None:
+        return search
+    epochs = epochs_within(
+        minutes,
+        search_plans(search),
+        search.training.epochs,
+        FEWEST_EPOCHS * 2 ** (search.rungs - 1),
+        out,
+        share=_SPENT_ON_EPOCHS,
+        remedy="fewer learning_rates, seeds or shorter_holds, --noise 0, less data or a smaller "
+        "model",
+        **how,
+    )
+    return search.lasting(epochs)

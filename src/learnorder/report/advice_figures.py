@@ -1,0 +1,166 @@
+"""Figures of a search: final scores over the learning rate, and paired comparisons."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from learnorder.advice import Advice
+from learnorder.report.advice_words import comparisons
+from learnorder.report.parts import arm_axis
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.style import layout
+
+if TYPE_CHECKING:
+    from learnorder.range_test import RangeTest
+
+_RUNG_COLORS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#8C6D31")
+"""From full length to shorter ones."""
+_RUNG_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_PICK_COLOR, _BAND_COLOR = "#D55E00", "rgba(0,158,115,0.13)"
+_EDGE = 1.2
+"""How far the band is shaded beyond its ends, as a factor."""
+
+
+def rates_figure(advice: Advice) -> go.Figure:
+    """Return final scores over the learning rate, and the range test below on the same axis."""
+    seen = advice.range_test
+    rows = 1 if seen is None else 2
+    figure = make_subplots(
+        rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.68, 0.32][:rows]
+    )
+    layout(figure, "", "", "", 380 if seen is None else 520)
+    ticks = _ticks(advice)
+    figure.update_xaxes(
+        type="log", range=_span(advice), tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks]
+    )
+    figure.update_xaxes(title={"text": "initial learning rate"}, row=rows, col=1)
+    _draw_rungs(figure, advice)
+    if seen is not None:
+        _draw_range_test(figure, advice, seen)
+    return figure.update_layout(hovermode="closest", margin={"t": 20, "b": 90})
+
+
+def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
+    """Draw final scores, a line for each rung, the longest with intervals; shade the band."""
+    words = ScoreWords(advice.score)
+    for place, rung in enumerate(reversed(advice.rungs)):
+        color, dash = _RUNG_COLORS[place % 5], _RUNG_DASHES[place % 5]
+        points = {rate: rung.mean(rate) for rate in sorted(rung.scores) if rung.scores[rate]}
+        bars = {}
+        if place == 0:
+            above = [words.scale * (e.high - e.mean) for e in points.values()]
+            bars = {"type": "data", "array": above, "color": color, "thickness": 1.2, "width": 3}
+        figure.add_scatter(
+            x=list(points),
+            y=[words.scale * e.mean for e in points.values()],
+            name=f"{rung.epochs} epochs",
+            mode="lines+markers",
+            line={"color": color, "dash": dash, "width": 2},
+            marker={"color": color, "size": 8},
+            error_y=bars,
+            customdata=[f"{rate:g}: {words.number(e)}" for rate, e in points.items()],
+            hovertemplate="%{customdata}",
+            row=1,
+            col=1,
+        )
+    if band := advice.band():
+        figure.add_vrect(
+            x0=band[0] / _EDGE, x1=band[-1] * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
+            row=1, col=1,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+    heading = f"final {words.heading}"
+    figure.update_yaxes(title={"text": heading}, range=_height(advice), row=1, col=1)
+
+
+def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None:
+    """Draw the loss of a range test, its pick, and what that comes to after annealing."""
+    words, arm = ScoreWords(advice.score), advice.picked()
+    if arm is not None and (e := advice.mean(arm)).n:
+        figure.add_scatter(
+            x=[arm.learning_rate],
+            y=[words.scale * e.mean],
+            name="the range test's pick",
+            mode="markers",
+            marker={"symbol": "diamond", "size": 11, "color": _PICK_COLOR},
+            customdata=[words.number(e)],
+            hovertemplate="%{customdata}",
+            row=1,
+            col=1,
+        )
+    figure.add_scatter(
+        x=list(seen.rates),
+        y=list(seen.smoothed),
+        name="loss of the range test",
+        mode="lines",
+        line={"color": _PICK_COLOR, "width": 2},
+        showlegend=False,
+        hovertemplate="%{y:.3g}",
+        row=2,
+        col=1,
+    )
+    start, lowest = seen.smoothed[0], min(seen.smoothed)
+    ends = [lowest - 0.1 * abs(start - lowest), start + 0.5 * abs(start - lowest)]
+    figure.update_yaxes(title={"text": "training loss"}, range=ends, row=2, col=1)
+    if seen.pick is not None:
+        figure.add_vline(x=seen.pick, line={"dash": "dot", "width": 1.5, "color": _PICK_COLOR})
+
+
+def _height(advice: Advice) -> list[float]:
+    """Return the ends of the axis of scores: around the learning rates trained in full.
+
+    What ends far below them, or above, runs out of the picture.
+    """
+    scale = ScoreWords(advice.score).scale
+    rates = [rate for rate in advice.finalists() if advice.rungs[-1].scores[rate]]
+    shown = [rung.mean(rate).mean for rung in advice.rungs for rate in rates if rung.scores[rate]]
+    last = [advice.rungs[-1].mean(rate) for rate in rates]
+    shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
+    low, high = scale * min(shown), scale * max(shown)
+    room = 0.06 * (high - low) or 1.0
+    if advice.score == "accuracy":
+        low, high = max(0.0, low), min(100.0, high)
+    return [low - room, high + room]
+
+
+def _span(advice: Advice) -> list[float]:
+    """Return the ends of the axis, as logarithms: the grid and the pick, with some room."""
+    rates = advice.grid()
+    if advice.range_test is not None and advice.range_test.pick is not None:
+        rates.append(advice.range_test.pick)
+    return [math.log10(min(rates)) - 0.25, math.log10(max(rates)) + 0.25]
+
+
+def _ticks(advice: Advice) -> list[float]:
+    low, high = (10**end for end in _span(advice))
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [float(f"{step * 10.0**power:g}") for power in powers for step in (1, 2, 5)]
+    return [tick for tick in found if low <= tick <= high]
+
+
+def gain_figure(advice: Advice) -> go.Figure:
+    """Return the paired comparisons: marks with 95 % intervals around no difference."""
+    words, found = ScoreWords(advice.score), comparisons(advice)
+    figure = go.Figure()
+    for row, (_, arm, baseline) in enumerate(found):
+        gain = advice.gain(arm, baseline)
+        if not gain.n:
+            continue
+        width = 0.0 if gain.n < 2 else words.scale * (gain.high - gain.mean)
+        figure.add_scatter(
+            x=[words.scale * gain.mean], y=[row], mode="markers", showlegend=False,
+            marker={"size": 9, "color": "#0072B2"},
+            error_x={"type": "data", "array": [width], "color": "#0072B2", "thickness": 2},
+            hovertemplate=f"{words.difference(gain)}, n = {gain.n}<extra></extra>",
+        )  # fmt: skip
+    figure.add_vline(x=0, line={"width": 1}, opacity=0.7)
+    if not math.isnan(advice.tolerance):
+        edge = -words.scale * advice.tolerance
+        figure.add_vline(x=edge, line={"width": 1, "dash": "dot"}, opacity=0.6)
+    layout(figure, "", f"better by, {words.unit}", "", height=110 + 34 * len(found))
+    figure.update_layout(hovermode="closest", margin={"t": 16})
+    arm_axis(figure, [name for name, _, _ in found])
+    return figure

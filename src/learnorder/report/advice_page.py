@@ -1,0 +1,185 @@
+"""The page of a search: which learning rates are best after annealing, and what else would do."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from learnorder.advice import Advice
+from learnorder.report.advice_figures import gain_figure, rates_figure
+from learnorder.report.advice_words import STANDING_WORDS, advice_findings, comparisons
+from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.image_page import asked_of
+from learnorder.report.origin import origin
+from learnorder.report.page import write_page
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.task_page import asked_of_task
+from learnorder.results import Results, TaskResults
+from learnorder.runs.files import atomic_write
+from learnorder.statistics import Estimate
+
+
+def write_advice(advice: Advice, folder: Path | str) -> Path:
+    """Write report.html and advice.json to a folder; return the page's path."""
+    folder = Path(folder)
+    with atomic_write(folder / "advice.json") as temporary:
+        temporary.write_text(to_json(advice), encoding="utf-8")
+    return write_page(advice_content(advice), folder / "report.html")
+
+
+def advice_content(advice: Advice) -> Content:
+    """Return what the page shows."""
+    if advice.search.is_task:
+        asked, came = asked_of_task(task := TaskResults(advice.folders)), origin(task)
+    else:
+        asked, came = asked_of(images := Results(advice.folders)), origin(images)
+    note = (
+        "Validation data; mean over seeds with 95 % t intervals. Every point is the end of a whole "
+        "schedule, annealed. Shaded: the learning rates that cannot be told worse than the best. "
+        "Rungs have seeds of their own."
+    )
+    if advice.range_test is not None:
+        note += (
+            " Below, a range test: the training loss, smoothed, while the learning rate rises from "
+            "step to step; the dotted line is where it falls most steeply."
+        )
+    found = comparison_table(advice)
+    return Content(
+        title="Which initial learning rate?",
+        findings=advice_findings(advice),
+        asked=[*asked, *_asked(advice)],
+        lead=[
+            Section("After annealing, over the learning rates", note, wide=[rates_figure(advice)])
+        ],
+        sections=[
+            Section(found.title, found.note, wide=[gain_figure(advice)], last=_bare(found)),
+            Section("Rung by rung", table=rung_table(advice)),
+        ],
+        origins=[came],
+    )
+
+
+def _bare(table: TextTable) -> TextTable:
+    return TextTable("", table.columns, table.rows, "")
+
+
+def _asked(advice: Advice) -> list[tuple[str, str]]:
+    search = advice.search
+    rates = ", ".join(f"{rate:g}" for rate in advice.grid())
+    held = search.held_epochs(search.hold, search.training.epochs)
+    schedule = (
+        f"held for {held} of {search.training.epochs} epochs, then {advice.smallest:g}"
+        if search.anneal == "step"
+        else "half a cosine wave, to 0"
+    )
+    rungs = "; ".join(f"{r.epochs} epochs, seeds {_span(r.seeds)}" for r in advice.rungs)
+    return [
+        ("Learning rates", rates),
+        ("Schedule", schedule),
+        ("Rungs", rungs),
+    ]
+
+
+def _span(seeds: Sequence[int]) -> str:
+    return f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+
+
+def comparison_table(advice: Advice) -> TextTable:
+    """Return the paired comparisons at full length."""
+    words, rows = ScoreWords(advice.score), []
+    for name, arm, baseline in comparisons(advice):
+        gain = advice.gain(arm, baseline)
+        mean = words.number(advice.mean(arm))
+        standing = STANDING_WORDS[advice.standing(arm, baseline)]
+        rows.append([name, str(gain.n), mean, words.number(gain), standing])
+    columns = ["compared", "n pairs", words.heading, f"better by, {words.unit}", ""]
+    note = (
+        f"Final validation {advice.score} at {advice.search.training.epochs} epochs, paired by "
+        "seed: mean [95 % t interval], positive where the first is better. As good: the interval "
+        f"shows a loss of no more than {words.amount(advice.tolerance)} (--tolerance). Not told "
+        "apart: it shows neither that nor a difference."
+    )
+    return TextTable("At full length", columns, rows, note)
+
+
+def rung_table(advice: Advice) -> TextTable:
+    """Return what each learning rate came to on each rung."""
+    words = ScoreWords(advice.score)
+    columns = ["learning rate", *(f"{rung.epochs} epochs" for rung in advice.rungs)]
+    rows = []
+    for rate in advice.grid():
+        cells = []
+        for rung in advice.rungs:
+            if rate not in rung.scores:
+                cells.append("left out")
+                continue
+            failed = rung.too_large(rate)
+            shown = words.number(rung.mean(rate)) if rung.scores[rate] else ""
+            if rung is not advice.rungs[-1]:
+                shown = shown.partition(" ")[0]
+            cells.append(" ".join(filter(None, [shown, f"({failed})" if failed else ""])))
+        rows.append([f"{rate:g}", *cells])
+    seeds = [len(rung.seeds) for rung in advice.rungs]
+    note = (
+        f"Final validation {words.heading}: mean over seeds ({', '.join(map(str, seeds))}), at "
+        "full length with the 95 % t interval. Every schedule is whole and annealed; each rung "
+        "hands its better half on, and the smallest learning rate."
+    )
+    return TextTable("Rung by rung", columns, rows, note)
+
+
+def to_json(advice: Advice) -> str:
+    """Return the text of advice.json: every number, seed by seed."""
+    arms = [
+        {**asdict(arm), **_numbers(advice.mean(arm)), "by_seed": _keyed(scores)}
+        for arm, scores in advice.arms.items()
+    ]
+    rungs = [
+        {
+            "epochs": rung.epochs,
+            "seeds": list(rung.seeds),
+            "scores": {f"{rate:g}": _keyed(s) for rate, s in rung.scores.items()},
+            "kept": list(rung.kept),
+        }
+        for rung in advice.rungs
+    ]
+    compared = [
+        {
+            "says": name,
+            "better_by": _numbers(advice.gain(arm, baseline)),
+            "standing": advice.standing(arm, baseline),
+        }
+        for name, arm, baseline in comparisons(advice)
+    ]
+    seen = advice.range_test
+    tolerance = advice.tolerance
+    found = {
+        "findings": advice_findings(advice),
+        "learning_rate": advice.best(),
+        "band": advice.band(),
+        "no_difference": advice.found_no_difference(),
+        "leader": advice.leader,
+        "score": advice.score,
+        "higher_is_better": advice.higher_is_better,
+        "tolerance": None if math.isnan(tolerance) else tolerance,
+        "shortest_hold": advice.shortest_hold(),
+        "range_test_pick": None if seen is None else seen.pick,
+        "compared": compared,
+        "ranks": [asdict(each) for each in advice.agreements()],
+        "arms": arms,
+        "rungs": rungs,
+    }
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def _keyed(by_seed: dict[int, float]) -> dict[str, float]:
+    return {str(seed): value for seed, value in by_seed.items()}
+
+
+def _numbers(e: Estimate) -> dict[str, Any]:
+    values = {"mean": e.mean, "low": e.low, "high": e.high}
+    return {**{k: None if math.isnan(v) else v for k, v in values.items()}, "n": e.n}

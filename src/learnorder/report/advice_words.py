@@ -1,0 +1,232 @@
+"""What a search found, in sentences that go no further than their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from learnorder.advice import Advice, Standing
+from learnorder.recipes.advise import Arm
+from learnorder.recipes.probe import NOISE_LEFT
+from learnorder.report.score_words import ScoreWords
+
+STANDING_WORDS: dict[Standing, str] = {
+    "better": "better",
+    "worse": "worse",
+    "as_good": "as good",
+    "undecided": "not told apart",
+}
+_FAIR_GUIDE = 0.8
+"""Share of pairs ranked alike from which shorter runs are called a fair guide."""
+
+
+def advice_findings(advice: Advice) -> list[str]:
+    """Return what was found, in sentences."""
+    parts = (
+        _best,
+        _against_small,
+        _worse,
+        _edges,
+        _left_out,
+        _too_large,
+        _phases,
+        _noise,
+        _picked,
+        _ranks,
+    )
+    sentences = [sentence for part in parts for sentence in part(advice)]
+    if advice.unseen_classes:
+        named = ", ".join(map(str, advice.unseen_classes))
+        sentences.append(
+            f"No validation example has class {named}: the {advice.score} says nothing of it. Give "
+            "validation data of every class, or a larger validation_share."
+        )
+    return sentences
+
+
+def _best(advice: Advice) -> list[str]:
+    words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
+    reached = (
+        f"{best:g} ends at {words.value(advice.mean(advice.whole(best)))} {words.name}; "
+        f"{advice.search.training.epochs} epochs, {advice.search.seeds} seeds"
+    )
+    if advice.found_no_difference():
+        return [
+            f"No difference found at this budget: of the learning rates {_listed(band)}, annealed, "
+            f"none is told worse than {best:g} ({reached}). More seeds or longer runs may tell."
+        ]
+    if len(band) == 1:
+        return [f"Best after annealing: {best:g}. All others are told worse ({reached})."]
+    return [f"Best after annealing: {_listed(band)}. None is told worse than {best:g} ({reached})."]
+
+
+def _against_small(advice: Advice) -> list[str]:
+    best, small = advice.best(), advice.smallest
+    if best == small:
+        return []
+    gain = advice.gain(advice.whole(best), advice.whole(small))
+    kept = " throughout" if advice.search.anneal == "step" else ""
+    by = ScoreWords(advice.score).gain(gain)
+    return [f"{best:g}, annealed, against the smallest, {small:g}{kept}: {by}."]
+
+
+def _worse(advice: Advice) -> list[str]:
+    words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
+    told = []
+    for rate in advice.finalists():
+        if rate in band or rate == advice.smallest or not advice.arms[advice.whole(rate)]:
+            continue
+        gain = advice.gain(advice.whole(best), advice.whole(rate))
+        told.append(f"{rate:g} by {words.difference(gain)}")
+    return [f"Worse than {best:g}: {'; '.join(told)}."] if told else []
+
+
+def _edges(advice: Advice) -> list[str]:
+    """Return what to do where the band ends with the grid."""
+    grid, band, sentences = advice.grid(), advice.band(), []
+    if band and band[-1] == grid[-1]:
+        sentences.append(
+            f"{grid[-1]:g} is the largest learning rate tried: larger ones may be as good or "
+            "better. Give --learning_rates that go further."
+        )
+    if band and band[0] == grid[0]:
+        sentences.append(
+            f"{grid[0]:g} is the smallest learning rate tried: smaller ones may be as good or "
+            "better. Give --learning_rates that begin lower."
+        )
+    return sentences
+
+
+def _left_out(advice: Advice) -> list[str]:
+    """Return which learning rates shorter runs left out, and what these came to."""
+    words, told = ScoreWords(advice.score), []
+    for rung, following in pairwise(advice.rungs):
+        for rate in sorted(rung.scores.keys() - following.scores.keys()):
+            if not rung.too_large(rate):
+                mean = words.value(rung.mean(rate)).partition(" [")[0]
+                told.append(f"{rate:g} ({mean} at {rung.epochs} epochs)")
+    return [f"Left out on shorter runs: {', '.join(told)}."] if told else []
+
+
+def _too_large(advice: Advice) -> list[str]:
+    sentences = []
+    for rung in advice.rungs:
+        failed = {rate: words for rate in rung.scores if (words := rung.too_large(rate))}
+        told = "; ".join(f"{rate:g} {failed[rate]}" for rate in sorted(failed))
+        sentences += [f"Too large, at {rung.epochs} epochs: {told}."] if told else []
+    return sentences
+
+
+def _phases(advice: Advice) -> list[str]:
+    search, leader = advice.search, advice.leader
+    if not advice.phases() or leader == advice.smallest:
+        return []
+    words, whole, epochs = ScoreWords(advice.score), advice.whole(leader), search.training.epochs
+    told = []
+    for arm in advice.phases():
+        standing = STANDING_WORDS[advice.standing(arm, whole)]
+        short, by = search.held_epochs(arm.hold, epochs), words.gain(advice.gain(arm, whole))
+        told.append(f"{short} epoch{'s' * (short > 1)}: {standing}, {by}")
+    full = search.held_epochs(search.hold, epochs)
+    against = f"At {leader:g}, against {full} of {epochs} epochs: {'; '.join(told)}."
+    within, found = words.amount(advice.tolerance), advice.shortest_hold()
+    if found is None:
+        return [f"No shorter phase is shown to keep the result within {within}. {against}"]
+    shortest = search.held_epochs(found, epochs)
+    plural = "s" if shortest > 1 else ""
+    return [
+        f"The shortest phase shown to keep the result within {within} is {shortest} epoch{plural}. "
+        f"{against}"
+    ]
+
+
+def _noise(advice: Advice) -> list[str]:
+    arm = advice.noisy()
+    if arm is None:
+        tried = advice.search.noise > 0
+        return [f"Activation noise was not tried. {advice.no_noise}"] if tried else []
+    words, best, small = (
+        ScoreWords(advice.score),
+        advice.whole(advice.best()),
+        advice.whole(advice.smallest),
+    )
+    does = {
+        "better": "does better than",
+        "as_good": "does as well as",
+        "worse": "does not do as well as",
+        "undecided": "cannot be told from",
+    }[advice.standing(arm, best)]
+    level = f"{arm.noise:g}, falling to {NOISE_LEFT * arm.noise:g}"
+    by = words.gain(advice.gain(arm, best))
+    sentence = (
+        f"Activation noise ({level}) at {small.learning_rate:g} {does} {best.learning_rate:g} "
+        f"without it: {by}."
+    )
+    if best != small:
+        alone = words.gain(advice.gain(arm, small))
+        sentence += f" Against {small.learning_rate:g} without it: {alone}."
+    return [sentence]
+
+
+def _picked(advice: Advice) -> list[str]:
+    """Return what a range test's pick costs."""
+    if advice.range_test is None:
+        return []
+    pick, arm = advice.range_test.pick, advice.picked()
+    if pick is None or arm is None:
+        return ["The range test picks nothing: its loss never falls."]
+    best, shown = advice.whole(advice.best()), f"A learning-rate range test picks {pick:.2g}"
+    if arm.learning_rate != pick:
+        shown += f", taken as {arm.learning_rate:g}"
+    if arm == best:
+        return [f"{shown}, which is the best here."]
+    if not advice.arms.get(arm):
+        return [f"{shown}, at which training diverges."]
+    standing = STANDING_WORDS[advice.standing(arm, best)]
+    by = ScoreWords(advice.score).gain(advice.gain(arm, best))
+    return [
+        f"{shown}. Annealed in the same way and judged at the end, against "
+        f"{best.learning_rate:g}: {standing}, {by}."
+    ]
+
+
+def _ranks(advice: Advice) -> list[str]:
+    found = [each for each in advice.agreements() if each.pairs]
+    if not found:
+        return []
+    told = [
+        f"{each.epochs[0]} and {each.epochs[1]} epochs rank {each.agree} of {each.pairs} pairs "
+        "alike"
+        for each in found
+    ]
+    fair = min(each.agree / each.pairs for each in found) >= _FAIR_GUIDE
+    ends = "a fair guide" if fair else "no sure guide (--rungs 1 trains all of them in full)"
+    return [
+        f"Do learning rates rank alike on short and long runs? {'; '.join(told)}: the short ones "
+        f"were {ends}."
+    ]
+
+
+def _listed(rates: Sequence[float]) -> str:
+    return ", ".join(f"{rate:g}" for rate in rates)
+
+
+def comparisons(advice: Advice) -> list[tuple[str, Arm, Arm]]:
+    """Return what is compared at full length: in words, an arm, and its baseline."""
+    search, best = advice.search, advice.whole(advice.best())
+    leader, small = advice.whole(advice.leader), advice.whole(advice.smallest)
+    b, epochs = f"{best.learning_rate:g}", search.training.epochs
+    whole = [advice.whole(rate) for rate in advice.finalists()]
+    found = [(f"{arm.learning_rate:g} against {b}", arm, best) for arm in whole if arm != best]
+    for arm in advice.phases() if leader != small else ():
+        short, full = (search.held_epochs(each.hold, epochs) for each in (arm, leader))
+        words = f"{leader.learning_rate:g} for {short} epoch{'s' * (short > 1)} against {full}"
+        found.append((words, arm, leader))
+    noisy, picked = advice.noisy(), advice.picked()
+    if noisy is not None:
+        found.append((f"{small.learning_rate:g} + noise against {b}", noisy, best))
+        if small != best:
+            found.append((f"{small.learning_rate:g} + noise against without", noisy, small))
+    if picked is not None and picked not in whole:
+        found.append((f"range test's {picked.learning_rate:.2g} against {b}", picked, best))
+    return found

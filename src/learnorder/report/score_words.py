@@ -1,0 +1,58 @@
+"""A score in words: accuracies in per cent and points, other scores in their own unit."""
+
+from __future__ import annotations
+
+from learnorder.statistics import Estimate
+
+
+class ScoreWords:
+    """How values, differences and amounts of a score are said.
+
+    Args:
+        name: Of the score, e.g. accuracy.
+
+    Attributes:
+        name: As given.
+        scale: What values are multiplied by.
+        heading: For columns and axes, e.g. "accuracy, %".
+        unit: Of differences, e.g. points.
+
+    >>> ScoreWords("accuracy").amount(0.01), ScoreWords("loss").amount(0.01)
+    ('1 point', '0.01 of loss')
+    """
+
+    def __init__(self, name: str) -> None:
+        accuracy = name == "accuracy"
+        self.name = name
+        self.scale = 100.0 if accuracy else 1.0
+        self.heading = "accuracy, %" if accuracy else name
+        self.unit = "points" if accuracy else name
+        self._digits = 1 if accuracy else 4
+        self._percent, self._points = (" %", " points") if accuracy else ("", "")
+
+    def number(self, e: Estimate) -> str:
+        """Return a mean with its interval, without a unit."""
+        return e.format(self.scale, self._digits)
+
+    def value(self, e: Estimate) -> str:
+        """Return a score, e.g. "93.1 % [92.0, 94.2]"."""
+        mean, space, interval = self.number(e).partition(" ")
+        return mean + self._percent + space + interval
+
+    def difference(self, e: Estimate) -> str:
+        """Return a difference, e.g. "1.2 points [0.3, 2.1]"."""
+        mean, space, interval = self.number(e).partition(" ")
+        return mean + self._points + space + interval
+
+    def gain(self, e: Estimate) -> str:
+        """Return a gain as what it is, e.g. "worse by 1.9 points [−0.9, 4.6]"."""
+        if e.mean < 0:
+            return f"worse by {self.difference(-e)}"
+        return f"better by {self.difference(e)}"
+
+    def amount(self, value: float) -> str:
+        """Return an amount of it."""
+        shown = f"{self.scale * value:.3g}"
+        if self.name != "accuracy":
+            return f"{shown} of {self.name}"
+        return f"{shown} point{'' if shown == '1' else 's'}"

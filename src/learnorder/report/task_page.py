@@ -1,0 +1,97 @@
+"""The page of runs of tasks: what they are judged by, over the epochs and at the end."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.figures import add_curve, mark_changes
+from learnorder.report.image_page import optimizer_words
+from learnorder.report.origin import key, origin
+from learnorder.report.parts import add_band
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.style import layout, line_styles
+from learnorder.report.tables import counted
+from learnorder.report.titles import MOST_ARMS, arm_columns, arm_titles
+from learnorder.results import TaskResults
+
+_NOTE = (
+    "Mean over seeds; the band is the 95 % interval of the mean. What is measured in training is "
+    "measured on each batch before its update."
+)
+
+
+def task_content(results: TaskResults) -> Content:
+    """Return what the page shows."""
+    table = score_table(results)
+    sections = [Section(table.title, table=table)]
+    if not results.finished.empty and len(results.arms) <= MOST_ARMS:
+        name, _ = results.score()
+        shown = dict.fromkeys([("validation", name), ("validation", "loss"), ("train", name)])
+        panels = [curve(results, set_, quantity) for set_, quantity in shown]
+        sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
+    return Content(
+        title="Runs of a task",
+        findings=[f"{results.standing().capitalize()}."],
+        asked=asked_of_task(results),
+        sections=sections,
+        origins=[origin(results)],
+    )
+
+
+def score_table(results: TaskResults) -> TextTable:
+    """Return scores and losses after the last epoch, by arm."""
+    name, _ = results.score()
+    quantities = list(
+        dict.fromkeys([("validation", name), ("validation", "loss"), ("train", name)])
+    )
+    words = [ScoreWords(quantity) for _, quantity in quantities]
+    headings, cells = arm_columns(results)
+    columns = [*headings, "n"]
+    columns += [f"{s} {w.heading}" for (s, _), w in zip(quantities, words, strict=True)]
+    rows = []
+    for arm in results.arms:
+        found = [results.final_estimate(arm, *quantity) for quantity in quantities]
+        shown = [w.number(e) for w, e in zip(words, found, strict=True)]
+        rows.append([*cells[arm], counted(results, arm), *shown])
+    note = "After the last epoch: mean over n seeds [95 % t interval]; one seed has none."
+    return TextTable("Final scores", columns, rows, note)
+
+
+def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
+    """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval."""
+    figure, words = go.Figure(), ScoreWords(quantity)
+    styles, titles = line_styles(results.arms), arm_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity)
+        if not points:
+            continue
+        add_band(figure, points, styles[arm].band(), words.scale)
+        means = [words.scale * e.mean for e in points.values()]
+        shown = [words.number(e) for e in points.values()]
+        add_curve(figure, points, means, shown, titles[arm], styles[arm])
+    mark_changes(figure, results.folders)
+    return layout(figure, f"{quantity}, {set_}".capitalize(), "epoch", words.heading)
+
+
+def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
+    """Return what was asked, as terms and descriptions."""
+    config, data = results.folders[0].config, results.folders[0].manifest.get("data")
+    given = "".join(f", {name} {value}" for name, value in config.task.arguments.items())
+    task = (config.task.path or "handed over in Python") + given
+    if data:
+        task += (
+            f": {data['train_examples']:,} examples to train on, {data['evaluation_examples']:,} "
+            f"to judge on, by {data['score']}"
+        )
+    training = config.training
+    seeds = sorted({folder.config.seed for folder in results.folders})
+    return [
+        ("Task", task),
+        (
+            "Training",
+            f"{training.epochs} epochs, batch size {training.batch_size}, "
+            f"{optimizer_words(training)}, weight decay {training.weight_decay:g}",
+        ),
+        ("Seeds", ", ".join(map(str, seeds))),
+    ]

@@ -1,0 +1,392 @@
+"""Advice on learning rates: rungs, the band, what is compared, the range test, whole searches."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from learnorder import Advice, Search, Task
+from learnorder.advice import Rung, near
+from learnorder.advise import next_rate, noise_refused, run_advise, rung_plans, search_plans
+from learnorder.cli.main import main
+from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.errors import ConfigError
+from learnorder.range_test import RangeTest, range_test, steepest
+from learnorder.recipes.advise import Arm
+from learnorder.report.advice_page import comparison_table, rung_table, to_json
+from learnorder.report.advice_words import advice_findings
+from learnorder.results import TaskResults
+from learnorder.runs import find_runs
+from learnorder.verbs import open_runs
+
+from .test_task import blobs, network
+
+SEEDS = range(5)
+
+
+def linear_task(**arguments: object) -> Task:
+    """What an import path names: a regression whose loss has λ_max = 2, so η > 1 diverges."""
+    x = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).repeat(20, 1)
+    data = TensorDataset(x, x @ torch.tensor([[1.0], [-1.0]]))
+    return Task(lambda: nn.Linear(2, 1, bias=False), data, data, loss=nn.MSELoss(), **arguments)  # pyright: ignore
+
+
+def small_task() -> Task:
+    return Task(network, blobs(60))
+
+
+def fake(scores: dict[Arm, list[float]], rungs: tuple[Rung, ...] = (), **changes: object) -> Advice:
+    """Return advice made of scores alone."""
+    search = Search(training=TrainingConfig(epochs=20), rungs=len(rungs) + 1)
+    arms = {arm: dict(enumerate(values)) for arm, values in scores.items()}
+    plain = {a.learning_rate: s for a, s in arms.items() if a.hold == 0.5 and not a.noise}
+    last = Rung(20, tuple(SEEDS), plain)
+    leader = max(plain, key=lambda rate: sum(plain[rate].values()))
+    values = {
+        "search": search, "score": "accuracy", "higher_is_better": True, "rungs": (*rungs, last),
+        "arms": arms, "leader": leader, "range_test": None, "no_noise": "", "unseen_classes": (),
+        "folders": (),
+    }  # fmt: skip
+    return Advice(**{**values, **changes})  # pyright: ignore
+
+
+def around(mean: float, spread: float = 0.002) -> list[float]:
+    """Five scores around a mean, the same deviations each time but for a little of their own."""
+    drawing = torch.Generator().manual_seed(round(1e6 * mean))
+    own = torch.randn(5, generator=drawing, dtype=torch.float64) * spread
+    return [mean + float(d) for d in own - own.mean()]
+
+
+def test_every_run_is_a_whole_schedule_of_its_rung():
+    search = Search(training=TrainingConfig(epochs=40))
+    for rung, epochs in enumerate((10, 20, 40)):
+        plans = rung_plans(search, [Arm(0.5, 0.5), Arm(0.01, 0.5)], 0.01, rung)
+        for plan in plans.values():
+            assert plan.config.training.epochs == epochs
+            rate = plan.config.learning_rate
+            assert rate.at(epochs, epochs=epochs) == pytest.approx(0.01)
+            assert rate.at(epochs // 2, epochs=epochs) == rate.initial
+
+
+def test_a_cosine_ends_at_nothing_and_has_no_shorter_phases():
+    search = Search(training=TrainingConfig(epochs=8), anneal="cosine")
+    config = next(iter(rung_plans(search, [Arm(0.5, 0.5)], 0.01, 2).values())).config
+    assert config.learning_rate.at(8, 9, 10, epochs=8) < 0.01
+    assert search.holds() == ()
+
+
+def test_no_seed_serves_two_rungs():
+    search = Search(first_seed=7, screening_seeds=3, seeds=4)
+    seeds = [seed for rung in range(search.rungs) for seed in search.rung_seeds(rung)]
+    assert seeds == list(range(7, 7 + 3 + 3 + 4))
+
+
+def test_the_arms_of_a_seed_share_all_but_the_treatment():
+    search = Search()
+    arms = [Arm(0.1, 0.5), Arm(0.1, 0.25), Arm(0.01, 0.5, noise=0.4)]
+    plans = rung_plans(search, arms, 0.01, 2)
+    assert len(plans) == 3 * search.seeds
+    of_one = [p.config for p in plans.values() if p.config.seed == search.rung_seeds(2)[0]]
+    for name in ("data", "model", "patch", "training", "seed"):
+        assert len({repr(getattr(config, name)) for config in of_one}) == 1
+
+
+def test_phases_that_come_to_the_same_epochs_are_tried_once():
+    search = Search(training=TrainingConfig(epochs=8), shorter_holds=(0.1, 0.12, 0.25, 0.49))
+    assert [search.held_epochs(hold, 8) for hold in search.holds()] == [1, 2]
+
+
+def test_fine_tuning_begins_lower():
+    assert Search().rates(fine_tunes=True)[0] == 0.001
+    assert Search(learning_rates=(0.1, 0.2)).rates(fine_tunes=True) == (0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"training": TrainingConfig(epochs=7)}, "at least 8 epochs, or fewer --rungs"),
+        ({"data": DataConfig()}, "evaluate_on"),
+        ({"learning_rates": (0.1,)}, "at least two"),
+        ({"learning_rates": (0.2, 0.1)}, "rising"),
+        ({"shorter_holds": (0.25, 0.6)}, "below hold"),
+        ({"hold": 1.0}, "hold"),
+        ({"seeds": 1}, "at least 2"),
+        ({"tolerance": -1.0}, "tolerance"),
+        ({"rungs": 0}, "rungs"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        Search(**settings)
+
+
+def test_the_band_has_what_is_not_told_worse():
+    advice = fake({
+        Arm(0.01, 0.5): around(0.90), Arm(0.1, 0.5): around(0.95), Arm(0.2, 0.5): around(0.951),
+        Arm(1.0, 0.5): around(0.93),
+    })  # fmt: skip
+    assert advice.band() == [0.1, 0.2]
+    assert not advice.found_no_difference()
+    said = " ".join(advice_findings(advice))
+    assert "Best after annealing: 0.1, 0.2" in said
+    assert "Worse than 0.2: 1 by 2.1 points" in said
+    assert "against the smallest, 0.01 throughout: better by 5.1 points" in said
+
+
+def test_where_nothing_differs_that_is_said():
+    advice = fake({Arm(rate, 0.5): around(0.9, 0.02) for rate in (0.01, 0.1, 0.2)})
+    assert advice.found_no_difference()
+    said = advice_findings(advice)
+    assert said[0].startswith("No difference found at this budget")
+    assert any("largest learning rate tried" in sentence for sentence in said)
+    assert any("smallest learning rate tried" in sentence for sentence in said)
+
+
+def test_what_led_before_gives_way_only_to_what_is_shown_better():
+    arms = {
+        Arm(0.01, 0.5): around(0.8),
+        Arm(0.1, 0.5): around(0.90, 0.01),
+        Arm(0.5, 0.5): around(0.903, 0.01),
+    }
+    assert fake(arms, leader=0.1).best() == 0.1
+    arms[Arm(0.5, 0.5)] = around(0.95)
+    assert fake(arms, leader=0.1).best() == 0.5
+
+
+def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
+    lost = {Arm(0.1, 0.5): around(0.9), Arm(0.01, 0.5): around(0.8), Arm(2.0, 0.5): [0.99]}
+    advice = fake(lost, leader=0.1)
+    assert advice.standing(Arm(2.0, 0.5), Arm(0.1, 0.5)) == "worse"
+    assert advice.band() == [0.1]
+    assert "Too large, at 20 epochs: 2 diverged in 4 of 5 runs." in advice_findings(advice)
+    none = fake({**lost, Arm(2.0, 0.5): []}, leader=2.0)
+    assert none.best() == 0.1
+    assert json.loads(to_json(none))["learning_rate"] == 0.1
+
+
+def test_the_shortest_phase_is_one_shown_as_good():
+    arms = {Arm(0.01, 0.5): around(0.8), Arm(0.1, 0.5): around(0.95)}
+    bad, good = Arm(0.1, 0.1), Arm(0.1, 0.25)
+    advice = fake({**arms, bad: around(0.92), good: around(0.949)})
+    assert advice.shortest_hold() == 0.25
+    assert "shortest phase shown to keep the result within 1 point is 5 epochs" in " ".join(
+        advice_findings(advice)
+    )
+    wide = fake({**arms, bad: around(0.95, 0.05), good: around(0.949, 0.05)})
+    assert wide.standing(good, Arm(0.1, 0.5)) == "undecided"
+    assert wide.shortest_hold() is None
+    assert "No shorter phase is shown" in " ".join(advice_findings(wide))
+
+
+def test_noise_and_the_pick_are_compared_with_the_best():
+    picked = RangeTest((0.001, 0.002, 0.004), (2.0, 1.5, 1.4), (2.0, 1.8, 1.6), 0.002)
+    advice = fake(
+        {
+            Arm(0.01, 0.5): around(0.8),
+            Arm(0.1, 0.5): around(0.95),
+            Arm(0.01, 0.5, 0.4): around(0.951),
+            Arm(0.002, 0.5): around(0.75),
+        },
+        range_test=picked,
+    )
+    advice.rungs[-1].scores.pop(0.002)
+    said = " ".join(advice_findings(advice))
+    assert "Activation noise (0.4, falling to 0.16) at 0.01 does as well as 0.1" in said
+    assert "range test picks 0.002" in said
+    assert "worse by 20.0 points" in said
+    assert [row[-1] for row in comparison_table(advice).rows] == [
+        "worse", "as good", "better", "worse",
+    ]  # fmt: skip
+
+
+def test_a_lower_loss_is_a_better_one():
+    arms = {Arm(0.01, 0.5): around(0.8), Arm(0.1, 0.5): around(0.5), Arm(0.2, 0.5): around(0.6)}
+    advice = fake(arms, score="loss", higher_is_better=False, leader=0.1)
+    assert advice.band() == [0.1]
+    assert advice.tolerance == pytest.approx(0.01)
+    said = " ".join(advice_findings(advice))
+    assert "Worse than 0.1: 0.2 by 0.1000" in said
+    assert "0.5000" in said
+
+
+def test_how_rungs_agree_is_counted_in_pairs():
+    first = Rung(5, (0, 1), {0.01: {0: 0.5, 1: 0.5}, 0.1: {0: 0.8, 1: 0.8}, 1.0: {0: 0.1, 1: 0.1}},
+                 (0.01, 0.1, 1.0))  # fmt: skip
+    arms = {Arm(0.01, 0.5): around(0.9), Arm(0.1, 0.5): around(0.8), Arm(1.0, 0.5): around(0.1)}
+    advice = fake(arms, rungs=(first,))
+    (found,) = advice.agreements()
+    assert (found.agree, found.pairs) == (2, 3)
+    assert "2 of 3 pairs" in " ".join(advice_findings(advice))
+    assert rung_table(advice).rows[0][1] == "50.0"
+
+
+def test_the_grid_goes_on_by_1_2_5():
+    rates = [0.1]
+    for _ in range(5):
+        rates.append(next_rate(rates[-1]))
+    assert rates == [0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
+    assert near(0.21, [0.1, 0.2]) == 0.2
+    assert near(0.3, [0.1, 0.2]) == 0.3
+
+
+def test_a_range_test_of_a_quadratic_stops_where_it_diverges():
+    """Gradient descent on loss with λ = 1 diverges from η = 2 on; the loss falls before that."""
+    from learnorder.config import TaskRunConfig
+    from learnorder.training.task_problem import TaskProblem
+
+    training = TrainingConfig(batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0)
+    config, task = TaskRunConfig(TaskConfig(), training), linear_task()
+    before = torch.random.get_rng_state()
+    seen = range_test(
+        training, lambda device: TaskProblem(config, task, device), low=1e-4, high=1e6
+    )
+    assert len(seen.rates) < 100
+    assert seen.pick is not None
+    assert 0.01 < seen.pick < 2
+    ratios = [b / a for a, b in zip(seen.rates, seen.rates[1:], strict=False)]
+    assert max(ratios) == pytest.approx(min(ratios))
+    assert seen.losses[-1] > seen.losses[0]
+    assert before is not None
+
+
+def test_a_loss_that_never_falls_picks_nothing():
+    rates = [10.0**k for k in range(30)]
+    assert steepest(rates, list(range(30))) is None
+    assert steepest(rates[:3], [3, 2, 1]) is None
+    with pytest.raises(ConfigError, match="high"):
+        range_test(TrainingConfig(), lambda _: None, low=1.0, high=0.1)  # pyright: ignore
+
+
+@pytest.fixture
+def quick() -> Search:
+    """Seconds: a task in this process."""
+    return Search(
+        training=TrainingConfig(epochs=4, batch_size=16),
+        learning_rates=(0.01, 0.05, 0.2, 30.0),
+        rungs=2,
+        screening_seeds=1,
+        seeds=2,
+    )
+
+
+def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
+    model = network()
+    weights = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    advice = run_advise(quick, tmp_path, task=Task(model, blobs()), quiet=True)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(value, weights[n]) for n, value in model.state_dict().items())
+    assert advice.best() in advice.band()
+    assert advice.finalists() == sorted({0.01, *advice.rungs[0].kept})
+    assert 30.0 not in advice.band()
+    written = json.loads((tmp_path / "advice.json").read_text())
+    assert written["band"] == advice.band()
+    page = (tmp_path / "report.html").read_text()
+    assert "Which initial learning rate?" in page
+    records = {f.path: f.records() for f in find_runs(tmp_path)}
+    again = run_advise(quick, tmp_path, task=Task(model, blobs()), quiet=True)
+    assert again.arms == advice.arms
+    assert {f.path: f.records() for f in find_runs(tmp_path)} == records
+    results = open_runs(tmp_path / "epochs-4")
+    assert isinstance(results, TaskResults)
+    assert results.score() == ("accuracy", True)
+
+
+def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
+    """The loss of the linear task diverges from η = 1 on, exactly."""
+    training = TrainingConfig(
+        epochs=60, batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0
+    )
+    search = Search(training=training, learning_rates=(0.005, 0.3, 1e4), rungs=1, seeds=5, noise=0)
+    advice = run_advise(search, tmp_path, task=linear_task(), quiet=True)
+    assert advice.rungs[0].too_large(1e4) == "diverged in 5 of 5 runs"
+    assert advice.band() == [0.3]
+    assert "Too large" in " ".join(advice_findings(advice))
+    wrong = replace(search, learning_rates=(1e4, 1e5))
+    with pytest.raises(ConfigError, match="diverges at all"):
+        run_advise(wrong, tmp_path / "b", task=linear_task(), quiet=True)
+
+
+def test_the_grid_is_extended_while_the_largest_is_among_the_better(tmp_path, monkeypatch):
+    monkeypatch.setattr("learnorder.recipes.advise._RATES", {"SGD": (0.001, 0.002, 0.005)})
+    search = Search(
+        training=TrainingConfig(epochs=4, batch_size=16), rungs=2, screening_seeds=1, seeds=2,
+        noise=0, range_test=False, shorter_holds=(),
+    )  # fmt: skip
+    advice = run_advise(search, tmp_path, task=Task(lambda: nn.Linear(3, 3), blobs()), quiet=True)
+    assert advice.grid()[-1] > 0.005
+    assert len(advice.grid()) <= 3 + 4
+
+
+def test_noise_is_left_out_where_it_has_no_place(tmp_path, quick):
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+
+        def forward(self, x):
+            return torch.relu(self.layer(x))
+
+    advice = run_advise(quick, tmp_path, task=Task(Functional, blobs()), quiet=True)
+    assert "torch.nn.functional.relu" in advice.no_noise
+    assert any("was not tried" in sentence for sentence in advice_findings(advice))
+    assert advice.noisy() is None
+
+
+def test_the_command_on_a_task_by_its_path(tmp_path, capsys):
+    command = [
+        "advise", "--task", "tests.test_advise.small_task", "--training.epochs", "4", "--rungs",
+        "2", "--training.batch_size", "16", "--learning_rates", "[0.01, 0.1, 0.3]", "--seeds", "2",
+        "--screening_seeds", "1", "--out", str(tmp_path), "--quiet",
+    ]  # fmt: skip
+    assert main([*command, "--dry-run"]) == 0
+    assert "runs of up to" in capsys.readouterr().out
+    assert not (tmp_path / "report.html").exists()
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "Rung by rung" in said
+    assert "range test" in said
+    assert (tmp_path / "report.html").exists()
+
+
+def test_the_command_on_images(tmp_path, capsys):
+    command = [
+        "advise", "--data.train_examples", "100", "--model.name", "MLP", "--training.epochs", "4",
+        "--rungs", "2", "--learning_rates", "[0.01, 0.1, 0.3]", "--seeds", "2", "--screening_seeds",
+        "1", "--noise", "0", "--out", str(tmp_path), "--quiet",
+    ]  # fmt: skip
+    assert main(command) == 0
+    written = json.loads((tmp_path / "advice.json").read_text())
+    assert written["score"] == "accuracy"
+    assert math.isfinite(written["range_test_pick"])
+
+
+def test_a_task_and_images_are_not_both_given(capsys):
+    assert main(["advise", "--task", "a.b", "--data", "digits"]) == 2
+    assert "not both" in capsys.readouterr().err
+
+
+def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
+    with pytest.raises(ConfigError, match="fewest that make sense"):
+        run_advise(quick, tmp_path, task=small_task(), minutes=0.01, quiet=True)
+    longer = replace(quick, training=replace(quick.training, epochs=10_000))
+    from learnorder.advise import _budgeted
+    from learnorder.task import handed_over
+
+    with handed_over(small_task()) as named:
+        asked = replace(longer, task=named)
+        bought = _budgeted(asked, tmp_path, 1.0, {"workers": 1, "threads": 1})
+        assert 4 <= bought.training.epochs < 10_000
+        again = _budgeted(asked, tmp_path, 1.0, {"workers": 1, "threads": 1})
+    assert again == bought
+
+
+def test_a_dry_run_counts_no_noise_that_has_no_place():
+    search = Search(model=ModelConfig("MLP", {"widths": [8]}), learning_rates=(0.01, 0.1, 0.3))
+    assert noise_refused(search) == ""
+    assert any("noise" in name for name in search_plans(search))
+    assert not any("noise" in name for name in search_plans(replace(search, noise=0)))
