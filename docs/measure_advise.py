@@ -1,7 +1,7 @@
 """Judge the advice on learning rates: against every learning rate at full length, on other seeds.
 
 ``python docs/measure_advise.py`` makes what is missing of the searches below, CIFAR-10 in
-``data/cifar10``, and writes what was found to ``results/advise``. Runs go to ``runs/advise``. The
+``data/cifar10``, and writes what was found to ``results/advice``. Runs go to ``runs/advise``. The
 same command goes on where it was stopped.
 
 A *grid* trains every learning rate at full length on seeds of its own. The *regret* of a search is
@@ -111,7 +111,7 @@ def main() -> None:
             for number, search in enumerate(judged.repeated())
         ]
         grid = learnorder.run_advise(judged.grid(), out / "grid")
-        kept = ROOT / "results" / "advise"
+        kept = ROOT / "results" / "advice"
         kept.mkdir(parents=True, exist_ok=True)
         found = {
             "grid": json.loads(to_json(grid)),

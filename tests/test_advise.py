@@ -16,7 +16,7 @@ from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.range_test import RangeTest, range_test, steepest
-from learnorder.recipes.advise import Arm
+from learnorder.recipes.advise import Candidate
 from learnorder.report.advice_page import comparison_table, rung_table, to_json
 from learnorder.report.advice_words import advice_findings
 from learnorder.results import TaskResults
@@ -39,7 +39,9 @@ def small_task() -> Task:
     return Task(network, blobs(60))
 
 
-def fake(scores: dict[Arm, list[float]], rungs: tuple[Rung, ...] = (), **changes: object) -> Advice:
+def fake(
+    scores: dict[Candidate, list[float]], rungs: tuple[Rung, ...] = (), **changes: object
+) -> Advice:
     """Return advice made of scores alone."""
     search = Search(training=TrainingConfig(epochs=20), rungs=len(rungs) + 1)
     arms = {arm: dict(enumerate(values)) for arm, values in scores.items()}
@@ -64,7 +66,7 @@ def around(mean: float, spread: float = 0.002) -> list[float]:
 def test_every_run_is_a_whole_schedule_of_its_rung():
     search = Search(training=TrainingConfig(epochs=40))
     for rung, epochs in enumerate((10, 20, 40)):
-        plans = rung_plans(search, [Arm(0.5, 0.5), Arm(0.01, 0.5)], 0.01, rung)
+        plans = rung_plans(search, [Candidate(0.5, 0.5), Candidate(0.01, 0.5)], 0.01, rung)
         for plan in plans.values():
             assert plan.config.training.epochs == epochs
             rate = plan.config.learning_rate
@@ -74,7 +76,7 @@ def test_every_run_is_a_whole_schedule_of_its_rung():
 
 def test_a_cosine_ends_at_nothing_and_has_no_shorter_phases():
     search = Search(training=TrainingConfig(epochs=8), anneal="cosine")
-    config = next(iter(rung_plans(search, [Arm(0.5, 0.5)], 0.01, 2).values())).config
+    config = next(iter(rung_plans(search, [Candidate(0.5, 0.5)], 0.01, 2).values())).config
     assert config.learning_rate.at(8, 9, 10, epochs=8) < 0.01
     assert search.holds() == ()
 
@@ -87,7 +89,7 @@ def test_no_seed_serves_two_rungs():
 
 def test_the_arms_of_a_seed_share_all_but_the_treatment():
     search = Search()
-    arms = [Arm(0.1, 0.5), Arm(0.1, 0.25), Arm(0.01, 0.5, noise=0.4)]
+    arms = [Candidate(0.1, 0.5), Candidate(0.1, 0.25), Candidate(0.01, 0.5, noise=0.4)]
     plans = rung_plans(search, arms, 0.01, 2)
     assert len(plans) == 3 * search.seeds
     of_one = [p.config for p in plans.values() if p.config.seed == search.rung_seeds(2)[0]]
@@ -126,8 +128,8 @@ def test_a_search_that_makes_no_sense_is_refused(settings, words):
 
 def test_the_band_has_what_is_not_told_worse():
     advice = fake({
-        Arm(0.01, 0.5): around(0.90), Arm(0.1, 0.5): around(0.95), Arm(0.2, 0.5): around(0.951),
-        Arm(1.0, 0.5): around(0.93),
+        Candidate(0.01, 0.5): around(0.90), Candidate(0.1, 0.5): around(0.95), Candidate(0.2, 0.5): around(0.951),
+        Candidate(1.0, 0.5): around(0.93),
     })  # fmt: skip
     assert advice.band() == [0.1, 0.2]
     assert not advice.found_no_difference()
@@ -138,7 +140,7 @@ def test_the_band_has_what_is_not_told_worse():
 
 
 def test_where_nothing_differs_that_is_said():
-    advice = fake({Arm(rate, 0.5): around(0.9, 0.02) for rate in (0.01, 0.1, 0.2)})
+    advice = fake({Candidate(rate, 0.5): around(0.9, 0.02) for rate in (0.01, 0.1, 0.2)})
     assert advice.found_no_difference()
     said = advice_findings(advice)
     assert said[0].startswith("No difference found at this budget")
@@ -148,36 +150,40 @@ def test_where_nothing_differs_that_is_said():
 
 def test_what_led_before_gives_way_only_to_what_is_shown_better():
     arms = {
-        Arm(0.01, 0.5): around(0.8),
-        Arm(0.1, 0.5): around(0.90, 0.01),
-        Arm(0.5, 0.5): around(0.903, 0.01),
+        Candidate(0.01, 0.5): around(0.8),
+        Candidate(0.1, 0.5): around(0.90, 0.01),
+        Candidate(0.5, 0.5): around(0.903, 0.01),
     }
     assert fake(arms, leader=0.1).best() == 0.1
-    arms[Arm(0.5, 0.5)] = around(0.95)
+    arms[Candidate(0.5, 0.5)] = around(0.95)
     assert fake(arms, leader=0.1).best() == 0.5
 
 
 def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
-    lost = {Arm(0.1, 0.5): around(0.9), Arm(0.01, 0.5): around(0.8), Arm(2.0, 0.5): [0.99]}
+    lost = {
+        Candidate(0.1, 0.5): around(0.9),
+        Candidate(0.01, 0.5): around(0.8),
+        Candidate(2.0, 0.5): [0.99],
+    }
     advice = fake(lost, leader=0.1)
-    assert advice.standing(Arm(2.0, 0.5), Arm(0.1, 0.5)) == "worse"
+    assert advice.standing(Candidate(2.0, 0.5), Candidate(0.1, 0.5)) == "worse"
     assert advice.band() == [0.1]
     assert "Too large, at 20 epochs: 2 diverged in 4 of 5 runs." in advice_findings(advice)
-    none = fake({**lost, Arm(2.0, 0.5): []}, leader=2.0)
+    none = fake({**lost, Candidate(2.0, 0.5): []}, leader=2.0)
     assert none.best() == 0.1
     assert json.loads(to_json(none))["learning_rate"] == 0.1
 
 
 def test_the_shortest_phase_is_one_shown_as_good():
-    arms = {Arm(0.01, 0.5): around(0.8), Arm(0.1, 0.5): around(0.95)}
-    bad, good = Arm(0.1, 0.1), Arm(0.1, 0.25)
+    arms = {Candidate(0.01, 0.5): around(0.8), Candidate(0.1, 0.5): around(0.95)}
+    bad, good = Candidate(0.1, 0.1), Candidate(0.1, 0.25)
     advice = fake({**arms, bad: around(0.92), good: around(0.949)})
     assert advice.shortest_hold() == 0.25
     assert "shortest phase shown to keep the result within 1 point is 5 epochs" in " ".join(
         advice_findings(advice)
     )
     wide = fake({**arms, bad: around(0.95, 0.05), good: around(0.949, 0.05)})
-    assert wide.standing(good, Arm(0.1, 0.5)) == "undecided"
+    assert wide.standing(good, Candidate(0.1, 0.5)) == "undecided"
     assert wide.shortest_hold() is None
     assert "No shorter phase is shown" in " ".join(advice_findings(wide))
 
@@ -186,10 +192,10 @@ def test_noise_and_the_pick_are_compared_with_the_best():
     picked = RangeTest((0.001, 0.002, 0.004), (2.0, 1.5, 1.4), (2.0, 1.8, 1.6), 0.002)
     advice = fake(
         {
-            Arm(0.01, 0.5): around(0.8),
-            Arm(0.1, 0.5): around(0.95),
-            Arm(0.01, 0.5, 0.4): around(0.951),
-            Arm(0.002, 0.5): around(0.75),
+            Candidate(0.01, 0.5): around(0.8),
+            Candidate(0.1, 0.5): around(0.95),
+            Candidate(0.01, 0.5, 0.4): around(0.951),
+            Candidate(0.002, 0.5): around(0.75),
         },
         range_test=picked,
     )
@@ -204,7 +210,11 @@ def test_noise_and_the_pick_are_compared_with_the_best():
 
 
 def test_a_lower_loss_is_a_better_one():
-    arms = {Arm(0.01, 0.5): around(0.8), Arm(0.1, 0.5): around(0.5), Arm(0.2, 0.5): around(0.6)}
+    arms = {
+        Candidate(0.01, 0.5): around(0.8),
+        Candidate(0.1, 0.5): around(0.5),
+        Candidate(0.2, 0.5): around(0.6),
+    }
     advice = fake(arms, score="loss", higher_is_better=False, leader=0.1)
     assert advice.band() == [0.1]
     assert advice.tolerance == pytest.approx(0.01)
@@ -216,7 +226,11 @@ def test_a_lower_loss_is_a_better_one():
 def test_how_rungs_agree_is_counted_in_pairs():
     first = Rung(5, (0, 1), {0.01: {0: 0.5, 1: 0.5}, 0.1: {0: 0.8, 1: 0.8}, 1.0: {0: 0.1, 1: 0.1}},
                  (0.01, 0.1, 1.0))  # fmt: skip
-    arms = {Arm(0.01, 0.5): around(0.9), Arm(0.1, 0.5): around(0.8), Arm(1.0, 0.5): around(0.1)}
+    arms = {
+        Candidate(0.01, 0.5): around(0.9),
+        Candidate(0.1, 0.5): around(0.8),
+        Candidate(1.0, 0.5): around(0.1),
+    }
     advice = fake(arms, rungs=(first,))
     (found,) = advice.agreements()
     assert (found.agree, found.pairs) == (2, 3)

@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
-from learnorder.recipes.advise import Arm, Search
+from learnorder.recipes.advise import Candidate, Search
 from learnorder.runs import RunFolder
 from learnorder.statistics import Estimate, estimate, paired_difference
 
@@ -89,7 +89,7 @@ class Advice:
     score: str
     higher_is_better: bool
     rungs: tuple[Rung, ...]
-    arms: dict[Arm, BySeed]
+    arms: dict[Candidate, BySeed]
     leader: float
     range_test: RangeTest | None
     no_noise: str
@@ -114,24 +114,24 @@ class Advice:
         """Return the learning rates tried, rising."""
         return sorted(self.rungs[0].scores)
 
-    def whole(self, rate: float) -> Arm:
+    def whole(self, rate: float) -> Candidate:
         """Return the arm of a learning rate with its whole phase and no noise."""
-        return Arm(rate, self.search.hold)
+        return Candidate(rate, self.search.hold)
 
     def finalists(self) -> list[float]:
         """Return the learning rates of the grid that were trained at full length, rising."""
         return sorted(self.rungs[-1].scores)
 
-    def mean(self, arm: Arm) -> Estimate:
+    def mean(self, arm: Candidate) -> Estimate:
         """Return the mean final score of an arm."""
         return estimate(list(self.arms.get(arm, {}).values()))
 
-    def gain(self, arm: Arm, baseline: Arm) -> Estimate:
+    def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
         """Return by how much an arm is better than another, paired by seed."""
         found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}))
         return found if self.higher_is_better else -found
 
-    def standing(self, arm: Arm, baseline: Arm) -> Standing:
+    def standing(self, arm: Candidate, baseline: Candidate) -> Standing:
         """Return how an arm stands to another. One that diverges on any seed is worse."""
         if len(self.arms.get(arm, {})) < self.search.seeds:
             return "worse"
@@ -169,9 +169,9 @@ class Advice:
         """
         return self.band() == self.finalists()
 
-    def phases(self) -> list[Arm]:
+    def phases(self) -> list[Candidate]:
         """Return the shorter phases at the leading learning rate, the shortest first."""
-        tried = [Arm(self.leader, hold) for hold in self.search.holds()]
+        tried = [Candidate(self.leader, hold) for hold in self.search.holds()]
         return [arm for arm in tried if arm in self.arms]
 
     def shortest_hold(self) -> float | None:
@@ -180,11 +180,11 @@ class Advice:
         good = (arm for arm in self.phases() if self.standing(arm, whole) in ("better", "as_good"))
         return next((arm.hold for arm in good), None)
 
-    def noisy(self) -> Arm | None:
+    def noisy(self) -> Candidate | None:
         """Return the arm of the smallest learning rate with noise; None where it was not run."""
         return next((arm for arm in self.arms if arm.noise), None)
 
-    def picked(self) -> Arm | None:
+    def picked(self) -> Candidate | None:
         """Return the arm of the range test's pick; None where it picked nothing."""
         pick = None if self.range_test is None else self.range_test.pick
         return None if pick is None else self.whole(near(pick, self.finalists()))

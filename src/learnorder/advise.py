@@ -14,7 +14,7 @@ from learnorder.advice import Advice, BySeed, Rung, means, near
 from learnorder.budget import epochs_within
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, Interrupted
-from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Arm, Search
+from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
 from learnorder.runs import RunFolder, require_ended, setting_words
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import kind_of
@@ -90,7 +90,9 @@ def initial_rates(search: Search) -> tuple[float, ...]:
     return search.rates(fine_tunes=load_task(search.task).fine_tunes)
 
 
-def rung_plans(search: Search, arms: Sequence[Arm], smallest: float, rung: int) -> dict[str, Plan]:
+def rung_plans(
+    search: Search, arms: Sequence[Candidate], smallest: float, rung: int
+) -> dict[str, Plan]:
     """Return the runs of a rung, seed by seed."""
     from learnorder.sweep.driver import Plan
 
@@ -110,11 +112,11 @@ def search_plans(search: Search) -> dict[str, Plan]:
     rates, noisy = initial_rates(search), not noise_refused(search)
     smallest, plans = rates[0], {}
     for rung in range(search.rungs):
-        arms = [Arm(rate, search.hold) for rate in rates]
+        arms = [Candidate(rate, search.hold) for rate in rates]
         if rung == search.rungs - 1:
-            arms += [Arm(rates[-1], hold) for hold in search.holds()]
-            arms += [Arm(smallest, search.hold, search.noise)] if noisy else []
-            arms += [Arm(rates[-1] * 0.99, search.hold)] if search.range_test else []
+            arms += [Candidate(rates[-1], hold) for hold in search.holds()]
+            arms += [Candidate(smallest, search.hold, search.noise)] if noisy else []
+            arms += [Candidate(rates[-1] * 0.99, search.hold)] if search.range_test else []
         for name, plan in rung_plans(search, arms, smallest, rung).items():
             plans[f"{rung}-{name}"] = plan
         kept = min(len(rates), _half(len(rates)) + 1)  # the smallest stays too
@@ -143,20 +145,20 @@ class _Search:
             rungs.append(self.screen(rates, rung, extend=rung == 0))
             rates = rungs[-1].kept
         last = self.search.rungs - 1
-        arms = [Arm(rate, self.search.hold) for rate in rates]
+        arms = [Candidate(rate, self.search.hold) for rate in rates]
         if not rungs:  # nothing but this rung's own seeds can say which one leads
             found, _ = self.train(arms, last)
             leader = self.best({arm.learning_rate: s for arm, s in found.items()})
         else:
             leader = self.best({rate: rungs[-1].scores[rate] for rate in rates})
         no_noise = noise_refused(self.search)
-        arms += [Arm(leader, hold) for hold in self.search.holds()]
-        arms += [] if no_noise else [Arm(self.smallest, self.search.hold, self.search.noise)]
+        arms += [Candidate(leader, hold) for hold in self.search.holds()]
+        arms += [] if no_noise else [Candidate(self.smallest, self.search.hold, self.search.noise)]
         seen = self.range_test() if self.search.range_test else None
         if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
-            arms.append(Arm(seen.pick, self.search.hold))
+            arms.append(Candidate(seen.pick, self.search.hold))
         found, folders = self.train(arms, last)
-        whole = {rate: found[Arm(rate, self.search.hold)] for rate in rates}
+        whole = {rate: found[Candidate(rate, self.search.hold)] for rate in rates}
         seeds = tuple(self.search.rung_seeds(last))
         rungs.append(Rung(self.search.rung_epochs(last), seeds, whole))
         if not any(whole.values()):
@@ -179,7 +181,7 @@ class _Search:
         """Run a rung; add larger learning rates while the largest is among the better half."""
         rates, added = list(rates), 0
         while True:
-            found, _ = self.train([Arm(rate, self.search.hold) for rate in rates], rung)
+            found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], rung)
             scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
             better = self.better_half(scores, rung)
             may = extend and self.search.learning_rates is None and added < _MOST_ADDED
@@ -209,8 +211,8 @@ class _Search:
         return max(ranked, key=lambda rate: ranked[rate])
 
     def train(
-        self, arms: Sequence[Arm], rung: int
-    ) -> tuple[dict[Arm, BySeed], list[RunFolder[Any]]]:
+        self, arms: Sequence[Candidate], rung: int
+    ) -> tuple[dict[Candidate, BySeed], list[RunFolder[Any]]]:
         """Make the runs of some arms; return final scores of those that finished, and all runs."""
         from learnorder.sweep import run_plans
 
@@ -221,7 +223,7 @@ class _Search:
         )
         require_ended(folders, "so there is nothing to compare it by")
         by_plan = dict(zip(plans, folders, strict=True))
-        found: dict[Arm, BySeed] = {}
+        found: dict[Candidate, BySeed] = {}
         for arm in arms:
             names = {
                 s: f"{_folder(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
@@ -242,7 +244,9 @@ class _Search:
         path = self.out / "range_test.json"
         if path.exists():
             return RangeTest(**json.loads(path.read_text()))
-        config = self.search.run(Arm(self.smallest, self.search.hold), self.smallest, 2, seed=0)
+        config = self.search.run(
+            Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
+        )
         config = replace(config, seed=self.search.first_seed)
         threads = share_cores(1, threads=self.how["threads"]).threads
         received: list[int] = []
@@ -280,7 +284,7 @@ def noise_refused(search: Search) -> str:
     if not search.noise:
         return "It was not asked for."
     smallest = initial_rates(search)[0]
-    arm, epochs = Arm(smallest, search.hold, search.noise), search.training.epochs
+    arm, epochs = Candidate(smallest, search.hold, search.noise), search.training.epochs
     config = search.run(arm, smallest, epochs, seed=0)
     try:
         kind_of(config).load().check([config])
@@ -317,14 +321,14 @@ def next_rate(rate: float) -> float:
     return float(f"{larger * power:g}")
 
 
-def _folder(search: Search, arm: Arm) -> str:
+def _folder(search: Search, arm: Candidate) -> str:
     parts = [f"{arm.learning_rate:.4g}"]
     parts += [f"hold{arm.hold:g}"] if arm.hold != search.hold else []
     parts += [f"noise{arm.noise:g}"] if arm.noise else []
     return "-".join(parts)
 
 
-def _labels(search: Search, arm: Arm) -> dict[str, str]:
+def _labels(search: Search, arm: Candidate) -> dict[str, str]:
     """Return what a run is within the search."""
     name = "noise" if arm.noise else "annealed"
     if arm.hold != search.hold:

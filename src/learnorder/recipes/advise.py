@@ -36,7 +36,7 @@ FEWEST_FINALISTS = 3
 
 
 @dataclass(frozen=True)
-class Arm:
+class Candidate:
     """What is done in a run, beside its seed and its length.
 
     Attributes:
@@ -182,7 +182,7 @@ class Search:
         found.pop(self.held_epochs(self.hold, epochs), None)
         return tuple(sorted(found.values()))
 
-    def schedule(self, arm: Arm, smallest: float, epochs: int) -> Schedule:
+    def schedule(self, arm: Candidate, smallest: float, epochs: int) -> Schedule:
         """Return the learning rate of a run, a step never upwards.
 
         Args:
@@ -197,7 +197,9 @@ class Search:
             return Schedule(rate)
         return Schedule(rate, (1 + self.held_epochs(arm.hold, epochs),), smallest / rate)
 
-    def run(self, arm: Arm, smallest: float, epochs: int, seed: int) -> RunConfig | TaskRunConfig:
+    def run(
+        self, arm: Candidate, smallest: float, epochs: int, seed: int
+    ) -> RunConfig | TaskRunConfig:
         """Return the configuration of one run."""
         training = replace(self.training, epochs=epochs)
         schedule = self.schedule(arm, smallest, epochs)

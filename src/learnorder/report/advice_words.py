@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from learnorder.advice import Advice, Standing
-from learnorder.recipes.advise import Arm
+from learnorder.recipes.advise import Candidate
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.score_words import ScoreWords
 
@@ -211,7 +211,7 @@ def _listed(rates: Sequence[float]) -> str:
     return ", ".join(f"{rate:g}" for rate in rates)
 
 
-def comparisons(advice: Advice) -> list[tuple[str, Arm, Arm]]:
+def comparisons(advice: Advice) -> list[tuple[str, Candidate, Candidate]]:
     """Return what is compared at full length: in words, an arm, and its baseline."""
     search, best = advice.search, advice.whole(advice.best())
     leader, small = advice.whole(advice.leader), advice.whole(advice.smallest)
