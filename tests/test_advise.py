@@ -128,8 +128,8 @@ def test_a_search_that_makes_no_sense_is_refused(settings, words):
 
 def test_the_band_has_what_is_not_told_worse():
     advice = fake({
-        Candidate(0.01, 0.5): around(0.90), Candidate(0.1, 0.5): around(0.95), Candidate(0.2, 0.5): around(0.951),
-        Candidate(1.0, 0.5): around(0.93),
+        Candidate(0.01, 0.5): around(0.90), Candidate(0.1, 0.5): around(0.95),
+        Candidate(0.2, 0.5): around(0.951), Candidate(1.0, 0.5): around(0.93),
     })  # fmt: skip
     assert advice.band() == [0.1, 0.2]
     assert not advice.found_no_difference()
