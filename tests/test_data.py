@@ -253,6 +253,12 @@ def test_one_class(tmp_path):
 def test_more_examples_than_there_are():
     refuse("at most 1200", "digits", ConfigError, train_examples=5000)
     refuse("at most 597", "digits", ConfigError, evaluation_examples=600)
+    refuse("No image is left of class", "digits", ConfigError, train_examples=5)
+    refuse("No image is left of class", "digits", ConfigError, evaluation_examples=5)
+    refuse(
+        "larger data.validation_share", "digits", ConfigError, validation_share=0.004,
+        evaluate_on="validation",
+    )  # fmt: skip
 
 
 RETURNED: dict[str, object] = {}

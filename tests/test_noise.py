@@ -88,6 +88,11 @@ def test_a_model_of_functional_calls_is_refused():
         ActivationNoise(nn.Sequential(nn.Linear(2, 2)))
 
 
+def test_a_negative_level_is_refused():
+    with pytest.raises(ConfigError, match="level: got -1"):
+        ActivationNoise(nn.ReLU(), -1)
+
+
 @pytest.mark.parametrize("kind", ACTIVATIONS)
 def test_every_kind_of_activation_receives_noise(kind):
     model = nn.Sequential(kind())

@@ -117,6 +117,8 @@ def test_the_model_s_gradients_are_left_alone():
         (lambda o: o.update([0], torch.zeros(2, 3), torch.zeros(2)), "1 indices, 2 predictions"),
         (lambda o: o.update([0], torch.zeros(1, 3, 3), torch.zeros(1)), "shape"),
         (lambda o: o.update([0], torch.zeros(1, 3), torch.zeros(1), epoch=0), "counted from 1"),
+        (lambda o: o.update([0], torch.zeros(1, 3), torch.tensor([3])), "from 0 to 2"),
+        (lambda o: o.update([0], torch.zeros(1), torch.tensor([-1])), "from 0 to 1"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -73,6 +73,8 @@ class ActivationNoise:
         shared: bool = True,
         epochs: int | None = None,
     ) -> None:
+        if not isinstance(level, Schedule) and not level >= 0:
+            raise ConfigError("level", level, "Give a standard deviation ≥ 0; 0 is off.")
         self.schedule = level if isinstance(level, Schedule) else Schedule(level)
         self.epochs = epochs
         self.level = 0.0

@@ -94,6 +94,7 @@ def load_images(config: DataConfig) -> ImageData:
     labels = (raw.train_labels if split == "train" else raw.test_labels)[evaluation]
     evaluation_images = Images(raw.decode(split, evaluation), labels)
     _check_labels(raw, train_images, evaluation_images)
+    _check_classes(config, raw, train_images, evaluation_images)
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
     return ImageData(train_images, evaluation_images, raw.class_names, mean, std)
 
@@ -150,6 +151,28 @@ def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
             raise DataError(
                 f"{raw.name}: labels run from {low} to {high} but there are {classes} class "
                 f"names. Labels must be whole numbers from 0 to {classes - 1}."
+            )
+
+
+def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation: Images) -> None:
+    """Refuse subsets and splits that leave a class without examples."""
+    there = set(raw.train_labels.unique().tolist())
+    judged = there if config.evaluate_on == "validation" else set(raw.test_labels.unique().tolist())
+    held_out = config.evaluate_on == "validation"
+    for field, images, classes in (
+        ("train_examples", train, there),
+        ("evaluation_examples", evaluation, judged),
+    ):
+        missing = sorted(classes - set(images.labels.unique().tolist()))
+        if missing:
+            named = ", ".join(raw.class_names[label] for label in missing[:5])
+            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+            share = field == "evaluation_examples" and held_out
+            raise ConfigError(
+                f"data.{field}",
+                len(images.labels),
+                f"No image is left of class {named}{more}. Give more than that"
+                + (", or a larger data.validation_share." if share else "."),
             )
 
 

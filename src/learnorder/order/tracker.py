@@ -87,7 +87,8 @@ class LearningOrder:
             epoch: Counted from 1; None counts how often each example has been seen.
 
         Raises:
-            DataError: Sizes that do not fit, or an index beyond the examples.
+            DataError: Sizes that do not fit, an index beyond the examples, or a label beyond the
+                classes.
         """
         index = np.atleast_1d(_numpy(indices))
         predictions = logits.shape[0] if logits.dim() else 0
@@ -266,14 +267,27 @@ def _turns(repeated: Array) -> Array:
 
 
 def _correct(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return which predictions are right, bool [B]."""
+    """Return which predictions are right, bool [B].
+
+    Raises:
+        DataError: Logits of another shape, or labels outside their classes.
+    """
     if logits.dim() > 2 or logits.dim() == 0:
         raise DataError(
             f"Logits have the shape {tuple(logits.shape)}; [B, C] is needed, or [B] of two classes."
         )
     if logits.dim() == 1 or logits.shape[1] == 1:
-        return (logits.flatten() > 0) == labels.bool().flatten()
-    return logits.argmax(1) == labels
+        classes, right = 2, (logits.flatten() > 0) == labels.bool().flatten()
+    else:
+        classes, right = logits.shape[1], logits.argmax(1) == labels
+    if labels.numel():
+        low, high = (int(end) for end in labels.aminmax())
+        if low < 0 or high >= classes:
+            raise DataError(
+                f"Labels run from {low} to {high}, but the logits have {classes} classes, from 0 "
+                f"to {classes - 1}."
+            )
+    return right
 
 
 def _coded(
