@@ -37,6 +37,7 @@ def rewrite(folder, change):
     weights = load_file(path)
     change(weights)
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path)
+    folder.update(files=folder.seal())
 
 
 def final(folder, set_, quantity):
@@ -111,6 +112,9 @@ def test_errors_say_what_to_do(run, tiny, tmp_path):
         retrain_last_layer(run)
     run.file(FILE).unlink()
     run.file("weights.safetensors").write_bytes(b"nothing")
+    with pytest.raises(RunFolderError, match="not as the run left it"):
+        retrain_last_layer(run)
+    run.update(files=run.seal())
     with pytest.raises(RunFolderError, match="not the weights"):
         retrain_last_layer(run)
 

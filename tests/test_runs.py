@@ -7,14 +7,16 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
-from learnorder.errors import RunFolderError
+from learnorder.errors import Interrupted, RunFolderError
 from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write
 from learnorder.schedules import Schedule
@@ -149,24 +151,97 @@ def test_damaged_manifests(tiny, tmp_path, text):
         RunFolder(folder.path)
 
 
-def test_damaged_checkpoints_and_records(tiny, tmp_path):
-    folder = RunFolder.create(tmp_path / "run", tiny)
-    folder.file("checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(RunFolderError, match=r"not a usable checkpoint.*Remove the file"):
-        execute(folder)
-    folder.file("checkpoint.pt").unlink()
+def interrupted(tiny, path, steps=6):
+    """Return a run stopped in its second epoch, with a checkpoint and the one before."""
+    folder, taken = RunFolder.create(path, tiny), []
+    with pytest.raises(Interrupted):
+        execute(folder, each_step=lambda: stop_after(taken, steps))
+    return folder
+
+
+def stop_after(taken, steps):
+    taken.append(1)
+    if len(taken) == steps:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[2 * len(content) // 3] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, lambda path: path.write_bytes(b"")])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tiny, tmp_path, damage, caplog):
+    whole = RunFolder.create(tmp_path / "whole", tiny)
+    execute(whole)
+    folder = interrupted(tiny, tmp_path / "run")
+    damage(folder.file("checkpoint.pt"))
+    assert load_checkpoint(folder)["epoch"] == 2
+    assert "Going on from checkpoint.previous.pt" in caplog.text
     assert execute(folder) == "finished"
-    folder.file("records.parquet").write_bytes(b"PAR1")
-    with pytest.raises(RunFolderError, match="cannot be read"):
+    assert contents(folder) == contents(whole)
+    assert not list(folder.path.glob("checkpoint*"))
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
+def test_damaged_checkpoints_with_none_before_are_named(tiny, tmp_path, damage):
+    folder = interrupted(tiny, tmp_path / "run")
+    for path in folder.path.glob("checkpoint*"):
+        damage(path)
+    with pytest.raises(RunFolderError, match=r"checkpoint.pt: not a usable checkpoint.*Remove"):
+        execute(folder)
+    assert folder.status == "failed"
+    for path in folder.path.glob("checkpoint*"):
+        path.unlink()
+    assert execute(folder) == "finished"
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tiny, tmp_path):
+    ours = interrupted(tiny, tmp_path / "ours")
+    other = RunFolder.create(tmp_path / "other", replace(tiny, seed=1))
+    other.file("checkpoint.pt").write_bytes(ours.file("checkpoint.pt").read_bytes())
+    with pytest.raises(RunFolderError, match="of another configuration"):
+        execute(other)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit])
+def test_damaged_records_and_manifests_are_named(tiny, tmp_path, damage):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    assert execute(folder) == "finished"
+    damage(folder.file("records.parquet"))
+    with pytest.raises(RunFolderError, match=r"records.parquet: cannot be read"):
         folder.records()
+    damage(folder.file("manifest.json"))
+    with pytest.raises(RunFolderError, match=r"manifest.json"):
+        RunFolder(folder.path)
+
+
+def test_a_changed_number_in_a_manifest_is_seen(tiny, tmp_path):
+    """A bit in a digit leaves good JSON, of another run."""
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    path = folder.file("manifest.json")
+    path.write_text(path.read_text().replace('"epochs": 3', '"epochs": 7'))
+    with pytest.raises(RunFolderError, match="not as it was written"):
+        RunFolder(folder.path)
 
 
 def test_a_checkpoint_with_code_runs_nothing(tiny, tmp_path):
+    """Neither as torch writes it, nor in our own form."""
     folder = RunFolder.create(tmp_path / "run", tiny)
     torch.save({"model": _Evil()}, folder.file("checkpoint.pt"))
     with pytest.raises(RunFolderError, match="not a usable checkpoint"):
         execute(folder)
+    save_checkpoint(folder, {"model": _Evil()})
+    folder.file("checkpoint.previous.pt").unlink()
+    with pytest.raises(RunFolderError, match="not a usable checkpoint"):
+        execute(folder)
     assert not (tmp_path / "evil").exists()
+    assert not Path("evil").exists()
 
 
 class _Evil:
@@ -203,6 +278,7 @@ def test_find_runs(tiny, tmp_path):
 FULL_DISK = """
 import resource, sys
 from learnorder.runs import RunFolder
+from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.execute import execute
 resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))  # any larger file cannot be written
 try:

@@ -110,17 +110,17 @@ def _sets(config: RunConfig, data: ImageData) -> list[EvaluationSet]:
 
 def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     config = folder.config
     model = network_of(config, data)
-    path = folder.file("weights.safetensors")
+    weights = folder.read("weights.safetensors")
     try:
-        model.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, SafetensorError) as error:
+        model.load_state_dict(load(weights))
+    except (RuntimeError, SafetensorError) as error:
         raise RunFolderError(
-            f"{path}: not the weights of {config.model.name} ({one_line(error)}). Move the run's "
-            "folder away and run it again."
+            f"{folder.file('weights.safetensors')}: not the weights of {config.model.name} "
+            f"({one_line(error)}). Move the run's folder away and run it again."
         ) from error
     return model.eval()
 

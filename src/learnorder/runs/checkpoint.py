@@ -1,43 +1,105 @@
-"""Checkpoints: tensors and plain values only, so that loading one runs no code."""
+"""Checkpoints: where a run goes on, kept so that no crash or damaged disk costs more than an epoch.
+
+A checkpoint is a line with a digest of what follows, then tensors and plain values as torch saves
+them, so that loading one runs no code and a changed bit is seen. It names the configuration that it
+is of. The one before stays beside it, and is taken where the newer is damaged.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
+import logging
 import pickle
 from pathlib import Path
 from typing import Any
 
 from learnorder.errors import RunFolderError, one_line
 from learnorder.runs.files import atomic_write
+from learnorder.runs.folder import RunFolder
+
+_NAMES = ("checkpoint.pt", "checkpoint.previous.pt")
+_HEADER = b"learnorder checkpoint "
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a trainer's state."""
-    import torch
-
-    buffer = io.BytesIO()  # torch reports a full disk as an internal error; a plain write does not
-    torch.save(state, buffer)
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-
-
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """Read a trainer's state, or None where there is no checkpoint.
+def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
+    """Write a run's state, and keep the one before.
 
     Raises:
-        RunFolderError: The file is damaged, or holds more than tensors and plain values.
+        RunFolderError: The disk is full or the folder cannot be written to; what was there stays.
     """
     import torch
 
-    if not path.exists():
-        return None
+    buffer = io.BytesIO()  # torch reports a full disk as an internal error; a plain write does not
+    torch.save({"config": _config_digest(folder), "state": state}, buffer)
+    payload = buffer.getbuffer()
+    newest, previous = (folder.file(name) for name in _NAMES)
+    with atomic_write(newest) as temporary:
+        with temporary.open("wb") as file:
+            file.write(_HEADER + _digest(payload) + b"\n")
+            file.write(payload)
+        if newest.exists():
+            newest.replace(previous)
+
+
+def load_checkpoint(folder: RunFolder[Any]) -> dict[str, Any] | None:
+    """Read a run's newest usable state, or None where there is no checkpoint.
+
+    Raises:
+        RunFolderError: What there is is damaged, or of another configuration, or holds more than
+            tensors and plain values.
+    """
+    there = [path for name in _NAMES if (path := folder.file(name)).exists()]
+    problems: list[RunFolderError] = []
+    for path in there:
+        try:
+            state = _read(path, _config_digest(folder))
+        except RunFolderError as error:
+            problems.append(error)
+            continue
+        if problems:
+            logging.getLogger(__name__).warning("%s Going on from %s.", problems[0], path.name)
+        return state
+    if problems:
+        raise problems[0]
+    return None
+
+
+def remove_checkpoints(folder: RunFolder[Any]) -> None:
+    """Remove what a run that has ended needs no more."""
+    for name in _NAMES:
+        folder.file(name).unlink(missing_ok=True)
+
+
+def _read(path: Path, config: str) -> dict[str, Any]:
+    import torch
+
     try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        header, _, payload = path.read_bytes().partition(b"\n")
+        if header != _HEADER + _digest(payload):
+            raise ValueError("its bytes are not those that were written")
+        found = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
+        if found["config"] != config:
+            raise ValueError("it is of another configuration")
+        return found["state"]
+    except (
+        pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError,
+    ) as error:  # fmt: skip
         raise RunFolderError(
             f"{path}: not a usable checkpoint ({one_line(error)}). Remove the "
             "file: the run then starts anew from its seed, with the same numbers."
         ) from error
+
+
+def _digest(payload: bytes | memoryview) -> bytes:
+    return hashlib.blake2b(payload, digest_size=16).hexdigest().encode()
+
+
+def _config_digest(folder: RunFolder[Any]) -> str:
+    """Return what tells a configuration from others."""
+    text = json.dumps(folder.config.to_dict(), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def save_weights(path: Path, weights: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse
+from learnorder.runs.checkpoint import remove_checkpoints
 from learnorder.runs.environment import environment
 from learnorder.runs.folder import ENDED, RunFolder, RunStatus
 from learnorder.runs.kinds import kind_named
@@ -72,8 +73,8 @@ def _work(
             received[0], f"{folder.path} is saved where it was. The same command continues it."
         )
     status, reason = outcome
-    folder.update(status=status, reason=reason)
-    folder.file("checkpoint.pt").unlink(missing_ok=True)
+    folder.update(status=status, reason=reason, files=folder.seal())
+    remove_checkpoints(folder)
     folder.file("progress.json").unlink(missing_ok=True)
     return status
 

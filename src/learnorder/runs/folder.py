@@ -5,7 +5,7 @@
     manifest.json      configuration, labels, status, environment
     records.parquet    what was measured, reproducible to the byte
     timings.parquet    seconds per epoch
-    checkpoint.pt      where to continue; gone when the run has finished
+    checkpoint.pt      where to continue, and checkpoint.previous.pt; gone when it has ended
     weights.safetensors  the final weights
     last_layer.json    what retraining the last layer changed, where that was asked for
     examples.png       planted images, for the report
@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Version of the folder's layout."""
+
+_SEALED = ("records.parquet", "timings.parquet", "weights.safetensors")
+"""Results whose digests the manifest keeps, once a run has ended."""
+
+DIGEST = "digest"
+"""The manifest's entry that a changed bit is seen by."""
 
 RunStatus = Literal[
     "pending", "running", "interrupted", "finished", "diverged", "out_of_steps", "failed"
@@ -132,7 +139,7 @@ class RunFolder(Generic[ConfigT]):
             "environment": environment(),
         }
         try:
-            _write_json(path / "manifest.json", manifest)
+            _write_manifest(path / "manifest.json", manifest)
         except RunFolderError:
             path.rmdir()  # no half-made folder
             raise
@@ -159,7 +166,7 @@ class RunFolder(Generic[ConfigT]):
 
     def update(self, **changes: Any) -> None:
         """Change fields of the manifest on disk."""
-        _write_json(self.file("manifest.json"), {**self.manifest, **changes, "updated": _now()})
+        _write_manifest(self.file("manifest.json"), {**self.manifest, **changes, "updated": _now()})
 
     def records(self) -> pa.Table:
         """Return what was measured so far, as an Arrow table (empty before the first)."""
@@ -191,6 +198,33 @@ class RunFolder(Generic[ConfigT]):
             with atomic_write(self.file(f"{name}.parquet")) as temporary:
                 pq.write_table(table, temporary)
 
+    def seal(self) -> dict[str, str]:
+        """Return digests of the results there are, for the manifest of a run that has ended."""
+        return {
+            name: hashlib.blake2b(self.file(name).read_bytes(), digest_size=8).hexdigest()
+            for name in _SEALED
+            if self.file(name).exists()
+        }
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of one of the run's files.
+
+        Raises:
+            RunFolderError: It cannot be read, or is not as the run left it.
+        """
+        path = self.file(name)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RunFolderError(f"{path}: cannot be read ({error.strerror}).") from error
+        sealed = self._read_manifest().get("files", {}).get(name)
+        if sealed not in (None, hashlib.blake2b(content, digest_size=8).hexdigest()):
+            raise RunFolderError(
+                f"{path}: cannot be read (it is not as the run left it). Move the run's folder "
+                "away and run it again."
+            )
+        return content
+
     def _table(self, name: str, empty: Any) -> Any:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -199,7 +233,7 @@ class RunFolder(Generic[ConfigT]):
         if not path.exists():
             return empty
         try:
-            return pq.read_table(path)
+            return pq.read_table(pa.BufferReader(self.read(name)))
         except (OSError, pa.ArrowException) as error:
             raise RunFolderError(
                 f"{path}: cannot be read ({error}). Move the run's folder away and run it again."
@@ -218,6 +252,13 @@ class RunFolder(Generic[ConfigT]):
             raise RunFolderError(
                 f"{path}: cannot be read ({error}). Move the folder away and run again."
             ) from error
+        if isinstance(manifest, dict) and manifest.get(DIGEST, _digest(manifest)) != _digest(
+            manifest
+        ):
+            raise RunFolderError(
+                f"{path}: not as it was written: it is damaged, or was changed by hand. Move the "
+                "folder away and run again, with other settings where you want these."
+            )
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise RunFolderError(
                 f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that "
@@ -257,9 +298,17 @@ def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
             raise RunFolderError(f"{folder.path}: {folder.status}, {so}. {reason}".rstrip())
 
 
-def _write_json(path: Path, value: Any) -> None:
+def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
+    written = {**manifest, DIGEST: _digest(manifest)}
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
+        temporary.write_text(json.dumps(written, indent=1) + "\n")
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    """Return a digest of all but the digest."""
+    rest = {name: value for name, value in manifest.items() if name != DIGEST}
+    text = json.dumps(rest, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _now() -> str:

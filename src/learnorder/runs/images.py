@@ -35,7 +35,7 @@ def _essence(config: RunConfig) -> str:
 
 def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
-    state = load_checkpoint(folder.file("checkpoint.pt"))
+    state = load_checkpoint(folder)
     data = load_images(folder.config.data)
     trainer = image_trainer(folder.config, data, state)
     folder.update(data=_describe(data))

@@ -34,7 +34,7 @@ def work(
     folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]
 ) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
-    state = load_checkpoint(folder.file("checkpoint.pt"))
+    state = load_checkpoint(folder)
     with random_state_kept():
         trainer = task_trainer(folder.config, load_task(folder.config.task), state)
         folder.update(data=_describe(trainer.problem))

@@ -26,8 +26,7 @@ def check(configs: Sequence[TheoryConfig]) -> None:
 
 def work(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Simulate the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
-    path = folder.file("checkpoint.pt")
-    saved = load_checkpoint(path)
+    saved = load_checkpoint(folder)
     simulation = simulate(folder.config, snapshot=None if saved is None else saved["simulation"])
     folder.update(data={"train_examples": folder.config.distribution.N})
     told, kept, started = Pace(), Pace(_SAVE_SECONDS), time.perf_counter()
@@ -36,7 +35,7 @@ def work(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[End
 
     def save() -> None:
         seconds = before + time.perf_counter() - started
-        save_checkpoint(path, {"simulation": simulation.snapshot(), "seconds": seconds})
+        save_checkpoint(folder, {"simulation": simulation.snapshot(), "seconds": seconds})
         folder.write_tables(records=simulation.records.table())
 
     def stop_here() -> bool:
@@ -94,6 +93,6 @@ def measure(config: TheoryConfig) -> Workload:
         seconds=each * max(steps, taken),
         what=f"{steps:,} steps at d = {data.d:,}, N = {data.N:,} ({config.solver.engine})",
         disk_bytes=_RECORD_BYTES,
-        peak_bytes=simulation.state_bytes,
+        peak_bytes=3 * simulation.state_bytes,
         at_most=outcome is None and config.solver.engine != "flow",
     )

@@ -26,7 +26,7 @@ def train(
     epochs, steps, pace = folder.config.training.epochs, trainer.problem.steps, Pace()
 
     def save_epoch(trainer: Trainer[Any]) -> None:
-        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        save_checkpoint(folder, trainer.state())
         columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
         names = ("epoch", "train_seconds", "evaluation_seconds")
         timings = pa.table(dict(zip(names, columns, strict=True)))
@@ -40,7 +40,7 @@ def train(
 
     outcome = trainer.run(stop_here, save_epoch)
     if outcome.status == "interrupted":
-        save_checkpoint(folder.file("checkpoint.pt"), trainer.state())
+        save_checkpoint(folder, trainer.state())
         return None
     folder.write_tables(records=trainer.records.table())
     save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
@@ -73,5 +73,5 @@ def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> Workload:
         seconds=epochs * epoch,
         what=f"{epochs * steps:,} steps of {parameters:,} parameters",
         disk_bytes=4 * parameters + _RECORD_BYTES_PER_EPOCH * epochs,
-        peak_bytes=2 * 8 * parameters,
+        peak_bytes=3 * 8 * parameters,
     )
