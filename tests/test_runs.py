@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -85,17 +86,27 @@ def test_a_signal_saves_and_the_run_continues_to_the_byte(tiny, tmp_path, number
     assert contents(broken) == contents(whole)
 
 
-def test_a_killed_run_continues_to_the_byte(tiny, tmp_path):
-    long = changed(tiny, training={"epochs": 60})
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_run_killed_at_random_moments_continues_to_the_byte(tiny, tmp_path, kills):
+    """Each time a little after it went on, at times drawn once; the moments are the machine's."""
+    long = changed(tiny, training={"epochs": 60 + 20 * kills})
     whole, broken = (RunFolder.create(tmp_path / name, long) for name in ("whole", "broken"))
     execute(whole)
-    process = start(broken)
-    wait_until(lambda: broken.file("checkpoint.pt").exists())
-    process.kill()
-    process.communicate()
-    assert broken.status == "running"
-    execute(broken)
+    drawing = random.Random(kills)
+    for kill in range(kills):
+        written = broken.file("checkpoint.pt").stat().st_mtime_ns if kill else 0
+        process = start(broken)
+        wait_until(lambda before=written: _newer(broken.file("checkpoint.pt"), before))
+        time.sleep(drawing.uniform(0.0, 0.4))
+        process.kill()
+        process.communicate()
+        assert broken.status == "running"
+    assert execute(broken) == "finished"
     assert contents(broken) == contents(whole)
+
+
+def _newer(path, time_ns):
+    return path.exists() and path.stat().st_mtime_ns > time_ns
 
 
 def test_divergence_ends_a_run(tiny, tmp_path):

@@ -7,18 +7,21 @@ import sys
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 from filelock import FileLock
 
-from learnorder.config import NoiseConfig
+from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.results import Results
 from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
 from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import grid_plans
+from learnorder.sweep.pool import Cores, run_pool
 from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
@@ -227,6 +230,59 @@ def test_ctrl_c_loses_nothing(tiny, tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert {f.status for f in find_runs(tmp_path / "out")} == {"finished"}
+
+
+def kill_workers(tmp_path, runs, kills):
+    """Run many runs by two workers, killing workers now and then; return the folders."""
+    task, training = (
+        TaskConfig("tests.test_task.make_task"),
+        TrainingConfig(epochs=4, batch_size=16),
+    )
+    configs = [TaskRunConfig(task, training, Schedule(0.1), seed=s) for s in range(runs)]
+    folders = [RunFolder.create(tmp_path / f"run{c.seed}", c) for c in configs]
+    victims = {round((k + 0.5) * runs / kills) for k in range(kills)}  # ended runs at each kill
+
+    def watch(state):
+        due = {count for count in victims if count <= len(state.ended)}
+        workers = psutil.Process().children()
+        if due and state.active and workers:
+            victims.difference_update(due)
+            workers[0].kill()
+
+    run_pool(folders, Cores(2, 1), watch)
+    assert not victims
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("runs", "kills"), [(10, 2), pytest.param(200, 20, marks=pytest.mark.slow)]
+)
+def test_runs_whose_workers_are_killed_are_finished_and_none_twice(tmp_path, runs, kills):
+    folders = kill_workers(tmp_path, runs, kills)
+    assert [f.status for f in folders] == ["finished"] * runs
+    logs = [f.file("log.txt").read_text() for f in folders]
+    assert [log.count("ends: finished") for log in logs] == [1] * runs
+    written = [f.file("manifest.json").stat().st_mtime_ns for f in folders]
+    run_pool(folders, Cores(2, 1), lambda state: None)
+    assert [f.file("manifest.json").stat().st_mtime_ns for f in folders] == written
+    again = RunFolder.create(tmp_path / "again", folders[0].config)
+    assert execute(again) == "finished"
+    assert again.records() == folders[0].records()
+
+
+def test_a_run_that_kills_its_process_time_and_again_fails(tiny, tmp_path, monkeypatch):
+    """As one that is too large for the memory does; the other is finished."""
+    deadly = TaskRunConfig(TaskConfig("tests.test_sweep.deadly_task"))
+    folders = [RunFolder.create(tmp_path / n, c) for n, c in (("a", deadly), ("b", tiny))]
+    state = run_pool(folders, Cores(1, 1), lambda state: None)
+    assert [f.status for f in folders] == ["failed", "finished"]
+    assert "SIGKILL" in folders[0].manifest["reason"]
+    assert state.deaths == {folders[0]: 2}
+    assert folders[0].file("log.txt").read_text().count("begins") == 3
+
+
+def deadly_task():
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_seeds_are_counted_from_the_first(experiment):

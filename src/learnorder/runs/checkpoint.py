@@ -12,6 +12,7 @@ import io
 import json
 import logging
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,18 @@ def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
         with temporary.open("wb") as file:
             file.write(_HEADER + _digest(payload) + b"\n")
             file.write(payload)
-        if newest.exists():
-            newest.replace(previous)
+        _keep(newest, previous)
+
+
+def _keep(newest: Path, previous: Path) -> None:
+    """Let ``previous`` be what ``newest`` is now, so that at every moment one of them is whole."""
+    if not newest.exists():
+        return
+    previous.unlink(missing_ok=True)
+    try:
+        previous.hardlink_to(newest)
+    except OSError:  # a file system without links
+        shutil.copyfile(newest, previous)
 
 
 def load_checkpoint(folder: RunFolder[Any]) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import argparse
 import os
 import sys
 import traceback
+from datetime import UTC, datetime
 from pathlib import Path
 
 from learnorder.errors import LearnOrderError
@@ -40,7 +41,8 @@ def _execute(path: Path, threads: int) -> int:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     try:
-        execute(RunFolder(path), threads)
+        _note(path, "begins")
+        _note(path, f"ends: {execute(RunFolder(path), threads)}")
     except LearnOrderError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_code
@@ -50,6 +52,12 @@ def _execute(path: Path, threads: int) -> int:
     finally:
         sys.stdout.flush()
     return 0
+
+
+def _note(path: Path, event: str) -> None:
+    """Write a line to the run's log."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    print(f"{now} {path.name} {event} (process {os.getpid()})", flush=True)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.signals import on_signals
 
 _POLL_SECONDS = 0.2
+_MOST_DEATHS = 3
+"""Times that the process of one run may be killed before the run counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,8 @@ class PoolState:
     active: list[RunFolder] = field(default_factory=list)
     ended: list[RunFolder] = field(default_factory=list)
     failed: list[RunFolder] = field(default_factory=list)
+    deaths: dict[RunFolder, int] = field(default_factory=dict)
+    """How often a run's process was killed, by the system for instance; the run then goes on."""
     signals: list[int] = field(default_factory=list)
     """Signals received: the first asks workers to save themselves, a second kills them."""
 
@@ -147,7 +151,8 @@ def run_pool(
 ) -> PoolState:
     """Execute every run that has not ended; return when all have ended or failed.
 
-    A failed run leaves the others untouched. On SIGINT or SIGTERM the workers write their
+    A failed run leaves the others untouched. A run whose process is killed goes on in another, from
+    its checkpoint, unless that happens time and again. On SIGINT or SIGTERM the workers write their
     checkpoints first; a second signal kills them, and the last checkpoint of each epoch stands.
 
     Args:
@@ -215,6 +220,9 @@ def _collect(state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker]
             worker.close(kill=True)
         if folder.status in ENDED:
             state.ended.append(folder)
+        elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
+            state.deaths[folder] = state.deaths.get(folder, 0) + 1
+            state.waiting.append(folder)
         else:
             if state.signals:
                 _note_stop(folder)
