@@ -21,7 +21,8 @@ VERBS = {
     "retrain": "retrain the last layer of finished runs: was it learned, or only used?",
     "theory": "run the two-layer theory: order, cost and phase diagrams",
     "report": "build the HTML page of runs that were made",
-    "runs": "list runs, or show one",
+    "runs": "list runs, show one, tell two apart, delete some",
+    "query": "ask an SQL question of all runs",
 }
 
 USAGE = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
@@ -17,8 +17,11 @@ from learnorder.report.tables import final_table
 from learnorder.report.task_page import score_table
 from learnorder.report.theory_tables import summary_table
 from learnorder.results import Results, RunSet, TaskResults, label_of
-from learnorder.runs import RunFolder
+from learnorder.runs import RunFolder, flatten
 from learnorder.theory_results import TheoryResults
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TABLES: dict[type, Callable[[Any], TextTable]] = {
     Results: final_table,
@@ -78,6 +81,44 @@ def print_run(folder: RunFolder) -> None:
     for (set_, group, quantity), value in _last(folder).items():
         table.add_row(set_, group, quantity, f"{value:.4g}")
     console.print(table)
+
+
+def print_difference(one: RunFolder, other: RunFolder) -> None:
+    """Print the settings and labels in which two runs differ, and how each stands."""
+    table = Table()
+    for name in ("", str(one.path), str(other.path)):
+        table.add_column(escape(name), overflow="fold")
+    flat = [
+        {"kind": each.kind, **each.labels, **flatten(each.config.to_dict())}
+        for each in (one, other)
+    ]
+    for name in dict.fromkeys(name for each in flat for name in each):
+        values = [str(each.get(name, "–")) for each in flat]
+        if values[0] != values[1]:
+            table.add_row(escape(name), *map(escape, values))
+    if not table.row_count:
+        _console().print("They have the same settings, labels and seed.")
+    else:
+        _console().print(table)
+
+
+def print_frame(found: pd.DataFrame, most: int) -> None:
+    """Print the rows of a frame, at most so many."""
+    table = Table()
+    for name, kind in found.dtypes.items():
+        number = kind.kind in "iuf"
+        table.add_column(escape(str(name)), justify="right" if number else "left", overflow="fold")
+    for row in found.head(most).itertuples(index=False):
+        table.add_row(*(escape(_cell(value)) for value in row))
+    _console().print(table)
+    if len(found) > most:
+        print(f"{len(found) - most} more rows: --rows {len(found)} prints all, --to writes them.")
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _last(folder: RunFolder) -> dict[tuple[str, ...], float]:

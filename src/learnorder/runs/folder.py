@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from learnorder.errors import ConfigError, RunFolderError
+from filelock import FileLock, Timeout
+
+from learnorder.errors import ConfigError, RunFolderError, RunInUse
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
@@ -198,6 +201,24 @@ class RunFolder(Generic[ConfigT]):
             with atomic_write(self.file(f"{name}.parquet")) as temporary:
                 pq.write_table(table, temporary)
 
+    def delete(self) -> None:
+        """Remove the folder and what is in it.
+
+        Raises:
+            RunInUse: A process is working on the run.
+            RunFolderError: It cannot be removed.
+        """
+        try:
+            with FileLock(self.file(".lock"), timeout=0):
+                self.file("manifest.json").unlink()  # half removed, it is no run
+            shutil.rmtree(self.path)
+        except Timeout as error:
+            raise RunInUse(
+                f"{self.path}: another process is working on this run. Wait for it, or stop it."
+            ) from error
+        except OSError as error:
+            raise RunFolderError(f"{self.path} could not be removed: {error.strerror}.") from error
+
     def seal(self) -> dict[str, str]:
         """Return digests of the results there are, for the manifest of a run that has ended."""
         return {
@@ -240,35 +261,51 @@ class RunFolder(Generic[ConfigT]):
             ) from error
 
     def _read_manifest(self) -> dict[str, Any]:
-        path = self.path / "manifest.json"
-        try:
-            manifest = json.loads(path.read_text())
-        except FileNotFoundError:
-            raise RunFolderError(
-                f"{self.path}: not a run folder (it has no manifest.json). `learnorder runs` "
-                "lists those there are."
-            ) from None
-        except (OSError, ValueError) as error:
-            raise RunFolderError(
-                f"{path}: cannot be read ({error}). Move the folder away and run again."
-            ) from error
-        if isinstance(manifest, dict) and manifest.get(DIGEST, _digest(manifest)) != _digest(
-            manifest
-        ):
-            raise RunFolderError(
-                f"{path}: not as it was written: it is damaged, or was changed by hand. Move the "
-                "folder away and run again, with other settings where you want these."
-            )
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            raise RunFolderError(
-                f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that "
-                "made it, or move the folder away and run again."
-            )
-        return manifest
+        return read_manifest(self.path)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return a run's manifest as it stands on disk.
+
+    Raises:
+        RunFolderError: There is none, or it is damaged, changed or of another version.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RunFolderError(
+            f"{folder}: not a run folder (it has no manifest.json). `learnorder runs` "
+            "lists those there are."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(
+            f"{path}: cannot be read ({error}). Move the folder away and run again."
+        ) from error
+    if isinstance(manifest, dict) and manifest.get(DIGEST, _digest(manifest)) != _digest(manifest):
+        raise RunFolderError(
+            f"{path}: not as it was written: it is damaged, or was changed by hand. Move the "
+            "folder away and run again, with other settings where you want these."
+        )
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise RunFolderError(
+            f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that "
+            "made it, or move the folder away and run again."
+        )
+    return manifest
 
 
 def find_runs(path: Path | str) -> list[RunFolder]:
     """Return the run folders at or below a path, sorted by path.
+
+    Raises:
+        RunFolderError: The path does not exist.
+    """
+    return [RunFolder(manifest.parent) for manifest in find_manifests(path)]
+
+
+def find_manifests(path: Path | str) -> list[Path]:
+    """Return the manifests at or below a path, sorted.
 
     Raises:
         RunFolderError: The path does not exist.
@@ -279,7 +316,7 @@ def find_runs(path: Path | str) -> list[RunFolder]:
             f"{root}: there is no such folder. Give a folder of runs; by default they are below "
             "runs/ where the command was run."
         )
-    return [RunFolder(manifest.parent) for manifest in sorted(root.glob("**/manifest.json"))]
+    return sorted(root.glob("**/manifest.json"))
 
 
 def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:

@@ -1,0 +1,62 @@
+"""``learnorder query``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from learnorder.cli import options
+from learnorder.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DESCRIPTION = """\
+Ask an SQL question of all runs at or below some folders, through DuckDB. There are two tables:
+`runs`, a row for each run, with its status, seed, labels and every setting under its dotted name;
+and `records`, what they measured, with `run` to join them by.
+
+  learnorder query 'DESCRIBE runs'                                  the columns there are
+  learnorder query 'SELECT status, count(*) FROM runs GROUP BY 1'
+  learnorder query 'SELECT arm, "learning_rate.initial", avg(value)
+                    FROM records JOIN runs USING (run)
+                    WHERE "set" = '"'clean'"' AND quantity = '"'accuracy'"'
+                    GROUP BY 1, 2' runs/sweep --to clean.csv
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = options.make_parser("query", DESCRIPTION, config=False)
+    parser.add_argument("sql", type=str, help="The question.")
+    parser.add_argument("runs", nargs="*", type=str, default=[], help="Folders of runs; runs/.")
+    parser.add_argument(
+        "--to", type=str | None, default=None, help="Write all rows to a .csv or .parquet file."
+    )
+    parser.add_argument("--rows", type=int, default=100, help="The most that are printed.")
+    values = options.parse(parser, arguments)
+    from learnorder.runs.query import query
+
+    to = values["to"] and Path(values["to"])
+    if to is not None and to.suffix not in (".csv", ".parquet"):
+        raise ConfigError("to", values["to"], "Give a file that ends in .csv or .parquet.")
+    found = query(values["sql"], *values["runs"])
+    if to is not None:
+        _write(found, to)
+        print(f"{len(found)} rows: {to}")
+        return 0
+    from learnorder.report.terminal import print_frame
+
+    print_frame(found, values["rows"])
+    return 0
+
+
+def _write(found: pd.DataFrame, to: Path) -> None:
+    from learnorder.runs.files import atomic_write
+
+    with atomic_write(to) as temporary:
+        if to.suffix == ".csv":
+            found.to_csv(temporary, index=False)
+        else:
+            found.to_parquet(temporary, index=False)

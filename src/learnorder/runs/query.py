@@ -1,0 +1,141 @@
+"""SQL over the runs of any number of folders, through DuckDB."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.errors import ConfigError, RunFolderError, one_line
+from learnorder.runs.folder import find_manifests, flatten, read_manifest
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import pyarrow as pa
+
+_RECORDS = ("epoch", "time", "set", "group", "quantity", "value", "examples")
+"""Columns that a query can rely on, whatever the kinds of runs there are."""
+
+
+def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
+    """Return a DuckDB connection with two tables about the runs at or below some folders.
+
+    ``runs`` has a row for each run: ``run`` (its folder), ``name``, ``kind``, ``status``,
+    ``reason``, ``seed``, ``created``, ``updated``, its labels (``arm``, ``experiment``, …), and
+    every setting under its dotted name, e.g. ``"learning_rate.initial"``. ``records`` has the rows
+    of all records, with ``run`` before them. Nothing is written to the folders.
+
+    ``connect(…).execute(sql)`` has ``.df()`` for pandas, ``.pl()`` for Polars, ``.arrow()``.
+
+    Args:
+        paths: Folders of runs; none is ``runs``.
+
+    Raises:
+        RunFolderError: No such folder, no runs, or a manifest that cannot be read.
+    """
+    import duckdb
+
+    manifests = list(dict.fromkeys(m for path in paths or ("runs",) for m in find_manifests(path)))
+    if not manifests:
+        raise RunFolderError(f"There are no runs below {', '.join(map(str, paths))}.")
+    connection = duckdb.connect()
+    connection.register("_runs", _table([_row(manifest) for manifest in manifests]))
+    connection.execute("CREATE TABLE runs AS SELECT * FROM _runs")
+    connection.unregister("_runs")
+    files = [f for m in manifests if (f := m.parent / "records.parquet").exists()]
+    _create_records(connection, files)
+    return connection
+
+
+def query(sql: str, *paths: Path | str) -> pd.DataFrame:
+    """Return what an SQL query finds among the runs at or below some folders.
+
+    Args:
+        sql: Over the tables ``runs`` and ``records``; see :func:`connect`.
+        paths: Folders of runs; none is ``runs``.
+
+    Raises:
+        ConfigError: SQL that DuckDB refuses.
+        RunFolderError: As :func:`connect`.
+    """
+    import duckdb
+
+    connection = connect(*paths)
+    try:
+        return connection.execute(sql).df()
+    except duckdb.Error as error:
+        columns = "`learnorder query 'DESCRIBE runs'` lists the columns; dotted names need quotes"
+        raise ConfigError("sql", sql, f"{one_line(error)} {columns}.") from None
+
+
+def _row(manifest: Path) -> dict[str, Any]:
+    """Return what the table of runs has of a run."""
+    found = read_manifest(manifest.parent)
+    settings = flatten(found["config"])
+    return {
+        "run": str(manifest.parent),
+        "name": manifest.parent.name,
+        "kind": found.get("kind", "images"),
+        **{name: found.get(name) for name in ("status", "reason")},
+        "seed": settings.pop("seed", None),
+        **{name: found.get(name) for name in ("created", "updated")},
+        **found["labels"],
+        **{name: value for name, value in settings.items() if name not in found["labels"]},
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
+    """Return rows as a table; a column of values of several kinds, or of lists, is text."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        nested = any(isinstance(value, list | dict) for value in values)
+        numbers = {type(v) for v in values if v is not None} <= {int, float}
+        try:
+            columns[name] = pa.array(
+                [float(v) if numbers and isinstance(v, float | int) else v for v in values]
+                if numbers and any(isinstance(v, float) for v in values)
+                else _as_text(values)
+                if nested
+                else values
+            )
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            columns[name] = pa.array(_as_text(values))
+        if pa.types.is_null(columns[name].type):
+            columns[name] = columns[name].cast(pa.string())
+    return pa.table(columns)
+
+
+def _as_text(values: Sequence[Any]) -> list[str | None]:
+    plain = (str, type(None))
+    return [v if isinstance(v, plain) else json.dumps(v) for v in values]
+
+
+def _create_records(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
+    """Make the table of records from the files of all runs."""
+    kinds = {"epoch": "INTEGER", "time": "DOUBLE", "value": "DOUBLE", "examples": "BIGINT"}
+    described = ", ".join(f'"{name}" {kinds.get(name, "VARCHAR")}' for name in _RECORDS)
+    if not files:
+        connection.execute(f"CREATE TABLE records (run VARCHAR, {described})")
+        return
+    import pyarrow as pa
+
+    listed = [str(file) for file in files]
+    folders = pa.table({"file": listed, "run": [str(file.parent) for file in files]})
+    connection.register("_files", folders)
+    source = "read_parquet(?, filename = true, union_by_name = true) AS read"
+    connection.execute(
+        f"CREATE TABLE records AS SELECT _files.run, read.* EXCLUDE (filename) FROM {source} "
+        "JOIN _files ON _files.file = read.filename",
+        [listed],
+    )
+    connection.unregister("_files")
+    there = {row[0] for row in connection.execute("DESCRIBE records").fetchall()}
+    for name in _RECORDS:
+        if name not in there:
+            kind = kinds.get(name, "VARCHAR")
+            connection.execute(f'ALTER TABLE records ADD COLUMN "{name}" {kind}')

@@ -1,0 +1,135 @@
+"""Runs asked, filtered, told apart, deleted and exported."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+import learnorder
+from learnorder.cli.main import main
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.execute import execute
+from learnorder.theory.config import TheoryConfig
+
+from .conftest import changed
+
+
+@pytest.fixture(scope="module")
+def _made(tmp_path_factory):
+    """Two finished runs, one pending, one of the theory that has not begun."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def runs(_made, tiny):
+    if not any(_made.iterdir()):
+        for seed in (0, 1):
+            config = replace(changed(tiny, training={"epochs": 4}), seed=seed)
+            execute(RunFolder.create(_made / f"large-seed{seed}", config, {"arm": "large"}))
+        small = replace(tiny, learning_rate=learnorder.Schedule(0.01), seed=0)
+        RunFolder.create(_made / "small-seed0", small, {"arm": "small"})
+        RunFolder.create(_made / "theory", TheoryConfig(), {"arm": "S"})
+    return _made
+
+
+def test_runs_and_records_are_joined(runs):
+    found = learnorder.query(
+        "SELECT arm, seed, value FROM records JOIN runs USING (run) "
+        "WHERE \"set\" = 'clean' AND quantity = 'accuracy' ORDER BY seed",
+        runs,
+    )
+    accuracy = [
+        row["value"]
+        for seed in (0, 1)
+        for row in RunFolder(runs / f"large-seed{seed}").records().to_pylist()
+        if (row["set"], row["quantity"]) == ("clean", "accuracy")
+    ]
+    assert found["value"].tolist() == accuracy
+    assert found["arm"].tolist() == ["large"] * 2
+
+
+def test_settings_of_every_kind_are_columns(runs):
+    found = learnorder.query(
+        'SELECT name, "learning_rate.initial" AS rate, "distribution.d" AS d, '
+        '"learning_rate.step_epochs" AS steps FROM runs ORDER BY name',
+        runs,
+    ).set_index("name")
+    assert found["rate"].dropna().to_dict() == {
+        "large-seed0": 0.1, "large-seed1": 0.1, "small-seed0": 0.01,
+    }  # fmt: skip
+    assert found["d"].dropna().to_dict() == {"theory": TheoryConfig().distribution.d}
+    assert json.loads(found["steps"]["large-seed0"]) == [3]
+
+
+def test_a_connection_serves_several_questions(runs):
+    connection = learnorder.connect(runs)
+    assert connection.execute("SELECT count(*) FROM runs").fetchone() == (4,)
+    assert connection.execute("SELECT count(DISTINCT run) FROM records").fetchone() == (2,)
+    assert connection.execute("SELECT count(time) FROM records").fetchone() == (0,)
+
+
+def test_runs_without_records_can_be_asked(tmp_path, tiny):
+    RunFolder.create(tmp_path / "run", tiny)
+    assert learnorder.query("SELECT count(*) AS n FROM records", tmp_path)["n"].tolist() == [0]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunFolderError, match="no runs below"):
+        learnorder.connect(tmp_path / "empty")
+
+
+def test_bad_sql_says_where_the_columns_are(runs):
+    with pytest.raises(ConfigError, match="DESCRIBE runs"):
+        learnorder.query("SELECT nothing_such FROM runs", runs)
+
+
+def test_the_command_prints_and_exports(runs, tmp_path, capsys):
+    question = "SELECT name, status FROM runs ORDER BY name"
+    assert main(["query", question, str(runs)]) == 0
+    assert "large-seed0" in capsys.readouterr().out
+    for name in ("out.csv", "out.parquet"):
+        assert main(["query", question, str(runs), "--to", str(tmp_path / name)]) == 0
+    tables = [pd.read_csv(tmp_path / "out.csv"), pd.read_parquet(tmp_path / "out.parquet")]
+    assert tables[0].to_dict() == tables[1].to_dict()
+    assert main(["query", question, str(runs), "--rows", "1"]) == 0
+    assert "3 more rows" in capsys.readouterr().out
+    assert main(["query", question, str(runs), "--to", "out.xls"]) == 2
+    assert ".parquet" in capsys.readouterr().err
+
+
+def test_a_condition_picks_runs(runs, capsys):
+    condition = '"learning_rate.initial" < 0.05'
+    assert main(["runs", str(runs), "--where", f"{condition} OR status = 'nothing'"]) == 0
+    out = capsys.readouterr().out
+    assert "small-seed0" in out
+    assert "large-seed0" not in out
+
+
+def test_two_runs_are_told_apart(runs, capsys):
+    assert main(["runs", "diff", str(runs / "large-seed0"), str(runs / "small-seed0")]) == 0
+    out = capsys.readouterr().out
+    for name in ("arm", "learning_rate.initial", "training.epochs"):
+        assert name in out
+    assert "batch_size" not in out
+    assert main(["runs", "diff", str(runs / "large-seed0"), str(runs / "large-seed0")]) == 0
+    assert "the same settings" in capsys.readouterr().out
+
+
+def test_runs_are_deleted_when_that_is_said(tmp_path, tiny, capsys, monkeypatch):
+    for seed in range(3):
+        RunFolder.create(tmp_path / f"run{seed}", replace(tiny, seed=seed))
+    assert main(["runs", "delete", str(tmp_path), "--where", "seed = 1"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "n")
+    assert main(["runs", "delete", str(tmp_path), "--where", "seed = 1"]) == 1
+    assert len(find_runs(tmp_path)) == 3
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+    assert main(["runs", "delete", str(tmp_path), "--where", "seed = 1"]) == 0
+    assert [f.name for f in find_runs(tmp_path)] == ["run0", "run2"]
+    with FileLock(tmp_path / "run0" / ".lock"):
+        assert main(["runs", "delete", str(tmp_path / "run0"), "--yes"]) == 3
+    assert "another process" in capsys.readouterr().err
+    assert main(["runs", "delete", str(tmp_path), "--yes"]) == 0
+    assert not list(tmp_path.glob("run*"))
