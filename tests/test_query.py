@@ -38,7 +38,7 @@ def runs(_made, tiny):
 def test_runs_and_records_are_joined(runs):
     found = learnorder.query(
         "SELECT arm, seed, value FROM records JOIN runs USING (run) "
-        "WHERE \"set\" = 'clean' AND quantity = 'accuracy' ORDER BY seed",
+        "WHERE \"set\" = 'clean' AND quantity = 'accuracy' ORDER BY seed, epoch",
         runs,
     )
     accuracy = [
@@ -48,7 +48,7 @@ def test_runs_and_records_are_joined(runs):
         if (row["set"], row["quantity"]) == ("clean", "accuracy")
     ]
     assert found["value"].tolist() == accuracy
-    assert found["arm"].tolist() == ["large"] * 2
+    assert found["arm"].tolist() == ["large"] * 8
 
 
 def test_settings_of_every_kind_are_columns(runs):
