@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 
 import learnorder
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
 from learnorder.theory.config import TheoryConfig
 
@@ -128,7 +128,7 @@ def test_runs_are_deleted_when_that_is_said(tmp_path, tiny, capsys, monkeypatch)
     monkeypatch.setattr("builtins.input", lambda _: "y")
     assert main(["runs", "delete", str(tmp_path), "--where", "seed = 1"]) == 0
     assert [f.name for f in find_runs(tmp_path)] == ["run0", "run2"]
-    with FileLock(tmp_path / "run0" / ".lock"):
+    with claimed(tmp_path / "run0"):
         assert main(["runs", "delete", str(tmp_path / "run0"), "--yes"]) == 3
     assert "another process" in capsys.readouterr().err
     assert main(["runs", "delete", str(tmp_path), "--yes"]) == 0

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from filelock import FileLock
 from safetensors.torch import load_file
 
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
+from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write
 from learnorder.schedules import Schedule
@@ -49,7 +49,7 @@ def test_a_run_leaves_everything_behind(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny, {"arm": "large"})
     assert folder.status == "pending"
     assert execute(folder) == "finished"
-    assert {p.name for p in folder.path.iterdir()} - {".lock"} == {
+    assert {p.name for p in folder.path.iterdir()} == {
         "manifest.json", "timings.parquet", *REPRODUCIBLE,
     }  # fmt: skip
     manifest = json.loads(folder.file("manifest.json").read_text())
@@ -150,7 +150,7 @@ def test_a_folder_of_something_else_is_refused(tiny, tmp_path):
 
 def test_two_processes_do_not_share_a_run(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny)
-    with FileLock(folder.file(".lock")), pytest.raises(RunFolderError, match="another process"):
+    with claimed(folder.path), pytest.raises(RunFolderError, match="another process"):
         execute(folder)
 
 

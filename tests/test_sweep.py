@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from filelock import FileLock
 
 from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.results import Results
 from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
@@ -134,7 +134,7 @@ def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
 def test_a_run_in_use_is_left_alone(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "a", tiny)
     folder.update(status="running")
-    with FileLock(folder.file(".lock")):
+    with claimed(folder.path):
         run_plans({"a": Plan(tiny, {})}, tmp_path, quiet=True)
     assert folder.status == "running"
 

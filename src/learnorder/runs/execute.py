@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse
+from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
 from learnorder.runs.checkpoint import remove_checkpoints
+from learnorder.runs.claim import claimed
 from learnorder.runs.environment import environment
 from learnorder.runs.folder import ENDED, RunFolder, RunStatus
 from learnorder.runs.kinds import kind_named
@@ -41,7 +40,7 @@ def execute(
         RunInUse: Another process executes this run.
     """
     received: list[int] = []
-    with on_signals(received.append), _locked(folder):
+    with on_signals(received.append), claimed(folder.path):
         if folder.status in ENDED:
             return folder.status
         try:
@@ -94,18 +93,6 @@ def arithmetic(threads: int) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         torch.set_flush_denormal(flushed)
-
-
-@contextmanager
-def _locked(folder: RunFolder) -> Iterator[None]:
-    lock = FileLock(folder.file(".lock"), timeout=0)
-    try:
-        with lock:
-            yield
-    except Timeout as error:
-        raise RunInUse(
-            f"{folder.path}: another process is working on this run. Wait for it, or stop it."
-        ) from error
 
 
 def main() -> int:

@@ -25,9 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from filelock import FileLock, Timeout
-
-from learnorder.errors import ConfigError, RunFolderError, RunInUse
+from learnorder.errors import ConfigError, RunFolderError
+from learnorder.runs.claim import claimed
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
@@ -209,13 +208,9 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: It cannot be removed.
         """
         try:
-            with FileLock(self.file(".lock"), timeout=0):
+            with claimed(self.path):
                 self.file("manifest.json").unlink()  # half removed, it is no run
             shutil.rmtree(self.path)
-        except Timeout as error:
-            raise RunInUse(
-                f"{self.path}: another process is working on this run. Wait for it, or stop it."
-            ) from error
         except OSError as error:
             raise RunFolderError(f"{self.path} could not be removed: {error.strerror}.") from error
 
