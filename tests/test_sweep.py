@@ -10,21 +10,24 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from learnorder.cli.main import main
 from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.results import Results
 from learnorder.runs import RunFolder, find_runs
-from learnorder.runs.claim import claimed
+from learnorder.runs.claim import STALE_AFTER, claimed
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
 from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import grid_plans
 from learnorder.sweep.pool import Cores, run_pool
+from learnorder.sweep.work import work
 from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
+from .test_claim import leave
 
 
 @pytest.fixture
@@ -290,3 +293,43 @@ def test_seeds_are_counted_from_the_first(experiment):
     assert {p.config.seed for p in image_plans(later).values()} == {7, 8}
     with pytest.raises(ConfigError, match="seeds"):
         replace(experiment, seeds=0)
+
+
+def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
+    """Two workers started apart share the runs out; the verb then writes its report."""
+    command = [
+        "patch", "--out", str(tmp_path / "out"), "--seeds", "2", "--data.train_examples", "120",
+        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "40",
+        "--quiet",
+    ]  # fmt: skip
+    assert main([*command, "--prepare"]) == 0
+    assert "6 runs are prepared" in capsys.readouterr().out
+    folders = find_runs(tmp_path / "out")
+    assert [f.status for f in folders] == ["pending"] * 6
+    alone = [sys.executable, "-m", "learnorder", "work", str(tmp_path / "out"), "--workers", "1"]
+    workers = [subprocess.Popen(alone, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [worker.communicate(timeout=240)[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    assert [f.status for f in folders] == ["finished"] * 6
+    logs = [f.file("log.txt").read_text() for f in folders]
+    assert [log.count("ends: finished") for log in logs] == [1] * 6
+    assert main(["work", str(tmp_path / "out")]) == 0
+    assert "6 of 6 runs have ended" in capsys.readouterr().out
+    assert main(command) == 0
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    folder.update(status="running")
+    leave(folder.path, host="elsewhere")
+    looked = []
+
+    def sleep(seconds):
+        looked.append(seconds)
+        leave(folder.path, host="elsewhere", age=STALE_AFTER + 60)
+
+    monkeypatch.setattr("learnorder.sweep.work.time.sleep", sleep)
+    assert work(tmp_path, Cores(1, 1), quiet=True)[0].status == "running"
+    assert work(tmp_path, Cores(1, 1), wait=True, quiet=True)[0].status == "finished"
+    assert len(looked) == 1

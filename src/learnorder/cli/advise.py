@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         default=None,
         help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
-    options.add_execution(parser, "runs/advise")
+    options.add_execution(parser, "runs/advise", prepare=False)
     options.add_settings(parser, Search, _defaults(arguments))
     values = options.parse(parser, arguments)
     search: Search = options.take_settings(values, Search)

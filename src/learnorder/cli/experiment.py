@@ -26,7 +26,7 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
     out = Path(values["out"])
-    if values["dry_run"]:
+    if options.only_planned(values):
         return options.dry_run(image_plans(experiment, name, scale), out, values)
     results = run_images(name, experiment, out, scale=scale, **options.execution(values))
     return options.finish(results, out / "report.html")

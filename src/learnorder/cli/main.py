@@ -18,6 +18,7 @@ VERBS = {
     "advise": "which initial learning rate is best after annealing, for any model and data",
     "train": "make one run, of any arm or of your own settings",
     "sweep": "run a grid over named settings and seeds; settings are chosen this way",
+    "work": "make prepared runs: start it as often as you have machines",
     "retrain": "retrain the last layer of finished runs: was it learned, or only used?",
     "theory": "run the two-layer theory: order, cost and phase diagrams",
     "report": "build the HTML page of runs that were made",

@@ -188,8 +188,17 @@ def check_arms(arms: Sequence[str]) -> None:
             raise ConfigError("arms", arm, f"There are {', '.join(ARM_TITLES)}.")
 
 
-def add_execution(parser: ArgumentParser, out: str, *, many: bool = True) -> None:
-    """Add the options that decide where and how runs are made, and change no number."""
+def add_execution(
+    parser: ArgumentParser, out: str, *, many: bool = True, prepare: bool = True
+) -> None:
+    """Add the options that decide where and how runs are made, and change no number.
+
+    Args:
+        parser: Gets the options.
+        out: Where results go by default.
+        many: Whether there is more than one run.
+        prepare: Whether all runs are known before the first is made.
+    """
     group = parser.add_argument_group("Where and how")
     group.add_argument("--out", type=str, default=out, help="Folder of the results.")
     if many:
@@ -207,6 +216,12 @@ def add_execution(parser: ArgumentParser, out: str, *, many: bool = True) -> Non
         action="store_true",
         help="Check everything, time a few steps, say how long and how much disk; write nothing.",
     )
+    if many and prepare:
+        group.add_argument(
+            "--prepare",
+            action="store_true",
+            help="Check everything and make the runs' folders, for `learnorder work` to run them.",
+        )
     group.add_argument("--quiet", action="store_true", help="Draw no progress.")
 
 
@@ -215,8 +230,23 @@ def execution(values: dict[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
 
 
+def only_planned(values: dict[str, Any]) -> bool:
+    """Whether nothing is to be run now."""
+    return values["dry_run"] or values.get("prepare", False)
+
+
 def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
-    """Print what the plans would cost."""
+    """Print what the plans would cost, or make their folders and print how to run them."""
+    if values.get("prepare", False):
+        from learnorder.sweep.driver import make_folders
+
+        folders = make_folders(plans, out)
+        print(
+            f"{len(folders)} runs are prepared in {out}. `learnorder work {out}` makes them, in as "
+            "many processes and on as many machines that share the disk as you start it; this "
+            "command without --prepare then writes the report."
+        )
+        return 0
     from learnorder.sweep.estimate import estimate_cost
 
     print(estimate_cost(plans, out, values.get("workers", 1), values["threads"]))

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         default=None,
         help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
-    options.add_execution(parser, "runs/probe")
+    options.add_execution(parser, "runs/probe", prepare=False)
     options.add_settings(parser, Probe, options.without_recipe(Probe(), arguments))
     values = options.parse(parser, arguments)
     probe: Probe = options.take_settings(values, Probe)

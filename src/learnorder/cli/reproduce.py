@@ -75,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="Make no runs: judge those in --out, on the seeds that they have.",
     )
-    options.add_execution(parser, f"runs/reproduce-{scale}")
+    options.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
     values = options.parse(parser, arguments)
     out, only = Path(values["out"]), values["only"]
     if values["list"]:

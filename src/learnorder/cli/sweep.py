@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     bases = {arm: {**to_dict(experiment.run(arm, seed=0)), **sections} for arm in values["arms"]}
     seeds = range(values["first_seed"], values["first_seed"] + values["seeds"])
     out = Path(values["out"])
-    if values["dry_run"]:
+    if options.only_planned(values):
         plans = sweep_plans(bases, values["grid"], seeds, scale)
         return options.dry_run(plans, out, values)
     results = run_sweep(

@@ -70,7 +70,7 @@ def _run(arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out = Path(values["out"])
-    if values["dry_run"]:
+    if options.only_planned(values):
         return options.dry_run(theory_plans(experiment), out, values)
     results = run_theory(experiment, out, **options.execution(values))
     return options.finish(results, out / "report.html")
@@ -90,7 +90,7 @@ def _phase(arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out, grid = Path(values["out"]), values["grid"]
-    if values["dry_run"]:
+    if options.only_planned(values):
         return options.dry_run(phase_plans(experiment, grid), out, values)
     results = run_phase(experiment, grid, out, **options.execution(values))
     return options.finish(results, out / "report.html")

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -65,6 +67,8 @@ def _work(
         return bool(received)
 
     work = kind_named(folder.kind).load()
+    log = logging.getLogger(__name__)
+    log.info("%s begins in process %d", folder.name, os.getpid())
     folder.update(status="running", reason="", threads=threads, environment=environment())
     outcome = work.work(folder, stop)
     if outcome is None:
@@ -73,6 +77,7 @@ def _work(
         )
     status, reason = outcome
     folder.update(status=status, reason=reason, files=folder.seal())
+    log.info("%s ends: %s", folder.name, status)
     remove_checkpoints(folder)
     folder.file("progress.json").unlink(missing_ok=True)
     return status

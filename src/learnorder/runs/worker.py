@@ -8,10 +8,10 @@ log.txt.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import traceback
-from datetime import UTC, datetime
 from pathlib import Path
 
 from learnorder.errors import LearnOrderError
@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m learnorder.runs.worker", description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
     threads = parser.parse_args().threads
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     received: list[int] = []
     with os.fdopen(os.dup(1), "w") as answers, on_signals(received.append):
         os.dup2(2, 1)  # nothing but answers goes where answers go
@@ -41,8 +42,7 @@ def _execute(path: Path, threads: int) -> int:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     try:
-        _note(path, "begins")
-        _note(path, f"ends: {execute(RunFolder(path), threads)}")
+        execute(RunFolder(path), threads)
     except LearnOrderError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_code
@@ -52,12 +52,6 @@ def _execute(path: Path, threads: int) -> int:
     finally:
         sys.stdout.flush()
     return 0
-
-
-def _note(path: Path, event: str) -> None:
-    """Write a line to the run's log."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    print(f"{now} {path.name} {event} (process {os.getpid()})", flush=True)
 
 
 if __name__ == "__main__":

@@ -53,17 +53,22 @@ def run_plans(
         Interrupted: A signal came; the same call continues.
     """
     cores = cores_for(plans, 1 if here else workers, threads)
+    folders = make_folders(plans, out)
+    with Display(folders, cores, title=title, quiet=quiet) as display:
+        (run_here if here else run_pool)(folders, cores, display.update)
+    return folders
+
+
+def make_folders(plans: Mapping[str, Plan], out: Path) -> list[RunFolder]:
+    """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
     there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     _check_neighbours(plans, out)
     if None in there.values():
         check(plans)
-    folders = [
+    return [
         there[name] or RunFolder.create(out / name, plan.config, plan.labels)
         for name, plan in plans.items()
     ]
-    with Display(folders, cores, title=title, quiet=quiet) as display:
-        (run_here if here else run_pool)(folders, cores, display.update)
-    return folders
 
 
 def cores_for(plans: Mapping[str, Plan], workers: int | None, threads: int | None) -> Cores:

@@ -140,6 +140,8 @@ class PoolState:
     active: list[RunFolder] = field(default_factory=list)
     ended: list[RunFolder] = field(default_factory=list)
     failed: list[RunFolder] = field(default_factory=list)
+    elsewhere: list[RunFolder] = field(default_factory=list)
+    """Runs that another process was found to be working on."""
     deaths: dict[RunFolder, int] = field(default_factory=dict)
     """How often a run's process was killed, by the system for instance; the run then goes on."""
     signals: list[int] = field(default_factory=list)
@@ -223,10 +225,12 @@ def _collect(state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker]
         elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
             state.waiting.append(folder)
+        elif code == RunInUse.exit_code:
+            state.elsewhere.append(folder)
         else:
             if state.signals:
                 _note_stop(folder)
-            elif code != RunInUse.exit_code:
+            else:
                 _note_death(folder, code)
             state.failed.append(folder)
 

@@ -1,0 +1,58 @@
+"""``learnorder work``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from learnorder.cli import options
+
+DESCRIPTION = """\
+Make the runs at or below a folder that have not ended. Start it in as many processes and on as many
+machines that share the disk as you like: a run is made by one of them alone, and what has ended is
+not made again. `--prepare` of patch, plain, sweep and theory makes the folders.
+
+  learnorder sweep --grid '{patch.contrast: [0.3, 0.6]}' --seeds 50 --out /shared/s --prepare
+  learnorder work /shared/s                              all cores of this machine
+  sbatch --array=0-19 --cpus-per-task=4 --wrap 'learnorder work /shared/s --wait'
+
+Stopped by Ctrl-C or SIGTERM, which Slurm sends before a time limit, it saves its runs where they
+are; whoever works next goes on with them.
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = options.make_parser("work", DESCRIPTION, config=False)
+    parser.add_argument("folder", type=str, help="Folder of runs.")
+    parser.add_argument(
+        "--workers", type=int | None, default=None, help="Runs at once; null uses all cores."
+    )
+    parser.add_argument(
+        "--threads", type=int | None, default=None, help="Threads of each run; null chooses."
+    )
+    parser.add_argument(
+        "--wait",
+        action="store_true",
+        help="Stay while other processes work on runs, and take over from those that die.",
+    )
+    parser.add_argument("--quiet", action="store_true", help="Draw no progress.")
+    values = options.parse(parser, arguments)
+    from learnorder.runs import ENDED, find_runs
+    from learnorder.runs.kinds import kind_named
+    from learnorder.sweep.pool import share_cores
+    from learnorder.sweep.work import work
+
+    left = [folder for folder in find_runs(values["folder"]) if folder.status not in ENDED]
+    accelerated = any(kind_named(folder.kind).accelerated for folder in left)
+    cores = share_cores(
+        max(len(left), 1), values["workers"], values["threads"], accelerated=accelerated
+    )
+    folders = work(values["folder"], cores, wait=values["wait"], quiet=values["quiet"])
+    ended = [folder for folder in folders if folder.status in ENDED]
+    running = [folder for folder in folders if folder.status == "running"]
+    others = f", {len(running)} are being made by other processes" if running else ""
+    print(f"{len(ended)} of {len(folders)} runs have ended{others}.")
+    failed = [folder for folder in folders if folder.status == "failed"]
+    for folder in failed:
+        print(f"{folder.path}: failed. {folder.manifest['reason']}")
+    return 1 if failed else 0
