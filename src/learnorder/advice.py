@@ -22,8 +22,8 @@ _POINT = 0.01
 BySeed = dict[int, float]
 """Final scores by seed."""
 Standing = Literal["better", "worse", "as_good", "undecided"]
-"""How an arm stands to another: its interval is above 0, below 0, above minus the tolerance, or
-none of these."""
+"""How an arm stands to another: its interval is above 0, or above minus the tolerance, or else
+below 0, or none of these."""
 
 
 @dataclass(frozen=True)
@@ -138,11 +138,9 @@ class Advice:
         gain = self.gain(arm, baseline)
         if gain.low > 0:
             return "better"
-        if gain.high < 0:
-            return "worse"
-        if gain.n > 1 and gain.low >= -self.tolerance:
+        if gain.low >= -self.tolerance:
             return "as_good"
-        return "undecided"
+        return "worse" if gain.high < 0 else "undecided"
 
     def best(self) -> float:
         """Return the learning rate to compare with: the leader, unless another is shown better."""

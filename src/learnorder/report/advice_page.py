@@ -100,8 +100,8 @@ def comparison_table(advice: Advice) -> TextTable:
     note = (
         f"Final validation {advice.score} at {advice.search.training.epochs} epochs, paired by "
         "seed: mean [95 % t interval], positive where the first is better. As good: the interval "
-        f"shows a loss of no more than {words.amount(advice.tolerance)} (--tolerance). Not told "
-        "apart: it shows neither that nor a difference."
+        f"shows a loss of no more than {words.amount(advice.tolerance)} (--tolerance; dotted). Not "
+        "told apart: it shows neither that nor a difference."
     )
     return TextTable("At full length", columns, rows, note)
 

@@ -124,9 +124,8 @@ def _phases(advice: Advice) -> list[str]:
     words, whole, epochs = ScoreWords(advice.score), advice.whole(leader), search.training.epochs
     told = []
     for arm in advice.phases():
-        standing = STANDING_WORDS[advice.standing(arm, whole)]
-        short, by = search.held_epochs(arm.hold, epochs), words.gain(advice.gain(arm, whole))
-        told.append(f"{short} epoch{'s' * (short > 1)}: {standing}, {by}")
+        short = search.held_epochs(arm.hold, epochs)
+        told.append(f"{short} epoch{'s' * (short > 1)}: {_stands(advice, arm, whole)}")
     full = search.held_epochs(search.hold, epochs)
     against = f"At {leader:g}, against {full} of {epochs} epochs: {'; '.join(told)}."
     within, found = words.amount(advice.tolerance), advice.shortest_hold()
@@ -176,17 +175,15 @@ def _picked(advice: Advice) -> list[str]:
     if pick is None or arm is None:
         return ["The range test picks nothing: its loss never falls."]
     best, shown = advice.whole(advice.best()), f"A learning-rate range test picks {pick:.2g}"
-    if arm.learning_rate != pick:
+    if f"{arm.learning_rate:.2g}" != f"{pick:.2g}":
         shown += f", taken as {arm.learning_rate:g}"
     if arm == best:
         return [f"{shown}, which is the best here."]
     if not advice.arms.get(arm):
         return [f"{shown}, at which training diverges."]
-    standing = STANDING_WORDS[advice.standing(arm, best)]
-    by = ScoreWords(advice.score).gain(advice.gain(arm, best))
     return [
         f"{shown}. Annealed in the same way and judged at the end, against "
-        f"{best.learning_rate:g}: {standing}, {by}."
+        f"{best.learning_rate:g}: {_stands(advice, arm, best)}."
     ]
 
 
@@ -205,6 +202,13 @@ def _ranks(advice: Advice) -> list[str]:
         f"Do learning rates rank alike on short and long runs? {'; '.join(told)}: the short ones "
         f"were {ends}."
     ]
+
+
+def _stands(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
+    """Return how an arm stands to another, and by how much."""
+    standing = advice.standing(arm, baseline)
+    by = ScoreWords(advice.score).gain(advice.gain(arm, baseline))
+    return by if standing in ("better", "worse") else f"{STANDING_WORDS[standing]}, {by}"
 
 
 def _listed(rates: Sequence[float]) -> str:
