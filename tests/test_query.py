@@ -71,6 +71,14 @@ def test_a_connection_serves_several_questions(runs):
     assert connection.execute("SELECT count(time) FROM records").fetchone() == (0,)
 
 
+def test_folders_may_have_any_name(tmp_path, tiny):
+    short = changed(tiny, training={"epochs": 4})
+    for name in ("step_epochs=[20]", "it's*?", "step_epochs=2"):
+        execute(RunFolder.create(tmp_path / name, short))
+    found = learnorder.query("SELECT DISTINCT run FROM records ORDER BY run", tmp_path)
+    assert found["run"].tolist() == sorted(str(path) for path in tmp_path.iterdir())
+
+
 def test_runs_without_records_can_be_asked(tmp_path, tiny):
     RunFolder.create(tmp_path / "run", tiny)
     assert learnorder.query("SELECT count(*) AS n FROM records", tmp_path)["n"].tolist() == [0]

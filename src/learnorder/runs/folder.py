@@ -277,7 +277,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise RunFolderError(
             f"{path}: cannot be read ({error}). Move the folder away and run again."
         ) from error
-    if isinstance(manifest, dict) and manifest.get(DIGEST, _digest(manifest)) != _digest(manifest):
+    digest = manifest.get(DIGEST) if isinstance(manifest, dict) else None
+    if digest is not None and digest != _digest(manifest):
         raise RunFolderError(
             f"{path}: not as it was written: it is damaged, or was changed by hand. Move the "
             "folder away and run again, with other settings where you want these."

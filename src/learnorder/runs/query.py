@@ -116,26 +116,31 @@ def _as_text(values: Sequence[Any]) -> list[str | None]:
 
 
 def _create_records(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """Make the table of records from the files of all runs."""
+    """Make the view of records over the files of all runs; a question reads what it needs."""
     kinds = {"epoch": "INTEGER", "time": "DOUBLE", "value": "DOUBLE", "examples": "BIGINT"}
-    described = ", ".join(f'"{name}" {kinds.get(name, "VARCHAR")}' for name in _RECORDS)
+    empty = {name: f'NULL::{kinds.get(name, "VARCHAR")} AS "{name}"' for name in _RECORDS}
     if not files:
-        connection.execute(f"CREATE TABLE records (run VARCHAR, {described})")
+        missing = ", ".join(empty.values())
+        connection.execute(f"CREATE VIEW records AS SELECT NULL AS run, {missing} WHERE false")
         return
     import pyarrow as pa
 
-    listed = [str(file) for file in files]
-    folders = pa.table({"file": listed, "run": [str(file.parent) for file in files]})
+    folders = pa.table({"file": list(map(str, files)), "run": [str(f.parent) for f in files]})
     connection.register("_files", folders)
-    source = "read_parquet(?, filename = true, union_by_name = true) AS read"
-    connection.execute(
-        f"CREATE TABLE records AS SELECT _files.run, read.* EXCLUDE (filename) FROM {source} "
-        "JOIN _files ON _files.file = read.filename",
-        [listed],
-    )
+    connection.execute("CREATE TABLE folders AS SELECT * FROM _files")
     connection.unregister("_files")
-    there = {row[0] for row in connection.execute("DESCRIBE records").fetchall()}
-    for name in _RECORDS:
-        if name not in there:
-            kind = kinds.get(name, "VARCHAR")
-            connection.execute(f'ALTER TABLE records ADD COLUMN "{name}" {kind}')
+    listed = ", ".join(_literal(file) for file in files)
+    read = f"read_parquet([{listed}], filename = true, union_by_name = true)"
+    described = connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
+    there = {name for name, *_ in described}
+    missing = "".join(f", {text}" for name, text in empty.items() if name not in there)
+    connection.execute(
+        f"CREATE VIEW records AS SELECT folders.run, read.* EXCLUDE (filename){missing} "
+        f"FROM {read} AS read JOIN folders ON folders.file = read.filename"
+    )
+
+
+def _literal(file: Path) -> str:
+    """Return a file's name for SQL, none of whose characters stands for others."""
+    plain = "".join(f"[{c}]" if c in "[*?" else c for c in str(file))
+    return "'" + plain.replace("'", "''") + "'"
