@@ -14,7 +14,7 @@ from learnorder.advice import Rung, near
 from learnorder.advise import next_rate, noise_refused, run_advise, rung_plans, search_plans
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, RunFolderError
 from learnorder.range_test import RangeTest, range_test, steepest
 from learnorder.recipes.advise import Candidate
 from learnorder.report.advice_page import comparison_table, rung_table, to_json
@@ -29,7 +29,7 @@ SEEDS = range(5)
 
 
 def linear_task(**arguments: object) -> Task:
-    """What an import path names: a regression whose loss has λ_max = 2, so η > 1 diverges."""
+    """A regression whose loss has the identity as its Hessian: η > 2 diverges."""
     x = torch.tensor([[1.0, 0.0], [0.0, 1.0]]).repeat(20, 1)
     data = TensorDataset(x, x @ torch.tensor([[1.0], [-1.0]]))
     return Task(lambda: nn.Linear(2, 1, bias=False), data, data, loss=nn.MSELoss(), **arguments)  # pyright: ignore
@@ -119,6 +119,8 @@ def test_fine_tuning_begins_lower():
         ({"seeds": 1}, "at least 2"),
         ({"tolerance": -1.0}, "tolerance"),
         ({"rungs": 0}, "rungs"),
+        ({"first_seed": -1}, "first_seed"),
+        ({"learning_rates": (0.1, 0.10001)}, "a tenth apart"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(settings, words):
@@ -174,6 +176,69 @@ def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
     assert json.loads(to_json(none))["learning_rate"] == 0.1
 
 
+def test_a_leader_that_diverges_on_a_seed_gives_way(tmp_path):
+    partly = {
+        Candidate(0.01, 0.5): around(0.8), Candidate(0.1, 0.5): around(0.9)[:4],
+        Candidate(0.2, 0.5): around(0.85),
+    }  # fmt: skip
+    advice = fake(partly, leader=0.1)
+    assert advice.best() == 0.2
+    assert advice.band() == [0.2]
+    said = " ".join(advice_findings(advice))
+    assert "Best after annealing: 0.2." in said
+    assert "0.1 diverged in 1 of 5 runs" in said
+    assert "–" not in said
+    assert "Worse than 0.2: 0.1" not in said
+    all_but_one = {arm: scores[:4] for arm, scores in partly.items()}
+    advice = fake(all_but_one, leader=0.1)
+    assert advice.best() == 0.1
+    assert 0.1 in advice.band()
+
+
+def test_what_diverges_is_said_in_place_of_a_difference():
+    arms = {
+        Candidate(0.01, 0.5): around(0.8)[:3], Candidate(0.1, 0.5): around(0.95),
+        Candidate(0.1, 0.25): around(0.94)[:2], Candidate(0.01, 0.5, 0.4): [],
+    }  # fmt: skip
+    said = " ".join(advice_findings(fake(arms, leader=0.1)))
+    assert "throughout: the other diverged in 2 of 5 runs" in said
+    assert "5 epochs: it diverged in 3 of 5 runs" in said
+    assert "without it: it diverged in 5 of 5 runs" in said
+    assert "nan" not in said
+
+
+def test_another_takes_the_lead_at_a_corrected_level_only():
+    """Eight equal learning rates: 95 % intervals would let one pass in about one of six."""
+    taken = 0
+    for trial in range(60):
+        drawing = torch.Generator().manual_seed(trial)
+        scores = 0.9 + 0.01 * torch.randn(8, 5, generator=drawing, dtype=torch.float64)
+        arms = {Candidate(0.01 * 2**k, 0.5): scores[k].tolist() for k in range(8)}
+        taken += fake(arms, leader=0.01).best() != 0.01
+    assert taken <= 4
+
+
+def test_with_one_rung_the_report_says_what_that_means():
+    advice = fake({Candidate(rate, 0.5): around(0.9 + rate) for rate in (0.01, 0.02)})
+    assert any(sentence.startswith("With one rung") for sentence in advice_findings(advice))
+
+
+def test_a_difference_within_the_tolerance_does_not_matter():
+    arms = {Candidate(0.01, 0.5): around(0.80), Candidate(0.1, 0.5): around(0.95, 0.0005),
+            Candidate(0.2, 0.5): around(0.947, 0.0005)}  # fmt: skip
+    advice = fake(arms, leader=0.1)
+    assert advice.gain(advice.whole(0.2), advice.whole(0.1)).high < 0
+    assert advice.band() == [0.1, 0.2]
+
+
+def test_a_smallest_learning_rate_that_leads_has_no_phases():
+    arms = {Candidate(0.01, 0.5): around(0.9), Candidate(0.1, 0.5): around(0.8),
+            Candidate(0.01, 0.25): around(0.9)}  # fmt: skip
+    advice = fake(arms, leader=0.01)
+    assert advice.phases() == []
+    assert advice.shortest_hold() is None
+
+
 def test_the_shortest_phase_is_one_shown_as_good():
     arms = {Candidate(0.01, 0.5): around(0.8), Candidate(0.1, 0.5): around(0.95)}
     bad, good = Candidate(0.1, 0.1), Candidate(0.1, 0.25)
@@ -202,7 +267,7 @@ def test_noise_and_the_pick_are_compared_with_the_best():
     advice.rungs[-1].scores.pop(0.002)
     said = " ".join(advice_findings(advice))
     assert "Activation noise (0.4, falling to 0.16) at 0.01 does as well as 0.1" in said
-    assert "range test picks 0.002" in said
+    assert "range test picks 0.002. Held throughout, as it is below the grid" in said
     assert "worse by 20.0 points" in said
     assert [row[-1] for row in comparison_table(advice).rows] == [
         "worse", "as good", "better", "worse",
@@ -254,7 +319,6 @@ def test_a_range_test_of_a_quadratic_stops_where_it_diverges():
 
     training = TrainingConfig(batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0)
     config, task = TaskRunConfig(TaskConfig(), training), linear_task()
-    before = torch.random.get_rng_state()
     seen = range_test(
         training, lambda device: TaskProblem(config, task, device), low=1e-4, high=1e6
     )
@@ -264,7 +328,6 @@ def test_a_range_test_of_a_quadratic_stops_where_it_diverges():
     ratios = [b / a for a, b in zip(seen.rates, seen.rates[1:], strict=False)]
     assert max(ratios) == pytest.approx(min(ratios))
     assert seen.losses[-1] > seen.losses[0]
-    assert before is not None
 
 
 def test_a_loss_that_never_falls_picks_nothing():
@@ -310,8 +373,17 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
     assert results.score() == ("accuracy", True)
 
 
+def test_a_folder_is_about_one_search(tmp_path, quick):
+    run_advise(quick, tmp_path, task=small_task(), quiet=True)
+    other = replace(quick, training=replace(quick.training, epochs=6, batch_size=8))
+    with pytest.raises(RunFolderError, match="holds another search"):
+        run_advise(other, tmp_path, task=small_task(), quiet=True)
+    with pytest.raises(RunFolderError, match=r"task\.given"):
+        run_advise(quick, tmp_path, task=Task(network, blobs(90)), quiet=True)
+
+
 def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
-    """The loss of the linear task diverges from η = 1 on, exactly."""
+    """The linear task diverges from η = 2 on; at 10⁴ it is not finite within the run."""
     training = TrainingConfig(
         epochs=60, batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0
     )
@@ -379,6 +451,19 @@ def test_the_command_on_images(tmp_path, capsys):
     assert math.isfinite(written["range_test_pick"])
 
 
+def test_a_score_that_is_not_a_number_ends_the_run(tmp_path):
+    def broken(outputs, targets):
+        return float("nan") if outputs.abs().max() > 3 else 0.5
+
+    training = TrainingConfig(epochs=2, batch_size=16)
+    search = Search(training=training, learning_rates=(0.001, 1.0), rungs=1, seeds=2, noise=0,
+                    range_test=False, shorter_holds=())  # fmt: skip
+    task = Task(network, blobs(60), score=broken, score_name="f1")
+    advice = run_advise(search, tmp_path, task=task, quiet=True)
+    assert advice.rungs[0].too_large(1.0)
+    json.loads((tmp_path / "advice.json").read_text())
+
+
 def test_a_task_and_images_are_not_both_given(capsys):
     assert main(["advise", "--task", "a.b", "--data", "digits"]) == 2
     assert "not both" in capsys.readouterr().err
@@ -396,6 +481,8 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
         bought = _budgeted(asked, tmp_path, 1.0, {"workers": 1, "threads": 1})
         assert 4 <= bought.training.epochs < 10_000
         again = _budgeted(asked, tmp_path, 1.0, {"workers": 1, "threads": 1})
+        shorter = replace(asked, training=replace(asked.training, epochs=4))
+        assert _budgeted(shorter, tmp_path, 1.0, {"workers": 1, "threads": 1}) == shorter
     assert again == bought
 
 
@@ -404,3 +491,10 @@ def test_a_dry_run_counts_no_noise_that_has_no_place():
     assert noise_refused(search) == ""
     assert any("noise" in name for name in search_plans(search))
     assert not any("noise" in name for name in search_plans(replace(search, noise=0)))
+    linear = replace(search, model=ModelConfig("tests.test_advise.flat_model"))
+    assert "torch.nn.functional.relu" in noise_refused(linear)
+    assert not any("noise" in name for name in search_plans(linear))
+
+
+def flat_model(num_classes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))

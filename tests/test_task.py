@@ -5,6 +5,8 @@ import random
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
@@ -67,6 +69,11 @@ def test_a_task_is_learned_and_judged_on_what_was_held_out():
     assert trainer.records.last("train", "loss") < 1.0
 
 
+def test_three_examples_are_enough_to_train_on():
+    task = Task(network, TensorDataset(*(t[:3] for t in blobs().tensors)))
+    assert train(config_of(TaskConfig()), task).problem.sizes == (2, 1)
+
+
 def test_the_split_is_stratified_where_targets_are_known():
     task = make_task()
     held, judged = splits(task)
@@ -109,6 +116,8 @@ def test_a_model_handed_over_comes_back_unchanged(tmp_path):
     model[0].eval()
     model[3].weight.requires_grad_(False)
     model[3].register_forward_hook(lambda *_: None)
+    AcceleratorState._reset_state()  # of the tests before
+    accelerator = Accelerator(mixed_precision="bf16")
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     modes = [m.training for m in model.modules()]
     torch.manual_seed(5), random.seed(5), np.random.seed(5)
@@ -122,6 +131,8 @@ def test_a_model_handed_over_comes_back_unchanged(tmp_path):
     assert random.getstate() == kept[1]
     assert (np.random.get_state()[1] == kept[2]).all()
     assert torch.get_num_threads() == 2
+    assert accelerator.mixed_precision == "bf16"
+    AcceleratorState._reset_state()
     assert (torch.full((1,), 1e-310, dtype=torch.float64) * 0.5).item() > 0
     assert [m.training for m in model.modules()] == modes
     assert all(torch.equal(value, weights[n]) for n, value in model.state_dict().items())
@@ -161,6 +172,100 @@ def test_fingerprints_tell_tasks_apart():
     assert fingerprint(Task(model, blobs())) == fingerprint(Task(model, blobs()))
     assert fingerprint(Task(model, blobs())) != fingerprint(Task(other, blobs()))
     assert fingerprint(Task(model, blobs())) != fingerprint(Task(model, blobs(60)))
+    x, y = blobs().tensors
+    assert fingerprint(Task(model, blobs())) != fingerprint(Task(model, TensorDataset(2 * x, y)))
+    smooth = nn.CrossEntropyLoss(label_smoothing=0.3)
+    assert fingerprint(Task(model, blobs(), loss=nn.CrossEntropyLoss())) != fingerprint(
+        Task(model, blobs(), loss=smooth)
+    )
+    assert fingerprint(Task(model, blobs(), score=accuracy)) != fingerprint(
+        Task(model, blobs(), score=accuracy, higher_is_better=False)
+    )
+    assert fingerprint(Task(network, blobs())) == fingerprint(Task(network, blobs()))
+
+
+class Tied(nn.Module):
+    """Two layers with one weight, and state that is no tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.head = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3)
+        self.two.weight = self.one.weight
+
+    def forward(self, x):
+        return self.head(self.two(torch.relu(self.one(x))))
+
+    def get_extra_state(self):
+        return {"version": 1}
+
+    def set_extra_state(self, state):
+        assert state == {"version": 1}
+
+
+def test_tied_weights_and_other_state_are_kept(tmp_path):
+    with handed_over(Task(Tied, blobs())) as task:
+        plans = {"run": Plan(config_of(task), {})}
+        (folder,) = run_plans(plans, tmp_path, threads=1, quiet=True, here=True)
+    assert folder.status == "finished", folder.manifest["reason"]
+    weights = _weights(folder)
+    assert torch.equal(weights["one.weight"], weights["two.weight"])
+
+
+def test_a_model_that_draws_from_numpy_is_seeded_too():
+    def drawn() -> nn.Module:
+        model = network()
+        with torch.no_grad():
+            model[0].weight.copy_(torch.as_tensor(np.random.randn(16, 3)))
+        return model
+
+    state = np.random.get_state()[1].copy()
+    first = [build_network(Task(drawn, blobs()), seed)[0].weight for seed in (0, 0, 1)]  # pyright: ignore
+    assert (np.random.get_state()[1] == state).all()
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], first[2])
+
+
+def test_two_classes_by_one_output_are_judged_by_the_loss():
+    x, y = blobs(60, classes=2).tensors
+    data = TensorDataset(torch.cat([x, x[:, :1]], dim=1), y)
+
+    def loss(outputs, targets):
+        return nn.functional.binary_cross_entropy_with_logits(outputs[:, 0], targets.float())
+
+    trainer = train(config_of(TaskConfig()), Task(lambda: nn.Linear(3, 1), data, loss=loss))
+    assert trainer.problem.score.name == "loss"
+
+
+def test_a_score_that_fails_is_named():
+    with pytest.raises(ConfigError, match=r"task\.score"):
+        task_trainer(config_of(TaskConfig()), Task(network, blobs(), score=lambda o, t: o.nothing))
+
+
+def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypatch):
+    import os
+    import signal
+
+    from learnorder.errors import Interrupted
+    from learnorder.training.task_problem import TaskProblem
+
+    evaluate, called = TaskProblem.evaluate, []
+
+    def interrupted(self, model, records, epoch):
+        called.append(1)
+        if len(called) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return evaluate(self, model, records, epoch)
+
+    monkeypatch.setattr(TaskProblem, "evaluate", interrupted)
+    with handed_over(make_task()) as task:
+        plans = {f"run{s}": Plan(config_of(task, 2, seed=s), {}) for s in range(3)}
+        with pytest.raises(Interrupted, match="1 of 3 runs have ended"):
+            run_plans(plans, tmp_path, threads=1, quiet=True, here=True)
+    assert [RunFolder(tmp_path / name).status for name in plans] == [
+        "finished",
+        "pending",
+        "pending",
+    ]
 
 
 def test_regression_is_judged_by_its_loss():
@@ -209,7 +314,7 @@ def test_accuracy_leaves_ignored_targets_out():
     ("task", "error", "words"),
     [
         (lambda: Task(lambda: nn.Linear(4, 3), blobs()), ConfigError, "failed on a batch"),
-        (lambda: Task(lambda: nn.Linear(3, 2), blobs()), DataError, "from 0 to 1"),
+        (lambda: Task(lambda: nn.Linear(3, 2), blobs()), ConfigError, "Target 2 is out of bounds"),
         (lambda: Task(lambda: None, blobs()), ConfigError, "NoneType"),
         (lambda: Task(lambda: 1 / 0, blobs()), ConfigError, "ZeroDivisionError"),
         (
@@ -222,7 +327,7 @@ def test_accuracy_leaves_ignored_targets_out():
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_to_change(task, error, words, tmp_path):
-    with handed_over(task()) as named, pytest.raises(error, match=words):
+    with pytest.raises(error, match=words), handed_over(task()) as named:
         run_plans({"run": Plan(config_of(named), {})}, tmp_path, quiet=True, here=True)
     assert not any(tmp_path.iterdir())
 

@@ -59,7 +59,7 @@ class Agreement:
     Attributes:
         epochs: Of the two.
         agree: Pairs of learning rates that both rank the same way.
-        pairs: All pairs.
+        pairs: All pairs without a tie.
     """
 
     epochs: tuple[int, int]
@@ -126,15 +126,19 @@ class Advice:
         """Return the mean final score of an arm."""
         return estimate(list(self.arms.get(arm, {}).values()))
 
-    def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
+    def gain(self, arm: Candidate, baseline: Candidate, confidence: float = 0.95) -> Estimate:
         """Return by how much an arm is better than another, paired by seed."""
-        found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}))
+        found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}), confidence)
         return found if self.higher_is_better else -found
 
     def standing(self, arm: Candidate, baseline: Candidate) -> Standing:
         """Return how an arm stands to another. One that diverges on any seed is worse."""
-        if len(self.arms.get(arm, {})) < self.search.seeds:
+        if arm == baseline:
+            return "as_good"
+        if self.lost(arm):
             return "worse"
+        if self.lost(baseline):
+            return "better"
         gain = self.gain(arm, baseline)
         if gain.low > 0:
             return "better"
@@ -142,13 +146,26 @@ class Advice:
             return "as_good"
         return "worse" if gain.high < 0 else "undecided"
 
+    def lost(self, arm: Candidate) -> int:
+        """Return how many of an arm's runs diverged."""
+        return self.search.seeds - len(self.arms.get(arm, {}))
+
     def best(self) -> float:
-        """Return the learning rate to compare with: the leader, unless another is shown better."""
-        candidates = [r for r in self.finalists() if len(self.arms[self.whole(r)]) > 0]
+        """Return the learning rate to compare with: the leader, unless another is shown better.
+
+        Several others are compared with the leader, so each has to be better with an interval of
+        more than 95 % (Bonferroni): all of them together then err in one search of twenty. A leader
+        that diverges on a seed gives way to what does so least.
+        """
+        rates = self.finalists()
+        least = min(self.lost(self.whole(rate)) for rate in rates)
+        whole = [rate for rate in rates if self.lost(self.whole(rate)) == least]
+        if self.leader not in whole:
+            return self._highest(whole)
+        others = [rate for rate in whole if rate != self.leader]
+        confidence = 1 - 0.05 / max(len(others), 1)
         leader = self.whole(self.leader)
-        if not self.arms.get(leader):
-            return self._highest(candidates)
-        above = [r for r in candidates if self.standing(self.whole(r), leader) == "better"]
+        above = [r for r in others if self.gain(self.whole(r), leader, confidence).low > 0]
         return self._highest(above) if above else self.leader
 
     def _highest(self, rates: Sequence[float]) -> float:
@@ -168,7 +185,12 @@ class Advice:
         return self.band() == self.finalists()
 
     def phases(self) -> list[Candidate]:
-        """Return the shorter phases at the leading learning rate, the shortest first."""
+        """Return the shorter phases at the leading learning rate, the shortest first.
+
+        There are none at the smallest, which is held throughout.
+        """
+        if self.leader == self.smallest:
+            return []
         tried = [Candidate(self.leader, hold) for hold in self.search.holds()]
         return [arm for arm in tried if arm in self.arms]
 
@@ -193,8 +215,9 @@ class Advice:
         for one, other in pairwise(self.rungs):
             a, b = (means(rung.scores, self.higher_is_better) for rung in (one, other))
             pairs = list(combinations(sorted(a.keys() & b.keys()), 2))
-            agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in pairs)
-            found.append(Agreement((one.epochs, other.epochs), agree, len(pairs)))
+            told = [(x, y) for x, y in pairs if a[x] != a[y] and b[x] != b[y]]
+            agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in told)
+            found.append(Agreement((one.epochs, other.epochs), agree, len(told)))
         return found
 
 

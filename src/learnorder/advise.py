@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.advice import Advice, BySeed, Rung, means, near
 from learnorder.budget import epochs_within
-from learnorder.config import RunConfig, TaskRunConfig
-from learnorder.errors import ConfigError, Interrupted
+from learnorder.config import RunConfig, TaskRunConfig, to_dict
+from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
-from learnorder.runs import RunFolder, require_ended, setting_words
+from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import kind_of
 from learnorder.runs.signals import on_signals
@@ -74,11 +74,27 @@ def run_advise(
     with given as named:
         search = replace(search, task=named)
         search = _budgeted(search, Path(out), minutes, how)
+        _only_search(search, Path(out))
         advice = _Search(search, Path(out), {**how, "quiet": quiet, "here": task is not None}).run()
     from learnorder.report import write_advice
 
     write_advice(advice, out)
     return advice
+
+
+def _only_search(search: Search, out: Path) -> None:
+    """Write what a folder is about, and refuse one that is about something else."""
+    path, asked = out / "search.json", json.loads(json.dumps(to_dict(search)))
+    if path.exists():
+        words = difference_words(json.loads(path.read_text()), asked)
+        if words:
+            raise RunFolderError(
+                f"{out}: holds another search ({words}). Choose another folder with --out, or move "
+                "this one away."
+            )
+        return
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(asked, indent=1) + "\n")
 
 
 def initial_rates(search: Search) -> tuple[float, ...]:
@@ -152,7 +168,8 @@ class _Search:
         else:
             leader = self.best({rate: rungs[-1].scores[rate] for rate in rates})
         no_noise = noise_refused(self.search)
-        arms += [Candidate(leader, hold) for hold in self.search.holds()]
+        if leader != self.smallest:
+            arms += [Candidate(leader, hold) for hold in self.search.holds()]
         arms += [] if no_noise else [Candidate(self.smallest, self.search.hold, self.search.noise)]
         seen = self.range_test() if self.search.range_test else None
         if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
@@ -183,7 +200,7 @@ class _Search:
         while True:
             found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], rung)
             scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
-            better = self.better_half(scores, rung)
+            better = self.better_half(scores)
             may = extend and self.search.learning_rates is None and added < _MOST_ADDED
             if not may or rates[-1] not in better:
                 break
@@ -193,12 +210,12 @@ class _Search:
         seeds = tuple(self.search.rung_seeds(rung))
         return Rung(self.search.rung_epochs(rung), seeds, scores, kept)
 
-    def better_half(self, scores: Mapping[float, BySeed], rung: int) -> list[float]:
-        """Return the better half of the learning rates, without those that diverge."""
-        seeds = len(self.search.rung_seeds(rung))
-        whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == seeds}
-        if not whole:
+    def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
+        """Return the better half of the learning rates, of those that diverge least."""
+        most = max(len(by_seed) for by_seed in scores.values())
+        if not most:
             raise _all_diverge(list(scores))
+        whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
         ranked = means(whole, self.higher_is_better)
         return sorted(ranked, key=lambda rate: -ranked[rate])[: _half(len(scores))]
 
@@ -238,12 +255,15 @@ class _Search:
         """Make the range test, on the first seed of all, or read it."""
         from learnorder.range_test import RangeTest, range_test
         from learnorder.runs.execute import arithmetic
-        from learnorder.seeding import random_state_kept
+        from learnorder.runs.process import process_kept
         from learnorder.sweep import share_cores
 
         path = self.out / "range_test.json"
         if path.exists():
-            return RangeTest(**json.loads(path.read_text()))
+            kept = json.loads(path.read_text())
+            series = (tuple(kept[name]) for name in ("rates", "losses", "smoothed"))
+            rates, losses, smoothed = series
+            return RangeTest(rates, losses, smoothed, kept["pick"])
         config = self.search.run(
             Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
         )
@@ -257,7 +277,7 @@ class _Search:
                     received[0], "in the range test. The same command goes on from there."
                 )
 
-        with on_signals(received.append), arithmetic(threads), random_state_kept():
+        with on_signals(received.append), arithmetic(threads), process_kept():
             seen = range_test(config.training, _problem(config), seed=config.seed, stop=stop)
         with atomic_write(path) as temporary:
             temporary.write_text(json.dumps(asdict(seen)) + "\n")
@@ -339,7 +359,10 @@ def _labels(search: Search, arm: Candidate) -> dict[str, str]:
 
 def _all_diverge(rates: Sequence[float]) -> ConfigError:
     return ConfigError(
-        "learning_rates", list(rates), "Training diverges at all of them. Give smaller ones."
+        "learning_rates",
+        list(rates),
+        "Training diverges at all of them. Give smaller ones, and "
+        "look for values in the data that are not finite.",
     )
 
 

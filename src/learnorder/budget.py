@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -46,10 +47,10 @@ def epochs_within(
     """
     if not minutes > 0:
         raise ConfigError("minutes", minutes, "Give a time above 0, or null.")
-    path = out / "budget.json"
+    path, of = out / "budget.json", _digest(plans)
     if path.exists():
         kept = json.loads(path.read_text())
-        if kept["minutes"] == minutes:
+        if (kept["minutes"], kept.get("of")) == (minutes, of):
             return kept["epochs"]
     from learnorder.sweep.estimate import estimate_cost
 
@@ -66,5 +67,11 @@ def epochs_within(
         )
     bought = min(bought, epochs)
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps({"minutes": minutes, "epochs": bought}) + "\n")
+        temporary.write_text(json.dumps({"minutes": minutes, "epochs": bought, "of": of}) + "\n")
     return bought
+
+
+def _digest(plans: Mapping[str, Plan]) -> str:
+    """Return what tells planned runs from others."""
+    configs = {name: plan.config.to_dict() for name, plan in plans.items()}
+    return hashlib.blake2b(json.dumps(configs, sort_keys=True).encode(), digest_size=8).hexdigest()

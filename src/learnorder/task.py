@@ -18,7 +18,7 @@ from learnorder.config import TaskConfig
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError, one_line
 from learnorder.importing import import_object
-from learnorder.seeding import derive_seed, generator
+from learnorder.seeding import generator, random_state_kept, seed_everything
 
 IGNORED = -100
 """The target that PyTorch's losses leave out."""
@@ -54,7 +54,8 @@ class Task:
     """From (outputs, targets) to the mean loss of a batch, or to the loss of each example."""
     score: Callable[[Any, Any], Any] | None = None
     """From (outputs, targets) to the mean score of a batch or the score of each example, which the
-    final model is judged by. None takes the accuracy where targets are classes, else the loss."""
+    final model is judged by. None takes the accuracy where outputs are [B, C] and targets are
+    classes [B], else the loss."""
     score_name: str = "score"
     """What reports call it."""
     higher_is_better: bool = True
@@ -88,8 +89,9 @@ class Task:
                     "A map-style data set is needed, with __len__ and __getitem__: its order and "
                     "its splits are drawn from the seed.",
                 ) from None
-            if size < 2:
-                raise DataError(f"task.{name} has {size} examples: give at least 2.")
+            fewest = 3 if self.validation is None else 2
+            if size < fewest:
+                raise DataError(f"task.{name} has {size} examples: give at least {fewest}.")
 
     @property
     def fine_tunes(self) -> bool:
@@ -114,8 +116,8 @@ def build_network(task: Task, seed: int) -> nn.Module:
                 type(task.model).__name__,
                 f"It cannot be copied ({one_line(error)}). Give a function that returns it.",
             ) from error
-    with torch.random.fork_rng():
-        torch.manual_seed(derive_seed(seed, "weights"))
+    with random_state_kept():
+        seed_everything(seed, "weights")
         try:
             model = task.model()
         except Exception as error:
@@ -141,7 +143,7 @@ def splits(task: Task) -> tuple[Dataset, Dataset]:
         order = stratified_order(targets, seed=0)
     else:
         order = torch.randperm(size, generator=generator(0, "validation split"))
-    held = min(max(1, round(task.validation_share * size)), size - 1)
+    held = min(max(1, round(task.validation_share * size)), size - 2)
     indices = order.tolist()
     return Subset(task.train, indices[:-held]), Subset(task.train, indices[-held:])
 
@@ -171,24 +173,48 @@ def known_targets(dataset: Dataset) -> Tensor | None:
 def fingerprint(task: Task) -> str:
     """Return what tells a task from another, as far as that can be seen without a pass over data.
 
-    It depends on the weights given, or the name of the function that makes them, on the kinds and
-    sizes of the data sets, and on the names of loss and score.
+    It depends on the weights given, or those that the function makes, on the kinds, sizes and first
+    examples of the data sets, on what loss, score and collate are called and how they print, and on
+    the direction of the score.
     """
     digest = hashlib.blake2b(digest_size=8)
-    if isinstance(task.model, nn.Module):
-        for name, tensor in task.model.state_dict().items():
-            digest.update(name.encode())
-            if isinstance(tensor, Tensor):
-                flat = tensor.detach().cpu().contiguous().view(-1)
-                digest.update(flat.view(torch.uint8).numpy().tobytes())
-    parts = [_name(task.model), _name(task.loss), _name(task.score), task.score_name]
+    network = build_network(task, seed=0)
+    _add(digest, {**network.state_dict(), "modules": str(network)})
     for data in (task.train, task.validation):
-        parts += [type(data).__qualname__, "" if data is None else str(len(data))]  # pyright: ignore[reportArgumentType]
-    digest.update("\n".join([*parts, str(task.validation_share)]).encode())
+        if data is not None:
+            with random_state_kept():
+                seed_everything(0, "fingerprint")
+                few = [data[i] for i in range(min(2, len(data)))]  # pyright: ignore
+            _add(digest, [type(data).__qualname__, len(data), few])  # pyright: ignore
+    called = [_name(what) for what in (task.loss, task.score, task.collate)]
+    judged = [task.score_name, task.higher_is_better, task.validation_share]
+    _add(digest, [*called, *judged])
     return digest.hexdigest()
 
 
+def _add(digest: Any, value: Any) -> None:
+    """Add what can be seen of a value to a digest."""
+    if isinstance(value, Tensor):
+        flat = value.detach().cpu().contiguous().view(-1)
+        digest.update(repr((tuple(value.shape), value.dtype)).encode())
+        digest.update(flat.view(torch.uint8).numpy().tobytes())
+    elif isinstance(value, Mapping):
+        for name, each in value.items():
+            digest.update(str(name).encode())
+            _add(digest, each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _add(digest, each)
+    elif isinstance(value, str | int | float | bool):
+        digest.update(repr(value).encode())
+    else:  # of which nothing but its kind is the same in another process
+        digest.update(type(value).__qualname__.encode())
+
+
 def _name(what: Any) -> str:
+    """Return what a function, or an object that can be called, goes by."""
+    if isinstance(what, nn.Module):
+        return f"{what} {getattr(what, '__dict__', {}).get('label_smoothing', '')}"
     return getattr(what, "__qualname__", type(what).__qualname__)
 
 
@@ -246,5 +272,5 @@ def _make(path: str, arguments: Mapping[str, Any]) -> Task:
                 "task.path", path, f"It failed: {type(error).__name__}: {one_line(error)}"
             ) from error
     if not isinstance(found, Task):
-        raise ConfigError("task.path", path, f"It is a {type(found).__name__}. {_WHAT}")
+        raise ConfigError("task.path", path, f"It gives {type(found).__name__}. {_WHAT}")
     return found

@@ -44,6 +44,11 @@ def main(arguments: Sequence[str]) -> int:
     search: Search = options.take_settings(values, Search)
     out = Path(values["out"])
     if values["dry_run"]:
+        if values["minutes"] is not None:
+            raise ConfigError(
+                "minutes", values["minutes"], "--dry-run says what all epochs take: give one of "
+                "the two."
+            )  # fmt: skip
         return options.dry_run(search_plans(search), out / "none", values)
     advice = run_advise(search, out, minutes=values["minutes"], **options.execution(values))
     from learnorder.report.advice_page import comparison_table, rung_table

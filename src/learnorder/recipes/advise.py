@@ -10,6 +10,7 @@ pick of a learning-rate range test.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 from learnorder.config import (
@@ -107,6 +108,11 @@ class Search:
             raise ConfigError(
                 "learning_rates", list(self.learning_rates), "Give at least two to choose from."
             )
+        for low, high in pairwise(self.learning_rates or ()):
+            if high < 1.1 * low:
+                raise ConfigError(
+                    "learning_rates", [low, high], "Give rates that are a tenth apart at least."
+                )
         if not 0 < self.hold < 1:
             raise ConfigError("hold", self.hold, "Give a share in (0, 1).")
         if self.shorter_holds and self.shorter_holds[-1] >= self.hold:
@@ -118,8 +124,10 @@ class Search:
         for name in ("rungs", "screening_seeds"):
             if getattr(self, name) < 1:
                 raise ConfigError(name, getattr(self, name), "Give at least 1.")
-        if self.seeds < 2 or self.first_seed < 0:
-            raise ConfigError("seeds", self.seeds, "Give at least 2, from 0 on: what is said of "
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        if self.seeds < 2:
+            raise ConfigError("seeds", self.seeds, "Give at least 2: what is said of "
                               "differences rests on their spread over seeds.")  # fmt: skip
         if self.tolerance is not None and not self.tolerance >= 0:
             raise ConfigError("tolerance", self.tolerance, "Give a difference ≥ 0, or null.")

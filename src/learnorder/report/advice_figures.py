@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -67,13 +68,27 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
             row=1,
             col=1,
         )
-    if band := advice.band():
+    for low, high in _stretches(advice.finalists(), advice.band()):
         figure.add_vrect(
-            x0=band[0] / _EDGE, x1=band[-1] * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
+            x0=low / _EDGE, x1=high * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
             row=1, col=1,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
     heading = f"final {words.heading}"
     figure.update_yaxes(title={"text": heading}, range=_height(advice), row=1, col=1)
+
+
+def _stretches(finalists: list[float], band: list[float]) -> list[tuple[float, float]]:
+    """Return the ends of each stretch of learning rates in the band with none between that is not.
+
+    >>> _stretches([0.1, 0.2, 0.5, 1.0], [0.1, 0.5, 1.0])
+    [(0.1, 0.1), (0.5, 1.0)]
+    """
+    found: list[tuple[float, float]] = []
+    for inside, rates in itertools.groupby(finalists, lambda rate: rate in band):
+        if inside:
+            members = list(rates)
+            found.append((members[0], members[-1]))
+    return found
 
 
 def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None:

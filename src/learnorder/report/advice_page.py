@@ -40,7 +40,8 @@ def advice_content(advice: Advice) -> Content:
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the end of a whole "
         "schedule, annealed. Shaded: the learning rates that cannot be told worse than the best. "
-        "Rungs have seeds of their own."
+        "Rungs have seeds of their own, and all are judged on the same validation data: the "
+        "intervals are over seeds, not over other data, and each is for itself."
     )
     if advice.range_test is not None:
         note += (

@@ -24,6 +24,7 @@ def advice_findings(advice: Advice) -> list[str]:
     """Return what was found, in sentences."""
     parts = (
         _best,
+        _one_rung,
         _against_small,
         _worse,
         _edges,
@@ -44,6 +45,15 @@ def advice_findings(advice: Advice) -> list[str]:
     return sentences
 
 
+def _one_rung(advice: Advice) -> list[str]:
+    if len(advice.rungs) > 1:
+        return []
+    return [
+        "With one rung the leading learning rate is chosen by the seeds that it is judged on, so "
+        "what is said of it is a little too good."
+    ]
+
+
 def _best(advice: Advice) -> list[str]:
     words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
     reached = (
@@ -56,17 +66,30 @@ def _best(advice: Advice) -> list[str]:
             f"none is told worse than {best:g} ({reached}). More seeds or longer runs may tell."
         ]
     if len(band) == 1:
-        return [f"Best after annealing: {best:g}. All others are told worse ({reached})."]
-    return [f"Best after annealing: {_listed(band)}. None is told worse than {best:g} ({reached})."]
+        return [
+            f"Best after annealing: {best:g}. All others that were trained in full are told worse "
+            f"({reached})."
+        ]
+    whole = {rate: advice.whole(rate) for rate in band}
+    shown = [r for r in band if advice.standing(whole[r], whole[best]) in ("better", "as_good")]
+    undecided = [rate for rate in band if rate not in shown]
+    sentences = [
+        f"Best after annealing: {_listed(band)}. None is told worse than {best:g} ({reached})."
+    ]
+    if undecided and len(shown) > 1:
+        sentences.append(
+            f"Of these {_listed(shown)} are shown to be as good within "
+            f"{words.amount(advice.tolerance)}; {_listed(undecided)} cannot be told apart."
+        )
+    return sentences
 
 
 def _against_small(advice: Advice) -> list[str]:
     best, small = advice.best(), advice.smallest
     if best == small:
         return []
-    gain = advice.gain(advice.whole(best), advice.whole(small))
     kept = " throughout" if advice.search.anneal == "step" else ""
-    by = ScoreWords(advice.score).gain(gain)
+    by = _by(advice, advice.whole(best), advice.whole(small))
     return [f"{best:g}, annealed, against the smallest, {small:g}{kept}: {by}."]
 
 
@@ -74,10 +97,10 @@ def _worse(advice: Advice) -> list[str]:
     words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
     told = []
     for rate in advice.finalists():
-        if rate in band or rate == advice.smallest or not advice.arms[advice.whole(rate)]:
+        arm = advice.whole(rate)
+        if rate in band or rate == advice.smallest or advice.lost(arm):
             continue
-        gain = advice.gain(advice.whole(best), advice.whole(rate))
-        told.append(f"{rate:g} by {words.difference(gain)}")
+        told.append(f"{rate:g} by {words.difference(advice.gain(advice.whole(best), arm))}")
     return [f"Worse than {best:g}: {'; '.join(told)}."] if told else []
 
 
@@ -144,11 +167,7 @@ def _noise(advice: Advice) -> list[str]:
     if arm is None:
         tried = advice.search.noise > 0
         return [f"Activation noise was not tried. {advice.no_noise}"] if tried else []
-    words, best, small = (
-        ScoreWords(advice.score),
-        advice.whole(advice.best()),
-        advice.whole(advice.smallest),
-    )
+    best, small = advice.whole(advice.best()), advice.whole(advice.smallest)
     does = {
         "better": "does better than",
         "as_good": "does as well as",
@@ -156,13 +175,13 @@ def _noise(advice: Advice) -> list[str]:
         "undecided": "cannot be told from",
     }[advice.standing(arm, best)]
     level = f"{arm.noise:g}, falling to {NOISE_LEFT * arm.noise:g}"
-    by = words.gain(advice.gain(arm, best))
+    by = _by(advice, arm, best)
     sentence = (
         f"Activation noise ({level}) at {small.learning_rate:g} {does} {best.learning_rate:g} "
         f"without it: {by}."
     )
     if best != small:
-        alone = words.gain(advice.gain(arm, small))
+        alone = _by(advice, arm, small)
         sentence += f" Against {small.learning_rate:g} without it: {alone}."
     return [sentence]
 
@@ -181,9 +200,11 @@ def _picked(advice: Advice) -> list[str]:
         return [f"{shown}, which is the best here."]
     if not advice.arms.get(arm):
         return [f"{shown}, at which training diverges."]
+    below = arm.learning_rate < advice.smallest and advice.search.anneal == "step"
+    how = "Held throughout, as it is below the grid," if below else "Annealed in the same way"
     return [
-        f"{shown}. Annealed in the same way and judged at the end, against "
-        f"{best.learning_rate:g}: {_stands(advice, arm, best)}."
+        f"{shown}. {how} and judged at the end, against {best.learning_rate:g}: "
+        f"{_stands(advice, arm, best)}."
     ]
 
 
@@ -206,9 +227,16 @@ def _ranks(advice: Advice) -> list[str]:
 
 def _stands(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
     """Return how an arm stands to another, and by how much."""
-    standing = advice.standing(arm, baseline)
-    by = ScoreWords(advice.score).gain(advice.gain(arm, baseline))
+    standing, by = advice.standing(arm, baseline), _by(advice, arm, baseline)
     return by if standing in ("better", "worse") else f"{STANDING_WORDS[standing]}, {by}"
+
+
+def _by(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
+    """Return by how much an arm is better or worse; that it diverged, where it did."""
+    for each, whose in ((arm, "it"), (baseline, "the other")):
+        if lost := advice.lost(each):
+            return f"{whose} diverged in {lost} of {advice.search.seeds} runs"
+    return ScoreWords(advice.score).gain(advice.gain(arm, baseline))
 
 
 def _listed(rates: Sequence[float]) -> str:

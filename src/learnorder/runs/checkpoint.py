@@ -114,9 +114,11 @@ def _config_digest(folder: RunFolder[Any]) -> str:
 
 
 def save_weights(path: Path, weights: dict[str, Any]) -> None:
-    """Write final weights as safetensors."""
+    """Write final weights as safetensors; of tied ones each name has its own."""
     from safetensors.torch import save
+    from torch import Tensor
 
-    encoded = save({name: tensor.contiguous() for name, tensor in weights.items()})
+    kept = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    encoded = save({name: tensor.clone().contiguous() for name, tensor in kept.items()})
     with atomic_write(path) as temporary:
         temporary.write_bytes(encoded)

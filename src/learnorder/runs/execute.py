@@ -23,7 +23,10 @@ from learnorder.runs.signals import on_signals
 
 
 def execute(
-    folder: RunFolder, threads: int = 1, each_step: Callable[[], None] = lambda: None
+    folder: RunFolder,
+    threads: int = 1,
+    each_step: Callable[[], None] = lambda: None,
+    received: list[int] | None = None,
 ) -> RunStatus:
     """Take the folder's run to its end, from its checkpoint where there is one.
 
@@ -33,6 +36,7 @@ def execute(
         folder: The run.
         threads: Threads of its arithmetic; results are reproducible for a fixed number.
         each_step: Called after each step.
+        received: Gets the numbers of signals that come; the caller's, where it makes several runs.
 
     Returns:
         The status, one of those that end a run.
@@ -41,7 +45,7 @@ def execute(
         Interrupted: A signal came; the run continues when executed again.
         RunInUse: Another process executes this run.
     """
-    received: list[int] = []
+    received = [] if received is None else received
     with on_signals(received.append), claimed(folder.path):
         if folder.status in ENDED:
             return folder.status

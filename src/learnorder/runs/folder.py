@@ -102,8 +102,8 @@ class RunFolder(Generic[ConfigT]):
             if found.config.to_dict() != config.to_dict():
                 raise RunFolderError(
                     f"{path}: holds a run of another configuration "
-                    f"({_difference(found.config, config)}). Choose another folder with --out, or "
-                    "move this one away."
+                    f"({difference_words(found.config.to_dict(), config.to_dict())}). Choose "
+                    "another folder with --out, or move this one away."
                 )
             return found
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
@@ -348,10 +348,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _difference(a: Settings, b: Settings) -> str:
-    there, asked = flatten(a.to_dict()), flatten(b.to_dict())
-    differing = [key for key in asked if there.get(key) != asked[key]]
-    shown = [f"{key} is {there.get(key)!r} there, {asked[key]!r} asked" for key in differing[:3]]
+def difference_words(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Return the first settings, as nested mappings have them, that differ; empty where none do."""
+    a, b = flatten(there), flatten(asked)
+    differing = [key for key in b if a.get(key) != b[key]]
+    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} asked" for key in differing[:3]]
     return ", ".join(shown) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
 
 

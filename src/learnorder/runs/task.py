@@ -8,8 +8,8 @@ from learnorder.config import TaskRunConfig
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.process import process_kept
 from learnorder.runs.training import measure_steps, train
-from learnorder.seeding import random_state_kept
 from learnorder.task import load_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
 
@@ -17,7 +17,7 @@ from learnorder.training.task_problem import TaskProblem, task_trainer
 def check(configs: Sequence[TaskRunConfig]) -> None:
     """Build each distinct model once, and take one step, so that what is unfit is refused."""
     for config in {_essence(config): config for config in configs}.values():
-        with random_state_kept():
+        with process_kept():
             trainer = task_trainer(config, load_task(config.task))
             trainer.train_step(next(trainer.problem.epoch(1)))
 
@@ -35,7 +35,7 @@ def work(
 ) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     state = load_checkpoint(folder)
-    with random_state_kept():
+    with process_kept():
         trainer = task_trainer(folder.config, load_task(folder.config.task), state)
         folder.update(data=_describe(trainer.problem))
         return train(folder, trainer, stop)
@@ -59,7 +59,7 @@ def workload_key(config: TaskRunConfig) -> str:
 
 def measure(config: TaskRunConfig) -> Workload:
     """Time a few steps of training."""
-    with random_state_kept():
+    with process_kept():
         trainer = task_trainer(config, load_task(config.task))
         trained_on, judged_on = trainer.problem.sizes
         return measure_steps(trainer, judged_on / trained_on)

@@ -9,6 +9,7 @@ from learnorder.errors import Interrupted, LearnOrderError
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.pace import Pace
+from learnorder.runs.signals import on_signals
 from learnorder.sweep.pool import Cores, PoolState
 
 
@@ -27,27 +28,30 @@ def run_here(
     """
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
-    pace = Pace()
+    pace, received = Pace(), list[int]()
 
     def each_step() -> None:
         if pace.due():
             watch(state)
 
-    while state.waiting:
-        folder = state.waiting.pop(0)
-        state.active.append(folder)
-        try:
-            execute(folder, cores.threads, each_step)
-        except Interrupted as stopped:
-            raise Interrupted(
-                stopped.signal_number,
-                f"{len(state.ended)} of {len(folders)} runs have ended and the one under way is "
-                "saved where it was. The same call continues them.",
-            ) from None
-        except Exception as error:
-            if not isinstance(error, LearnOrderError):  # a fault of the user's code, or of ours
-                logging.getLogger(__name__).exception("%s failed", folder.path)
-        state.active.clear()
-        (state.ended if folder.status in ENDED else state.failed).append(folder)
-        watch(state)
+    with on_signals(received.append):
+        while state.waiting and not received:
+            folder = state.waiting.pop(0)
+            state.active.append(folder)
+            try:
+                execute(folder, cores.threads, each_step, received)
+            except Interrupted:
+                break
+            except Exception as error:
+                if not isinstance(error, LearnOrderError):  # a fault of the user's code, or of ours
+                    logging.getLogger(__name__).exception("%s failed", folder.path)
+            state.active.clear()
+            (state.ended if folder.status in ENDED else state.failed).append(folder)
+            watch(state)
+    if received:
+        raise Interrupted(
+            received[0],
+            f"{len(state.ended)} of {len(folders)} runs have ended and the one under way is saved "
+            "where it was. The same call continues them.",
+        )
     return state

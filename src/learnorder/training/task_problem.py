@@ -63,10 +63,10 @@ class _Steps(Dataset):
         try:
             return self._collate(items), len(items)
         except (RuntimeError, TypeError) as error:
+            kind = type(getattr(self._dataset, "dataset", self._dataset)).__name__
             raise DataError(
-                f"Items {min(chosen)} to {max(chosen)} of {type(self._dataset).__name__} do not go "
-                f"into one batch: {one_line(error)}. Bring them to one size in the data set, or "
-                "give Task a collate function that does."
+                f"Items of the data set ({kind}) do not go into one batch: {one_line(error)}. "
+                "Bring them to one size in the data set, or give Task a collate function that does."
             ) from error
 
 
@@ -134,7 +134,7 @@ def _are_classes(outputs: Any, targets: Any) -> bool:
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return False
     whole = targets.dtype in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
-    return whole and outputs.dim() == targets.dim() + 1
+    return whole and targets.dim() == 1 and outputs.dim() == 2 and outputs.shape[1] > 1
 
 
 def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -263,12 +263,13 @@ class TaskProblem:
         for quantity, value in _named(self.score.name, score / n, loss / n).items():
             records.add(epoch, "validation", quantity, value, n=n)
         model.train()
-        return math.isfinite(loss)
+        return math.isfinite(loss) and math.isfinite(score)
 
     @torch.no_grad()
     def _try_out(self) -> Score:
         """Apply the model and the loss to two examples, so that the unfit is refused."""
-        batch = next(self._batches(self.validation, range(2), (0, "trying out")))
+        few = range(min(2, self.sizes[1]))
+        batch = next(self._batches(self.validation, few, (0, "trying out")))
         self.network.eval()
         try:
             outputs = self.outputs(self.network, batch)
@@ -279,12 +280,11 @@ class TaskProblem:
                 f"It failed on a batch of inputs {_shapes(batch.inputs)}: {one_line(error)}",
             ) from error
         self.network.train()
-        if _are_classes(outputs, batch.targets):
-            self.unseen_classes = self._unseen_classes(outputs.shape[1])
+        score = score_of(self.task, outputs, batch.targets)
+        if score.of is accuracy:
+            self.unseen_classes = self._unseen_classes()
         try:
             losses = self.task.loss(outputs, batch.targets)
-            score = score_of(self.task, outputs, batch.targets)
-            _mean(score.of(outputs, batch.targets))
         except Exception as error:
             raise ConfigError(
                 "task.loss",
@@ -297,24 +297,20 @@ class TaskProblem:
                 _shapes(losses),
                 "It must return the mean loss of a batch, or one loss for each example.",
             )
+        try:
+            _mean(score.of(outputs, batch.targets))
+        except Exception as error:
+            raise ConfigError(
+                "task.score",
+                getattr(score.of, "__name__", score.of),
+                f"It failed on outputs {_shapes(outputs)} with targets {_shapes(batch.targets)}: "
+                f"{one_line(error)}",
+            ) from error
         return score
 
-    def _unseen_classes(self, classes: int) -> list[int]:
-        """Return the classes trained on that no validation example has, if targets are known.
-
-        Raises:
-            DataError: Targets outside the classes that the outputs have.
-        """
+    def _unseen_classes(self) -> list[int]:
+        """Return the classes trained on that no validation example has, if targets are known."""
         train, judged = (known_targets(data) for data in (self.train, self.validation))
-        for targets in (train, judged):
-            if targets is not None and len(targets := targets[targets != IGNORED]):
-                low, high = int(targets.min()), int(targets.max())
-                if low < 0 or high >= classes:
-                    raise DataError(
-                        f"Targets run from {low} to {high}, and the model's outputs have {classes} "
-                        f"classes: targets must be whole numbers from 0 to {classes - 1}. Correct "
-                        "the data set, or give the model an output for each class."
-                    )
         if train is None or judged is None:
             return []
         return sorted(set(train.unique().tolist()) - set(judged.unique().tolist()) - {IGNORED})

@@ -15,7 +15,7 @@ from torch import Tensor
 from learnorder.errors import RunFolderError, one_line
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
-from learnorder.seeding import derive_seed
+from learnorder.seeding import seed_everything
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
 from learnorder.training.problem import Problem, RunSettings
@@ -131,7 +131,8 @@ class Trainer(Generic[ProblemT]):
                 rate = self.records.last("run", "learning_rate")
                 return Outcome(
                     "diverged",
-                    f"loss not finite after epoch {self.epoch - 1}, at learning rate {rate:g}",
+                    f"loss or score not finite after epoch {self.epoch - 1}, at learning rate "
+                    f"{rate:g}",
                 )
             epoch_ended(self)
         return Outcome("finished")
@@ -140,7 +141,7 @@ class Trainer(Generic[ProblemT]):
         """Take one step at the learning rate and noise level in force; return its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
-        torch.manual_seed(derive_seed(self.config.seed, "layers", self.epoch, self.step))
+        seed_everything(self.config.seed, "layers", self.epoch, self.step)
         if self.noise is not None:
             self.noise.at(self.epoch, self.step, self.problem.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
