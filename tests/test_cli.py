@@ -43,7 +43,11 @@ def test_help_of_every_verb_explains_its_options(capsys, verb):
     code, out, _ = run(capsys, verb, "--help")
     assert code == 0
     assert f"learnorder {verb} " in out
-    if verb not in ("report", "reproduce", "retrain", "runs", "theory"):
+    if verb in ("work", "query"):
+        assert "older" in out
+    elif verb == "advise":
+        assert "Share of the epochs before the step" in " ".join(out.split())
+    elif verb not in ("report", "reproduce", "retrain", "runs", "theory"):
         what = "training images" if verb == "probe" else "images"
         assert f"Share of the {what} that can carry the" in " ".join(out.split())
         assert "default: digits" in out
