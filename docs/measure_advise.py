@@ -17,9 +17,11 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from measure_probe import probes
+
 import learnorder
 from learnorder.advice import Advice
-from learnorder.config import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config import ModelConfig, TrainingConfig
 from learnorder.recipes.advise import Search
 from learnorder.report.advice_page import to_json
 from learnorder.runs.files import atomic_write
@@ -66,14 +68,7 @@ def searches() -> dict[str, Judged]:
         training=replace(digits.training, optimizer="AdamW", weight_decay=0.01),
     )
     cifar = Search(
-        data=DataConfig(
-            source="parquet:data/cifar10",
-            train_examples=4000,
-            evaluation_examples=2000,
-            resolution=16,
-            evaluate_on="validation",
-            validation_share=0.1,
-        ),
+        data=probes()["cifar_wrn"].data,
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
         training=TrainingConfig(epochs=15, batch_size=64),
         seeds=3,
