@@ -136,7 +136,8 @@ def test_the_band_has_what_is_not_told_worse():
     assert advice.band() == [0.1, 0.2]
     assert not advice.found_no_difference()
     said = " ".join(advice_findings(advice))
-    assert "Best after annealing: 0.1, 0.2" in said
+    assert "Best after annealing: 0.2 (" in said
+    assert "Not told worse than it: 0.1." in said
     assert "Worse than 0.2: 1 by 2.1 points" in said
     assert "against the smallest, 0.01 throughout: better by 5.1 points" in said
 
@@ -185,7 +186,7 @@ def test_a_leader_that_diverges_on_a_seed_gives_way(tmp_path):
     assert advice.best() == 0.2
     assert advice.band() == [0.2]
     said = " ".join(advice_findings(advice))
-    assert "Best after annealing: 0.2." in said
+    assert "Best after annealing: 0.2. All others" in said
     assert "0.1 diverged in 1 of 5 runs" in said
     assert "–" not in said
     assert "Worse than 0.2: 0.1" not in said

@@ -10,7 +10,7 @@ from learnorder import Probe
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.probe import Calibration, Carried, Probed, arm_plans, run_probe
+from learnorder.probe import Calibration, Carried, Probed, _budgeted, arm_plans, run_probe
 from learnorder.recipes.probe import FEWEST_EPOCHS
 from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
 from learnorder.results import Results
@@ -178,7 +178,10 @@ def test_the_budget_buys_epochs_once(probe, tmp_path):
     longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
     with pytest.raises(ConfigError, match="Give that, or fewer"):
         run_probe(longest, tmp_path, minutes=1e-6, quiet=True)
-    (tmp_path / "budget.json").write_text(json.dumps({"minutes": 5.0, "epochs": 6}))
+    bought = _budgeted(longest, (8, 8), tmp_path, 5.0, {"workers": 1, "threads": 1})
+    assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
+    kept = json.loads((tmp_path / "budget.json").read_text())
+    (tmp_path / "budget.json").write_text(json.dumps({**kept, "epochs": 6}))
     probed = run_probe(longest, tmp_path, minutes=5.0, quiet=True)
     assert probed.probe.training.epochs == 6
     assert {f.config.training.epochs for f in probed.results.folders} == {6}

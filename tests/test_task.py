@@ -278,6 +278,13 @@ def test_regression_is_judged_by_its_loss():
     assert trainer.records.last("validation", "loss") < 1.0
 
 
+def test_targets_that_would_be_broadcast_are_refused():
+    x = torch.randn(64, 3)
+    task = Task(lambda: nn.Linear(3, 1), TensorDataset(x, x.sum(1)), loss=nn.MSELoss())
+    with pytest.raises(ConfigError, match=r"float32 \[2, 1\] with targets float32 \[2\]"):
+        task_trainer(config_of(TaskConfig()), task)
+
+
 def test_inputs_by_name_and_outputs_with_logits():
     class Model(nn.Module):
         def __init__(self) -> None:

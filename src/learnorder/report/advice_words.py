@@ -73,13 +73,15 @@ def _best(advice: Advice) -> list[str]:
     whole = {rate: advice.whole(rate) for rate in band}
     shown = [r for r in band if advice.standing(whole[r], whole[best]) in ("better", "as_good")]
     undecided = [rate for rate in band if rate not in shown]
+    others = [rate for rate in band if rate != best]
     sentences = [
-        f"Best after annealing: {_listed(band)}. None is told worse than {best:g} ({reached})."
+        f"Best after annealing: {best:g} ({reached}). Not told worse than it: {_listed(others)}."
     ]
     if undecided and len(shown) > 1:
+        good = _listed([rate for rate in shown if rate != best])
         sentences.append(
-            f"Of these {_listed(shown)} are shown to be as good within "
-            f"{words.amount(advice.tolerance)}; {_listed(undecided)} cannot be told apart."
+            f"Shown to be as good within {words.amount(advice.tolerance)}: {good}. Cannot be told "
+            f"apart: {_listed(undecided)}."
         )
     return sentences
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -284,7 +285,9 @@ class TaskProblem:
         if score.of is accuracy:
             self.unseen_classes = self._unseen_classes()
         try:
-            losses = self.task.loss(outputs, batch.targets)
+            with warnings.catch_warnings():  # shapes that broadcast give another loss than is meant
+                warnings.filterwarnings("error", message="Using a target size")
+                losses = self.task.loss(outputs, batch.targets)
         except Exception as error:
             raise ConfigError(
                 "task.loss",
