@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from learnorder.cli.main import main
-from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config import NoiseConfig, RunConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.results import Results
@@ -20,9 +20,10 @@ from learnorder.runs.claim import STALE_AFTER, claimed
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
+from learnorder.sweep.engine import Cores
 from learnorder.sweep.estimate import estimate_cost
-from learnorder.sweep.grid import grid_plans
-from learnorder.sweep.pool import Cores, run_pool
+from learnorder.sweep.grid import Grid, grid_plans
+from learnorder.sweep.pool import run_pool
 from learnorder.sweep.work import work
 from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
@@ -91,7 +92,7 @@ def test_grids(tiny):
         "learning_rate.initial,learning_rate.step_factor": [[0.1, 0.2], [1.0, 0.02]],
         "model.arguments.widths": [[4], [8, 8]],
     }
-    plans = grid_plans(tiny.to_dict(), grid, [0, 1], {"arm": "large"})
+    plans = grid_plans(tiny.to_dict(), Grid(grid), [0, 1], {"arm": "large"}, RunConfig)
     assert len(plans) == 8
     rates = {
         (p.config.learning_rate.initial, p.config.learning_rate.step_factor) for p in plans.values()
@@ -105,26 +106,26 @@ def test_grids(tiny):
     ]  # fmt: skip
     for bad in refused:
         with pytest.raises(ConfigError, match="grid"):
-            grid_plans(tiny.to_dict(), bad, [0], {})
+            grid_plans(tiny.to_dict(), Grid(bad), [0], {}, RunConfig)
     with pytest.raises(ConfigError, match=r"patch.contrast"):
-        grid_plans(tiny.to_dict(), {"patch.contrast": [-1]}, [0], {})
+        grid_plans(tiny.to_dict(), Grid({"patch.contrast": [-1]}), [0], {}, RunConfig)
 
 
 def test_close_values_are_told_apart(tiny):
     grid = {"patch.contrast": [0.12345671, 0.12345672]}
-    assert len(grid_plans(tiny.to_dict(), grid, [0], {})) == 2
+    assert len(grid_plans(tiny.to_dict(), Grid(grid), [0], {}, RunConfig)) == 2
 
 
 def test_a_grid_may_vary_what_makes_a_base_valid(tiny):
     """The base steps at epoch 3 of 2; the grid's values do not."""
     base = tiny.to_dict()
     base["training"]["epochs"] = 2
-    plans = sweep_plans({"large": base}, {"learning_rate.step_epochs": [[2]]}, [0])
+    plans = sweep_plans({"large": base}, Grid({"learning_rate.step_epochs": [[2]]}), [0])
     assert [p.config.learning_rate.step_epochs for p in plans.values()] == [(2,)]
     with pytest.raises(ConfigError, match="cannot happen"):
-        sweep_plans({"large": base}, {"patch.contrast": [0.1]}, [0])
+        sweep_plans({"large": base}, Grid({"patch.contrast": [0.1]}), [0])
     with pytest.raises(ConfigError, match="seeds"):
-        sweep_plans({"large": tiny}, {"patch.contrast": [0.1]}, [])
+        sweep_plans({"large": tiny}, Grid({"patch.contrast": [0.1]}), [])
 
 
 def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):

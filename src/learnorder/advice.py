@@ -46,6 +46,10 @@ class Rung:
         """Return the mean final score of a learning rate."""
         return estimate(list(self.scores[rate].values()))
 
+    def fails(self, rate: float) -> bool:
+        """Whether a learning rate diverged on any seed, where it was tried."""
+        return rate in self.scores and len(self.scores[rate]) < len(self.seeds)
+
     def too_large(self, rate: float) -> str:
         """Return in words how a learning rate failed; empty where it did not."""
         lost = len(self.seeds) - len(self.scores[rate])
@@ -77,8 +81,6 @@ class Advice:
         higher_is_better: Whether a higher score is a better one.
         rungs: From the shortest to full length.
         arms: Final scores at full length, by arm and seed, of runs that finished.
-        leader: The learning rate that led before the last rung, on other seeds; with one rung, the
-            one with the best mean.
         range_test: What a range test saw; None where none was made.
         no_noise: Why noise was not tried; empty where it was.
         unseen_classes: Classes trained on that no validation example has, as far as is known.
@@ -90,7 +92,6 @@ class Advice:
     higher_is_better: bool
     rungs: tuple[Rung, ...]
     arms: dict[Candidate, BySeed]
-    leader: float
     range_test: RangeTest | None
     no_noise: str
     unseen_classes: tuple[int, ...]
@@ -108,7 +109,7 @@ class Advice:
             return self.search.tolerance
         if self.score == "accuracy":
             return _POINT
-        return abs(self.mean(self.whole(self.leader)).mean) / 50
+        return abs(self.mean(self.whole(self.best())).mean) / 50
 
     def grid(self) -> list[float]:
         """Return the learning rates tried, rising."""
@@ -126,9 +127,9 @@ class Advice:
         """Return the mean final score of an arm."""
         return estimate(list(self.arms.get(arm, {}).values()))
 
-    def gain(self, arm: Candidate, baseline: Candidate, confidence: float = 0.95) -> Estimate:
+    def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
         """Return by how much an arm is better than another, paired by seed."""
-        found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}), confidence)
+        found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}))
         return found if self.higher_is_better else -found
 
     def standing(self, arm: Candidate, baseline: Candidate) -> Standing:
@@ -151,26 +152,12 @@ class Advice:
         return self.search.seeds - len(self.arms.get(arm, {}))
 
     def best(self) -> float:
-        """Return the learning rate to compare with: the leader, unless another is shown better.
+        """Return the learning rate with the best mean at full length, of those that diverge least.
 
-        Several others are compared with the leader, so each has to be better with an interval of
-        more than 95 % (Bonferroni): all of them together then err in one search of twenty. A leader
-        that diverges on a seed gives way to what does so least.
+        It is chosen by the seeds that it is judged on, so what is said of it is a little too good;
+        shorter runs, on other seeds, would choose worse.
         """
-        rates = self.finalists()
-        least = min(self.lost(self.whole(rate)) for rate in rates)
-        whole = [rate for rate in rates if self.lost(self.whole(rate)) == least]
-        if self.leader not in whole:
-            return self._highest(whole)
-        others = [rate for rate in whole if rate != self.leader]
-        confidence = 1 - 0.05 / max(len(others), 1)
-        leader = self.whole(self.leader)
-        above = [r for r in others if self.gain(self.whole(r), leader, confidence).low > 0]
-        return self._highest(above) if above else self.leader
-
-    def _highest(self, rates: Sequence[float]) -> float:
-        sign = 1 if self.higher_is_better else -1
-        return max(rates, key=lambda rate: sign * self.mean(self.whole(rate)).mean)
+        return best_of(self.rungs[-1].scores, self.higher_is_better)
 
     def band(self) -> list[float]:
         """Return the learning rates that cannot be told worse than the best, rising."""
@@ -185,18 +172,18 @@ class Advice:
         return self.band() == self.finalists()
 
     def phases(self) -> list[Candidate]:
-        """Return the shorter phases at the leading learning rate, the shortest first.
+        """Return the shorter phases at the best learning rate, the shortest first.
 
         There are none at the smallest, which is held throughout.
         """
-        if self.leader == self.smallest:
+        if self.best() == self.smallest:
             return []
-        tried = [Candidate(self.leader, hold) for hold in self.search.holds()]
+        tried = [Candidate(self.best(), hold) for hold in self.search.holds()]
         return [arm for arm in tried if arm in self.arms]
 
     def shortest_hold(self) -> float | None:
         """Return the shortest phase shown as good as the whole one; None where none is."""
-        whole = self.whole(self.leader)
+        whole = self.whole(self.best())
         good = (arm for arm in self.phases() if self.standing(arm, whole) in ("better", "as_good"))
         return next((arm.hold for arm in good), None)
 
@@ -224,6 +211,14 @@ class Advice:
 def near(rate: float, rates: Sequence[float]) -> float:
     """Return the learning rate among some that is within a tenth of one, else that one."""
     return next((r for r in rates if abs(math.log(r / rate)) < math.log(1.1)), rate)
+
+
+def best_of(scores: Mapping[float, BySeed], higher_is_better: bool) -> float:
+    """Return the learning rate with the best mean score, of those that diverge least."""
+    most = max(len(by_seed) for by_seed in scores.values())
+    whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
+    ranked = means(whole, higher_is_better)
+    return max(ranked or scores, key=lambda rate: ranked.get(rate, 0.0))
 
 
 def means(scores: Mapping[float, BySeed], higher_is_better: bool) -> dict[float, float]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.advice import Advice, BySeed, Rung, means, near
+from learnorder.advice import Advice, BySeed, Rung, best_of, means, near
 from learnorder.budget import epochs_within
 from learnorder.config import RunConfig, TaskRunConfig, to_dict
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
@@ -161,25 +161,19 @@ class _Search:
             rungs.append(self.screen(rates, rung, extend=rung == 0))
             rates = rungs[-1].kept
         last = self.search.rungs - 1
+        whole = self.in_full(rates, rungs)
+        rates, best = sorted(whole), best_of(whole, self.higher_is_better)
         arms = [Candidate(rate, self.search.hold) for rate in rates]
-        if not rungs:  # nothing but this rung's own seeds can say which one leads
-            found, _ = self.train(arms, last)
-            leader = self.best({arm.learning_rate: s for arm, s in found.items()})
-        else:
-            leader = self.best({rate: rungs[-1].scores[rate] for rate in rates})
         no_noise = noise_refused(self.search)
-        if leader != self.smallest:
-            arms += [Candidate(leader, hold) for hold in self.search.holds()]
+        if best != self.smallest:
+            arms += [Candidate(best, hold) for hold in self.search.holds()]
         arms += [] if no_noise else [Candidate(self.smallest, self.search.hold, self.search.noise)]
         seen = self.range_test() if self.search.range_test else None
         if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
             arms.append(Candidate(seen.pick, self.search.hold))
         found, folders = self.train(arms, last)
-        whole = {rate: found[Candidate(rate, self.search.hold)] for rate in rates}
         seeds = tuple(self.search.rung_seeds(last))
         rungs.append(Rung(self.search.rung_epochs(last), seeds, whole))
-        if not any(whole.values()):
-            raise _all_diverge(rates)
         unseen = folders[0].manifest.get("data", {}).get("unseen_classes", ())
         return Advice(
             search=self.search,
@@ -187,12 +181,33 @@ class _Search:
             higher_is_better=self.higher_is_better,
             rungs=tuple(rungs),
             arms=found,
-            leader=leader,
             range_test=seen,
             no_noise=no_noise,
             unseen_classes=tuple(unseen),
             folders=tuple(folders),
         )
+
+    def in_full(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
+        """Train learning rates at full length; return their scores.
+
+        Short schedules speak against large learning rates. So while the largest of those trained
+        is the best of them, the next larger one is trained too, though it was left out before,
+        unless it diverged then.
+        """
+        rates, last = list(rates), self.search.rungs - 1
+        while True:
+            found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], last)
+            scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
+            if not any(scores.values()):
+                raise _all_diverge(rates)
+            larger = [
+                rate
+                for rate in (rungs[0].scores if rungs else ())
+                if rate > rates[-1] and not any(rung.fails(rate) for rung in rungs)
+            ]
+            if not larger or best_of(scores, self.higher_is_better) != rates[-1]:
+                return scores
+            rates.append(min(larger))
 
     def screen(self, rates: Sequence[float], rung: int, *, extend: bool) -> Rung:
         """Run a rung; add larger learning rates while the largest is among the better half."""
@@ -218,14 +233,6 @@ class _Search:
         whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
         ranked = means(whole, self.higher_is_better)
         return sorted(ranked, key=lambda rate: -ranked[rate])[: _half(len(scores))]
-
-    def best(self, scores: Mapping[float, BySeed]) -> float:
-        """Return the learning rate with the best mean score, of those that diverge least."""
-        most = max(len(by_seed) for by_seed in scores.values())
-        if not most:
-            raise _all_diverge(list(scores))
-        ranked = means({r: s for r, s in scores.items() if len(s) == most}, self.higher_is_better)
-        return max(ranked, key=lambda rate: ranked[rate])
 
     def train(
         self, arms: Sequence[Candidate], rung: int
@@ -322,12 +329,12 @@ def _problem(config: RunConfig | TaskRunConfig) -> Callable[..., Any]:
         from learnorder.training.task_problem import TaskProblem
 
         task = load_task(config.task)
-        return lambda device: TaskProblem(config, task, device)
+        return lambda place: TaskProblem(config, task, place)
     from learnorder.data import load_images
     from learnorder.training import ImageProblem
 
     data = load_images(config.data)
-    return lambda device: ImageProblem(config, data, device)
+    return lambda place: ImageProblem(config, data, place)
 
 
 def next_rate(rate: float) -> float:

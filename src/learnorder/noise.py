@@ -81,6 +81,7 @@ class ActivationNoise:
         self.at(1)
         self.shared = shared
         self._seed = 0
+        self._rows, self._of = slice(None), 0
         self._generators: dict[torch.device, torch.Generator] = {}
         found = {name: m for name, m in model.named_modules() if isinstance(m, ACTIVATIONS)}
         if not found:
@@ -109,6 +110,17 @@ class ActivationNoise:
         self._seed = derive_seed(seed, *purpose)
         self._generators.clear()
 
+    def share(self, rows: slice, of: int) -> None:
+        """Draw independent noise for a whole batch, and take some rows of it.
+
+        So the noise of each example is the same however a batch is shared out among processes.
+
+        Args:
+            rows: Those that the model sees.
+            of: Rows of the whole batch.
+        """
+        self._rows, self._of = rows, of
+
     def remove(self) -> None:
         """Take the hooks off; the model is as it was."""
         for hook in self._hooks:
@@ -124,12 +136,16 @@ class ActivationNoise:
         if self.level == 0 or not module.training:
             return None
         x, *rest = inputs
+        shape = _shared_shape(x) if self.shared else x.shape
+        whole = not self.shared and len(range(self._of)[self._rows]) == len(x) < self._of
         noise = torch.randn(
-            _shared_shape(x) if self.shared else x.shape,
+            (self._of, *shape[1:]) if whole else shape,
             generator=self._generator(x.device),
             device=x.device,
             dtype=torch.float32,
         )
+        if whole:
+            noise = noise[self._rows]
         return (x + (self.level * noise).to(x.dtype), *rest)
 
 

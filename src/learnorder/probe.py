@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from learnorder.budget import epochs_within
 from learnorder.claims import Verdict, verdict
 from learnorder.claims.measures import POINTS, Measured, Unit
+from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
@@ -20,7 +21,9 @@ from learnorder.statistics import estimate, paired_difference
 
 if TYPE_CHECKING:
     from learnorder.results import Results
+    from learnorder.runs import RunFolder
     from learnorder.sweep.driver import Plan
+    from learnorder.sweep.engine import Engine
 
 _SPENT_ON_EPOCHS = 0.8
 """Share of the time that training takes; retraining last layers takes most of the rest."""
@@ -195,38 +198,126 @@ def run_probe(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.report import write_probe
-    from learnorder.sweep import run_plans
-    from learnorder.verbs import results_of, retrain_runs
 
     out, probe = Path(out), probe or Probe()
     how: dict[str, Any] = {"workers": workers, "threads": threads}
-    size = _image_size(probe)
-    probe = _budgeted(probe, size, out, minutes, how)
-    how["quiet"] = quiet
-    calibration = Calibration({}, probe.contrasts[0], None)
-    if len(probe.contrasts) > 1:
-        plans = calibration_plans(probe, size)
-        runs = run_plans(plans, out / "calibration", title="Calibration", **how)
-        require_ended(runs, "so the pattern has no contrast")
-        found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
-        if not found:
-            raise ConfigError(
-                "learning_rates",
-                list(probe.rates),
-                f"Training diverges at the small one, {probe.rates[0]:g}. Give smaller ones.",
-            )
-        last = {c: next(iter(_patch_only(r).values())) for c, r in found.items()}
-        calibration = Calibration.of(last)
-    arms = run_plans(arm_plans(probe, calibration.contrast, size), out / "arms", **how)
-    results = results_of(arms)
-    not_retrained = ""
-    try:
-        retrain_runs(results, quiet=quiet)
-    except ConfigError as error:
-        not_retrained = error.remedy
-    probed = Probed(probe, calibration, results, not_retrained)
+    probe = _budgeted(probe, _image_size(probe), out, minutes, how)
+    probed = _made({"": probe}, out, **how, quiet=quiet)[""]
     write_probe(probed, out)
     return probed
+
+
+def sweep_probes(
+    base: Mapping[str, Any],
+    grid: Mapping[str, Sequence[Any]],
+    points: Sequence[Mapping[str, Any]],
+    seeds: range,
+) -> dict[str, Probe]:
+    """Return the probes of a grid or a list of settings, by name.
+
+    Args:
+        base: A probe as nested mappings.
+        grid: Values by dotted name, as :func:`~learnorder.run_sweep` takes them.
+        points: A list of settings, as there.
+        seeds: Of every probe's arms.
+
+    Raises:
+        ConfigError: A name that no setting has, or a value it does not take.
+    """
+    from learnorder.sweep.grid import Grid, folder_name
+
+    own = {"seeds": len(seeds), "first_seed": seeds.start}
+    settings = Grid(grid, points).settings(base, to_dict(Probe()))
+    return {folder_name(words): from_dict(Probe, {**values, **own}) for words, values in settings}
+
+
+def run_probes(
+    probes: Mapping[str, Probe],
+    out: Path | str = "runs/sweep",
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+    engine: Engine | None = None,
+) -> dict[str, Probed]:
+    """Run several probes, as :func:`run_probe`: all calibrations side by side, then all arms.
+
+    Args:
+        probes: By the names that their folders get.
+        out: Gets a folder for each, with its own report.html, and a page of them all.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+        engine: What runs are made by; None is this machine.
+    """
+    from learnorder.report import write_probe, write_probes
+
+    out = Path(out)
+    found = _made(probes, out, workers=workers, threads=threads, quiet=quiet, engine=engine)
+    for name, probed in found.items():
+        write_probe(probed, out / name)
+    write_probes(found, out / "report.html")
+    return found
+
+
+def _made(probes: Mapping[str, Probe], out: Path, *, quiet: bool, **how: Any) -> dict[str, Probed]:
+    """Calibrate, train and retrain; each probe in a folder of its name."""
+    from learnorder.sweep import run_plans
+    from learnorder.verbs import results_of, retrain_runs
+
+    sizes = {name: _image_size(probe) for name, probe in probes.items()}
+    plans = {
+        name: _below(Path(name, "calibration"), calibration_plans(probe, sizes[name]))
+        for name, probe in probes.items()
+        if len(probe.contrasts) > 1
+    }
+    every = {k: plan for own in plans.values() for k, plan in own.items()}
+    runs = _by_path(run_plans(every, out, title="Calibration", quiet=quiet, **how)) if every else {}
+    calibrations = {
+        name: _calibrated(probe, [runs[out / path] for path in plans[name]])
+        if name in plans
+        else Calibration({}, probe.contrasts[0], None)
+        for name, probe in probes.items()
+    }
+    plans = {
+        name: _below(Path(name, "arms"), arm_plans(probe, calibrations[name].contrast, sizes[name]))
+        for name, probe in probes.items()
+    }
+    every = {k: plan for own in plans.values() for k, plan in own.items()}
+    runs = _by_path(run_plans(every, out, quiet=quiet, **how))
+    found = {}
+    for name, probe in probes.items():
+        results = results_of([runs[out / path] for path in plans[name]])
+        not_retrained = ""
+        try:
+            retrain_runs(results, quiet=quiet)
+        except ConfigError as error:
+            not_retrained = error.remedy
+        found[name] = Probed(probe, calibrations[name], results, not_retrained)
+    return found
+
+
+def _below(folder: Path, plans: Mapping[str, Plan]) -> dict[str, Plan]:
+    return {str(folder / name): plan for name, plan in plans.items()}
+
+
+def _by_path(runs: Sequence[RunFolder]) -> dict[Path, RunFolder]:
+    return {run.path: run for run in runs}
+
+
+def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:
+    """Return the contrast that the calibration's runs speak for."""
+    from learnorder.verbs import results_of
+
+    require_ended(runs, "so the pattern has no contrast")
+    found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
+    if not found:
+        raise ConfigError(
+            "learning_rates",
+            list(probe.rates),
+            f"Training diverges at the small one, {probe.rates[0]:g}. Give smaller ones.",
+        )
+    return Calibration.of({c: next(iter(_patch_only(r).values())) for c, r in found.items()})
 
 
 def _patch_only(results: Results) -> dict[int, float]:

@@ -9,10 +9,10 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-import torch
 
 from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
+from learnorder.training.place import Place
 from learnorder.training.problem import Problem
 from learnorder.training.trainer import Trainer
 
@@ -68,7 +68,7 @@ class _Settings:
 
 def range_test(
     training: TrainingConfig,
-    make_problem: Callable[[torch.device], Problem],
+    make_problem: Callable[[Place], Problem],
     *,
     low: float = 1e-7,
     high: float = 10.0,

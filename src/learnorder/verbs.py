@@ -17,7 +17,10 @@ from learnorder.theory.config import TheoryConfig
 if TYPE_CHECKING:
     from learnorder.results import Results
     from learnorder.runs import RunFolder
+    from learnorder.runs.kinds import Settings
     from learnorder.sweep.driver import Plan
+    from learnorder.sweep.engine import Engine
+    from learnorder.sweep.grid import Grid
     from learnorder.theory_results import TheoryResults
 
 
@@ -143,10 +146,11 @@ def run_train(
 
 
 def sweep_plans(
-    bases: Mapping[str, RunConfig | Mapping[str, Any]],
-    grid: Mapping[str, Sequence[Any]],
+    bases: Mapping[str, Settings | Mapping[str, Any]],
+    grid: Grid,
     seeds: Sequence[int],
     scale: str = "custom",
+    kind: type[Any] = RunConfig,
 ) -> dict[str, Plan]:
     """Return the runs of a sweep: every arm at every point of the grid, seed by seed."""
     from learnorder.sweep.grid import grid_plans
@@ -159,38 +163,56 @@ def sweep_plans(
     for seed in seeds:
         for arm, base in bases.items():
             labels = {"experiment": "sweep", "scale": scale, "arm": arm}
-            values = base.to_dict() if isinstance(base, RunConfig) else base
-            for name, plan in grid_plans(values, grid, [seed], labels).items():
+            if isinstance(base, Mapping):
+                made = grid_plans(base, grid, [seed], labels, kind)
+            else:
+                made = grid_plans(base.to_dict(), grid, [seed], labels, type(base))
+            for name, plan in made.items():
                 plans[f"{arm}-{name}" if arm else name] = plan
     return plans
 
 
 def run_sweep(
-    bases: Mapping[str, RunConfig | Mapping[str, Any]],
+    bases: Mapping[str, Settings | Mapping[str, Any]],
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     out: Path | str = "runs/sweep",
     *,
+    points: Sequence[Mapping[str, Any]] = (),
     scale: str = "custom",
+    kind: type[Any] = RunConfig,
     workers: int | None = None,
     threads: int | None = None,
     quiet: bool = False,
-) -> Results:
-    """Run a grid over named settings and seeds, continue it, or read it; write its report.
+    engine: Engine[Any] | None = None,
+) -> Any:
+    """Run a grid or a list of named settings on several seeds, continue it, or read it.
 
     Args:
-        bases: The configuration of each arm that the grid varies, as a RunConfig or in the form of
-            its ``to_dict``, which may become valid by the grid's values only.
-        grid: Values by dotted name of a setting; see :func:`learnorder.sweep.grid.grid_plans`.
+        bases: The configuration of each arm that is varied: a RunConfig, TaskRunConfig or
+            TheoryConfig, or one in the form of its ``to_dict``, which may become valid by the
+            grid's values only.
+        grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
+            commas vary together. Every combination is run.
         seeds: The seeds of every point.
         out: Folder of the run folders and of report.html.
+        points: A list of settings by dotted name, each run with every combination of the grid.
         scale: Name of the recipe that ``bases`` derive from, for the report.
+        kind: What those of ``bases`` that are mappings are of.
         workers: Runs at once; None uses the cores there are.
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
+        engine: What runs are made by, e.g. a :class:`~learnorder.sweep.ray_engine.RayCluster`; None
+            is this machine.
+
+    Returns:
+        The results, as :func:`open_runs` returns them.
     """
-    plans = sweep_plans(bases, grid, seeds, scale)
-    return _run(plans, Path(out), Path(out), workers=workers, threads=threads, quiet=quiet)
+    from learnorder.sweep.grid import Grid
+
+    plans = sweep_plans(bases, Grid(grid, points), seeds, scale, kind)
+    how = {"workers": workers, "threads": threads, "quiet": quiet, "engine": engine}
+    return _run(plans, Path(out), Path(out), **how)
 
 
 def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan]:
@@ -234,14 +256,13 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
     Args:
         experiment: What every point shares.
         grid: Two axes, horizontal and vertical, with their values, as
-            :func:`learnorder.sweep.grid.grid_plans` takes them. An axis of several joined names is
-            named by the first.
+            :func:`run_sweep` takes them. An axis of several joined names is named by the first.
 
     Raises:
         ConfigError: Not two axes, or a value that a setting does not take.
     """
     from learnorder.results import AXES, BETWEEN_AXES
-    from learnorder.sweep.grid import grid_plans
+    from learnorder.sweep.grid import Grid, grid_plans
 
     if len(grid) != 2:
         raise ConfigError("grid", dict(grid), "A phase diagram has two axes; name two settings.")
@@ -251,7 +272,7 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
         for arm in experiment.arms:
             labels = {"experiment": "phase", AXES: BETWEEN_AXES.join(named), "arm": arm}
             values = experiment.run(arm, seed).to_dict()
-            made = grid_plans(values, grid, [seed], labels, TheoryConfig, name_all=True)
+            made = grid_plans(values, Grid(grid), [seed], labels, TheoryConfig, name_all=True)
             for name, plan in made.items():
                 plans[f"{arm}-{name}"] = plan
     return plans
@@ -285,16 +306,20 @@ def _run(
     plans: Mapping[str, Plan],
     out: Path,
     page: Path,
-    *,
-    workers: int | None,
-    threads: int | None,
-    quiet: bool,
+    **how: Any,
 ) -> Any:
-    """Make the planned runs below ``out`` and write report.html to the folder ``page``."""
+    """Make the planned runs below ``out`` and write report.html to the folder ``page``.
+
+    Args:
+        plans: The runs.
+        out: Gets their folders.
+        page: Gets the report.
+        how: As :func:`~learnorder.sweep.driver.run_plans` takes it.
+    """
     from learnorder.report import write_report
     from learnorder.sweep import run_plans
 
-    folders = run_plans(plans, out, workers=workers, threads=threads, quiet=quiet)
+    folders = run_plans(plans, out, **how)
     results = results_of(folders)
     write_report(results, page / "report.html")
     return results

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
@@ -20,6 +20,7 @@ from learnorder.verbs import recipe
 if TYPE_CHECKING:
     from learnorder.results import RunSet
     from learnorder.sweep.driver import Plan
+    from learnorder.sweep.engine import Engine
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -160,7 +161,12 @@ def without_recipe(base: Base, arguments: Sequence[str]) -> Base:
 
 
 def add_settings(
-    parser: ArgumentParser, kind: type, defaults: Any, name: str | None = None
+    parser: ArgumentParser,
+    kind: type,
+    defaults: Any,
+    name: str | None = None,
+    *,
+    besides: Collection[str] = (),
 ) -> None:
     """Add every field of a config dataclass as an option, with a recipe's values as defaults.
 
@@ -169,9 +175,10 @@ def add_settings(
         kind: The dataclass.
         defaults: An instance of it.
         name: Prefix of the options; None is none.
+        besides: Fields that are left out.
     """
-    parser.add_class_arguments(kind, name)
-    values = to_dict(defaults)
+    parser.add_class_arguments(kind, name, skip=set(besides))
+    values = {key: value for key, value in to_dict(defaults).items() if key not in besides}
     parser.set_defaults(values if name is None else {name: values})
 
 
@@ -189,7 +196,12 @@ def check_arms(arms: Sequence[str]) -> None:
 
 
 def add_execution(
-    parser: ArgumentParser, out: str, *, many: bool = True, prepare: bool = True
+    parser: ArgumentParser,
+    out: str,
+    *,
+    many: bool = True,
+    prepare: bool = True,
+    engines: bool = False,
 ) -> None:
     """Add the options that decide where and how runs are made, and change no number.
 
@@ -198,6 +210,7 @@ def add_execution(
         out: Where results go by default.
         many: Whether there is more than one run.
         prepare: Whether all runs are known before the first is made.
+        engines: Whether other machines can make them.
     """
     group = parser.add_argument_group("Where and how")
     group.add_argument("--out", type=str, default=out, help="Folder of the results.")
@@ -222,12 +235,50 @@ def add_execution(
             action="store_true",
             help="Check everything and make the runs' folders, for `learnorder work` to run them.",
         )
+    if engines:
+        add_engine(group)
     group.add_argument("--quiet", action="store_true", help="Draw no progress.")
+
+
+def add_engine(parser: Any) -> None:
+    """Add the options that say what makes runs."""
+    parser.add_argument(
+        "--engine",
+        type=Literal["local", "ray"],
+        default="local",
+        help="local: processes of this machine; ray: a Ray cluster whose machines share the disk.",
+    )
+    parser.add_argument(
+        "--address",
+        type=str | None,
+        default=None,
+        help="Of the Ray cluster: host:port, or auto; null begins one on this machine.",
+    )
+    parser.add_argument(
+        "--gpus",
+        type=float | None,
+        default=None,
+        help="GPUs that Ray keeps for each run, e.g. 0.5; null is one where there are any. "
+        "--threads is how many cores it keeps.",
+    )
+
+
+def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
+    """Return what the options of :func:`add_engine` ask for; None is this machine."""
+    if values["engine"] == "ray":
+        from learnorder.sweep.ray_engine import RayCluster
+
+        return RayCluster(values["address"], values["gpus"])
+    for name in ("address", "gpus"):
+        if values[name] is not None:
+            raise ConfigError(name, values[name], "It is of a Ray cluster: give --engine ray too.")
+    return None
 
 
 def execution(values: dict[str, Any]) -> dict[str, Any]:
     """Return the parsed options of :func:`add_execution` that a verb's function takes."""
-    return {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
+    chosen = {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
+    return {**chosen, "engine": engine_of(values)} if "engine" in values else chosen
 
 
 def only_planned(values: dict[str, Any]) -> bool:
@@ -249,7 +300,8 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
         return 0
     from learnorder.sweep.estimate import estimate_cost
 
-    print(estimate_cost(plans, out, values.get("workers", 1), values["threads"]))
+    engine = engine_of(values) if "engine" in values else None
+    print(estimate_cost(plans, out, values.get("workers", 1), values["threads"], engine))
     return 0
 
 

@@ -2,47 +2,169 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from learnorder.cli import options
-from learnorder.config import to_dict
-from learnorder.errors import ConfigError
+from learnorder.config import PatchConfig, RunConfig, TaskRunConfig, to_dict
+from learnorder.errors import ConfigError, did_you_mean
+from learnorder.probe import sweep_probes
 from learnorder.recipes.images import ARM_TITLES
+from learnorder.recipes.probe import Probe
+from learnorder.recipes.theory import TheoryExperiment
+from learnorder.theory.config import THEORY_ARMS, TheoryConfig
 from learnorder.verbs import run_sweep, sweep_plans
 
 DESCRIPTION = """\
-Run a grid over named settings and seeds. Settings are chosen this way, so accuracies are measured
-on a validation split held out of the training images, not on the test images.
+Run any experiment over a grid or a list of named settings, each on several seeds. Settings are
+chosen this way, so accuracies are measured on a validation split held out of the training images,
+not on the test images.
 
   learnorder sweep --grid '{learning_rate.initial: [0.02, 0.1, 0.3], patch.contrast: [0.3, 0.6]}'
   learnorder sweep --arms '[large, small]' --grid '{patch.contrast: [0.3, 0.6]}' --seeds 3
   learnorder sweep --grid '{"learning_rate.initial,learning_rate.step_factor":
                             [[0.1, 0.2], [1.0, 0.02]]}'        two that vary together
-
-The settings below are those of every run. Learning rate and noise are the arm's; vary them, or give
-one value, with --grid.
+  learnorder sweep --points '[{learning_rate.initial: 0.1}, {learning_rate.initial: 1.0,
+                              noise.level.initial: 0.5}]'      a list in place of a grid
+  learnorder sweep --experiment theory --grid '{distribution.kappa: [0.7, 1]}' --arms '[L-S, S]'
+  learnorder sweep --experiment probe --grid '{model.name: [WideResNet, ViT, my_nets.Net]}'
+  learnorder sweep --experiment task --task my_tasks.make \\
+                   --grid '{training.weight_decay: [0, 1e-3]}'
+  learnorder sweep --config my.yaml                            all of it from a file
+  learnorder sweep --config my.yaml --engine ray --address auto      on a Ray cluster
 """
+
+EXPERIMENTS = {
+    "patch": "images with the planted patch",
+    "plain": "images as they are",
+    "train": "one run of your own settings",
+    "theory": "the two-layer theory",
+    "task": "a learnorder.Task of your own",
+    "probe": "whole probes, each with its calibration",
+}
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is swept.
+
+    Attributes:
+        kind: The configuration that grids vary.
+        defaults: One of it.
+        arms: What each arm sets in it.
+        chosen: The arms taken by default.
+        besides: Names of its settings that are no options, as arms or seeds give them.
+        scale: Name of the recipe; empty where there is none to choose.
+    """
+
+    kind: type[Any]
+    defaults: Any
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    chosen: tuple[str, ...] = ("",)
+    besides: frozenset[str] = frozenset({"seed"})
+    scale: str = ""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    scale = options.peek(arguments, "scale", "demo")
+    arguments = options.spell_out(arguments, "task", "task.path")
+    experiment = options.peek(arguments, "experiment", "patch")
+    if experiment not in EXPERIMENTS:
+        parts = (did_you_mean(experiment, EXPERIMENTS), f"There are {', '.join(EXPERIMENTS)}.")
+        raise ConfigError("experiment", experiment, " ".join(filter(None, parts)))
+    subject = _SUBJECTS[experiment](arguments)
     parser = options.make_parser("sweep", DESCRIPTION)
-    parser.add_argument("--scale", type=str, default=scale, help="demo, laptop or paper: defaults.")
-    parser.add_argument(
-        "--arms",
-        type=list[str],
-        default=["large"],
-        help=f"Arms whose learning_rate and noise are varied: of {', '.join(ARM_TITLES)}.",
+    _add_options(parser, experiment, subject)
+    values = options.parse(parser, arguments)
+    grid, points, out = values["grid"], values["points"], Path(values["out"])
+    arms = values.get("arms", [""])
+    for arm in arms:
+        if arm not in subject.arms:
+            raise ConfigError("arms", arm, f"There are {', '.join(subject.arms)}.")
+    if not grid and not points and len(arms) < 2:
+        raise ConfigError("grid", {}, "Name what varies: --grid '{patch.contrast: [0.3, 0.6]}'.")
+    settings = {n: values[n] for n in to_dict(subject.defaults) if n not in subject.besides}
+    seeds = range(values["first_seed"], values["first_seed"] + values["seeds"])
+    if experiment == "probe":
+        return _probes(settings, grid, points, seeds, out, values)
+    bases = {arm: {**settings, **subject.arms[arm]} for arm in arms}
+    scale = subject.scale or "custom"
+    if options.only_planned(values):
+        from learnorder.sweep.grid import Grid
+
+        plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
+        return options.dry_run(plans, out, values)
+    results = run_sweep(
+        bases,
+        grid,
+        seeds,
+        out,
+        points=points,
+        scale=scale,
+        kind=subject.kind,
+        **options.execution(values),
     )
+    return options.finish(results, out / "report.html")
+
+
+def _probes(
+    settings: dict[str, Any],
+    grid: dict[str, list[Any]],
+    points: list[dict[str, Any]],
+    seeds: range,
+    out: Path,
+    values: dict[str, Any],
+) -> int:
+    """Run a probe at every point, and a page that has them side by side."""
+    from learnorder.probe import run_probes
+    from learnorder.report.probes_page import probes_table
+    from learnorder.report.terminal import print_table
+
+    probes = sweep_probes(settings, grid, points, seeds)
+    if values["prepare"]:
+        raise ConfigError(
+            "prepare", True, "A probe's arms depend on its calibration, so they cannot be prepared."
+        )
+    if values["dry_run"]:
+        from learnorder.probe import probe_plans
+
+        plans = {f"{n}/{k}": p for n, one in probes.items() for k, p in probe_plans(one).items()}
+        return options.dry_run(plans, out / "none", values)
+    probed = run_probes(probes, out, **options.execution(values))
+    print_table(probes_table(probed))
+    print(f"Report: {out / 'report.html'}")
+    unfinished = [options.print_unfinished(each.results) for each in probed.values()]
+    return 1 if any(unfinished) else 0
+
+
+def _add_options(parser: Any, experiment: str, subject: _Subject) -> None:
+    """Add the options of a sweep of an experiment."""
+    listed = "; ".join(f"{name}: {what}" for name, what in EXPERIMENTS.items())
+    parser.add_argument("--experiment", type=str, default=experiment, help=f"Of what. {listed}.")
+    if subject.scale:
+        parser.add_argument(
+            "--scale", type=str, default=subject.scale, help="demo, laptop or paper: defaults."
+        )
+    if len(subject.arms) > 1:
+        parser.add_argument(
+            "--arms",
+            type=list[str],
+            default=list(subject.chosen),
+            help=f"Arms that are varied: of {', '.join(subject.arms)}.",
+        )
     parser.add_argument(
         "--grid",
         type=dict[str, list[Any]],
         default={},
-        help="Values by setting, in YAML; names joined by commas vary together.",
+        help="Values by setting, in YAML: all combinations; names joined by commas vary together.",
+    )
+    parser.add_argument(
+        "--points",
+        type=list[dict[str, Any]],
+        default=[],
+        help="A list of settings, in YAML, each tried with all combinations of the grid.",
     )
     parser.add_argument("--seeds", type=int, default=3, help="How many seeds.")
     parser.add_argument(
@@ -51,34 +173,49 @@ def main(arguments: Sequence[str]) -> int:
         default=1000,
         help="The first of them, apart from those that experiments report on.",
     )
-    options.add_execution(parser, "runs/sweep")
-    experiment = options.recipe_for(scale, arguments)
-    held_out = replace(experiment.data, evaluate_on="validation", validation_share=0.25)
-    shared = {
-        "data": held_out,
-        "model": experiment.model,
-        "patch": experiment.patch,
-        "training": experiment.training,
-    }
-    for name, config in shared.items():
-        options.add_settings(parser, type(config), config, name)
-    values = options.parse(parser, arguments)
-    options.check_arms(values["arms"])
-    if not values["grid"] and len(values["arms"]) < 2:
-        raise ConfigError("grid", {}, "Name what varies: --grid '{patch.contrast: [0.3, 0.6]}'.")
-    sections = {name: values[name] for name in shared}
-    bases = {arm: {**to_dict(experiment.run(arm, seed=0)), **sections} for arm in values["arms"]}
-    seeds = range(values["first_seed"], values["first_seed"] + values["seeds"])
-    out = Path(values["out"])
-    if options.only_planned(values):
-        plans = sweep_plans(bases, values["grid"], seeds, scale)
-        return options.dry_run(plans, out, values)
-    results = run_sweep(
-        bases,
-        values["grid"],
-        seeds,
-        out,
-        scale=scale,
-        **options.execution(values),
+    options.add_execution(parser, "runs/sweep", engines=True)
+    options.add_settings(parser, subject.kind, subject.defaults, besides=subject.besides)
+
+
+def _images(arguments: Sequence[str], experiment: str) -> _Subject:
+    scale = options.peek(arguments, "scale", "demo")
+    recipe = options.recipe_for(scale, arguments, experiment)
+    held_out = replace(recipe.data, evaluate_on="validation", validation_share=0.25)
+    recipe = replace(recipe, data=held_out)
+    of_arm = ("learning_rate", "noise")
+    runs = {arm: to_dict(recipe.run(arm, seed=0)) for arm in ARM_TITLES}
+    return _Subject(
+        RunConfig,
+        recipe.run("large", seed=0),
+        {arm: {name: run[name] for name in of_arm} for arm, run in runs.items()},
+        ("large",),
+        frozenset({"seed", *of_arm}),
+        scale,
     )
-    return options.finish(results, out / "report.html")
+
+
+def _train(arguments: Sequence[str]) -> _Subject:
+    subject = _images(arguments, "patch")
+    no_patch = replace(subject.defaults, patch=PatchConfig(eligible_share=0.0))
+    return _Subject(RunConfig, no_patch, scale=subject.scale)
+
+
+def _theory(arguments: Sequence[str]) -> _Subject:
+    base = TheoryExperiment()
+    arms = {arm: {"arm": arm} for arm in THEORY_ARMS}
+    return _Subject(TheoryConfig, base.run("S", 0), arms, base.arms, frozenset({"seed", "arm"}))
+
+
+def _probe(arguments: Sequence[str]) -> _Subject:
+    defaults = options.without_recipe(Probe(), arguments)
+    return _Subject(Probe, defaults, besides=frozenset({"seeds", "first_seed"}))
+
+
+_SUBJECTS: dict[str, Callable[[Sequence[str]], _Subject]] = {
+    "patch": lambda arguments: _images(arguments, "patch"),
+    "plain": lambda arguments: _images(arguments, "plain"),
+    "train": _train,
+    "theory": _theory,
+    "task": lambda arguments: _Subject(TaskRunConfig, TaskRunConfig()),
+    "probe": _probe,
+}

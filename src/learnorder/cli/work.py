@@ -14,6 +14,7 @@ not made again. `--prepare` of patch, plain, sweep and theory makes the folders.
   learnorder sweep --grid '{patch.contrast: [0.3, 0.6]}' --seeds 50 --out /shared/s --prepare
   learnorder work /shared/s                              all cores of this machine
   sbatch --array=0-19 --cpus-per-task=4 --wrap 'learnorder work /shared/s --wait'
+  learnorder work /shared/s --engine ray --address auto  on a Ray cluster
 
 Stopped by Ctrl-C or SIGTERM, which Slurm sends before a time limit, it saves its runs where they
 are; whoever works next goes on with them.
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--threads", type=int | None, default=None, help="Threads of each run; null chooses."
     )
+    options.add_engine(parser)
     parser.add_argument(
         "--wait",
         action="store_true",
@@ -39,15 +41,18 @@ def main(arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     from learnorder.runs import ENDED, find_runs
     from learnorder.runs.kinds import kind_named
-    from learnorder.sweep.pool import share_cores
+    from learnorder.sweep.processes import Processes
     from learnorder.sweep.work import work
 
     left = [folder for folder in find_runs(values["folder"]) if folder.status not in ENDED]
     accelerated = any(kind_named(folder.kind).accelerated for folder in left)
-    cores = share_cores(
+    engine = options.engine_of(values)
+    cores = (engine or Processes()).cores(
         max(len(left), 1), values["workers"], values["threads"], accelerated=accelerated
     )
-    folders = work(values["folder"], cores, wait=values["wait"], quiet=values["quiet"])
+    folders = work(
+        values["folder"], cores, wait=values["wait"], quiet=values["quiet"], engine=engine
+    )
     ended = [folder for folder in folders if folder.status in ENDED]
     running = [folder for folder in folders if folder.status == "running"]
     others = f", {len(running)} are being made by other processes" if running else ""

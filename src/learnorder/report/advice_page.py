@@ -163,7 +163,6 @@ def to_json(advice: Advice) -> str:
         "learning_rate": advice.best(),
         "band": advice.band(),
         "no_difference": advice.found_no_difference(),
-        "leader": advice.leader,
         "score": advice.score,
         "higher_is_better": advice.higher_is_better,
         "tolerance": None if math.isnan(tolerance) else tolerance,

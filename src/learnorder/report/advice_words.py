@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 from learnorder.advice import Advice, Standing
 from learnorder.recipes.advise import Candidate
@@ -24,7 +23,6 @@ def advice_findings(advice: Advice) -> list[str]:
     """Return what was found, in sentences."""
     parts = (
         _best,
-        _one_rung,
         _against_small,
         _worse,
         _edges,
@@ -43,15 +41,6 @@ def advice_findings(advice: Advice) -> list[str]:
             "validation data of every class, or a larger validation_share."
         )
     return sentences
-
-
-def _one_rung(advice: Advice) -> list[str]:
-    if len(advice.rungs) > 1:
-        return []
-    return [
-        "With one rung the leading learning rate is chosen by the seeds that it is judged on, so "
-        "what is said of it is a little too good."
-    ]
 
 
 def _best(advice: Advice) -> list[str]:
@@ -124,13 +113,20 @@ def _edges(advice: Advice) -> list[str]:
 
 def _left_out(advice: Advice) -> list[str]:
     """Return which learning rates shorter runs left out, and what these came to."""
-    words, told = ScoreWords(advice.score), []
-    for rung, following in pairwise(advice.rungs):
-        for rate in sorted(rung.scores.keys() - following.scores.keys()):
+    words, told, back = ScoreWords(advice.score), [], []
+    for rung in advice.rungs[:-1]:
+        for rate in sorted(rung.scores.keys() - set(rung.kept)):
             if not rung.too_large(rate):
                 mean = words.value(rung.mean(rate)).partition(" [")[0]
-                told.append(f"{rate:g} ({mean} at {rung.epochs} epochs)")
-    return [f"Left out on shorter runs: {', '.join(told)}."] if told else []
+                where = back if rate in advice.finalists() else told
+                where.append(f"{rate:g} ({mean} at {rung.epochs} epochs)")
+    sentences = [f"Left out on shorter runs: {', '.join(told)}."] if told else []
+    if back:
+        sentences.append(
+            f"Left out on shorter runs, and trained in full after all, as the largest left was the "
+            f"best: {', '.join(back)}."
+        )
+    return sentences
 
 
 def _too_large(advice: Advice) -> list[str]:
@@ -143,16 +139,16 @@ def _too_large(advice: Advice) -> list[str]:
 
 
 def _phases(advice: Advice) -> list[str]:
-    search, leader = advice.search, advice.leader
-    if not advice.phases() or leader == advice.smallest:
+    search, best = advice.search, advice.best()
+    if not advice.phases():
         return []
-    words, whole, epochs = ScoreWords(advice.score), advice.whole(leader), search.training.epochs
+    words, whole, epochs = ScoreWords(advice.score), advice.whole(best), search.training.epochs
     told = []
     for arm in advice.phases():
         short = search.held_epochs(arm.hold, epochs)
         told.append(f"{short} epoch{'s' * (short > 1)}: {_stands(advice, arm, whole)}")
     full = search.held_epochs(search.hold, epochs)
-    against = f"At {leader:g}, against {full} of {epochs} epochs: {'; '.join(told)}."
+    against = f"At {best:g}, against {full} of {epochs} epochs: {'; '.join(told)}."
     within, found = words.amount(advice.tolerance), advice.shortest_hold()
     if found is None:
         return [f"No shorter phase is shown to keep the result within {within}. {against}"]
@@ -248,14 +244,14 @@ def _listed(rates: Sequence[float]) -> str:
 def comparisons(advice: Advice) -> list[tuple[str, Candidate, Candidate]]:
     """Return what is compared at full length: in words, an arm, and its baseline."""
     search, best = advice.search, advice.whole(advice.best())
-    leader, small = advice.whole(advice.leader), advice.whole(advice.smallest)
+    small = advice.whole(advice.smallest)
     b, epochs = f"{best.learning_rate:g}", search.training.epochs
     whole = [advice.whole(rate) for rate in advice.finalists()]
     found = [(f"{arm.learning_rate:g} against {b}", arm, best) for arm in whole if arm != best]
-    for arm in advice.phases() if leader != small else ():
-        short, full = (search.held_epochs(each.hold, epochs) for each in (arm, leader))
-        words = f"{leader.learning_rate:g} for {short} epoch{'s' * (short > 1)} against {full}"
-        found.append((words, arm, leader))
+    for arm in advice.phases():
+        short, full = (search.held_epochs(each.hold, epochs) for each in (arm, best))
+        words = f"{b} for {short} epoch{'s' * (short > 1)} against {full}"
+        found.append((words, arm, best))
     noisy, picked = advice.noisy(), advice.picked()
     if noisy is not None:
         found.append((f"{small.learning_rate:g} + noise against {b}", noisy, best))

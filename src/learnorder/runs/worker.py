@@ -31,18 +31,28 @@ def main() -> int:
         os.dup2(2, 1)  # nothing but answers goes where answers go
         for line in sys.stdin.buffer:
             path = Path(os.fsdecode(line.rstrip(b"\n")))
-            answers.write(f"{128 + received[0] if received else _execute(path, threads)}\n")
+            code = 128 + received[0] if received else execute_logged(path, threads, received)
+            answers.write(f"{code}\n")
             answers.flush()
     return 0
 
 
-def _execute(path: Path, threads: int) -> int:
-    """Execute a run with its log in place of the standard streams; return the exit code."""
+def execute_logged(path: Path, threads: int, received: list[int]) -> int:
+    """Execute a run with its log in place of the process's standard streams.
+
+    Args:
+        path: The run's folder.
+        threads: Of its arithmetic.
+        received: Gets the numbers of signals that come.
+
+    Returns:
+        The exit code.
+    """
     with (path / "log.txt").open("ab", buffering=0) as log:
         for stream in (1, 2):
             os.dup2(log.fileno(), stream)
     try:
-        execute(RunFolder(path), threads)
+        execute(RunFolder(path), threads, received=received)
     except LearnOrderError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_code

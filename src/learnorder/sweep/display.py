@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from learnorder.runs import ENDED, RunFolder
-from learnorder.sweep.pool import Cores, PoolState
+from learnorder.sweep.engine import Cores
+from learnorder.sweep.pool import PoolState
 
 
 class Display:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
 from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
+from learnorder.sweep.engine import Cores, Engine
 from learnorder.sweep.here import run_here
-from learnorder.sweep.pool import Cores, run_pool, share_cores
+from learnorder.sweep.pool import run_pool
+from learnorder.sweep.processes import Processes
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ def run_plans(
     title: str = "",
     quiet: bool = False,
     here: bool = False,
+    engine: Engine[Any] | None = None,
 ) -> list[RunFolder]:
     """Make every planned run that has not ended, in folders ``out/name``.
 
@@ -42,6 +46,7 @@ def run_plans(
         title: What the runs are of, for the display.
         quiet: Draw no progress.
         here: Make them in this process, one after another, as objects of it cannot reach workers.
+        engine: What runs are made by; None is processes of this machine.
 
     Returns:
         The run folders, in the plans' order.
@@ -52,10 +57,13 @@ def run_plans(
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
     """
-    cores = cores_for(plans, 1 if here else workers, threads)
+    cores = cores_for(plans, 1 if here else workers, threads, engine)
     folders = make_folders(plans, out)
     with Display(folders, cores, title=title, quiet=quiet) as display:
-        (run_here if here else run_pool)(folders, cores, display.update)
+        if here:
+            run_here(folders, cores, display.update)
+        else:
+            run_pool(folders, cores, display.update, engine)
     return folders
 
 
@@ -71,10 +79,15 @@ def make_folders(plans: Mapping[str, Plan], out: Path) -> list[RunFolder]:
     ]
 
 
-def cores_for(plans: Mapping[str, Plan], workers: int | None, threads: int | None) -> Cores:
-    """Share the machine's cores out among planned runs."""
+def cores_for(
+    plans: Mapping[str, Plan],
+    workers: int | None,
+    threads: int | None,
+    engine: Engine[Any] | None = None,
+) -> Cores:
+    """Share an engine's cores out among planned runs."""
     accelerated = any(kind_of(plan.config).accelerated for plan in plans.values())
-    return share_cores(len(plans), workers, threads, accelerated=accelerated)
+    return (engine or Processes()).cores(len(plans), workers, threads, accelerated=accelerated)
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
@@ -84,13 +97,16 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
     """
     asked = {repr(p.labels): p.config for p in plans.values() if "arm" in p.labels}
     experiments = {p.labels.get("experiment") for p in plans.values()}
-    for manifest in sorted(out.glob("*/manifest.json")):
+    folders = sorted({(out / name).parent for name in plans})
+    for manifest in (
+        found for folder in folders for found in sorted(folder.glob("*/manifest.json"))
+    ):
         neighbour = RunFolder(manifest.parent)
         theirs = neighbour.labels.get("experiment")
         if asked and "arm" in neighbour.labels and theirs not in experiments:
             raise RunFolderError(
-                f"{out}: holds runs of another experiment ({theirs}). Choose another folder with "
-                "--out."
+                f"{neighbour.path.parent}: holds runs of another experiment ({theirs}). Choose "
+                "another folder with --out."
             )
         config = asked.get(repr(neighbour.labels))
         if config is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.kinds import Settings, Workload, kind_of
 from learnorder.sweep.driver import Plan, check, cores_for
-from learnorder.sweep.pool import Cores
+from learnorder.sweep.engine import Cores, Engine
 
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
@@ -55,14 +56,16 @@ def estimate_cost(
     out: Path,
     workers: int | None = None,
     threads: int | None = None,
+    engine: Engine[Any] | None = None,
 ) -> Cost:
     """Check the plans and their folders, and time a few steps of each; nothing is written.
 
     Args:
         plans: The runs.
         out: Where they would go; those that have ended there cost nothing.
-        workers: Runs at once, as in :func:`~learnorder.sweep.pool.share_cores`.
+        workers: Runs at once, as in :func:`~learnorder.sweep.engine.share_cores`.
         threads: Threads of each run.
+        engine: What would make the runs; None is this machine, where time is taken in any case.
 
     Raises:
         LearnOrderError: As running the plans would.
@@ -71,7 +74,7 @@ def estimate_cost(
 
     found = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     check(plans)
-    cores = cores_for(plans, workers, threads)
+    cores = cores_for(plans, workers, threads, engine)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:

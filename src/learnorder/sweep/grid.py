@@ -1,24 +1,80 @@
-"""Grids over named settings."""
+"""Grids over named settings, and lists of them."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
-from learnorder.config import RunConfig
+from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.runs import flatten, setting_words
 from learnorder.sweep.driver import Plan
-from learnorder.theory.config import TheoryConfig
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Which values of which settings are tried: all combinations, those of a list, or both.
+
+    Attributes:
+        axes: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
+            commas vary together, e.g. {"learning_rate.initial,learning_rate.step_factor":
+            [[0.1, 0.2], [0.4, 0.05]]}.
+        points: A list of settings by dotted name, each tried with every combination of the axes; a
+            setting that one of them leaves out is the base's there.
+    """
+
+    axes: Mapping[str, Sequence[Any]]
+    points: Sequence[Mapping[str, Any]] = ()
+
+    def settings(
+        self, base: Mapping[str, Any], known: Mapping[str, Any], *, name_all: bool = False
+    ) -> list[tuple[dict[str, str], dict[str, Any]]]:
+        """Return every combination: its settings in words, and ``base`` with them.
+
+        Args:
+            base: A configuration as nested mappings.
+            known: The defaults of all settings, as nested mappings.
+            name_all: Put settings with one value only into words too.
+
+        Raises:
+            ConfigError: A name that no setting has, or values that do not fit their names.
+        """
+        names = flatten(known)
+        axes = [_axis(joined, choices, names) for joined, choices in self.axes.items()]
+        if self.points:
+            axes.append(_listed(self.points, {**names, **flatten(base)}))
+        named = [name for axis in axes for name in axis[0]]
+        if twice := [name for name in named if named.count(name) > 1]:
+            raise ConfigError("grid", twice[0], "It is varied twice.")
+        varied = {
+            name
+            for axis in axes
+            for name in axis[0]
+            if name_all or any(point[name] != axis[0][name] for point in axis)
+        }
+        found, seen = list[tuple[dict[str, str], dict[str, Any]]](), list[dict[str, str]]()
+        for combination in itertools.product(*axes):
+            chosen: dict[str, Any] = {}
+            for point in combination:
+                chosen |= point
+            words = {n: setting_words(value) for n, value in chosen.items() if n in varied}
+            if words in seen:
+                raise ConfigError("grid", words, "It stands twice in the grid.")
+            seen.append(words)
+            found.append((words, _changed(base, chosen)))
+        return found
 
 
 def grid_plans(
     base: Mapping[str, Any],
-    grid: Mapping[str, Sequence[Any]],
+    grid: Grid,
     seeds: Sequence[int],
     labels: Mapping[str, str],
-    kind: type[RunConfig] | type[TheoryConfig] = RunConfig,
+    kind: type[Any],
     *,
     name_all: bool = False,
 ) -> dict[str, Plan]:
@@ -27,9 +83,7 @@ def grid_plans(
     Args:
         base: The configuration that the grid varies, as its ``to_dict`` gives it; it need
             not be valid before the grid's values are in.
-        grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
-            commas vary together, e.g. {"learning_rate.initial,learning_rate.step_factor":
-            [[0.1, 0.2], [0.4, 0.05]]}.
+        grid: What is varied.
         seeds: The seeds, the slowest to vary, so that partial results are paired.
         labels: Labels of every run.
         kind: What the configuration is of.
@@ -42,34 +96,31 @@ def grid_plans(
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    known = flatten(kind().to_dict())
-    axes = [_axis(names, choices, known) for names, choices in grid.items()]
-    varied = {name for axis in axes if name_all or len(axis) > 1 for name in axis[0]}
-    plans = {}
-    for seed, combination in itertools.product(seeds, list(itertools.product(*axes))):
-        chosen: dict[str, Any] = {}
-        for point in combination:
-            chosen |= point
-        config = kind.from_dict(_changed(base, {**chosen, "seed": seed}))
-        settings = {name: setting_words(value) for name, value in chosen.items() if name in varied}
-        parts = [*(f"{name}={value}" for name, value in settings.items()), f"seed{seed}"]
-        folder = "-".join(parts).replace("/", "_").replace(" ", "")
-        if folder in plans:
-            raise ConfigError("grid", settings, "It stands twice in the grid.")
-        plans[folder] = Plan(config, {**labels, **settings})
-    return plans
+    settings = grid.settings(base, to_dict(kind()), name_all=name_all)
+    return {
+        folder_name(words, f"seed{seed}"): Plan(
+            from_dict(kind, {**values, "seed": seed}), {**labels, **words}
+        )
+        for seed in seeds
+        for words, values in settings
+    }
+
+
+def folder_name(words: Mapping[str, str], *more: str) -> str:
+    """Return a folder's name for some settings.
+
+    >>> folder_name({"patch.contrast": "0.3"}, "seed0")
+    'patch.contrast=0.3-seed0'
+    """
+    parts = [*(f"{name}={value}" for name, value in words.items()), *more]
+    return "-".join(parts).replace("/", "_").replace(" ", "")
 
 
 def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return one axis of the grid as points, each a value for every one of its names."""
     joined = names.split(",")
-    if "seed" in joined:
-        raise ConfigError("grid", names, "Seeds are given with --seeds and --first_seed.")
-    if "arm" in joined:
-        raise ConfigError("grid", names, "Arms are given with --arms.")
     for name in joined:
-        if name not in known and not name.startswith("model.arguments."):
-            raise ConfigError("grid", name, _unknown(name, known))
+        _check_name(name, known)
     if not choices:
         raise ConfigError("grid", names, "Give at least one value.")
     if len(joined) == 1:
@@ -80,10 +131,30 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
     return [dict(zip(joined, choice, strict=True)) for choice in choices]
 
 
-def _unknown(name: str, known: Iterable[str]) -> str:
-    """Return what to do about a name that no setting has."""
-    parts = ("No setting of this name.", did_you_mean(name, known))
-    return " ".join([*filter(None, parts), "--print_config of the verb shows all."])
+def _listed(points: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return listed points, each with a value for every name that any of them has."""
+    names = list(dict.fromkeys(name for point in points for name in point))
+    for name in names:
+        _check_name(name, values)
+    for point in points:
+        if lacking := [name for name in names if name not in point and name not in values]:
+            raise ConfigError(
+                "points", dict(point), f"{lacking[0]} has no default: name it in every point."
+            )
+    return [{name: point.get(name, values.get(name)) for name in names} for point in points]
+
+
+def _check_name(name: str, known: Mapping[str, Any]) -> None:
+    """Refuse a name that no setting has, or that another option gives."""
+    if name in ("seed", "seeds", "first_seed"):
+        raise ConfigError("grid", name, "Seeds are given with --seeds and --first_seed.")
+    if name in ("arm", "arms"):
+        raise ConfigError("grid", name, "Arms are given with --arms.")
+    open_ended = any(value == {} and name.startswith(f"{key}.") for key, value in known.items())
+    if name not in known and not open_ended:
+        parts = ("No setting of this name.", did_you_mean(name, known))
+        remedy = " ".join([*filter(None, parts), "--print_config of the verb shows all."])
+        raise ConfigError("grid", name, remedy)
 
 
 def _changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

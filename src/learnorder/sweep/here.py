@@ -10,7 +10,8 @@ from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.pace import Pace
 from learnorder.runs.signals import on_signals
-from learnorder.sweep.pool import Cores, PoolState
+from learnorder.sweep.engine import Cores
+from learnorder.sweep.pool import PoolState
 
 
 def run_here(

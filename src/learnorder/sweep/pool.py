@@ -1,135 +1,25 @@
-"""Many runs on this machine: worker processes with a run each, so that killing one loses one."""
+"""Many runs: each given to a worker, and whatever happens to workers dealt with."""
 
 from __future__ import annotations
 
-import os
-import selectors
 import signal
-import subprocess
-import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
-import psutil
-
-from learnorder.errors import ConfigError, Interrupted, RunFolderError, RunInUse
+from learnorder.errors import Interrupted, RunFolderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.signals import on_signals
+from learnorder.sweep.engine import Cores, Engine, Worker
+from learnorder.sweep.processes import Processes
 
 _POLL_SECONDS = 0.2
+_RETRY_SECONDS = 20.0
 _MOST_DEATHS = 3
 """Times that the process of one run may be killed before the run counts as failed."""
-
-
-@dataclass(frozen=True)
-class Cores:
-    """How the machine's cores are shared out: ``workers`` runs at once, ``threads`` each."""
-
-    workers: int
-    threads: int
-
-
-def share_cores(
-    runs: int,
-    workers: int | None = None,
-    threads: int | None = None,
-    *,
-    accelerated: bool = True,
-) -> Cores:
-    """Choose workers and threads so that cores are not oversubscribed.
-
-    Small networks use one thread better than several (``benchmarks/training.py`` measures it), so
-    as many runs go side by side as there are physical cores; what is left over goes to threads.
-
-    Args:
-        runs: Runs to do.
-        workers: Runs at once; None chooses, and chooses one where there is an accelerator.
-        threads: Threads of each; None chooses.
-        accelerated: Whether the runs use an accelerator where there is one.
-
-    Raises:
-        ConfigError: Less than one worker or thread.
-    """
-    for name, value in (("workers", workers), ("threads", threads)):
-        if value is not None and value < 1:
-            raise ConfigError(name, value, "Give at least 1, or null.")
-    if workers is None and accelerated and _has_accelerator():
-        workers = 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = min(psutil.cpu_count(logical=False) or 1, usable or 1)
-    if workers is None:
-        workers = max(1, min(runs, cores // (threads or 1)))
-    if threads is None:
-        threads = max(1, cores // workers)
-    return Cores(workers, threads)
-
-
-def _has_accelerator() -> bool:
-    import torch
-
-    return torch.accelerator.is_available()
-
-
-class Worker:
-    """A process that executes the runs it is given, one after another.
-
-    Args:
-        threads: Of each run.
-    """
-
-    def __init__(self, threads: int) -> None:
-        command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
-        variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, **variables},
-            start_new_session=True,
-        )
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process is there."""
-        return self._process.poll() is None
-
-    @property
-    def answers(self) -> int:
-        """The descriptor on which answers, or the end, can be waited for."""
-        assert self._process.stdout is not None
-        return self._process.stdout.fileno()
-
-    def execute(self, folder: RunFolder) -> None:
-        """Begin a run."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # a dead worker is met when its answer is waited for
-            self._process.stdin.write(os.fsencode(folder.path.resolve()) + b"\n")
-            self._process.stdin.flush()
-
-    def answer(self) -> tuple[int, bool]:
-        """Wait for the end of the run; return its exit code and whether the worker lives on."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if line:
-            return int(line), True
-        return self._process.wait(), False
-
-    def send_signal(self, number: int) -> None:
-        """Pass a signal to the process."""
-        with suppress(ProcessLookupError):
-            self._process.send_signal(number)
-
-    def close(self, *, kill: bool = False) -> None:
-        """End the process: when it is idle, or at once."""
-        if kill:
-            self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(BrokenPipeError):
-                assert pipe is not None
-                pipe.close()
-        self._process.wait()
 
 
 @dataclass
@@ -144,12 +34,17 @@ class PoolState:
     """Runs that another process was found to be working on."""
     deaths: dict[RunFolder, int] = field(default_factory=dict)
     """How often a run's process was killed, by the system for instance; the run then goes on."""
+    later: dict[RunFolder, float] = field(default_factory=dict)
+    """Times, of the monotonic clock, before which waiting runs are not tried again."""
     signals: list[int] = field(default_factory=list)
     """Signals received: the first asks workers to save themselves, a second kills them."""
 
 
 def run_pool(
-    folders: Sequence[RunFolder], cores: Cores, watch: Callable[[PoolState], None]
+    folders: Sequence[RunFolder],
+    cores: Cores,
+    watch: Callable[[PoolState], None],
+    engine: Engine[Any] | None = None,
 ) -> PoolState:
     """Execute every run that has not ended; return when all have ended or failed.
 
@@ -161,25 +56,29 @@ def run_pool(
         folders: The runs, in the order they are to start.
         cores: How many at once, with how many threads.
         watch: Called several times a second.
+        engine: Where workers come from; None is processes of this machine.
 
     Raises:
         Interrupted: A signal came; the same call continues.
     """
+    engine = engine or Processes()
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
     busy, idle = dict[RunFolder, Worker](), list[Worker]()
     with on_signals(partial(_pass_on, state, busy)):
         try:
             while state.active or (state.waiting and not state.signals):
-                while state.waiting and len(state.active) < cores.workers and not state.signals:
-                    folder = state.waiting.pop(0)
-                    worker = _take(idle) or Worker(cores.threads)
+                while len(state.active) < cores.workers and not state.signals:
+                    folder = _next(state)
+                    if folder is None:
+                        break
+                    worker = _take(idle) or engine.start(cores.threads)
                     busy[folder] = worker
                     state.active.append(folder)
                     worker.execute(folder)
                     for number in state.signals:  # one that came while it was being started
                         worker.send_signal(number)
-                _collect(state, busy, idle)
+                _collect(state, busy, idle, engine)
                 watch(state)
         finally:
             for worker in busy.values():
@@ -196,6 +95,15 @@ def run_pool(
     return state
 
 
+def _next(state: PoolState) -> RunFolder | None:
+    """Take the first waiting run whose time has come, None where there is none."""
+    now = time.monotonic()
+    for index, folder in enumerate(state.waiting):
+        if state.later.get(folder, 0.0) <= now:
+            return state.waiting.pop(index)
+    return None
+
+
 def _take(idle: list[Worker]) -> Worker | None:
     """Return an idle worker that lives, None where there is none."""
     while idle:
@@ -206,13 +114,11 @@ def _take(idle: list[Worker]) -> Worker | None:
     return None
 
 
-def _collect(state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker]) -> None:
+def _collect(
+    state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker], engine: Engine[Any]
+) -> None:
     """Wait a moment for answers, and sort their runs into ended and failed."""
-    with selectors.DefaultSelector() as selector:
-        for folder, worker in busy.items():
-            selector.register(worker.answers, selectors.EVENT_READ, folder)
-        ready = [key.data for key, _ in selector.select(_POLL_SECONDS)]
-    for folder in ready:
+    for folder in engine.ready(busy, _POLL_SECONDS):
         worker = busy.pop(folder)
         state.active.remove(folder)
         code, alive = worker.answer()
@@ -224,6 +130,10 @@ def _collect(state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker]
             state.ended.append(folder)
         elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
+            state.waiting.append(folder)
+        elif code == RunInUse.exit_code and folder in state.deaths and not state.signals:
+            # Its claim is that of the worker that died, on another machine, and grows stale.
+            state.later[folder] = time.monotonic() + _RETRY_SECONDS
             state.waiting.append(folder)
         elif code == RunInUse.exit_code:
             state.elsewhere.append(folder)

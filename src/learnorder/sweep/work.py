@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 from learnorder.runs import ENDED, RunFolder, find_runs
 from learnorder.sweep.display import Display
-from learnorder.sweep.pool import Cores, run_pool
+from learnorder.sweep.engine import Cores, Engine
+from learnorder.sweep.pool import run_pool
 
 _LOOK_SECONDS = 15.0
 
 
 def work(
-    path: Path | str, cores: Cores, *, wait: bool = False, quiet: bool = False
+    path: Path | str,
+    cores: Cores,
+    *,
+    wait: bool = False,
+    quiet: bool = False,
+    engine: Engine[Any] | None = None,
 ) -> list[RunFolder]:
     """Make the runs at or below a folder that have not ended and that no other process makes.
 
@@ -22,6 +29,7 @@ def work(
         cores: How many at once, with how many threads.
         wait: Stay while others work on runs, and take over those whose process dies.
         quiet: Draw no progress.
+        engine: What runs are made by; None is processes of this machine.
 
     Returns:
         All runs there; those that failed here were tried once.
@@ -36,7 +44,7 @@ def work(
         if not left:
             return folders
         with Display(left, cores, quiet=quiet) as display:
-            state = run_pool(left, cores, display.update)
+            state = run_pool(left, cores, display.update, engine)
         tried |= {folder.path for folder in state.failed}
         if not (wait and state.elsewhere):
             return folders

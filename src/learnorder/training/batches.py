@@ -12,6 +12,7 @@ from learnorder.config import RunConfig
 from learnorder.data import Augmentation, ImageData, Images
 from learnorder.patterns import Draw, EvaluationSet, Patch, draw_accesses, draw_eligible
 from learnorder.seeding import generator
+from learnorder.training.place import Place
 
 
 @dataclass(frozen=True)
@@ -66,33 +67,52 @@ class Batches:
         """Steps in an epoch."""
         return -(-len(self._train) // self._batch_size)
 
+    def examples(self, step: int) -> int:
+        """Return the number of examples of a step."""
+        return min(self._batch_size, len(self._train) - step * self._batch_size)
+
     def draws(self, epoch: int) -> Draw:
         """Return what each training example shows in an epoch."""
         return draw_accesses(
             self._patch_config, self.eligible, generator(self._seed, "accesses", epoch)
         )
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the training batches of an epoch, from step ``start`` on."""
+    def epoch(self, epoch: int, start: int = 0, place: Place | None = None) -> Iterator[Batch]:
+        """Yield the training batches of an epoch, from step ``start`` on.
+
+        Args:
+            epoch: From 1.
+            start: From 0.
+            place: Of the process whose rows are yielded; None yields all.
+        """
         order = torch.randperm(len(self._train), generator=generator(self._seed, "order", epoch))
         order = order.to(self._device)
         draw = self.draws(epoch).to(self._device)[order]
         for first in range(start * self._batch_size, len(order), self._batch_size):
-            rows = slice(first, first + self._batch_size)
-            chosen = self._train.pixels.index_select(0, order[rows])
-            if (augment := self._augment) is not None:
-                step = first // self._batch_size
-                images = chosen.permute(0, 3, 1, 2)
-                images = augment(images, self._seed, epoch, step)
+            step = first // self._batch_size
+            own = slice(None) if place is None else place.rows(self.examples(step))
+            indices = order[first : first + self._batch_size]
+            shown = draw[first : first + self._batch_size][own]
+            if (augment := self._augment) is None:
+                chosen = self._train.pixels.index_select(0, indices[own])
+            else:  # what it draws is of the whole batch
+                images = self._train.pixels.index_select(0, indices).permute(0, 3, 1, 2)
+                images = augment(images, self._seed, epoch, step)[own]
                 chosen = images.permute(0, 2, 3, 1).contiguous()
-            yield self._assemble(chosen, self._train.labels[order[rows]], draw[rows])
+            yield self._assemble(chosen, self._train.labels[indices[own]], shown)
 
     def evaluation(self, chosen: EvaluationSet, batch_size: int = 512) -> Iterator[Batch]:
         """Yield the evaluation images as one fixed set shows them."""
-        draw, labels = chosen.draw.to(self._device), chosen.pattern_labels.to(self._device)
-        for rows in torch.arange(len(labels), device=self._device).split(batch_size):
-            images = self._evaluation.pixels.index_select(0, rows)
-            yield self._assemble(images, self._evaluation.labels[rows], draw[rows], labels[rows])
+        for rows in torch.arange(len(chosen.pattern_labels)).split(batch_size):
+            yield self.shown(chosen, rows)
+
+    def shown(self, chosen: EvaluationSet, rows: Tensor) -> Batch:
+        """Return some of the evaluation images as one fixed set shows them."""
+        draw, labels = chosen.draw[rows].to(self._device), chosen.pattern_labels[rows]
+        rows = rows.to(self._device)
+        images = self._evaluation.pixels.index_select(0, rows)
+        truth = self._evaluation.labels[rows]
+        return self._assemble(images, truth, draw, labels.to(self._device))
 
     def _assemble(
         self, chosen: Tensor, labels: Tensor, draw: Draw, pattern_labels: Tensor | None = None

@@ -10,16 +10,25 @@ from torch.nn import functional as F
 
 from learnorder.patterns import EvaluationSet, measure_reliance
 from learnorder.training.batches import Batches
+from learnorder.training.place import Place
 from learnorder.training.records import Records
+
+_AT_ONCE = 512
 
 
 @torch.no_grad()
 def evaluate(
-    model: nn.Module, batches: Batches, sets: list[EvaluationSet], records: Records, epoch: int
+    model: nn.Module,
+    batches: Batches,
+    sets: list[EvaluationSet],
+    records: Records,
+    epoch: int,
+    place: Place,
 ) -> bool:
     """Add a model's accuracy and loss on every set, and its reliance on the pattern, to records.
 
-    The model is evaluated in evaluation mode and left in training mode.
+    The model is evaluated in evaluation mode and left in training mode. Several processes share the
+    images out, and each gets the results of all.
 
     Returns:
         Whether every loss is finite.
@@ -28,17 +37,19 @@ def evaluate(
     finite = True
     predictions: dict[str, Tensor] = {}
     for chosen in sets:
-        predicted, labels, losses = [], [], []
-        for batch in batches.evaluation(chosen):
+        every = torch.arange(len(chosen.pattern_labels))
+        predicted, truth, losses = (torch.zeros(len(every), device=place.device) for _ in range(3))
+        for rows in place.own(every.split(_AT_ONCE)):
+            batch = batches.shown(chosen, rows)
             logits = model(batch.images).float()
-            predicted.append(logits.argmax(1))
-            labels.append(batch.labels)
-            losses.append(F.cross_entropy(logits, batch.labels, reduction="none"))
-        predictions[chosen.name] = torch.cat(predicted).cpu()
-        truth = torch.cat(labels).cpu()
+            predicted[rows] = logits.argmax(1).float()
+            truth[rows] = batch.labels.float()
+            losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
+        predicted, truth, losses = place.total(torch.stack((predicted, truth, losses))).cpu()
+        predictions[chosen.name], truth = predicted.long(), truth.long()
         correct = (predictions[chosen.name] == truth).double().mean().item()
         records.add(epoch, chosen.name, "accuracy", correct, n=len(truth))
-        loss = torch.cat(losses).cpu().double().mean().item()
+        loss = losses.double().mean().item()
         finite = finite and math.isfinite(loss)
         records.add(epoch, chosen.name, "loss", loss, n=len(truth))
         if chosen.name == "conflict":

@@ -15,6 +15,7 @@ from learnorder.models import build_model
 from learnorder.patterns import evaluation_sets
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
+from learnorder.training.place import Place
 from learnorder.training.records import Records
 from learnorder.training.tally import Tally
 from learnorder.training.trainer import Trainer
@@ -41,7 +42,7 @@ def image_trainer(
         data: Its images.
         state: Where to continue, from :meth:`~learnorder.training.trainer.Trainer.state`.
     """
-    return Trainer(config, lambda device: ImageProblem(config, data, device), state)
+    return Trainer(config, lambda place: ImageProblem(config, data, place), state)
 
 
 class ImageProblem:
@@ -50,7 +51,7 @@ class ImageProblem:
     Args:
         config: The run.
         data: Its images.
-        device: Where it is trained.
+        place: Where it is trained.
 
     Attributes:
         network: The network, with its initial weights.
@@ -59,7 +60,8 @@ class ImageProblem:
         counts: See :class:`~learnorder.training.tally.Tally`.
     """
 
-    def __init__(self, config: RunConfig, data: ImageData, device: torch.device) -> None:
+    def __init__(self, config: RunConfig, data: ImageData, place: Place) -> None:
+        self._place, device = place, place.device
         network = network_of(config, data)
         self.network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
         self.batches = Batches(config, data, device)
@@ -74,9 +76,13 @@ class ImageProblem:
         """Steps in an epoch."""
         return self.batches.steps
 
+    def examples(self, step: int) -> int:
+        """Return the number of examples of a step."""
+        return self.batches.examples(step)
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the training batches of an epoch, from step ``start`` on."""
-        return self.batches.epoch(epoch, start)
+        """Yield this process's rows of an epoch's batches, from step ``start`` on."""
+        return self.batches.epoch(epoch, start, self._place)
 
     def first(self, examples: int) -> Batch:
         """Return the first examples of the first epoch, patterns included."""
@@ -110,4 +116,4 @@ class ImageProblem:
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
         """Add accuracy, loss and reliance on the fixed sets to records."""
-        return evaluate(model, self.batches, self.sets, records, epoch)
+        return evaluate(model, self.batches, self.sets, records, epoch, self._place)

@@ -56,12 +56,16 @@ class Problem(Protocol):
         """Steps in an epoch."""
         ...
 
+    def examples(self, step: int) -> int:
+        """Return the number of examples of a step, those of all processes together."""
+        ...
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        """Yield the batches of an epoch, fixed by the seed, from step ``start`` on."""
+        """Yield this process's rows of an epoch's batches, fixed by the seed, from ``start`` on."""
         ...
 
     def first(self, examples: int) -> Any:
-        """Return the first examples of the first epoch, as one batch."""
+        """Return the first examples of the first epoch, as one batch, whole in every process."""
         ...
 
     def outputs(self, model: nn.Module, batch: Any) -> Any:

@@ -17,6 +17,7 @@ from learnorder.config import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, one_line
 from learnorder.seeding import generator, seed_everything
 from learnorder.task import IGNORED, Task, build_network, known_targets, splits
+from learnorder.training.place import Place
 from learnorder.training.records import Records
 from learnorder.training.trainer import Trainer
 
@@ -46,9 +47,16 @@ class _Steps(Dataset):
     """
 
     def __init__(
-        self, task: Task, dataset: Any, order: Sequence[int], batch_size: int, seed: tuple[Any, ...]
+        self,
+        task: Task,
+        dataset: Any,
+        order: Sequence[int],
+        batch_size: int,
+        seed: tuple[Any, ...],
+        place: Place | None = None,
     ) -> None:
         self._dataset, self._collate, self._seed = dataset, task.collate, seed
+        self._place = place
         self._order, self._batch_size = order, batch_size
 
     def __len__(self) -> int:
@@ -57,6 +65,8 @@ class _Steps(Dataset):
     def __getitem__(self, step: int) -> tuple[Any, int]:
         seed_everything(*self._seed, step)
         chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        if self._place is not None:
+            chosen = chosen[self._place.rows(len(chosen))]
         if hasattr(self._dataset, "__getitems__"):
             items = self._dataset.__getitems__(list(chosen))
         else:
@@ -155,7 +165,7 @@ class TaskProblem:
     Args:
         config: The run.
         task: The task it names.
-        device: Where it is trained.
+        place: Where it is trained.
 
     Attributes:
         network: The model, with its initial weights.
@@ -170,8 +180,9 @@ class TaskProblem:
         DataError: Items that do not go into a batch, or a batch of no known form.
     """
 
-    def __init__(self, config: TaskRunConfig, task: Task, device: torch.device) -> None:
-        self.task, self._config, self._device = task, config, device
+    def __init__(self, config: TaskRunConfig, task: Task, place: Place) -> None:
+        self.task, self._config, self._place = task, config, place
+        device = self._device = place.device
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
         self.network = build_network(task, config.seed).to(device)
@@ -191,19 +202,35 @@ class TaskProblem:
         """Examples of an epoch: one left over is not shown, as batch norm refuses it."""
         return self.sizes[0] - (self.sizes[0] % self._config.training.batch_size == 1)
 
+    def examples(self, step: int) -> int:
+        """Return the number of examples of a step."""
+        batch_size = self._config.training.batch_size
+        return min(batch_size, self._shown - step * batch_size)
+
     def _order(self, epoch: int) -> list[int]:
         drawing = generator(self._config.seed, "order", epoch)
         return torch.randperm(self.sizes[0], generator=drawing)[: self._shown].tolist()
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[TaskBatch]:
-        """Yield the training batches of an epoch, from step ``start`` on."""
-        seed = (self._config.seed, "items", epoch)
-        return self._batches(self.train, self._order(epoch), seed, start)
+        """Yield this process's rows of an epoch's batches, from step ``start`` on.
+
+        What the data set draws at random is drawn by each process for its own rows, so it depends
+        on how many there are.
+        """
+        place = self._place
+        own = (place.rank,) if place.count > 1 else ()
+        seed = (self._config.seed, "items", epoch, *own)
+        return self._batches(self.train, self._order(epoch), seed, start, place)
 
     def _batches(
-        self, dataset: Dataset, order: Sequence[int], seed: tuple[Any, ...], start: int = 0
+        self,
+        dataset: Dataset,
+        order: Sequence[int],
+        seed: tuple[Any, ...],
+        start: int = 0,
+        place: Place | None = None,
     ) -> Iterator[TaskBatch]:
-        steps = _Steps(self.task, dataset, order, self._config.training.batch_size, seed)
+        steps = _Steps(self.task, dataset, order, self._config.training.batch_size, seed, place)
         loader = DataLoader(
             steps,
             batch_size=None,
@@ -323,7 +350,7 @@ def task_trainer(
     config: TaskRunConfig, task: Task, state: dict[str, Any] | None = None
 ) -> Trainer[TaskProblem]:
     """Return the trainer of a run of a task; as :func:`~learnorder.training.image_trainer`."""
-    return Trainer(config, lambda device: TaskProblem(config, task, device), state)
+    return Trainer(config, lambda place: TaskProblem(config, task, place), state)
 
 
 def _mean(value: Any) -> Tensor:

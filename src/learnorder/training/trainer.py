@@ -18,6 +18,7 @@ from learnorder.schedules import Varying
 from learnorder.seeding import seed_everything
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
+from learnorder.training.place import Place
 from learnorder.training.problem import Problem, RunSettings
 from learnorder.training.records import Records
 
@@ -25,6 +26,8 @@ Status = Literal["finished", "interrupted", "diverged"]
 
 _LOSSES_CHECKED_EVERY = 50
 """Steps between checks that losses are finite: each check waits for the device."""
+_AGREED_EVERY = 10
+"""Steps between those at which several processes agree on whether to stop."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,17 @@ class Trainer(Generic[ProblemT]):
     :meth:`state` is byte-identical to one never interrupted (on CPU, with the same number of
     threads).
 
+    Started as one of several processes (``accelerate launch``, or ``--processes``), it trains its
+    rows of every batch, and gradients are those of the whole batch; every process must then call
+    the same methods.
+
     Args:
         config: The run.
-        make_problem: Makes what is trained, on a device.
+        make_problem: Makes what is trained, at a place.
         state: Where to continue, from :meth:`state`; None starts anew.
 
     Attributes:
+        place: The device, and which of the run's processes this is.
         problem: What is trained.
         epoch: The epoch under way, from 1; one past the last when all is done.
         step: Steps done in it.
@@ -70,7 +78,7 @@ class Trainer(Generic[ProblemT]):
     def __init__(
         self,
         config: RunSettings,
-        make_problem: Callable[[torch.device], ProblemT],
+        make_problem: Callable[[Place], ProblemT],
         state: dict[str, Any] | None = None,
     ) -> None:
         AcceleratorState._reset_state(reset_partial_state=False)  # its precision is per process
@@ -78,8 +86,9 @@ class Trainer(Generic[ProblemT]):
         self.config = config
         self.accelerator = Accelerator(mixed_precision=precision)
         device = self.accelerator.device
-        self.problem = make_problem(device)
-        network = self.problem.network
+        self.place = Place(device, self.accelerator.process_index, self.accelerator.num_processes)
+        self.problem = make_problem(self.place)
+        network = self.place.with_global_statistics(self.problem.network)
         self.noise = (
             ActivationNoise(
                 network,
@@ -125,7 +134,7 @@ class Trainer(Generic[ProblemT]):
                 self._seconds = time.perf_counter() - started
                 if (diverged := self._divergence()) is not None:
                     return Outcome("diverged", diverged)
-                if stop(self):
+                if self._agreed(stop(self)):
                     return Outcome("interrupted", f"in epoch {self.epoch}, step {self.step}")
             if not self._end_epoch():
                 rate = self.records.last("run", "learning_rate")
@@ -137,12 +146,22 @@ class Trainer(Generic[ProblemT]):
             epoch_ended(self)
         return Outcome("finished")
 
+    def _agreed(self, stop: bool) -> bool:
+        """Whether all processes leave the loop here, as one of them was asked to."""
+        if self.place.count == 1:
+            return stop
+        last = self.step == self.problem.steps
+        return (last or self.step % _AGREED_EVERY == 0) and self.place.any(stop)
+
     def train_step(self, batch: Any) -> Tensor:
         """Take one step at the learning rate and noise level in force; return its loss."""
+        examples, place = self.problem.examples(self.step), self.place
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
-        seed_everything(self.config.seed, "layers", self.epoch, self.step)
+        own = (place.rank,) if place.count > 1 else ()  # no two rows with the same dropout
+        seed_everything(self.config.seed, "layers", self.epoch, self.step, *own)
         if self.noise is not None:
+            self.noise.share(place.rows(examples), examples)
             self.noise.at(self.epoch, self.step, self.problem.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
@@ -150,10 +169,13 @@ class Trainer(Generic[ProblemT]):
             outputs = self.problem.outputs(self.model, batch)
         losses = self.problem.losses(outputs, batch)
         loss = losses.mean()
+        if place.count > 1:
+            loss = loss * place.weight(examples)
         self.accelerator.backward(loss)
         self.optimizer.step()
-        with torch.no_grad():
-            self.problem.count(batch, outputs, losses)
+        if place.counts(examples):
+            with torch.no_grad():
+                self.problem.count(batch, outputs, losses)
         self._losses.append(loss.detach())
         return loss.detach()
 
@@ -171,7 +193,7 @@ class Trainer(Generic[ProblemT]):
         last = self.step == self.problem.steps
         if len(self._losses) < _LOSSES_CHECKED_EVERY and not last:
             return None
-        bad = (~torch.stack(self._losses).isfinite()).nonzero()
+        bad = (~self.place.total(torch.stack(self._losses)).isfinite()).nonzero()
         step = self.step - len(self._losses)
         self._losses.clear()
         if not len(bad):
@@ -182,13 +204,14 @@ class Trainer(Generic[ProblemT]):
 
     def _end_epoch(self) -> bool:
         """Record the epoch and evaluate; return whether the losses are finite."""
+        self.problem.counts.copy_(self.place.total(self.problem.counts))
         self.problem.write(self.records, self.epoch)
         rate, level = self.config.learning_rate, self.config.noise.level
         self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
         self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
         started = time.perf_counter()
         with self.accelerator.autocast():
-            finite = self.problem.evaluate(self.model, self.records, self.epoch)
+            finite = self.problem.evaluate(self.network, self.records, self.epoch)
         if finite:
             self._measure_sharpness()
         evaluated = time.perf_counter() - started
@@ -225,7 +248,7 @@ class Trainer(Generic[ProblemT]):
             "step": self.step,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "tally": self.problem.counts,
+            "tally": self.place.total(self.problem.counts),
             "losses": [loss.item() for loss in self._losses],
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
@@ -243,7 +266,8 @@ class Trainer(Generic[ProblemT]):
                 f"({one_line(error)}). If its code has changed since the run began, run it in "
                 "another folder."
             ) from error
-        self.problem.counts.copy_(state["tally"])
+        if self.place.rank == 0:
+            self.problem.counts.copy_(state["tally"])
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
         ]

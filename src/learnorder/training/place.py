@@ -1,0 +1,95 @@
+"""Where a run is trained: on a device, by one process or by several that share every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from learnorder.errors import ConfigError
+
+ItemT = TypeVar("ItemT")
+
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device, and which of the run's processes this is.
+
+    Every process draws the whole batch's order, patterns and noise, and takes its rows of them, so
+    the batch is the same whatever the number of processes. A batch with fewer examples than there
+    are processes is not shared out: each takes all of it.
+
+    Attributes:
+        device: Of this process.
+        rank: Of this process, from 0.
+        count: How many processes there are.
+    """
+
+    device: torch.device
+    rank: int = 0
+    count: int = 1
+
+    def rows(self, examples: int) -> slice:
+        """Return which of a batch's examples are this process's.
+
+        >>> [Place(torch.device("cpu"), rank, 2).rows(5) for rank in (0, 1)]
+        [slice(0, 2, None), slice(2, 5, None)]
+        """
+        if examples < self.count:
+            return slice(0, examples)
+        return slice(examples * self.rank // self.count, examples * (self.rank + 1) // self.count)
+
+    def weight(self, examples: int) -> float:
+        """Return what this process's mean over its rows counts for.
+
+        The mean over processes of weight × mean is the mean over the batch.
+        """
+        if examples < self.count:
+            return 1.0
+        rows = self.rows(examples)
+        return (rows.stop - rows.start) * self.count / examples
+
+    def counts(self, examples: int) -> bool:
+        """Whether this process's rows of a batch are to be counted: each example counts once."""
+        return examples >= self.count or self.rank == 0
+
+    def own(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """Return which of some items of work are this process's."""
+        return items[self.rank :: self.count]
+
+    def total(self, values: Tensor) -> Tensor:
+        """Return the sum over all processes."""
+        if self.count == 1:
+            return values
+        summed = values.clone()
+        torch.distributed.all_reduce(summed)
+        return summed
+
+    def any(self, flag: bool) -> bool:
+        """Whether a flag is up in any process."""
+        if self.count == 1:
+            return flag
+        return bool(self.total(torch.tensor(float(flag), device=self.device)) > 0)
+
+    def with_global_statistics(self, network: nn.Module) -> nn.Module:
+        """Let batch norm take its statistics over the batches of all processes.
+
+        Raises:
+            ConfigError: There is batch norm, and processes of the CPU share the batch.
+        """
+        if self.count == 1 or not any(isinstance(m, _BATCH_NORMS) for m in network.modules()):
+            return network
+        if self.device.type == "cpu":
+            raise ConfigError(
+                "processes",
+                self.count,
+                "The network has batch norm, whose statistics torch can take over several "
+                "processes on accelerators only (torch.nn.SyncBatchNorm). Use one process, or a "
+                "network without batch norm.",
+            )
+        return nn.SyncBatchNorm.convert_sync_batchnorm(network)

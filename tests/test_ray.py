@@ -1,0 +1,86 @@
+"""Sweeps on a Ray cluster: a local one of several processes, some of which are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from learnorder.errors import ConfigError
+from learnorder.runs import find_runs
+from learnorder.sweep.engine import Cores
+from learnorder.sweep.pool import run_pool
+from learnorder.verbs import run_sweep
+
+from .conftest import changed
+
+ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'learnorder[ray]')")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    from learnorder.sweep.ray_engine import RayCluster
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield RayCluster()
+    ray.shutdown()
+
+
+def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
+    """The actor of one run is killed in its middle; it goes on in another, to the same bytes."""
+    config = changed(tiny, training={"epochs": 60})
+    grid, seeds = {"learning_rate.initial": [0.05, 0.1]}, [0, 1]
+    killed = list[int]()
+
+    def watch(state):
+        for folder in state.active:
+            progress = folder.progress()
+            if not killed and progress is not None and progress.share > 0.2:
+                killed.append(json.loads(folder.file(".claim").read_text())["pid"])
+                os.kill(killed[0], signal.SIGKILL)
+
+    here = run_sweep({"": config}, grid, seeds, tmp_path / "here", threads=1, quiet=True)
+    from learnorder.sweep.driver import make_folders
+    from learnorder.sweep.grid import Grid
+    from learnorder.verbs import sweep_plans
+
+    folders = make_folders(sweep_plans({"": config}, Grid(grid), seeds), tmp_path / "there")
+    cores = cluster.cores(len(folders), None, 1, accelerated=True)
+    assert cores == Cores(2, 1)
+    state = run_pool(folders, cores, watch, cluster)
+    assert killed
+    assert list(state.deaths.values()) == [1]
+    assert [f.status for f in folders] == ["finished"] * 4
+    for ours, theirs in zip(here.folders, folders, strict=True):
+        assert str(killed[0]) not in ours.file("log.txt").read_text()
+        for name in ("records.parquet", "weights.safetensors"):
+            assert ours.file(name).read_bytes() == theirs.file(name).read_bytes()
+
+
+def test_what_the_cluster_has_no_room_for(cluster):
+    with pytest.raises(ConfigError, match="asks for 64 cores"):
+        cluster.cores(3, None, 64, accelerated=False)
+    with pytest.raises(ConfigError, match="workers"):
+        cluster.cores(3, 0, 1, accelerated=False)
+
+
+@pytest.mark.slow
+def test_ctrl_c(tmp_path):
+    """The runs under way are saved, the exit code says so, and the same command goes on."""
+    command = [
+        sys.executable, "-m", "learnorder", "sweep", "--experiment", "train", "--engine", "ray",
+        "--training.epochs", "400", "--learning_rate", "{initial: 0.1}", "--seeds", "2",
+        "--grid", "{training.batch_size: [64, 128]}", "--out", str(tmp_path), "--threads", "1",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, start_new_session=True)
+    while not list(tmp_path.glob("*/checkpoint.pt")):
+        time.sleep(0.2)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    statuses = [run.status for run in find_runs(tmp_path)]
+    assert statuses.count("interrupted") in (1, 2)
+    assert "running" not in statuses
