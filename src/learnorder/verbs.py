@@ -131,6 +131,7 @@ def run_train(
     *,
     threads: int | None = None,
     quiet: bool = False,
+    engine: Engine[Any] | None = None,
 ) -> Results:
     """Make one run, or continue it, and write its report.
 
@@ -139,10 +140,13 @@ def run_train(
         out: The run's folder.
         threads: Threads; None uses the cores there are.
         quiet: Draw no progress.
+        engine: What the run is made by, e.g. :class:`~learnorder.sweep.groups.Groups` of processes;
+            None is one process.
     """
     folder = Path(out)
     plans = train_plans(config, folder)
-    return _run(plans, folder.parent, folder, workers=1, threads=threads, quiet=quiet)
+    how = {"workers": 1, "threads": threads, "quiet": quiet, "engine": engine}
+    return _run(plans, folder.parent, folder, **how)
 
 
 def sweep_plans(

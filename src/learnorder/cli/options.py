@@ -229,7 +229,7 @@ def add_execution(
         action="store_true",
         help="Check everything, time a few steps, say how long and how much disk; write nothing.",
     )
-    if many and prepare:
+    if prepare:
         group.add_argument(
             "--prepare",
             action="store_true",
@@ -237,6 +237,8 @@ def add_execution(
         )
     if engines:
         add_engine(group)
+    if engines or not many:
+        add_processes(group)
     group.add_argument("--quiet", action="store_true", help="Draw no progress.")
 
 
@@ -263,14 +265,32 @@ def add_engine(parser: Any) -> None:
     )
 
 
+def add_processes(parser: Any) -> None:
+    """Add the option that lets several processes train one run."""
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        help="Processes of this machine that train each run together, sharing every batch: one for "
+        "each GPU.",
+    )
+
+
 def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
-    """Return what the options of :func:`add_engine` ask for; None is this machine."""
-    if values["engine"] == "ray":
+    """Return what the options of the two above ask for; None is processes with a run each."""
+    if (processes := values["processes"]) != 1:
+        if values.get("engine", "local") != "local":
+            raise ConfigError("processes", processes, "It is for runs of this machine: give "
+                              "--engine local, or --processes 1.")  # fmt: skip
+        from learnorder.sweep.groups import Groups
+
+        return Groups(processes)
+    if values.get("engine") == "ray":
         from learnorder.sweep.ray_engine import RayCluster
 
         return RayCluster(values["address"], values["gpus"])
     for name in ("address", "gpus"):
-        if values[name] is not None:
+        if values.get(name) is not None:
             raise ConfigError(name, values[name], "It is of a Ray cluster: give --engine ray too.")
     return None
 
@@ -278,7 +298,7 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
 def execution(values: dict[str, Any]) -> dict[str, Any]:
     """Return the parsed options of :func:`add_execution` that a verb's function takes."""
     chosen = {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
-    return {**chosen, "engine": engine_of(values)} if "engine" in values else chosen
+    return {**chosen, "engine": engine_of(values)} if "processes" in values else chosen
 
 
 def only_planned(values: dict[str, Any]) -> bool:
@@ -292,15 +312,17 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
         from learnorder.sweep.driver import make_folders
 
         folders = make_folders(plans, out)
+        runs = f"{len(folders)} runs are" if len(folders) > 1 else "One run is"
+        where = out if len(folders) > 1 else folders[0].path
         print(
-            f"{len(folders)} runs are prepared in {out}. `learnorder work {out}` makes them, in as "
+            f"{runs} prepared in {where}. `learnorder work {where}` makes what is there, in as "
             "many processes and on as many machines that share the disk as you start it; this "
             "command without --prepare then writes the report."
         )
         return 0
     from learnorder.sweep.estimate import estimate_cost
 
-    engine = engine_of(values) if "engine" in values else None
+    engine = engine_of(values) if "processes" in values else None
     print(estimate_cost(plans, out, values.get("workers", 1), values["threads"], engine))
     return 0
 

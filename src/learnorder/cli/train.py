@@ -17,6 +17,7 @@ Make one run, of any arm or of your own settings. No patch is planted unless you
 
   learnorder train                                            digits, the large-LR arm
   learnorder train --arm small --patch.eligible_share 0.8     the small-LR arm with the patch
+  learnorder train --processes 4 --training.batch_size 512    on four GPUs, sharing every batch
   learnorder train --data folder:photos --data.resolution 32 \\
                    --model.name my_package.Net --learning_rate.initial 0.05 --out runs/mine
 """
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     config: RunConfig = options.take_settings(values, RunConfig)
     out = Path(values["out"])
-    if values["dry_run"]:
+    if options.only_planned(values):
         return options.dry_run(train_plans(config, out), out.parent, values)
     results = run_train(config, out, **options.execution(values))
     return options.finish(results, out / "report.html")

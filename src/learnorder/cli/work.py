@@ -32,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         "--threads", type=int | None, default=None, help="Threads of each run; null chooses."
     )
     options.add_engine(parser)
+    options.add_processes(parser)
     parser.add_argument(
         "--wait",
         action="store_true",

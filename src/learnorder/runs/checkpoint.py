@@ -32,6 +32,8 @@ def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
     """
     import torch
 
+    if folder.read_only:
+        return
     buffer = io.BytesIO()  # torch reports a full disk as an internal error; a plain write does not
     torch.save({"config": _config_digest(folder), "state": state}, buffer)
     payload = buffer.getbuffer()
@@ -113,12 +115,14 @@ def _config_digest(folder: RunFolder[Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def save_weights(path: Path, weights: dict[str, Any]) -> None:
+def save_weights(folder: RunFolder[Any], weights: dict[str, Any]) -> None:
     """Write final weights as safetensors; of tied ones each name has its own."""
+    if folder.read_only:
+        return
     from safetensors.torch import save
     from torch import Tensor
 
     kept = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
     encoded = save({name: tensor.clone().contiguous() for name, tensor in kept.items()})
-    with atomic_write(path) as temporary:
+    with atomic_write(folder.file("weights.safetensors")) as temporary:
         temporary.write_bytes(encoded)

@@ -1,6 +1,8 @@
-"""Execute one run in its folder: lock, work or continue, and leave it whole whatever happens.
+"""Execute one run in its folder: claim, work or continue, and leave it whole whatever happens.
 
-``python -m learnorder.runs.execute FOLDER --threads 1`` does so in a process of its own.
+``python -m learnorder.runs.execute FOLDER --threads 1`` does so in a process of its own. Started
+several times as processes of one group (``torchrun … -m learnorder.runs.execute FOLDER``), these
+train the run together, and the first writes.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
@@ -46,7 +48,10 @@ def execute(
         RunInUse: Another process executes this run.
     """
     received = [] if received is None else received
-    with on_signals(received.append), claimed(folder.path):
+    rank, _ = process_group()
+    folder = RunFolder(folder.path, read_only=rank > 0)
+    claim = claimed(folder.path) if rank == 0 else nullcontext()
+    with on_signals(received.append), claim:
         if folder.status in ENDED:
             return folder.status
         try:
@@ -73,18 +78,31 @@ def _work(
     work = kind_named(folder.kind).load()
     log = logging.getLogger(__name__)
     log.info("%s begins in process %d", folder.name, os.getpid())
-    folder.update(status="running", reason="", threads=threads, environment=environment())
+    _, processes = process_group()
+    folder.update(
+        status="running",
+        reason="",
+        threads=threads,
+        processes=processes,
+        environment=environment(),
+    )
     outcome = work.work(folder, stop)
     if outcome is None:
         raise Interrupted(
             received[0], f"{folder.path} is saved where it was. The same command continues it."
         )
     status, reason = outcome
-    folder.update(status=status, reason=reason, files=folder.seal())
-    log.info("%s ends: %s", folder.name, status)
-    remove_checkpoints(folder)
-    folder.file("progress.json").unlink(missing_ok=True)
+    if not folder.read_only:
+        folder.update(status=status, reason=reason, files=folder.seal())
+        log.info("%s ends: %s", folder.name, status)
+        remove_checkpoints(folder)
+        folder.file("progress.json").unlink(missing_ok=True)
     return status
+
+
+def process_group() -> tuple[int, int]:
+    """Return which of a run's processes this is, from 0, and how many there are."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
@@ -110,12 +128,22 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         execute(RunFolder(arguments.folder), arguments.threads)
     except LearnOrderError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    finally:
+        _leave_group()
     return 0
+
+
+def _leave_group() -> None:
+    """Say goodbye to the other processes, where there are any."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -65,9 +65,12 @@ class RunFolder(Generic[ConfigT]):
 
     Args:
         path: The folder, which must hold a manifest.
+        read_only: Let whatever is to be written be dropped, as by those of a run's processes that
+            are not the first.
 
     Attributes:
         path: The folder.
+        read_only: Whether nothing is written to it.
         kind: Of run, images or theory.
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
@@ -76,8 +79,8 @@ class RunFolder(Generic[ConfigT]):
         RunFolderError: No manifest, or one that cannot be read.
     """
 
-    def __init__(self, path: Path | str) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        self.path, self.read_only = Path(path), read_only
         manifest = self._read_manifest()
         try:
             self.kind: str = manifest.get("kind", "images")
@@ -168,6 +171,8 @@ class RunFolder(Generic[ConfigT]):
 
     def update(self, **changes: Any) -> None:
         """Change fields of the manifest on disk."""
+        if self.read_only:
+            return
         _write_manifest(self.file("manifest.json"), {**self.manifest, **changes, "updated": _now()})
 
     def records(self) -> pa.Table:
@@ -187,6 +192,8 @@ class RunFolder(Generic[ConfigT]):
 
     def write_progress(self, progress: Progress) -> None:
         """Tell watchers how far the run is."""
+        if self.read_only:
+            return
         temporary = self.file(".progress.json.tmp")
         with suppress(OSError):  # a run does not end because nobody can watch it
             temporary.write_text(json.dumps(vars(progress)))
@@ -196,7 +203,7 @@ class RunFolder(Generic[ConfigT]):
         """Write Parquet files, e.g. ``write_tables(records=…)`` for records.parquet."""
         import pyarrow.parquet as pq
 
-        for name, table in tables.items():
+        for name, table in () if self.read_only else tables.items():
             with atomic_write(self.file(f"{name}.parquet")) as temporary:
                 pq.write_table(table, temporary)
 

@@ -39,7 +39,7 @@ def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndSta
     data = load_images(folder.config.data)
     trainer = image_trainer(folder.config, data, state)
     folder.update(data=_describe(data))
-    if trainer.problem.batches.patch is not None:
+    if trainer.problem.batches.patch is not None and not folder.read_only:
         _save_examples(folder, data, trainer.problem.batches.patch)
     return train(folder, trainer, stop)
 

@@ -43,7 +43,7 @@ def train(
         save_checkpoint(folder, trainer.state())
         return None
     folder.write_tables(records=trainer.records.table())
-    save_weights(folder.file("weights.safetensors"), trainer.network.state_dict())
+    save_weights(folder, trainer.network.state_dict())
     return outcome.status, outcome.reason
 
 

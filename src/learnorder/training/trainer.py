@@ -57,7 +57,7 @@ class Trainer(Generic[ProblemT]):
     :meth:`state` is byte-identical to one never interrupted (on CPU, with the same number of
     threads).
 
-    Started as one of several processes (``accelerate launch``, or ``--processes``), it trains its
+    Started as one of several processes (``--processes``, torchrun), it trains its
     rows of every batch, and gradients are those of the whole batch; every process must then call
     the same methods.
 
@@ -84,7 +84,9 @@ class Trainer(Generic[ProblemT]):
         AcceleratorState._reset_state(reset_partial_state=False)  # its precision is per process
         precision = "bf16" if config.training.precision == "bf16" else "no"
         self.config = config
-        self.accelerator = Accelerator(mixed_precision=precision)
+        self.accelerator = Accelerator(
+            mixed_precision=precision, cpu=not torch.accelerator.is_available()
+        )
         device = self.accelerator.device
         self.place = Place(device, self.accelerator.process_index, self.accelerator.num_processes)
         self.problem = make_problem(self.place)

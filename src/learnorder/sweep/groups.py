@@ -1,0 +1,147 @@
+"""Workers that are groups of processes of this machine, which train one run together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+from learnorder.errors import ConfigError
+from learnorder.runs import RunFolder
+from learnorder.sweep.engine import Cores, share_cores
+
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 10.0
+"""What the others of a group get to end by themselves, once one of it has ended badly."""
+
+
+class Group:
+    """A group of processes for one run at a time: a :class:`~learnorder.sweep.engine.Worker`.
+
+    Args:
+        count: Its processes.
+        threads: Of each of them.
+    """
+
+    def __init__(self, count: int, threads: int) -> None:
+        self._count, self._threads = count, threads
+        self._processes = list[subprocess.Popen[bytes]]()
+        self._failed_at = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a run; its processes are begun anew for each."""
+        return True
+
+    def execute(self, folder: RunFolder) -> None:
+        """Begin a run."""
+        command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path.resolve())]
+        command += ["--threads", str(self._threads)]
+        threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        port, self._failed_at = str(_free_port()), 0.0
+        with folder.file("log.txt").open("ab") as log:
+            for rank in range(self._count):
+                group = {
+                    "RANK": str(rank),
+                    "LOCAL_RANK": str(rank),
+                    "WORLD_SIZE": str(self._count),
+                    "LOCAL_WORLD_SIZE": str(self._count),
+                    "MASTER_ADDR": "127.0.0.1",
+                    "MASTER_PORT": port,
+                }
+                self._processes.append(
+                    subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        env={**os.environ, **threads, **group},
+                        start_new_session=True,
+                    )
+                )
+
+    def ended(self) -> bool:
+        """Whether all processes have ended; where one ends badly, the others soon do."""
+        codes = [process.poll() for process in self._processes]
+        if None not in codes:
+            return True
+        if any(codes):
+            self._failed_at = self._failed_at or time.monotonic()
+            if time.monotonic() - self._failed_at > _GRACE_SECONDS:
+                self.send_signal(signal.SIGKILL)
+        return False
+
+    def answer(self) -> tuple[int, bool]:
+        """Wait for the end of the run; return its exit code and whether the group lives on.
+
+        The first process's own error comes first; a process that was killed, otherwise, stands for
+        the group, as the others then lose their connection to it.
+        """
+        while not self.ended():
+            time.sleep(_POLL_SECONDS)
+        codes = [process.returncode for process in self._processes]
+        self._processes.clear()
+        killed = [code for code in codes if code < 0]
+        return (killed[0] if killed else codes[0] or max(codes)), True
+
+    def send_signal(self, number: int) -> None:
+        """Pass a signal to all processes."""
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the processes, where a run is under way."""
+        if kill:
+            self.send_signal(signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()
+
+
+class Groups:
+    """Groups of processes of this machine: an :class:`~learnorder.sweep.engine.Engine`.
+
+    Args:
+        count: Processes of each run.
+
+    Raises:
+        ConfigError: Less than one process.
+    """
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ConfigError("processes", count, "Give at least 1.")
+        self._count = count
+
+    def cores(
+        self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
+    ) -> Cores:
+        """Let one run go at a time, unless more are asked for, its processes sharing the cores."""
+        alone = share_cores(1, 1, None, accelerated=accelerated)
+        shared = max(1, alone.threads // self._count // (workers or 1))
+        return share_cores(runs, workers or 1, threads or shared, accelerated=accelerated)
+
+    def start(self, threads: int) -> Group:
+        """Return a group."""
+        return Group(self._count, threads)
+
+    def ready(self, busy: Mapping[RunFolder, Group], seconds: float) -> list[RunFolder]:
+        """Wait for groups whose processes have all ended."""
+        until = time.monotonic() + seconds
+        while True:
+            found = [folder for folder, group in busy.items() if group.ended()]
+            if found or time.monotonic() > until:
+                return found
+            time.sleep(_POLL_SECONDS / 2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

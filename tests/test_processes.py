@@ -1,0 +1,179 @@
+"""One run on several processes that share every batch: the numbers of one process."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load
+from torch import nn
+
+from learnorder import Task
+from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.errors import ConfigError, Interrupted
+from learnorder.noise import ActivationNoise
+from learnorder.runs import RunFolder
+from learnorder.runs.execute import execute
+from learnorder.schedules import Schedule
+from learnorder.sweep.engine import Cores
+from learnorder.sweep.groups import Groups
+from learnorder.sweep.pool import run_pool
+from learnorder.training.place import Place
+
+from .conftest import changed
+from .test_task import blobs
+
+CPU = torch.device("cpu")
+
+
+def shifted(images: torch.Tensor) -> torch.Tensor:
+    """Each image by a number of columns of its own."""
+    by = torch.randint(3, (len(images),))
+    return torch.stack([torch.roll(i, int(n), -1) for i, n in zip(images, by, strict=True)])
+
+
+def without_dropout() -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3))
+
+
+def make_task() -> Task:
+    return Task(without_dropout, blobs(90))
+
+
+def both(config, tmp_path):
+    """Make a run by one process and by two; return their folders."""
+    alone = RunFolder.create(tmp_path / "alone", config, {})
+    execute(alone, threads=1)
+    shared = RunFolder.create(tmp_path / "shared", config, {})
+    run_pool([shared], Cores(1, 1), lambda state: None, Groups(2))
+    assert shared.status == "finished", shared.file("log.txt").read_text()
+    assert shared.manifest["processes"] == 2
+    return alone, shared
+
+
+def close(alone, shared):
+    ours, theirs = (folder.records().to_pandas() for folder in (alone, shared))
+    keys = ["epoch", "set", "group", "quantity", "examples"]
+    assert (ours[keys] == theirs[keys]).all().all()
+    np.testing.assert_allclose(ours["value"], theirs["value"], atol=2e-4)
+    ours, theirs = (load(folder.read("weights.safetensors")) for folder in (alone, shared))
+    for name, weight in ours.items():
+        torch.testing.assert_close(weight, theirs[name], atol=2e-4, rtol=1e-3)
+
+
+def test_images_have_the_same_numbers(tiny, tmp_path):
+    """With a pattern, independent noise, augmentation, uneven shares, a batch of one at last."""
+    config = changed(
+        tiny,
+        data={"augmentation": f"{__name__}.shifted"},
+        model={"name": "MLP", "arguments": {"widths": (16,)}},
+        training={"batch_size": 17},
+        noise={"level": Schedule(0.4), "shared": False},
+    )
+    alone, shared = both(config, tmp_path)
+    assert alone.manifest["data"]["train_examples"] % 17 == 1
+    close(alone, shared)
+
+
+def test_a_task_has_the_same_numbers(tmp_path):
+    config = TaskRunConfig(
+        TaskConfig(f"{__name__}.make_task"),
+        TrainingConfig(epochs=3, batch_size=10),
+        Schedule(0.1),
+        NoiseConfig(Schedule(0.2)),
+    )
+    close(*both(config, tmp_path))
+
+
+@pytest.mark.slow
+def test_killed_and_stopped_it_ends_with_the_same_bytes(tiny, tmp_path):
+    """One of its two processes is killed; later a signal comes; the same command goes on."""
+    config = changed(
+        tiny, model={"name": "MLP", "arguments": {"widths": (16,)}}, training={"epochs": 40}
+    )
+    whole, broken = (RunFolder.create(tmp_path / n, config, {}) for n in ("whole", "broken"))
+    run_pool([whole], Cores(1, 1), lambda state: None, Groups(2))
+    groups, killed = Groups(2), list[int]()
+    started = list[object]()
+    begin = groups.start
+    groups.start = lambda threads: started.append(begin(threads)) or started[-1]
+
+    def watch(state):
+        progress = broken.progress()
+        if progress is None:
+            return
+        if not killed and progress.share > 0.2:
+            killed.append(started[-1]._processes[1].pid)
+            os.kill(killed[0], signal.SIGKILL)
+        elif killed and not state.signals and state.deaths and progress.share > 0.5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        run_pool([broken], Cores(1, 1), watch, groups)
+    assert broken.status == "interrupted"
+    run_pool([broken], Cores(1, 1), lambda state: None, Groups(2))
+    for name in ("records.parquet", "weights.safetensors"):
+        assert whole.read(name) == broken.read(name)
+
+
+def test_batch_norm_is_refused_on_the_cpu():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    with pytest.raises(ConfigError, match=r"processes: got 2.*SyncBatchNorm"):
+        Place(CPU, 0, 2).with_global_statistics(network)
+    assert Place(CPU, 0, 2).with_global_statistics(layer := nn.Linear(2, 2)) is layer
+
+
+def test_batch_norm_takes_global_statistics_on_accelerators():
+    """What is trained there is torch's SyncBatchNorm; no accelerator is needed to see it put in."""
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
+    names = list(network.state_dict())
+    found = Place(torch.device("cuda"), 0, 2).with_global_statistics(network)
+    assert isinstance(found[1], nn.SyncBatchNorm)
+    assert list(found.state_dict()) == names
+    assert isinstance(Place(CPU, 0, 1).with_global_statistics(nn.BatchNorm1d(3)), nn.BatchNorm1d)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+@pytest.mark.parametrize("examples", [1, 2, 4, 7, 32])
+def test_every_example_is_trained_on_once(count, examples):
+    places = [Place(CPU, rank, count) for rank in range(count)]
+    losses = torch.rand(examples, generator=torch.Generator().manual_seed(0))
+    counted = [losses[p.rows(examples)] for p in places if p.counts(examples)]
+    torch.testing.assert_close(torch.cat(counted), losses)
+    means = [p.weight(examples) * losses[p.rows(examples)].mean() for p in places]
+    torch.testing.assert_close(torch.stack(means).mean(), losses.mean())
+
+
+def test_noise_of_a_shared_batch_is_that_of_the_whole():
+    model, x = nn.Sequential(nn.ReLU()), 10 * torch.ones(5, 3)
+    noise = ActivationNoise(model, 1.0, shared=False)
+    noise.reseed(3)
+    whole, parts = model(x), list[torch.Tensor]()
+    for rank in range(2):
+        rows = Place(CPU, rank, 2).rows(5)
+        noise.reseed(3)
+        noise.share(rows, 5)
+        parts.append(model(x[rows]))
+    torch.testing.assert_close(torch.cat(parts), whole)
+
+
+def test_no_processes_are_no_group():
+    with pytest.raises(ConfigError, match="processes"):
+        Groups(0)
+
+
+@pytest.mark.slow
+def test_other_launchers_start_it(tiny, tmp_path):
+    """As on several machines: torchrun starts the processes of a prepared run."""
+    config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (16,)}})
+    folder = RunFolder.create(tmp_path / "run", config, {})
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2",
+        "-m", "learnorder.runs.execute", str(folder.path),
+    ]  # fmt: skip
+    made = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert made.returncode == 0, made.stderr
+    assert (folder.status, folder.manifest["processes"]) == ("finished", 2)
