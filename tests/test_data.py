@@ -1,6 +1,8 @@
 """Images from every source, and the refusals of unfit ones."""
 
 import io
+import tracemalloc
+import zlib
 
 import datasets
 import numpy as np
@@ -189,6 +191,58 @@ def test_a_damaged_parquet_file(parquet):
 def test_a_corrupt_image_is_named(folder):
     (folder / "train" / "dark" / "20.png").write_bytes(b"no image")
     refuse(r"dark.20\.png: not a readable image", f"folder:{folder}")
+
+
+def bomb(side):
+    """A PNG of side × side white pixels, a row repeated: small on disk, huge in memory."""
+
+    def chunk(kind, content):
+        check = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + check
+
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])  # one bit a pixel
+    row = b"\0" + b"\xff" * (-(-side // 8))
+    packer = zlib.compressobj()
+    rows = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_a_bomb_is_named_and_not_unpacked(folder):
+    """A third of a megabyte on disk, a thousand times as much in memory: 2.7 GB as RGB."""
+    path = folder / "train" / "dark" / "20.png"
+    path.write_bytes(bomb(30_000))
+    assert path.stat().st_size < 400_000
+    tracemalloc.start()
+    refuse(r"dark.20\.png: not a readable image.*bomb", f"folder:{folder}", resolution=8)
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("path", ["../secret.png", "/secret.png", "inner/../../secret.png"])
+def test_a_path_that_leaves_the_folder_is_refused(parquet, path):
+    """Rows of a Parquet file may name files in place of holding them: those of its folder only."""
+    picture(99).save(parquet.parent / "secret.png")
+    (parquet / "inner").mkdir()
+    outside = str(parquet.parent / "secret.png") if path.startswith("/") else path
+    rows = datasets.load_dataset("parquet", data_files=str(parquet / "train-00000.parquet"))
+    table = rows["train"].cast_column("img", datasets.Image(decode=False)).to_list()
+    table[1]["img"] = {"bytes": None, "path": outside}
+    written = datasets.Dataset.from_list(table).cast(rows["train"].features)
+    pq.write_table(written.data.table, parquet / "train-00000.parquet")
+    refuse(r"secret\.png: not a readable image \(its path leaves", f"parquet:{parquet}")
+
+
+def test_a_path_within_the_folder_is_read(parquet):
+    picture(20).save(parquet / "beside.png")
+    table = datasets.load_dataset("parquet", data_files=str(parquet / "train-00000.parquet"))
+    rows = table["train"].cast_column("img", datasets.Image(decode=False)).to_list()
+    before = load_images(DataConfig(source=f"parquet:{parquet}")).train.pixels
+    rows[1]["img"] = {"bytes": None, "path": "beside.png"}
+    written = datasets.Dataset.from_list(rows).cast(table["train"].features)
+    pq.write_table(written.data.table, parquet / "train-00000.parquet")
+    after = load_images(DataConfig(source=f"parquet:{parquet}")).train.pixels
+    assert torch.equal(before, after)
 
 
 def test_columns_that_are_not_there(parquet):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html import escape
 
 import pytest
+from PIL import Image
 
 from learnorder.errors import RunFolderError
 from learnorder.order import first_epoch
@@ -124,6 +125,30 @@ def test_names_are_escaped(tiny, tmp_path):
     page = render(Results([folder]))
     assert bad not in page
     assert escape(bad) in page
+
+
+def test_names_run_nothing(browser, tiny, tmp_path):
+    """Class, run and arm names that are HTML stand on the page as they are, in figures too."""
+    bad = '</script><img src=x onerror="window.ran=1"><script>window.ran=1</script>'
+    folders = [
+        fake_run(tmp_path / f"<b onclick='window.ran=1'>{seed}", replace(tiny, seed=seed),
+                 {"arm": arm, "experiment": bad}, [0.5, 0.9])
+        for seed in (0, 1) for arm in (bad, "large")
+    ]  # fmt: skip
+    Image.new("RGB", (8, 8)).save(folders[0].file("examples.png"))
+    folders[0].update(examples={"rows": [bad], "columns": [bad]})
+    path = write_report(Results(folders), tmp_path / "report.html")
+    page = browser.new_page()
+    requests = list[str]()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
+    assert page.evaluate("window.ran") is None
+    assert page.locator("img[src=x]").count() == 0
+    assert requests == [path.as_uri()]
+    assert page.locator("td", has_text="window.ran=1").count() > 0
+    assert page.locator(".gallery th", has_text="window.ran=1").count() == 1
+    page.close()
 
 
 def test_pending_runs_make_a_page(tiny, tmp_path):

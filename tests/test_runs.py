@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -311,3 +312,29 @@ def test_a_full_disk_is_a_clear_error_and_the_run_continues(tiny, tmp_path):
     assert not list(broken.path.glob(".*.tmp"))
     assert [execute(folder) for folder in (whole, broken)] == ["finished"] * 2
     assert contents(broken) == contents(whole)
+
+
+def test_a_folder_that_cannot_be_written_to(tiny, tmp_path):
+    """As on a read-only disk; from root, whom modes do not hold, that right is taken."""
+    run = RunFolder.create(tmp_path / "run", tiny)
+    command = [sys.executable, "-m", "learnorder.runs.execute", str(run.path)]
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root can write anywhere, and there is no setpriv to take that right")
+        command = ["setpriv", "--bounding-set=-dac_override", *command]
+    run.path.chmod(0o555)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    finally:
+        run.path.chmod(0o755)
+    assert done.returncode == 2, done.stderr
+    assert f"{run.path} cannot be written to: Permission denied" in done.stderr
+    assert "--out" in done.stderr
+    assert run.status == "pending"
+    assert execute(run) == "finished"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="there is no /proc here")
+def test_a_place_where_no_folder_can_be_made(tiny):
+    with pytest.raises(RunFolderError, match=r"/proc/runs/a could not be made.*--out"):
+        RunFolder.create("/proc/runs/a", tiny)

@@ -24,6 +24,7 @@ VERBS = {
     "report": "build the HTML page of runs that were made",
     "runs": "list runs, show one, tell two apart, delete some",
     "query": "ask an SQL question of all runs",
+    "track": "copy runs to TensorBoard or Weights & Biases",
 }
 
 USAGE = """\

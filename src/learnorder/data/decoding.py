@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +20,27 @@ Encoded = dict[str, Any] | None
 """An image as Hugging Face datasets hold it: its bytes, or its path."""
 
 
-def open_encoded(encoded: Encoded) -> Image.Image:
-    """Open an encoded image; raises OSError where there is none."""
+def open_encoded(encoded: Encoded, within: Path | None) -> Image.Image:
+    """Open an encoded image.
+
+    Args:
+        encoded: Its bytes or its path.
+        within: The folder of the data, which a path must not leave, and begins at where it is
+            relative; None is anywhere.
+
+    Raises:
+        OSError: There is no image, or none within the folder.
+    """
     if encoded is None or encoded["bytes"] is encoded["path"] is None:
         raise OSError("there is no image in this row")
-    data = encoded["bytes"]
-    return Image.open(io.BytesIO(data) if data is not None else encoded["path"])
+    if encoded["bytes"] is not None:
+        return Image.open(io.BytesIO(encoded["bytes"]))
+    path = Path(encoded["path"])
+    if within is not None:
+        path = Path(os.path.abspath(within / path))  # noqa: PTH100 - links are the user's own
+        if not path.is_relative_to(within.absolute()):
+            raise OSError(f"its path leaves the data's folder {within}")
+    return Image.open(path)
 
 
 def path_of(encoded: Encoded) -> str | None:

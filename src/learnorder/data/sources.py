@@ -54,7 +54,8 @@ def load_source(config: DataConfig) -> RawImages:
             "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR, folder:DIR or "
             "function:PATH.",
         )
-    return _from_splits(config, openers[kind](place))
+    within = None if kind == "hub" else Path(place).expanduser()
+    return _from_splits(config, openers[kind](place), within)
 
 
 def _digits(config: DataConfig) -> RawImages:
@@ -152,7 +153,9 @@ def _existing_folder(kind: str, place: str) -> Path:
     return folder
 
 
-def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
+def _from_splits(
+    config: DataConfig, splits: datasets.DatasetDict, within: Path | None
+) -> RawImages:
     import datasets
 
     train = splits["train"] if "train" in splits else next(iter(splits.values()))
@@ -174,7 +177,7 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict) -> RawImages:
         rows = encoded[split].select(index.tolist())[image_column]
         return stack_images(
             len(rows),
-            lambda i: open_encoded(rows[i]),
+            lambda i: open_encoded(rows[i], within),
             lambda i: f"{config.source}, {path_of(rows[i]) or f'{split} row {index[i]}'}",
             config,
         )

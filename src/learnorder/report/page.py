@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ def render_page(content: Content) -> str:
     templates.filters["figure"] = _figure_json
     return templates.get_template("report.html.j2").render(
         content=content,
+        version=version("learnorder"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup((_templates() / "style.css").read_text()),
         script=Markup((_templates() / "figures.js").read_text()),

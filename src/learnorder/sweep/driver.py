@@ -95,24 +95,26 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
 
     A run without an arm is an experiment of its own, and may lie beside any other.
     """
-    asked = {repr(p.labels): p.config for p in plans.values() if "arm" in p.labels}
-    experiments = {p.labels.get("experiment") for p in plans.values()}
-    folders = sorted({(out / name).parent for name in plans})
-    for manifest in (
-        found for folder in folders for found in sorted(folder.glob("*/manifest.json"))
-    ):
-        neighbour = RunFolder(manifest.parent)
-        theirs = neighbour.labels.get("experiment")
-        if asked and "arm" in neighbour.labels and theirs not in experiments:
-            raise RunFolderError(
-                f"{neighbour.path.parent}: holds runs of another experiment ({theirs}). Choose "
-                "another folder with --out."
-            )
-        config = asked.get(repr(neighbour.labels))
-        if config is not None:
-            kind = kind_of(config)
-            asked_there = kind.read({**config.to_dict(), "seed": neighbour.config.seed})
-            RunFolder.find(neighbour.path, asked_there)
+    by_folder: dict[Path, list[Plan]] = {}
+    for name, plan in plans.items():
+        if "arm" in plan.labels:
+            by_folder.setdefault((out / name).parent, []).append(plan)
+    for folder, planned in by_folder.items():
+        experiments = {plan.labels.get("experiment") for plan in planned}
+        asked = {repr(plan.labels): plan.config for plan in planned}
+        for manifest in sorted(folder.glob("*/manifest.json")):
+            neighbour = RunFolder(manifest.parent)
+            theirs = neighbour.labels.get("experiment")
+            if "arm" in neighbour.labels and theirs not in experiments:
+                raise RunFolderError(
+                    f"{folder}: holds runs of another experiment ({theirs}). Choose another folder "
+                    "with --out."
+                )
+            config = asked.get(repr(neighbour.labels))
+            if config is not None:
+                kind = kind_of(config)
+                asked_there = kind.read({**config.to_dict(), "seed": neighbour.config.seed})
+                RunFolder.find(neighbour.path, asked_there)
 
 
 def check(plans: Mapping[str, Plan]) -> None:

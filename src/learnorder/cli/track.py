@@ -1,0 +1,51 @@
+"""``learnorder track``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from learnorder.cli import options
+
+DESCRIPTION = """\
+Copy run folders to a tracker. It reads what runs have measured, so it can be added at any time, for
+runs made anywhere; what is there already is not copied again.
+
+  learnorder track tensorboard runs/sweep              then: tensorboard --logdir runs/tensorboard
+  learnorder track tensorboard runs/sweep --follow     until the runs have ended
+  learnorder track wandb runs/sweep --project order    offline; then, where there is a network:
+                                                       wandb sync runs/wandb/wandb/offline-run-*
+"""
+
+_LOOK_SECONDS = 10.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = options.make_parser("track", DESCRIPTION, config=False)
+    parser.add_argument("tracker", type=Literal["tensorboard", "wandb"], help="Which tracker.")
+    parser.add_argument("runs", nargs="*", type=str, default=[], help="Folders of runs; runs/.")
+    parser.add_argument(
+        "--to", type=str | None, default=None, help="Where to; null is runs/TRACKER."
+    )
+    parser.add_argument("--project", type=str, default="learnorder", help="W&B's project.")
+    parser.add_argument(
+        "--follow", action="store_true", help="Look again every 10 s until all runs have ended."
+    )
+    values = options.parse(parser, arguments)
+    from learnorder.integrations.trackers import track
+    from learnorder.runs import ENDED, find_runs
+
+    to = Path(values["to"] or f"runs/{values['tracker']}")
+    copied = 0
+    while True:
+        runs = [run for path in values["runs"] or ["runs"] for run in find_runs(path)]
+        waiting = [run for run in runs if run.status not in (*ENDED, "failed")]
+        copied += track(runs, values["tracker"], to, project=values["project"])
+        if not (values["follow"] and waiting):
+            break
+        time.sleep(_LOOK_SECONDS)
+    print(f"{copied} of {len(runs)} runs had something new: {to}")
+    return 0

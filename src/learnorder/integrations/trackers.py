@@ -1,0 +1,150 @@
+"""Run folders copied to a tracker: TensorBoard, or Weights & Biases offline.
+
+A tracker reads run folders; runs know nothing of it. So it can be added at any time, for runs made
+anywhere, and no number changes. What was copied is noted beside the copy and not copied again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from learnorder.errors import ConfigError
+from learnorder.results import label_of
+from learnorder.runs import ENDED, RunFolder, flatten
+from learnorder.runs.files import atomic_write
+
+NOTES = "copied.json"
+
+
+def track(
+    runs: Sequence[RunFolder[Any]], tracker: str, out: Path | str, *, project: str = "learnorder"
+) -> int:
+    """Copy what runs have measured since the last time to a tracker.
+
+    Args:
+        runs: The runs. TensorBoard gets those under way too; W&B those that have ended.
+        tracker: tensorboard or wandb.
+        out: Gets TensorBoard's event files, a folder for each run, or W&B's offline runs.
+        project: W&B's project.
+
+    Returns:
+        How many runs had something new.
+
+    Raises:
+        ConfigError: There is no such tracker, or it is not installed.
+    """
+    if tracker not in TRACKERS:
+        raise ConfigError("tracker", tracker, f"There are {', '.join(TRACKERS)}.")
+    out = Path(out)
+    notes = _read_notes(out / NOTES)
+    new = 0
+    for run in runs:
+        if tracker == "wandb" and run.status not in ENDED:
+            continue
+        moments = list(_moments(run))
+        seen = notes.get(str(run.path.resolve()), 0)
+        if len(moments) <= seen:
+            continue
+        try:
+            TRACKERS[tracker](run, moments[seen:], out, project)
+        except ImportError:
+            raise ConfigError(
+                "tracker", tracker, f"It is not installed: pip install 'learnorder[{tracker}]'."
+            ) from None
+        new += 1
+        notes[str(run.path.resolve())] = len(moments)
+        with atomic_write(out / NOTES) as temporary:
+            temporary.write_text(json.dumps(notes, indent=1) + "\n")
+    return new
+
+
+Moment = tuple[int, dict[str, float]]
+"""An epoch, or the number of a measurement, and what was measured there by name."""
+
+
+def _moments(run: RunFolder[Any]) -> Iterator[Moment]:
+    """Yield what a run measured, moment by moment; names are set/quantity or set/quantity/group."""
+    rows = run.records().to_pylist()
+    by_moment: dict[Any, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        group = row.get("group", "all")
+        name = f"{row['set']}/{row['quantity']}{'' if group == 'all' else f'/{group}'}"
+        by_moment[row["epoch"] if "epoch" in row else row["time"]][name] = row["value"]
+    for number, (at, values) in enumerate(sorted(by_moment.items())):
+        if "epoch" in rows[0]:
+            yield at, values
+        else:
+            yield number, {"run/time": at, **values}
+
+
+def _to_tensorboard(
+    run: RunFolder[Any], moments: Sequence[Moment], out: Path, project: str
+) -> None:
+    """Write event files; TensorBoard shows those of one folder as one run."""
+    import tensorboard  # noqa: F401 - torch's writer says less of what is missing
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(out / _name(run))) as writer:
+        if moments[0][0] <= 1:
+            described = yaml.safe_dump({"labels": run.labels, "settings": run.config.to_dict()})
+            writer.add_text("settings", "    " + described.replace("\n", "\n    "))
+        for step, values in moments:
+            for name, value in values.items():
+                writer.add_scalar(name, value, step)
+
+
+def _to_wandb(run: RunFolder[Any], moments: Sequence[Moment], out: Path, project: str) -> None:
+    """Write an offline run, for ``wandb sync`` to send; its identity is that of the folder."""
+    import wandb
+
+    out.mkdir(parents=True, exist_ok=True)
+    copied = wandb.init(
+        mode="offline",
+        dir=str(out),
+        project=project,
+        id=_identity(run),
+        name=_name(run),
+        group=run.labels.get("experiment"),
+        tags=[run.status],
+        config=flatten({**run.config.to_dict(), "labels": run.labels}),
+        settings=wandb.Settings(silent=True, console="off"),
+    )
+    for step, values in moments:
+        copied.log(values, step=step)
+    copied.finish()
+
+
+TRACKERS: dict[str, Callable[[RunFolder[Any], Sequence[Moment], Path, str], None]] = {
+    "tensorboard": _to_tensorboard,
+    "wandb": _to_wandb,
+}
+"""What writes moments of a run to each tracker."""
+
+
+def _name(run: RunFolder[Any]) -> str:
+    """Return a name that no other run has, told by what the run is."""
+    return f"{label_of(run)}, seed {run.config.seed} ({_identity(run)})".replace("/", "_")
+
+
+def _identity(run: RunFolder[Any]) -> str:
+    return hashlib.blake2b(str(run.path.resolve()).encode(), digest_size=4).hexdigest()
+
+
+def _read_notes(path: Path) -> dict[str, int]:
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            "to",
+            str(path),
+            f"Its notes cannot be read ({error}). Remove the folder, and copy anew.",
+        ) from error

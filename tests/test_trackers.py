@@ -1,0 +1,79 @@
+"""Run folders copied to trackers."""
+
+import json
+
+import pytest
+
+from learnorder.cli.main import main
+from learnorder.errors import ConfigError
+from learnorder.integrations.trackers import NOTES, track
+from learnorder.runs import RunFolder
+from learnorder.runs.execute import execute
+from learnorder.theory.config import TheoryConfig
+
+from .conftest import changed, fake_run
+
+
+def scalars(folder):
+    """Return what TensorBoard reads: {tag: {step: value}}."""
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="no tensorboard"
+    )
+    read = event_accumulator.EventAccumulator(str(folder)).Reload()
+    return {t: {e.step: e.value for e in read.Scalars(t)} for t in read.Tags()["scalars"]}
+
+
+def test_tensorboard_has_what_the_run_measured(tiny, tmp_path):
+    run = RunFolder.create(
+        tmp_path / "runs" / "a", changed(tiny, training={"epochs": 4}), {"arm": "large"}
+    )
+    execute(run)
+    assert track([run], "tensorboard", tmp_path / "tb") == 1
+    assert track([run], "tensorboard", tmp_path / "tb") == 0
+    (folder,) = (tmp_path / "tb").glob("large*")
+    found = scalars(folder)
+    kept = run.records().to_pandas()
+    clean = kept[(kept["set"] == "clean") & (kept["quantity"] == "accuracy")]
+    expected = dict(zip(clean["epoch"], clean["value"], strict=True))
+    assert found["clean/accuracy"] == pytest.approx(expected)
+    assert "train/accuracy/patch_only" in found
+
+
+def test_a_run_under_way_is_followed(tiny, tmp_path):
+    pytest.importorskip("tensorboard")
+    run = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2], status="running")
+    track([run], "tensorboard", tmp_path / "tb")
+    run = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2, 0.7])
+    assert track([run], "tensorboard", tmp_path / "tb") == 1
+    (folder,) = (tmp_path / "tb").glob("large*")
+    assert scalars(folder)["patch_only/accuracy"] == pytest.approx({1: 0.1, 2: 0.2, 3: 0.7})
+    assert list(json.loads((tmp_path / "tb" / NOTES).read_text()).values()) == [3]
+
+
+def test_the_theory_is_tracked_by_its_moments(tmp_path, capsys):
+    pytest.importorskip("tensorboard")
+    config = TheoryConfig.from_dict({"distribution": {"d": 40}, "algorithm": {"max_time": 50}})
+    execute(RunFolder.create(tmp_path / "runs" / "S", config, {"arm": "S"}))
+    where = ["tensorboard", str(tmp_path / "runs"), "--to", str(tmp_path / "tb")]
+    assert main(["track", *where]) == 0
+    assert "1 of 1 runs had something new" in capsys.readouterr().out
+    (folder,) = (tmp_path / "tb").glob("S*")
+    times = scalars(folder)["run/time"]
+    assert list(times) == list(range(len(times)))
+    assert sorted(times.values()) == list(times.values())
+
+
+def test_wandb_offline(tiny, tmp_path):
+    pytest.importorskip("wandb", reason="no wandb")
+    ended = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2])
+    going = fake_run(tmp_path / "runs" / "b", tiny, {"arm": "s"}, [0.1], status="running")
+    assert track([ended, going], "wandb", tmp_path / "wb", project="p") == 1
+    (kept,) = (tmp_path / "wb").glob("wandb/offline-run-*/*.wandb")
+    content = kept.read_bytes()
+    assert b"patch_only/accuracy" in content
+    assert b"learning_rate.initial" in content
+
+
+def test_no_such_tracker(tmp_path):
+    with pytest.raises(ConfigError, match="There are tensorboard, wandb"):
+        track([], "neptune", tmp_path)
