@@ -1,6 +1,7 @@
 """Many runs: planned, executed side by side, continued, and not made twice."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,6 +110,23 @@ def test_grids(tiny):
             grid_plans(tiny.to_dict(), Grid(bad), [0], {}, RunConfig)
     with pytest.raises(ConfigError, match=r"patch.contrast"):
         grid_plans(tiny.to_dict(), Grid({"patch.contrast": [-1]}), [0], {}, RunConfig)
+
+
+def test_a_list_of_settings(tiny):
+    """A setting that a point leaves out is the base's there; names tell what differs."""
+    points = [{"patch.contrast": 0.3}, {"noise.level.initial": 0.5, "training.batch_size": 32}]
+    plans = grid_plans(tiny.to_dict(), Grid({}, points), [0], {}, RunConfig)
+    assert list(plans) == [
+        "patch.contrast=0.3-noise.level.initial=0-seed0",
+        "patch.contrast=0.6-noise.level.initial=0.5-seed0",
+    ]
+    both = Grid({"training.batch_size": [8, 16]}, [{"patch.contrast": 0.3}, {"patch.size": 2}])
+    assert len(grid_plans(tiny.to_dict(), both, [0], {}, RunConfig)) == 4
+    with pytest.raises(ConfigError, match="varied twice"):
+        Grid({"patch.size": [2, 3]}, [{"patch.size": 4}]).settings(tiny.to_dict(), tiny.to_dict())
+    with pytest.raises(ConfigError, match=r"model.arguments.depth has no default"):
+        arguments = [{"model.arguments.depth": 10}, {"patch.size": 4}]
+        Grid({}, arguments).settings(tiny.to_dict(), RunConfig().to_dict())
 
 
 def test_close_values_are_told_apart(tiny):
@@ -334,3 +352,96 @@ def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monk
     assert work(tmp_path, Cores(1, 1), quiet=True)[0].status == "running"
     assert work(tmp_path, Cores(1, 1), wait=True, quiet=True)[0].status == "finished"
     assert len(looked) == 1
+
+
+SMALL = [
+    "--model.name", "MLP", "--model.arguments", "{widths: [8]}", "--data.train_examples", "100",
+    "--quiet",
+]  # fmt: skip
+
+
+def sweep(*arguments):
+    return main(["sweep", *map(str, arguments)])
+
+
+def test_the_theory_is_swept(tmp_path, capsys):
+    code = sweep(
+        "--experiment", "theory", "--grid", "{distribution.kappa: [0.8, 1]}", "--arms", "[S]",
+        "--distribution.d", 40, "--algorithm.max_time", 50, "--seeds", 1, "--out", tmp_path,
+        "--quiet",
+    )  # fmt: skip
+    assert code == 0
+    found = {f.config.distribution.kappa: f.config.arm for f in find_runs(tmp_path)}
+    assert found == {0.8: "S", 1.0: "S"}
+    assert "Final test error" in capsys.readouterr().out
+
+
+def test_tasks_are_swept(tmp_path):
+    code = sweep(
+        "--experiment", "task", "--task", "tests.test_task.make_task", "--training.epochs", 2,
+        "--grid", "{training.weight_decay: [0, 0.1], task.arguments.n: [60]}", "--seeds", 1,
+        "--out", tmp_path, "--quiet",
+    )  # fmt: skip
+    assert code == 0
+    runs = find_runs(tmp_path)
+    assert {f.config.training.weight_decay for f in runs} == {0, 0.1}
+    assert all(f.config.task.arguments == {"n": 60} for f in runs)
+
+
+def test_one_run_is_swept_with_no_patch_and_no_test_images(tmp_path, capsys):
+    points = "[{learning_rate.initial: 0.1}, {noise.level.initial: 0.5}]"
+    schedule = "{initial: 0.2, step_epochs: [], step_factor: null}"
+    asked = ["--experiment", "train", "--points", points, "--learning_rate", schedule]
+    code = sweep(*asked, "--training.epochs", 2, "--seeds", 1, "--out", tmp_path, *SMALL)
+    assert code == 0
+    runs = find_runs(tmp_path)
+    assert len(runs) == 2
+    assert not any(f.config.patch.planted for f in runs)
+    assert all(f.config.data.evaluate_on == "validation" for f in runs)
+    assert "arms" not in capsys.readouterr().err
+
+
+def test_probes_are_swept(tmp_path, capsys):
+    """Each has its own calibration and page, and one page has them all; again, nothing is run."""
+    asked = [
+        "--experiment", "probe", "--grid", "{pattern_size: [3, 4]}", "--contrasts", "[0.5, 2]",
+        "--noise", 0, "--learning_rates", "[0.02, 0.2]", "--training.epochs", 6, "--seeds", 1,
+        "--out", tmp_path, *SMALL,
+    ]  # fmt: skip
+    assert sweep(*asked) == 0
+    runs = find_runs(tmp_path)
+    assert len(runs) == 2 * (2 + 3)
+    assert {f.config.patch.size for f in runs} == {3, 4}
+    for name in ("pattern_size=3", "pattern_size=4"):
+        assert (tmp_path / name / "report.html").exists()
+        assert (tmp_path / name / "probe.json").exists()
+    page = (tmp_path / "report.html").read_text()
+    assert 'href="pattern_size=3/report.html"' in page
+    assert "as the paper says in" in page
+    made = {f.path: f.manifest["updated"] for f in runs}
+    assert sweep(*asked) == 0
+    assert {f.path: f.manifest["updated"] for f in find_runs(tmp_path)} == made
+    capsys.readouterr()
+    assert sweep(*asked, "--prepare") == 2
+    assert "cannot be prepared" in capsys.readouterr().err
+    assert sweep(*asked, "--dry-run") == 0
+    assert "10 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (["--experiment", "prob"], "Did you mean probe"),
+        (["--experiment", "theory", "--arms", "[large]"], "There are L-S, S, S\\+noise"),
+        (["--experiment", "train"], "Name what varies"),
+        (["--grid", "{seed: [1]}"], "--seeds and --first_seed"),
+        (["--experiment", "probe", "--grid", "{seeds: [1, 2]}"], "--seeds and --first_seed"),
+        (["--grid", "{patch.size: [2, 3]}", "--gpus", "1"], "--engine ray"),
+        (["--grid", "{patch.size: [2, 3]}", "--processes", "0"], "processes: got 0"),
+        (["--grid", "{patch.size: [2, 3]}", "--processes", "2", "--engine", "ray"], "engine local"),
+    ],
+)
+def test_sweeps_that_cannot_be(tmp_path, capsys, asked, message):
+    assert sweep(*asked, "--out", tmp_path) == 2
+    assert re.search(message, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
