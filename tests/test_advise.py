@@ -24,7 +24,12 @@ from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfi
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.range_test import RangeTest, range_test, steepest
 from learnorder.recipes.advise import Candidate
-from learnorder.report.advice_page import comparison_table, rung_table, to_json
+from learnorder.report.advice_page import (
+    comparison_table,
+    rung_table,
+    to_json,
+    write_advice,
+)
 from learnorder.report.advice_words import advice_findings
 from learnorder.results import TaskResults
 from learnorder.runs import RunFolder, find_runs
@@ -170,6 +175,7 @@ def test_the_best_has_the_best_mean_at_full_length():
 def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monkeypatch):
     """Short runs speak for the small ones; at full length the larger, the better, up to 0.4."""
     final = {0.01: 0.5, 0.05: 0.6, 0.1: 0.7, 0.2: 0.8, 0.4: 0.9, 0.8: 0.7, 1.6: 0.1}
+    made = RunFolder.create(tmp_path / "run", Search().run(Candidate(0.1, 0.5), 0.1, 4, 0), {})
     trained = list[tuple[float, int]]()
 
     def train(self, arms, rung):
@@ -183,19 +189,20 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
             found[arm] = {} if lost else {seed: score + 0.001 * seed for seed in seeds}
         return found, [RunFolder(made.path)]
 
-    made = RunFolder.create(tmp_path / "run", Search().run(Candidate(0.1, 0.5), 0.1, 4, 0), {})
     monkeypatch.setattr("learnorder.advise._Search.train", train)
     search = Search(
-        learning_rates=tuple(final), rungs=2, noise=0, shorter_holds=(), range_test=False,
+        learning_rates=tuple(final), rungs=3, noise=0, shorter_holds=(), range_test=False,
         training=TrainingConfig(epochs=20),
     )  # fmt: skip
     advice = _Search(search, tmp_path, {"threads": 1}).run()
     assert advice.rungs[0].kept == (0.01, 0.05, 0.1, 0.2)
+    assert advice.rungs[1].kept == (0.01, 0.05, 0.1)
     assert advice.finalists() == [0.01, 0.05, 0.1, 0.2, 0.4, 0.8]
     assert advice.best() == 0.4
-    assert (1.6, 1) not in trained
+    assert (1.6, 2) not in trained
     said = " ".join(advice_findings(advice))
-    assert "trained in full after all, as the largest left was the best: 0.4" in said
+    assert "trained in full after all, as the largest left was the best: 0.2" in said
+    assert "comes back" in write_advice(advice, tmp_path).read_text()
 
 
 def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():

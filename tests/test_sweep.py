@@ -124,9 +124,9 @@ def test_a_list_of_settings(tiny):
     assert len(grid_plans(tiny.to_dict(), both, [0], {}, RunConfig)) == 4
     with pytest.raises(ConfigError, match="varied twice"):
         Grid({"patch.size": [2, 3]}, [{"patch.size": 4}]).settings(tiny.to_dict(), tiny.to_dict())
+    arguments = Grid({}, [{"model.arguments.depth": 10}, {"patch.size": 4}])
     with pytest.raises(ConfigError, match=r"model.arguments.depth has no default"):
-        arguments = [{"model.arguments.depth": 10}, {"patch.size": 4}]
-        Grid({}, arguments).settings(tiny.to_dict(), RunConfig().to_dict())
+        arguments.settings(tiny.to_dict(), RunConfig().to_dict())
 
 
 def test_close_values_are_told_apart(tiny):

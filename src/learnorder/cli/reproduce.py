@@ -107,7 +107,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
     """Print what each experiment would cost, and all of them."""
-    from learnorder.sweep.estimate import duration, estimate_cost
+    from learnorder.sweep.display import duration
+    from learnorder.sweep.estimate import estimate_cost
 
     seconds = 0.0
     for name, plans in experiments.items():

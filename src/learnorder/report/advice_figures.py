@@ -131,7 +131,9 @@ def _height(advice: Advice) -> list[float]:
     """
     scale = ScoreWords(advice.score).scale
     rates = [rate for rate in advice.finalists() if advice.rungs[-1].scores[rate]]
-    shown = [rung.mean(rate).mean for rung in advice.rungs for rate in rates if rung.scores[rate]]
+    shown = [
+        rung.mean(rate).mean for rung in advice.rungs for rate in rates if rung.scores.get(rate)
+    ]
     last = [advice.rungs[-1].mean(rate) for rate in rates]
     shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
     low, high = scale * min(shown), scale * max(shown)

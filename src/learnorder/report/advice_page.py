@@ -128,7 +128,8 @@ def rung_table(advice: Advice) -> TextTable:
     note = (
         f"Final validation {words.heading}: mean over seeds ({', '.join(map(str, seeds))}), at "
         "full length with the 95 % t interval. Every schedule is whole and annealed; each rung "
-        "hands its better half on, and the smallest learning rate."
+        "hands its better half on, and the smallest learning rate. At full length a larger one "
+        "comes back while the largest is the best."
     )
     return TextTable("Rung by rung", columns, rows, note)
 

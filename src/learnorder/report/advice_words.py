@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from learnorder.advice import Advice, Standing
 from learnorder.recipes.advise import Candidate
@@ -113,20 +113,24 @@ def _edges(advice: Advice) -> list[str]:
 
 def _left_out(advice: Advice) -> list[str]:
     """Return which learning rates shorter runs left out, and what these came to."""
-    words, told, back = ScoreWords(advice.score), [], []
+    words, told, back = ScoreWords(advice.score), dict[float, str](), dict[float, str]()
     for rung in advice.rungs[:-1]:
         for rate in sorted(rung.scores.keys() - set(rung.kept)):
             if not rung.too_large(rate):
                 mean = words.value(rung.mean(rate)).partition(" [")[0]
                 where = back if rate in advice.finalists() else told
-                where.append(f"{rate:g} ({mean} at {rung.epochs} epochs)")
-    sentences = [f"Left out on shorter runs: {', '.join(told)}."] if told else []
+                where[rate] = f"{rate:g} ({mean} at {rung.epochs} epochs)"
+    sentences = [f"Left out on shorter runs: {_in_order(told)}."] if told else []
     if back:
         sentences.append(
             f"Left out on shorter runs, and trained in full after all, as the largest left was the "
-            f"best: {', '.join(back)}."
+            f"best: {_in_order(back)}."
         )
     return sentences
+
+
+def _in_order(told: Mapping[float, str]) -> str:
+    return ", ".join(told[rate] for rate in sorted(told))
 
 
 def _too_large(advice: Advice) -> list[str]:

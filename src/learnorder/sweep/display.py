@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -15,7 +18,9 @@ from learnorder.sweep.pool import PoolState
 
 
 class Display:
-    """Bars for all runs and each active one; plain lines where there is no terminal.
+    """A table of all runs and each active one, with bars and the time left.
+
+    Where there is no terminal, as in a job's log, a line for each run that ends.
 
     Args:
         folders: All runs.
@@ -44,12 +49,15 @@ class Display:
             disable=quiet or not self._console.is_terminal,
         )
         self._count = len(folders)
+        parents = [str(folder.path.parent) for folder in folders]
+        self._root = Path(os.path.commonpath(parents)) if parents else Path()
         self._seen: dict[RunFolder, float] = {}
         self._tasks: dict[RunFolder, TaskID] = {}
         self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
         self._cores = cores
         self._all: TaskID | None = None
         self._base = float(len(self._told))
+        self._started, self._done_now = time.monotonic(), 0.0
 
     def __enter__(self) -> Display:
         left = self._count - len(self._told)
@@ -73,15 +81,35 @@ class Display:
 
     def update(self, state: PoolState) -> None:
         """Draw the state of the pool."""
-        done = len(state.ended) - self._base
-        done += sum(self._done(f) for f in (*state.active, *state.failed))
+        self._done_now = len(state.ended) - self._base + sum(map(self._done, state.active))
+        self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
         for folder in state.active:
             self._active(folder)
-        for folder in (*state.ended, *state.failed):
+        for folder in (*state.ended, *state.failed, *state.elsewhere):
             self._finished(folder)
+        for folder in state.waiting:  # its worker was killed
+            if folder in self._tasks:
+                self._bars.update(self._tasks[folder], note="waiting to go on")
         assert self._all is not None
-        note = "saving checkpoints …" if state.signals else f"{len(state.ended)}/{self._count} runs"
-        self._bars.update(self._all, completed=done, note=note)
+        note = "saving checkpoints …" if state.signals else self._counts(state)
+        self._bars.update(self._all, completed=self._done_now, note=note)
+
+    def _counts(self, state: PoolState) -> str:
+        counts = {
+            "failed": len(state.failed),
+            "made elsewhere": len(state.elsewhere),
+            "killed and begun again": sum(state.deaths.values()),
+        }
+        told = [f"{count} {words}" for words, count in counts.items() if count]
+        return ", ".join([f"{len(state.ended)}/{self._count} runs", *told])
+
+    def _left(self) -> str:
+        """Return the time left in words; nothing where there is too little to tell it by."""
+        total, done = self._count - self._base, self._done_now
+        if done < 1 or done >= total:
+            return ""
+        seconds = (time.monotonic() - self._started) * (total - done) / done
+        return f", about {duration(seconds)} left"
 
     def _done(self, folder: RunFolder) -> float:
         """How far a run is that has not ended."""
@@ -92,10 +120,14 @@ class Display:
     def _active(self, folder: RunFolder) -> None:
         if folder not in self._tasks:
             self._tasks[folder] = self._bars.add_task(
-                escape(folder.name), total=1.0, note="starting"
+                escape(self._name(folder)), total=1.0, note="starting"
             )
         if (progress := folder.progress()) is not None:
             self._bars.update(self._tasks[folder], completed=progress.share, note=progress.note)
+
+    def _name(self, folder: RunFolder) -> str:
+        """A run's path below what all of them have in common."""
+        return str(folder.path.relative_to(self._root))
 
     def _finished(self, folder: RunFolder) -> None:
         if folder in self._told:
@@ -106,8 +138,22 @@ class Display:
         manifest = folder.manifest
         reason = f": {manifest['reason']}" if manifest["reason"] else ""
         self._bars.console.print(
-            f"{folder.name} {manifest['status']}{reason} ({len(self._told)}/{self._count})",
+            f"{self._name(folder)} {manifest['status']}{reason} "
+            f"({len(self._told)}/{self._count}{self._left()})",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it.
+
+    >>> duration(42), duration(400), duration(8000)
+    ('42 s', '7 min', '2.2 h')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ from typing import Any
 
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.kinds import Settings, Workload, kind_of
+from learnorder.sweep.display import duration
 from learnorder.sweep.driver import Plan, check, cores_for
 from learnorder.sweep.engine import Cores, Engine
 
@@ -103,15 +104,6 @@ def estimate_cost(
 
 def _key(config: Settings) -> str:
     return kind_of(config).load().workload_key(config)
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
 
 
 def _size(count: float) -> str:
