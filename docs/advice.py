@@ -40,6 +40,8 @@ def _estimate(numbers: Record) -> Estimate:
 
 
 def _difference(numbers: Record, sign: int = 1) -> str:
+    if numbers["mean"] is None:
+        return "diverged"
     low, high = (float("nan") if numbers[k] is None else numbers[k] for k in ("low", "high"))
     e = Estimate(numbers["mean"], low, high, numbers["n"])
     return (e if sign > 0 else -e).format(100)

@@ -198,3 +198,9 @@ def test_a_file_of_another_scale_is_refused(capsys, tmp_path):
 def test_schedule_errors_name_the_option(capsys):
     _, _, err = run(capsys, "patch", "--training.epochs", "10")
     assert "arms.large.learning_rate.step_epochs" in err
+
+
+def test_a_launcher_starts_runs_and_not_the_command(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert main(["train"]) == 2
+    assert "one of 4 processes" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from learnorder.probe import Calibration, Carried, Probed, _budgeted, arm_plans,
 from learnorder.recipes.probe import FEWEST_EPOCHS
 from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
 from learnorder.results import Results
+from learnorder.verbs import open_runs
 
 from .conftest import POOLED, fake_run
 
@@ -122,6 +123,7 @@ def test_a_whole_probe(probe, tmp_path):
     undecided = [s for s in probe_findings(probed) if s.startswith("? undecided: ")]
     assert len(undecided) == len(written["carried"]) == 6, "one seed decides nothing"
 
+    assert len(open_runs(tmp_path).arms) == 6, "the calibration is left out"
     times = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/*/records.parquet")}
     run_probe(probe, tmp_path, quiet=True)
     assert times == {p: p.stat().st_mtime_ns for p in times}, "what is done is read"

@@ -327,11 +327,12 @@ def _patch_only(results: Results) -> dict[int, float]:
 def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan]:
     """Return the runs that choose the pattern's contrast."""
     from learnorder.sweep.driver import Plan
+    from learnorder.verbs import CALIBRATION
 
     return {
         f"contrast-{contrast:g}": Plan(
             probe.calibration(contrast, image_size),
-            {"experiment": "calibration", "arm": f"contrast {contrast:g}"},
+            {"experiment": CALIBRATION, "arm": f"contrast {contrast:g}"},
         )
         for contrast in probe.contrasts
     }

@@ -30,6 +30,9 @@ IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
 }
 """The recipes of the experiments on images, by experiment and scale."""
 
+CALIBRATION = "calibration"
+"""The experiment that runs which chose a probe's contrast are of."""
+
 
 def recipe(scale: str, experiment: str = "patch") -> ImageExperiment:
     """Return the recipe of an experiment on images.
@@ -332,6 +335,8 @@ def _run(
 def open_runs(*paths: Path | str) -> Any:
     """Return the results of all runs at or below some folders.
 
+    Runs that calibrated a probe's pattern are left out where there are others.
+
     Returns:
         :class:`~learnorder.results.Results` of runs on images,
         :class:`~learnorder.results.TaskResults` of runs of tasks, or
@@ -342,7 +347,9 @@ def open_runs(*paths: Path | str) -> Any:
     """
     from learnorder.runs import find_runs
 
-    return results_of([folder for path in paths for folder in find_runs(path)])
+    folders = [folder for path in paths for folder in find_runs(path)]
+    told = [folder for folder in folders if folder.labels.get("experiment") != CALIBRATION]
+    return results_of(told or folders)
 
 
 def retrain(*paths: Path | str, quiet: bool = False) -> Results:

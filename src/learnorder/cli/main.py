@@ -70,6 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if verb not in VERBS:
         print(f"learnorder: no verb {verb!r}. There are {', '.join(VERBS)}.", file=sys.stderr)
         return 2
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        print(
+            f"learnorder {verb}: this is one of {os.environ['WORLD_SIZE']} processes of a launcher "
+            "(WORLD_SIZE). Start the command once: --processes lets several train a run, and on "
+            "several machines the launcher starts `-m learnorder.runs.execute FOLDER` of a run "
+            "that --prepare has made.",
+            file=sys.stderr,
+        )
+        return 2
     sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
     try:
         return importlib.import_module(f"learnorder.cli.{verb}").main(rest)
