@@ -43,7 +43,7 @@ def test_help_of_every_verb_explains_its_options(capsys, verb):
     code, out, _ = run(capsys, verb, "--help")
     assert code == 0
     assert f"learnorder {verb} " in out
-    if verb in ("work", "query"):
+    if verb in ("work", "query", "track"):
         assert "older" in out
     elif verb == "advise":
         assert "Share of the epochs before the step" in " ".join(out.split())
