@@ -245,6 +245,17 @@ def test_a_path_within_the_folder_is_read(parquet):
     assert torch.equal(before, after)
 
 
+def test_a_folder_named_from_elsewhere(folder, monkeypatch):
+    """Where the source has dots, and where links lead out of the folder, it is the user's own."""
+    (folder.parent / "inner").mkdir()
+    monkeypatch.chdir(folder.parent / "inner")
+    outside = folder.parent / "elsewhere.png"
+    (folder / "train" / "dark" / "20.png").rename(outside)
+    (folder / "train" / "dark" / "20.png").symlink_to(outside)
+    data = load_images(DataConfig(source=f"folder:../{folder.name}"))
+    assert len(data.train) == 4
+
+
 def test_columns_that_are_not_there(parquet):
     refuse("'label'", f"parquet:{parquet}", ConfigError, label_column="class")
     refuse("'img'", f"parquet:{parquet}", ConfigError, image_column="picture")

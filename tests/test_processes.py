@@ -13,13 +13,14 @@ from torch import nn
 
 from learnorder import Task
 from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
-from learnorder.errors import ConfigError, Interrupted
+from learnorder.errors import ConfigError
 from learnorder.noise import ActivationNoise
 from learnorder.runs import RunFolder
+from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.sweep.engine import Cores
-from learnorder.sweep.groups import Groups
+from learnorder.sweep.groups import Group, Groups
 from learnorder.sweep.pool import run_pool
 from learnorder.training.place import Place
 
@@ -90,7 +91,7 @@ def test_a_task_has_the_same_numbers(tmp_path):
 
 @pytest.mark.slow
 def test_killed_and_stopped_it_ends_with_the_same_bytes(tiny, tmp_path):
-    """One of its two processes is killed; later a signal comes; the same command goes on."""
+    """One of its two processes is killed; later one gets a signal; then it goes on."""
     config = changed(
         tiny, model={"name": "MLP", "arguments": {"widths": (16,)}}, training={"epochs": 40}
     )
@@ -108,11 +109,12 @@ def test_killed_and_stopped_it_ends_with_the_same_bytes(tiny, tmp_path):
         if not killed and progress.share > 0.2:
             killed.append(started[-1]._processes[1].pid)
             os.kill(killed[0], signal.SIGKILL)
-        elif killed and not state.signals and state.deaths and progress.share > 0.5:
-            os.kill(os.getpid(), signal.SIGTERM)
+        elif len(killed) == 1 and state.deaths and progress.share > 0.5:
+            killed.append(started[-1]._processes[1].pid)
+            os.kill(killed[1], signal.SIGTERM)
 
-    with pytest.raises(Interrupted):
-        run_pool([broken], Cores(1, 1), watch, groups)
+    state = run_pool([broken], Cores(1, 1), watch, groups)
+    assert state.failed == [broken]
     assert broken.status == "interrupted"
     run_pool([broken], Cores(1, 1), lambda state: None, Groups(2))
     for name in ("records.parquet", "weights.safetensors"):
@@ -123,6 +125,9 @@ def test_batch_norm_is_refused_on_the_cpu():
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     with pytest.raises(ConfigError, match=r"processes: got 2.*SyncBatchNorm"):
         Place(CPU, 0, 2).with_global_statistics(network)
+    own = type("BatchNormAct", (nn.BatchNorm2d,), {})
+    with pytest.raises(ConfigError, match="BatchNormAct is a batch norm of its own kind"):
+        Place(torch.device("cuda"), 0, 2).with_global_statistics(own(2))
     assert Place(CPU, 0, 2).with_global_statistics(layer := nn.Linear(2, 2)) is layer
 
 
@@ -160,9 +165,30 @@ def test_noise_of_a_shared_batch_is_that_of_the_whole():
     torch.testing.assert_close(torch.cat(parts), whole)
 
 
+def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
+    """The first of two processes is refused, the other waits for it and is ended."""
+    monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.5)
+    folder = RunFolder.create(tmp_path / "run", tiny, {})
+    with claimed(folder.path):
+        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2))
+    assert (state.elsewhere, state.failed, state.deaths) == ([folder], [], {})
+    assert folder.status == "pending"
+
+
+def test_the_first_process_may_save_while_the_others_have_ended(monkeypatch):
+    """After a signal, ranks above 0 have nothing to save and are gone at once."""
+    monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.2)
+    group = Group(2, 1)
+    codes = ("import time, sys; time.sleep(1); sys.exit(143)", "import sys; sys.exit(143)")
+    group._processes = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]
+    assert group.answer() == (143, True)
+
+
 def test_no_processes_are_no_group():
     with pytest.raises(ConfigError, match="processes"):
         Groups(0)
+    with pytest.raises(ConfigError, match="theory"):
+        Groups(2).cores(1, None, None, accelerated=False)
 
 
 @pytest.mark.slow

@@ -123,10 +123,20 @@ def test_a_list_of_settings(tiny):
     both = Grid({"training.batch_size": [8, 16]}, [{"patch.contrast": 0.3}, {"patch.size": 2}])
     assert len(grid_plans(tiny.to_dict(), both, [0], {}, RunConfig)) == 4
     with pytest.raises(ConfigError, match="varied twice"):
-        Grid({"patch.size": [2, 3]}, [{"patch.size": 4}]).settings(tiny.to_dict(), tiny.to_dict())
+        Grid({"patch.size": [2, 3]}, [{"patch.size": 4}]).settings(tiny.to_dict(), tiny)
     arguments = Grid({}, [{"model.arguments.depth": 10}, {"patch.size": 4}])
     with pytest.raises(ConfigError, match=r"model.arguments.depth has no default"):
-        arguments.settings(tiny.to_dict(), RunConfig().to_dict())
+        arguments.settings({**tiny.to_dict(), "model": {"name": "MLP"}}, RunConfig())
+
+
+def test_names_of_folders_are_short_and_their_own(tiny):
+    values = [f"data_{'x' * 200}{n}.load" for n in range(2)]
+    plans = grid_plans(tiny.to_dict(), Grid({"data.augmentation": values}), [0], {}, RunConfig)
+    assert len(plans) == 2
+    assert all(len(name.encode()) < 200 for name in plans)
+    same = Grid({"data.augmentation": ["a.b c", "a.bc"]})
+    with pytest.raises(ConfigError, match="same folder"):
+        grid_plans(tiny.to_dict(), same, [0], {}, RunConfig)
 
 
 def test_close_values_are_told_apart(tiny):
@@ -364,6 +374,50 @@ def sweep(*arguments):
     return main(["sweep", *map(str, arguments)])
 
 
+class Crowded:
+    """An engine of which only one worker has a place at a time, as on a busy cluster."""
+
+    def __init__(self):
+        self.there = []
+
+    def cores(self, runs, workers, threads, *, accelerated):
+        return Cores(2, 1)
+
+    def start(self, threads):
+        self.there.append(worker := Placed(self))
+        return worker
+
+    def ready(self, busy, seconds):
+        first = self.there[0] if self.there else None
+        return [folder for folder, worker in busy.items() if worker is first]
+
+
+class Placed:
+    alive = True
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def execute(self, folder):
+        self.folder = folder
+
+    def answer(self):
+        self.folder.update(status="finished")
+        return 0, True
+
+    def send_signal(self, number):
+        pass
+
+    def close(self, *, kill=False):
+        self.engine.there.remove(self)
+
+
+def test_an_idle_worker_gives_its_place_to_one_that_waits(tiny, tmp_path):
+    folders = [RunFolder.create(tmp_path / str(n), replace(tiny, seed=n), {}) for n in range(4)]
+    state = run_pool(folders, Cores(2, 1), lambda state: None, Crowded())
+    assert len(state.ended) == 4
+
+
 def test_the_theory_is_swept(tmp_path, capsys):
     code = sweep(
         "--experiment", "theory", "--grid", "{distribution.kappa: [0.8, 1]}", "--arms", "[S]",
@@ -426,6 +480,27 @@ def test_probes_are_swept(tmp_path, capsys):
     assert "cannot be prepared" in capsys.readouterr().err
     assert sweep(*asked, "--dry-run") == 0
     assert "10 runs" in capsys.readouterr().out
+
+
+def test_networks_are_swept_with_their_own_arguments(tmp_path, capsys):
+    """The recipe's are another network's; each point can bring some."""
+    points = "[{model.name: ConvNet, model.arguments: {widths: [8]}}, {model.name: MLP}]"
+    for experiment in ("probe", "train", "patch"):
+        asked = ["--experiment", experiment, "--points", points, "--out", tmp_path, "--dry-run"]
+        assert sweep(*asked, "--seeds", 1) == 0
+        assert "runs" in capsys.readouterr().out
+
+
+def test_a_probe_whose_calibration_fails_leaves_the_others(tmp_path, capsys):
+    asked = [
+        "--experiment", "probe", "--grid", "{learning_rates: [[0.02, 0.2], [1.0e+9, 2.0e+9]]}",
+        "--contrasts", "[0.5, 2]", "--noise", 0, "--training.epochs", 6, "--seeds", 1,
+        "--out", tmp_path, *SMALL,
+    ]  # fmt: skip
+    assert sweep(*asked) == 2
+    assert "Training diverges at the small one" in capsys.readouterr().err
+    assert (tmp_path / "report.html").exists()
+    assert len(list(tmp_path.glob("*/report.html"))) == 1
 
 
 @pytest.mark.parametrize(

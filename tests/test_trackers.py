@@ -28,8 +28,8 @@ def test_tensorboard_has_what_the_run_measured(tiny, tmp_path):
         tmp_path / "runs" / "a", changed(tiny, training={"epochs": 4}), {"arm": "large"}
     )
     execute(run)
-    assert track([run], "tensorboard", tmp_path / "tb") == 1
-    assert track([run], "tensorboard", tmp_path / "tb") == 0
+    assert len(track([run], "tensorboard", tmp_path / "tb")) == 1
+    assert len(track([run], "tensorboard", tmp_path / "tb")) == 0
     (folder,) = (tmp_path / "tb").glob("large*")
     found = scalars(folder)
     kept = run.records().to_pandas()
@@ -44,7 +44,7 @@ def test_a_run_under_way_is_followed(tiny, tmp_path):
     run = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2], status="running")
     track([run], "tensorboard", tmp_path / "tb")
     run = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2, 0.7])
-    assert track([run], "tensorboard", tmp_path / "tb") == 1
+    assert len(track([run], "tensorboard", tmp_path / "tb")) == 1
     (folder,) = (tmp_path / "tb").glob("large*")
     assert scalars(folder)["patch_only/accuracy"] == pytest.approx({1: 0.1, 2: 0.2, 3: 0.7})
     assert list(json.loads((tmp_path / "tb" / NOTES).read_text()).values()) == [3]
@@ -67,7 +67,7 @@ def test_wandb_offline(tiny, tmp_path):
     pytest.importorskip("wandb", reason="no wandb")
     ended = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2])
     going = fake_run(tmp_path / "runs" / "b", tiny, {"arm": "s"}, [0.1], status="running")
-    assert track([ended, going], "wandb", tmp_path / "wb", project="p") == 1
+    assert len(track([ended, going], "wandb", tmp_path / "wb", project="p")) == 1
     (kept,) = (tmp_path / "wb").glob("wandb/offline-run-*/*.wandb")
     content = kept.read_bytes()
     assert b"patch_only/accuracy" in content

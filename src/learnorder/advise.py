@@ -124,7 +124,7 @@ def rung_plans(
 
 
 def search_plans(search: Search) -> dict[str, Plan]:
-    """Return as many runs as a search has at most, but for learning rates added: for their cost."""
+    """Return the runs a search has, for their cost: all but learning rates added or come back."""
     rates, noisy = initial_rates(search), not noise_refused(search)
     smallest, plans = rates[0], {}
     for rung in range(search.rungs):

@@ -81,8 +81,8 @@ class ActivationNoise:
         self.at(1)
         self.shared = shared
         self._seed = 0
-        self._rows, self._of = slice(None), 0
-        self._generators: dict[torch.device, torch.Generator] = {}
+        self._rows, self._of = slice(0, None), 0
+        self._generators: dict[tuple[torch.device, int], torch.Generator] = {}
         found = {name: m for name, m in model.named_modules() if isinstance(m, ACTIVATIONS)}
         if not found:
             raise ConfigError(
@@ -127,10 +127,16 @@ class ActivationNoise:
             hook.remove()
         self._hooks.clear()
 
-    def _generator(self, device: torch.device) -> torch.Generator:
-        if device not in self._generators:
-            self._generators[device] = torch.Generator(device).manual_seed(self._seed)
-        return self._generators[device]
+    def _generator(self, device: torch.device, first: int) -> torch.Generator:
+        """Return the generator of a device, and of the rows of a batch that begin at ``first``.
+
+        Where a module's first axis is not the batch's, noise cannot be drawn for the whole of it;
+        each process then draws its own.
+        """
+        if (device, first) not in self._generators:
+            made = torch.Generator(device).manual_seed(self._seed + first)
+            self._generators[device, first] = made
+        return self._generators[device, first]
 
     def _add(self, module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self.level == 0 or not module.training:
@@ -140,7 +146,7 @@ class ActivationNoise:
         whole = not self.shared and len(range(self._of)[self._rows]) == len(x) < self._of
         noise = torch.randn(
             (self._of, *shape[1:]) if whole else shape,
-            generator=self._generator(x.device),
+            generator=self._generator(x.device, 0 if self.shared or whole else self._rows.start),
             device=x.device,
             dtype=torch.float32,
         )

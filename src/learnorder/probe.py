@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from learnorder.budget import epochs_within
 from learnorder.claims import Verdict, verdict
 from learnorder.claims.measures import POINTS, Measured, Unit
-from learnorder.config import from_dict, to_dict
-from learnorder.errors import ConfigError
+from learnorder.config import from_dict
+from learnorder.errors import ConfigError, LearnOrderError, RunFolderError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
@@ -203,6 +203,8 @@ def run_probe(
     how: dict[str, Any] = {"workers": workers, "threads": threads}
     probe = _budgeted(probe, _image_size(probe), out, minutes, how)
     probed = _made({"": probe}, out, **how, quiet=quiet)[""]
+    if not isinstance(probed, Probed):
+        raise probed
     write_probe(probed, out)
     return probed
 
@@ -227,8 +229,13 @@ def sweep_probes(
     from learnorder.sweep.grid import Grid, folder_name
 
     own = {"seeds": len(seeds), "first_seed": seeds.start}
-    settings = Grid(grid, points).settings(base, to_dict(Probe()))
-    return {folder_name(words): from_dict(Probe, {**values, **own}) for words, values in settings}
+    probes = dict[str, Probe]()
+    for words, values in Grid(grid, points).settings(base, Probe(), name_all=True):
+        probe, name = from_dict(Probe, {**values, **own}), folder_name(words)
+        if name in probes:
+            raise ConfigError("grid", words, "Another point would have the same folder.")
+        probes[name] = probe
+    return probes
 
 
 def run_probes(
@@ -249,23 +256,43 @@ def run_probes(
         threads: Threads of each run; None shares the cores out.
         quiet: Draw no progress.
         engine: What runs are made by; None is this machine.
+
+    Raises:
+        RunFolderError: Probes that could not be made; those that could are done, and written.
+        LearnOrderError: As :func:`run_probe`.
     """
     from learnorder.report import write_probe, write_probes
 
     out = Path(out)
-    found = _made(probes, out, workers=workers, threads=threads, quiet=quiet, engine=engine)
-    for name, probed in found.items():
+    how = {"workers": workers, "threads": threads, "quiet": quiet, "engine": engine}
+    found = _made(probes, out, **how)
+    made = {name: each for name, each in found.items() if isinstance(each, Probed)}
+    for name, probed in made.items():
         write_probe(probed, out / name)
-    write_probes(found, out / "report.html")
-    return found
+    if made:
+        write_probes(made, out / "report.html")
+    for name, each in found.items():
+        if not isinstance(each, Probed):
+            left = f" The other {len(made)} are done: {out / 'report.html'}." if made else ""
+            raise RunFolderError(f"{name}: {each}{left}")
+    return made
 
 
-def _made(probes: Mapping[str, Probe], out: Path, *, quiet: bool, **how: Any) -> dict[str, Probed]:
-    """Calibrate, train and retrain; each probe in a folder of its name."""
+def _made(
+    probes: Mapping[str, Probe], out: Path, *, quiet: bool, **how: Any
+) -> dict[str, Probed | LearnOrderError]:
+    """Calibrate, train and retrain; each probe in a folder of its name.
+
+    Returns:
+        What each found, or why its calibration came to nothing.
+    """
     from learnorder.sweep import run_plans
+    from learnorder.sweep.driver import check
     from learnorder.verbs import results_of, retrain_runs
 
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
+    for name, probe in probes.items():
+        check(probe_plans(probe, sizes[name]))
     plans = {
         name: _below(Path(name, "calibration"), calibration_plans(probe, sizes[name]))
         for name, probe in probes.items()
@@ -273,20 +300,25 @@ def _made(probes: Mapping[str, Probe], out: Path, *, quiet: bool, **how: Any) ->
     }
     every = {k: plan for own in plans.values() for k, plan in own.items()}
     runs = _by_path(run_plans(every, out, title="Calibration", quiet=quiet, **how)) if every else {}
-    calibrations = {
-        name: _calibrated(probe, [runs[out / path] for path in plans[name]])
-        if name in plans
-        else Calibration({}, probe.contrasts[0], None)
-        for name, probe in probes.items()
-    }
+    found, calibrations = dict[str, Probed | LearnOrderError](), dict[str, Calibration]()
+    for name, probe in probes.items():
+        calibrations[name] = Calibration({}, probe.contrasts[0], None)
+        try:
+            if name in plans:
+                calibrated = _calibrated(probe, [runs[out / path] for path in plans[name]])
+                calibrations[name] = calibrated
+        except LearnOrderError as error:
+            found[name] = error
     plans = {
         name: _below(Path(name, "arms"), arm_plans(probe, calibrations[name].contrast, sizes[name]))
         for name, probe in probes.items()
+        if name not in found
     }
     every = {k: plan for own in plans.values() for k, plan in own.items()}
-    runs = _by_path(run_plans(every, out, quiet=quiet, **how))
-    found = {}
+    runs = _by_path(run_plans(every, out, quiet=quiet, **how)) if every else {}
     for name, probe in probes.items():
+        if name in found:
+            continue
         results = results_of([runs[out / path] for path in plans[name]])
         not_retrained = ""
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from learnorder.cli import options
 from learnorder.config import PatchConfig, RunConfig, TaskRunConfig, to_dict
@@ -44,6 +44,9 @@ EXPERIMENTS = {
     "task": "a learnorder.Task of your own",
     "probe": "whole probes, each with its calibration",
 }
+
+
+Base = TypeVar("Base")
 
 
 @dataclass(frozen=True)
@@ -177,11 +180,20 @@ def _add_options(parser: Any, experiment: str, subject: _Subject) -> None:
     options.add_settings(parser, subject.kind, subject.defaults, besides=subject.besides)
 
 
+def _open_arguments(base: Base, arguments: Sequence[str]) -> Base:
+    """Return defaults without the arguments of our network, where networks are what varies."""
+    varied = (options.peek(arguments, name, "") for name in ("grid", "points"))
+    if not any("model.name" in text for text in varied):
+        return base
+    recipe: Any = base
+    return replace(recipe, model=replace(recipe.model, arguments={}))
+
+
 def _images(arguments: Sequence[str], experiment: str) -> _Subject:
     scale = options.peek(arguments, "scale", "demo")
     recipe = options.recipe_for(scale, arguments, experiment)
     held_out = replace(recipe.data, evaluate_on="validation", validation_share=0.25)
-    recipe = replace(recipe, data=held_out)
+    recipe = _open_arguments(replace(recipe, data=held_out), arguments)
     of_arm = ("learning_rate", "noise")
     runs = {arm: to_dict(recipe.run(arm, seed=0)) for arm in ARM_TITLES}
     return _Subject(
@@ -207,7 +219,7 @@ def _theory(arguments: Sequence[str]) -> _Subject:
 
 
 def _probe(arguments: Sequence[str]) -> _Subject:
-    defaults = options.without_recipe(Probe(), arguments)
+    defaults = _open_arguments(options.without_recipe(Probe(), arguments), arguments)
     return _Subject(Probe, defaults, besides=frozenset({"seeds", "first_seed"}))
 
 

@@ -39,13 +39,14 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs import ENDED, find_runs
 
     to = Path(values["to"] or f"runs/{values['tracker']}")
-    copied = 0
+    copied = set[Path]()
     while True:
         runs = [run for path in values["runs"] or ["runs"] for run in find_runs(path)]
         waiting = [run for run in runs if run.status not in (*ENDED, "failed")]
-        copied += track(runs, values["tracker"], to, project=values["project"])
+        new = track(runs, values["tracker"], to, project=values["project"])
+        copied |= {run.path for run in new}
         if not (values["follow"] and waiting):
             break
         time.sleep(_LOOK_SECONDS)
-    print(f"{copied} of {len(runs)} runs had something new: {to}")
+    print(f"{len(copied)} of {len(runs)} runs had something new: {to}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,26 +20,26 @@ Encoded = dict[str, Any] | None
 """An image as Hugging Face datasets hold it: its bytes, or its path."""
 
 
-def open_encoded(encoded: Encoded, within: Path | None) -> Image.Image:
+def open_encoded(encoded: Encoded, within: Sequence[Path]) -> Image.Image:
     """Open an encoded image.
 
     Args:
         encoded: Its bytes or its path.
-        within: The folder of the data, which a path must not leave, and begins at where it is
-            relative; None is anywhere.
+        within: The folders of the data, which a path must not leave; a relative one begins at the
+            first.
 
     Raises:
-        OSError: There is no image, or none within the folder.
+        OSError: There is no image, or none within the folders.
     """
     if encoded is None or encoded["bytes"] is encoded["path"] is None:
         raise OSError("there is no image in this row")
     if encoded["bytes"] is not None:
         return Image.open(io.BytesIO(encoded["bytes"]))
-    path = Path(encoded["path"])
-    if within is not None:
-        path = Path(os.path.abspath(within / path))  # noqa: PTH100 - links are the user's own
-        if not path.is_relative_to(within.absolute()):
-            raise OSError(f"its path leaves the data's folder {within}")
+    # Links within the folder are the user's own, so they are not resolved.
+    roots = [Path(os.path.abspath(folder)) for folder in within]  # noqa: PTH100
+    path = Path(os.path.abspath(roots[0] / encoded["path"]))  # noqa: PTH100
+    if not any(path.is_relative_to(root) for root in roots):
+        raise OSError(f"its path leaves the data's folder {roots[0]}")
     return Image.open(path)
 
 

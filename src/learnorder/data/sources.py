@@ -54,7 +54,7 @@ def load_source(config: DataConfig) -> RawImages:
             "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR, folder:DIR or "
             "function:PATH.",
         )
-    within = None if kind == "hub" else Path(place).expanduser()
+    within = _hub_folders(place) if kind == "hub" else [Path(place).expanduser()]
     return _from_splits(config, openers[kind](place), within)
 
 
@@ -90,6 +90,16 @@ def _open_hub(place: str) -> datasets.DatasetDict:
             "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
             "Parquet opens with parquet:DIR."
         ) from error
+
+
+def _hub_folders(place: str) -> list[Path]:
+    """Return where images of a hub's set may lie: its folder, where it is one, and the caches."""
+    from datasets import config
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    local = Path(place.partition(":")[0])
+    caches = [config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE]
+    return [*([local] if local.is_dir() else []), *map(Path, caches)]
 
 
 def _open_folder(place: str) -> datasets.DatasetDict:
@@ -153,9 +163,7 @@ def _existing_folder(kind: str, place: str) -> Path:
     return folder
 
 
-def _from_splits(
-    config: DataConfig, splits: datasets.DatasetDict, within: Path | None
-) -> RawImages:
+def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[Path]) -> RawImages:
     import datasets
 
     train = splits["train"] if "train" in splits else next(iter(splits.values()))

@@ -25,7 +25,7 @@ NOTES = "copied.json"
 
 def track(
     runs: Sequence[RunFolder[Any]], tracker: str, out: Path | str, *, project: str = "learnorder"
-) -> int:
+) -> list[RunFolder[Any]]:
     """Copy what runs have measured since the last time to a tracker.
 
     Args:
@@ -35,7 +35,7 @@ def track(
         project: W&B's project.
 
     Returns:
-        How many runs had something new.
+        The runs that had something new.
 
     Raises:
         ConfigError: There is no such tracker, or it is not installed.
@@ -44,12 +44,12 @@ def track(
         raise ConfigError("tracker", tracker, f"There are {', '.join(TRACKERS)}.")
     out = Path(out)
     notes = _read_notes(out / NOTES)
-    new = 0
+    new = list[RunFolder[Any]]()
     for run in runs:
         if tracker == "wandb" and run.status not in ENDED:
             continue
         moments = list(_moments(run))
-        seen = notes.get(str(run.path.resolve()), 0)
+        seen = notes.get(_identity(run), 0)
         if len(moments) <= seen:
             continue
         try:
@@ -58,8 +58,8 @@ def track(
             raise ConfigError(
                 "tracker", tracker, f"It is not installed: pip install 'learnorder[{tracker}]'."
             ) from None
-        new += 1
-        notes[str(run.path.resolve())] = len(moments)
+        new.append(run)
+        notes[_identity(run)] = len(moments)
         with atomic_write(out / NOTES) as temporary:
             temporary.write_text(json.dumps(notes, indent=1) + "\n")
     return new
@@ -134,7 +134,9 @@ def _name(run: RunFolder[Any]) -> str:
 
 
 def _identity(run: RunFolder[Any]) -> str:
-    return hashlib.blake2b(str(run.path.resolve()).encode(), digest_size=4).hexdigest()
+    """Return what tells a run from others, and from one that was at its place before."""
+    told = f"{run.path.resolve()} {run.manifest['created']} {run.config}"
+    return hashlib.blake2b(told.encode(), digest_size=4).hexdigest()
 
 
 def _read_notes(path: Path) -> dict[str, int]:

@@ -60,6 +60,12 @@ def claimed(folder: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
+def is_claimed(folder: Path) -> bool:
+    """Whether a process holds a folder, as far as can be told from here."""
+    path = folder / NAME
+    return path.exists() and not _abandoned(path)
+
+
 def _create(path: Path, token: str) -> bool:
     """Create the file; return whether it was not there."""
     host = socket.gethostname()

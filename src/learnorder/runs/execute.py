@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -88,8 +89,9 @@ def _work(
     )
     outcome = work.work(folder, stop)
     if outcome is None:
-        raise Interrupted(
-            received[0], f"{folder.path} is saved where it was. The same command continues it."
+        raise Interrupted(  # the signal may have come to another of the run's processes
+            received[0] if received else signal.SIGTERM,
+            f"{folder.path} is saved where it was. The same command continues it.",
         )
     status, reason = outcome
     if not folder.read_only:

@@ -41,6 +41,7 @@ def train(
     outcome = trainer.run(stop_here, save_epoch)
     if outcome.status == "interrupted":
         save_checkpoint(folder, trainer.state())
+        trainer.place.wait()  # a launcher ends all processes when one ends
         return None
     folder.write_tables(records=trainer.records.table())
     save_weights(folder, trainer.network.state_dict())

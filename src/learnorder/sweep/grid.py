@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.runs import flatten, setting_words
 from learnorder.sweep.driver import Plan
 
-ConfigT = TypeVar("ConfigT")
+_LONGEST = 150
+"""Bytes of a folder's name that tell its settings; file systems take 255 in all."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +33,24 @@ class Grid:
     points: Sequence[Mapping[str, Any]] = ()
 
     def settings(
-        self, base: Mapping[str, Any], known: Mapping[str, Any], *, name_all: bool = False
+        self, base: Mapping[str, Any], known: Any, *, name_all: bool = False
     ) -> list[tuple[dict[str, str], dict[str, Any]]]:
         """Return every combination: its settings in words, and ``base`` with them.
 
         Args:
             base: A configuration as nested mappings.
-            known: The defaults of all settings, as nested mappings.
+            known: The defaults of all settings, as a configuration.
             name_all: Put settings with one value only into words too.
 
         Raises:
             ConfigError: A name that no setting has, or values that do not fit their names.
         """
-        names = flatten(known)
-        axes = [_axis(joined, choices, names) for joined, choices in self.axes.items()]
+        axes = [_axis(joined, choices) for joined, choices in self.axes.items()]
         if self.points:
-            axes.append(_listed(self.points, {**names, **flatten(base)}))
+            axes.append(_listed(self.points, {**flatten(to_dict(known)), **flatten(base)}))
         named = [name for axis in axes for name in axis[0]]
+        for name in named:
+            _check_name(name, known)
         if twice := [name for name in named if named.count(name) > 1]:
             raise ConfigError("grid", twice[0], "It is varied twice.")
         varied = {
@@ -96,31 +99,34 @@ def grid_plans(
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    settings = grid.settings(base, to_dict(kind()), name_all=name_all)
-    return {
-        folder_name(words, f"seed{seed}"): Plan(
-            from_dict(kind, {**values, "seed": seed}), {**labels, **words}
-        )
-        for seed in seeds
-        for words, values in settings
-    }
+    plans = dict[str, Plan]()
+    for seed in seeds:
+        for words, values in grid.settings(base, kind(), name_all=name_all):
+            config = from_dict(kind, {**values, "seed": seed})
+            name = folder_name(words, f"seed{seed}")
+            if name in plans:
+                raise ConfigError("grid", words, "Another point would have the same folder.")
+            plans[name] = Plan(config, {**labels, **words})
+    return plans
 
 
 def folder_name(words: Mapping[str, str], *more: str) -> str:
-    """Return a folder's name for some settings.
+    """Return a folder's name for some settings; a long one is cut, and ends with a digest.
 
     >>> folder_name({"patch.contrast": "0.3"}, "seed0")
     'patch.contrast=0.3-seed0'
     """
-    parts = [*(f"{name}={value}" for name, value in words.items()), *more]
-    return "-".join(parts).replace("/", "_").replace(" ", "")
+    settings = "-".join(f"{name}={value}" for name, value in words.items())
+    settings = settings.replace("/", "_").replace(" ", "")
+    if len(settings.encode()) > _LONGEST:
+        digest = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
+        settings = f"{settings.encode()[:_LONGEST].decode(errors='ignore')}…{digest}"
+    return "-".join(filter(None, [settings, *more]))
 
 
-def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:
     """Return one axis of the grid as points, each a value for every one of its names."""
     joined = names.split(",")
-    for name in joined:
-        _check_name(name, known)
     if not choices:
         raise ConfigError("grid", names, "Give at least one value.")
     if len(joined) == 1:
@@ -134,8 +140,6 @@ def _axis(names: str, choices: Sequence[Any], known: Mapping[str, Any]) -> list[
 def _listed(points: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return listed points, each with a value for every name that any of them has."""
     names = list(dict.fromkeys(name for point in points for name in point))
-    for name in names:
-        _check_name(name, values)
     for point in points:
         if lacking := [name for name in names if name not in point and name not in values]:
             raise ConfigError(
@@ -144,15 +148,24 @@ def _listed(points: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> l
     return [{name: point.get(name, values.get(name)) for name in names} for point in points]
 
 
-def _check_name(name: str, known: Mapping[str, Any]) -> None:
-    """Refuse a name that no setting has, or that another option gives."""
+def _check_name(name: str, known: Any) -> None:
+    """Refuse a name that no setting has, or that another option gives.
+
+    Args:
+        name: Dotted.
+        known: A configuration; what lies below a mapping of it, as arguments, can be anything.
+    """
     if name in ("seed", "seeds", "first_seed"):
         raise ConfigError("grid", name, "Seeds are given with --seeds and --first_seed.")
     if name in ("arm", "arms"):
         raise ConfigError("grid", name, "Arms are given with --arms.")
-    open_ended = any(value == {} and name.startswith(f"{key}.") for key, value in known.items())
-    if name not in known and not open_ended:
-        parts = ("No setting of this name.", did_you_mean(name, known))
+    names, place = flatten(to_dict(known)), known
+    for part in name.split("."):
+        place = getattr(place, part, None)
+        if isinstance(place, Mapping):
+            return
+    if name not in names:
+        parts = ("No setting of this name.", did_you_mean(name, names))
         remedy = " ".join([*filter(None, parts), "--print_config of the verb shows all."])
         raise ConfigError("grid", name, remedy)
 

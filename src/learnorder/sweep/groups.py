@@ -18,6 +18,7 @@ from learnorder.sweep.engine import Cores, share_cores
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 10.0
 """What the others of a group get to end by themselves, once one of it has ended badly."""
+_STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
 class Group:
@@ -31,7 +32,7 @@ class Group:
     def __init__(self, count: int, threads: int) -> None:
         self._count, self._threads = count, threads
         self._processes = list[subprocess.Popen[bytes]]()
-        self._failed_at = 0.0
+        self._failed_at, self._blame = 0.0, 0
 
     @property
     def alive(self) -> bool:
@@ -43,7 +44,7 @@ class Group:
         command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path.resolve())]
         command += ["--threads", str(self._threads)]
         threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-        port, self._failed_at = str(_free_port()), 0.0
+        port, self._failed_at, self._blame = str(_free_port()), 0.0, 0
         with folder.file("log.txt").open("ab") as log:
             for rank in range(self._count):
                 group = {
@@ -66,28 +67,31 @@ class Group:
                 )
 
     def ended(self) -> bool:
-        """Whether all processes have ended; where one ends badly, the others soon do."""
+        """Whether all processes have ended; where one ends badly, the others soon do.
+
+        One that a signal has stopped has not ended badly: the first may still be saving the run.
+        """
         codes = [process.poll() for process in self._processes]
+        bad = [code for code in codes if code and code not in _STOPPED]
+        if bad and not self._blame:
+            self._failed_at = time.monotonic()
+            self._blame = next((code for code in bad if code < 0), bad[0])
         if None not in codes:
             return True
-        if any(codes):
-            self._failed_at = self._failed_at or time.monotonic()
-            if time.monotonic() - self._failed_at > _GRACE_SECONDS:
-                self.send_signal(signal.SIGKILL)
+        if self._blame and time.monotonic() - self._failed_at > _GRACE_SECONDS:
+            self.send_signal(signal.SIGKILL)
         return False
 
     def answer(self) -> tuple[int, bool]:
         """Wait for the end of the run; return its exit code and whether the group lives on.
 
-        The first process's own error comes first; a process that was killed, otherwise, stands for
-        the group, as the others then lose their connection to it.
+        What was first to go wrong stands for the group: the others lose their connection to it.
         """
         while not self.ended():
             time.sleep(_POLL_SECONDS)
         codes = [process.returncode for process in self._processes]
         self._processes.clear()
-        killed = [code for code in codes if code < 0]
-        return (killed[0] if killed else codes[0] or max(codes)), True
+        return self._blame or codes[0] or max(codes), True
 
     def send_signal(self, number: int) -> None:
         """Pass a signal to all processes."""
@@ -122,7 +126,15 @@ class Groups:
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
-        """Let one run go at a time, unless more are asked for, its processes sharing the cores."""
+        """Let one run go at a time, unless more are asked for, its processes sharing the cores.
+
+        Raises:
+            ConfigError: Runs of the theory, whose work several processes cannot share.
+        """
+        if not accelerated and self._count > 1:
+            raise ConfigError(
+                "processes", self._count, "Runs of the theory are made by one process each: give 1."
+            )
         alone = share_cores(1, 1, None, accelerated=accelerated)
         shared = max(1, alone.threads // self._count // (workers or 1))
         return share_cores(runs, workers or 1, threads or shared, accelerated=accelerated)

@@ -12,6 +12,7 @@ from typing import Any
 
 from learnorder.errors import Interrupted, RunFolderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.claim import is_claimed
 from learnorder.runs.signals import on_signals
 from learnorder.sweep.engine import Cores, Engine, Worker
 from learnorder.sweep.processes import Processes
@@ -122,10 +123,10 @@ def _collect(
         worker = busy.pop(folder)
         state.active.remove(folder)
         code, alive = worker.answer()
-        if alive:
+        if alive and state.waiting:
             idle.append(worker)
-        else:
-            worker.close(kill=True)
+        else:  # an idle one would keep its cores from others, which may wait for them
+            worker.close(kill=not alive)
         if folder.status in ENDED:
             state.ended.append(folder)
         elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
@@ -140,6 +141,9 @@ def _collect(
         else:
             if state.signals:
                 _note_stop(folder)
+            elif is_claimed(folder.path):
+                state.elsewhere.append(folder)
+                continue
             else:
                 _note_death(folder, code)
             state.failed.append(folder)

@@ -7,6 +7,7 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Actor:
         executor: Any = ray.remote(_Executor)
         kept = executor.options(max_concurrency=2, num_cpus=threads, num_gpus=gpus)
         self._actor = kept.remote(str(Path.cwd()))
+        self._placed = self._actor.__ray_ready__.remote()
         self.result: Any = None
         self.alive = True
 
@@ -72,9 +74,6 @@ class Actor:
         """Wait for the end of the run; return its exit code and whether the actor lives on."""
         try:
             return self._ray.get(self.result), True
-        except self._ray.exceptions.RayActorError:
-            self.alive = False
-            return -signal.SIGKILL, False
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, FileNotFoundError):
                 raise ConfigError(
@@ -84,10 +83,25 @@ class Actor:
                     "disk that all its machines share.",
                 ) from None
             raise
+        except self._ray.exceptions.RayError as error:  # the process, or its machine, is gone
+            self.alive = False
+            if "creation task" in str(error):
+                reason = one_line(error)[-300:]
+                raise ConfigError(
+                    "engine",
+                    "ray",
+                    f"A machine of the cluster cannot make runs: {reason} Install the same version "
+                    "of learnorder on all of them.",
+                ) from None
+            return -signal.SIGKILL, False
 
     def send_signal(self, number: int) -> None:
-        """Let the run save itself; SIGKILL ends the actor."""
-        if number == signal.SIGKILL:
+        """Let the run save itself; SIGKILL ends the actor.
+
+        One that still waits for a place on the cluster has nothing to save, and ends too.
+        """
+        placed, _ = self._ray.wait([self._placed], timeout=0)
+        if number == signal.SIGKILL or not placed:
             self._ray.kill(self._actor)
         else:
             self._actor.stop.remote(number)
@@ -104,7 +118,7 @@ class RayCluster:
 
     Args:
         address: As ``ray.init`` takes it: host:port, auto, ray://host:port. None begins a cluster
-            on this machine, which ends with this process.
+            of its own on this machine, which ends with this process.
         gpus: GPUs, or the share of one, for each run; None is one where the cluster has any and the
             runs use accelerators.
 
@@ -124,8 +138,12 @@ class RayCluster:
         self._ray, self._gpus = ray, gpus
         if not ray.is_initialized():
             try:
-                ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING,
-                         include_dashboard=False if address is None else None)  # fmt: skip
+                ray.init(
+                    address=address or "local",
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                    include_dashboard=False if address is None else None,
+                )
             except Exception as error:
                 raise ConfigError(
                     "address", address, f"No Ray cluster answers ({one_line(error)}). Begin one "
@@ -143,18 +161,20 @@ class RayCluster:
         for name, value in (("workers", workers), ("threads", threads)):
             if value is not None and value < 1:
                 raise ConfigError(name, value, "Give at least 1, or null.")
-        has = self._ray.cluster_resources()
-        cpus, gpus = has.get("CPU", 0.0), has.get("GPU", 0.0)
+        machines = [
+            (node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
+            for node in self._ray.nodes()
+            if node["Alive"]
+        ]
         if self._gpus is None:
-            self._gpus = 1.0 if gpus and accelerated else 0.0
+            self._gpus = 1.0 if accelerated and any(gpus for _, gpus in machines) else 0.0
         threads = threads or 1
-        room = math.floor(cpus / threads)
-        if self._gpus:
-            room = min(room, math.floor(gpus / self._gpus))
+        room = sum(fitting(cpus, gpus, threads, self._gpus) for cpus, gpus in machines)
         if room < 1:
+            there = "; ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in machines)
             raise ConfigError(
                 "threads", threads, f"A run asks for {threads} cores and {self._gpus:g} GPUs; the "
-                f"cluster has {cpus:g} and {gpus:g}."
+                f"machines of the cluster have {there}."
             )  # fmt: skip
         return Cores(min(workers or runs, room, max(runs, 1)), threads)
 
@@ -166,6 +186,27 @@ class RayCluster:
         """Wait for results."""
         by_result = {worker.result: folder for folder, worker in busy.items()}
         if not by_result:
+            time.sleep(seconds)
             return []
         done, _ = self._ray.wait(list(by_result), num_returns=1, timeout=seconds)
         return [by_result[result] for result in done]
+
+
+def fitting(cpus: float, gpus: float, threads: int, share: float) -> int:
+    """Return how many runs a machine has room for.
+
+    Args:
+        cpus: Its cores.
+        gpus: Its GPUs.
+        threads: Cores of a run.
+        share: GPUs of a run; shares of one lie on the same GPU.
+
+    >>> fitting(8, 2, 2, 0.4), fitting(3, 0, 2, 0), fitting(64, 4, 2, 2)
+    (4, 1, 2)
+    """
+    room = math.floor(cpus / threads)
+    if share >= 1:
+        return min(room, math.floor(gpus / share))
+    if share > 0:
+        return min(room, math.floor(gpus) * math.floor(1 / share + 1e-9))
+    return room

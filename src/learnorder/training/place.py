@@ -70,6 +70,10 @@ class Place:
         torch.distributed.all_reduce(summed)
         return summed
 
+    def wait(self) -> None:
+        """Wait for the other processes."""
+        self.total(torch.zeros(1, device=self.device))
+
     def any(self, flag: bool) -> bool:
         """Whether a flag is up in any process."""
         if self.count == 1:
@@ -80,9 +84,11 @@ class Place:
         """Let batch norm take its statistics over the batches of all processes.
 
         Raises:
-            ConfigError: There is batch norm, and processes of the CPU share the batch.
+            ConfigError: There is batch norm, and processes of the CPU share the batch, or it is of
+                a kind that torch cannot replace.
         """
-        if self.count == 1 or not any(isinstance(m, _BATCH_NORMS) for m in network.modules()):
+        kinds = {type(m) for m in network.modules() if isinstance(m, _BATCH_NORMS)}
+        if self.count == 1 or not kinds:
             return network
         if self.device.type == "cpu":
             raise ConfigError(
@@ -91,5 +97,13 @@ class Place:
                 "The network has batch norm, whose statistics torch can take over several "
                 "processes on accelerators only (torch.nn.SyncBatchNorm). Use one process, or a "
                 "network without batch norm.",
+            )
+        if own := kinds - set(_BATCH_NORMS):
+            raise ConfigError(
+                "processes",
+                self.count,
+                f"The network's {own.pop().__name__} is a batch norm of its own kind, in whose "
+                "place torch.nn.SyncBatchNorm would do something else. Use one process, or "
+                "torch.nn.BatchNorm2d.",
             )
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)
