@@ -336,6 +336,7 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     folders = find_runs(tmp_path / "out")
     assert [f.status for f in folders] == ["pending"] * 6
     alone = [sys.executable, "-m", "learnorder", "work", str(tmp_path / "out"), "--workers", "1"]
+    alone += ["--threads", "1"]
     workers = [subprocess.Popen(alone, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [worker.communicate(timeout=240)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
