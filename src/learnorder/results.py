@@ -124,19 +124,21 @@ class NetworkRuns(RunSet[FolderT]):
         """Return a quantity of an arm's finished runs: {seed: {epoch: value}}."""
         if arm not in self.arms:
             raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
-        f = self.finished
-        if not f.empty and set_ not in set(f["set"]):
-            raise KeyError(f"{set_!r} is no set; there are {sorted(set(f['set']))}.")
-        rows = f[
-            (f["arm"] == arm)
-            & (f["set"] == set_)
-            & (f["quantity"] == quantity)
-            & (f["group"] == group)
-        ]
+        sets = {found for _, found, _, _ in self._rows}
+        if sets and set_ not in sets:
+            raise KeyError(f"{set_!r} is no set; there are {sorted(sets)}.")
+        rows = self.finished.iloc[self._rows.get((arm, set_, quantity, group), [])]
         series: dict[int, dict[int, float]] = {}
-        for seed, epoch, value in zip(rows["seed"], rows["epoch"], rows["value"], strict=True):
-            series.setdefault(int(seed), {})[int(epoch)] = float(value)
+        columns = (rows[name].tolist() for name in ("seed", "epoch", "value"))
+        for seed, epoch, value in zip(*columns, strict=True):
+            series.setdefault(seed, {})[epoch] = value
         return series
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str, str, str], Any]:
+        """The rows of the records of finished runs, by arm, set, quantity and group."""
+        found = self.finished
+        return {} if found.empty else found.groupby(["arm", "set", "quantity", "group"]).indices
 
     def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
         """Return a quantity after the last epoch, by seed."""
