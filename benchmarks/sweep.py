@@ -60,7 +60,7 @@ def folders(count: int, epochs: int) -> Iterator[list[RunFolder]]:
         shutil.rmtree(place)
 
 
-def make(cores: Cores, epochs: int = 12) -> float:
+def make(cores: Cores, epochs: int) -> float:
     """Return how long the short runs take."""
     with folders(RUNS, epochs) as made:
         return seconds(lambda: run_pool(made, cores, lambda state: None))
@@ -139,13 +139,14 @@ def main() -> None:
     """Measure, and print the numbers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--growth", action="store_true", help="Time 100 to 1,000 runs too.")
+    parser.add_argument("--epochs", type=int, default=12, help="Of each of the 16 runs.")
     parser.add_argument("--rounds", type=int, default=2, help="Of the 16 runs, taken in turn.")
     arguments = parser.parse_args()
     ways = {"side": Cores(2, 1), "one": Cores(1, 1), "two": Cores(1, 2)}
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(arguments.rounds):
         for name, cores in ways.items():
-            times[name].append(make(cores))
+            times[name].append(make(cores, arguments.epochs))
     taken = {name: median(values) for name, values in times.items()}
     started = startup()
     with tempfile.TemporaryDirectory() as folder:
@@ -155,7 +156,10 @@ def main() -> None:
         asked = median(seconds(lambda: learnorder.query(QUESTION, place)) for _ in range(3))
         grown = growth(place, (100, 300, MANY)) if arguments.growth else []
     rows = [
-        (f"{RUNS} runs, two workers of one thread", f"{taken['side']:.1f} s"),
+        (
+            f"{RUNS} runs of {arguments.epochs} epochs, two workers of one thread",
+            f"{taken['side']:.1f} s",
+        ),
         ("one after the other on one thread", f"{taken['one']:.1f} s"),
         ("one after the other on two threads", f"{taken['two']:.1f} s"),
         ("start of a run after the first", f"{started:.2f} s"),

@@ -17,6 +17,7 @@ from PIL import Image
 from learnorder.config import DataConfig
 from learnorder.data import load_images, stratified_order
 from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
+from learnorder.data.sources import read_digits
 from learnorder.errors import ConfigError, DataError
 
 
@@ -254,6 +255,16 @@ def test_a_folder_named_from_elsewhere(folder, monkeypatch):
     (folder / "train" / "dark" / "20.png").symlink_to(outside)
     data = load_images(DataConfig(source=f"folder:../{folder.name}"))
     assert len(data.train) == 4
+
+
+def test_digits_are_those_of_scikit_learn():
+    from sklearn.datasets import load_digits
+
+    images, target = read_digits()
+    theirs = load_digits()
+    assert (images == theirs.images).all()
+    assert (target == theirs.target).all()
+    assert theirs.target_names.tolist() == list(range(10))
 
 
 def test_columns_that_are_not_there(parquet):

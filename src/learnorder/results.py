@@ -135,7 +135,7 @@ class NetworkRuns(RunSet[FolderT]):
         return series
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, str, str, str], Any]:
+    def _rows(self) -> dict[Any, Any]:
         """The rows of the records of finished runs, by arm, set, quantity and group."""
         found = self.finished
         return {} if found.empty else found.groupby(["arm", "set", "quantity", "group"]).indices

@@ -6,6 +6,7 @@ pickle or runs a loading script.
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,11 +60,9 @@ def load_source(config: DataConfig) -> RawImages:
 
 
 def _digits(config: DataConfig) -> RawImages:
-    from sklearn.datasets import load_digits
-
-    bunch: Any = load_digits()
-    grey = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
-    labels = torch.from_numpy(bunch.target.astype(np.int64))
+    images, target = read_digits()
+    grey = np.rint(images * (255 / 16)).astype(np.uint8)
+    labels = torch.from_numpy(target.astype(np.int64))
     order = stratified_order(labels, seed=0)
     members = {"train": order[:DIGITS_TRAIN], "test": order[DIGITS_TRAIN:]}
 
@@ -73,9 +72,27 @@ def _digits(config: DataConfig) -> RawImages:
             len(chosen), lambda i: Image.fromarray(chosen[i]), lambda i: f"digit {i}", config
         )
 
-    names = tuple(str(name) for name in bunch.target_names)
+    names = tuple(map(str, range(10)))
     train, test = (labels[members[split]] for split in ("train", "test"))
     return RawImages("digits", names, train, test, decode)
+
+
+def read_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return scikit-learn's digits: images [1797, 8, 8] from 0 to 16, and what they show.
+
+    Its file is read without importing scikit-learn, which takes as long as importing torch.
+    """
+    found = importlib.util.find_spec("sklearn")
+    places = [] if found is None else found.submodule_search_locations or []
+    for place in places:
+        file = Path(place, "datasets", "data", "digits.csv.gz")
+        if file.exists():
+            rows = np.loadtxt(file, delimiter=",")
+            return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(int)
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    return bunch.images, bunch.target
 
 
 def _open_hub(place: str) -> datasets.DatasetDict:
