@@ -29,6 +29,7 @@ bench: $(VENV)/core
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/theory.py
+	$(BIN)/python benchmarks/sweep.py
 
 # torch comes first: a build that is there already (such as a CPU build) then stays.
 $(VENV)/core: pyproject.toml constraints.txt
