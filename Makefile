@@ -11,7 +11,7 @@ demo: $(VENV)/core
 	@echo "Open runs/demo/report.html in a browser; runs/demo/patch/report.html has the effect in pictures."
 
 test: $(VENV)/test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/test
 	$(BIN)/python -m pytest -m slow

@@ -122,8 +122,10 @@ def drawn(name: str, record: Record) -> go.Figure:
             marker={"symbol": symbol, "size": 10, "color": color, "opacity": 0.6},
         )  # fmt: skip
     layout(figure, TITLES[name], "initial learning rate", "final accuracy, %", 380)
-    ticks = list(found)
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{rate:g}" for rate in ticks])
+    ends = (min(found), max(found))
+    far = [r for _, _, rates in marks.values() for r in rates if r and not ends[0] <= r <= ends[1]]
+    ticks = [*found, *far]
+    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks])
     return figure.update_layout(hovermode="closest", margin={"b": 90})
 
 

@@ -385,9 +385,9 @@ def test_ctrl_c_continues_to_the_byte(tmp_path):
 
 def test_a_killed_worker_loses_one_run(tmp_path, monkeypatch):
     """A worker serves several runs; when it is killed in one, another takes its place."""
-    import learnorder.sweep.pool as pool
+    import learnorder.sweep.processes as processes
 
-    class Doomed(pool.Worker):
+    class Doomed(processes.Process):
         def execute(self, folder):
             super().execute(folder)
             if folder.name == "b":
@@ -396,7 +396,7 @@ def test_a_killed_worker_loses_one_run(tmp_path, monkeypatch):
         def close_with(self, number):
             os.kill(self._process.pid, number)
 
-    monkeypatch.setattr(pool, "Worker", Doomed)
+    monkeypatch.setattr(processes, "Process", Doomed)
     plans = {name: Plan(SMALL.run("S", seed), {}) for seed, name in enumerate("abcd")}
     folders = run_plans(plans, tmp_path, workers=1, quiet=True)
     assert [f.status for f in folders] == ["finished", "failed", "finished", "finished"]
