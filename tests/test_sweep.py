@@ -492,6 +492,13 @@ def test_networks_are_swept_with_their_own_arguments(tmp_path, capsys):
         assert "runs" in capsys.readouterr().out
 
 
+def test_the_line_overrides_the_grid_of_a_file(tmp_path, capsys):
+    (tmp_path / "my.yaml").write_text("grid: {patch.contrast: [0.3, 0.6, 0.9]}\nseeds: 1\n")
+    asked = ["--config", tmp_path / "my.yaml", "--out", tmp_path / "out", "--dry-run"]
+    assert sweep(*asked, "--grid", "{patch.contrast: [0.3, 0.6]}") == 0
+    assert "2 runs" in capsys.readouterr().out
+
+
 def test_a_probe_whose_calibration_fails_leaves_the_others(tmp_path, capsys):
     asked = [
         "--experiment", "probe", "--grid", "{learning_rates: [[0.02, 0.2], [1.0e+9, 2.0e+9]]}",

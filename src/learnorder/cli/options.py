@@ -97,19 +97,35 @@ def peek(arguments: Sequence[str], name: str, default: str) -> str:
         ConfigError: The file cannot be read, or says something else than the line: then the file's
             settings would hold under the line's name.
     """
+    given, file, written = _look(arguments, name)
+    if "." not in name and None not in (given, written) and given != str(written):
+        raise ConfigError(
+            name,
+            given,
+            f"{file} says {written}, and its settings are of that {name}. Take one of the "
+            f"two away, or print the settings of {given} with --print_config.",
+        )
+    return str(next((v for v in (given, written) if v is not None), default))
+
+
+def mentions(arguments: Sequence[str], name: str, words: str) -> bool:
+    """Whether an option has some words in it, on the line or else in the YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read.
+    """
+    given, _, written = _look(arguments, name)
+    return words in str(written if given is None else given)
+
+
+def _look(arguments: Sequence[str], name: str) -> tuple[str | None, str | None, Any]:
+    """Return an option as the line has it, the YAML file, and the option there; None for none."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     early.add_argument(f"--{name}", dest="value")
     early.add_argument("--config")
     known, _ = early.parse_known_args(_spell_out(arguments))
     written = None if known.config is None else _in_file(known.config, name)
-    if "." not in name and None not in (known.value, written) and known.value != str(written):
-        raise ConfigError(
-            name,
-            known.value,
-            f"{known.config} says {written}, and its settings are of that {name}. Take one of the "
-            f"two away, or print the settings of {known.value} with --print_config.",
-        )
-    return str(next((v for v in (known.value, written) if v is not None), default))
+    return known.value, known.config, written
 
 
 def _in_file(path: str, name: str) -> Any:

@@ -182,8 +182,7 @@ def _add_options(parser: Any, experiment: str, subject: _Subject) -> None:
 
 def _open_arguments(base: Base, arguments: Sequence[str]) -> Base:
     """Return defaults without the arguments of our network, where networks are what varies."""
-    varied = (options.peek(arguments, name, "") for name in ("grid", "points"))
-    if not any("model.name" in text for text in varied):
+    if not any(options.mentions(arguments, n, "model.name") for n in ("grid", "points")):
         return base
     recipe: Any = base
     return replace(recipe, model=replace(recipe.model, arguments={}))
