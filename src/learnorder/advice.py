@@ -46,10 +46,6 @@ class Rung:
         """Return the mean final score of a learning rate."""
         return estimate(list(self.scores[rate].values()))
 
-    def fails(self, rate: float) -> bool:
-        """Whether a learning rate diverged on any seed, where it was tried."""
-        return rate in self.scores and len(self.scores[rate]) < len(self.seeds)
-
     def too_large(self, rate: float) -> str:
         """Return in words how a learning rate failed; empty where it did not."""
         lost = len(self.seeds) - len(self.scores[rate])
@@ -215,10 +211,15 @@ def near(rate: float, rates: Sequence[float]) -> float:
 
 def best_of(scores: Mapping[float, BySeed], higher_is_better: bool) -> float:
     """Return the learning rate with the best mean score, of those that diverge least."""
+    return ranked(scores, higher_is_better)[0]
+
+
+def ranked(scores: Mapping[float, BySeed], higher_is_better: bool) -> list[float]:
+    """Return the learning rates that diverge least, the best mean score first."""
     most = max(len(by_seed) for by_seed in scores.values())
     whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
-    ranked = means(whole, higher_is_better)
-    return max(ranked or scores, key=lambda rate: ranked.get(rate, 0.0))
+    found = means(whole, higher_is_better)
+    return sorted(found, key=lambda rate: -found[rate])
 
 
 def means(scores: Mapping[float, BySeed], higher_is_better: bool) -> dict[float, float]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.advice import Advice, BySeed, Rung, best_of, means, near
+from learnorder.advice import Advice, BySeed, Rung, best_of, near, ranked
 from learnorder.budget import epochs_within
 from learnorder.config import RunConfig, TaskRunConfig, to_dict
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
@@ -203,7 +203,8 @@ class _Search:
             larger = [
                 rate
                 for rate in (rungs[0].scores if rungs else ())
-                if rate > rates[-1] and not any(rung.fails(rate) for rung in rungs)
+                if rate > rates[-1]
+                and not any(rung.too_large(rate) for rung in rungs if rate in rung.scores)
             ]
             if not larger or best_of(scores, self.higher_is_better) != rates[-1]:
                 return scores
@@ -227,12 +228,9 @@ class _Search:
 
     def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
         """Return the better half of the learning rates, of those that diverge least."""
-        most = max(len(by_seed) for by_seed in scores.values())
-        if not most:
+        if not any(scores.values()):
             raise _all_diverge(list(scores))
-        whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
-        ranked = means(whole, self.higher_is_better)
-        return sorted(ranked, key=lambda rate: -ranked[rate])[: _half(len(scores))]
+        return ranked(scores, self.higher_is_better)[: _half(len(scores))]
 
     def train(
         self, arms: Sequence[Candidate], rung: int

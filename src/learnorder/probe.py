@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from learnorder.budget import epochs_within
 from learnorder.claims import Verdict, verdict
 from learnorder.claims.measures import POINTS, Measured, Unit
-from learnorder.config import from_dict
-from learnorder.errors import ConfigError, LearnOrderError, RunFolderError
+from learnorder.errors import ConfigError, LearnOrderError
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from learnorder.results import Results
     from learnorder.runs import RunFolder
     from learnorder.sweep.driver import Plan
-    from learnorder.sweep.engine import Engine
 
 _SPENT_ON_EPOCHS = 0.8
 """Share of the time that training takes; retraining last layers takes most of the rest."""
@@ -202,139 +200,70 @@ def run_probe(
     out, probe = Path(out), probe or Probe()
     how: dict[str, Any] = {"workers": workers, "threads": threads}
     probe = _budgeted(probe, _image_size(probe), out, minutes, how)
-    probed = _made({"": probe}, out, **how, quiet=quiet)[""]
+    probed = make_probes({"": probe}, out, **how, quiet=quiet)[""]
     if not isinstance(probed, Probed):
         raise probed
     write_probe(probed, out)
     return probed
 
 
-def sweep_probes(
-    base: Mapping[str, Any],
-    grid: Mapping[str, Sequence[Any]],
-    points: Sequence[Mapping[str, Any]],
-    seeds: range,
-) -> dict[str, Probe]:
-    """Return the probes of a grid or a list of settings, by name.
-
-    Args:
-        base: A probe as nested mappings.
-        grid: Values by dotted name, as :func:`~learnorder.run_sweep` takes them.
-        points: A list of settings, as there.
-        seeds: Of every probe's arms.
-
-    Raises:
-        ConfigError: A name that no setting has, or a value it does not take.
-    """
-    from learnorder.sweep.grid import Grid, folder_name
-
-    own = {"seeds": len(seeds), "first_seed": seeds.start}
-    probes = dict[str, Probe]()
-    for words, values in Grid(grid, points).settings(base, Probe(), name_all=True):
-        probe, name = from_dict(Probe, {**values, **own}), folder_name(words)
-        if name in probes:
-            raise ConfigError("grid", words, "Another point would have the same folder.")
-        probes[name] = probe
-    return probes
-
-
-def run_probes(
-    probes: Mapping[str, Probe],
-    out: Path | str = "runs/sweep",
-    *,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
-    engine: Engine | None = None,
-) -> dict[str, Probed]:
-    """Run several probes, as :func:`run_probe`: all calibrations side by side, then all arms.
-
-    Args:
-        probes: By the names that their folders get.
-        out: Gets a folder for each, with its own report.html, and a page of them all.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
-        engine: What runs are made by; None is this machine.
-
-    Raises:
-        RunFolderError: Probes that could not be made; those that could are done, and written.
-        LearnOrderError: As :func:`run_probe`.
-    """
-    from learnorder.report import write_probe, write_probes
-
-    out = Path(out)
-    how = {"workers": workers, "threads": threads, "quiet": quiet, "engine": engine}
-    found = _made(probes, out, **how)
-    made = {name: each for name, each in found.items() if isinstance(each, Probed)}
-    for name, probed in made.items():
-        write_probe(probed, out / name)
-    if made:
-        write_probes(made, out / "report.html")
-    for name, each in found.items():
-        if not isinstance(each, Probed):
-            left = f" The other {len(made)} are done: {out / 'report.html'}." if made else ""
-            raise RunFolderError(f"{name}: {each}{left}")
-    return made
-
-
-def _made(
-    probes: Mapping[str, Probe], out: Path, *, quiet: bool, **how: Any
+def make_probes(
+    probes: Mapping[str, Probe], out: Path, **how: Any
 ) -> dict[str, Probed | LearnOrderError]:
     """Calibrate, train and retrain; each probe in a folder of its name.
+
+    Args:
+        probes: By the names of their folders; "" is ``out`` itself.
+        out: Where the folders go.
+        how: As :func:`~learnorder.sweep.driver.run_plans` takes it.
 
     Returns:
         What each found, or why its calibration came to nothing.
     """
-    from learnorder.sweep import run_plans
     from learnorder.sweep.driver import check
     from learnorder.verbs import results_of, retrain_runs
 
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
-    for name, probe in probes.items():
-        check(probe_plans(probe, sizes[name]))
-    plans = {
-        name: _below(Path(name, "calibration"), calibration_plans(probe, sizes[name]))
-        for name, probe in probes.items()
-        if len(probe.contrasts) > 1
-    }
-    every = {k: plan for own in plans.values() for k, plan in own.items()}
-    runs = _by_path(run_plans(every, out, title="Calibration", quiet=quiet, **how)) if every else {}
-    found, calibrations = dict[str, Probed | LearnOrderError](), dict[str, Calibration]()
-    for name, probe in probes.items():
-        calibrations[name] = Calibration({}, probe.contrasts[0], None)
+    calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
+    for name, probe in calibrated.items():
+        if not (out / name / "calibration").exists():  # arms are refused before it, not after
+            check(arm_plans(probe, probe.contrasts[0], sizes[name]))
+    plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
+    runs = _run_parts(plans, "calibration", out, title="Calibration", **how)
+    calibrations = {name: Calibration({}, p.contrasts[0], None) for name, p in probes.items()}
+    found = dict[str, Probed | LearnOrderError]()
+    for name, probe in calibrated.items():
         try:
-            if name in plans:
-                calibrated = _calibrated(probe, [runs[out / path] for path in plans[name]])
-                calibrations[name] = calibrated
+            calibrations[name] = _calibrated(probe, runs[name])
         except LearnOrderError as error:
             found[name] = error
     plans = {
-        name: _below(Path(name, "arms"), arm_plans(probe, calibrations[name].contrast, sizes[name]))
+        name: arm_plans(probe, calibrations[name].contrast, sizes[name])
         for name, probe in probes.items()
         if name not in found
     }
-    every = {k: plan for own in plans.values() for k, plan in own.items()}
-    runs = _by_path(run_plans(every, out, quiet=quiet, **how)) if every else {}
-    for name, probe in probes.items():
-        if name in found:
-            continue
-        results = results_of([runs[out / path] for path in plans[name]])
+    for name, folders in _run_parts(plans, "arms", out, **how).items():
+        results = results_of(folders)
         not_retrained = ""
         try:
-            retrain_runs(results, quiet=quiet)
+            retrain_runs(results, quiet=how["quiet"])
         except ConfigError as error:
             not_retrained = error.remedy
-        found[name] = Probed(probe, calibrations[name], results, not_retrained)
-    return found
+        found[name] = Probed(probes[name], calibrations[name], results, not_retrained)
+    return {name: found[name] for name in probes}
 
 
-def _below(folder: Path, plans: Mapping[str, Plan]) -> dict[str, Plan]:
-    return {str(folder / name): plan for name, plan in plans.items()}
+def _run_parts(
+    parts: Mapping[str, Mapping[str, Plan]], what: str, out: Path, **how: Any
+) -> dict[str, list[RunFolder]]:
+    """Make the runs of several probes side by side, each in the folder ``out/name/what``."""
+    from learnorder.sweep import run_plans
 
-
-def _by_path(runs: Sequence[RunFolder]) -> dict[Path, RunFolder]:
-    return {run.path: run for run in runs}
+    plans = {
+        str(Path(name, what, run)): plan for name, own in parts.items() for run, plan in own.items()
+    }
+    made = dict(zip(plans, run_plans(plans, out, **how), strict=True)) if plans else {}
+    return {name: [made[str(Path(name, what, run))] for run in own] for name, own in parts.items()}
 
 
 def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:

@@ -170,11 +170,9 @@ def sweep_plans(
     for seed in seeds:
         for arm, base in bases.items():
             labels = {"experiment": "sweep", "scale": scale, "arm": arm}
-            if isinstance(base, Mapping):
-                made = grid_plans(base, grid, [seed], labels, kind)
-            else:
-                made = grid_plans(base.to_dict(), grid, [seed], labels, type(base))
-            for name, plan in made.items():
+            as_given = isinstance(base, Mapping)
+            values, of = (base, kind) if as_given else (base.to_dict(), type(base))
+            for name, plan in grid_plans(values, grid, [seed], labels, of).items():
                 plans[f"{arm}-{name}" if arm else name] = plan
     return plans
 

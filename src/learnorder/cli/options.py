@@ -204,11 +204,11 @@ def take_settings(values: dict[str, Any], kind: type[Config]) -> Config:
     return from_dict(kind, {name: value for name, value in values.items() if name in names})
 
 
-def check_arms(arms: Sequence[str]) -> None:
+def check_arms(arms: Sequence[str], known: Collection[str] = tuple(ARM_TITLES)) -> None:
     """Refuse names that are no arms."""
     for arm in arms:
-        if arm not in ARM_TITLES:
-            raise ConfigError("arms", arm, f"There are {', '.join(ARM_TITLES)}.")
+        if arm not in known:
+            raise ConfigError("arms", arm, f"There are {', '.join(known)}.")
 
 
 def add_execution(
@@ -294,7 +294,7 @@ def add_processes(parser: Any) -> None:
 
 def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
     """Return what the options of the two above ask for; None is processes with a run each."""
-    if (processes := values["processes"]) != 1:
+    if (processes := values.get("processes", 1)) != 1:
         if values.get("engine", "local") != "local":
             raise ConfigError("processes", processes, "It is for runs of this machine: give "
                               "--engine local, or --processes 1.")  # fmt: skip
@@ -338,8 +338,8 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
         return 0
     from learnorder.sweep.estimate import estimate_cost
 
-    engine = engine_of(values) if "processes" in values else None
-    print(estimate_cost(plans, out, values.get("workers", 1), values["threads"], engine))
+    cores = (values.get("workers", 1), values["threads"])
+    print(estimate_cost(plans, out, *cores, engine_of(values)))
     return 0
 
 

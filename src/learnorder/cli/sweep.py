@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from learnorder.cli import options
 from learnorder.config import PatchConfig, RunConfig, TaskRunConfig, to_dict
 from learnorder.errors import ConfigError, did_you_mean
-from learnorder.probe import sweep_probes
+from learnorder.probes import probes_plans, run_probes, sweep_probes
 from learnorder.recipes.images import ARM_TITLES
 from learnorder.recipes.probe import Probe
 from learnorder.recipes.theory import TheoryExperiment
@@ -83,9 +83,7 @@ def main(arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     grid, points, out = values["grid"], values["points"], Path(values["out"])
     arms = values.get("arms", [""])
-    for arm in arms:
-        if arm not in subject.arms:
-            raise ConfigError("arms", arm, f"There are {', '.join(subject.arms)}.")
+    options.check_arms(arms, subject.arms)
     if not grid and not points and len(arms) < 2:
         raise ConfigError("grid", {}, "Name what varies: --grid '{patch.contrast: [0.3, 0.6]}'.")
     settings = {n: values[n] for n in to_dict(subject.defaults) if n not in subject.besides}
@@ -121,7 +119,6 @@ def _probes(
     values: dict[str, Any],
 ) -> int:
     """Run a probe at every point, and a page that has them side by side."""
-    from learnorder.probe import run_probes
     from learnorder.report.probes_page import probes_table
     from learnorder.report.terminal import print_table
 
@@ -131,10 +128,7 @@ def _probes(
             "prepare", True, "A probe's arms depend on its calibration, so they cannot be prepared."
         )
     if values["dry_run"]:
-        from learnorder.probe import probe_plans
-
-        plans = {f"{n}/{k}": p for n, one in probes.items() for k, p in probe_plans(one).items()}
-        return options.dry_run(plans, out / "none", values)
+        return options.dry_run(probes_plans(probes), out / "none", values)
     probed = run_probes(probes, out, **options.execution(values))
     print_table(probes_table(probed))
     print(f"Report: {out / 'report.html'}")

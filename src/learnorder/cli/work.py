@@ -41,16 +41,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quiet", action="store_true", help="Draw no progress.")
     values = options.parse(parser, arguments)
     from learnorder.runs import ENDED, find_runs
-    from learnorder.runs.kinds import kind_named
-    from learnorder.sweep.processes import Processes
+    from learnorder.sweep.driver import cores_for
     from learnorder.sweep.work import work
 
     left = [folder for folder in find_runs(values["folder"]) if folder.status not in ENDED]
-    accelerated = any(kind_named(folder.kind).accelerated for folder in left)
     engine = options.engine_of(values)
-    cores = (engine or Processes()).cores(
-        max(len(left), 1), values["workers"], values["threads"], accelerated=accelerated
-    )
+    configs = [folder.config for folder in left]
+    cores = cores_for(configs, values["workers"], values["threads"], engine)
     folders = work(
         values["folder"], cores, wait=values["wait"], quiet=values["quiet"], engine=engine
     )

@@ -48,18 +48,18 @@ def track(
     for run in runs:
         if tracker == "wandb" and run.status not in ENDED:
             continue
-        moments = list(_moments(run))
-        seen = notes.get(_identity(run), 0)
+        moments, identity = list(_moments(run)), _identity(run)
+        seen = notes.get(identity, 0)
         if len(moments) <= seen:
             continue
         try:
-            TRACKERS[tracker](run, moments[seen:], out, project)
+            TRACKERS[tracker](run, identity, moments[seen:], out, project)
         except ImportError:
             raise ConfigError(
                 "tracker", tracker, f"It is not installed: pip install 'learnorder[{tracker}]'."
             ) from None
         new.append(run)
-        notes[_identity(run)] = len(moments)
+        notes[identity] = len(moments)
         with atomic_write(out / NOTES) as temporary:
             temporary.write_text(json.dumps(notes, indent=1) + "\n")
     return new
@@ -85,13 +85,13 @@ def _moments(run: RunFolder[Any]) -> Iterator[Moment]:
 
 
 def _to_tensorboard(
-    run: RunFolder[Any], moments: Sequence[Moment], out: Path, project: str
+    run: RunFolder[Any], identity: str, moments: Sequence[Moment], out: Path, project: str
 ) -> None:
     """Write event files; TensorBoard shows those of one folder as one run."""
     import tensorboard  # noqa: F401 - torch's writer says less of what is missing
     from torch.utils.tensorboard import SummaryWriter
 
-    with SummaryWriter(str(out / _name(run))) as writer:
+    with SummaryWriter(str(out / _name(run, identity))) as writer:
         if moments[0][0] <= 1:
             described = yaml.safe_dump({"labels": run.labels, "settings": run.config.to_dict()})
             writer.add_text("settings", "    " + described.replace("\n", "\n    "))
@@ -100,7 +100,9 @@ def _to_tensorboard(
                 writer.add_scalar(name, value, step)
 
 
-def _to_wandb(run: RunFolder[Any], moments: Sequence[Moment], out: Path, project: str) -> None:
+def _to_wandb(
+    run: RunFolder[Any], identity: str, moments: Sequence[Moment], out: Path, project: str
+) -> None:
     """Write an offline run, for ``wandb sync`` to send; its identity is that of the folder."""
     import wandb
 
@@ -109,8 +111,8 @@ def _to_wandb(run: RunFolder[Any], moments: Sequence[Moment], out: Path, project
         mode="offline",
         dir=str(out),
         project=project,
-        id=_identity(run),
-        name=_name(run),
+        id=identity,
+        name=_name(run, identity),
         group=run.labels.get("experiment"),
         tags=[run.status],
         config=flatten({**run.config.to_dict(), "labels": run.labels}),
@@ -121,16 +123,16 @@ def _to_wandb(run: RunFolder[Any], moments: Sequence[Moment], out: Path, project
     copied.finish()
 
 
-TRACKERS: dict[str, Callable[[RunFolder[Any], Sequence[Moment], Path, str], None]] = {
+TRACKERS: dict[str, Callable[[RunFolder[Any], str, Sequence[Moment], Path, str], None]] = {
     "tensorboard": _to_tensorboard,
     "wandb": _to_wandb,
 }
 """What writes moments of a run to each tracker."""
 
 
-def _name(run: RunFolder[Any]) -> str:
+def _name(run: RunFolder[Any], identity: str) -> str:
     """Return a name that no other run has, told by what the run is."""
-    return f"{label_of(run)}, seed {run.config.seed} ({_identity(run)})".replace("/", "_")
+    return f"{label_of(run)}, seed {run.config.seed} ({identity})".replace("/", "_")
 
 
 def _identity(run: RunFolder[Any]) -> str:

@@ -50,12 +50,17 @@ def add_estimates(
         customdata=[e.format(scale, 3) for e in kept.values()], hovertemplate="%{customdata}",
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={"color": style.color, "size": 8},
-        error_y={
-            "type": "data", "symmetric": False, "color": style.color, "thickness": 1.2, "width": 3,
-            "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in kept.values()],
-            "arrayminus": [scale * (e.mean - e.low) if e.n > 1 else 0 for e in kept.values()],
-        },
+        error_y=error_bars(list(kept.values()), style.color, scale),
     )  # fmt: skip
+
+
+def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[str, object]:
+    """Return bars for the intervals of estimates; one seed has none."""
+    return {
+        "type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 3,
+        "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in estimates],
+        "arrayminus": [scale * (e.mean - e.low) if e.n > 1 else 0 for e in estimates],
+    }  # fmt: skip
 
 
 def final_figure(

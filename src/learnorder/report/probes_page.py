@@ -11,7 +11,7 @@ from learnorder.claims import VERDICT_WORDS
 from learnorder.probe import Carried, Probed, carried
 from learnorder.report.content import Content, Link, Section, TextTable
 from learnorder.report.page import write_page
-from learnorder.report.parts import arm_axis
+from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.style import layout, line_styles
 
 _TREATMENTS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
@@ -29,22 +29,33 @@ def write_probes(probed: Mapping[str, Probed], path: Path | str) -> Path:
 
 def probes_content(probed: Mapping[str, Probed]) -> Content:
     """Return what the page shows."""
-    table = probes_table(probed)
-    figures = [figure for quantity in _QUANTITIES if (figure := _forest(probed, quantity))]
+    statements, table = _statements(probed), probes_table(probed)
+    figures = [figure for quantity in _QUANTITIES if (figure := _forest(statements, quantity))]
     return Content(
         title="What is learned first, probe by probe?",
-        findings=probes_findings(probed),
+        findings=_findings(statements),
         asked=[("Probes", str(len(probed))), ("Settings", ", ".join(probed))],
         sections=[Section(table.title, table=table), Section("In pictures", wide=figures)],
         origins=[],
     )
 
 
-def probes_findings(probed: Mapping[str, Probed]) -> list[str]:
+Statements = dict[tuple[str, str], Carried]
+"""What holds for a probe, by treatment and quantity."""
+
+
+def _statements(probed: Mapping[str, Probed]) -> dict[str, Statements]:
+    return {
+        name: {(each.treatment, each.quantity): each for each in carried(one)}
+        for name, one in probed.items()
+    }
+
+
+def _findings(statements: Mapping[str, Statements]) -> list[str]:
     """Return in how many of the probes each statement holds."""
     verdicts: dict[str, list[str]] = {}
-    for one in probed.values():
-        for each in carried(one):
+    for own in statements.values():
+        for each in own.values():
             name = f"{_TREATMENTS[each.treatment]}: {_QUANTITIES[each.quantity][0]}"
             verdicts.setdefault(name, []).append(each.verdict)
     return [
@@ -57,13 +68,12 @@ def probes_findings(probed: Mapping[str, Probed]) -> list[str]:
 
 def probes_table(probed: Mapping[str, Probed]) -> TextTable:
     """Return what every probe found, a row for each treatment."""
-    rows = []
+    rows, statements = [], _statements(probed)
     for name, one in probed.items():
         calibration = one.calibration
         faint = "" if calibration.memorised is not False else ", not memorised"
-        found = {(each.treatment, each.quantity): each for each in carried(one)}
         for treatment, words in _TREATMENTS.items():
-            of_quantity = [found.get((treatment, quantity)) for quantity in _QUANTITIES]
+            of_quantity = [statements[name].get((treatment, quantity)) for quantity in _QUANTITIES]
             if any(of_quantity):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
@@ -85,37 +95,30 @@ def _cell(each: Carried | None) -> str:
     return "–" if each is None else f"{each.measured.shown()}: {VERDICT_WORDS[each.verdict]}"
 
 
-def _forest(probed: Mapping[str, Probed], quantity: str) -> go.Figure | None:
+def _forest(statements: Mapping[str, Statements], quantity: str) -> go.Figure | None:
     """Return the differences in one quantity, a row for each probe; None where there are none."""
     _, title, unit = _QUANTITIES[quantity]
-    styles, names = line_styles(list(_TREATMENTS)), list(probed)
+    styles, names = line_styles(list(_TREATMENTS)), list(statements)
     figure = go.Figure()
     for place, (treatment, words) in enumerate(_TREATMENTS.items()):
+        every = (own.get((treatment, quantity)) for own in statements.values())
         found = {
             row: each.measured
-            for row, one in enumerate(probed.values())
-            for each in carried(one)
-            if (each.treatment, each.quantity) == (treatment, quantity) and each.measured.estimate.n
+            for row, each in enumerate(every)
+            if each and each.measured.estimate.n
         }
         if not found:
             continue
-        estimates = {row: one.estimate for row, one in found.items()}
-        scale = next(iter(found.values())).unit.scale
+        estimates = [one.estimate for one in found.values()]
+        color, scale = styles[treatment].color, next(iter(found.values())).unit.scale
         figure.add_scatter(
-            x=[scale * e.mean for e in estimates.values()],
-            y=[row + 0.3 * place - 0.15 for row in estimates],
+            x=[scale * e.mean for e in estimates],
+            y=[row + 0.3 * place - 0.15 for row in found],
             name=words, mode="markers",
-            marker={"color": styles[treatment].color, "size": 9,
-                    "symbol": ("circle", "diamond")[place]},
+            marker={"color": color, "size": 9, "symbol": ("circle", "diamond")[place]},
             customdata=[one.shown() for one in found.values()],
             hovertemplate="%{customdata}",
-            error_x={
-                "type": "data", "symmetric": False, "color": styles[treatment].color,
-                "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in estimates.values()],
-                "arrayminus": [
-                    scale * (e.mean - e.low) if e.n > 1 else 0 for e in estimates.values()
-                ],
-            },
+            error_x=error_bars(estimates, color, scale),
         )  # fmt: skip
     if not figure.data:
         return None

@@ -36,7 +36,7 @@ def execute(
     A run that has ended is left alone. SIGINT and SIGTERM write a checkpoint at the step under way.
 
     Args:
-        folder: The run.
+        folder: The run; a read-only one is made beside another process, which writes.
         threads: Threads of its arithmetic; results are reproducible for a fixed number.
         each_step: Called after each step.
         received: Gets the numbers of signals that come; the caller's, where it makes several runs.
@@ -49,9 +49,7 @@ def execute(
         RunInUse: Another process executes this run.
     """
     received = [] if received is None else received
-    rank, _ = process_group()
-    folder = RunFolder(folder.path, read_only=rank > 0)
-    claim = claimed(folder.path) if rank == 0 else nullcontext()
+    claim = nullcontext() if folder.read_only else claimed(folder.path)
     with on_signals(received.append), claim:
         if folder.status in ENDED:
             return folder.status
@@ -79,12 +77,11 @@ def _work(
     work = kind_named(folder.kind).load()
     log = logging.getLogger(__name__)
     log.info("%s begins in process %d", folder.name, os.getpid())
-    _, processes = process_group()
     folder.update(
         status="running",
         reason="",
         threads=threads,
-        processes=processes,
+        processes=int(os.environ.get("WORLD_SIZE", "1")),
         environment=environment(),
     )
     outcome = work.work(folder, stop)
@@ -100,11 +97,6 @@ def _work(
         remove_checkpoints(folder)
         folder.file("progress.json").unlink(missing_ok=True)
     return status
-
-
-def process_group() -> tuple[int, int]:
-    """Return which of a run's processes this is, from 0, and how many there are."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 @contextmanager
@@ -132,7 +124,8 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        execute(RunFolder(arguments.folder), arguments.threads)
+        first = os.environ.get("RANK", "0") == "0"  # of the processes that share the run
+        execute(RunFolder(arguments.folder, read_only=not first), arguments.threads)
     except LearnOrderError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,8 @@ def run_plans(
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
     """
-    cores = cores_for(plans, 1 if here else workers, threads, engine)
+    configs = [plan.config for plan in plans.values()]
+    cores = cores_for(configs, 1 if here else workers, threads, engine)
     folders = make_folders(plans, out)
     with Display(folders, cores, title=title, quiet=quiet) as display:
         if here:
@@ -80,14 +81,15 @@ def make_folders(plans: Mapping[str, Plan], out: Path) -> list[RunFolder]:
 
 
 def cores_for(
-    plans: Mapping[str, Plan],
+    configs: Sequence[Settings],
     workers: int | None,
     threads: int | None,
     engine: Engine[Any] | None = None,
 ) -> Cores:
-    """Share an engine's cores out among planned runs."""
-    accelerated = any(kind_of(plan.config).accelerated for plan in plans.values())
-    return (engine or Processes()).cores(len(plans), workers, threads, accelerated=accelerated)
+    """Share an engine's cores out among runs."""
+    accelerated = any(kind_of(config).accelerated for config in configs)
+    count = max(len(configs), 1)
+    return (engine or Processes()).cores(count, workers, threads, accelerated=accelerated)
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:

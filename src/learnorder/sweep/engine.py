@@ -42,9 +42,7 @@ def share_cores(
     Raises:
         ConfigError: Less than one worker or thread.
     """
-    for name, value in (("workers", workers), ("threads", threads)):
-        if value is not None and value < 1:
-            raise ConfigError(name, value, "Give at least 1, or null.")
+    check_cores(workers, threads)
     if workers is None and accelerated and _has_accelerator():
         workers = 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -54,6 +52,19 @@ def share_cores(
     if threads is None:
         threads = max(1, cores // workers)
     return Cores(workers, threads)
+
+
+def check_cores(workers: int | None, threads: int | None) -> None:
+    """Refuse less than one worker or thread."""
+    for name, value in (("workers", workers), ("threads", threads)):
+        if value is not None and value < 1:
+            raise ConfigError(name, value, "Give at least 1, or null.")
+
+
+def process_environment(threads: int) -> dict[str, str]:
+    """Return this process's environment for one whose libraries use so many threads."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    return {**os.environ, **{name: str(threads) for name in names}}
 
 
 def _has_accelerator() -> bool:

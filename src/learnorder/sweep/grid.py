@@ -34,8 +34,8 @@ class Grid:
 
     def settings(
         self, base: Mapping[str, Any], known: Any, *, name_all: bool = False
-    ) -> list[tuple[dict[str, str], dict[str, Any]]]:
-        """Return every combination: its settings in words, and ``base`` with them.
+    ) -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
+        """Return every combination by its folder's name: settings in words, ``base`` with them.
 
         Args:
             base: A configuration as nested mappings.
@@ -59,16 +59,18 @@ class Grid:
             for name in axis[0]
             if name_all or any(point[name] != axis[0][name] for point in axis)
         }
-        found, seen = list[tuple[dict[str, str], dict[str, Any]]](), list[dict[str, str]]()
+        found = dict[str, tuple[dict[str, str], dict[str, Any]]]()
         for combination in itertools.product(*axes):
             chosen: dict[str, Any] = {}
             for point in combination:
                 chosen |= point
             words = {n: setting_words(value) for n, value in chosen.items() if n in varied}
-            if words in seen:
-                raise ConfigError("grid", words, "It stands twice in the grid.")
-            seen.append(words)
-            found.append((words, _changed(base, chosen)))
+            name = folder_name(words)
+            if name in found:
+                alike = found[name][0] == words
+                raise ConfigError("grid", words, "It stands twice in the grid." if alike
+                                  else "Another point would have the same folder.")  # fmt: skip
+            found[name] = (words, _changed(base, chosen))
         return found
 
 
@@ -99,29 +101,28 @@ def grid_plans(
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    plans = dict[str, Plan]()
-    for seed in seeds:
-        for words, values in grid.settings(base, kind(), name_all=name_all):
-            config = from_dict(kind, {**values, "seed": seed})
-            name = folder_name(words, f"seed{seed}")
-            if name in plans:
-                raise ConfigError("grid", words, "Another point would have the same folder.")
-            plans[name] = Plan(config, {**labels, **words})
-    return plans
+    settings = grid.settings(base, kind(), name_all=name_all)
+    return {
+        "-".join(filter(None, [name, f"seed{seed}"])): Plan(
+            from_dict(kind, {**values, "seed": seed}), {**labels, **words}
+        )
+        for seed in seeds
+        for name, (words, values) in settings.items()
+    }
 
 
-def folder_name(words: Mapping[str, str], *more: str) -> str:
+def folder_name(words: Mapping[str, str]) -> str:
     """Return a folder's name for some settings; a long one is cut, and ends with a digest.
 
-    >>> folder_name({"patch.contrast": "0.3"}, "seed0")
-    'patch.contrast=0.3-seed0'
+    >>> folder_name({"patch.contrast": "0.3", "seeds": "2"})
+    'patch.contrast=0.3-seeds=2'
     """
     settings = "-".join(f"{name}={value}" for name, value in words.items())
     settings = settings.replace("/", "_").replace(" ", "")
     if len(settings.encode()) > _LONGEST:
         digest = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
         settings = f"{settings.encode()[:_LONGEST].decode(errors='ignore')}…{digest}"
-    return "-".join(filter(None, [settings, *more]))
+    return settings
 
 
 def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import subprocess
@@ -13,7 +12,7 @@ from contextlib import suppress
 
 from learnorder.errors import ConfigError
 from learnorder.runs import RunFolder
-from learnorder.sweep.engine import Cores, share_cores
+from learnorder.sweep.engine import Cores, process_environment, share_cores
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 10.0
@@ -43,7 +42,6 @@ class Group:
         """Begin a run."""
         command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path.resolve())]
         command += ["--threads", str(self._threads)]
-        threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         port, self._failed_at, self._blame = str(_free_port()), 0.0, 0
         with folder.file("log.txt").open("ab") as log:
             for rank in range(self._count):
@@ -61,7 +59,7 @@ class Group:
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=log,
-                        env={**os.environ, **threads, **group},
+                        env={**process_environment(self._threads), **group},
                         start_new_session=True,
                     )
                 )

@@ -136,14 +136,11 @@ def _collect(
             # Its claim is that of the worker that died, on another machine, and grows stale.
             state.later[folder] = time.monotonic() + _RETRY_SECONDS
             state.waiting.append(folder)
-        elif code == RunInUse.exit_code:
+        elif code == RunInUse.exit_code or (not state.signals and is_claimed(folder.path)):
             state.elsewhere.append(folder)
         else:
             if state.signals:
                 _note_stop(folder)
-            elif is_claimed(folder.path):
-                state.elsewhere.append(folder)
-                continue
             else:
                 _note_death(folder, code)
             state.failed.append(folder)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from learnorder.runs import RunFolder
-from learnorder.sweep.engine import Cores, share_cores
+from learnorder.sweep.engine import Cores, process_environment, share_cores
 
 
 class Process:
@@ -22,12 +22,11 @@ class Process:
 
     def __init__(self, threads: int) -> None:
         command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
-        variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **variables},
+            env=process_environment(threads),
             start_new_session=True,
         )
 

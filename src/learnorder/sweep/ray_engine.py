@@ -14,7 +14,7 @@ from typing import Any
 
 from learnorder.errors import ConfigError, one_line
 from learnorder.runs import RunFolder
-from learnorder.sweep.engine import Cores
+from learnorder.sweep.engine import Cores, check_cores
 
 
 class _Executor:
@@ -158,9 +158,7 @@ class RayCluster:
         Raises:
             ConfigError: Less than one worker or thread, or no room for a single run.
         """
-        for name, value in (("workers", workers), ("threads", threads)):
-            if value is not None and value < 1:
-                raise ConfigError(name, value, "Give at least 1, or null.")
+        check_cores(workers, threads)
         machines = [
             (node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
             for node in self._ray.nodes()

@@ -14,6 +14,8 @@ from learnorder.patterns import Draw, EvaluationSet, Patch, draw_accesses, draw_
 from learnorder.seeding import generator
 from learnorder.training.place import Place
 
+_EVALUATED_AT_ONCE = 512
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -101,9 +103,18 @@ class Batches:
                 chosen = images.permute(0, 2, 3, 1).contiguous()
             yield self._assemble(chosen, self._train.labels[indices[own]], shown)
 
-    def evaluation(self, chosen: EvaluationSet, batch_size: int = 512) -> Iterator[Batch]:
+    @property
+    def evaluation_labels(self) -> Tensor:
+        """Classes of the evaluation images, int64."""
+        return self._evaluation.labels
+
+    def evaluation_rows(self) -> tuple[Tensor, ...]:
+        """Return the rows of the evaluation images, as many together as are evaluated at once."""
+        return torch.arange(len(self._evaluation)).split(_EVALUATED_AT_ONCE)
+
+    def evaluation(self, chosen: EvaluationSet) -> Iterator[Batch]:
         """Yield the evaluation images as one fixed set shows them."""
-        for rows in torch.arange(len(chosen.pattern_labels)).split(batch_size):
+        for rows in self.evaluation_rows():
             yield self.shown(chosen, rows)
 
     def shown(self, chosen: EvaluationSet, rows: Tensor) -> Batch:

@@ -13,8 +13,6 @@ from learnorder.training.batches import Batches
 from learnorder.training.place import Place
 from learnorder.training.records import Records
 
-_AT_ONCE = 512
-
 
 @torch.no_grad()
 def evaluate(
@@ -36,17 +34,17 @@ def evaluate(
     model.eval()
     finite = True
     predictions: dict[str, Tensor] = {}
+    truth = batches.evaluation_labels.cpu()
     for chosen in sets:
-        every = torch.arange(len(chosen.pattern_labels))
-        predicted, truth, losses = (torch.zeros(len(every), device=place.device) for _ in range(3))
-        for rows in place.own(every.split(_AT_ONCE)):
+        found = torch.zeros(2, len(truth), device=place.device)
+        predicted, losses = found
+        for rows in place.own(batches.evaluation_rows()):
             batch = batches.shown(chosen, rows)
             logits = model(batch.images).float()
             predicted[rows] = logits.argmax(1).float()
-            truth[rows] = batch.labels.float()
             losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
-        predicted, truth, losses = place.total(torch.stack((predicted, truth, losses))).cpu()
-        predictions[chosen.name], truth = predicted.long(), truth.long()
+        predicted, losses = place.total(found).cpu()
+        predictions[chosen.name] = predicted.long()
         correct = (predictions[chosen.name] == truth).double().mean().item()
         records.add(epoch, chosen.name, "accuracy", correct, n=len(truth))
         loss = losses.double().mean().item()

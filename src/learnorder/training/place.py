@@ -58,6 +58,11 @@ class Place:
         """Whether this process's rows of a batch are to be counted: each example counts once."""
         return examples >= self.count or self.rank == 0
 
+    @property
+    def own_draws(self) -> tuple[int, ...]:
+        """What a seed is derived from besides, where each process draws for its own rows."""
+        return (self.rank,) if self.count > 1 else ()
+
     def own(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
         """Return which of some items of work are this process's."""
         return items[self.rank :: self.count]

@@ -218,8 +218,7 @@ class TaskProblem:
         on how many there are.
         """
         place = self._place
-        own = (place.rank,) if place.count > 1 else ()
-        seed = (self._config.seed, "items", epoch, *own)
+        seed = (self._config.seed, "items", epoch, *place.own_draws)
         return self._batches(self.train, self._order(epoch), seed, start, place)
 
     def _batches(

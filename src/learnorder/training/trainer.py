@@ -160,8 +160,7 @@ class Trainer(Generic[ProblemT]):
         examples, place = self.problem.examples(self.step), self.place
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
-        own = (place.rank,) if place.count > 1 else ()  # no two rows with the same dropout
-        seed_everything(self.config.seed, "layers", self.epoch, self.step, *own)
+        seed_everything(self.config.seed, "layers", self.epoch, self.step, *place.own_draws)
         if self.noise is not None:
             self.noise.share(place.rows(examples), examples)
             self.noise.at(self.epoch, self.step, self.problem.steps)
