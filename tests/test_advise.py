@@ -23,6 +23,7 @@ from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.range_test import RangeTest, range_test, steepest
+from learnorder.reading import open_runs
 from learnorder.recipes.advise import Candidate
 from learnorder.report.advice_page import (
     comparison_table,
@@ -33,7 +34,6 @@ from learnorder.report.advice_page import (
 from learnorder.report.advice_words import advice_findings
 from learnorder.results import TaskResults
 from learnorder.runs import RunFolder, find_runs
-from learnorder.verbs import open_runs
 
 from .test_task import blobs, network
 

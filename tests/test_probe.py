@@ -11,10 +11,10 @@ from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.probe import Calibration, Carried, Probed, _budgeted, arm_plans, run_probe
+from learnorder.reading import open_runs
 from learnorder.recipes.probe import FEWEST_EPOCHS
 from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
 from learnorder.results import Results
-from learnorder.verbs import open_runs
 
 from .conftest import POOLED, fake_run
 

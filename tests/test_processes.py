@@ -12,6 +12,7 @@ from safetensors.torch import load
 from torch import nn
 
 from learnorder import Task
+from learnorder.cli.main import main
 from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.noise import ActivationNoise
@@ -129,6 +130,15 @@ def test_batch_norm_is_refused_on_the_cpu():
     with pytest.raises(ConfigError, match="BatchNormAct is a batch norm of its own kind"):
         Place(torch.device("cuda"), 0, 2).with_global_statistics(own(2))
     assert Place(CPU, 0, 2).with_global_statistics(layer := nn.Linear(2, 2)) is layer
+
+
+@pytest.mark.parametrize("option", ["--dry-run", "--prepare"])
+def test_batch_norm_is_refused_before_a_run_begins(option, tmp_path, capsys):
+    out = tmp_path / "run"
+    command = ["train", "--model.name", "WideResNet", "--processes", "2", "--out", str(out)]
+    assert main([*command, option]) == 2
+    assert "processes: got 2. The network has batch norm" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_batch_norm_takes_global_statistics_on_accelerators():

@@ -12,6 +12,7 @@ import pytest
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.reading import open_runs
 from learnorder.recipes.theory import TheoryExperiment
 from learnorder.report import render
 from learnorder.report.theory_figures import FIGURES
@@ -37,7 +38,7 @@ from learnorder.theory import (
 )
 from learnorder.theory.records import TheoryRecords
 from learnorder.theory_results import TheoryResults
-from learnorder.verbs import open_runs, phase_plans, run_phase, run_theory
+from learnorder.verbs import phase_plans, run_phase, run_theory
 
 SMALL = TheoryExperiment(
     DistributionConfig(d=40, s=300.0, r=1e-3),

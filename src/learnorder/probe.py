@@ -220,14 +220,14 @@ def make_probes(
     Returns:
         What each found, or why its calibration came to nothing.
     """
+    from learnorder.reading import results_of, retrain_runs
     from learnorder.sweep.driver import check
-    from learnorder.verbs import results_of, retrain_runs
 
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
     calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
     for name, probe in calibrated.items():
         if not (out / name / "calibration").exists():  # arms are refused before it, not after
-            check(arm_plans(probe, probe.contrasts[0], sizes[name]))
+            check(arm_plans(probe, probe.contrasts[0], sizes[name]), how.get("engine"))
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
     runs = _run_parts(plans, "calibration", out, title="Calibration", **how)
     calibrations = {name: Calibration({}, p.contrasts[0], None) for name, p in probes.items()}
@@ -268,7 +268,7 @@ def _run_parts(
 
 def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:
     """Return the contrast that the calibration's runs speak for."""
-    from learnorder.verbs import results_of
+    from learnorder.reading import results_of
 
     require_ended(runs, "so the pattern has no contrast")
     found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
@@ -287,8 +287,8 @@ def _patch_only(results: Results) -> dict[int, float]:
 
 def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan]:
     """Return the runs that choose the pattern's contrast."""
+    from learnorder.reading import CALIBRATION
     from learnorder.sweep.driver import Plan
-    from learnorder.verbs import CALIBRATION
 
     return {
         f"contrast-{contrast:g}": Plan(

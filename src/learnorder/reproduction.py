@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.reading import results_of
 from learnorder.recipes.images import ImageExperiment
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES, SCALES, Reproduction
-from learnorder.verbs import image_plans, phase_plans, results_of, theory_plans
+from learnorder.verbs import image_plans, phase_plans, theory_plans
 
 if TYPE_CHECKING:
     from learnorder.sweep.driver import Plan

@@ -327,7 +327,7 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     if values.get("prepare", False):
         from learnorder.sweep.driver import make_folders
 
-        folders = make_folders(plans, out)
+        folders = make_folders(plans, out, engine_of(values))
         runs = f"{len(folders)} runs are" if len(folders) > 1 else "One run is"
         where = out if len(folders) > 1 else folders[0].path
         print(

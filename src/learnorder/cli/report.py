@@ -19,8 +19,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = options.make_parser("report", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     values = options.parse(parser, arguments)
+    from learnorder.reading import open_runs
     from learnorder.report import write_report
-    from learnorder.verbs import open_runs
 
     out = options.page_of(values)
     results = open_runs(*values["runs"])

@@ -21,10 +21,10 @@ def main(arguments: Sequence[str]) -> int:
     parser = options.make_parser("retrain", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     values = options.parse(parser, arguments)
+    from learnorder.reading import retrain
     from learnorder.report import write_report
     from learnorder.report.tables import last_layer_table
     from learnorder.report.terminal import print_table
-    from learnorder.verbs import retrain
 
     results = retrain(*values["runs"])
     if (table := last_layer_table(results)) is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,28 @@ def path_of(encoded: Encoded) -> str | None:
 
 def stack_images(
     count: int,
-    open_image: Callable[[int], Image.Image],
+    images: Iterator[Image.Image],
     describe: Callable[[int], str],
     config: DataConfig,
 ) -> Tensor:
-    """Decode ``count`` images into uint8 [count, H, W, 3], brought to ``config.resolution``."""
+    """Decode images into uint8 [count, H, W, 3], brought to ``config.resolution``.
+
+    Args:
+        count: How many there are.
+        images: Opens one after the other.
+        describe: Names an image by its place among them.
+        config: Of the data.
+
+    Raises:
+        DataError: No images, one that cannot be read, or several sizes and no resolution.
+    """
     if count == 0:
         raise DataError(f"{config.source}: there are no images in a split that is needed.")
     size = None if config.resolution is None else (config.resolution, config.resolution)
     stacked: np.ndarray | None = None
     for i in range(count):
         try:
-            image = open_image(i).convert("RGB")
+            image = next(images).convert("RGB")
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
             raise DataError(
                 f"{describe(i)}: not a readable image ({one_line(error)}). Replace or remove it."

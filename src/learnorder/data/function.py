@@ -61,7 +61,7 @@ def open_function(config: DataConfig, path: str) -> RawImages:
         own = images[split == "test"]
         return stack_images(
             len(chosen),
-            lambda i: _as_image(own[chosen[i]]),
+            (_as_image(own[i]) for i in chosen),
             lambda i: f"function:{path}, {split} image {chosen[i]}",
             config,
         )

@@ -15,12 +15,13 @@ from learnorder.runs.training import measure_steps, train
 from learnorder.training import image_trainer
 
 
-def check(configs: Sequence[RunConfig]) -> None:
+def check(configs: Sequence[RunConfig], processes: int = 1) -> None:
     """Build each distinct data set, patch and network once, so that what is unfit is refused."""
     distinct = {_essence(config): config for config in configs}
     loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
     for config in distinct.values():
         trainer = image_trainer(config, loaded[repr(config.data)])
+        trainer.check_processes(processes)
         if config.data.augmentation is not None:
             next(trainer.problem.batches.epoch(1))
 

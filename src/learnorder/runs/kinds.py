@@ -55,8 +55,12 @@ class Workload:
 class Work(Protocol):
     """What the module of a kind has."""
 
-    def check(self, configs: Sequence[Any]) -> None:
+    def check(self, configs: Sequence[Any], processes: int = 1) -> None:
         """Build each distinct thing that configurations ask for once, so that the unfit is refused.
+
+        Args:
+            configs: Of the runs.
+            processes: How many are to make each run together.
 
         Raises:
             LearnOrderError: A setting that cannot be met.

@@ -14,12 +14,13 @@ from learnorder.task import load_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
 
 
-def check(configs: Sequence[TaskRunConfig]) -> None:
+def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
     """Build each distinct model once, and take one step, so that what is unfit is refused."""
     for config in {_essence(config): config for config in configs}.values():
         with process_kept():
             trainer = task_trainer(config, load_task(config.task))
             trainer.train_step(next(trainer.problem.epoch(1)))
+            trainer.check_processes(processes)
 
 
 def _essence(config: TaskRunConfig) -> str:

@@ -20,7 +20,7 @@ _FLOW_STEPS = 180
 _RECORD_BYTES = 40_000
 
 
-def check(configs: Sequence[TheoryConfig]) -> None:
+def check(configs: Sequence[TheoryConfig], processes: int = 1) -> None:
     """Nothing is left to refuse: a configuration of the theory is checked when it is built."""
 
 

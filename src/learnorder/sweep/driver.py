@@ -59,7 +59,7 @@ def run_plans(
     """
     configs = [plan.config for plan in plans.values()]
     cores = cores_for(configs, 1 if here else workers, threads, engine)
-    folders = make_folders(plans, out)
+    folders = make_folders(plans, out, engine)
     with Display(folders, cores, title=title, quiet=quiet) as display:
         if here:
             run_here(folders, cores, display.update)
@@ -68,12 +68,14 @@ def run_plans(
     return folders
 
 
-def make_folders(plans: Mapping[str, Plan], out: Path) -> list[RunFolder]:
+def make_folders(
+    plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
+) -> list[RunFolder]:
     """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
     there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     _check_neighbours(plans, out)
     if None in there.values():
-        check(plans)
+        check(plans, engine)
     return [
         there[name] or RunFolder.create(out / name, plan.config, plan.labels)
         for name, plan in plans.items()
@@ -119,10 +121,14 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
                 RunFolder.find(neighbour.path, asked_there)
 
 
-def check(plans: Mapping[str, Plan]) -> None:
-    """Let each kind of run refuse what it cannot do."""
+def check(plans: Mapping[str, Plan], engine: Engine[Any] | None = None) -> None:
+    """Let each kind of run refuse what it cannot do, by an engine's processes.
+
+    Raises:
+        LearnOrderError: As :func:`run_plans`.
+    """
     by_kind: dict[Kind, list[Settings]] = {}
     for plan in plans.values():
         by_kind.setdefault(kind_of(plan.config), []).append(plan.config)
     for kind, configs in by_kind.items():
-        kind.load().check(configs)
+        kind.load().check(configs, (engine or Processes()).processes)

@@ -107,6 +107,11 @@ WorkerT = TypeVar("WorkerT", bound=Worker)
 class Engine(Protocol[WorkerT]):
     """Where workers come from."""
 
+    @property
+    def processes(self) -> int:
+        """How many processes make each run together."""
+        ...
+
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:

@@ -74,7 +74,7 @@ def estimate_cost(
     import torch
 
     found = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
-    check(plans)
+    check(plans, engine)
     cores = cores_for([plan.config for plan in plans.values()], workers, threads, engine)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)

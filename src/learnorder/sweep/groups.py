@@ -119,7 +119,7 @@ class Groups:
     def __init__(self, count: int) -> None:
         if count < 1:
             raise ConfigError("processes", count, "Give at least 1.")
-        self._count = count
+        self.processes = count
 
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
@@ -129,17 +129,19 @@ class Groups:
         Raises:
             ConfigError: Runs of the theory, whose work several processes cannot share.
         """
-        if not accelerated and self._count > 1:
+        if not accelerated and self.processes > 1:
             raise ConfigError(
-                "processes", self._count, "Runs of the theory are made by one process each: give 1."
+                "processes",
+                self.processes,
+                "Runs of the theory are made by one process each: give 1.",
             )
         alone = share_cores(1, 1, None, accelerated=accelerated)
-        shared = max(1, alone.threads // self._count // (workers or 1))
+        shared = max(1, alone.threads // self.processes // (workers or 1))
         return share_cores(runs, workers or 1, threads or shared, accelerated=accelerated)
 
     def start(self, threads: int) -> Group:
         """Return a group."""
-        return Group(self._count, threads)
+        return Group(self.processes, threads)
 
     def ready(self, busy: Mapping[RunFolder, Group], seconds: float) -> list[RunFolder]:
         """Wait for groups whose processes have all ended."""

@@ -75,6 +75,8 @@ class Process:
 class Processes:
     """This machine: an :class:`~learnorder.sweep.engine.Engine`."""
 
+    processes = 1
+
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:

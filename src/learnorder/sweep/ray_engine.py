@@ -126,6 +126,8 @@ class RayCluster:
         ConfigError: Ray is not installed, or there is no cluster at the address.
     """
 
+    processes = 1
+
     def __init__(self, address: str | None = None, gpus: float | None = None) -> None:
         try:
             import ray

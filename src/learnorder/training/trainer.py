@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 import torch
@@ -117,6 +117,14 @@ class Trainer(Generic[ProblemT]):
         self._seconds = 0.0
         if state is not None:
             self._restore(state)
+
+    def check_processes(self, count: int) -> None:
+        """Refuse what so many processes could not train together as this one does; train no more.
+
+        Raises:
+            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`.
+        """
+        replace(self.place, count=count).with_global_statistics(self.network)
 
     def run(
         self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]

@@ -1,0 +1,89 @@
+"""Runs that were made before, read again: their results, and their last layers retrained."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.errors import RunFolderError
+
+if TYPE_CHECKING:
+    from learnorder.results import Results
+    from learnorder.runs import RunFolder
+
+CALIBRATION = "calibration"
+"""The experiment that runs which chose a probe's contrast are of."""
+
+
+def open_runs(*paths: Path | str) -> Any:
+    """Return the results of all runs at or below some folders.
+
+    Runs that calibrated a probe's pattern are left out where there are others.
+
+    Returns:
+        :class:`~learnorder.results.Results` of runs on images,
+        :class:`~learnorder.results.TaskResults` of runs of tasks, or
+        :class:`~learnorder.theory_results.TheoryResults` of runs of the theory.
+
+    Raises:
+        RunFolderError: A path does not exist, holds no runs, or holds runs of several kinds.
+    """
+    from learnorder.runs import find_runs
+
+    folders = [folder for path in paths for folder in find_runs(path)]
+    told = [folder for folder in folders if folder.labels.get("experiment") != CALIBRATION]
+    return results_of(told or folders)
+
+
+def retrain(*paths: Path | str, quiet: bool = False) -> Results:
+    """Retrain the last layer of every finished run on images at or below some folders.
+
+    Args:
+        paths: Folders of runs.
+        quiet: Draw no progress.
+
+    Returns:
+        The results; :meth:`~learnorder.results.Results.last_layers` has what changed.
+
+    Raises:
+        RunFolderError: No runs, or runs of the theory.
+        ConfigError: A network without a last layer to retrain.
+    """
+    results = open_runs(*paths)
+    if any(folder.kind != "images" for folder in results.folders):
+        raise RunFolderError(
+            f"These are runs of another kind ({results.folders[0].kind}): last layers are "
+            "retrained of runs on images."
+        )
+    retrain_runs(results, quiet=quiet)
+    return results
+
+
+def retrain_runs(results: Results, *, quiet: bool = False) -> None:
+    """Retrain the last layer of every finished run of some results."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from learnorder.last_layer import RetrainingImages, retrain_last_layer
+
+    load = lru_cache(maxsize=1)(RetrainingImages.load)  # most runs share their images
+    finished = [folder for folder in results.folders if folder.status == "finished"]
+    console = Console(stderr=True, quiet=quiet)
+    for folder in track(finished, "Retraining last layers", console=console):
+        retrain_last_layer(folder, load)
+
+
+def results_of(folders: list[RunFolder]) -> Any:
+    """Return the results of run folders, as their kind has them."""
+    from learnorder.results import Results, TaskResults
+    from learnorder.theory_results import TheoryResults
+
+    kinds = sorted({folder.kind for folder in folders})
+    if len(kinds) > 1:
+        raise RunFolderError(
+            f"There are runs of several kinds among these ({', '.join(kinds)}). Name the folders "
+            "of one kind."
+        )
+    of_kind = {"theory": TheoryResults, "task": TaskResults}
+    return of_kind.get("".join(kinds), Results)(folders)
