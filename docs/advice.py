@@ -108,7 +108,8 @@ def drawn(name: str, record: Record) -> go.Figure:
     figure, found = go.Figure(), by_rate(record)
     style = LineStyle("#0072B2", "solid")
     add_estimates(figure, found, "every learning rate in full", style, 100)
-    low = 100 * min(e.mean for e in found.values())
+    low, high = (100 * end for end in height(found))
+    room = 0.05 * (high - low)
     marks = {
         "advised": ("circle", "#009E73", [one["learning_rate"] for one in record["searches"]]),
         "range test's pick": (
@@ -118,7 +119,7 @@ def drawn(name: str, record: Record) -> go.Figure:
     for place, (words, (symbol, color, rates)) in enumerate(marks.items()):
         at = [rate for rate in rates if rate is not None]
         figure.add_scatter(
-            x=at, y=[low - 1.5 - 0.7 * place] * len(at), name=words, mode="markers",
+            x=at, y=[low - (1 + place) * room] * len(at), name=words, mode="markers",
             marker={"symbol": symbol, "size": 10, "color": color, "opacity": 0.6},
         )  # fmt: skip
     layout(figure, TITLES[name], "initial learning rate", "final accuracy, %", 380)
@@ -126,7 +127,17 @@ def drawn(name: str, record: Record) -> go.Figure:
     far = [r for _, _, rates in marks.values() for r in rates if r and not ends[0] <= r <= ends[1]]
     ticks = [*found, *far]
     figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks])
+    figure.update_yaxes(range=[low - 3 * room, high + room])
     return figure.update_layout(hovermode="closest", margin={"b": 90})
+
+
+def height(found: dict[float, Estimate]) -> tuple[float, float]:
+    """Return the ends of the axis: a learning rate that ends far below all others is cut off."""
+    falling = sorted(found.values(), key=lambda e: -e.mean)
+    best, *others, worst = falling
+    if best.mean - worst.mean > 5 * (best.mean - others[-1].mean):
+        falling = falling[:-1]
+    return min(e.low for e in falling), max(e.high for e in falling)
 
 
 def section(browser: Browser, name: str, judged: Judged, record: Record) -> str:

@@ -302,6 +302,17 @@ def test_noise_and_the_pick_are_compared_with_the_best():
     ]  # fmt: skip
 
 
+def test_a_pick_that_does_better_than_the_best_of_the_grid_is_told_first():
+    scores = {0.01: 0.8, 0.1: 0.9, 0.3: 0.95}
+    advice = fake(
+        {Candidate(rate, 0.5): around(score) for rate, score in scores.items()},
+        range_test=RangeTest((0.1, 0.3), (2.0, 1.5), (2.0, 1.8), 0.3),
+    )
+    advice.rungs[-1].scores.pop(0.3)
+    said = advice_findings(advice)
+    assert said[1].startswith("Yet 0.3, a range test's pick, is told from 0.1: better by 5.0")
+
+
 def test_a_lower_loss_is_a_better_one():
     arms = {
         Candidate(0.01, 0.5): around(0.8),

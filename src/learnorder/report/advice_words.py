@@ -23,6 +23,7 @@ def advice_findings(advice: Advice) -> list[str]:
     """Return what was found, in sentences."""
     parts = (
         _best,
+        _beaten,
         _against_small,
         _worse,
         _edges,
@@ -73,6 +74,18 @@ def _best(advice: Advice) -> list[str]:
             f"apart: {_listed(undecided)}."
         )
     return sentences
+
+
+def _beaten(advice: Advice) -> list[str]:
+    """Return that a range test's pick, off the grid, does better than the best on it."""
+    arm, best = advice.picked(), advice.whole(advice.best())
+    if arm is None or advice.standing(arm, best) != "better":
+        return []
+    return [
+        f"Yet {arm.learning_rate:.2g}, a range test's pick, is told from {best.learning_rate:g}: "
+        f"{_by(advice, arm, best)}. Give --learning_rates around it, and --rungs 1, which leaves "
+        "none out."
+    ]
 
 
 def _against_small(advice: Advice) -> list[str]:
