@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from learnorder.errors import Interrupted, RunFolderError
-from learnorder.runs import RunFolder, find_runs
+from learnorder.runs import RunFolder, find_runs, images
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
@@ -44,6 +44,20 @@ def wait_until(condition, seconds=60):
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_runs_share_images_that_are_read_once(tiny, tmp_path):
+    def make(name, seed):
+        folder = RunFolder.create(tmp_path / name, replace(tiny, seed=seed))
+        execute(folder)
+        return contents(folder)
+
+    images._load_once.cache_clear()
+    alone = make("alone", 1)
+    images._load_once.cache_clear()
+    make("before", 0)
+    assert make("after", 1) == alone
+    assert images._load_once.cache_info().misses == 1
 
 
 def test_a_run_leaves_everything_behind(tiny, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images
@@ -13,6 +14,9 @@ from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.training import measure_steps, train
 from learnorder.training import image_trainer
+
+_load_once = lru_cache(maxsize=1)(load_images)
+"""Most runs of a worker share their images, which are then read for the first of them."""
 
 
 def check(configs: Sequence[RunConfig], processes: int = 1) -> None:
@@ -37,7 +41,7 @@ def _essence(config: RunConfig) -> str:
 def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     state = load_checkpoint(folder)
-    data = load_images(folder.config.data)
+    data = _load_once(folder.config.data)
     trainer = image_trainer(folder.config, data, state)
     folder.update(data=_describe(data))
     if trainer.problem.batches.patch is not None and not folder.read_only:
