@@ -71,6 +71,48 @@ def test_a_connection_serves_several_questions(runs):
     assert connection.execute("SELECT count(time) FROM records").fetchone() == (0,)
 
 
+def test_what_a_sweep_varied_is_compared_as_a_number(tmp_path, tiny, capsys):
+    for rate in (0.05, 0.1, 1.0):
+        config = replace(tiny, learning_rate=learnorder.Schedule(rate))
+        labels = {"arm": "large", "learning_rate.initial": f"{rate:g}"}
+        RunFolder.create(tmp_path / f"{rate:g}", config, labels)
+    condition = '"learning_rate.initial" > 0.06 AND "learning_rate.initial" < 0.2'
+    assert main(["runs", "delete", str(tmp_path), "--where", condition, "--yes"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.05", "1"]
+    assert main(["runs", str(tmp_path), "--where", "learning_rte > 1"]) == 2
+    said = capsys.readouterr().err
+    assert "where: got 'learning_rte > 1'. Binder Error" in said
+    assert "SELECT" not in said
+
+
+@pytest.mark.parametrize("sql", ["DELETE FROM runs", "COPY runs TO 'x.csv'", "DROP TABLE runs"])
+def test_a_question_changes_nothing(runs, sql):
+    with pytest.raises(ConfigError, match="runs delete"):
+        learnorder.query(sql, runs)
+
+
+def test_a_damaged_run_is_named_and_the_others_are_told(tiny, tmp_path, capsys, caplog):
+    short = changed(tiny, training={"epochs": 4})
+    for name in ("a", "b", "c"):
+        execute(RunFolder.create(tmp_path / name, short, {"arm": name}))
+    manifest = tmp_path / "b" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:100])
+    records = tmp_path / "c" / "records.parquet"
+    records.write_bytes(records.read_bytes()[:100])
+    assert main(["runs", str(tmp_path)]) == 0
+    listed = capsys.readouterr().out
+    assert "records are damaged" in listed
+    assert "clean accuracy" in listed
+    assert f"Left out: {manifest}: cannot be read" in caplog.text
+    assert main(["work", str(tmp_path)]) == 0
+    assert "2 of 2 runs have ended" in capsys.readouterr().out
+    found = learnorder.query("SELECT DISTINCT run FROM records", tmp_path)
+    assert found["run"].tolist() == [str(tmp_path / "a")]
+    assert f"Left out: {records}: cannot be read" in caplog.text
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        find_runs(tmp_path / "b")
+
+
 def test_folders_may_have_any_name(tmp_path, tiny):
     short = changed(tiny, training={"epochs": 4})
     for name in ("step_epochs=[20]", "it's*?", "step_epochs=2"):

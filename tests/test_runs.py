@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +162,24 @@ def test_a_folder_of_something_else_is_refused(tiny, tmp_path):
     with pytest.raises(RunFolderError, match="not a run folder"):
         RunFolder.create(tmp_path / "run", tiny)
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_whose_manifest_is_gone_says_what_to_do(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    folder.file("log.txt").write_text("")
+    folder.file("manifest.json").unlink()
+    with pytest.raises(RunFolderError, match=r"manifest.json is gone. Remove it, and the same"):
+        RunFolder.create(tmp_path / "run", tiny)
+
+
+def test_two_that_make_a_folder_at_once_both_have_it(tiny, tmp_path):
+    def create(name):
+        return RunFolder.create(tmp_path / name, tiny).manifest["created"]
+
+    names = [str(number // 4) for number in range(80)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(create, names))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(set(names))
 
 
 def test_two_processes_do_not_share_a_run(tiny, tmp_path):

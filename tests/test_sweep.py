@@ -349,7 +349,7 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monkeypatch):
+def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monkeypatch, capsys):
     folder = RunFolder.create(tmp_path / "run", tiny)
     folder.update(status="running")
     leave(folder.path, host="elsewhere")
@@ -360,8 +360,11 @@ def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monk
         leave(folder.path, host="elsewhere", age=STALE_AFTER + 60)
 
     monkeypatch.setattr("learnorder.sweep.work.time.sleep", sleep)
-    assert work(tmp_path, Cores(1, 1), quiet=True)[0].status == "running"
-    assert work(tmp_path, Cores(1, 1), wait=True, quiet=True)[0].status == "finished"
+    work([folder], Cores(1, 1))
+    assert "run is made by another process (0/1)" in capsys.readouterr().err
+    assert folder.status == "running"
+    work([folder], Cores(1, 1), wait=True, quiet=True)
+    assert folder.status == "finished"
     assert len(looked) == 1
 
 

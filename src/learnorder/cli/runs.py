@@ -56,7 +56,10 @@ def _chosen(folder: str, where: str | None) -> list[RunFolder[Any]]:
 
     if where is None:
         return find_runs(folder)
-    found = query(f"SELECT run FROM runs WHERE {where} ORDER BY run", folder)
+    try:
+        found = query(f"SELECT run FROM runs WHERE {where} ORDER BY run", folder)
+    except ConfigError as error:
+        raise ConfigError("where", where, error.remedy) from None
     return [RunFolder(path) for path in found["run"]]
 
 

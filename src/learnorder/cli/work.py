@@ -44,13 +44,12 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.sweep.driver import cores_for
     from learnorder.sweep.work import work
 
-    left = [folder for folder in find_runs(values["folder"]) if folder.status not in ENDED]
+    folders = find_runs(values["folder"])
+    left = [folder for folder in folders if folder.status not in ENDED]
     engine = options.engine_of(values)
     configs = [folder.config for folder in left]
     cores = cores_for(configs, values["workers"], values["threads"], engine)
-    folders = work(
-        values["folder"], cores, wait=values["wait"], quiet=values["quiet"], engine=engine
-    )
+    work(folders, cores, wait=values["wait"], quiet=values["quiet"], engine=engine)
     ended = [folder for folder in folders if folder.status in ENDED]
     running = [folder for folder in folders if folder.status == "running"]
     others = f", {len(running)} are being made by other processes" if running else ""

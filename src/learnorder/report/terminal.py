@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from learnorder.claims import Reproduced
+from learnorder.errors import RunFolderError
 from learnorder.report.claims_page import claims_table
 from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
@@ -48,17 +49,25 @@ def print_runs(folders: Sequence[RunFolder]) -> None:
     for name in ("run", "arm", "seed", "status", "progress", "last measured"):
         table.add_column(name, overflow="fold")
     for folder in folders:
-        *key, words = _HEADLINES[folder.kind]
-        value = _last(folder).get(tuple(key))
         table.add_row(
             escape(str(folder.path)),
             escape(label_of(folder)),
             str(folder.config.seed),
             folder.status,
             _progress(folder),
-            "" if value is None else f"{words} {_shown(value, words)}",
+            escape(_headline(folder)),
         )
     _console().print(table)
+
+
+def _headline(folder: RunFolder) -> str:
+    """Return what tells most of what a run measured last, in words."""
+    *key, words = _HEADLINES[folder.kind]
+    try:
+        value = _last(folder).get(tuple(key))
+    except RunFolderError:
+        return "records are damaged"
+    return "" if value is None else f"{words} {_shown(value, words)}"
 
 
 def _shown(value: float, what: str) -> str:

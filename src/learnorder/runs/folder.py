@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,6 +42,9 @@ FORMAT = 1
 _SEALED = ("records.parquet", "timings.parquet", "weights.safetensors")
 """Results whose digests the manifest keeps, once a run has ended."""
 
+_BEING_MADE = ".tmp"
+"""How the name of a folder ends that is not yet at its place."""
+
 DIGEST = "digest"
 """The manifest's entry that a changed bit is seen by."""
 
@@ -50,6 +55,7 @@ ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps"}
 """Statuses of a run that is not run again."""
 
 ConfigT = TypeVar("ConfigT", bound=Settings)
+ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,9 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: The place holds a run of another configuration, or something else.
         """
         path = Path(path)
+        # In this order: a folder that another process is making appears with its manifest.
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            return None
         if (path / "manifest.json").exists():
             found: RunFolder[ConfigT] = cls(path)
             if found.config.to_dict() != config.to_dict():
@@ -109,11 +118,14 @@ class RunFolder(Generic[ConfigT]):
                     "another folder with --out, or move this one away."
                 )
             return found
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if any((path / name).exists() for name in (*_SEALED, "log.txt")):
             raise RunFolderError(
-                f"{path}: already there, and not a run folder. Choose another folder with --out."
+                f"{path}: a run's folder whose manifest.json is gone. Remove it, and the same "
+                "command makes the run anew."
             )
-        return None
+        raise RunFolderError(
+            f"{path}: already there, and not a run folder. Choose another folder with --out."
+        )
 
     @classmethod
     def create(
@@ -127,12 +139,6 @@ class RunFolder(Generic[ConfigT]):
         path = Path(path)
         if (found := cls.find(path, config)) is not None:
             return found
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(
-                f"{path} could not be made: {error.strerror}. Choose another folder with --out."
-            ) from error
         manifest = {
             "format": FORMAT,
             "status": "pending",
@@ -143,12 +149,23 @@ class RunFolder(Generic[ConfigT]):
             "config": config.to_dict(),
             "environment": environment(),
         }
+        # Beside its place first, so that whoever looks there never finds half a folder.
+        made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_BEING_MADE}")
         try:
-            _write_manifest(path / "manifest.json", manifest)
-        except RunFolderError:
-            path.rmdir()  # no half-made folder
-            raise
-        return cls(path)
+            made.mkdir(parents=True)
+            _write_manifest(made / "manifest.json", manifest)
+            with suppress(OSError):
+                made.rename(path)
+        except OSError as error:
+            raise RunFolderError(
+                f"{path} could not be made: {error.strerror}. Choose another folder with --out."
+            ) from error
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        found = cls.find(path, config)  # it may be that of another process, which was quicker
+        if found is None:
+            raise RunFolderError(f"{path} could not be made. Choose another folder with --out.")
+        return found
 
     def file(self, name: str) -> Path:
         """Return the path of one of the run's files."""
@@ -302,9 +319,32 @@ def find_runs(path: Path | str) -> list[RunFolder]:
     """Return the run folders at or below a path, sorted by path.
 
     Raises:
-        RunFolderError: The path does not exist.
+        RunFolderError: The path does not exist, or as :func:`read_each`.
     """
-    return [RunFolder(manifest.parent) for manifest in find_manifests(path)]
+    return read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
+
+
+def read_each(paths: Sequence[Path], read: Callable[[Path], ReadT]) -> list[ReadT]:
+    """Return what is read of each of some runs; one that is damaged is named in the log, and left.
+
+    Args:
+        paths: One for each run.
+        read: Reads it, or raises RunFolderError.
+
+    Raises:
+        RunFolderError: There are runs, and none can be read.
+    """
+    found, damaged = list[ReadT](), list[RunFolderError]()
+    for path in paths:
+        try:
+            found.append(read(path))
+        except RunFolderError as error:
+            damaged.append(error)
+    if damaged and not found:
+        raise damaged[0]
+    for error in damaged:
+        logging.getLogger(__name__).warning("Left out: %s", error)
+    return found
 
 
 def find_manifests(path: Path | str) -> list[Path]:
@@ -319,7 +359,8 @@ def find_manifests(path: Path | str) -> list[Path]:
             f"{root}: there is no such folder. Give a folder of runs; by default they are below "
             "runs/ where the command was run."
         )
-    return sorted(root.glob("**/manifest.json"))
+    found = sorted(root.glob("**/manifest.json"))
+    return [m for m in found if not m.parent.name.endswith(_BEING_MADE)]
 
 
 def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:

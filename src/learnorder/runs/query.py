@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
-from learnorder.runs.folder import find_manifests, flatten, read_manifest
+from learnorder.runs.folder import find_manifests, flatten, read_each, read_manifest
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,19 +33,22 @@ def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
         paths: Folders of runs; none is ``runs``.
 
     Raises:
-        RunFolderError: No such folder, no runs, or a manifest that cannot be read.
+        RunFolderError: No such folder, or no runs that can be read.
     """
     import duckdb
 
     manifests = list(dict.fromkeys(m for path in paths or ("runs",) for m in find_manifests(path)))
     if not manifests:
         raise RunFolderError(f"There are no runs below {', '.join(map(str, paths))}.")
-    connection = duckdb.connect()
-    connection.register("_runs", _table([_row(manifest) for manifest in manifests]))
+    connection, rows = duckdb.connect(), read_each(manifests, _row)
+    connection.register("_runs", _table(rows))
     connection.execute("CREATE TABLE runs AS SELECT * FROM _runs")
     connection.unregister("_runs")
-    files = [f for m in manifests if (f := m.parent / "records.parquet").exists()]
-    _create_records(connection, files)
+    files = [f for row in rows if (f := Path(row["run"], "records.parquet")).exists()]
+    try:
+        _create_records(connection, files)
+    except duckdb.Error:
+        _create_records(connection, read_each(files, _whole))
     return connection
 
 
@@ -57,17 +60,24 @@ def query(sql: str, *paths: Path | str) -> pd.DataFrame:
         paths: Folders of runs; none is ``runs``.
 
     Raises:
-        ConfigError: SQL that DuckDB refuses.
+        ConfigError: SQL that DuckDB refuses, or that asks nothing.
         RunFolderError: As :func:`connect`.
     """
     import duckdb
 
     connection = connect(*paths)
     try:
-        return connection.execute(sql).df()
-    except duckdb.Error as error:
+        *_, last = duckdb.extract_statements(sql)
+        if last.type in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+            return connection.execute(sql).df()
+    except (duckdb.Error, ValueError) as error:
+        reason = one_line(error).partition(" LINE 1:")[0]
         columns = "`learnorder query 'DESCRIBE runs'` lists the columns; dotted names need quotes"
-        raise ConfigError("sql", sql, f"{one_line(error)} {columns}.") from None
+        raise ConfigError("sql", sql, f"{reason} {columns}.") from None
+    raise ConfigError(
+        "sql", sql, "A question is a SELECT or DESCRIBE: run folders are read, and not changed. "
+        "`learnorder runs delete` deletes runs; query --to writes what was found."
+    )  # fmt: skip
 
 
 def _row(manifest: Path) -> dict[str, Any]:
@@ -81,8 +91,8 @@ def _row(manifest: Path) -> dict[str, Any]:
         **{name: found.get(name) for name in ("status", "reason")},
         "seed": settings.pop("seed", None),
         **{name: found.get(name) for name in ("created", "updated")},
-        **found["labels"],
-        **{name: value for name, value in settings.items() if name not in found["labels"]},
+        **found["labels"],  # words, where settings of these names have types
+        **settings,
     }
 
 
@@ -127,7 +137,7 @@ def _create_records(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]
 
     folders = pa.table({"file": list(map(str, files)), "run": [str(f.parent) for f in files]})
     connection.register("_files", folders)
-    connection.execute("CREATE TABLE folders AS SELECT * FROM _files")
+    connection.execute("CREATE OR REPLACE TABLE folders AS SELECT * FROM _files")
     connection.unregister("_files")
     listed = ", ".join(_literal(file) for file in files)
     read = f"read_parquet([{listed}], filename = true, union_by_name = true)"
@@ -138,6 +148,21 @@ def _create_records(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]
         f"CREATE VIEW records AS SELECT folders.run, read.* EXCLUDE (filename){missing} "
         f"FROM {read} AS read JOIN folders ON folders.file = read.filename"
     )
+
+
+def _whole(file: Path) -> Path:
+    """Return a Parquet file, or refuse it."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        pq.read_metadata(file)
+    except (OSError, pa.ArrowException) as error:
+        raise RunFolderError(
+            f"{file}: cannot be read ({one_line(error)}). Move the run's folder away and run it "
+            "again."
+        ) from error
+    return file
 
 
 def _literal(file: Path) -> str:

@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from learnorder.errors import LearnOrderError
@@ -27,13 +28,14 @@ def main() -> int:
     threads = parser.parse_args().threads
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     received: list[int] = []
-    with os.fdopen(os.dup(1), "w") as answers, on_signals(received.append):
-        os.dup2(2, 1)  # nothing but answers goes where answers go
+    answers = os.dup(1)
+    os.dup2(2, 1)  # nothing but answers goes where answers go
+    with on_signals(received.append):
         for line in sys.stdin.buffer:
             path = Path(os.fsdecode(line.rstrip(b"\n")))
             code = 128 + received[0] if received else execute_logged(path, threads, received)
-            answers.write(f"{code}\n")
-            answers.flush()
+            with suppress(BrokenPipeError):  # whoever gave the run was killed; it has ended well
+                os.write(answers, f"{code}\n".encode())
     return 0
 
 

@@ -85,8 +85,9 @@ class Display:
         self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
         for folder in state.active:
             self._active(folder)
+        ended = f"{len(state.ended)}/{self._count}{self._left()}"
         for folder in (*state.ended, *state.failed, *state.elsewhere):
-            self._finished(folder)
+            self._finished(folder, ended, elsewhere=folder in state.elsewhere)
         for folder in state.waiting:  # its worker was killed
             if folder in self._tasks:
                 self._bars.update(self._tasks[folder], note="waiting to go on")
@@ -129,7 +130,8 @@ class Display:
         """A run's path below what all of them have in common."""
         return str(folder.path.relative_to(self._root))
 
-    def _finished(self, folder: RunFolder) -> None:
+    def _finished(self, folder: RunFolder, ended: str, *, elsewhere: bool) -> None:
+        """Say once that nothing is left to do here for a run."""
         if folder in self._told:
             return
         self._told.add(folder)
@@ -137,9 +139,9 @@ class Display:
             self._bars.remove_task(self._tasks.pop(folder))
         manifest = folder.manifest
         reason = f": {manifest['reason']}" if manifest["reason"] else ""
+        how = "is made by another process" if elsewhere else f"{manifest['status']}{reason}"
         self._bars.console.print(
-            f"{self._name(folder)} {manifest['status']}{reason} "
-            f"({len(self._told)}/{self._count}{self._left()})",
+            f"{self._name(folder)} {how} ({ended})",
             highlight=False,
             markup=False,
             soft_wrap=True,
