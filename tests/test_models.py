@@ -113,7 +113,7 @@ def test_building_leaves_the_random_state():
         (".Net", {}, "import path"),
         ("builtins.max", {}, "refused them"),
         ("WideResNet", {"depth": 11, "widen_factor": 1}, "6n \\+ 4"),
-        ("WideResNet", {"depth": 10}, "widen_factor"),
+        ("WideResNet", {"widen": 2}, "widen"),
         ("ConvNet", {"width": 3}, "signature"),
     ],
 )

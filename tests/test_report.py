@@ -1,5 +1,6 @@
 """The page, as its reader sees it: in a browser, offline; and the numbers behind it."""
 
+import itertools
 import re
 import shutil
 from dataclasses import replace
@@ -12,11 +13,12 @@ from learnorder.errors import RunFolderError
 from learnorder.order import first_epoch
 from learnorder.report import render, write_report
 from learnorder.report.figures import FIGURES
-from learnorder.report.findings import findings
+from learnorder.report.findings import baselines, findings
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.results import Results
 from learnorder.runs import RunFolder
+from learnorder.schedules import Schedule
 
 from .conftest import changed, fake_run
 
@@ -49,7 +51,7 @@ def test_known_answers(results):
 
 def test_tables_and_sentences(results):
     assert final_table(results).rows[0][:3] == ["large LR + anneal", "3", "84.0 [81.5, 86.5]"]
-    assert difference_table(results, "small").rows[0][2] == "4.0 [1.5, 6.5]"
+    assert difference_table(results, {"large": "small"}).rows[0][2] == "4.0 [1.5, 6.5]"
     assert order_table(results).rows[0][2] == "3 (2 of 3 seeds: 3)"
     said = " ".join(findings(results))
     assert "large LR + anneal at epoch 3 (2 of 3 seeds do); small LR at epoch 1." in said
@@ -314,6 +316,45 @@ def test_a_constant_rate_belongs_to_the_axis_of_annealed_ones(tmp_path, tiny):
     grid = SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points)))
     assert grid is not None
     assert grid.axes == ("learning_rate.initial", "patch.contrast")
+
+
+def test_what_varies_with_a_setting_stands_beside_it(tmp_path, tiny):
+    points = [({"learning_rate.initial": rate, "noise.level.initial": noise}, 1)
+              for rate, noise in (("0.1", "0"), ("1", "0.5"))]  # fmt: skip
+    grid = SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points)))
+    assert grid is not None
+    assert grid.axes == ("learning_rate.initial, noise.level.initial",)
+
+
+def test_arms_are_compared_at_the_same_settings(tmp_path, tiny):
+    folders = []
+    for contrast in (0.3, 0.6):
+        config = changed(tiny, patch={"contrast": contrast})
+        for seed, (arm, clean) in itertools.product((0, 1), (("large", 0.9), ("small", 0.5))):
+            labels = {"experiment": "sweep", "arm": arm, "patch.contrast": f"{contrast:g}"}
+            own = replace(
+                config, seed=seed, learning_rate=Schedule(0.1 if arm == "large" else 0.01)
+            )
+            path = tmp_path / f"{arm}-{contrast}-{seed}"
+            folders.append(fake_run(path, own, labels, [0.1], clean + contrast / 10 + seed / 100))
+    results = Results(folders)
+    small = "small, patch.contrast {}".format
+    assert baselines(results) == {
+        f"large, patch.contrast {contrast}": small(contrast) for contrast in ("0.3", "0.6")
+    }
+    table = difference_table(results, baselines(results))
+    assert table.title == "Difference at the same settings"
+    assert [row[2].split()[0] for row in table.rows] == ["40.0", "40.0"]
+
+
+def test_a_run_that_was_made_twice_counts_once(results, tiny, tmp_path, caplog):
+    again = fake_run(
+        tmp_path / "again", replace(tiny, seed=1), {"arm": "small"}, [0.5] * 3, status="failed"
+    )
+    twice = Results([again, *results.folders])
+    assert twice.counts("small") == {"finished": 3}
+    assert again not in twice.folders
+    assert "1 of 7 runs were made twice" in caplog.text
 
 
 def test_three_settings_are_no_plane(tmp_path, tiny):

@@ -26,6 +26,7 @@ from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import Grid, grid_plans
 from learnorder.sweep.pool import run_pool
 from learnorder.sweep.work import work
+from learnorder.theory.config import TheoryConfig
 from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
@@ -129,6 +130,33 @@ def test_a_list_of_settings(tiny):
         arguments.settings({**tiny.to_dict(), "model": {"name": "MLP"}}, RunConfig())
 
 
+def test_one_value_is_named_as_several_are(tiny):
+    """So that a value added later finds the runs that are there."""
+    one, two = (
+        grid_plans(tiny.to_dict(), Grid({"patch.contrast": values}), [0], {}, RunConfig)
+        for values in ([0.3], [0.3, 0.6])
+    )
+    assert list(one) == ["patch.contrast=0.3-seed0"]
+    assert one.items() <= two.items()
+
+
+def test_a_value_that_does_not_fit_is_told_with_its_point(tiny):
+    grid = Grid({"learning_rate.initial": [-1.0], "patch.size": [2]})
+    with pytest.raises(ConfigError, match=r"At the point learning_rate.initial -1, patch.size 2"):
+        grid_plans(tiny.to_dict(), grid, [0], {}, RunConfig)
+
+
+def test_runs_are_not_made_in_the_folder_of_a_run_or_of_other_things(tiny, tmp_path):
+    labels = {"experiment": "sweep", "arm": "large"}
+    run_plans({"a": Plan(tiny, labels)}, tmp_path / "out", quiet=True)
+    with pytest.raises(RunFolderError, match="a run's own folder"):
+        run_plans({"b": Plan(tiny, labels)}, tmp_path / "out" / "a", quiet=True)
+    theory = Plan(TheoryConfig(), {**labels, "arm": "S"})
+    with pytest.raises(RunFolderError, match=r"another experiment \(sweep of images\)"):
+        run_plans({"b": theory}, tmp_path / "out", quiet=True)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+
+
 def test_names_of_folders_are_short_and_their_own(tiny):
     values = [f"data_{'x' * 200}{n}.load" for n in range(2)]
     plans = grid_plans(tiny.to_dict(), Grid({"data.augmentation": values}), [0], {}, RunConfig)
@@ -200,9 +228,10 @@ def test_a_folder_of_another_configuration_stops_before_any_is_made(tiny, tmp_pa
 
 
 def test_a_failed_run_leaves_the_others(tiny, tmp_path):
-    folders = [RunFolder.create(tmp_path / n, tiny) for n in ("a", "b")]
+    runs = {"a": tiny, "b": replace(tiny, seed=1)}
+    folders = [RunFolder.create(tmp_path / name, config) for name, config in runs.items()]
     folders[0].file("checkpoint.pt").write_bytes(b"damaged")
-    results = Results(run_plans({n: Plan(tiny, {}) for n in ("a", "b")}, tmp_path, quiet=True))
+    results = Results(run_plans({n: Plan(c, {}) for n, c in runs.items()}, tmp_path, quiet=True))
     assert [f.status for f in results.folders] == ["failed", "finished"]
     assert "not a usable checkpoint" in folders[0].manifest["reason"]
     assert list(results.final(results.arms[0], "clean", "accuracy"))  # the one that finished

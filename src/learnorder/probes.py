@@ -36,7 +36,7 @@ def sweep_probes(
     from learnorder.sweep.grid import Grid
 
     own = {"seeds": len(seeds), "first_seed": seeds.start}
-    settings = Grid(grid, points).settings(base, Probe(), name_all=True)
+    settings = Grid(grid, points).settings(base, Probe())
     return {name: from_dict(Probe, {**values, **own}) for name, (_, values) in settings.items()}
 
 

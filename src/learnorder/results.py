@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
 from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
-from learnorder.runs import RunFolder, flatten
+from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.statistics import Estimate, estimate, paired_difference
 
@@ -37,7 +38,8 @@ class RunSet(Generic[FolderT]):
     An *arm* is the set of runs that differ, in labels and configuration, in nothing but the seed.
 
     Args:
-        folders: The runs; one that is named twice counts once.
+        folders: The runs. One that is named twice counts once, and so does one that was made twice,
+            as by the same sweep in two folders: then the first counts, of those that have ended.
 
     Attributes:
         folders: The runs.
@@ -49,12 +51,13 @@ class RunSet(Generic[FolderT]):
     """
 
     def __init__(self, folders: Iterable[FolderT]) -> None:
-        self.folders = list({folder.path.resolve(): folder for folder in folders}.values())
-        if not self.folders:
+        found = list({folder.path.resolve(): folder for folder in folders}.values())
+        if not found:
             raise RunFolderError(
                 "There are no runs to show. Make some, e.g. with learnorder patch."
             )
-        self._status = {folder: folder.status for folder in self.folders}
+        self._status = {folder: folder.status for folder in found}
+        self.folders = _once(found, self._status)
         self._arms = _name_arms(self.folders)
         self.arms = list(dict.fromkeys(self._arms.values()))
 
@@ -282,9 +285,29 @@ def _own_labels(folder: RunFolder[Any]) -> dict[str, str]:
     return {k: v for k, v in folder.labels.items() if k not in _OF_THE_EXPERIMENT}
 
 
+def _essence(folder: RunFolder[Any]) -> str:
+    """Return what the runs of an arm have in common."""
+    return repr((_own_labels(folder), {**folder.config.to_dict(), "seed": None}))
+
+
+def _once(folders: list[FolderT], status: Mapping[FolderT, str]) -> list[FolderT]:
+    """Leave out runs of an arm and seed that are there before, ended ones first."""
+    kept: dict[tuple[str, int], FolderT] = {}
+    for folder in sorted(folders, key=lambda f: status[f] not in ENDED):
+        kept.setdefault((_essence(folder), folder.config.seed), folder)
+    chosen = set(kept.values())
+    if repeated := [folder for folder in folders if folder not in chosen]:
+        first = kept[_essence(repeated[0]), repeated[0].config.seed]
+        logging.getLogger(__name__).warning(
+            "%d of %d runs were made twice, and count once: %s is as %s.",
+            len(repeated), len(folders), repeated[0].path, first.path,
+        )  # fmt: skip
+    return [folder for folder in folders if folder in chosen]
+
+
 def _name_arms(folders: list[FolderT]) -> dict[FolderT, str]:
     """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
-    essence = {f: repr((_own_labels(f), {**f.config.to_dict(), "seed": None})) for f in folders}
+    essence = {folder: _essence(folder) for folder in folders}
     first = {essence[f]: f for f in reversed(folders)}
     names: dict[str, str] = {}
     for key, folder in first.items():

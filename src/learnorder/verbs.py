@@ -272,7 +272,7 @@ def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]])
         for arm in experiment.arms:
             labels = {"experiment": "phase", AXES: BETWEEN_AXES.join(named), "arm": arm}
             values = experiment.run(arm, seed).to_dict()
-            made = grid_plans(values, Grid(grid), [seed], labels, TheoryConfig, name_all=True)
+            made = grid_plans(values, Grid(grid), [seed], labels, TheoryConfig)
             for name, plan in made.items():
                 plans[f"{arm}-{name}"] = plan
     return plans

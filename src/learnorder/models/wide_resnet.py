@@ -53,7 +53,7 @@ class WideResNet(nn.Module):
     """
 
     def __init__(
-        self, depth: int, widen_factor: int, num_classes: int, in_channels: int = 3
+        self, depth: int = 10, widen_factor: int = 1, num_classes: int = 10, in_channels: int = 3
     ) -> None:
         super().__init__()
         if depth < 10 or (depth - 4) % 6:

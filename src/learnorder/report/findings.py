@@ -17,9 +17,23 @@ BASELINE = "small"
 """The arm that the others are compared with, where it is among them."""
 
 
-def baseline_arm(results: Results) -> str:
-    """Return the arm that differences are taken from."""
-    return BASELINE if BASELINE in results.arms else results.arms[0]
+def baselines(results: Results) -> dict[str, str]:
+    """Return the arm that each other arm is compared with.
+
+    Where several treatments, as large and small, were tried at the same settings, that is one of
+    them: each is compared at its own settings. Else one arm is compared with all others.
+    """
+    by_settings: dict[str, dict[str, str]] = {}
+    for arm in results.arms:
+        labels = results.labels(arm)
+        treatment = labels.pop("arm", "")
+        by_settings.setdefault(repr(labels), {}).setdefault(treatment, arm)
+    tried = [t for t in by_settings.values() if len(t) > 1]
+    if BASELINE in results.arms or not tried or sum(map(len, tried)) < len(results.arms):
+        one = BASELINE if BASELINE in results.arms else results.arms[0]
+        return {arm: one for arm in results.arms if arm != one}
+    first = {id(t): t.get(BASELINE, next(iter(t.values()))) for t in tried}
+    return {arm: first[id(t)] for t in tried for arm in t.values() if arm != first[id(t)]}
 
 
 def findings(results: Results) -> list[str]:
@@ -32,12 +46,11 @@ def findings(results: Results) -> list[str]:
     compared = {"final accuracy on clean images": ("clean", "accuracy")}
     if results.has_patch():
         compared["final reliance on the pattern"] = ("conflict", "reliance")
-    baseline, titles = baseline_arm(results), arm_titles(results)
-    for arm in results.arms:
+    titles = arm_titles(results)
+    for arm, baseline in baselines(results).items():
         for what, (set_, quantity) in compared.items():
-            if arm != baseline:
-                difference = results.final_difference(arm, baseline, set_, quantity)
-                sentences.append(_compared(titles[arm], titles[baseline], what, difference))
+            difference = results.final_difference(arm, baseline, set_, quantity)
+            sentences.append(_compared(titles[arm], titles[baseline], what, difference))
     return sentences
 
 

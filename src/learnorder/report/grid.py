@@ -64,7 +64,7 @@ class SweepGrid:
     """A sweep over one or two settings.
 
     Attributes:
-        axes: The settings varied: one or two.
+        axes: The one or two settings varied, each with those that vary together with it.
         values: Of each axis, in order.
         cells: By treatment (large, small, …), point and quantity, its mean over seeds.
     """
@@ -78,16 +78,20 @@ class SweepGrid:
         """Find the grid in rows of a sweep; None where one or two settings do not make it.
 
         Settings that vary together, as a learning rate and the factor that anneals it, are one
-        axis, named by the first.
+        axis, with the values of the first.
         """
         measured = {"seed", "arm", *GRID_TITLES}
         names = dict.fromkeys(name for row in rows for name in row if name not in measured)
         columns = {n: [str(row.get(n, "")) for row in rows] for n in names}
-        axes: list[str] = []
+        axes = dict[str, list[str]]()
+        """Settings, and those that vary together with each."""
         for name in names:
-            together = any(_follows(columns[name], columns[axis]) for axis in axes)
-            if len(set(columns[name])) > 1 and not together:
-                axes.append(name)
+            if len(set(columns[name])) > 1:
+                together = [axis for axis in axes if _follows(columns[name], columns[axis])]
+                if together:
+                    axes[together[0]].append(name)
+                else:
+                    axes[name] = []
         if not 1 <= len(axes) <= 2:
             return None
         found: dict[str, dict[tuple[str, ...], dict[str, dict[int, float]]]] = {}
@@ -107,7 +111,8 @@ class SweepGrid:
             }
             for treatment, points in found.items()
         }
-        return cls(tuple(axes), tuple(in_order(columns[axis]) for axis in axes), cells)
+        titles = (_axis_title(axis, others) for axis, others in axes.items())
+        return cls(tuple(titles), tuple(in_order(columns[axis]) for axis in axes), cells)
 
     def quantities(self) -> list[str]:
         """Return what was measured, in the order shown."""
@@ -121,6 +126,16 @@ class SweepGrid:
         return [
             _plane(self, treatment, name) for treatment in self.cells for name in self.quantities()
         ]
+
+
+def _axis_title(axis: str, together: Sequence[str]) -> str:
+    """Return an axis's setting, with those of other sections that vary with it.
+
+    >>> _axis_title("learning_rate.initial", ["learning_rate.step_factor", "noise.shared"])
+    'learning_rate.initial, noise.shared'
+    """
+    section = axis.partition(".")[0]
+    return ", ".join([axis, *(name for name in together if name.partition(".")[0] != section)])
 
 
 def _follows(setting: list[str], axis: list[str]) -> bool:

@@ -10,7 +10,7 @@ from PIL import Image
 from learnorder.config import RunConfig, TrainingConfig
 from learnorder.report.content import Content, Gallery, Section, title_of
 from learnorder.report.figures import page_figures
-from learnorder.report.findings import baseline_arm, findings
+from learnorder.report.findings import baselines, findings
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.origin import key, origin
 from learnorder.report.tables import (
@@ -74,13 +74,13 @@ def _sections(results: Results) -> list[Section]:
     if not results.finished.empty:
         figures = page_figures(results)
         table = final_table(results)
-        several = len(results.arms) > 1 and few
+        compared = baselines(results)
         swept = results.folders[0].labels.get("experiment") == "sweep"
         if swept and (grid := SweepGrid.of(sweep_rows(results))) is not None:
             sections.append(Section("Over the grid", GRID_NOTE, wide=grid.figures()))
         sections.append(Section(table.title, table=table, wide=figures["final"]))
-        if several:
-            table = difference_table(results, baseline_arm(results))
+        if compared and (few or len(set(compared.values())) > 1):
+            table = difference_table(results, compared)
             sections.append(Section(table.title, table=table))
         if figures["curves"]:
             note = CURVES_NOTE + RELIANCE_NOTE * results.has_patch()

@@ -39,18 +39,23 @@ def final_table(results: Results) -> TextTable:
     return TextTable("Final accuracy", columns, rows, note)
 
 
-def difference_table(results: Results, baseline: str) -> TextTable:
-    """Return paired differences of every arm from a baseline."""
+def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTable:
+    """Return paired differences of arms from others.
+
+    Args:
+        results: Of the runs.
+        baselines: What each arm is compared with.
+    """
     titles = arm_titles(results)
-    quantities = _quantities(results)
+    quantities, several = _quantities(results), len(set(baselines.values())) > 1
     rows = []
-    for arm in results.arms:
-        if arm == baseline:
-            continue
+    for arm, baseline in baselines.items():
         found = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
-        rows.append([titles[arm], str(found[0].n), *(e.format(100) for e in found)])
+        compared = f"{titles[arm]} − {titles[baseline]}" if several else titles[arm]
+        rows.append([compared, str(found[0].n), *(e.format(100) for e in found)])
+    one = titles[next(iter(baselines.values()))]
     return TextTable(
-        f"Difference from {titles[baseline]}",
+        "Difference at the same settings" if several else f"Difference from {one}",
         ["arm", "n pairs", *(title for _, _, title in quantities)],
         rows,
         "Percentage points, paired by seed: mean [95 % t interval]. An interval without 0 is a "

@@ -14,6 +14,7 @@ from learnorder.report.style import layout, line_styles
 from learnorder.report.tables import counted
 from learnorder.report.titles import MOST_ARMS, arm_columns, arm_titles
 from learnorder.results import TaskResults
+from learnorder.runs import flatten, shared_settings
 
 _NOTE = (
     "Mean over seeds; the band is the 95 % interval of the mean. What is measured in training is "
@@ -76,22 +77,33 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
 
 def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
     """Return what was asked, as terms and descriptions."""
-    config, data = results.folders[0].config, results.folders[0].manifest.get("data")
+    folders = results.folders
+    config, shared = folders[0].config, shared_settings(folders)
+    described = [folder.manifest.get("data") for folder in folders]
+    data = described[0] if all(each == described[0] for each in described) else None
+
+    def alike(section: str) -> bool:
+        names = flatten(config.to_dict())
+        return all(name in shared for name in names if name.startswith(section))
+
     given = "".join(f", {name} {value}" for name, value in config.task.arguments.items())
-    task = (config.task.path or "handed over in Python") + given
+    path = config.task.path or "handed over in Python"
+    task = path + given
     if data:
         task += (
             f": {data['train_examples']:,} examples to train on, {data['evaluation_examples']:,} "
             f"to judge on, by {data['score']}"
         )
     training = config.training
-    seeds = sorted({folder.config.seed for folder in results.folders})
+    seeds = sorted({folder.config.seed for folder in folders})
     return [
-        ("Task", task),
+        ("Task", task if alike("task.") else f"{path}, differs between the arms"),
         (
             "Training",
             f"{training.epochs} epochs, batch size {training.batch_size}, "
-            f"{optimizer_words(training)}, weight decay {training.weight_decay:g}",
+            f"{optimizer_words(training)}, weight decay {training.weight_decay:g}"
+            if alike("training.")
+            else "differs between the arms",
         ),
         ("Seeds", ", ".join(map(str, seeds))),
     ]

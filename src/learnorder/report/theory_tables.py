@@ -132,6 +132,11 @@ def theory_findings(results: TheoryResults) -> list[str]:
         for arm in results.arms:
             if arm != "S":
                 sentences.append(_gap(results, arm))
+    if any(folder.status != "finished" for folder in results.folders):
+        sentences.append(
+            f"Not all runs have a result: {results.standing()}. One that is out of steps takes a "
+            "larger --algorithm.max_time."
+        )
     return sentences
 
 

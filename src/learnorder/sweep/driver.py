@@ -95,20 +95,26 @@ def cores_for(
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
-    """Refuse a folder with another experiment, or the same arms with other settings and seeds.
+    """Refuse a run's own folder, one of another experiment, or arms of other settings and seeds.
 
     A run without an arm is an experiment of its own, and may lie beside any other.
     """
+    for folder in (out, *out.absolute().parents):
+        if (folder / "manifest.json").exists():
+            raise RunFolderError(
+                f"{folder}: a run's own folder, in which no others are made. Choose another folder "
+                "with --out."
+            )
     by_folder: dict[Path, list[Plan]] = {}
     for name, plan in plans.items():
         if "arm" in plan.labels:
             by_folder.setdefault((out / name).parent, []).append(plan)
     for folder, planned in by_folder.items():
-        experiments = {plan.labels.get("experiment") for plan in planned}
+        experiments = {_experiment(plan.labels, kind_of(plan.config).name) for plan in planned}
         asked = {repr(plan.labels): plan.config for plan in planned}
         for manifest in sorted(folder.glob("*/manifest.json")):
             neighbour = RunFolder(manifest.parent)
-            theirs = neighbour.labels.get("experiment")
+            theirs = _experiment(neighbour.labels, neighbour.kind)
             if "arm" in neighbour.labels and theirs not in experiments:
                 raise RunFolderError(
                     f"{folder}: holds runs of another experiment ({theirs}). Choose another folder "
@@ -119,6 +125,12 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
                 kind = kind_of(config)
                 asked_there = kind.read({**config.to_dict(), "seed": neighbour.config.seed})
                 RunFolder.find(neighbour.path, asked_there)
+
+
+def _experiment(labels: Mapping[str, str], kind: str) -> str:
+    """Return what experiment a run is of, in words."""
+    name = labels.get("experiment", "")
+    return f"{name} of {kind}" if name == "sweep" else name
 
 
 def check(plans: Mapping[str, Plan], engine: Engine[Any] | None = None) -> None:

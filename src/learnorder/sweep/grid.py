@@ -33,42 +33,39 @@ class Grid:
     points: Sequence[Mapping[str, Any]] = ()
 
     def settings(
-        self, base: Mapping[str, Any], known: Any, *, name_all: bool = False
+        self, base: Mapping[str, Any], known: Any
     ) -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
         """Return every combination by its folder's name: settings in words, ``base`` with them.
 
         Args:
             base: A configuration as nested mappings.
             known: The defaults of all settings, as a configuration.
-            name_all: Put settings with one value only into words too.
 
         Raises:
             ConfigError: A name that no setting has, or values that do not fit their names.
         """
-        axes = [_axis(joined, choices) for joined, choices in self.axes.items()]
+        axes, unvaried = [_axis(joined, choices) for joined, choices in self.axes.items()], set()
         if self.points:
-            axes.append(_listed(self.points, {**flatten(to_dict(known)), **flatten(base)}))
+            listed = _listed(self.points, {**flatten(to_dict(known)), **flatten(base)})
+            axes.append(listed)
+            if len(listed) > 1:
+                unvaried = {n for n in listed[0] if all(p[n] == listed[0][n] for p in listed)}
         named = [name for axis in axes for name in axis[0]]
         for name in named:
             _check_name(name, known)
         if twice := [name for name in named if named.count(name) > 1]:
             raise ConfigError("grid", twice[0], "It is varied twice.")
-        varied = {
-            name
-            for axis in axes
-            for name in axis[0]
-            if name_all or any(point[name] != axis[0][name] for point in axis)
-        }
         found = dict[str, tuple[dict[str, str], dict[str, Any]]]()
         for combination in itertools.product(*axes):
             chosen: dict[str, Any] = {}
             for point in combination:
                 chosen |= point
-            words = {n: setting_words(value) for n, value in chosen.items() if n in varied}
+            words = {n: setting_words(v) for n, v in chosen.items() if n not in unvaried}
             name = folder_name(words)
             if name in found:
                 alike = found[name][0] == words
-                raise ConfigError("grid", words, "It stands twice in the grid." if alike
+                shown = ", ".join(f"{n} {value}" for n, value in words.items())
+                raise ConfigError("grid", shown, "It stands twice in the grid." if alike
                                   else "Another point would have the same folder.")  # fmt: skip
             found[name] = (words, _changed(base, chosen))
         return found
@@ -80,8 +77,6 @@ def grid_plans(
     seeds: Sequence[int],
     labels: Mapping[str, str],
     kind: type[Any],
-    *,
-    name_all: bool = False,
 ) -> dict[str, Plan]:
     """Plan every combination of the grid's values with every seed.
 
@@ -92,23 +87,34 @@ def grid_plans(
         seeds: The seeds, the slowest to vary, so that partial results are paired.
         labels: Labels of every run.
         kind: What the configuration is of.
-        name_all: Name settings with one value too.
 
     Returns:
-        Plans by folder name, e.g. "learning_rate.initial=0.1-seed0"; settings with one value only
-        are in the configuration and, unless asked for, not in the name.
+        Plans by folder name, e.g. "learning_rate.initial=0.1-seed0".
 
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    settings = grid.settings(base, kind(), name_all=name_all)
+    settings = grid.settings(base, kind())
     return {
         "-".join(filter(None, [name, f"seed{seed}"])): Plan(
-            from_dict(kind, {**values, "seed": seed}), {**labels, **words}
+            _built(kind, {**values, "seed": seed}, words), {**labels, **words}
         )
         for seed in seeds
         for name, (words, values) in settings.items()
     }
+
+
+def _built(kind: type[Any], values: Mapping[str, Any], words: Mapping[str, str]) -> Any:
+    """Build a configuration at a point of a grid, or say at which it cannot be built."""
+    try:
+        return from_dict(kind, values)
+    except ConfigError as error:
+        if not words:
+            raise
+        at = ", ".join(f"{name} {value}" for name, value in words.items())
+        raise ConfigError(
+            error.field, error.value, f"{error.remedy} (At the point {at}.)"
+        ) from None
 
 
 def folder_name(words: Mapping[str, str]) -> str:

@@ -197,7 +197,8 @@ class Course:
         elif time >= self._max_time:
             self._observe(Moment(time, steps, None, self._index))
             wanted = self.phase.threshold
-            self._end("out_of_steps", f"training loss {loss:.4g}, above {wanted:.4g}, at {where}")
+            reason = f"training loss {loss:.4g}, above {wanted:.4g}, at {where}"
+            self._end("out_of_steps", f"{reason}, where algorithm.max_time ends it")
         return False
 
     def snapshot(self) -> dict[str, Any]:
