@@ -122,7 +122,7 @@ def test_train_takes_the_arm_and_no_patch(capsys):
 def test_dry_run(capsys, tmp_path):
     code, out, err = run(capsys, "train", *TINY, "--arm", "small", "--dry-run")
     assert code == 0, err
-    assert "1 runs of up to 8 steps" in out
+    assert "1 run of up to 8 steps" in out
     assert not (tmp_path / "runs").exists()
 
 

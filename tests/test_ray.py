@@ -60,6 +60,16 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
             assert ours.file(name).read_bytes() == theirs.file(name).read_bytes()
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
+def test_an_address_where_nothing_listens_is_refused_at_once(address):
+    from learnorder.sweep.ray_engine import _check_answers
+
+    with pytest.raises(ConfigError, match=r"No Ray cluster answers.*ray start --head"):
+        _check_answers(address)
+    for found_by_ray in ("auto", "local", None):
+        _check_answers(found_by_ray)
+
+
 def test_what_the_cluster_has_no_room_for(cluster):
     with pytest.raises(ConfigError, match="asks for 64 cores"):
         cluster.cores(3, None, 64, accelerated=False)

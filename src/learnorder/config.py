@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -312,6 +313,30 @@ def _parser(kind: type) -> ArgumentParser:
     return parser
 
 
+_WRONG_TYPE = re.compile(r"""Parser key "([^"]+)": Expected a <class '(\w+)'>\. Got value: (.*)""")
+_NEEDED = {
+    "bool": "true or false is needed.",
+    "dict": "Names and values are needed, as in {width: 8}, with a space after each colon.",
+    "float": "A number is needed.",
+    "int": "A whole number is needed.",
+    "list": "A list is needed, as in [1, 2].",
+    "str": "Text is needed.",
+}
+
+
+def wrong_type(error: Exception, forms: Mapping[str, str] | None = None) -> ConfigError | None:
+    """Return what the parser's complaint about a value's type is in our words; None if it is none.
+
+    Args:
+        error: The parser's.
+        forms: By setting, how it is written, where its type alone does not say it.
+    """
+    found = _WRONG_TYPE.search(" ".join(str(error).split()))
+    if found is None or found[2] not in _NEEDED:
+        return None
+    return ConfigError(found[1], found[3], (forms or {}).get(found[1], _NEEDED[found[2]]))
+
+
 def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
     """Build the config dataclass ``kind`` from nested mappings, checking names, types and ranges.
 
@@ -330,7 +355,7 @@ def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
     except (ArgumentError, TypeError, KeyError) as error:
         if isinstance(cause := error.__cause__, ConfigError):
             raise cause from None
-        raise ConfigError("settings", dict(values), one_line(error)) from None
+        raise wrong_type(error) or ConfigError("settings", dict(values), one_line(error)) from None
     fields = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
     assert not any(isinstance(value, Namespace) for value in fields.values())
     return kind(**fields)

@@ -82,8 +82,14 @@ def results_of(folders: list[RunFolder]) -> Any:
     kinds = sorted({folder.kind for folder in folders})
     if len(kinds) > 1:
         raise RunFolderError(
-            f"There are runs of several kinds among these ({', '.join(kinds)}). Name the folders "
-            "of one kind."
+            f"There are runs of several kinds among these: {_examples(folders, kinds)}. Name the "
+            "folders of one kind."
         )
     of_kind = {"theory": TheoryResults, "task": TaskResults}
     return of_kind.get("".join(kinds), Results)(folders)
+
+
+def _examples(folders: list[RunFolder], kinds: list[str]) -> str:
+    """Return a run of each kind, in words."""
+    first = {kind: next(folder for folder in folders if folder.kind == kind) for kind in kinds}
+    return ", ".join(f"{kind} as {folder.path}" for kind, folder in first.items())

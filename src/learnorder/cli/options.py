@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
-from learnorder.config import Config, from_dict, to_dict
+from learnorder.config import Config, from_dict, to_dict, wrong_type
 from learnorder.errors import ConfigError, one_line
 from learnorder.recipes.images import ARM_TITLES, ImageExperiment
 from learnorder.verbs import recipe
@@ -39,12 +39,22 @@ def make_parser(verb: str, description: str, *, config: bool = True) -> Argument
         description=description,
         formatter_class=_Formatter,
         exit_on_error=False,
+        allow_abbrev=False,
     )
     if config:
         parser.add_argument(
             "--config", action="config", help="YAML file of settings; later options override it."
         )
     return parser
+
+
+_FORMS = {
+    "grid": "Write {patch.contrast: [0.3, 0.6], patch.size: [3]}: dotted names, a space after each "
+    "colon, the values of each in a list.",
+    "points": "Write [{patch.contrast: 0.3}, {patch.contrast: 0.6, patch.size: 3}]: a list of "
+    "points, dotted names, a space after each colon.",
+}
+"""How options are written whose types do not say it."""
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
@@ -56,6 +66,8 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     try:
         return parser.parse_args(_spell_out(arguments)).as_dict()
     except argparse.ArgumentError as error:
+        if (wrong := wrong_type(error, _FORMS)) is not None:
+            raise wrong from None
         text = one_line(error)
         raise ConfigError(
             "options", list(arguments), f"{text}. See {parser.prog} --help."

@@ -8,7 +8,7 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import add_band, arm_axis
+from learnorder.report.parts import MOST_BANDS, add_band, arm_axis
 from learnorder.report.style import LineStyle, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
@@ -32,7 +32,8 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
         points = results.curve(arm, set_, quantity, group)
         if not points:
             continue
-        add_band(figure, points, styles[arm].band(), 100)
+        if len(results.arms) <= MOST_BANDS:
+            add_band(figure, points, styles[arm].band(), 100)
         lines.append([100 * e.mean for e in points.values()])
         add_curve(
             figure,
@@ -46,6 +47,8 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     layout(figure, title, "epoch", f"{quantity}, %")
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
+    else:
+        figure.update_yaxes(minallowed=-102, maxallowed=102)  # intervals of few seeds go beyond
     if set_ == "patch_only" and (chance := results.chance()) is not None:
         figure.add_hline(y=100 * chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(

@@ -178,7 +178,8 @@ def _share_scale(name: str, values: list[float]) -> ColorScale:
         ticks = (low, (low + high) / 2, high)
     else:
         low, high, ticks = 0.0, 1.0, (0.0, 0.5, 1.0)
-    words = tuple(f"{100 * tick:.0f} %" for tick in ticks)
+    digits = 0 if high - low > 0.05 else 1
+    words = tuple(f"{100 * tick:.{digits}f} %" for tick in ticks)
     return ColorScale(low, high, "", ticks, words, ONE_SIDED if name == "clean" else _PALE)
 
 

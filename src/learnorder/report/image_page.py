@@ -32,9 +32,9 @@ _TITLES = {
 }
 
 CURVES_NOTE = (
-    "Mean over seeds; the band is the 95 % interval of the mean. Training accuracy is measured on "
-    "each batch before its update, with whatever noise the arm trains with. The axis of the clean "
-    "images is fitted from the third epoch on."
+    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. "
+    "Training accuracy is measured on each batch before its update, with whatever noise the arm "
+    "trains with. The axis of the clean images is fitted from the third epoch on."
 )
 RELIANCE_NOTE = (
     " Reliance is the share of conflict images predicted as the pattern's class, less the share of "

@@ -11,6 +11,9 @@ import plotly.graph_objects as go
 from learnorder.report.style import LineStyle, layout
 from learnorder.statistics import Estimate, estimate
 
+MOST_BANDS = 4
+"""More arms than this are drawn without their intervals over time, which would cover each other."""
+
 
 def add_band(
     figure: go.Figure,

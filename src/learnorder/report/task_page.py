@@ -8,7 +8,7 @@ from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import add_curve, mark_changes
 from learnorder.report.image_page import optimizer_words
 from learnorder.report.origin import key, origin
-from learnorder.report.parts import add_band
+from learnorder.report.parts import MOST_BANDS, add_band
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import layout, line_styles
 from learnorder.report.tables import counted
@@ -17,8 +17,8 @@ from learnorder.results import TaskResults
 from learnorder.runs import flatten, shared_settings
 
 _NOTE = (
-    "Mean over seeds; the band is the 95 % interval of the mean. What is measured in training is "
-    "measured on each batch before its update."
+    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. What "
+    "is measured in training is measured on each batch before its update."
 )
 
 
@@ -67,7 +67,8 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
         points = results.curve(arm, set_, quantity)
         if not points:
             continue
-        add_band(figure, points, styles[arm].band(), words.scale)
+        if len(results.arms) <= MOST_BANDS:
+            add_band(figure, points, styles[arm].band(), words.scale)
         means = [words.scale * e.mean for e in points.values()]
         shown = [words.number(e) for e in points.values()]
         add_curve(figure, points, means, shown, titles[arm], styles[arm])

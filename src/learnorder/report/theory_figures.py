@@ -10,7 +10,14 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import add_band, arm_axis, heat_map, times_scale, times_words
+from learnorder.report.parts import (
+    MOST_BANDS,
+    add_band,
+    arm_axis,
+    heat_map,
+    times_scale,
+    times_words,
+)
 from learnorder.report.phase import PhaseGrid, ratio_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
@@ -42,7 +49,8 @@ def curve_figure(
         if not points:
             continue
         times, means = list(points), [scale * e.mean for e in points.values()]
-        add_band(figure, points, styles[arm].band(), scale)
+        if len(results.arms) <= MOST_BANDS:
+            add_band(figure, points, styles[arm].band(), scale)
         figure.add_scatter(
             x=times, y=means, mode="lines", name=titles[arm],
             customdata=[e.format(scale, 3) for e in points.values()],
@@ -60,8 +68,8 @@ def curve_figure(
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
-    if quantity == "error":
-        figure.update_yaxes(rangemode="nonnegative")
+    if quantity in ("error", "loss"):  # intervals of few seeds go beyond what can be
+        figure.update_yaxes(minallowed=0, maxallowed=102 if quantity == "error" else None)
     return figure
 
 

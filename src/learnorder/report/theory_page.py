@@ -27,9 +27,10 @@ _ENGINES = {
     "finite": "finite width",
 }
 _NOTE = (
-    "Mean over seeds; the band is the 95 % interval of the mean. The horizontal axis is η·t, the "
-    "sum of the learning rates of all steps, on which arms of any learning rate can be compared. A "
-    "triangle marks the anneal. After its end a run stays at its last value."
+    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. The "
+    "horizontal axis is η·t, the sum of the learning rates of all steps, on which arms of any "
+    "learning rate can be compared. A triangle marks the anneal. After its end a run stays at its "
+    "last value."
 )
 _PHASE_NOTE = (
     "First is the pattern whose mean margin on test examples of its own reaches half its final "

@@ -44,10 +44,11 @@ class Cost:
         ended = f" ({self.ended} more have ended)" if self.ended else ""
         about = "at most" if self.longest.at_most else "about"
         return (
-            f"{self.runs} runs{ended} of up to {self.longest.what}; {about} "
+            f"{self.runs} run{'s' * (self.runs != 1)}{ended} of up to {self.longest.what}; {about} "
             f"{duration(self.longest.seconds)} each "
             f"and {duration(self.seconds)} in all with {self.cores.workers} at once "
-            f"({self.cores.threads} thread(s) each), as measured on this machine just now; "
+            f"({self.cores.threads} thread{'s' * (self.cores.threads != 1)} each), as measured on "
+            "this machine just now; "
             f"{_size(self.disk_bytes)} of disk when done, {_size(self.peak_bytes)} while running."
         )
 

@@ -54,7 +54,12 @@ class Grid:
         for name in named:
             _check_name(name, known)
         if twice := [name for name in named if named.count(name) > 1]:
-            raise ConfigError("grid", twice[0], "It is varied twice.")
+            raise ConfigError(
+                "grid",
+                twice[0],
+                "It is varied twice. Name it in --grid or in --points; --grid '{}' leaves out a "
+                "file's.",
+            )
         found = dict[str, tuple[dict[str, str], dict[str, Any]]]()
         for combination in itertools.product(*axes):
             chosen: dict[str, Any] = {}

@@ -6,15 +6,19 @@ import logging
 import math
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from learnorder.errors import ConfigError, one_line
 from learnorder.runs import RunFolder
 from learnorder.sweep.engine import Cores, check_cores
+
+_ANSWER_SECONDS = 5.0
 
 
 class _Executor:
@@ -113,6 +117,30 @@ class Actor:
             self.alive = False
 
 
+def _check_answers(address: str | None) -> None:
+    """Refuse an address where nothing listens: Ray would try it for minutes.
+
+    Raises:
+        ConfigError: Nothing listens there.
+    """
+    place = urlsplit(address if address and "://" in address else f"ray://{address}")
+    try:
+        if place.hostname is None or place.port is None:  # auto, local, none
+            return
+        socket.create_connection((place.hostname, place.port), _ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str | None, error: Exception) -> ConfigError:
+    return ConfigError(
+        "address",
+        address,
+        f"No Ray cluster answers ({one_line(error)}). Begin one with `ray start --head`, or leave "
+        "--address out for one on this machine.",
+    )
+
+
 class RayCluster:
     """A Ray cluster: an :class:`~learnorder.sweep.engine.Engine`.
 
@@ -139,6 +167,7 @@ class RayCluster:
             raise ConfigError("gpus", gpus, "Give 0 or more; a share such as 0.5 is possible.")
         self._ray, self._gpus = ray, gpus
         if not ray.is_initialized():
+            _check_answers(address)
             try:
                 ray.init(
                     address=address or "local",
@@ -147,10 +176,7 @@ class RayCluster:
                     include_dashboard=False if address is None else None,
                 )
             except Exception as error:
-                raise ConfigError(
-                    "address", address, f"No Ray cluster answers ({one_line(error)}). Begin one "
-                    "with `ray start --head`, or leave --address out for one on this machine."
-                ) from error  # fmt: skip
+                raise _no_cluster(address, error) from error
 
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
