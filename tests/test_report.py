@@ -344,6 +344,7 @@ def test_arms_are_compared_at_the_same_settings(tmp_path, tiny):
     }
     table = difference_table(results, baselines(results))
     assert table.title == "Difference at the same settings"
+    assert table.rows[0][0] == "large LR + anneal − small LR, contrast 0.3"
     assert [row[2].split()[0] for row in table.rows] == ["40.0", "40.0"]
 
 

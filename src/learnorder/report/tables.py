@@ -51,7 +51,7 @@ def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTabl
     rows = []
     for arm, baseline in baselines.items():
         found = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
-        compared = f"{titles[arm]} − {titles[baseline]}" if several else titles[arm]
+        compared = _pair(titles[arm], titles[baseline]) if several else titles[arm]
         rows.append([compared, str(found[0].n), *(e.format(100) for e in found)])
     one = titles[next(iter(baselines.values()))]
     return TextTable(
@@ -61,6 +61,16 @@ def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTabl
         "Percentage points, paired by seed: mean [95 % t interval]. An interval without 0 is a "
         "difference at this level.",
     )
+
+
+def _pair(arm: str, baseline: str) -> str:
+    """Return words for two treatments at the same settings.
+
+    >>> _pair("large LR, contrast 0.6", "small LR, contrast 0.6")
+    'large LR − small LR, contrast 0.6'
+    """
+    (one, _, settings), other = arm.partition(", "), baseline.partition(", ")[0]
+    return f"{one} − {other}, {settings}"
 
 
 def order_table(results: Results) -> TextTable:
