@@ -15,7 +15,8 @@ from learnorder.cli.main import main
 from learnorder.config import NoiseConfig, RunConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
-from learnorder.results import Results
+from learnorder.report.task_page import task_content
+from learnorder.results import Results, TaskResults
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.claim import STALE_AFTER, claimed
 from learnorder.runs.execute import execute
@@ -466,11 +467,17 @@ def test_the_theory_is_swept(tmp_path, capsys):
 def test_tasks_are_swept(tmp_path):
     code = sweep(
         "--experiment", "task", "--task", "tests.test_task.make_task", "--training.epochs", 2,
-        "--grid", "{training.weight_decay: [0, 0.1], task.arguments.n: [60]}", "--seeds", 1,
+        "--grid", "{training.weight_decay: [0, 0.1], task.arguments.n: [60]}", "--seeds", 2,
         "--out", tmp_path, "--quiet",
     )  # fmt: skip
     assert code == 0
     runs = find_runs(tmp_path)
+    content = task_content(TaskResults(runs))
+    assert dict(content.asked)["Training"] == "differs between the arms"
+    assert "n 60: 48 examples to train on, 12 to judge on" in dict(content.asked)["Task"]
+    (compared,) = (s.table for s in content.sections if s.title == "Compared")
+    assert compared is not None
+    assert [row[:2] for row in compared.rows] == [["weight_decay 0.1 against weight_decay 0", "2"]]
     assert {f.config.training.weight_decay for f in runs} == {0, 0.1}
     assert all(f.config.task.arguments == {"n": 60} for f in runs)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from learnorder.order import PATCH_LEVEL
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import arm_titles
-from learnorder.results import Results
+from learnorder.results import Results, RunSet
 from learnorder.statistics import Estimate
 
 MOST_COMPARED = 4
@@ -17,7 +18,7 @@ BASELINE = "small"
 """The arm that the others are compared with, where it is among them."""
 
 
-def baselines(results: Results) -> dict[str, str]:
+def baselines(results: RunSet[Any]) -> dict[str, str]:
     """Return the arm that each other arm is compared with.
 
     Where several treatments, as large and small, were tried at the same settings, that is one of

@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import add_curve, mark_changes
+from learnorder.report.findings import baselines
 from learnorder.report.image_page import optimizer_words
 from learnorder.report.origin import key, origin
 from learnorder.report.parts import MOST_BANDS, add_band
@@ -26,6 +27,9 @@ def task_content(results: TaskResults) -> Content:
     """Return what the page shows."""
     table = score_table(results)
     sections = [Section(table.title, table=table)]
+    if not results.finished.empty and 1 < len(results.arms) <= MOST_ARMS:
+        table = gain_table(results)
+        sections.append(Section(table.title, table=table))
     if not results.finished.empty and len(results.arms) <= MOST_ARMS:
         name, _ = results.score()
         shown = dict.fromkeys([("validation", name), ("validation", "loss"), ("train", name)])
@@ -57,6 +61,19 @@ def score_table(results: TaskResults) -> TextTable:
         rows.append([*cells[arm], counted(results, arm), *shown])
     note = "After the last epoch: mean over n seeds [95 % t interval]; one seed has none."
     return TextTable("Final scores", columns, rows, note)
+
+
+def gain_table(results: TaskResults) -> TextTable:
+    """Return by how much each arm ends better than the one that it is compared with."""
+    name, higher_is_better = results.score()
+    words, titles = ScoreWords(name), arm_titles(results)
+    rows = []
+    for arm, baseline in baselines(results).items():
+        found = results.final_difference(arm, baseline, "validation", name)
+        gain = words.gain(found if higher_is_better else -found) if found.n else "–"
+        rows.append([f"{titles[arm]} against {titles[baseline]}", str(found.n), gain])
+    note = f"Final validation {name}, paired by seed: mean [95 % t interval]."
+    return TextTable("Compared", ["arms", "n pairs", words.name], rows, note)
 
 
 def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
