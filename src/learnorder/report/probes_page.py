@@ -8,11 +8,14 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.claims import VERDICT_WORDS
+from learnorder.claims.claim import FEWEST_ALIKE
 from learnorder.probe import Carried, Probed, carried
 from learnorder.report.content import Content, Link, Section, TextTable
+from learnorder.report.image_page import asked_of
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.style import layout, line_styles
+from learnorder.results import Results
 
 _TREATMENTS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
 _QUANTITIES = {
@@ -31,10 +34,11 @@ def probes_content(probed: Mapping[str, Probed]) -> Content:
     """Return what the page shows."""
     statements, table = _statements(probed), probes_table(probed)
     figures = [figure for quantity in _QUANTITIES if (figure := _forest(statements, quantity))]
+    runs = Results([folder for one in probed.values() for folder in one.results.folders])
     return Content(
         title="What is learned first, probe by probe?",
-        findings=_findings(statements),
-        asked=[("Probes", str(len(probed))), ("Settings", ", ".join(probed))],
+        findings=[*_findings(statements), f"Runs of the arms: {runs.standing()}."],
+        asked=[("Probes", ", ".join(probed)), *asked_of(runs)],
         sections=[Section(table.title, table=table), Section("In pictures", wide=figures)],
         origins=[],
     )
@@ -85,7 +89,8 @@ def probes_table(probed: Mapping[str, Probed]) -> TextTable:
         "Against the small learning rate",
         columns,
         rows,
-        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says. "
+        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says. An "
+        f"interval without spread decides from {FEWEST_ALIKE} seeds on. "
         "Each probe's pattern has the contrast that its own calibration took.",
         wrap=True,
     )
