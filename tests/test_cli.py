@@ -204,3 +204,21 @@ def test_a_launcher_starts_runs_and_not_the_command(monkeypatch, capsys):
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert main(["train"]) == 2
     assert "one of 4 processes" in capsys.readouterr().err
+
+
+def test_a_misspelt_option_is_not_guessed_at(capsys):
+    assert main(["train", "--training.epoch", "3"]) == 2
+    assert "unrecognized arguments: --training.epoch 3. Did you mean --training.epochs?" in (
+        capsys.readouterr().err
+    )
+    assert main(["train", "--zzz"]) == 2
+    assert "mean" not in capsys.readouterr().err
+
+
+def test_a_value_of_the_wrong_type_is_told_in_words(capsys):
+    assert main(["train", "--training.epochs", "many"]) == 2
+    assert capsys.readouterr().err.strip() == (
+        "learnorder train: training.epochs: got 'many'. A whole number is needed."
+    )
+    assert main(["sweep", "--grid", "{patch.contrast:[0.3]}"]) == 2
+    assert "a space after each colon" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import yaml
 from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
 
 from learnorder.config import Config, from_dict, to_dict, wrong_type
-from learnorder.errors import ConfigError, one_line
+from learnorder.errors import ConfigError, did_you_mean, one_line
 from learnorder.recipes.images import ARM_TITLES, ImageExperiment
 from learnorder.verbs import recipe
 
@@ -68,14 +69,23 @@ def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
     except argparse.ArgumentError as error:
         if (wrong := wrong_type(error, _FORMS)) is not None:
             raise wrong from None
-        text = one_line(error)
-        raise ConfigError(
-            "options", list(arguments), f"{text}. See {parser.prog} --help."
-        ) from None
+        parts = (f"{one_line(error)}.", _known_option(parser, error), f"See {parser.prog} --help.")
+        raise ConfigError("options", list(arguments), " ".join(filter(None, parts))) from None
     except (TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError("options", list(arguments), one_line(error)) from None
+
+
+def _known_option(parser: ArgumentParser, error: Exception) -> str:
+    """Return which options are near to the first that is unknown; empty where none is."""
+    from learnorder.runs import flatten
+
+    unknown = re.search(r"unrecognized arguments: --([\w.]+)", str(error))
+    if unknown is None:
+        return ""
+    known = [f"--{name}" for name in flatten(parser.get_defaults().as_dict())]
+    return did_you_mean(f"--{unknown[1]}", known, most=1, cutoff=0.75)
 
 
 def spell_out(arguments: Sequence[str], short: str, whole: str) -> list[str]:
