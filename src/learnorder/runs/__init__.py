@@ -5,10 +5,12 @@ from learnorder.runs.folder import (
     Progress,
     RunFolder,
     RunStatus,
-    difference_words,
     find_runs,
-    flatten,
     require_ended,
+)
+from learnorder.runs.settings import (
+    difference_words,
+    flatten,
     setting_words,
     shared_settings,
 )

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,21 +31,22 @@ from learnorder.runs.claim import claimed
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
+from learnorder.runs.manifest import (
+    BEING_MADE,
+    FORMAT,
+    find_manifests,
+    read_each,
+    read_manifest,
+    unreadable,
+    write_manifest,
+)
+from learnorder.runs.settings import difference_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
-"""Version of the folder's layout."""
-
 _SEALED = ("records.parquet", "timings.parquet", "weights.safetensors")
 """Results whose digests the manifest keeps, once a run has ended."""
-
-_BEING_MADE = ".tmp"
-"""How the name of a folder ends that is not yet at its place."""
-
-DIGEST = "digest"
-"""The manifest's entry that a changed bit is seen by."""
 
 RunStatus = Literal[
     "pending", "running", "interrupted", "finished", "diverged", "out_of_steps", "failed"
@@ -55,7 +55,6 @@ ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps"}
 """Statuses of a run that is not run again."""
 
 ConfigT = TypeVar("ConfigT", bound=Settings)
-ReadT = TypeVar("ReadT")
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class RunFolder(Generic[ConfigT]):
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
-        manifest = self._read_manifest()
+        manifest = read_manifest(self.path)
         try:
             self.kind: str = manifest.get("kind", "images")
             self.config: ConfigT = kind_named(self.kind).read(manifest["config"])
@@ -150,22 +149,20 @@ class RunFolder(Generic[ConfigT]):
             "environment": environment(),
         }
         # Beside its place first, so that whoever looks there never finds half a folder.
-        made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_BEING_MADE}")
+        made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{BEING_MADE}")
         try:
             made.mkdir(parents=True)
-            _write_manifest(made / "manifest.json", manifest)
-            with suppress(OSError):
-                made.rename(path)
+            write_manifest(made, manifest)
+            made.rename(path)
         except OSError as error:
+            if (found := cls.find(path, config)) is not None:
+                return found  # another process was quicker
             raise RunFolderError(
                 f"{path} could not be made: {error.strerror}. Choose another folder with --out."
             ) from error
         finally:
             shutil.rmtree(made, ignore_errors=True)
-        found = cls.find(path, config)  # it may be that of another process, which was quicker
-        if found is None:
-            raise RunFolderError(f"{path} could not be made. Choose another folder with --out.")
-        return found
+        return cls(path)
 
     def file(self, name: str) -> Path:
         """Return the path of one of the run's files."""
@@ -179,7 +176,7 @@ class RunFolder(Generic[ConfigT]):
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest as it stands on disk."""
-        return self._read_manifest()
+        return read_manifest(self.path)
 
     @property
     def status(self) -> RunStatus:
@@ -190,7 +187,7 @@ class RunFolder(Generic[ConfigT]):
         """Change fields of the manifest on disk."""
         if self.read_only:
             return
-        _write_manifest(self.file("manifest.json"), {**self.manifest, **changes, "updated": _now()})
+        write_manifest(self.path, {**self.manifest, **changes, "updated": _now()})
 
     def records(self) -> pa.Table:
         """Return what was measured so far, as an Arrow table (empty before the first)."""
@@ -257,12 +254,9 @@ class RunFolder(Generic[ConfigT]):
             content = path.read_bytes()
         except OSError as error:
             raise RunFolderError(f"{path}: cannot be read ({error.strerror}).") from error
-        sealed = self._read_manifest().get("files", {}).get(name)
+        sealed = read_manifest(self.path).get("files", {}).get(name)
         if sealed not in (None, hashlib.blake2b(content, digest_size=8).hexdigest()):
-            raise RunFolderError(
-                f"{path}: cannot be read (it is not as the run left it). Move the run's folder "
-                "away and run it again."
-            )
+            raise unreadable(path, "it is not as the run left it")
         return content
 
     def _table(self, name: str, empty: Any) -> Any:
@@ -275,44 +269,7 @@ class RunFolder(Generic[ConfigT]):
         try:
             return pq.read_table(pa.BufferReader(self.read(name)))
         except (OSError, pa.ArrowException) as error:
-            raise RunFolderError(
-                f"{path}: cannot be read ({error}). Move the run's folder away and run it again."
-            ) from error
-
-    def _read_manifest(self) -> dict[str, Any]:
-        return read_manifest(self.path)
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return a run's manifest as it stands on disk.
-
-    Raises:
-        RunFolderError: There is none, or it is damaged, changed or of another version.
-    """
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise RunFolderError(
-            f"{folder}: not a run folder (it has no manifest.json). `learnorder runs` "
-            "lists those there are."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise RunFolderError(
-            f"{path}: cannot be read ({error}). Move the folder away and run again."
-        ) from error
-    digest = manifest.get(DIGEST) if isinstance(manifest, dict) else None
-    if digest is not None and digest != _digest(manifest):
-        raise RunFolderError(
-            f"{path}: not as it was written: it is damaged, or was changed by hand. Move the "
-            "folder away and run again, with other settings where you want these."
-        )
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise RunFolderError(
-            f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that "
-            "made it, or move the folder away and run again."
-        )
-    return manifest
+            raise unreadable(path, error) from error
 
 
 def find_runs(path: Path | str) -> list[RunFolder]:
@@ -322,45 +279,6 @@ def find_runs(path: Path | str) -> list[RunFolder]:
         RunFolderError: The path does not exist, or as :func:`read_each`.
     """
     return read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
-
-
-def read_each(paths: Sequence[Path], read: Callable[[Path], ReadT]) -> list[ReadT]:
-    """Return what is read of each of some runs; one that is damaged is named in the log, and left.
-
-    Args:
-        paths: One for each run.
-        read: Reads it, or raises RunFolderError.
-
-    Raises:
-        RunFolderError: There are runs, and none can be read.
-    """
-    found, damaged = list[ReadT](), list[RunFolderError]()
-    for path in paths:
-        try:
-            found.append(read(path))
-        except RunFolderError as error:
-            damaged.append(error)
-    if damaged and not found:
-        raise damaged[0]
-    for error in damaged:
-        logging.getLogger(__name__).warning("Left out: %s", error)
-    return found
-
-
-def find_manifests(path: Path | str) -> list[Path]:
-    """Return the manifests at or below a path, sorted.
-
-    Raises:
-        RunFolderError: The path does not exist.
-    """
-    root = Path(path)
-    if not root.is_dir():
-        raise RunFolderError(
-            f"{root}: there is no such folder. Give a folder of runs; by default they are below "
-            "runs/ where the command was run."
-        )
-    found = sorted(root.glob("**/manifest.json"))
-    return [m for m in found if not m.parent.name.endswith(_BEING_MADE)]
 
 
 def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
@@ -379,58 +297,5 @@ def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
             raise RunFolderError(f"{folder.path}: {folder.status}, {so}. {reason}".rstrip())
 
 
-def _write_manifest(path: Path, manifest: dict[str, Any]) -> None:
-    written = {**manifest, DIGEST: _digest(manifest)}
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(written, indent=1) + "\n")
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    """Return a digest of all but the digest."""
-    rest = {name: value for name, value in manifest.items() if name != DIGEST}
-    text = json.dumps(rest, sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def difference_words(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Return the first settings, as nested mappings have them, that differ; empty where none do."""
-    a, b = flatten(there), flatten(asked)
-    differing = [key for key in b if a.get(key) != b[key]]
-    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} asked" for key in differing[:3]]
-    return ", ".join(shown) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested mapping as one with dotted keys.
-
-    >>> flatten({"a": {"b": 1}, "c": [2]})
-    {'a.b': 1, 'c': [2]}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(flatten(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def setting_words(value: Any) -> str:
-    """Return a setting's value as folders and labels say it."""
-    if isinstance(value, float) and float(f"{value:g}") == value:
-        return f"{value:g}"
-    return str(value)
-
-
-def shared_settings(folders: Sequence[RunFolder[Any]]) -> dict[str, object]:
-    """Return the settings, by dotted name, that are alike in all of some runs."""
-    flat = [flatten(folder.config.to_dict()) for folder in folders]
-    return {
-        key: value
-        for key, value in flat[0].items()
-        if all(other.get(key) == value for other in flat)
-    }

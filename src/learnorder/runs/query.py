@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
-from learnorder.runs.folder import find_manifests, flatten, read_each, read_manifest
+from learnorder.runs.manifest import find_manifests, read_each, read_manifest, unreadable
+from learnorder.runs.settings import flatten
 
 if TYPE_CHECKING:
     import duckdb
@@ -67,10 +68,11 @@ def query(sql: str, *paths: Path | str) -> pd.DataFrame:
 
     connection = connect(*paths)
     try:
-        *_, last = duckdb.extract_statements(sql)
-        if last.type in (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN):
+        statements = duckdb.extract_statements(sql)
+        asks = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+        if statements and statements[-1].type in asks:
             return connection.execute(sql).df()
-    except (duckdb.Error, ValueError) as error:
+    except duckdb.Error as error:
         reason = one_line(error).partition(" LINE 1:")[0]
         columns = "`learnorder query 'DESCRIBE runs'` lists the columns; dotted names need quotes"
         raise ConfigError("sql", sql, f"{reason} {columns}.") from None
@@ -158,10 +160,7 @@ def _whole(file: Path) -> Path:
     try:
         pq.read_metadata(file)
     except (OSError, pa.ArrowException) as error:
-        raise RunFolderError(
-            f"{file}: cannot be read ({one_line(error)}). Move the run's folder away and run it "
-            "again."
-        ) from error
+        raise unreadable(file, one_line(error)) from error
     return file
 
 

@@ -1,0 +1,49 @@
+"""Settings by dotted name, in words, and where runs differ in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from learnorder.runs.folder import RunFolder
+
+
+def difference_words(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Return the first settings, as nested mappings have them, that differ; empty where none do."""
+    a, b = flatten(there), flatten(asked)
+    differing = [key for key in b if a.get(key) != b[key]]
+    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} asked" for key in differing[:3]]
+    return ", ".join(shown) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return a nested mapping as one with dotted keys.
+
+    >>> flatten({"a": {"b": 1}, "c": [2]})
+    {'a.b': 1, 'c': [2]}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def setting_words(value: Any) -> str:
+    """Return a setting's value as folders and labels say it."""
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return str(value)
+
+
+def shared_settings(folders: Sequence[RunFolder[Any]]) -> dict[str, object]:
+    """Return the settings, by dotted name, that are alike in all of some runs."""
+    flat = [flatten(folder.config.to_dict()) for folder in folders]
+    return {
+        key: value
+        for key, value in flat[0].items()
+        if all(other.get(key) == value for other in flat)
+    }
