@@ -331,7 +331,7 @@ def wrong_type(error: Exception, forms: Mapping[str, str] | None = None) -> Conf
         error: The parser's.
         forms: By setting, how it is written, where its type alone does not say it.
     """
-    found = _WRONG_TYPE.search(" ".join(str(error).split()))
+    found = _WRONG_TYPE.search(one_line(error))
     if found is None or found[2] not in _NEEDED:
         return None
     return ConfigError(found[1], found[3], (forms or {}).get(found[1], _NEEDED[found[2]]))

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.config import from_dict
 from learnorder.errors import RunFolderError
 from learnorder.probe import Probed, make_probes, probe_plans
 from learnorder.recipes.probe import Probe
@@ -33,11 +32,14 @@ def sweep_probes(
     Raises:
         ConfigError: A name that no setting has, or a value it does not take.
     """
-    from learnorder.sweep.grid import Grid
+    from learnorder.sweep.grid import Grid, built_at
 
     own = {"seeds": len(seeds), "first_seed": seeds.start}
     settings = Grid(grid, points).settings(base, Probe())
-    return {name: from_dict(Probe, {**values, **own}) for name, (_, values) in settings.items()}
+    return {
+        name: built_at(Probe, {**values, **own}, words)
+        for name, (words, values) in settings.items()
+    }
 
 
 def probes_plans(probes: Mapping[str, Probe]) -> dict[str, Plan]:

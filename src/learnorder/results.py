@@ -57,8 +57,9 @@ class RunSet(Generic[FolderT]):
                 "There are no runs to show. Make some, e.g. with learnorder patch."
             )
         self._status = {folder: folder.status for folder in found}
-        self.folders = _once(found, self._status)
-        self._arms = _name_arms(self.folders)
+        essence = {folder: _essence(folder) for folder in found}
+        self.folders = _once(found, self._status, essence)
+        self._arms = _name_arms(self.folders, essence)
         self.arms = list(dict.fromkeys(self._arms.values()))
 
     def __repr__(self) -> str:
@@ -290,14 +291,16 @@ def _essence(folder: RunFolder[Any]) -> str:
     return repr((_own_labels(folder), {**folder.config.to_dict(), "seed": None}))
 
 
-def _once(folders: list[FolderT], status: Mapping[FolderT, str]) -> list[FolderT]:
+def _once(
+    folders: list[FolderT], status: Mapping[FolderT, str], essence: Mapping[FolderT, str]
+) -> list[FolderT]:
     """Leave out runs of an arm and seed that are there before, ended ones first."""
     kept: dict[tuple[str, int], FolderT] = {}
     for folder in sorted(folders, key=lambda f: status[f] not in ENDED):
-        kept.setdefault((_essence(folder), folder.config.seed), folder)
+        kept.setdefault((essence[folder], folder.config.seed), folder)
     chosen = set(kept.values())
     if repeated := [folder for folder in folders if folder not in chosen]:
-        first = kept[_essence(repeated[0]), repeated[0].config.seed]
+        first = kept[essence[repeated[0]], repeated[0].config.seed]
         logging.getLogger(__name__).warning(
             "%d of %d runs were made twice, and count once: %s is as %s.",
             len(repeated), len(folders), repeated[0].path, first.path,
@@ -305,9 +308,8 @@ def _once(folders: list[FolderT], status: Mapping[FolderT, str]) -> list[FolderT
     return [folder for folder in folders if folder in chosen]
 
 
-def _name_arms(folders: list[FolderT]) -> dict[FolderT, str]:
+def _name_arms(folders: list[FolderT], essence: Mapping[FolderT, str]) -> dict[FolderT, str]:
     """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
-    essence = {folder: _essence(folder) for folder in folders}
     first = {essence[f]: f for f in reversed(folders)}
     names: dict[str, str] = {}
     for key, folder in first.items():

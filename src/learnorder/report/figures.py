@@ -8,7 +8,7 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import MOST_BANDS, add_band, arm_axis
+from learnorder.report.parts import add_band, arm_axis
 from learnorder.report.style import LineStyle, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
@@ -32,8 +32,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
         points = results.curve(arm, set_, quantity, group)
         if not points:
             continue
-        if len(results.arms) <= MOST_BANDS:
-            add_band(figure, points, styles[arm].band(), 100)
+        add_band(figure, points, styles[arm].band(), 100, len(results.arms))
         lines.append([100 * e.mean for e in points.values()])
         add_curve(
             figure,

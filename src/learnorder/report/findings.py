@@ -24,17 +24,21 @@ def baselines(results: RunSet[Any]) -> dict[str, str]:
     Where several treatments, as large and small, were tried at the same settings, that is one of
     them: each is compared at its own settings. Else one arm is compared with all others.
     """
-    by_settings: dict[str, dict[str, str]] = {}
-    for arm in results.arms:
+    arms, by_settings = results.arms, dict[str, dict[str, str]]()
+    for arm in arms:
         labels = results.labels(arm)
         treatment = labels.pop("arm", "")
-        by_settings.setdefault(repr(labels), {}).setdefault(treatment, arm)
-    tried = [t for t in by_settings.values() if len(t) > 1]
-    if BASELINE in results.arms or not tried or sum(map(len, tried)) < len(results.arms):
-        one = BASELINE if BASELINE in results.arms else results.arms[0]
-        return {arm: one for arm in results.arms if arm != one}
-    first = {id(t): t.get(BASELINE, next(iter(t.values()))) for t in tried}
-    return {arm: first[id(t)] for t in tried for arm in t.values() if arm != first[id(t)]}
+        by_settings.setdefault(repr(labels), {})[treatment] = arm
+    groups = list(by_settings.values())
+    told_apart = sum(map(len, groups)) == len(arms) and min(map(len, groups)) > 1
+    if BASELINE in arms or not told_apart:
+        one = BASELINE if BASELINE in arms else arms[0]
+        return {arm: one for arm in arms if arm != one}
+    found = dict[str, str]()
+    for group in groups:
+        first = group.get(BASELINE) or next(iter(group.values()))
+        found |= {arm: first for arm in group.values() if arm != first}
+    return found
 
 
 def findings(results: Results) -> list[str]:

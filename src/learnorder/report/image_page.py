@@ -7,7 +7,8 @@ import io
 
 from PIL import Image
 
-from learnorder.config import RunConfig, TrainingConfig
+from learnorder.config import RunConfig
+from learnorder.report.asked import DIFFERS, sections_alike, training_words
 from learnorder.report.content import Content, Gallery, Section, title_of
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baselines, findings
@@ -22,7 +23,7 @@ from learnorder.report.tables import (
 )
 from learnorder.report.titles import MOST_ARMS
 from learnorder.results import Results
-from learnorder.runs import RunFolder, flatten, shared_settings
+from learnorder.runs import RunFolder
 
 _TITLES = {
     "patch": "Patch experiment",
@@ -107,12 +108,7 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
     """What was asked, as terms and descriptions; what differs between runs is left to a table."""
     folder = results.folders[0]
     config, data = folder.config, folder.manifest.get("data")
-    shared = shared_settings(results.folders)
-
-    def alike(*sections: str) -> bool:
-        names = [k for k in flatten(config.to_dict()) if k.startswith(sections)]
-        return all(name in shared for name in names)
-
+    alike = sections_alike(results.folders)
     images = config.data.source
     if data:
         height, width = data["image_size"]
@@ -122,20 +118,19 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
             f"{data['num_classes']} classes"
         )
     arguments = ", ".join(f"{key} {value}" for key, value in config.model.arguments.items())
-    training, patch = config.training, config.patch
+    patch = config.patch
     asked = {
-        "Images": (alike("data."), images),
+        "Images": ("data" in alike, images),
         "Network": (
-            alike("model."),
+            "model" in alike,
             f"{config.model.name} ({arguments})" if arguments else config.model.name,
         ),
         "Training": (
-            alike("training."),
-            f"{training.epochs} epochs, batch size {training.batch_size}, "
-            f"{optimizer_words(training)}, weight decay {training.weight_decay:g}",
+            "training" in alike,
+            training_words(config.training),
         ),
         "Patch": (
-            alike("patch."),
+            "patch" in alike,
             f"{patch.size}×{patch.size} pixels, z ~ {patch.z_scale:g}·N(0, 1), "
             f"ζ ~ U[−{patch.contrast:g}, {patch.contrast:g}] per class; "
             f"{100 * patch.eligible_share:g} % of the images eligible, "
@@ -145,19 +140,8 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
     if not results.has_patch():
         del asked["Patch"]
     seeds = sorted({f.config.seed for f in results.folders})
-    described = [
-        (term, text if same else "differs between the arms") for term, (same, text) in asked.items()
-    ]
+    described = [(term, text if same else DIFFERS) for term, (same, text) in asked.items()]
     return [*described, ("Seeds", ", ".join(map(str, seeds)))]
-
-
-def optimizer_words(training: TrainingConfig) -> str:
-    """Return the optimiser in words."""
-    given = "".join(f", {name} {value}" for name, value in training.optimizer_arguments.items())
-    if training.optimizer != "SGD":
-        return training.optimizer + given
-    nesterov = "Nesterov " if training.nesterov else ""
-    return f"SGD with {nesterov}momentum {training.momentum:g}{given}"
 
 
 def example_images(folders: list[RunFolder[RunConfig]]) -> Gallery | None:

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 from learnorder.report.style import LineStyle, layout
 from learnorder.statistics import Estimate, estimate
 
-MOST_BANDS = 4
-"""More arms than this are drawn without their intervals over time, which would cover each other."""
+_MOST_BANDS = 4
+"""More arms than this are drawn without their intervals over time."""
 
 
 def add_band(
@@ -20,9 +20,14 @@ def add_band(
     points: Mapping[int, Estimate] | Mapping[float, Estimate],
     color: str,
     scale: float,
+    arms: int,
 ) -> None:
-    """Draw the intervals of means over x as a band; nothing where one seed has none."""
-    if any(e.low != e.low for e in points.values()):
+    """Draw the intervals of means over x as a band.
+
+    There is none where an interval needs more seeds, or where the bands of so many arms would cover
+    each other.
+    """
+    if arms > _MOST_BANDS or any(e.low != e.low for e in points.values()):
         return
     x = list(points)
     high = [scale * e.high for e in points.values()]

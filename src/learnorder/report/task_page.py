@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
+from learnorder.report.asked import DIFFERS, sections_alike, training_words
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import add_curve, mark_changes
 from learnorder.report.findings import baselines
-from learnorder.report.image_page import optimizer_words
 from learnorder.report.origin import key, origin
-from learnorder.report.parts import MOST_BANDS, add_band
+from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import layout, line_styles
 from learnorder.report.tables import counted
 from learnorder.report.titles import MOST_ARMS, arm_columns, arm_titles
 from learnorder.results import TaskResults
-from learnorder.runs import flatten, shared_settings
 
 _NOTE = (
     "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. What "
@@ -84,8 +83,7 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
         points = results.curve(arm, set_, quantity)
         if not points:
             continue
-        if len(results.arms) <= MOST_BANDS:
-            add_band(figure, points, styles[arm].band(), words.scale)
+        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
         means = [words.scale * e.mean for e in points.values()]
         shown = [words.number(e) for e in points.values()]
         add_curve(figure, points, means, shown, titles[arm], styles[arm])
@@ -96,14 +94,9 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
 def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
     """Return what was asked, as terms and descriptions."""
     folders = results.folders
-    config, shared = folders[0].config, shared_settings(folders)
+    config = folders[0].config
     described = [folder.manifest.get("data") for folder in folders]
     data = described[0] if all(each == described[0] for each in described) else None
-
-    def alike(section: str) -> bool:
-        names = flatten(config.to_dict())
-        return all(name in shared for name in names if name.startswith(section))
-
     given = "".join(f", {name} {value}" for name, value in config.task.arguments.items())
     path = config.task.path or "handed over in Python"
     task = path + given
@@ -112,16 +105,10 @@ def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
             f": {data['train_examples']:,} examples to train on, {data['evaluation_examples']:,} "
             f"to judge on, by {data['score']}"
         )
-    training = config.training
+    training, alike = training_words(config.training), sections_alike(folders)
     seeds = sorted({folder.config.seed for folder in folders})
     return [
-        ("Task", task if alike("task.") else f"{path}, differs between the arms"),
-        (
-            "Training",
-            f"{training.epochs} epochs, batch size {training.batch_size}, "
-            f"{optimizer_words(training)}, weight decay {training.weight_decay:g}"
-            if alike("training.")
-            else "differs between the arms",
-        ),
+        ("Task", task if "task" in alike else f"{path}, {DIFFERS}"),
+        ("Training", training if "training" in alike else DIFFERS),
         ("Seeds", ", ".join(map(str, seeds))),
     ]

@@ -11,7 +11,6 @@ import plotly.graph_objects as go
 
 from learnorder.report import parts
 from learnorder.report.parts import (
-    MOST_BANDS,
     add_band,
     arm_axis,
     heat_map,
@@ -49,8 +48,7 @@ def curve_figure(
         if not points:
             continue
         times, means = list(points), [scale * e.mean for e in points.values()]
-        if len(results.arms) <= MOST_BANDS:
-            add_band(figure, points, styles[arm].band(), scale)
+        add_band(figure, points, styles[arm].band(), scale, len(results.arms))
         figure.add_scatter(
             x=times, y=means, mode="lines", name=titles[arm],
             customdata=[e.format(scale, 3) for e in points.values()],

@@ -132,11 +132,11 @@ def theory_findings(results: TheoryResults) -> list[str]:
         for arm in results.arms:
             if arm != "S":
                 sentences.append(_gap(results, arm))
-    if any(folder.status != "finished" for folder in results.folders):
-        sentences.append(
-            f"Not all runs have a result: {results.standing()}. One that is out of steps takes a "
-            "larger --algorithm.max_time."
-        )
+    statuses = {status for arm in results.arms for status in results.counts(arm)}
+    if statuses != {"finished"}:
+        more = "Those out of steps take a larger --algorithm.max_time."
+        told = f"Not all runs have a result: {results.standing()}."
+        sentences.append(f"{told} {more}" if "out_of_steps" in statuses else told)
     return sentences
 
 

@@ -86,8 +86,10 @@ class Display:
         for folder in state.active:
             self._active(folder)
         ended = f"{len(state.ended)}/{self._count}{self._left()}"
-        for folder in (*state.ended, *state.failed, *state.elsewhere):
-            self._finished(folder, ended, elsewhere=folder in state.elsewhere)
+        for folder in (*state.ended, *state.failed):
+            self._finished(folder, ended)
+        for folder in state.elsewhere:
+            self._finished(folder, ended, "is made by another process")
         for folder in state.waiting:  # its worker was killed
             if folder in self._tasks:
                 self._bars.update(self._tasks[folder], note="waiting to go on")
@@ -130,16 +132,16 @@ class Display:
         """A run's path below what all of them have in common."""
         return str(folder.path.relative_to(self._root))
 
-    def _finished(self, folder: RunFolder, ended: str, *, elsewhere: bool) -> None:
-        """Say once that nothing is left to do here for a run."""
+    def _finished(self, folder: RunFolder, ended: str, how: str = "") -> None:
+        """Say once that nothing is left to do here for a run: how, or its status."""
         if folder in self._told:
             return
         self._told.add(folder)
         if folder in self._tasks:
             self._bars.remove_task(self._tasks.pop(folder))
-        manifest = folder.manifest
-        reason = f": {manifest['reason']}" if manifest["reason"] else ""
-        how = "is made by another process" if elsewhere else f"{manifest['status']}{reason}"
+        if not how:
+            manifest = folder.manifest
+            how = ": ".join(filter(None, (manifest["status"], manifest["reason"])))
         self._bars.console.print(
             f"{self._name(folder)} {how} ({ended})",
             highlight=False,

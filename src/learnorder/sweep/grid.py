@@ -6,12 +6,14 @@ import hashlib
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.runs import flatten, setting_words
 from learnorder.sweep.driver import Plan
+
+Built = TypeVar("Built")
 
 _LONGEST = 150
 """Bytes of a folder's name that tell its settings; file systems take 255 in all."""
@@ -102,15 +104,24 @@ def grid_plans(
     settings = grid.settings(base, kind())
     return {
         "-".join(filter(None, [name, f"seed{seed}"])): Plan(
-            _built(kind, {**values, "seed": seed}, words), {**labels, **words}
+            built_at(kind, {**values, "seed": seed}, words), {**labels, **words}
         )
         for seed in seeds
         for name, (words, values) in settings.items()
     }
 
 
-def _built(kind: type[Any], values: Mapping[str, Any], words: Mapping[str, str]) -> Any:
-    """Build a configuration at a point of a grid, or say at which it cannot be built."""
+def built_at(kind: type[Built], values: Mapping[str, Any], words: Mapping[str, str]) -> Built:
+    """Build what a point of a grid asks for, or say at which it cannot be built.
+
+    Args:
+        kind: What is built.
+        values: Its settings.
+        words: The point's settings in words.
+
+    Raises:
+        ConfigError: A value that a setting does not take.
+    """
     try:
         return from_dict(kind, values)
     except ConfigError as error:

@@ -1,0 +1,36 @@
+"""What was asked of runs that train a network, in words; what differs is left to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from learnorder.config import TrainingConfig
+from learnorder.runs import RunFolder, flatten, shared_settings
+
+DIFFERS = "differs between the arms"
+
+
+def sections_alike(folders: Sequence[RunFolder[Any]]) -> set[str]:
+    """Return the sections, as data or training, whose settings all runs share with the first."""
+    shared = shared_settings(folders)
+    names = flatten(folders[0].config.to_dict())
+    differing = {name.partition(".")[0] for name in names if name not in shared}
+    return {name.partition(".")[0] for name in names} - differing
+
+
+def training_words(training: TrainingConfig) -> str:
+    """Return the length of a run and its optimiser in words."""
+    return (
+        f"{training.epochs} epochs, batch size {training.batch_size}, "
+        f"{_optimizer_words(training)}, weight decay {training.weight_decay:g}"
+    )
+
+
+def _optimizer_words(training: TrainingConfig) -> str:
+    """Return the optimiser in words."""
+    given = "".join(f", {name} {value}" for name, value in training.optimizer_arguments.items())
+    if training.optimizer != "SGD":
+        return training.optimizer + given
+    nesterov = "Nesterov " if training.nesterov else ""
+    return f"SGD with {nesterov}momentum {training.momentum:g}{given}"
