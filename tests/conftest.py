@@ -107,7 +107,7 @@ def fake_run(
         for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
             records.add(epoch, "conflict", f"share_{part}", share, n=60)
     folder.write_tables(records=records.table())
-    folder.update(status=status, data={**_DATA})
+    folder.update(status=status, data={**_DATA}, files=folder.seal())
     return folder
 
 

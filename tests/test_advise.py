@@ -512,16 +512,21 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
     with pytest.raises(ConfigError, match="fewest that make sense"):
         run_advise(quick, tmp_path, task=small_task(), minutes=0.01, quiet=True)
     longer = replace(quick, training=replace(quick.training, epochs=10_000))
-    from learnorder.advise import _budgeted
+    from learnorder.advise import _begun
     from learnorder.task import handed_over
 
     with handed_over(small_task()) as named:
         asked = replace(longer, task=named)
-        bought = _budgeted(asked, tmp_path, 1.0, {"workers": 1, "threads": 1})
+        cores = {"workers": 1, "threads": 1}
+        bought = _begun(asked, tmp_path, 1.0, cores)
         assert 4 <= bought.training.epochs < 10_000
-        again = _budgeted(asked, tmp_path, 1.0, {"workers": 1, "threads": 1})
+        again = _begun(asked, tmp_path, 1.0, cores)
         shorter = replace(asked, training=replace(asked.training, epochs=4))
-        assert _budgeted(shorter, tmp_path, 1.0, {"workers": 1, "threads": 1}) == shorter
+        assert _begun(shorter, tmp_path / "shorter", 1.0, cores) == shorter
+        kept = (tmp_path / "budget.json").read_bytes()
+        with pytest.raises(RunFolderError, match="holds another search"):
+            _begun(replace(asked, noise=0.1), tmp_path, 1.0, cores)
+        assert (tmp_path / "budget.json").read_bytes() == kept
     assert again == bought
 
 

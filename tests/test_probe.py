@@ -7,14 +7,16 @@ from unittest.mock import ANY
 import pytest
 
 from learnorder import Probe
+from learnorder.budget import Budget
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.probe import Calibration, Carried, Probed, _budgeted, arm_plans, run_probe
+from learnorder.probe import Calibration, Carried, Probed, _begun, arm_plans, run_probe
 from learnorder.reading import open_runs
 from learnorder.recipes.probe import FEWEST_EPOCHS
 from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
 from learnorder.results import Results
+from learnorder.runs.sealed import read_sealed
 
 from .conftest import POOLED, fake_run
 
@@ -180,10 +182,10 @@ def test_the_budget_buys_epochs_once(probe, tmp_path):
     longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
     with pytest.raises(ConfigError, match="Give that, or fewer"):
         run_probe(longest, tmp_path, minutes=1e-6, quiet=True)
-    bought = _budgeted(longest, (8, 8), tmp_path, 5.0, {"workers": 1, "threads": 1})
+    bought = _begun(longest, tmp_path, 5.0, {"workers": 1, "threads": 1})
     assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
-    kept = json.loads((tmp_path / "budget.json").read_text())
-    (tmp_path / "budget.json").write_text(json.dumps({**kept, "epochs": 6}))
+    kept = read_sealed(tmp_path / "budget.json", Budget)
+    replace(kept, epochs=6).keep(tmp_path)
     probed = run_probe(longest, tmp_path, minutes=5.0, quiet=True)
     assert probed.probe.training.epochs == 6
     assert {f.config.training.epochs for f in probed.results.folders} == {6}

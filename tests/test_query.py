@@ -93,23 +93,28 @@ def test_a_question_changes_nothing(runs, sql):
 
 def test_a_damaged_run_is_named_and_the_others_are_told(tiny, tmp_path, capsys, caplog):
     short = changed(tiny, training={"epochs": 4})
-    for name in ("a", "b", "c"):
+    for name in ("a", "b", "c", "d"):
         execute(RunFolder.create(tmp_path / name, short, {"arm": name}))
     manifest = tmp_path / "b" / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:100])
     records = tmp_path / "c" / "records.parquet"
-    records.write_bytes(records.read_bytes()[:100])
+    flipped = bytearray(records.read_bytes())
+    flipped[len(flipped) // 2] ^= 1
+    records.write_bytes(flipped)
+    cut = tmp_path / "d" / "records.parquet"
+    cut.write_bytes(cut.read_bytes()[:100])
     assert main(["runs", str(tmp_path)]) == 0
     listed = capsys.readouterr().out
     assert "records are damaged" in listed
     assert "clean accuracy" in listed
-    assert f"Left out: {manifest}: cannot be read" in caplog.text
+    assert f"Left out: {manifest}: not as it was written" in caplog.text
+    assert f"Left out: {cut.parent}: a partial copy: records.parquet is missing" in caplog.text
     assert main(["work", str(tmp_path)]) == 0
     assert "2 of 2 runs have ended" in capsys.readouterr().out
     found = learnorder.query("SELECT DISTINCT run FROM records", tmp_path)
     assert found["run"].tolist() == [str(tmp_path / "a")]
     assert f"Left out: {records}: cannot be read" in caplog.text
-    with pytest.raises(RunFolderError, match="cannot be read"):
+    with pytest.raises(RunFolderError, match="not as it was written"):
         find_runs(tmp_path / "b")
 
 

@@ -112,7 +112,7 @@ def theory(**sections):
         (lambda: DistributionConfig(r=0.0), "distribution.r", "> 0"),
         (lambda: DistributionConfig(r=-1e-3), "distribution.r", "> 0"),
         (lambda: DistributionConfig(r=2.0), "distribution.r", "r ≤ 1"),
-        (lambda: DistributionConfig(s=math.nan), "distribution.s", "> 0"),
+        (lambda: DistributionConfig(s=math.nan), "distribution.s", "finite"),
         (lambda: DistributionConfig(p0=0.6, q0=0.5), "distribution.p0", "must not exceed 1"),
         (lambda: DistributionConfig(kappa=1.4, p0=None), "distribution.p0", "κ²/2 unless given"),
         (lambda: DistributionConfig(p0=-0.1), "distribution.p0", r"\[0, 1\]"),

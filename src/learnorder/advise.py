@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -11,14 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.advice import Advice, BySeed, Rung, best_of, near, ranked
-from learnorder.budget import epochs_within
-from learnorder.config import RunConfig, TaskRunConfig, to_dict
+from learnorder.budget import Budget, epochs_within
+from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
 from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
-from learnorder.runs.files import atomic_write
-from learnorder.runs.kinds import kind_of
+from learnorder.runs.kinds import TaskDescription, kind_of
+from learnorder.runs.sealed import read_sealed, write_sealed
 from learnorder.runs.signals import on_signals
+from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.range_test import RangeTest
@@ -72,9 +72,7 @@ def run_advise(
         given = handed_over(task)
         how["workers"] = 1
     with given as named:
-        search = replace(search, task=named)
-        search = _budgeted(search, Path(out), minutes, how)
-        _only_search(search, Path(out))
+        search = _begun(replace(search, task=named), Path(out), minutes, how)
         advice = _Search(search, Path(out), {**how, "quiet": quiet, "here": task is not None}).run()
     from learnorder.report import write_advice
 
@@ -82,19 +80,39 @@ def run_advise(
     return advice
 
 
-def _only_search(search: Search, out: Path) -> None:
-    """Write what a folder is about, and refuse one that is about something else."""
-    path, asked = out / "search.json", json.loads(json.dumps(to_dict(search)))
-    if path.exists():
-        words = difference_words(json.loads(path.read_text()), asked)
-        if words:
-            raise RunFolderError(
-                f"{out}: holds another search ({words}). Choose another folder with --out, or move "
-                "this one away."
-            )
-        return
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(asked, indent=1) + "\n")
+def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Search:
+    """Return the search with the epochs that its budget buys; note in its folder what it is about.
+
+    Nothing is written where the folder holds another search, or the first runs are refused.
+    """
+    from learnorder.sweep.driver import find_folders
+
+    there = read_sealed(out / "search.json", Search)
+    if there is not None:
+        bought = there.training.epochs if minutes is not None else search.training.epochs
+        _refuse_other(there, search.lasting(bought), out)
+    budget = None if minutes is None else _budget(search, out, minutes, how)
+    if budget is not None:
+        search = search.lasting(budget.epochs)
+    if there is not None:
+        _refuse_other(there, search, out)
+        return search
+    rates, epochs = initial_rates(search), search.rung_epochs(0)
+    arms = [Candidate(rate, search.hold) for rate in rates]
+    find_folders(rung_plans(search, arms, rates[0], 0), out / f"epochs-{epochs}")
+    if budget is not None:
+        budget.keep(out)
+    write_sealed(out / "search.json", to_dict(search))
+    return search
+
+
+def _refuse_other(there: Search, asked: Search, out: Path) -> None:
+    """Refuse a folder that is about another search."""
+    if words := difference_words(to_dict(there), to_dict(asked)):
+        raise RunFolderError(
+            f"{out}: holds another search ({words}). Choose another folder with --out, or move "
+            "this one away."
+        )
 
 
 def initial_rates(search: Search) -> tuple[float, ...]:
@@ -174,7 +192,8 @@ class _Search:
         found, folders = self.train(arms, last)
         seeds = tuple(self.search.rung_seeds(last))
         rungs.append(Rung(self.search.rung_epochs(last), seeds, whole))
-        unseen = folders[0].manifest.get("data", {}).get("unseen_classes", ())
+        described = folders[0].data()
+        unseen = described.unseen_classes if isinstance(described, TaskDescription) else ()
         return Advice(
             search=self.search,
             score=self.score,
@@ -183,7 +202,7 @@ class _Search:
             arms=found,
             range_test=seen,
             no_noise=no_noise,
-            unseen_classes=tuple(unseen),
+            unseen_classes=unseen,
             folders=tuple(folders),
         )
 
@@ -258,17 +277,14 @@ class _Search:
 
     def range_test(self) -> RangeTest:
         """Make the range test, on the first seed of all, or read it."""
-        from learnorder.range_test import RangeTest, range_test
+        from learnorder.range_test import KeptRangeTest, range_test
         from learnorder.runs.execute import arithmetic
         from learnorder.runs.process import process_kept
         from learnorder.sweep import share_cores
 
         path = self.out / "range_test.json"
-        if path.exists():
-            kept = json.loads(path.read_text())
-            series = (tuple(kept[name]) for name in ("rates", "losses", "smoothed"))
-            rates, losses, smoothed = series
-            return RangeTest(rates, losses, smoothed, kept["pick"])
+        if (kept := read_sealed(path, KeptRangeTest)) is not None:
+            return kept.range_test()
         config = self.search.run(
             Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
         )
@@ -284,16 +300,14 @@ class _Search:
 
         with on_signals(received.append), arithmetic(threads), process_kept():
             seen = range_test(config.training, _problem(config), seed=config.seed, stop=stop)
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(asdict(seen)) + "\n")
+        write_sealed(path, asdict(KeptRangeTest.of(seen)))
         return seen
 
 
 def _judged_by(folder: RunFolder[Any]) -> tuple[str, str, bool]:
     """Return the set and the quantity a run is judged by, and whether higher is better."""
-    if folder.kind == "task":
-        described = folder.manifest["data"]
-        return "validation", described["score"], described["higher_is_better"]
+    if isinstance(described := folder.data(), TaskDescription):
+        return "validation", described.score, described.higher_is_better
     return "clean", "accuracy", True
 
 
@@ -371,11 +385,9 @@ def _all_diverge(rates: Sequence[float]) -> ConfigError:
     )
 
 
-def _budgeted(search: Search, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Search:
-    """Return the search with as many epochs as the minutes buy, as measured when it began."""
-    if minutes is None:
-        return search
-    epochs = epochs_within(
+def _budget(search: Search, out: Path, minutes: float, how: Mapping[str, Any]) -> Budget:
+    """Return as many epochs as the minutes buy, as measured when the search began."""
+    return epochs_within(
         minutes,
         search_plans(search),
         search.training.epochs,
@@ -386,4 +398,3 @@ def _budgeted(search: Search, out: Path, minutes: float | None, how: Mapping[str
         "model",
         **how,
     )
-    return search.lasting(epochs)

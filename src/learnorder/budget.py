@@ -6,17 +6,37 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError
-from learnorder.runs.files import atomic_write
+from learnorder.runs.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from learnorder.sweep.driver import Plan
 
 _FIXED_SECONDS = 10.0
 """What starting and reporting take."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What budget.json keeps.
+
+    Attributes:
+        minutes: The budget.
+        epochs: What it buys.
+        of: Digest of the runs; empty in files of old versions.
+    """
+
+    minutes: float
+    epochs: int
+    of: str = ""
+
+    def keep(self, out: Path) -> None:
+        """Write budget.json to a folder."""
+        write_sealed(out / "budget.json", asdict(self))
 
 
 def epochs_within(
@@ -29,15 +49,15 @@ def epochs_within(
     share: float,
     remedy: str,
     **how: Any,
-) -> int:
-    """Return how many epochs a budget buys.
+) -> Budget:
+    """Return how many epochs a budget buys; nothing is written.
 
     Args:
         minutes: The budget.
         plans: All runs, at ``epochs``.
         epochs: The most.
         fewest: The fewest that make sense.
-        out: Where it is kept, in budget.json, so that what is continued has the same length.
+        out: Where :meth:`Budget.keep` has kept it, so that what is continued has the same length.
         share: Of the time, that training takes.
         remedy: What else to give, where the budget is too small.
         how: The workers and threads.
@@ -45,13 +65,11 @@ def epochs_within(
     Raises:
         ConfigError: A time that is not above 0, or too short for ``fewest``.
     """
-    if not minutes > 0:
-        raise ConfigError("minutes", minutes, "Give a time above 0, or null.")
+    check_minutes(minutes)
     path, of = out / "budget.json", _digest(plans)
-    if path.exists():
-        kept = json.loads(path.read_text())
-        if (kept["minutes"], kept.get("of")) == (minutes, of):
-            return kept["epochs"]
+    kept = read_sealed(path, Budget, "Remove it, and the budget is measured anew.")
+    if kept is not None and (kept.minutes, kept.of) == (minutes, of):
+        return kept
     from learnorder.sweep.estimate import estimate_cost
 
     cost = estimate_cost(plans, out / "none", **how)
@@ -65,10 +83,13 @@ def epochs_within(
             f"{cost.runs} runs of up to {fewest} epochs, the fewest that make sense, take about "
             f"{math.ceil(10 * needed) / 10:g} minutes on this machine. Give that, or {remedy}.",
         )
-    bought = min(bought, epochs)
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps({"minutes": minutes, "epochs": bought, "of": of}) + "\n")
-    return bought
+    return Budget(minutes, min(bought, epochs), of)
+
+
+def check_minutes(minutes: float | None) -> None:
+    """Refuse a budget that is no time; None is no budget."""
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise ConfigError("minutes", minutes, "Give a time above 0, or null.")
 
 
 def _digest(plans: Mapping[str, Plan]) -> str:

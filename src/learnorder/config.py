@@ -5,18 +5,16 @@ Nothing here imports torch, so that the command line can show help and check set
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal
 
-from learnorder.errors import ConfigError, one_line
+from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
+from learnorder.values import check_fields, from_dict, to_dict
 
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser
+_MOST = 10**9
+"""Far above any number of epochs or images that is meant."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class DataConfig:
     """Column that holds the labels; null finds the only class-label column."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "data")
         for name in ("train_examples", "evaluation_examples", "resolution"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -77,6 +76,9 @@ class ModelConfig:
     arguments: dict[str, Any] = field(default_factory=dict)
     """Its arguments, e.g. {depth: 16, widen_factor: 1}. num_classes, in_channels and image_size
     are passed too where its signature has them."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "model")
 
 
 @dataclass(frozen=True)
@@ -108,16 +110,22 @@ class PatchConfig:
     """Upper end of the uniform amplitude of ζ_c where the pattern stands alone."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "patch")
         for name in ("eligible_share", "patch_only_share"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ConfigError(f"patch.{name}", value, "A share lies in [0, 1].")
         for name in ("z_scale", "contrast", "patch_only_amplitude"):
             value = getattr(self, name)
-            if not value >= 0:
+            if value < 0:
                 raise ConfigError(f"patch.{name}", value, "Give a value ≥ 0.")
         if self.size < 1:
             raise ConfigError("patch.size", self.size, "A patch has at least 1 pixel a side.")
+        for name in ("top", "left"):
+            if (value := getattr(self, name)) is not None and value < 0:
+                raise ConfigError(
+                    f"patch.{name}", value, "Give a row or column from 0 on, or null."
+                )
 
     @property
     def planted(self) -> bool:
@@ -134,6 +142,9 @@ class NoiseConfig:
     shared: bool = True
     """One map per place and step for the whole batch and all channels (the paper's), or
     independent noise for each unit."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "noise")
 
 
 @dataclass(frozen=True)
@@ -158,9 +169,12 @@ class TrainingConfig:
     """Arithmetic of the forward pass: bf16 is faster where the machine has it."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "training")
         for name in ("epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"training.{name}", getattr(self, name), "Give at least 1.")
+            if not 1 <= getattr(self, name) <= _MOST:
+                raise ConfigError(
+                    f"training.{name}", getattr(self, name), f"Give at least 1, at most {_MOST:,}."
+                )
         if not 0 <= self.momentum < 1:
             raise ConfigError("training.momentum", self.momentum, "Give a value in [0, 1).")
         if self.nesterov and self.momentum == 0:
@@ -189,6 +203,7 @@ class SharpnessConfig:
     """Epochs from one measurement to the next."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "sharpness")
         if self.examples < 0:
             raise ConfigError("sharpness.examples", self.examples, "Give 0 (none) or more.")
         if self.every < 1:
@@ -217,7 +232,8 @@ class RunConfig:
     """What is measured of the loss's curvature."""
 
     def __post_init__(self) -> None:
-        _check_schedules(self)
+        check_fields(self)
+        _check_run(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and scalars, as written to a run's manifest."""
@@ -245,6 +261,7 @@ class TaskConfig:
     """Fingerprint of a Task handed over in Python, in place of a path; it is filled in there."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "task")
         if self.path is not None and self.given is not None:
             raise ConfigError("task.path", self.path, "A task was handed over too: give one.")
 
@@ -268,7 +285,8 @@ class TaskRunConfig:
     """What is measured of the loss's curvature."""
 
     def __post_init__(self) -> None:
-        _check_schedules(self)
+        check_fields(self)
+        _check_run(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and scalars, as written to a run's manifest."""
@@ -280,82 +298,11 @@ class TaskRunConfig:
         return from_dict(TaskRunConfig, values)
 
 
-def _check_schedules(config: RunConfig | TaskRunConfig) -> None:
-    """Refuse schedules that cannot happen in the run's epochs."""
+def _check_run(config: RunConfig | TaskRunConfig) -> None:
+    """Refuse a seed that is none, and schedules that cannot happen in the run's epochs."""
+    if config.seed < 0:
+        raise ConfigError("seed", config.seed, "Give 0 or more.")
     config.learning_rate.check("learning_rate", config.training.epochs)
     config.noise.level.check("noise.level", config.training.epochs)
     if config.learning_rate.initial == 0:
         raise ConfigError("learning_rate.initial", 0, "Nothing trains at 0; give e.g. 0.1.")
-
-
-Config = TypeVar("Config")
-
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """Return a config dataclass as nested dicts and lists that JSON and YAML can hold."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(item) for item in value]
-        return value
-
-    return plain(dataclasses.asdict(config))
-
-
-@functools.cache
-def _parser(kind: type) -> ArgumentParser:
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(kind)
-    return parser
-
-
-_WRONG_TYPE = re.compile(r"""Parser key "([^"]+)": Expected a <class '(\w+)'>\. Got value: (.*)""")
-_NEEDED = {
-    "bool": "true or false is needed.",
-    "dict": "Names and values are needed, as in {width: 8}, with a space after each colon.",
-    "float": "A number is needed.",
-    "int": "A whole number is needed.",
-    "list": "A list is needed, as in [1, 2].",
-    "str": "Text is needed.",
-}
-
-
-def wrong_type(error: Exception, forms: Mapping[str, str] | None = None) -> ConfigError | None:
-    """Return what the parser's complaint about a value's type is in our words; None if it is none.
-
-    Args:
-        error: The parser's.
-        forms: By setting, how it is written, where its type alone does not say it.
-    """
-    found = _WRONG_TYPE.search(one_line(error))
-    if found is None or found[2] not in _NEEDED:
-        return None
-    return ConfigError(found[1], found[3], (forms or {}).get(found[1], _NEEDED[found[2]]))
-
-
-def from_dict(kind: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build the config dataclass ``kind`` from nested mappings, checking names, types and ranges.
-
-    Args:
-        kind: The dataclass.
-        values: Its fields; absent ones take their defaults.
-
-    Raises:
-        ConfigError: An unknown field, a value of the wrong type, or one out of range.
-    """
-    from jsonargparse import ArgumentError, Namespace
-
-    parser = _parser(kind)
-    try:
-        parsed = parser.instantiate(parser.parse_object(dict(values)))
-    except (ArgumentError, TypeError, KeyError) as error:
-        if isinstance(cause := error.__cause__, ConfigError):
-            raise cause from None
-        raise wrong_type(error) or ConfigError("settings", dict(values), one_line(error)) from None
-    fields = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
-    assert not any(isinstance(value, Namespace) for value in fields.values())
-    return kind(**fields)

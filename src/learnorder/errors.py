@@ -26,6 +26,17 @@ class LearnOrderError(Exception):
     exit_code = 2
 
 
+class _Nothing:
+    """What an option has whose value is missing."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Nothing()
+"""The value, in an error, of an option that was given none."""
+
+
 class ConfigError(LearnOrderError, ValueError):
     """A setting is out of range or contradicts another.
 

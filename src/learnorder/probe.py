@@ -199,7 +199,7 @@ def run_probe(
 
     out, probe = Path(out), probe or Probe()
     how: dict[str, Any] = {"workers": workers, "threads": threads}
-    probe = _budgeted(probe, _image_size(probe), out, minutes, how)
+    probe = _begun(probe, out, minutes, how)
     probed = make_probes({"": probe}, out, **how, quiet=quiet)[""]
     if not isinstance(probed, Probed):
         raise probed
@@ -291,9 +291,9 @@ def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Pl
     from learnorder.sweep.driver import Plan
 
     return {
-        f"contrast-{contrast:g}": Plan(
+        f"contrast-{setting_words(contrast)}": Plan(
             probe.calibration(contrast, image_size),
-            {"experiment": CALIBRATION, "arm": f"contrast {contrast:g}"},
+            {"experiment": CALIBRATION, "arm": f"contrast {setting_words(contrast)}"},
         )
         for contrast in probe.contrasts
     }
@@ -305,7 +305,7 @@ def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dic
 
     patch = probe.patch(contrast, image_size)
     return {
-        f"{treatment}-{rate:g}-seed{seed}": Plan(
+        f"{treatment}-{setting_words(rate)}-seed{seed}": Plan(
             probe.run(treatment, rate, seed, patch),
             {"experiment": "probe", "arm": treatment, RATE: setting_words(rate)},
         )
@@ -328,13 +328,17 @@ def _image_size(probe: Probe) -> tuple[int, int]:
     return load_images(probe.data).image_size
 
 
-def _budgeted(
-    probe: Probe, size: tuple[int, int], out: Path, minutes: float | None, how: Mapping[str, Any]
-) -> Probe:
-    """Return the probe with as many epochs as the minutes buy, as measured when it began."""
+def _begun(probe: Probe, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Probe:
+    """Return the probe with as many epochs as the minutes buy, as measured when it began.
+
+    Nothing is written where the folder holds runs of another probe, or the first are refused.
+    """
+    from learnorder.sweep.driver import find_folders
+
     if minutes is None:
         return probe
-    epochs = epochs_within(
+    size = _image_size(probe)
+    budget = epochs_within(
         minutes,
         probe_plans(probe, size),
         probe.training.epochs,
@@ -345,7 +349,14 @@ def _budgeted(
         "smaller network",
         **how,
     )
-    return probe.lasting(epochs)
+    probe = probe.lasting(budget.epochs)
+    contrast, *others = probe.contrasts
+    if others:
+        find_folders(calibration_plans(probe, size), out / "calibration")
+    else:
+        find_folders(arm_plans(probe, contrast, size), out / "arms")
+    budget.keep(out)
+    return probe
 
 
 def to_json(probed: Probed) -> str:

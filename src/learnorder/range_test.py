@@ -42,6 +42,33 @@ class RangeTest:
 
 
 @dataclass(frozen=True)
+class KeptRangeTest:
+    """A range test as JSON can hold it: a loss that is not finite is None."""
+
+    rates: tuple[float, ...]
+    losses: tuple[float | None, ...]
+    smoothed: tuple[float | None, ...]
+    pick: float | None
+
+    @staticmethod
+    def of(found: RangeTest) -> KeptRangeTest:
+        """Return what is kept of a range test."""
+        losses, smoothed = (
+            tuple(loss if math.isfinite(loss) else None for loss in series)
+            for series in (found.losses, found.smoothed)
+        )
+        return KeptRangeTest(found.rates, losses, smoothed, found.pick)
+
+    def range_test(self) -> RangeTest:
+        """Return the range test."""
+        losses, smoothed = (
+            tuple(math.nan if loss is None else loss for loss in series)
+            for series in (self.losses, self.smoothed)
+        )
+        return RangeTest(self.rates, losses, smoothed, self.pick)
+
+
+@dataclass(frozen=True)
 class _Rise:
     """A learning rate that rises from step to step: initial · (end / initial)^(t / (total − 1))."""
 

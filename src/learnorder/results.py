@@ -177,8 +177,8 @@ class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
 
         Runs that have none yet, or differ, are judged by their loss.
         """
-        described = [folder.manifest.get("data", {}) for folder in self.folders]
-        found = {(d["score"], d["higher_is_better"]) for d in described if "score" in d}
+        described = [folder.data() for folder in self.folders]
+        found = {(d.score, d.higher_is_better) for d in described if d is not None}
         return found.pop() if len(found) == 1 else ("loss", False)
 
 
@@ -261,8 +261,8 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
 
     def chance(self) -> float | None:
         """Return the accuracy of guessing among the classes; None where their number differs."""
-        described = [folder.manifest.get("data") for folder in self.folders]
-        classes = {data["num_classes"] for data in described if data}
+        described = [folder.data() for folder in self.folders]
+        classes = {data.num_classes for data in described if data is not None}
         return 1 / classes.pop() if len(classes) == 1 else None
 
     def has_sharpness(self) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from learnorder.errors import ConfigError
+from learnorder.values import check_fields
 
 
 class Varying(Protocol):
@@ -58,11 +59,9 @@ class Schedule:
     """Epochs over which the value rises linearly to initial; 0 is none."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "step_epochs", tuple(self.step_epochs))
-        if not (math.isfinite(self.initial) and self.initial >= 0):
-            raise ConfigError(
-                "initial", self.initial, "A learning rate or noise level is finite and ≥ 0."
-            )
+        check_fields(self)
+        if self.initial < 0:
+            raise ConfigError("initial", self.initial, "A learning rate or noise level is ≥ 0.")
         if not 0 < self.decay <= 1:
             raise ConfigError("decay", self.decay, "Give a factor in (0, 1]; 1 means no decay.")
         if not self.warmup_epochs >= 0:

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learnorder.advise import run_advise, search_plans
+from learnorder.budget import check_minutes
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.recipes.advise import Search
 
@@ -30,19 +32,19 @@ learning-rate range test would have picked. Test data are never looked at.
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    arguments = options.spell_out(arguments, "task", "task.path")
-    parser = options.make_parser("advise", DESCRIPTION)
-    parser.add_argument(
+    parser = Parser("advise", DESCRIPTION)
+    parser.add(
         "--minutes",
-        type=float | None,
+        float | None,
         default=None,
         help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/advise", prepare=False)
     options.add_settings(parser, Search, _defaults(arguments))
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     search: Search = options.take_settings(values, Search)
     out = Path(values["out"])
+    check_minutes(values["minutes"])
     if values["dry_run"]:
         if values["minutes"] is not None:
             raise ConfigError(

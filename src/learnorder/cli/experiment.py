@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.recipes.images import ImageExperiment
 from learnorder.verbs import IMAGE_SCALES, image_plans, run_images
 
@@ -13,17 +14,17 @@ from learnorder.verbs import IMAGE_SCALES, image_plans, run_images
 def main(name: str, description: str, arguments: Sequence[str]) -> int:
     """Run an experiment on images by its name."""
     scale = options.peek(arguments, "scale", "demo")
-    parser = options.make_parser(name, description)
-    parser.add_argument(
+    parser = Parser(name, description)
+    parser.add(
         "--scale",
-        type=str,
+        str,
         default=scale,
         help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), paper (as published; needs a "
         f"GPU). Decides the defaults below. There are {', '.join(IMAGE_SCALES[name])}.",
     )
     options.add_execution(parser, f"runs/{name}-{scale}")
     options.add_settings(parser, ImageExperiment, options.recipe_for(scale, arguments, name))
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
     out = Path(values["out"])
     if options.only_planned(values):

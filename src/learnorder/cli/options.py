@@ -1,21 +1,18 @@
-"""What verbs share: parsers whose defaults are a recipe's, and the options of many runs."""
+"""What commands share: settings whose defaults are a recipe's, and the options of many runs."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import re
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import yaml
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, set_parsing_settings
-
-from learnorder.config import Config, from_dict, to_dict, wrong_type
-from learnorder.errors import ConfigError, did_you_mean, one_line
+from learnorder.cli.parser import Parser, look_up
+from learnorder.errors import ConfigError
 from learnorder.recipes.images import ARM_TITLES, ImageExperiment
+from learnorder.values import Built, field_types, from_dict, to_dict
 from learnorder.verbs import recipe
 
 if TYPE_CHECKING:
@@ -24,92 +21,11 @@ if TYPE_CHECKING:
     from learnorder.sweep.engine import Engine
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Help with types and defaults, the description as written, and short placeholders."""
-
-    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
-        return action.dest.rpartition(".")[2].upper()
-
-
-def make_parser(verb: str, description: str, *, config: bool = True) -> ArgumentParser:
-    """Return a parser for a verb, with --config and --print_config where it has settings."""
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(
-        prog=f"learnorder {verb}",
-        usage=f"learnorder {verb} [options]",
-        description=description,
-        formatter_class=_Formatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
-    if config:
-        parser.add_argument(
-            "--config", action="config", help="YAML file of settings; later options override it."
-        )
-    return parser
-
-
-_FORMS = {
-    "grid": "Write {patch.contrast: [0.3, 0.6], patch.size: [3]}: dotted names, a space after each "
-    "colon, the values of each in a list.",
-    "points": "Write [{patch.contrast: 0.3}, {patch.contrast: 0.6, patch.size: 3}]: a list of "
-    "points, dotted names, a space after each colon.",
-}
-"""How options are written whose types do not say it."""
-
-
-def parse(parser: ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
-    """Parse, and return nested plain values.
-
-    Raises:
-        ConfigError: An unknown option or a value of the wrong type.
-    """
-    try:
-        return parser.parse_args(_spell_out(arguments)).as_dict()
-    except argparse.ArgumentError as error:
-        if (wrong := wrong_type(error, _FORMS)) is not None:
-            raise wrong from None
-        parts = (f"{one_line(error)}.", _known_option(parser, error), f"See {parser.prog} --help.")
-        raise ConfigError("options", list(arguments), " ".join(filter(None, parts))) from None
-    except (TypeError, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError("options", list(arguments), one_line(error)) from None
-
-
-def _known_option(parser: ArgumentParser, error: Exception) -> str:
-    """Return which options are near to the first that is unknown; empty where none is."""
-    from learnorder.runs import flatten
-
-    unknown = re.search(r"unrecognized arguments: --([\w.]+)", str(error))
-    if unknown is None:
-        return ""
-    known = [f"--{name}" for name in flatten(parser.get_defaults().as_dict())]
-    return did_you_mean(f"--{unknown[1]}", known, most=1, cutoff=0.75)
-
-
-def spell_out(arguments: Sequence[str], short: str, whole: str) -> list[str]:
-    """Let ``--data parquet:DIR`` stand for ``--data.source parquet:DIR``, and so on.
-
-    Args:
-        arguments: The command line.
-        short: The section's name.
-        whole: The dotted setting that it stands for, unless a YAML file is given.
-    """
-    spelled = list(arguments)
-    for index, argument in enumerate(spelled):
-        name, equals, value = argument.partition("=")
-        if name != f"--{short}":
-            continue
-        if not equals and index + 1 < len(spelled):
-            value = spelled[index + 1]
-        if not value.endswith((".yaml", ".yml")):
-            spelled[index] = f"--{whole}{equals}{value if equals else ''}"
-    return spelled
-
-
-def _spell_out(arguments: Sequence[str]) -> list[str]:
-    return spell_out(arguments, "data", "data.source")
+GRID_FORM = (
+    "Write {patch.contrast: [0.3, 0.6], patch.size: [3]}: dotted names, a space after each colon, "
+    "the values of each in a list."
+)
+"""How a grid is written."""
 
 
 def peek(arguments: Sequence[str], name: str, default: str) -> str:
@@ -119,7 +35,7 @@ def peek(arguments: Sequence[str], name: str, default: str) -> str:
         ConfigError: The file cannot be read, or says something else than the line: then the file's
             settings would hold under the line's name.
     """
-    given, file, written = _look(arguments, name)
+    given, file, written = look_up(arguments, name)
     if "." not in name and None not in (given, written) and given != str(written):
         raise ConfigError(
             name,
@@ -136,31 +52,8 @@ def mentions(arguments: Sequence[str], name: str, words: str) -> bool:
     Raises:
         ConfigError: The file cannot be read.
     """
-    given, _, written = _look(arguments, name)
+    given, _, written = look_up(arguments, name)
     return words in str(written if given is None else given)
-
-
-def _look(arguments: Sequence[str], name: str) -> tuple[str | None, str | None, Any]:
-    """Return an option as the line has it, the YAML file, and the option there; None for none."""
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    early.add_argument(f"--{name}", dest="value")
-    early.add_argument("--config")
-    known, _ = early.parse_known_args(_spell_out(arguments))
-    written = None if known.config is None else _in_file(known.config, name)
-    return known.value, known.config, written
-
-
-def _in_file(path: str, name: str) -> Any:
-    """Return a dotted setting of a YAML file, None where it has none."""
-    try:
-        values = yaml.safe_load(Path(path).read_text())
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError("config", path, one_line(error)) from None
-    if not isinstance(values, dict):
-        raise ConfigError("config", path, "A YAML mapping of settings is needed.")
-    for part in name.split("."):
-        values = values.get(part) if isinstance(values, dict) else None
-    return values
 
 
 def recipe_for(scale: str, arguments: Sequence[str], experiment: str = "patch") -> ImageExperiment:
@@ -199,10 +92,9 @@ def without_recipe(base: Base, arguments: Sequence[str]) -> Base:
 
 
 def add_settings(
-    parser: ArgumentParser,
+    parser: Parser,
     kind: type,
     defaults: Any,
-    name: str | None = None,
     *,
     besides: Collection[str] = (),
 ) -> None:
@@ -211,19 +103,40 @@ def add_settings(
     Args:
         parser: Gets the options.
         kind: The dataclass.
-        defaults: An instance of it.
-        name: Prefix of the options; None is none.
+        defaults: An instance of it, or a mapping of its fields.
         besides: Fields that are left out.
     """
-    parser.add_class_arguments(kind, name, skip=set(besides))
-    values = {key: value for key, value in to_dict(defaults).items() if key not in besides}
-    parser.set_defaults(values if name is None else {name: values})
+    values = to_dict(defaults)
+    _add_fields(parser, kind, {k: v for k, v in values.items() if k not in besides}, "")
 
 
-def take_settings(values: dict[str, Any], kind: type[Config]) -> Config:
+def _add_fields(parser: Parser, kind: type, defaults: dict[str, Any], at: str) -> None:
+    """Add the fields of a dataclass that stands at a place: its own ones first, then sections."""
+    title, described = _documented(kind)
+    group, types = parser.add_argument_group(title), field_types(kind)
+    sections = [name for name in defaults if dataclasses.is_dataclass(types[name])]
+    for name, default in defaults.items():
+        if name not in sections:
+            option, hint = f"--{at}{name}", types[name]
+            parser.add(option, hint, default=default, help=described[name], group=group)
+    for name in sections:
+        _add_fields(parser, types[name], defaults[name], f"{at}{name}.")
+
+
+@functools.cache
+def _documented(kind: type) -> tuple[str, dict[str, str]]:
+    """Return the first sentence of a dataclass's docstring, and those of its fields."""
+    import docstring_parser
+
+    found = docstring_parser.parse_from_object(kind)
+    title = (found.short_description or kind.__name__).rstrip(".")
+    texts = {each.arg_name: " ".join((each.description or "").split()) for each in found.params}
+    return " ".join(title.split()), texts
+
+
+def take_settings(values: dict[str, Any], kind: type[Built]) -> Built:
     """Build a config dataclass from the parsed values that are its fields."""
-    names = {f.name for f in dataclasses.fields(kind)}  # pyright: ignore[reportArgumentType]
-    return from_dict(kind, {name: value for name, value in values.items() if name in names})
+    return from_dict(kind, {n: values[n] for n in field_types(kind) if n in values})
 
 
 def check_arms(arms: Sequence[str], known: Collection[str] = tuple(ARM_TITLES)) -> None:
@@ -234,7 +147,7 @@ def check_arms(arms: Sequence[str], known: Collection[str] = tuple(ARM_TITLES)) 
 
 
 def add_execution(
-    parser: ArgumentParser,
+    parser: Parser,
     out: str,
     *,
     many: bool = True,
@@ -251,66 +164,75 @@ def add_execution(
         engines: Whether other machines can make them.
     """
     group = parser.add_argument_group("Where and how")
-    group.add_argument("--out", type=str, default=out, help="Folder of the results.")
+    parser.add("--out", str, default=out, help="Folder of the results.", group=group)
     if many:
-        group.add_argument(
-            "--workers", type=int | None, default=None, help="Runs at once; null uses all cores."
+        parser.add(
+            "--workers",
+            int | None,
+            default=None,
+            help="Runs at once; null uses all cores.",
+            group=group,
         )
-    group.add_argument(
+    parser.add(
         "--threads",
-        type=int | None,
+        int | None,
         default=None,
         help="Threads of each run; null chooses. Results of different numbers differ by rounding.",
+        group=group,
     )
-    group.add_argument(
+    parser.flag(
         "--dry-run",
-        action="store_true",
         help="Check everything, time a few steps, say how long and how much disk; write nothing.",
+        group=group,
     )
     if prepare:
-        group.add_argument(
+        parser.flag(
             "--prepare",
-            action="store_true",
             help="Check everything and make the runs' folders, for `learnorder work` to run them.",
+            group=group,
         )
     if engines:
-        add_engine(group)
+        add_engine(parser, group)
     if engines or not many:
-        add_processes(group)
-    group.add_argument("--quiet", action="store_true", help="Draw no progress.")
+        add_processes(parser, group)
+    parser.flag("--quiet", help="Draw no progress.", group=group)
 
 
-def add_engine(parser: Any) -> None:
+def add_engine(parser: Parser, group: Any = None) -> None:
     """Add the options that say what makes runs."""
-    parser.add_argument(
+    parser.add(
         "--engine",
-        type=Literal["local", "ray"],
+        Literal["local", "ray"],
         default="local",
         help="local: processes of this machine; ray: a Ray cluster whose machines share the disk.",
+        group=group,
     )
-    parser.add_argument(
+    parser.add(
         "--address",
-        type=str | None,
+        str | None,
         default=None,
         help="Of the Ray cluster: host:port, or auto; null begins one on this machine.",
+        group=group,
     )
-    parser.add_argument(
+    parser.add(
         "--gpus",
-        type=float | None,
+        float | None,
         default=None,
         help="GPUs that Ray keeps for each run, e.g. 0.5; null is one where there are any. "
         "--threads is how many cores it keeps.",
+        group=group,
     )
 
 
-def add_processes(parser: Any) -> None:
+def add_processes(parser: Parser, group: Any = None) -> None:
     """Add the option that lets several processes train one run."""
-    parser.add_argument(
+    parser.add(
         "--processes",
-        type=int,
+        int,
         default=1,
         help="Processes of this machine that train each run together, sharing every batch: one for "
         "each GPU.",
+        group=group,
     )
 
 
@@ -365,11 +287,11 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     return 0
 
 
-def add_run_folders(parser: ArgumentParser) -> None:
+def add_run_folders(parser: Parser) -> None:
     """Add the folders of runs that were made, and the page about them."""
-    parser.add_argument("runs", nargs="+", type=str, help="Folders of runs.")
-    parser.add_argument(
-        "--out", type=str | None, default=None, help="The page; null is report.html in the first."
+    parser.add("runs", str, nargs="+", help="Folders of runs.")
+    parser.add(
+        "--out", str | None, default=None, help="The page; null is report.html in the first."
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from learnorder.budget import check_minutes
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.probe import probe_plans, run_probe
 from learnorder.recipes.probe import Probe
 
@@ -28,18 +30,19 @@ content was not learned or only not used.
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = options.make_parser("probe", DESCRIPTION)
-    parser.add_argument(
+    parser = Parser("probe", DESCRIPTION)
+    parser.add(
         "--minutes",
-        type=float | None,
+        float | None,
         default=None,
         help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/probe", prepare=False)
     options.add_settings(parser, Probe, options.without_recipe(Probe(), arguments))
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     probe: Probe = options.take_settings(values, Probe)
     out = Path(values["out"])
+    check_minutes(values["minutes"])
     if values["dry_run"]:
         return options.dry_run(probe_plans(probe), out / "none", values)
     probed = run_probe(probe, out, minutes=values["minutes"], **options.execution(values))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -28,14 +28,12 @@ and `records`, what they measured, with `run` to join them by.
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = options.make_parser("query", DESCRIPTION, config=False)
-    parser.add_argument("sql", type=str, help="The question.")
-    parser.add_argument("runs", nargs="*", type=str, default=[], help="Folders of runs; runs/.")
-    parser.add_argument(
-        "--to", type=str | None, default=None, help="Write all rows to a .csv or .parquet file."
-    )
-    parser.add_argument("--rows", type=int, default=100, help="The most that are printed.")
-    values = options.parse(parser, arguments)
+    parser = Parser("query", DESCRIPTION, config=False)
+    parser.add("sql", str, help="The question.")
+    parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")
+    parser.add("--to", str | None, default=None, help="Write all rows to a .csv or .parquet file.")
+    parser.add("--rows", int, default=100, help="The most that are printed.")
+    values = parse(parser, arguments)
     from learnorder.runs.query import query
 
     to = values["to"] and Path(values["to"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
 Build the HTML page of runs that were made: of every run at or below the folders named.
@@ -16,9 +17,9 @@ Build the HTML page of runs that were made: of every run at or below the folders
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = options.make_parser("report", DESCRIPTION, config=False)
+    parser = Parser("report", DESCRIPTION, config=False)
     options.add_run_folders(parser)
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     from learnorder.reading import open_runs
     from learnorder.report import write_report
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.claims import claims_named
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.reproduction import (
@@ -39,44 +40,40 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     scale = options.peek(arguments, "scale", "demo")
     recipe = reproduction_recipe(scale)
-    parser = options.make_parser("reproduce", DESCRIPTION)
-    parser.add_argument(
+    parser = Parser("reproduce", DESCRIPTION)
+    parser.add(
         "--scale",
-        type=str,
+        str,
         default=scale,
         help="demo (digits), laptop (CIFAR-10 at 16×16), paper (as published; needs a GPU).",
     )
-    parser.add_argument(
+    parser.add(
         "--data.source",
-        type=str,
+        str,
         default=recipe.plain.data.source,
         help="Where CIFAR-10 is, e.g. parquet:DIR; --data SOURCE is the same.",
     )
-    parser.add_argument(
-        "--only", nargs="+", type=str, default=None, metavar="CLAIM", help="Claims; null is all."
-    )
-    parser.add_argument(
+    parser.add("--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null is all.")
+    parser.add(
         "--seeds",
-        type=int | None,
+        int | None,
         default=None,
         help="How many seeds of every experiment; null takes "
         f"{recipe.patch.seeds} on images and {recipe.theory.seeds} in the theory.",
     )
-    parser.add_argument(
+    parser.add(
         "--first_seed",
-        type=int | None,
+        int | None,
         default=None,
         help=f"The first of them; null takes {recipe.patch.first_seed} on images and "
         f"{recipe.theory.first_seed} in the theory.",
     )
-    parser.add_argument("--list", action="store_true", help="Print the claims and stop.")
-    parser.add_argument(
-        "--judge-only",
-        action="store_true",
-        help="Make no runs: judge those in --out, on the seeds that they have.",
+    parser.flag("--list", help="Print the claims and stop.")
+    parser.flag(
+        "--judge-only", help="Make no runs: judge those in --out, on the seeds that they have."
     )
     options.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     out, only = Path(values["out"]), values["only"]
     if values["list"]:
         print(_listed(only))

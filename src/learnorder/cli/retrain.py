@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
 Learned, or only used? Retrain the last layer alone of every finished run at or below some folders,
@@ -18,9 +19,9 @@ learned do not. Seconds a run; the network itself is left as it is.
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = options.make_parser("retrain", DESCRIPTION, config=False)
+    parser = Parser("retrain", DESCRIPTION, config=False)
     options.add_run_folders(parser)
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     from learnorder.reading import retrain
     from learnorder.report import write_report
     from learnorder.report.tables import last_layer_table

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,10 +30,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     if arguments and arguments[0] in _ACTIONS:
         return _ACTIONS[arguments[0]](arguments[1:])
-    parser = options.make_parser("runs", DESCRIPTION, config=False)
-    parser.add_argument("folder", nargs="?", type=str, default="runs", help="Where to look.")
+    parser = Parser("runs", DESCRIPTION, config=False)
+    parser.add("folder", str, nargs="?", default="runs", help="Where to look.")
     _add_where(parser)
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     from learnorder.report.terminal import print_run, print_runs
 
     found = _chosen(values["folder"], values["where"])
@@ -44,10 +44,8 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _add_where(parser: Any) -> None:
-    parser.add_argument(
-        "--where", type=str | None, default=None, help="An SQL condition that picks runs."
-    )
+def _add_where(parser: Parser) -> None:
+    parser.add("--where", str | None, default=None, help="An SQL condition that picks runs.")
 
 
 def _chosen(folder: str, where: str | None) -> list[RunFolder[Any]]:
@@ -65,10 +63,10 @@ def _chosen(folder: str, where: str | None) -> list[RunFolder[Any]]:
 
 def _diff(arguments: Sequence[str]) -> int:
     """Print the settings in which two runs differ."""
-    parser = options.make_parser("runs diff", "Print what differs between two runs.", config=False)
-    parser.add_argument("one", type=str, help="A run's folder.")
-    parser.add_argument("other", type=str, help="Another's.")
-    values = options.parse(parser, arguments)
+    parser = Parser("runs diff", "Print what differs between two runs.", config=False)
+    parser.add("one", str, help="A run's folder.")
+    parser.add("other", str, help="Another's.")
+    values = parse(parser, arguments)
     from learnorder.report.terminal import print_difference
     from learnorder.runs import RunFolder
 
@@ -78,11 +76,11 @@ def _diff(arguments: Sequence[str]) -> int:
 
 def _delete(arguments: Sequence[str]) -> int:
     """Delete runs, having asked."""
-    parser = options.make_parser("runs delete", "Delete runs, having asked.", config=False)
-    parser.add_argument("folder", type=str, help="A run, or a folder of runs.")
+    parser = Parser("runs delete", "Delete runs, having asked.", config=False)
+    parser.add("folder", str, help="A run, or a folder of runs.")
     _add_where(parser)
-    parser.add_argument("--yes", action="store_true", help="Do not ask.")
-    values = options.parse(parser, arguments)
+    parser.flag("--yes", help="Do not ask.")
+    values = parse(parser, arguments)
     from learnorder.report.terminal import print_runs
 
     found = _chosen(values["folder"], values["where"])

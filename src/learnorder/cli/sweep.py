@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from learnorder.cli import options
-from learnorder.config import PatchConfig, RunConfig, TaskRunConfig, to_dict
+from learnorder.cli.parser import Parser, parse
+from learnorder.config import PatchConfig, RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.probes import probes_plans, run_probes, sweep_probes
 from learnorder.recipes.images import ARM_TITLES
 from learnorder.recipes.probe import Probe
 from learnorder.recipes.theory import TheoryExperiment
 from learnorder.theory.config import THEORY_ARMS, TheoryConfig
+from learnorder.values import to_dict
 from learnorder.verbs import run_sweep, sweep_plans
 
 DESCRIPTION = """\
@@ -72,15 +74,14 @@ class _Subject:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    arguments = options.spell_out(arguments, "task", "task.path")
     experiment = options.peek(arguments, "experiment", "patch")
     if experiment not in EXPERIMENTS:
         parts = (did_you_mean(experiment, EXPERIMENTS), f"There are {', '.join(EXPERIMENTS)}.")
         raise ConfigError("experiment", experiment, " ".join(filter(None, parts)))
     subject = _SUBJECTS[experiment](arguments)
-    parser = options.make_parser("sweep", DESCRIPTION)
+    parser = Parser("sweep", DESCRIPTION)
     _add_options(parser, experiment, subject)
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     grid, points, out = values["grid"], values["points"], Path(values["out"])
     arms = values.get("arms", [""])
     options.check_arms(arms, subject.arms)
@@ -136,37 +137,38 @@ def _probes(
     return 1 if any(unfinished) else 0
 
 
-def _add_options(parser: Any, experiment: str, subject: _Subject) -> None:
+def _add_options(parser: Parser, experiment: str, subject: _Subject) -> None:
     """Add the options of a sweep of an experiment."""
     listed = "; ".join(f"{name}: {what}" for name, what in EXPERIMENTS.items())
-    parser.add_argument("--experiment", type=str, default=experiment, help=f"Of what. {listed}.")
+    parser.add("--experiment", str, default=experiment, help=f"Of what. {listed}.")
     if subject.scale:
-        parser.add_argument(
-            "--scale", type=str, default=subject.scale, help="demo, laptop or paper: defaults."
-        )
+        parser.add("--scale", str, default=subject.scale, help="demo, laptop or paper: defaults.")
     if len(subject.arms) > 1:
-        parser.add_argument(
+        parser.add(
             "--arms",
-            type=list[str],
+            list[str],
             default=list(subject.chosen),
             help=f"Arms that are varied: of {', '.join(subject.arms)}.",
         )
-    parser.add_argument(
+    parser.add(
         "--grid",
-        type=dict[str, list[Any]],
+        dict[str, list[Any]],
         default={},
         help="Values by setting, in YAML: all combinations; names joined by commas vary together.",
+        form=options.GRID_FORM,
     )
-    parser.add_argument(
+    parser.add(
         "--points",
-        type=list[dict[str, Any]],
+        list[dict[str, Any]],
         default=[],
         help="A list of settings, in YAML, each tried with all combinations of the grid.",
+        form="Write [{patch.contrast: 0.3}, {patch.contrast: 0.6, patch.size: 3}]: a list of "
+        "points, dotted names, a space after each colon.",
     )
-    parser.add_argument("--seeds", type=int, default=3, help="How many seeds.")
-    parser.add_argument(
+    parser.add("--seeds", int, default=3, help="How many seeds.")
+    parser.add(
         "--first_seed",
-        type=int,
+        int,
         default=1000,
         help="The first of them, apart from those that experiments report on.",
     )

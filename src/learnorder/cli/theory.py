@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.recipes.theory import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.verbs import phase_plans, run_phase, run_theory, theory_plans
 
@@ -64,10 +65,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    parser = options.make_parser("theory run", RUN)
+    parser = Parser("theory run", RUN)
     options.add_execution(parser, "runs/theory")
     options.add_settings(parser, TheoryExperiment, TheoryExperiment())
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out = Path(values["out"])
     if options.only_planned(values):
@@ -77,17 +78,18 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _phase(arguments: Sequence[str]) -> int:
-    parser = options.make_parser("theory phase", PHASE)
+    parser = Parser("theory phase", PHASE)
     options.add_execution(parser, "runs/phase")
-    parser.add_argument(
+    parser.add(
         "--grid",
-        type=dict[str, list[Any]],
+        dict[str, list[Any]],
         default=PHASE_GRID,
         help="Two axes, horizontal and vertical, with their values, in YAML; names joined by "
         "commas vary together, and the first names the axis.",
+        form=options.GRID_FORM,
     )
     options.add_settings(parser, TheoryExperiment, phase_defaults())
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out, grid = Path(values["out"]), values["grid"]
     if options.only_planned(values):

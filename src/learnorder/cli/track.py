@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
 Copy run folders to a tracker. It reads what runs have measured, so it can be added at any time, for
@@ -24,17 +24,13 @@ _LOOK_SECONDS = 10.0
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = options.make_parser("track", DESCRIPTION, config=False)
-    parser.add_argument("tracker", type=Literal["tensorboard", "wandb"], help="Which tracker.")
-    parser.add_argument("runs", nargs="*", type=str, default=[], help="Folders of runs; runs/.")
-    parser.add_argument(
-        "--to", type=str | None, default=None, help="Where to; null is runs/TRACKER."
-    )
-    parser.add_argument("--project", type=str, default="learnorder", help="W&B's project.")
-    parser.add_argument(
-        "--follow", action="store_true", help="Look again every 10 s until all runs have ended."
-    )
-    values = options.parse(parser, arguments)
+    parser = Parser("track", DESCRIPTION, config=False)
+    parser.add("tracker", Literal["tensorboard", "wandb"], help="Which tracker.")
+    parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")
+    parser.add("--to", str | None, default=None, help="Where to; null is runs/TRACKER.")
+    parser.add("--project", str, default="learnorder", help="W&B's project.")
+    parser.flag("--follow", help="Look again every 10 s until all runs have ended.")
+    values = parse(parser, arguments)
     from learnorder.integrations.trackers import track
     from learnorder.runs import ENDED, find_runs
 

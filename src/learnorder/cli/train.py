@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 from learnorder.config import PatchConfig, RunConfig
 from learnorder.recipes.images import ARM_TITLES
 from learnorder.verbs import run_train, train_plans
@@ -28,16 +29,14 @@ def main(arguments: Sequence[str]) -> int:
     scale = options.peek(arguments, "scale", "demo")
     arm = options.peek(arguments, "arm", "large")
     options.check_arms([arm])
-    parser = options.make_parser("train", DESCRIPTION)
-    parser.add_argument("--scale", type=str, default=scale, help="demo, laptop or paper: defaults.")
-    parser.add_argument(
-        "--arm", type=str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}."
-    )
+    parser = Parser("train", DESCRIPTION)
+    parser.add("--scale", str, default=scale, help="demo, laptop or paper: defaults.")
+    parser.add("--arm", str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}.")
     options.add_execution(parser, "runs/train", many=False)
     base = options.recipe_for(scale, arguments).run(arm, seed=0)
     no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})
     options.add_settings(parser, RunConfig, replace(base, patch=no_patch))
-    values = options.parse(parser, arguments)
+    values = parse(parser, arguments)
     config: RunConfig = options.take_settings(values, RunConfig)
     out = Path(values["out"])
     if options.only_planned(values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
 Make the runs at or below a folder that have not ended. Start it in as many processes and on as many
@@ -23,23 +24,17 @@ are; whoever works next goes on with them.
 
 def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
-    parser = options.make_parser("work", DESCRIPTION, config=False)
-    parser.add_argument("folder", type=str, help="Folder of runs.")
-    parser.add_argument(
-        "--workers", type=int | None, default=None, help="Runs at once; null uses all cores."
-    )
-    parser.add_argument(
-        "--threads", type=int | None, default=None, help="Threads of each run; null chooses."
-    )
+    parser = Parser("work", DESCRIPTION, config=False)
+    parser.add("folder", str, help="Folder of runs.")
+    parser.add("--workers", int | None, default=None, help="Runs at once; null uses all cores.")
+    parser.add("--threads", int | None, default=None, help="Threads of each run; null chooses.")
     options.add_engine(parser)
     options.add_processes(parser)
-    parser.add_argument(
-        "--wait",
-        action="store_true",
-        help="Stay while other processes work on runs, and take over from those that die.",
+    parser.flag(
+        "--wait", help="Stay while other processes work on runs, and take over from those that die."
     )
-    parser.add_argument("--quiet", action="store_true", help="Draw no progress.")
-    values = options.parse(parser, arguments)
+    parser.flag("--quiet", help="Draw no progress.")
+    values = parse(parser, arguments)
     from learnorder.runs import ENDED, find_runs
     from learnorder.sweep.driver import cores_for
     from learnorder.sweep.work import work

@@ -23,8 +23,10 @@ from learnorder.config import (
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
+from learnorder.recipes.images import MOST_SEEDS
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.schedules import Schedule
+from learnorder.values import check_fields
 
 _RATES = {"SGD": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
 _OTHER_RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
@@ -97,11 +99,11 @@ class Search:
     """Whether to make a learning-rate range test, and try what it picks."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("learning_rates", "shorter_holds"):
             values = getattr(self, name)
             if values is None:
                 continue
-            object.__setattr__(self, name, values := tuple(values))
             if list(values) != sorted(set(values)) or (values and values[0] <= 0):
                 raise ConfigError(name, list(values), "Give rising, distinct numbers above 0.")
         if self.learning_rates is not None and len(self.learning_rates) < 2:
@@ -121,9 +123,9 @@ class Search:
             )
         if not self.noise >= 0:
             raise ConfigError("noise", self.noise, "Give a standard deviation ≥ 0; 0 is none.")
-        for name in ("rungs", "screening_seeds"):
-            if getattr(self, name) < 1:
-                raise ConfigError(name, getattr(self, name), "Give at least 1.")
+        for name, most in (("rungs", 20), ("screening_seeds", MOST_SEEDS), ("seeds", MOST_SEEDS)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ConfigError(name, getattr(self, name), f"Give at least 1, at most {most:,}.")
         if self.first_seed < 0:
             raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
         if self.seeds < 2:

@@ -15,8 +15,12 @@ from learnorder.config import (
 )
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
+from learnorder.values import check_fields
 
 ArmName = Literal["large", "small", "small_noise"]
+
+MOST_SEEDS = 10_000
+"""Far more than any interval needs."""
 
 ARM_TITLES: dict[str, str] = {
     "large": "large LR + anneal",
@@ -33,6 +37,9 @@ class Arm:
     """The learning rate over the epochs."""
     noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
     """Noise before the activations."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,10 @@ class ImageExperiment:
     """The first of them; the others follow it."""
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
+        check_fields(self)
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2. At most "
+                              f"{MOST_SEEDS:,}.")  # fmt: skip
         if self.first_seed < 0:
             raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
         for arm in ARM_TITLES:

@@ -18,7 +18,9 @@ from learnorder.config import (
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
+from learnorder.recipes.images import MOST_SEEDS
 from learnorder.schedules import Schedule
+from learnorder.values import check_fields
 
 TREATMENT_TITLES = {
     "constant": "constant LR",
@@ -75,11 +77,11 @@ class Probe:
     """The first of them. The calibration has the seed after the last."""
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("learning_rates", "contrasts"):
             values = getattr(self, name)
             if values is None:
                 continue
-            object.__setattr__(self, name, values := tuple(values))
             if list(values) != sorted(set(values)) or not values or values[0] <= 0:
                 raise ConfigError(name, list(values), "Give rising, distinct numbers above 0.")
         if len(self.rates) < 2:
@@ -93,8 +95,19 @@ class Probe:
         for name in ("eligible_share", "patch_only_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(name, getattr(self, name), "Give a share in (0, 1].")
-        if self.seeds < 1 or self.first_seed < 0:
-            raise ConfigError("seeds", self.seeds, "Give at least 1, from 0 on.")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError("seeds", self.seeds, f"Give at least 1, at most {MOST_SEEDS:,}.")
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        if self.pattern_size is not None and self.pattern_size < 1:
+            raise ConfigError("pattern_size", self.pattern_size, "Give at least 1 pixel, or null.")
+        if self.data.evaluate_on == "test":
+            raise ConfigError(
+                "data.evaluate_on",
+                "test",
+                "Settings may be chosen by what a probe finds, and what is chosen on test images "
+                "says nothing on them. Give validation, and a data.validation_share such as 0.2.",
+            )
         if self.training.epochs < FEWEST_EPOCHS:
             raise ConfigError(
                 "training.epochs", self.training.epochs, f"Give at least {FEWEST_EPOCHS}."
@@ -118,7 +131,9 @@ class Probe:
 
     def patch(self, contrast: float, image_size: tuple[int, int]) -> PatchConfig:
         """Return the pattern at a contrast, on images of (H, W)."""
-        size = self.pattern_size or max(3, round(min(image_size) / 4))
+        size = self.pattern_size
+        if size is None:
+            size = max(3, round(min(image_size) / 4))
         return PatchConfig(self.eligible_share, self.patch_only_share, size, contrast=contrast)
 
     def arms(self) -> list[tuple[str, float]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from learnorder.errors import ConfigError
+from learnorder.recipes.images import MOST_SEEDS
 from learnorder.theory.config import (
     THEORY_ARMS,
     AlgorithmConfig,
@@ -20,6 +21,7 @@ from learnorder.theory.config import (
     TheoryArm,
     TheoryConfig,
 )
+from learnorder.values import check_fields
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,12 @@ class TheoryExperiment:
     """The first of them; the others follow it."""
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2.")
+        check_fields(self)
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2. At most "
+                              f"{MOST_SEEDS:,}.")  # fmt: skip
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise ConfigError("arms", self.arms, f"Name some of {', '.join(THEORY_ARMS)}, once.")
         self.run(self.arms[0], self.first_seed)

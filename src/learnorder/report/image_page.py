@@ -8,6 +8,7 @@ import io
 from PIL import Image
 
 from learnorder.config import RunConfig
+from learnorder.errors import one_line
 from learnorder.report.asked import DIFFERS, sections_alike, training_words
 from learnorder.report.content import Content, Gallery, Section, title_of
 from learnorder.report.figures import page_figures
@@ -24,6 +25,7 @@ from learnorder.report.tables import (
 from learnorder.report.titles import MOST_ARMS
 from learnorder.results import Results
 from learnorder.runs import RunFolder
+from learnorder.runs.manifest import unreadable
 
 _TITLES = {
     "patch": "Patch experiment",
@@ -31,6 +33,9 @@ _TITLES = {
     "train": "Training run",
     "sweep": "Sweep",
 }
+
+_MOST_PIXELS = 50_000_000
+"""Far above any sheet of example images."""
 
 CURVES_NOTE = (
     "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. "
@@ -107,15 +112,15 @@ def _sections(results: Results) -> list[Section]:
 def asked_of(results: Results) -> list[tuple[str, str]]:
     """What was asked, as terms and descriptions; what differs between runs is left to a table."""
     folder = results.folders[0]
-    config, data = folder.config, folder.manifest.get("data")
+    config, data = folder.config, folder.data()
     alike = sections_alike(results.folders)
     images = config.data.source
-    if data:
-        height, width = data["image_size"]
+    if data is not None:
+        height, width = data.image_size
         images += (
-            f": {data['train_examples']:,} images to train on, {data['evaluation_examples']:,} of "
+            f": {data.train_examples:,} images to train on, {data.evaluation_examples:,} of "
             f"the {config.data.evaluate_on} split to evaluate on, {width}×{height} pixels, "
-            f"{data['num_classes']} classes"
+            f"{data.num_classes} classes"
         )
     arguments = ", ".join(f"{key} {value}" for key, value in config.model.arguments.items())
     patch = config.patch
@@ -147,11 +152,13 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
 def example_images(folders: list[RunFolder[RunConfig]]) -> Gallery | None:
     """Return the sheet of planted images of the first run that has one."""
     for folder in folders:
-        described, sheet_path = folder.manifest.get("examples"), folder.file("examples.png")
-        if not described or not sheet_path.exists():
+        described = folder.manifest["examples"]
+        if described is None or not folder.file("examples.png").exists():
             continue
-        rows, columns = described["rows"], described["columns"]
-        sheet = Image.open(sheet_path).convert("RGB")
+        rows, columns = described.get("rows", []), described.get("columns", [])
+        sheet = _sheet(folder)
+        if not rows or not columns or sheet.width < len(columns) or sheet.height < len(rows):
+            raise unreadable(folder.file("examples.png"), "its rows and columns are not described")
         width, height = sheet.width // len(columns), sheet.height // len(rows)
         tiles = [
             [
@@ -164,6 +171,18 @@ def example_images(folders: list[RunFolder[RunConfig]]) -> Gallery | None:
         ]
         return Gallery(list(zip(rows, tiles, strict=True)), columns)
     return None
+
+
+def _sheet(folder: RunFolder[RunConfig]) -> Image.Image:
+    """Return the picture of a run's planted images."""
+    path = folder.file("examples.png")
+    try:
+        picture = Image.open(io.BytesIO(folder.read("examples.png")), formats=["PNG"])
+        if picture.width * picture.height > _MOST_PIXELS:
+            raise unreadable(path, f"it has {picture.width}×{picture.height} pixels")
+        return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError) as error:
+        raise unreadable(path, one_line(error)) from None
 
 
 def _data_address(image: Image.Image) -> str:

@@ -39,7 +39,7 @@ def origin(
         runs=replace(run_table(results), title=title),
         settings=_yaml(shared_settings(results.folders)),
         varied=_varied(results) if len(results.arms) <= MOST_ARMS else None,
-        environment=results.folders[0].manifest.get("environment", {}),
+        environment=results.folders[0].manifest["environment"],
         anchor=anchor,
         page=page,
         shared=_SHARED[type(results)],

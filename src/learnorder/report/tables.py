@@ -194,7 +194,7 @@ def seconds_of(folder: RunFolder[Any]) -> float | None:
     """Return how long a run has computed, None where it has not said."""
     timings = folder.timings()
     if timings is None:
-        return folder.manifest.get("seconds")
+        return folder.manifest["seconds"]
     return sum(sum(timings[n].to_pylist()) for n in ("train_seconds", "evaluation_seconds"))
 
 

@@ -95,15 +95,15 @@ def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
     """Return what was asked, as terms and descriptions."""
     folders = results.folders
     config = folders[0].config
-    described = [folder.manifest.get("data") for folder in folders]
+    described = [folder.data() for folder in folders]
     data = described[0] if all(each == described[0] for each in described) else None
     given = "".join(f", {name} {value}" for name, value in config.task.arguments.items())
     path = config.task.path or "handed over in Python"
     task = path + given
-    if data:
+    if data is not None:
         task += (
-            f": {data['train_examples']:,} examples to train on, {data['evaluation_examples']:,} "
-            f"to judge on, by {data['score']}"
+            f": {data.train_examples:,} examples to train on, {data.evaluation_examples:,} "
+            f"to judge on, by {data.score}"
         )
     training, alike = training_words(config.training), sections_alike(folders)
     seeds = sorted({folder.config.seed for folder in folders})

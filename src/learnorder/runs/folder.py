@@ -17,40 +17,47 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
-import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from learnorder.errors import ConfigError, RunFolderError
+from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.runs.claim import claimed
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
 from learnorder.runs.manifest import (
-    BEING_MADE,
     FORMAT,
+    FileSeal,
+    RunStatus,
+    aside,
     find_manifests,
     read_each,
     read_manifest,
     unreadable,
     write_manifest,
 )
+from learnorder.runs.sealed import read_whole
 from learnorder.runs.settings import difference_words
+from learnorder.values import from_dict
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SEALED = ("records.parquet", "timings.parquet", "weights.safetensors")
+_RECORDS = "records.parquet"
+_WEIGHTS = "weights.safetensors"
+_SEALED = (_RECORDS, "timings.parquet", _WEIGHTS, "examples.png")
 """Results whose digests the manifest keeps, once a run has ended."""
+_MOST_BYTES = 2**36
+"""The largest of these files that is read."""
+_MOST_ROWS = 50_000_000
+"""The longest table that is read."""
 
-RunStatus = Literal[
-    "pending", "running", "interrupted", "finished", "diverged", "out_of_steps", "failed"
-]
 ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps"})
 """Statuses of a run that is not run again."""
 
@@ -81,21 +88,50 @@ class RunFolder(Generic[ConfigT]):
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
 
     Raises:
-        RunFolderError: No manifest, or one that cannot be read.
+        RunFolderError: No manifest, one that cannot be read, or a run that has ended and whose
+            results are not all there.
     """
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
         manifest = read_manifest(self.path)
+        self.kind: str = manifest["kind"]
+        self.labels: dict[str, str] = manifest["labels"]
+        kind = kind_named(self.kind)
         try:
-            self.kind: str = manifest.get("kind", "images")
-            self.config: ConfigT = kind_named(self.kind).read(manifest["config"])
-            self.labels: dict[str, str] = dict(manifest["labels"])
-        except (KeyError, TypeError, ConfigError) as error:
+            self.config: ConfigT = kind.read(manifest["config"])
+            kind.describe(manifest["data"])
+        except ConfigError as error:
             raise RunFolderError(
                 f"{self.file('manifest.json')}: not a manifest of this version of learnorder "
                 f"({error}). Move the folder away and run again."
-            ) from error
+            ) from None
+        self._check_results(manifest["status"], manifest["files"])
+
+    def _check_results(self, status: str, files: Mapping[str, FileSeal]) -> None:
+        """Refuse a run that has ended without the results that its manifest lists."""
+        if status not in ENDED:
+            return
+        absent = [name for name in (_RECORDS, *files) if not self._is_whole(name, files.get(name))]
+        if any(name != _WEIGHTS for name in absent):
+            raise RunFolderError(
+                f"{self.path}: a partial copy: {' and '.join(dict.fromkeys(absent))} "
+                "is missing or cut short. Copy the whole folder, or move it away and run again."
+            )
+
+    def _is_whole(self, name: str, seal: FileSeal | None) -> bool:
+        """Whether one of the run's files is there with its size; its bytes are read later."""
+        try:
+            size = self.file(name).stat().st_size
+        except OSError:
+            return False
+        return name in _SEALED and (seal is None or seal.size in (None, size))
+
+    @property
+    def lacks_weights(self) -> bool:
+        """Whether the run has left weights that are not here, as in a copy without them."""
+        seal = read_manifest(self.path)["files"].get(_WEIGHTS)
+        return seal is not None and not self._is_whole(_WEIGHTS, seal)
 
     @classmethod
     def find(cls, path: Path | str, config: ConfigT) -> RunFolder[ConfigT] | None:
@@ -149,7 +185,7 @@ class RunFolder(Generic[ConfigT]):
             "environment": environment(),
         }
         # Beside its place first, so that whoever looks there never finds half a folder.
-        made = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{BEING_MADE}")
+        made = aside(path)
         try:
             made.mkdir(parents=True)
             write_manifest(made, manifest)
@@ -160,6 +196,8 @@ class RunFolder(Generic[ConfigT]):
             raise RunFolderError(
                 f"{path} could not be made: {error.strerror}. Choose another folder with --out."
             ) from error
+        except ValueError as error:  # a NUL in the name
+            raise RunFolderError(f"{path} could not be made: {error}.") from error
         finally:
             shutil.rmtree(made, ignore_errors=True)
         return cls(path)
@@ -189,9 +227,27 @@ class RunFolder(Generic[ConfigT]):
             return
         write_manifest(self.path, {**self.manifest, **changes, "updated": _now()})
 
+    def data(self) -> Any:
+        """Return what the run says of its data, None before it has begun.
+
+        It is of the dataclass that the kind of run has for it, in ``learnorder.runs.kinds``.
+        """
+        return kind_named(self.kind).describe(self.manifest["data"])
+
     def records(self) -> pa.Table:
-        """Return what was measured so far, as an Arrow table (empty before the first)."""
-        return self._table("records.parquet", empty=kind_named(self.kind).no_records())
+        """Return what was measured so far, as an Arrow table (empty before the first).
+
+        Raises:
+            RunFolderError: They cannot be read, or are not as the run left them.
+        """
+        empty = kind_named(self.kind).no_records()
+        found = self._table(_RECORDS, empty=empty)
+        if found.schema.names != empty.schema.names:
+            found = found.select([n for n in found.schema.names if n in empty.schema.names])
+        if not found.schema.equals(empty.schema):
+            columns = ", ".join(f"{f.name} ({f.type})" for f in empty.schema)
+            raise unreadable(self.file(_RECORDS), f"its columns are not {columns}")
+        return found
 
     def timings(self) -> pa.Table | None:
         """Return seconds per epoch, or None before the first epoch."""
@@ -200,9 +256,10 @@ class RunFolder(Generic[ConfigT]):
     def progress(self) -> Progress | None:
         """Return how far the run is, or None where it has not begun."""
         try:
-            return Progress(**json.loads(self.file("progress.json").read_text()))
-        except (OSError, ValueError, TypeError):
+            found = from_dict(Progress, json.loads(read_whole(self.file("progress.json"), 4096)))
+        except (OSError, ValueError, RecursionError, RunFolderError):
             return None
+        return found if 0 <= found.share <= 1 else None
 
     def write_progress(self, progress: Progress) -> None:
         """Tell watchers how far the run is."""
@@ -222,23 +279,28 @@ class RunFolder(Generic[ConfigT]):
                 pq.write_table(table, temporary)
 
     def delete(self) -> None:
-        """Remove the folder and what is in it.
+        """Remove the folder and what is in it; of a link, the link alone.
+
+        It is moved aside first, so that no half of it is ever taken for a run.
 
         Raises:
             RunInUse: A process is working on the run.
             RunFolderError: It cannot be removed.
         """
         try:
+            if self.path.is_symlink():
+                self.path.unlink()
+                return
             with claimed(self.path):
-                self.file("manifest.json").unlink()  # half removed, it is no run
-            shutil.rmtree(self.path)
+                moved = self.path.rename(aside(self.path))
+            shutil.rmtree(moved)
         except OSError as error:
             raise RunFolderError(f"{self.path} could not be removed: {error.strerror}.") from error
 
-    def seal(self) -> dict[str, str]:
-        """Return digests of the results there are, for the manifest of a run that has ended."""
+    def seal(self) -> dict[str, FileSeal]:
+        """Return the seals of the results there are, for the manifest of a run that has ended."""
         return {
-            name: hashlib.blake2b(self.file(name).read_bytes(), digest_size=8).hexdigest()
+            name: FileSeal(_digest(content := self.file(name).read_bytes()), len(content))
             for name in _SEALED
             if self.file(name).exists()
         }
@@ -251,11 +313,13 @@ class RunFolder(Generic[ConfigT]):
         """
         path = self.file(name)
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise RunFolderError(f"{path}: cannot be read ({error.strerror}).") from error
-        sealed = read_manifest(self.path).get("files", {}).get(name)
-        if sealed not in (None, hashlib.blake2b(content, digest_size=8).hexdigest()):
+            content = read_whole(path, _MOST_BYTES)
+        except FileNotFoundError:
+            raise RunFolderError(
+                f"{path}: it is missing. Copy the whole folder, or move it away and run again."
+            ) from None
+        seal = read_manifest(self.path)["files"].get(name)
+        if seal is not None and seal.digest != _digest(content):
             raise unreadable(path, "it is not as the run left it")
         return content
 
@@ -267,9 +331,12 @@ class RunFolder(Generic[ConfigT]):
         if not path.exists():
             return empty
         try:
-            return pq.read_table(pa.BufferReader(self.read(name)))
-        except (OSError, pa.ArrowException) as error:
-            raise unreadable(path, error) from error
+            file = pq.ParquetFile(pa.BufferReader(self.read(name)))
+            if file.metadata.num_rows > _MOST_ROWS:
+                raise unreadable(path, f"it has {file.metadata.num_rows:,} rows")
+            return file.read()
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise unreadable(path, one_line(error)) from error
 
 
 def find_runs(path: Path | str) -> list[RunFolder]:
@@ -278,7 +345,13 @@ def find_runs(path: Path | str) -> list[RunFolder]:
     Raises:
         RunFolderError: The path does not exist, or as :func:`read_each`.
     """
-    return read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
+    found = read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
+    if lacking := [folder for folder in found if folder.lacks_weights]:
+        logging.getLogger(__name__).warning(
+            "%d of %d runs are here without their %s, %s for instance.",
+            len(lacking), len(found), _WEIGHTS, lacking[0].path,
+        )  # fmt: skip
+    return found
 
 
 def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
@@ -295,6 +368,10 @@ def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
         if folder.status not in ENDED:
             reason = folder.manifest["reason"]
             raise RunFolderError(f"{folder.path}: {folder.status}, {so}. {reason}".rstrip())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _now() -> str:

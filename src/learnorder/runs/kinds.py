@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
 from learnorder.theory.config import TheoryConfig
+from learnorder.values import from_dict
 
 if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
@@ -31,6 +32,57 @@ class Settings(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and scalars."""
         ...
+
+
+@dataclass(frozen=True)
+class ImagesDescription:
+    """What a run on images says of its data.
+
+    Attributes:
+        num_classes: Number of classes.
+        image_size: (H, W).
+        train_examples: Images trained on.
+        evaluation_examples: Images evaluated on.
+        mean: Channel means in [0, 1], for normalisation.
+        std: Channel standard deviations in [0, 1].
+    """
+
+    num_classes: int
+    image_size: tuple[int, int]
+    train_examples: int
+    evaluation_examples: int
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class TaskDescription:
+    """What a run of a task says of its data, and of what models are judged by.
+
+    Attributes:
+        train_examples: Examples trained on.
+        evaluation_examples: Examples judged on.
+        score: Name of the score.
+        higher_is_better: Whether a higher one is better.
+        unseen_classes: Classes trained on that no validation example has.
+    """
+
+    train_examples: int
+    evaluation_examples: int
+    score: str
+    higher_is_better: bool
+    unseen_classes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class TheoryDescription:
+    """What a run of the theory says of its data.
+
+    Attributes:
+        train_examples: N.
+    """
+
+    train_examples: int
 
 
 @dataclass(frozen=True)
@@ -99,6 +151,7 @@ class Kind:
         config: Its configuration.
         module: Where its :class:`Work` is.
         records: Dotted name of its records.
+        description: What its runs say of their data.
         accelerated: Whether it uses an accelerator where there is one.
     """
 
@@ -106,6 +159,7 @@ class Kind:
     config: type
     module: str
     records: str
+    description: type
     accelerated: bool
 
     def no_records(self) -> Any:
@@ -118,27 +172,50 @@ class Kind:
         return importlib.import_module(self.module)  # pyright: ignore[reportReturnType]
 
     def read(self, values: dict[str, Any]) -> Any:
-        """Build a configuration from a manifest; the same values are parsed once in a process."""
+        """Build a configuration from a manifest; the same values are parsed once in a process.
+
+        Raises:
+            ConfigError: A value that no run of this version has.
+        """
         return _parsed(self.config, json.dumps(values))
+
+    def describe(self, values: dict[str, Any] | None) -> Any:
+        """Build what a manifest says of a run's data; None where it says nothing yet.
+
+        Raises:
+            ConfigError: A value of the wrong type.
+        """
+        return None if values is None else from_dict(self.description, values, "data")
 
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(config: type, text: str) -> Any:
-    return config.from_dict(json.loads(text))  # pyright: ignore[reportAttributeAccessIssue]
+    return from_dict(config, json.loads(text))
 
 
 KINDS = (
     Kind(
-        "images", RunConfig, "learnorder.runs.images", "learnorder.training.records.Records", True
+        "images",
+        RunConfig,
+        "learnorder.runs.images",
+        "learnorder.training.records.Records",
+        ImagesDescription,
+        True,
     ),
     Kind(
-        "task", TaskRunConfig, "learnorder.runs.task", "learnorder.training.records.Records", True
+        "task",
+        TaskRunConfig,
+        "learnorder.runs.task",
+        "learnorder.training.records.Records",
+        TaskDescription,
+        True,
     ),
     Kind(
         "theory",
         TheoryConfig,
         "learnorder.runs.theory",
         "learnorder.theory.records.TheoryRecords",
+        TheoryDescription,
         False,
     ),
 )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 from learnorder.config import RunConfig
-from learnorder.errors import RunFolderError
-from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.sealed import read_sealed, write_sealed
 
 FILE = "last_layer.json"
 
@@ -47,8 +45,7 @@ class LastLayer:
 
 def write_last_layer(folder: RunFolder[RunConfig], found: LastLayer) -> None:
     """Keep it in the run's folder."""
-    with atomic_write(folder.file(FILE)) as temporary:
-        temporary.write_text(json.dumps(asdict(found), indent=1) + "\n")
+    write_sealed(folder.file(FILE), asdict(found))
 
 
 def read_last_layer(folder: RunFolder[RunConfig]) -> LastLayer | None:
@@ -57,14 +54,4 @@ def read_last_layer(folder: RunFolder[RunConfig]) -> LastLayer | None:
     Raises:
         RunFolderError: It cannot be read.
     """
-    path = folder.file(FILE)
-    if not path.exists():
-        return None
-    try:
-        values = json.loads(path.read_text())
-        sides = {side: Follows(**values.pop(side)) for side in ("before", "after")}
-        return LastLayer(**sides, **values)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunFolderError(
-            f"{path}: cannot be read ({error}). Remove it and run learnorder retrain."
-        ) from error
+    return read_sealed(folder.file(FILE), LastLayer, "Remove it and run learnorder retrain.")

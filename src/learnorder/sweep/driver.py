@@ -72,14 +72,26 @@ def make_folders(
     plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
 ) -> list[RunFolder]:
     """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
-    there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
-    _check_neighbours(plans, out)
-    if None in there.values():
-        check(plans, engine)
+    there = find_folders(plans, out, engine)
     return [
         there[name] or RunFolder.create(out / name, plan.config, plan.labels)
         for name, plan in plans.items()
     ]
+
+
+def find_folders(
+    plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
+) -> dict[str, RunFolder | None]:
+    """Return the folders there are of planned runs; refuse what cannot be made, and write nothing.
+
+    Raises:
+        LearnOrderError: As :func:`run_plans`.
+    """
+    there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
+    _check_neighbours(plans, out)
+    if None in there.values():
+        check(plans, engine)
+    return there
 
 
 def cores_for(

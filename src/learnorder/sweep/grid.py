@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.runs import flatten, setting_words
 from learnorder.sweep.driver import Plan
+from learnorder.values import from_dict, to_dict
 
 Built = TypeVar("Built")
 

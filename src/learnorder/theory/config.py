@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from learnorder.config import from_dict, to_dict
 from learnorder.errors import ConfigError
+from learnorder.values import check_fields, from_dict, to_dict
 
 THEORY_ARMS: dict[str, str] = {
     "L-S": "L-S (large LR + anneal)",
@@ -20,16 +20,13 @@ THEORY_ARMS: dict[str, str] = {
 }
 """The algorithms that are compared, with words for each."""
 
+_LARGEST = 10**9
+"""Far above what any machine computes; what this one can is decided before a run is made."""
 MOST_FLOW = 20_000
 """Examples up to which the flow's matrices fit a machine (5 GB there)."""
 
 TheoryArm = Literal["L-S", "S", "S+noise"]
 Engine = Literal["flow", "recursion", "finite"]
-
-
-def _one_of(field: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(field, value, f"There are {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True)
@@ -65,12 +62,15 @@ class DistributionConfig:
     both. It matters where the halves share filters, and is normalised when used."""
 
     def __post_init__(self) -> None:
-        if self.d < 3:
-            raise ConfigError("distribution.d", self.d, "z, ζ and w* need d ≥ 3.")
-        if self.kappa is not None and not self.kappa > 0:
-            raise ConfigError("distribution.kappa", self.kappa, "Give κ > 0.")
-        if self.N < 2:
-            raise ConfigError("distribution.num_train", self.N, "Give N ≥ 2 (or a smaller κ).")
+        check_fields(self, "distribution")
+        if not 3 <= self.d <= _LARGEST:
+            raise ConfigError("distribution.d", self.d, "z, ζ and w* need d ≥ 3; give at most 10⁹.")
+        if self.kappa is not None and not 1e-4 <= self.kappa <= 1e4:
+            raise ConfigError("distribution.kappa", self.kappa, "Give κ > 0, in [10⁻⁴, 10⁴].")
+        if not 2 <= self.N <= _LARGEST:
+            raise ConfigError(
+                "distribution.num_train", self.N, "Give N ≥ 2, at most 10⁹ (or another κ)."
+            )
         if None not in (self.num_train, self.kappa) and round(self.d / self.kappa**2) != self.N:  # pyright: ignore
             raise ConfigError(
                 "distribution.kappa",
@@ -88,14 +88,13 @@ class DistributionConfig:
                 f"p0 + q0 must not exceed 1, and q0 is {self.q0:g}"
                 + (" (p0 is κ²/2 unless given)." if self.p0 is None else "."),
             )
-        for name in ("r", "s"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"distribution.{name}", getattr(self, name), "Give a value > 0.")
-        if self.r > 1:
-            raise ConfigError("distribution.r", self.r, "The paper has r ≪ 1; give r ≤ 1.")
-        if self.gamma0 is not None and not self.gamma0 >= 0:
-            raise ConfigError("distribution.gamma0", self.gamma0, "Give a margin ≥ 0.")
-        if len(self.w_star) != 3 or not 0 < math.hypot(*self.w_star) < math.inf:
+        if not 1e-12 <= self.r <= 1:
+            raise ConfigError("distribution.r", self.r, "Give r > 0 and r ≤ 1, as small as 10⁻¹².")
+        if not 1e-9 <= self.s <= 1e9:
+            raise ConfigError("distribution.s", self.s, "Give a scale > 0, in [10⁻⁹, 10⁹].")
+        if self.gamma0 is not None and not 0 <= self.gamma0 <= 1e9:
+            raise ConfigError("distribution.gamma0", self.gamma0, "Give a margin ≥ 0, at most 10⁹.")
+        if not 0 < math.hypot(*self.w_star) < math.inf:
             raise ConfigError("distribution.w_star", self.w_star, "Give three numbers, not all 0.")
 
     @property
@@ -152,18 +151,17 @@ class NetworkConfig:
     """Arithmetic at finite width. The limit is computed in float64."""
 
     def __post_init__(self) -> None:
-        _one_of("network.kind", self.kind, ("separate", "convolution"))
-        _one_of("network.precision", self.precision, ("float32", "float64"))
+        check_fields(self, "network")
         for name in ("width_w", "width_v"):
             width = getattr(self, name)
-            if width < 1:
-                raise ConfigError(f"network.{name}", width, "Give at least 1.")
+            if not 1 <= width <= _LARGEST:
+                raise ConfigError(f"network.{name}", width, "Give at least 1, at most 10⁹.")
             copies = len(self.output_signs)
             if width % copies:
                 raise ConfigError(
                     f"network.{name}", width, f"antithetic needs a multiple of {copies}."
                 )
-        if not self.tau0 > 0:
+        if not 1e-100 <= self.tau0 <= 1e100:
             raise ConfigError("network.tau0", self.tau0, "Give a standard deviation > 0.")
 
     @property
@@ -207,15 +205,16 @@ class AlgorithmConfig:
     100·d."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "algorithm")
         for name in ("eta1", "eta2", "epsilon1", "epsilon2"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
+            if value is not None and not 1e-100 <= value <= 1e100:
                 raise ConfigError(f"algorithm.{name}", value, "Give a value > 0.")
         if self.epsilon2 >= math.log(2):
             raise ConfigError(
                 "algorithm.epsilon2", self.epsilon2, "The loss begins at log 2 ≈ 0.693; give less."
             )
-        if not 0 <= self.weight_decay < math.inf:
+        if not 0 <= self.weight_decay < 1e100:
             raise ConfigError("algorithm.weight_decay", self.weight_decay, "Give λ ≥ 0.")
         if not 0 <= self.sigma < 1e100:
             raise ConfigError("algorithm.sigma", self.sigma, "Give a level ≥ 0.")
@@ -240,7 +239,7 @@ class SolverConfig:
     to 8,000 examples."""
 
     def __post_init__(self) -> None:
-        _one_of("solver.engine", self.engine, ("flow", "recursion", "finite"))
+        check_fields(self, "solver")
         if not 0 < self.tolerance <= 0.1:
             raise ConfigError("solver.tolerance", self.tolerance, "Give a tolerance in (0, 0.1].")
         if self.macro_step is not None and not self.macro_step > 0:
@@ -259,6 +258,7 @@ class MeasureConfig:
     """η·t of the first measurement; null takes d/1000."""
 
     def __post_init__(self) -> None:
+        check_fields(self, "measure")
         for name in ("test_examples", "per_decade"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"measure.{name}", getattr(self, name), "Give at least 1.")
@@ -286,7 +286,7 @@ class TheoryConfig:
     """Decides the examples and, at finite width, weights and noise."""
 
     def __post_init__(self) -> None:
-        _one_of("arm", self.arm, tuple(THEORY_ARMS))
+        check_fields(self)
         bound = stability_limit(self.distribution)
         if self.eta1 >= bound:
             raise ConfigError(
