@@ -50,13 +50,23 @@ def retrain(*paths: Path | str, quiet: bool = False) -> Results:
         RunFolderError: No runs, or runs of the theory.
         ConfigError: A network without a last layer to retrain.
     """
+    results = open_images(*paths)
+    retrain_runs(results, quiet=quiet)
+    return results
+
+
+def open_images(*paths: Path | str) -> Results:
+    """Return the results of all runs on images at or below some folders.
+
+    Raises:
+        RunFolderError: As :func:`open_runs`, or runs of another kind.
+    """
     results = open_runs(*paths)
     if any(folder.kind != "images" for folder in results.folders):
         raise RunFolderError(
             f"These are runs of another kind ({results.folders[0].kind}): last layers are "
             "retrained of runs on images."
         )
-    retrain_runs(results, quiet=quiet)
     return results
 
 

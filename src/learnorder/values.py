@@ -182,19 +182,15 @@ def _below(at: str, field: str) -> str:
 
 
 def _scalar(hint: type, value: Any, field: str) -> Any:
-    wrong = ConfigError(field, value, _NEEDED[hint])
-    if hint is bool or hint is str:
-        if not isinstance(value, hint):
-            raise wrong
-        return value
+    kinds = {int: Integral, float: Real}.get(hint, hint)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(field, value, _NEEDED[hint])
     if hint is int:
-        if isinstance(value, bool) or not isinstance(value, Integral):
-            raise wrong
         if abs(number := int(value)) > LARGEST_INT:
             raise ConfigError(field, value, f"Give at most {LARGEST_INT:,}.")
         return number
-    if isinstance(value, bool) or not isinstance(value, Real):
-        raise wrong
+    if hint is not float:
+        return value
     try:
         number = float(value)
     except OverflowError:

@@ -140,10 +140,12 @@ def take_settings(values: dict[str, Any], kind: type[Built]) -> Built:
 
 
 def check_arms(arms: Sequence[str], known: Collection[str] = tuple(ARM_TITLES)) -> None:
-    """Refuse names that are no arms."""
+    """Refuse names that are no arms, and arms that stand twice."""
     for arm in arms:
         if arm not in known:
             raise ConfigError("arms", arm, f"There are {', '.join(known)}.")
+        if list(arms).count(arm) > 1:
+            raise ConfigError("arms", list(arms), f"{arm} stands twice; name each arm once.")
 
 
 def add_execution(

@@ -37,6 +37,8 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs.query import query
 
     to = values["to"] and Path(values["to"])
+    if values["rows"] < 0:
+        raise ConfigError("rows", values["rows"], "Give 0 or more.")
     if to is not None and to.suffix not in (".csv", ".parquet"):
         raise ConfigError("to", values["to"], "Give a file that ends in .csv or .parquet.")
     found = query(values["sql"], *values["runs"])

@@ -53,7 +53,9 @@ def main(arguments: Sequence[str]) -> int:
         default=recipe.plain.data.source,
         help="Where CIFAR-10 is, e.g. parquet:DIR; --data SOURCE is the same.",
     )
-    parser.add("--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null is all.")
+    parser.add(
+        "--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null is all."
+    )
     parser.add(
         "--seeds",
         int | None,

@@ -49,16 +49,10 @@ def _add_where(parser: Parser) -> None:
 
 
 def _chosen(folder: str, where: str | None) -> list[RunFolder[Any]]:
-    from learnorder.runs import RunFolder, find_runs
-    from learnorder.runs.query import query
+    from learnorder.runs import find_runs
+    from learnorder.runs.query import runs_where
 
-    if where is None:
-        return find_runs(folder)
-    try:
-        found = query(f"SELECT run FROM runs WHERE {where} ORDER BY run", folder)
-    except ConfigError as error:
-        raise ConfigError("where", where, error.remedy) from None
-    return [RunFolder(path) for path in found["run"]]
+    return find_runs(folder) if where is None else runs_where(where, folder)
 
 
 def _diff(arguments: Sequence[str]) -> int:

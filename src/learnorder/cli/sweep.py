@@ -12,7 +12,7 @@ from learnorder.cli.parser import Parser, parse
 from learnorder.config import PatchConfig, RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.probes import probes_plans, run_probes, sweep_probes
-from learnorder.recipes.images import ARM_TITLES
+from learnorder.recipes.images import ARM_TITLES, MOST_SEEDS
 from learnorder.recipes.probe import Probe
 from learnorder.recipes.theory import TheoryExperiment
 from learnorder.theory.config import THEORY_ARMS, TheoryConfig
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
     if not grid and not points and len(arms) < 2:
         raise ConfigError("grid", {}, "Name what varies: --grid '{patch.contrast: [0.3, 0.6]}'.")
     settings = {n: values[n] for n in to_dict(subject.defaults) if n not in subject.besides}
-    seeds = range(values["first_seed"], values["first_seed"] + values["seeds"])
+    seeds = _seeds(values)
     if experiment == "probe":
         return _probes(settings, grid, points, seeds, out, values)
     bases = {arm: {**settings, **subject.arms[arm]} for arm in arms}
@@ -109,6 +109,16 @@ def main(arguments: Sequence[str]) -> int:
         **options.execution(values),
     )
     return options.finish(results, out / "report.html")
+
+
+def _seeds(values: dict[str, Any]) -> range:
+    """Return the seeds of every point."""
+    if not 1 <= values["seeds"] <= MOST_SEEDS:
+        remedy = f"Give at least 1, at most {MOST_SEEDS:,}; an interval needs 2."
+        raise ConfigError("seeds", values["seeds"], remedy)
+    if values["first_seed"] < 0:
+        raise ConfigError("first_seed", values["first_seed"], "Give 0 or more.")
+    return range(values["first_seed"], values["first_seed"] + values["seeds"])
 
 
 def _probes(

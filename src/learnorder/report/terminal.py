@@ -125,7 +125,9 @@ def print_frame(found: pd.DataFrame, most: int) -> None:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value != value:
+    import pandas as pd
+
+    if value is None or value is pd.NA or value != value:
         return "–"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 

@@ -97,8 +97,8 @@ class RunFolder(Generic[ConfigT]):
         manifest = read_manifest(self.path)
         self.kind: str = manifest["kind"]
         self.labels: dict[str, str] = manifest["labels"]
-        kind = kind_named(self.kind)
         try:
+            kind = kind_named(self.kind)
             self.config: ConfigT = kind.read(manifest["config"])
             kind.describe(manifest["data"])
         except ConfigError as error:
@@ -106,7 +106,8 @@ class RunFolder(Generic[ConfigT]):
                 f"{self.file('manifest.json')}: not a manifest of this version of learnorder "
                 f"({error}). Move the folder away and run again."
             ) from None
-        self._check_results(manifest["status"], manifest["files"])
+        self._seals: dict[str, FileSeal] = manifest["files"]
+        self._check_results(manifest["status"], self._seals)
 
     def _check_results(self, status: str, files: Mapping[str, FileSeal]) -> None:
         """Refuse a run that has ended without the results that its manifest lists."""
@@ -130,7 +131,7 @@ class RunFolder(Generic[ConfigT]):
     @property
     def lacks_weights(self) -> bool:
         """Whether the run has left weights that are not here, as in a copy without them."""
-        seal = read_manifest(self.path)["files"].get(_WEIGHTS)
+        seal = self._seals.get(_WEIGHTS)
         return seal is not None and not self._is_whole(_WEIGHTS, seal)
 
     @classmethod
@@ -318,7 +319,8 @@ class RunFolder(Generic[ConfigT]):
             raise RunFolderError(
                 f"{path}: it is missing. Copy the whole folder, or move it away and run again."
             ) from None
-        seal = read_manifest(self.path)["files"].get(name)
+        seals = self._seals or read_manifest(self.path)["files"]  # it may have ended since
+        seal = seals.get(name)
         if seal is not None and seal.digest != _digest(content):
             raise unreadable(path, "it is not as the run left it")
         return content

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from learnorder.config import RunConfig, TaskRunConfig
-from learnorder.errors import RunFolderError
+from learnorder.errors import ConfigError
 from learnorder.theory.config import TheoryConfig
 from learnorder.values import from_dict
 
@@ -230,9 +230,9 @@ def kind_named(name: str) -> Kind:
     """Return the kind that a manifest names.
 
     Raises:
-        RunFolderError: There is none.
+        ConfigError: There is none.
     """
     for kind in KINDS:
         if kind.name == name:
             return kind
-    raise RunFolderError(f"There is no kind of run {name!r} in this version of learnorder.")
+    raise ConfigError("kind", name, f"There are {', '.join(kind.name for kind in KINDS)}.")

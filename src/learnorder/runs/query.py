@@ -1,14 +1,21 @@
-"""SQL over the runs of any number of folders, through DuckDB."""
+"""SQL over the runs of any number of folders, through DuckDB: it reads, and no more.
+
+What manifests and records say is checked as everywhere else and copied into a database in memory.
+That database then has no access to files, extensions or the network, and its configuration is
+locked.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
-from learnorder.runs.manifest import find_manifests, read_each, read_manifest, unreadable
+from learnorder.runs.folder import RunFolder
+from learnorder.runs.kinds import KINDS
+from learnorder.runs.manifest import find_manifests, read_each
 from learnorder.runs.settings import flatten
 
 if TYPE_CHECKING:
@@ -16,8 +23,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-_RECORDS = ("epoch", "time", "set", "group", "quantity", "value", "examples")
-"""Columns that a query can rely on, whatever the kinds of runs there are."""
+_LOCKS = (
+    "SET python_enable_replacements = false",
+    "SET temp_directory = ''",
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
 
 
 def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
@@ -25,8 +36,9 @@ def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
 
     ``runs`` has a row for each run: ``run`` (its folder), ``name``, ``kind``, ``status``,
     ``reason``, ``seed``, ``created``, ``updated``, its labels (``arm``, ``experiment``, …), and
-    every setting under its dotted name, e.g. ``"learning_rate.initial"``. ``records`` has the rows
-    of all records, with ``run`` before them. Nothing is written to the folders.
+    every setting under its dotted name, e.g. ``"learning_rate.initial"``; a label of one of these
+    names is called ``label.NAME``. ``records`` has the rows of all records, with ``run`` before
+    them. Both are copies: nothing that is done with the connection reaches a file.
 
     ``connect(…).execute(sql)`` has ``.df()`` for pandas, ``.pl()`` for Polars, ``.arrow()``.
 
@@ -36,66 +48,125 @@ def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
     Raises:
         RunFolderError: No such folder, or no runs that can be read.
     """
-    import duckdb
-
-    manifests = list(dict.fromkeys(m for path in paths or ("runs",) for m in find_manifests(path)))
-    if not manifests:
-        raise RunFolderError(f"There are no runs below {', '.join(map(str, paths))}.")
-    connection, rows = duckdb.connect(), read_each(manifests, _row)
-    connection.register("_runs", _table(rows))
-    connection.execute("CREATE TABLE runs AS SELECT * FROM _runs")
-    connection.unregister("_runs")
-    files = [f for row in rows if (f := Path(row["run"], "records.parquet")).exists()]
-    try:
-        _create_records(connection, files)
-    except duckdb.Error:
-        _create_records(connection, read_each(files, _whole))
-    return connection
+    return _connect(_found(paths), with_records=True)
 
 
 def query(sql: str, *paths: Path | str) -> pd.DataFrame:
     """Return what an SQL query finds among the runs at or below some folders.
 
     Args:
-        sql: Over the tables ``runs`` and ``records``; see :func:`connect`.
+        sql: One statement over the tables ``runs`` and ``records``; see :func:`connect`.
         paths: Folders of runs; none is ``runs``.
 
     Raises:
-        ConfigError: SQL that DuckDB refuses, or that asks nothing.
+        ConfigError: SQL that DuckDB refuses, that asks nothing, or several statements.
         RunFolderError: As :func:`connect`.
     """
+    _check_question(sql)
+    return _ask(_connect(_found(paths), with_records="records" in sql.lower()), sql)
+
+
+def runs_where(condition: str, *paths: Path | str) -> list[RunFolder[Any]]:
+    """Return the runs at or below some folders that an SQL condition picks.
+
+    Args:
+        condition: Over the columns of ``runs``.
+        paths: Folders of runs; none is ``runs``.
+
+    Raises:
+        ConfigError: A condition that DuckDB refuses.
+        RunFolderError: As :func:`connect`.
+    """
+    folders = _found(paths)
+    sql = f"SELECT run FROM runs WHERE (\n{condition}\n)"
+    try:
+        _check_question(sql)
+        with_records = "records" in condition.lower()
+        picked = set(_ask(_connect(folders, with_records=with_records), sql)["run"])
+    except ConfigError as error:
+        raise ConfigError("where", condition, error.remedy) from None
+    return [folder for folder in folders if _text(folder.path) in picked]
+
+
+def _found(paths: Sequence[Path | str]) -> list[RunFolder[Any]]:
+    """Return the runs at or below some folders, each once."""
+    manifests = dict.fromkeys(m for path in paths or ("runs",) for m in find_manifests(path))
+    if not manifests:
+        raise RunFolderError(f"There are no runs below {', '.join(map(str, paths))}.")
+    return read_each(list(manifests), lambda manifest: RunFolder(manifest.parent))
+
+
+def _connect(folders: Sequence[RunFolder[Any]], *, with_records: bool) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    connection = connect(*paths)
+    connection = duckdb.connect()
+    connection.register("_runs", _table([_row(folder) for folder in folders]))
+    connection.execute("CREATE TABLE runs AS SELECT * FROM _runs")
+    connection.unregister("_runs")
+    if with_records:
+        _create_records(connection, folders)
+    for lock in _LOCKS:
+        connection.execute(lock)
+    return connection
+
+
+def _check_question(sql: str) -> None:
+    """Refuse what is not one statement that asks something."""
+    import duckdb
+
     try:
         statements = duckdb.extract_statements(sql)
-        asks = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-        if statements and statements[-1].type in asks:
-            return connection.execute(sql).df()
     except duckdb.Error as error:
-        reason = one_line(error).partition(" LINE 1:")[0]
-        columns = "`learnorder query 'DESCRIBE runs'` lists the columns; dotted names need quotes"
-        raise ConfigError("sql", sql, f"{reason} {columns}.") from None
+        raise _refused(sql, error) from None
+    asks = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    if len(statements) == 1 and statements[0].type in asks:
+        return
     raise ConfigError(
-        "sql", sql, "A question is a SELECT or DESCRIBE: run folders are read, and not changed. "
+        "sql", sql, "A question is one SELECT or DESCRIBE: run folders are read, and not changed. "
         "`learnorder runs delete` deletes runs; query --to writes what was found."
     )  # fmt: skip
 
 
-def _row(manifest: Path) -> dict[str, Any]:
+def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
+    import duckdb
+
+    try:
+        return connection.execute(sql).df()
+    except duckdb.Error as error:
+        raise _refused(sql, error) from None
+
+
+def _refused(sql: str, error: Exception) -> ConfigError:
+    reason = one_line(error).partition(" LINE 1:")[0]
+    columns = "`learnorder query 'DESCRIBE runs'` lists the columns; dotted names need quotes"
+    return ConfigError("sql", sql, f"{reason} {columns}.")
+
+
+def _row(folder: RunFolder[Any]) -> dict[str, Any]:
     """Return what the table of runs has of a run."""
-    found = read_manifest(manifest.parent)
-    settings = flatten(found["config"])
-    return {
-        "run": str(manifest.parent),
-        "name": manifest.parent.name,
-        "kind": found.get("kind", "images"),
-        **{name: found.get(name) for name in ("status", "reason")},
+    manifest, settings = folder.manifest, flatten(folder.config.to_dict())
+    row = {
+        "run": _text(folder.path),
+        "name": _text(folder.path.name),
+        "kind": folder.kind,
+        **{name: manifest[name] for name in ("status", "reason")},
         "seed": settings.pop("seed", None),
-        **{name: found.get(name) for name in ("created", "updated")},
-        **found["labels"],  # words, where settings of these names have types
-        **settings,
+        **{name: manifest[name] for name in ("created", "updated")},
     }
+    labels = {_beside(row, name): value for name, value in folder.labels.items()}
+    # A label is text, where the setting of its name has a type.
+    settings = {_beside(row, name, "setting"): value for name, value in settings.items()}
+    return {**row, **labels, **settings}
+
+
+def _beside(row: Mapping[str, Any], name: str, what: str = "label") -> str:
+    """Return a column's name that no column of every run has; SQL knows no upper case."""
+    return f"{what}.{name}" if name.lower() in row else name
+
+
+def _text(path: Path | str) -> str:
+    """Return a path as text that any program can hold; bytes that are no UTF-8 are written out."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -115,7 +186,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
                 if nested
                 else values
             )
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
+        except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
             columns[name] = pa.array(_as_text(values))
         if pa.types.is_null(columns[name].type):
             columns[name] = columns[name].cast(pa.string())
@@ -123,48 +194,25 @@ def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def _as_text(values: Sequence[Any]) -> list[str | None]:
-    plain = (str, type(None))
-    return [v if isinstance(v, plain) else json.dumps(v) for v in values]
+    return [
+        None if v is None else _text(v) if isinstance(v, str) else json.dumps(v) for v in values
+    ]
 
 
-def _create_records(connection: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> None:
-    """Make the view of records over the files of all runs; a question reads what it needs."""
-    kinds = {"epoch": "INTEGER", "time": "DOUBLE", "value": "DOUBLE", "examples": "BIGINT"}
-    empty = {name: f'NULL::{kinds.get(name, "VARCHAR")} AS "{name}"' for name in _RECORDS}
-    if not files:
-        missing = ", ".join(empty.values())
-        connection.execute(f"CREATE VIEW records AS SELECT NULL AS run, {missing} WHERE false")
-        return
+def _create_records(
+    connection: duckdb.DuckDBPyConnection, folders: Sequence[RunFolder[Any]]
+) -> None:
+    """Make the table of records of all runs, of whatever kinds."""
     import pyarrow as pa
 
-    folders = pa.table({"file": list(map(str, files)), "run": [str(f.parent) for f in files]})
-    connection.register("_files", folders)
-    connection.execute("CREATE OR REPLACE TABLE folders AS SELECT * FROM _files")
-    connection.unregister("_files")
-    listed = ", ".join(_literal(file) for file in files)
-    read = f"read_parquet([{listed}], filename = true, union_by_name = true)"
-    described = connection.execute(f"DESCRIBE SELECT * FROM {read}").fetchall()
-    there = {name for name, *_ in described}
-    missing = "".join(f", {text}" for name, text in empty.items() if name not in there)
-    connection.execute(
-        f"CREATE VIEW records AS SELECT folders.run, read.* EXCLUDE (filename){missing} "
-        f"FROM {read} AS read JOIN folders ON folders.file = read.filename"
-    )
+    def of_run(folder: RunFolder[Any]) -> pa.Table:
+        table = folder.records()
+        return table.add_column(0, "run", pa.array([_text(folder.path)] * len(table), pa.string()))
 
-
-def _whole(file: Path) -> Path:
-    """Return a Parquet file, or refuse it."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        pq.read_metadata(file)
-    except (OSError, pa.ArrowException) as error:
-        raise unreadable(file, one_line(error)) from error
-    return file
-
-
-def _literal(file: Path) -> str:
-    """Return a file's name for SQL, none of whose characters stands for others."""
-    plain = "".join(f"[{c}]" if c in "[*?" else c for c in str(file))
-    return "'" + plain.replace("'", "''") + "'"
+    by_folder = {folder.path: folder for folder in folders}
+    tables = read_each(list(by_folder), lambda path: of_run(by_folder[path]))
+    empty = [kind.no_records() for kind in KINDS]
+    found = pa.concat_tables([*tables, *empty], promote_options="default")
+    connection.register("_records", found)
+    connection.execute("CREATE TABLE records AS SELECT * FROM _records")
+    connection.unregister("_records")

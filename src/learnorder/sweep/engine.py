@@ -12,6 +12,9 @@ import psutil
 from learnorder.errors import ConfigError
 from learnorder.runs import RunFolder
 
+_MOST = 512
+"""Threads of a run, or runs at once, beyond which a number is mistyped."""
+
 
 @dataclass(frozen=True)
 class Cores:
@@ -55,10 +58,10 @@ def share_cores(
 
 
 def check_cores(workers: int | None, threads: int | None) -> None:
-    """Refuse less than one worker or thread."""
+    """Refuse less than one worker or thread, and more than any machine has a use for."""
     for name, value in (("workers", workers), ("threads", threads)):
-        if value is not None and value < 1:
-            raise ConfigError(name, value, "Give at least 1, or null.")
+        if value is not None and not 1 <= value <= _MOST:
+            raise ConfigError(name, value, f"Give at least 1, at most {_MOST}, or null.")
 
 
 def process_environment(threads: int) -> dict[str, str]:

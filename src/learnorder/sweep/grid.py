@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from learnorder.values import from_dict, to_dict
 
 Built = TypeVar("Built")
 
+_MOST_POINTS = 100_000
 _LONGEST = 150
 """Bytes of a folder's name that tell its settings; file systems take 255 in all."""
 
@@ -62,6 +64,8 @@ class Grid:
                 "It is varied twice. Name it in --grid or in --points; --grid '{}' leaves out a "
                 "file's.",
             )
+        if (points := math.prod(map(len, axes))) > _MOST_POINTS:
+            raise ConfigError("grid", f"{points:,} points", f"Give at most {_MOST_POINTS:,}.")
         found = dict[str, tuple[dict[str, str], dict[str, Any]]]()
         for combination in itertools.product(*axes):
             chosen: dict[str, Any] = {}
