@@ -11,7 +11,6 @@ from weakref import WeakValueDictionary
 
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.nn.parameter import is_lazy
 
 from learnorder.errors import ConfigError
 
@@ -87,19 +86,18 @@ def _seen(thing: nn.Module | Tensor) -> bool:
 
 
 def _memory(tensor: Tensor) -> StorageWeakRef | None:
-    if is_lazy(tensor):
-        return None
     try:
         return StorageWeakRef(tensor.untyped_storage())
-    except RuntimeError:  # sparse ones have none
+    except (RuntimeError, ValueError):  # sparse and lazy ones have none
         return None
 
 
 def _address(tensor: Tensor) -> int:
     """Return where a tensor's memory begins, as arrays of NumPy may share it; 0 for none."""
-    if _memory(tensor) is None:
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, ValueError):
         return 0
-    return tensor.untyped_storage().data_ptr()
 
 
 def _version(tensor: Tensor) -> int:

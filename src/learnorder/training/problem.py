@@ -73,7 +73,7 @@ class Problem(Protocol):
         ...
 
     def evaluation_samples(self) -> Iterator[Any]:
-        """Yield batches of each size that evaluation has, the smallest among them."""
+        """Yield some batches as evaluation has them, the smallest among them."""
         ...
 
     def outputs(self, model: nn.Module, batch: Any) -> Any:
