@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from learnorder.config import ModelConfig, SharpnessConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
+from learnorder.models import ViT
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
 from learnorder.sharpness import hessian, largest_eigenvalue
@@ -73,6 +74,17 @@ def test_a_part_the_loss_does_not_use_has_no_curvature():
         model, lambda: model["used"](x).square().mean() + model["linear"](x).mean()
     )
     assert not product(torch.ones(size))[3:].any()
+
+
+def test_attention_and_a_part_that_is_not_used_at_all():
+    """Fused attention has no second derivative in torch; of a part not used it is 0."""
+    model = ViT(3, (8, 8), patch_size=4, width=4, depth=1, heads=2).eval()
+    model.unused = nn.Linear(2, 1)
+    images = torch.randn(4, 3, 8, 8)
+    product, size = hessian(model, lambda: model(images).logsumexp(1).mean())
+    found = product(torch.ones(size))
+    assert found[:-3].any()
+    assert not found[-3:].any()
 
 
 @pytest.mark.parametrize("bad", [{"most": 0}, {"tolerance": 0.0}])

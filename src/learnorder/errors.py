@@ -17,7 +17,8 @@ from __future__ import annotations
 import difflib
 import reprlib
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 
 class LearnOrderError(Exception):
@@ -88,6 +89,38 @@ def one_line(error: BaseException) -> str:
     'first second'
     """
     return " ".join(str(error).split())[:300]
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the kind of an error of another library, and what it said; one line.
+
+    >>> reason_of(KeyError("a"))
+    "KeyError: 'a'"
+    """
+    if "Original Traceback" in str(error):  # of a process that loads data
+        return str(error).strip().splitlines()[-1].strip()
+    return f"{type(error).__name__}: {one_line(error)}".rstrip(".: ")
+
+
+@contextmanager
+def refusing(refusal: Callable[[str], LearnOrderError]) -> Iterator[None]:
+    """Raise what others' code raises within a ``with`` block as an error of learnorder.
+
+    Args:
+        refusal: Makes the error, given the reason.
+
+    >>> with refusing(lambda reason: DataError(f"Row 3 cannot be read: {reason}.")):
+    ...     int("three")
+    Traceback (most recent call last):
+    ...
+    learnorder.errors.DataError: Row 3 cannot be read: ValueError: invalid literal ...
+    """
+    try:
+        yield
+    except LearnOrderError:
+        raise
+    except Exception as error:
+        raise refusal(reason_of(error)) from error
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 3, cutoff: float = 0.5) -> str:

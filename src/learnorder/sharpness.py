@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from learnorder.errors import ConfigError
 
@@ -109,14 +110,14 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
         loss: The loss on a fixed sample.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    gradient = torch.cat(
-        [g.reshape(-1) for g in torch.autograd.grad(loss(), parameters, create_graph=True)]
-    )
+    with sdpa_kernel(SDPBackend.MATH):  # of fused attention torch has no second derivative
+        parts = torch.autograd.grad(loss(), parameters, create_graph=True, materialize_grads=True)
+    gradient = torch.cat([part.reshape(-1) for part in parts])
 
     def product(vector: Tensor) -> Tensor:
-        parts = torch.autograd.grad(
+        products = torch.autograd.grad(
             gradient, parameters, vector, retain_graph=True, materialize_grads=True
         )
-        return torch.cat([part.reshape(-1) for part in parts])
+        return torch.cat([part.reshape(-1) for part in products])
 
     return product, gradient.numel()

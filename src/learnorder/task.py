@@ -16,8 +16,10 @@ from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from learnorder.config import TaskConfig
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.errors import ConfigError, DataError, one_line, refusing
 from learnorder.importing import import_object
+from learnorder.models.fresh import check_fresh
+from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import generator, random_state_kept, seed_everything
 
 IGNORED = -100
@@ -41,8 +43,9 @@ class Task:
     """
 
     model: nn.Module | Callable[[], nn.Module]
-    """A function that returns the model, called anew for each seed, or a module with the weights to
-    start from; that one is copied for each run and left as it is."""
+    """A function that makes the model anew at each call, or a module with the weights to start
+    from; that one is copied for each run and left as it is. A function that returns one module
+    again, or parameters that an earlier call returned, is refused."""
     train: Dataset
     """Map-style data set of the training examples."""
     validation: Dataset | None = None
@@ -105,17 +108,27 @@ def build_network(task: Task, seed: int) -> nn.Module:
     The global random state is left as it was.
 
     Raises:
-        ConfigError: The function fails or returns something else; the module cannot be copied.
+        ConfigError: The function fails, returns something else, or a module that an earlier call
+            returned; the module cannot be copied; it cannot be trained.
     """
-    if isinstance(task.model, nn.Module):
-        try:
-            return copy.deepcopy(task.model)
-        except Exception as error:
-            raise ConfigError(
-                "task.model",
-                type(task.model).__name__,
-                f"It cannot be copied ({one_line(error)}). Give a function that returns it.",
-            ) from error
+    model = _copied(task.model) if isinstance(task.model, nn.Module) else _made(task, seed)
+    check_trainable(model, "task.model", type(model).__name__)
+    check_lazy(model, "task.model", type(model).__name__)
+    return model
+
+
+def _copied(module: nn.Module) -> nn.Module:
+    try:
+        return copy.deepcopy(module)
+    except Exception as error:
+        raise ConfigError(
+            "task.model",
+            type(module).__name__,
+            f"It cannot be copied ({one_line(error)}). Give a function that makes it.",
+        ) from error
+
+
+def _made(task: Task, seed: int) -> nn.Module:
     with random_state_kept():
         seed_everything(seed, "weights")
         try:
@@ -130,6 +143,8 @@ def build_network(task: Task, seed: int) -> nn.Module:
             task.model,
             f"It returned a {type(model).__name__}, not a torch.nn.Module.",
         )
+    start = "To start every run from given weights, give the module itself: Task(model=net)."
+    check_fresh(model, "task.model", task.model, start)
     return model
 
 
@@ -184,7 +199,8 @@ def fingerprint(task: Task) -> str:
         if data is not None:
             with random_state_kept():
                 seed_everything(0, "fingerprint")
-                few = [data[i] for i in range(min(2, len(data)))]  # pyright: ignore
+                with refusing(lambda why: DataError(f"An example cannot be read: {why}.")):
+                    few = [data[i] for i in range(min(2, len(data)))]  # pyright: ignore
             _add(digest, [type(data).__qualname__, len(data), few])  # pyright: ignore
     called = [_name(what) for what in (task.loss, task.score, task.collate)]
     judged = [task.score_name, task.higher_is_better, task.validation_share]
@@ -195,7 +211,8 @@ def fingerprint(task: Task) -> str:
 def _add(digest: Any, value: Any) -> None:
     """Add what can be seen of a value to a digest."""
     if isinstance(value, Tensor):
-        flat = value.detach().cpu().contiguous().view(-1)
+        dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
+        flat = dense.cpu().contiguous().view(-1)
         digest.update(repr((tuple(value.shape), value.dtype)).encode())
         digest.update(flat.view(torch.uint8).numpy().tobytes())
     elif isinstance(value, Mapping):

@@ -93,6 +93,7 @@ def load_images(config: DataConfig) -> ImageData:
     train_images = Images(raw.decode("train", train), raw.train_labels[train])
     labels = (raw.train_labels if split == "train" else raw.test_labels)[evaluation]
     evaluation_images = Images(raw.decode(split, evaluation), labels)
+    _check_sizes(raw, train_images, evaluation_images)
     _check_labels(raw, train_images, evaluation_images)
     _check_classes(config, raw, train_images, evaluation_images)
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
@@ -134,6 +135,23 @@ def _size(field: str, wanted: int | None, available: int) -> int:
             f"give at most {available}, or null for all.",
         )
     return available if wanted is None else wanted
+
+
+def _check_sizes(raw: RawImages, train: Images, evaluation: Images) -> None:
+    """Refuse images to evaluate on that are of another size than those to train on."""
+    height, width, channels = train.pixels.shape[1:]
+    other_height, other_width, other_channels = evaluation.pixels.shape[1:]
+    if (other_height, other_width) != (height, width):
+        raise DataError(
+            f"{raw.name}: images to train on are {height}×{width} pixels and those to evaluate on "
+            f"{other_height}×{other_width}. Bring all to one size, e.g. --data.resolution "
+            f"{min(height, width)}."
+        )
+    if other_channels != channels:
+        raise DataError(
+            f"{raw.name}: images to train on have {channels} channels and those to evaluate on "
+            f"{other_channels}. Give both as many."
+        )
 
 
 def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:

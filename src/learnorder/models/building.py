@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from learnorder.config import ModelConfig
 from learnorder.errors import ConfigError, one_line
 from learnorder.importing import import_object
+from learnorder.models.fresh import check_fresh
+from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import derive_seed
 
 _OWN = "learnorder.models"
@@ -32,8 +34,9 @@ def build_model(
     is left as it was.
 
     Raises:
-        ConfigError: The name cannot be imported, is no module, refuses its arguments, or does not
-            map images to one logit for each class.
+        ConfigError: The name cannot be imported, is no module, refuses its arguments, cannot be
+            trained, shares its weights with an earlier one, or does not map images to one logit for
+            each class.
     """
     constructor = _resolve(config.name)
     offered = {
@@ -45,7 +48,10 @@ def build_model(
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
         model = _construct(config.name, constructor, arguments)
+        check_trainable(model, "model.name", config.name)
+        check_fresh(model, "model.name", config.name)
         _check_output(config.name, model, (2, in_channels, *image_size), num_classes)
+    check_lazy(model, "model.name", config.name)
     return model
 
 
@@ -111,13 +117,36 @@ def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_class
             f"[B, C, H, W] to logits [B, {num_classes}]; --data.resolution brings images to "
             "another size.",
         ) from error
-    kind = tuple(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+    check_logits(name, found, shape, num_classes)
+    model.train()
+
+
+def check_logits(
+    name: str, outputs: Any, shape: tuple[int, ...], num_classes: int, mode: str = "evaluation"
+) -> None:
+    """Refuse what is not one real logit for each image and class.
+
+    Args:
+        name: The network, as configured.
+        outputs: What it returned.
+        shape: Of the images.
+        num_classes: How many there are.
+        mode: That the network was in: training or evaluation.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if not isinstance(outputs, Tensor):
+        kind = f"a {type(outputs).__name__}"
+    elif outputs.is_complex():
+        kind = f"complex numbers {tuple(outputs.shape)}"
+    else:
+        kind = tuple(outputs.shape)
     if kind != (shape[0], num_classes):
         raise ConfigError(
             "model.name",
             name,
-            f"It maps images {shape} to {kind}; logits of shape {(shape[0], num_classes)} are "
-            "needed, one for each class. Set its number of classes in --model.arguments, and "
-            "let it return the logits alone.",
+            f"In {mode} mode it maps images {shape} to {kind}; real logits of shape "
+            f"{(shape[0], num_classes)} are needed, one for each class. Set its number of classes "
+            "in --model.arguments, and let it return the logits alone in both modes.",
         )
-    model.train()

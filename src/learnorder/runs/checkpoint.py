@@ -115,14 +115,19 @@ def _config_digest(folder: RunFolder[Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def save_weights(folder: RunFolder[Any], weights: dict[str, Any]) -> None:
-    """Write final weights as safetensors; of tied ones each name has its own."""
-    if folder.read_only:
-        return
+def encode_weights(weights: dict[str, Any]) -> bytes:
+    """Return weights as safetensors; of tied ones each name has its own."""
     from safetensors.torch import save
     from torch import Tensor
 
     kept = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
-    encoded = save({name: tensor.clone().contiguous() for name, tensor in kept.items()})
+    return save({name: tensor.clone().contiguous() for name, tensor in kept.items()})
+
+
+def save_weights(folder: RunFolder[Any], weights: dict[str, Any]) -> None:
+    """Write final weights; see :func:`encode_weights`."""
+    if folder.read_only:
+        return
+    encoded = encode_weights(weights)
     with atomic_write(folder.file("weights.safetensors")) as temporary:
         temporary.write_bytes(encoded)

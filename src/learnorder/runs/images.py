@@ -3,50 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import lru_cache
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images
+from learnorder.errors import ConfigError, refusing
 from learnorder.patterns import Patch, draw_gallery
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
-from learnorder.runs.training import measure_steps, train
-from learnorder.training import image_trainer
+from learnorder.runs.process import free_memory, process_kept
+from learnorder.runs.training import check_run, distinct_training, measure_steps, train
+from learnorder.training import image_trainer, network_of
 
 _load_once = lru_cache(maxsize=1)(load_images)
 """Most runs of a worker share their images, which are then read for the first of them."""
 
 
 def check(configs: Sequence[RunConfig], processes: int = 1) -> None:
-    """Build each distinct data set, patch and network once, so that what is unfit is refused."""
-    distinct = {_essence(config): config for config in configs}
-    loaded = {repr(c.data): load_images(c.data) for c in distinct.values()}
+    """Try each distinct data set, patch, network and optimiser, so that what is unfit is refused.
+
+    The network is built again after it was trained for a step: one that is not made anew is found.
+    """
+    distinct = {_distinct_setup(config): config for config in configs}
+    data = {repr(config.data): config.data for config in distinct.values()}
+    loaded = {key: load_images(config) for key, config in data.items()}
     for config in distinct.values():
-        trainer = image_trainer(config, loaded[repr(config.data)])
-        trainer.check_processes(processes)
-        if config.data.augmentation is not None:
-            next(trainer.problem.batches.epoch(1))
+        _check(config, loaded[repr(config.data)], processes)
+    free_memory()
 
 
-def _essence(config: RunConfig) -> str:
-    """The parts of a configuration that decide whether it can be built."""
-    noisy = config.noise.level.initial > 0
-    training = config.training
-    how = (training.precision, training.optimizer, training.optimizer_arguments)
-    return repr((config.data, config.model, config.patch, noisy, how))
+def _check(config: RunConfig, data: ImageData, processes: int) -> None:
+    name = config.model.name
+    failed = refusing(lambda why: ConfigError("model.name", name, f"It failed: {why}."))
+    with process_kept(), failed, closing(image_trainer(config, data)) as trainer:
+        check_run(trainer, processes)
+        network_of(config, data)
+
+
+def _distinct_setup(config: RunConfig) -> str:
+    """Return what decides whether a configuration can be run."""
+    return repr((config.data, config.model, config.patch, distinct_training(config)))
 
 
 def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     state = load_checkpoint(folder)
     data = _load_once(folder.config.data)
-    trainer = image_trainer(folder.config, data, state)
-    folder.update(data=_describe(data))
-    if trainer.problem.batches.patch is not None and not folder.read_only:
-        _save_examples(folder, data, trainer.problem.batches.patch)
-    return train(folder, trainer, stop)
+    with closing(image_trainer(folder.config, data, state)) as trainer:
+        folder.update(data=_describe(data))
+        if trainer.problem.batches.patch is not None and not folder.read_only:
+            _save_examples(folder, data, trainer.problem.batches.patch)
+        return train(folder, trainer, stop)
 
 
 def _describe(data: ImageData) -> dict[str, object]:
@@ -88,6 +98,7 @@ def workload_key(config: RunConfig) -> str:
 
 def measure(config: RunConfig) -> Workload:
     """Time a few steps of training."""
-    trainer = image_trainer(config, load_images(config.data))
-    evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.problem.sets)
-    return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))
+    data = load_images(config.data)
+    with process_kept(), closing(image_trainer(config, data)) as trainer:
+        evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.problem.sets)
+        return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))

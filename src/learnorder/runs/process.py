@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,3 +23,12 @@ def process_kept() -> Iterator[None]:
         for state, kept in zip(shared, before, strict=True):
             state.clear()
             state.update(kept)
+
+
+def free_memory() -> None:
+    """Give back an accelerator's memory that is not in use any more, for other processes."""
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()  # a network and its trainer refer to each other
+        torch.cuda.empty_cache()

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 
 from learnorder.config import TaskRunConfig
+from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
-from learnorder.runs.process import process_kept
-from learnorder.runs.training import measure_steps, train
-from learnorder.task import load_task
+from learnorder.runs.process import free_memory, process_kept
+from learnorder.runs.training import check_run, distinct_training, measure_steps, train
+from learnorder.task import build_network, load_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
 
 
 def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
-    """Build each distinct model once, and take one step, so that what is unfit is refused."""
-    for config in {_essence(config): config for config in configs}.values():
-        with process_kept():
-            trainer = task_trainer(config, load_task(config.task))
-            trainer.train_step(next(trainer.problem.epoch(1)))
-            trainer.check_processes(processes)
+    """Try each distinct task and optimiser, so that what is unfit is refused.
+
+    The model is built again after it was trained for a step: one that is not made anew is found.
+    """
+    for config in {_distinct_setup(config): config for config in configs}.values():
+        _check(config, processes)
+    free_memory()
 
 
-def _essence(config: TaskRunConfig) -> str:
-    """The parts of a configuration that decide whether it can be run."""
-    noisy = config.noise.level.initial > 0
-    training = config.training
-    how = (training.precision, training.optimizer, training.optimizer_arguments)
-    return repr((config.task, noisy, how))
+def _check(config: TaskRunConfig, processes: int) -> None:
+    task = load_task(config.task)
+    failed = refusing(lambda why: ConfigError("task.model", task.model, f"It failed: {why}."))
+    with process_kept(), failed, closing(task_trainer(config, task)) as trainer:
+        check_run(trainer, processes)
+        build_network(task, config.seed)
+
+
+def _distinct_setup(config: TaskRunConfig) -> str:
+    """Return what decides whether a configuration can be run."""
+    return repr((config.task, distinct_training(config)))
 
 
 def work(
@@ -36,8 +44,8 @@ def work(
 ) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     state = load_checkpoint(folder)
-    with process_kept():
-        trainer = task_trainer(folder.config, load_task(folder.config.task), state)
+    task = load_task(folder.config.task)
+    with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
         folder.update(data=_describe(trainer.problem))
         return train(folder, trainer, stop)
 
@@ -60,7 +68,6 @@ def workload_key(config: TaskRunConfig) -> str:
 
 def measure(config: TaskRunConfig) -> Workload:
     """Time a few steps of training."""
-    with process_kept():
-        trainer = task_trainer(config, load_task(config.task))
+    with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
         trained_on, judged_on = trainer.problem.sizes
         return measure_steps(trainer, judged_on / trained_on)

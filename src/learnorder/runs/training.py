@@ -7,11 +7,14 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from learnorder.runs.checkpoint import save_checkpoint, save_weights
+from learnorder.errors import refusing
+from learnorder.runs.checkpoint import encode_weights, save_checkpoint, save_weights
 from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.pace import Pace
 from learnorder.training import Trainer
+from learnorder.training.problem import RunSettings
+from learnorder.training.trial import try_training
 
 _MEASURE_SECONDS = 1.0
 _RECORD_BYTES_PER_EPOCH = 400
@@ -46,6 +49,33 @@ def train(
     folder.write_tables(records=trainer.records.table())
     save_weights(folder, trainer.network.state_dict())
     return outcome.status, outcome.reason
+
+
+def distinct_training(config: RunSettings) -> str:
+    """Return what of a run's settings decides whether a network can be trained by them."""
+    noisy, measured = config.noise.level.initial > 0, config.sharpness.examples > 0
+    training = config.training
+    names = ("precision", "batch_size", "optimizer", "optimizer_arguments")
+    return repr((noisy, measured, *(getattr(training, name) for name in names)))
+
+
+def check_run(trainer: Trainer[Any], processes: int) -> None:
+    """Refuse what a run could not train, evaluate or keep; the trainer is spent.
+
+    Args:
+        trainer: At its beginning.
+        processes: How many are to make the run together.
+
+    Raises:
+        ConfigError: As :func:`~learnorder.training.trial.try_training`, and weights that cannot be
+            written.
+        DataError: As there.
+    """
+    try_training(trainer)
+    trainer.check_processes(processes)
+    refusal = trainer.problem.refusal
+    with refusing(lambda why: refusal("model", f"Its weights cannot be written: {why}.")):
+        encode_weights(trainer.network.state_dict())
 
 
 def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> Workload:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
 
 from learnorder.config import SharpnessConfig
@@ -32,13 +35,20 @@ class Curvature:
         if epoch % self._every:
             return None
         model.eval()
-        product, size = hessian(model, lambda: self._loss(model))
+        product, size = hessian(model, lambda: self._loss(model, self._sample))
         drawing = generator(self._seed, "sharpness", epoch)
         device = next(model.parameters()).device
         found = largest_eigenvalue(product, size, drawing, tolerance=1e-2, device=device)
         model.train()
         return found
 
-    def _loss(self, model: nn.Module) -> Tensor:
-        outputs = self._problem.outputs(model, self._sample)
-        return self._problem.losses(outputs, self._sample).mean()
+    def try_out(self, model: nn.Module) -> None:
+        """Take one product on two examples; it raises what measuring would."""
+        sample = self._problem.first(2)
+        model.eval()
+        product, size = hessian(model, lambda: self._loss(model, sample))
+        product(torch.ones(size, device=next(model.parameters()).device))
+        model.train()
+
+    def _loss(self, model: nn.Module, sample: Any) -> Tensor:
+        return self._problem.losses(self._problem.outputs(model, sample), sample).mean()

@@ -11,11 +11,14 @@ from torch.nn import functional as F
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData
+from learnorder.errors import ConfigError
 from learnorder.models import build_model
+from learnorder.models.building import check_logits
 from learnorder.patterns import evaluation_sets
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
 from learnorder.training.place import Place
+from learnorder.training.problem import Part
 from learnorder.training.records import Records
 from learnorder.training.tally import Tally
 from learnorder.training.trainer import Trainer
@@ -62,6 +65,7 @@ class ImageProblem:
 
     def __init__(self, config: RunConfig, data: ImageData, place: Place) -> None:
         self._place, device = place, place.device
+        self._name, self._num_classes = config.model.name, data.num_classes
         network = network_of(config, data)
         self.network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
         self.batches = Batches(config, data, device)
@@ -97,9 +101,21 @@ class ImageProblem:
         )
         return Batch(images, labels, group)
 
+    def evaluation_samples(self) -> Iterator[Batch]:
+        """Yield the last and smallest evaluation batch; those of all sets have the same sizes."""
+        yield self.batches.shown(self.sets[0], self.batches.evaluation_rows()[-1])
+
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return logits, float [B, num_classes]."""
         return model(batch.images)
+
+    def check_outputs(self, outputs: Any, batch: Batch, mode: str) -> None:
+        """Refuse what is not one real logit for each image and class."""
+        check_logits(self._name, outputs, tuple(batch.images.shape), self._num_classes, mode)
+
+    def refusal(self, part: Part, reason: str) -> ConfigError:
+        """Return the error that refuses the network; loss and accuracy are given."""
+        return ConfigError("model.name", self._name, reason)
 
     def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the cross-entropy of each example, [B]."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
 from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
+from learnorder.errors import ConfigError
 from learnorder.schedules import Varying
 from learnorder.training.records import Records
+
+Part = Literal["model", "loss", "score"]
+"""What a run's problem is made of."""
 
 
 class RunSettings(Protocol):
@@ -68,8 +72,24 @@ class Problem(Protocol):
         """Return the first examples of the first epoch, as one batch, whole in every process."""
         ...
 
+    def evaluation_samples(self) -> Iterator[Any]:
+        """Yield some batches as evaluation has them, the smallest among them."""
+        ...
+
     def outputs(self, model: nn.Module, batch: Any) -> Any:
         """Apply a network to a batch."""
+        ...
+
+    def check_outputs(self, outputs: Any, batch: Any, mode: str) -> None:
+        """Refuse outputs that are not what a network must return, in the mode it is in.
+
+        Raises:
+            ConfigError: They are something else.
+        """
+        ...
+
+    def refusal(self, part: Part, reason: str) -> ConfigError:
+        """Return the error that refuses a part of it, with the setting that gives the part."""
         ...
 
     def losses(self, outputs: Any, batch: Any) -> Tensor:

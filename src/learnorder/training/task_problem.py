@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from learnorder.config import TaskRunConfig
-from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.errors import ConfigError, DataError, one_line, reason_of, refusing
 from learnorder.seeding import generator, seed_everything
 from learnorder.task import IGNORED, Task, build_network, known_targets, splits
 from learnorder.training.place import Place
+from learnorder.training.problem import Part
 from learnorder.training.records import Records
 from learnorder.training.trainer import Trainer
 
@@ -189,8 +190,10 @@ class TaskProblem:
         # Apple's devices have no float64.
         kept = torch.float32 if device.type == "mps" else torch.float64
         self.counts = torch.zeros(3, dtype=kept, device=device)
-        self.unseen_classes = list[int]()
-        self.score = self._try_out()
+        batch, outputs = self._try_model()
+        self.score = score_of(task, outputs, batch.targets)
+        self.unseen_classes = self._unseen_classes() if self.score.of is accuracy else []
+        self.check_outputs(outputs, batch, "evaluation")
 
     @property
     def steps(self) -> int:
@@ -248,21 +251,60 @@ class TaskProblem:
         collated, size = steps[0]
         return TaskBatch(*split_batch(send_to_device(collated, self._device)), size)
 
-    def judged(self) -> Iterator[TaskBatch]:
+    def judged(self, start: int = 0) -> Iterator[TaskBatch]:
         """Yield the validation batches; what their data set draws is the same at each pass."""
-        return self._batches(self.validation, range(self.sizes[1]), (0, "validation"))
+        return self._batches(self.validation, range(self.sizes[1]), (0, "validation"), start)
+
+    def evaluation_samples(self) -> Iterator[TaskBatch]:
+        """Yield the first validation batch and the last, which may be smaller."""
+        last = math.ceil(self.sizes[1] / self._config.training.batch_size) - 1
+        for start in sorted({0, last}):
+            yield next(self.judged(start))
 
     def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
-        """Return the model's outputs, in float32 where they are a tensor."""
+        """Return the model's outputs, in float32 where they are a tensor of real numbers."""
         outputs = apply_model(model, batch.inputs)
-        return outputs.float() if isinstance(outputs, Tensor) else outputs
+        real = isinstance(outputs, Tensor) and not outputs.is_complex()
+        return outputs.float() if real else outputs
+
+    @torch.no_grad()
+    def check_outputs(self, outputs: Any, batch: TaskBatch, mode: str) -> None:
+        """Refuse complex outputs, and those that the loss or the score does not take."""
+        targets = batch.targets
+        if isinstance(outputs, Tensor) and outputs.is_complex():
+            raise self.refusal(
+                "model",
+                f"In {mode} mode it maps inputs {_shapes(batch.inputs)} to complex numbers, "
+                f"{_shapes(outputs)}. Return real ones, e.g. outputs.abs().",
+            )
+        with (
+            refusing(lambda why: self.refusal("loss", _misfit(outputs, targets, why, mode))),
+            warnings.catch_warnings(),  # shapes that broadcast give another loss than is meant
+        ):
+            warnings.filterwarnings("error", message="Using a target size")
+            losses = self.task.loss(outputs, targets)
+        if not isinstance(losses, Tensor) or losses.dim() > 1 or losses.is_complex():
+            raise self.refusal(
+                "loss",
+                f"It returned {_shapes(losses)}. It must return the mean loss of a batch, or one "
+                "loss for each example, as real numbers.",
+            )
+        pair = f"outputs {_shapes(outputs)} with targets {_shapes(targets)}"
+        with refusing(lambda why: self.refusal("score", f"It failed on {pair}: {why}.")):
+            _mean(self.score.of(outputs, targets))
+
+    def refusal(self, part: Part, reason: str) -> ConfigError:
+        """Return the error that refuses the model, the loss or the score of the task."""
+        named = self.network if part == "model" else getattr(self.task, part)
+        name = type(named).__name__ if isinstance(named, nn.Module) else None
+        return ConfigError(f"task.{part}", name or getattr(named, "__name__", named), reason)
 
     def losses(self, outputs: Any, batch: TaskBatch) -> Tensor:
         """Return the loss of each example, or their mean."""
         try:
             return self.task.loss(outputs, batch.targets)
         except (IndexError, RuntimeError) as error:
-            raise DataError(_misfit(outputs, batch.targets, error)) from error
+            raise DataError(_misfit(outputs, batch.targets, reason_of(error))) from error
 
     def count(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
         """Add a batch's score and loss."""
@@ -293,49 +335,19 @@ class TaskProblem:
         return math.isfinite(loss) and math.isfinite(score)
 
     @torch.no_grad()
-    def _try_out(self) -> Score:
-        """Apply the model and the loss to two examples, so that the unfit is refused."""
+    def _try_model(self) -> tuple[TaskBatch, Any]:
+        """Apply the model to two validation examples; return them and the outputs."""
         few = range(min(2, self.sizes[1]))
-        batch = next(self._batches(self.validation, few, (0, "trying out")))
+        with refusing(
+            lambda why: DataError(f"task.validation: no batch can be made of it: {why}.")
+        ):
+            batch = next(self._batches(self.validation, few, (0, "trying out")))
         self.network.eval()
-        try:
+        what = f"a batch of inputs {_shapes(batch.inputs)}"
+        with refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}.")):
             outputs = self.outputs(self.network, batch)
-        except Exception as error:
-            raise ConfigError(
-                "task.model",
-                type(self.network).__name__,
-                f"It failed on a batch of inputs {_shapes(batch.inputs)}: {one_line(error)}",
-            ) from error
         self.network.train()
-        score = score_of(self.task, outputs, batch.targets)
-        if score.of is accuracy:
-            self.unseen_classes = self._unseen_classes()
-        try:
-            with warnings.catch_warnings():  # shapes that broadcast give another loss than is meant
-                warnings.filterwarnings("error", message="Using a target size")
-                losses = self.task.loss(outputs, batch.targets)
-        except Exception as error:
-            raise ConfigError(
-                "task.loss",
-                getattr(self.task.loss, "__name__", self.task.loss),
-                _misfit(outputs, batch.targets, error),
-            ) from error
-        if not isinstance(losses, Tensor) or losses.dim() > 1:
-            raise ConfigError(
-                "task.loss",
-                _shapes(losses),
-                "It must return the mean loss of a batch, or one loss for each example.",
-            )
-        try:
-            _mean(score.of(outputs, batch.targets))
-        except Exception as error:
-            raise ConfigError(
-                "task.score",
-                getattr(score.of, "__name__", score.of),
-                f"It failed on outputs {_shapes(outputs)} with targets {_shapes(batch.targets)}: "
-                f"{one_line(error)}",
-            ) from error
-        return score
+        return batch, outputs
 
     def _unseen_classes(self) -> list[int]:
         """Return the classes trained on that no validation example has, if targets are known."""
@@ -360,11 +372,12 @@ def _named(name: str, score: float, loss: float) -> dict[str, float]:
     return {"loss": loss} if name == "loss" else {name: score, "loss": loss}
 
 
-def _misfit(outputs: Any, targets: Any, error: Exception) -> str:
+def _misfit(outputs: Any, targets: Any, reason: str, mode: str = "") -> str:
+    where = f"In {mode} mode the" if mode else "The"
     return (
-        f"The loss does not take outputs {_shapes(outputs)} with targets {_shapes(targets)}: "
-        f"{one_line(error).rstrip('.')}. Classes are whole numbers from 0, with one output for "
-        "each; other targets need another loss."
+        f"{where} loss does not take outputs {_shapes(outputs)} with targets {_shapes(targets)}: "
+        f"{reason}. Classes are whole numbers from 0, with one output for each; other targets need "
+        "another loss."
     )
 
 
@@ -372,7 +385,7 @@ def _shapes(value: Any) -> str:
     if isinstance(value, Tensor):
         kind = str(value.dtype).removeprefix("torch.")
         values = ""
-        if not value.is_floating_point() and value.numel():
+        if value.numel() and not (value.is_floating_point() or value.is_complex()):
             values = f" from {int(value.min())} to {int(value.max())}"
         return f"{kind} {list(value.shape)}{values}"
     if isinstance(value, Mapping):

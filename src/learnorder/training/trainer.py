@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import Tensor
 
-from learnorder.errors import RunFolderError, one_line
+from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
 from learnorder.seeding import seed_everything
@@ -91,16 +91,6 @@ class Trainer(Generic[ProblemT]):
         self.place = Place(device, self.accelerator.process_index, self.accelerator.num_processes)
         self.problem = make_problem(self.place)
         network = self.place.with_global_statistics(self.problem.network)
-        self.noise = (
-            ActivationNoise(
-                network,
-                config.noise.level,
-                shared=config.noise.shared,
-                epochs=config.training.epochs,
-            )
-            if config.noise.level.initial > 0
-            else None
-        )
         optimizer = build_optimizer(
             config.training, network.parameters(), config.learning_rate.initial, device
         )
@@ -117,14 +107,42 @@ class Trainer(Generic[ProblemT]):
         self._seconds = 0.0
         if state is not None:
             self._restore(state)
+        self.noise = (  # last, as nobody takes it off where something else fails
+            ActivationNoise(
+                network,
+                config.noise.level,
+                shared=config.noise.shared,
+                epochs=config.training.epochs,
+            )
+            if config.noise.level.initial > 0
+            else None
+        )
 
     def check_processes(self, count: int) -> None:
         """Refuse what so many processes could not train together as this one does; train no more.
 
+        Call it with the gradients of a step in place.
+
         Raises:
-            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`.
+            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`, or
+                parameters that get no gradient.
         """
+        named = self.network.named_parameters()
+        unused = [name for name, p in named if p.requires_grad and p.grad is None]
+        if count > 1 and unused:
+            raise ConfigError(
+                "processes",
+                count,
+                f"{', '.join(unused[:3])}: {len(unused)} parameters get no gradient, which torch's "
+                "DistributedDataParallel takes for an error. Use one process, or set their "
+                "requires_grad to False.",
+            )
         replace(self.place, count=count).with_global_statistics(self.network)
+
+    def close(self) -> None:
+        """Take the noise off the network, whose modules others may share."""
+        if self.noise is not None:
+            self.noise.remove()
 
     def run(
         self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]
@@ -165,6 +183,19 @@ class Trainer(Generic[ProblemT]):
 
     def train_step(self, batch: Any) -> Tensor:
         """Take one step at the learning rate and noise level in force; return its loss."""
+        self.prepare_step()
+        outputs = self.outputs(batch)
+        losses = self.problem.losses(outputs, batch)
+        loss = self.backward(losses)
+        self.optimizer.step()
+        if self.place.counts(self.problem.examples(self.step)):
+            with torch.no_grad():
+                self.problem.count(batch, outputs, losses)
+        self._losses.append(loss)
+        return loss
+
+    def prepare_step(self) -> None:
+        """Set the learning rate, the noise and the random state of a step; clear the gradients."""
         examples, place = self.problem.examples(self.step), self.place
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
@@ -174,18 +205,18 @@ class Trainer(Generic[ProblemT]):
             self.noise.at(self.epoch, self.step, self.problem.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
+
+    def outputs(self, batch: Any) -> Any:
+        """Apply the network to a training batch."""
         with self.accelerator.autocast():
-            outputs = self.problem.outputs(self.model, batch)
-        losses = self.problem.losses(outputs, batch)
+            return self.problem.outputs(self.model, batch)
+
+    def backward(self, losses: Tensor) -> Tensor:
+        """Add the gradient of a batch's mean loss; return the loss."""
         loss = losses.mean()
-        if place.count > 1:
-            loss = loss * place.weight(examples)
+        if self.place.count > 1:
+            loss = loss * self.place.weight(self.problem.examples(self.step))
         self.accelerator.backward(loss)
-        self.optimizer.step()
-        if place.counts(examples):
-            with torch.no_grad():
-                self.problem.count(batch, outputs, losses)
-        self._losses.append(loss.detach())
         return loss.detach()
 
     def _now(self, schedule: Varying, step: int | None = None) -> float:

@@ -1,0 +1,104 @@
+"""Networks must be made anew: one that shares its weights with an earlier one is refused.
+
+A function that returns one module at every call, or modules with the same parameters, would start
+each run from the weights that the run before it ended with.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from weakref import WeakValueDictionary
+
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from learnorder.errors import ConfigError
+
+_objects: WeakValueDictionary[int, nn.Module | Tensor] = WeakValueDictionary()
+"""Modules, parameters and buffers of the networks made in this process that are alive, by id."""
+_versions: dict[StorageWeakRef, int] = {}
+"""Memory of the tensors, and the version each had: torch counts changes in place."""
+
+
+def check_fresh(model: nn.Module, field: str, value: object, remedy: str = "") -> None:
+    """Refuse a network that shares what training changes with one made earlier in this process.
+
+    Parameters that are trained may not be shared. Frozen ones and buffers, such as a table of the
+    module, may be, unless they have changed since. Only weak references are kept.
+
+    Args:
+        model: As a function of the user's returned it.
+        field: The setting that names the function, for the error.
+        value: Its value.
+        remedy: A sentence more on what to do.
+
+    Raises:
+        ConfigError: It shares some.
+    """
+    what = "the same module" if _seen(model) else _shared_tensor(model)
+    if what is not None:
+        raise ConfigError(
+            field,
+            value,
+            f"It returned {what} as at an earlier call, so a run would start from the weights that "
+            "the last one ended with. The cause is state kept between calls: a module or tensor at "
+            "module level, a default argument, or functools.cache. Make it inside the function, or "
+            f"return copy.deepcopy of it. {remedy}".rstrip(),
+        )
+    _remember(model)
+
+
+def _shared_tensor(model: nn.Module) -> str | None:
+    """Name a tensor that is shared and changes in training."""
+    alive = {_address(t) for t in list(_objects.values()) if isinstance(t, nn.Parameter)} - {0}
+    for prefix, module in model.named_modules():
+        for name, tensor in _own_tensors(module):
+            memory = _memory(tensor)
+            version = None if memory is None else _versions.get(memory)
+            if tensor.requires_grad:
+                shared = version is not None or _seen(tensor) or _address(tensor) in alive
+            elif version is not None:
+                shared = version != _version(tensor)
+            else:  # moved by training, to another device for example
+                shared = _seen(tensor) or (_seen(module) and memory is not None)
+            if shared:
+                return "the same " + f"{prefix}.{name}".lstrip(".")
+    return None
+
+
+def _remember(model: nn.Module) -> None:
+    for expired in [memory for memory in _versions if memory.expired()]:
+        del _versions[expired]
+    for module in model.modules():
+        _objects[id(module)] = module
+        for _, tensor in _own_tensors(module):
+            _objects[id(tensor)] = tensor
+            if (memory := _memory(tensor)) is not None:
+                _versions[memory] = _version(tensor)
+
+
+def _own_tensors(module: nn.Module) -> chain[tuple[str, Tensor]]:
+    return chain(module.named_parameters(recurse=False), module.named_buffers(recurse=False))
+
+
+def _seen(thing: nn.Module | Tensor) -> bool:
+    return _objects.get(id(thing)) is thing
+
+
+def _memory(tensor: Tensor) -> StorageWeakRef | None:
+    try:
+        return StorageWeakRef(tensor.untyped_storage())
+    except (RuntimeError, ValueError):  # sparse and lazy ones have none
+        return None
+
+
+def _address(tensor: Tensor) -> int:
+    """Return where a tensor's memory begins, as arrays of NumPy may share it; 0 for none."""
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, ValueError):
+        return 0
+
+
+def _version(tensor: Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
