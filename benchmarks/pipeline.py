@@ -11,7 +11,7 @@ import torch
 
 from baseline import loader
 from common import finish, kind, paired
-from learnorder.training import Batches, draw_patch
+from learnorder.training.batches import Batches, draw_patch
 from workload import paper_run
 
 EPOCHS = 10

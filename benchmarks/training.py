@@ -19,7 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from baseline import loader
 from common import finish, kind, matmul_rate, paired, seconds
 from learnorder.models import WideResNet
-from learnorder.training import Trainer, draw_patch, image_trainer
+from learnorder.training.batches import draw_patch
+from learnorder.training.image_problem import image_trainer
+from learnorder.training.trainer import Trainer
 from workload import paper_run
 
 

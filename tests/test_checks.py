@@ -32,7 +32,7 @@ from learnorder.runs import images, task
 from learnorder.schedules import Schedule
 from learnorder.seeding import random_state_kept
 from learnorder.task import handed_over
-from learnorder.training import image_trainer
+from learnorder.training.image_problem import image_trainer
 from learnorder.training.task_problem import task_trainer
 
 from .conftest import changed

@@ -10,7 +10,8 @@ from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
 from learnorder.patterns import Group
 from learnorder.recipes.patch import SCALES, paper
 from learnorder.schedules import Schedule
-from learnorder.training import Batches, image_trainer
+from learnorder.training.batches import Batches
+from learnorder.training.image_problem import image_trainer
 
 
 @pytest.fixture

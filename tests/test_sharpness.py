@@ -14,7 +14,7 @@ from learnorder.models import ViT
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
 from learnorder.sharpness import hessian, largest_eigenvalue
-from learnorder.training import image_trainer
+from learnorder.training.image_problem import image_trainer
 
 from .conftest import changed
 

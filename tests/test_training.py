@@ -13,7 +13,8 @@ from learnorder.models import build_model
 from learnorder.patterns import Group
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
-from learnorder.training import Batches, draw_patch, image_trainer
+from learnorder.training.batches import Batches, draw_patch
+from learnorder.training.image_problem import image_trainer
 from learnorder.training.optimizers import build_optimizer, optimizer_names
 
 from .conftest import changed

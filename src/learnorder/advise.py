@@ -343,7 +343,7 @@ def _problem(config: RunConfig | TaskRunConfig) -> Callable[..., Any]:
         task = load_task(config.task)
         return lambda place: TaskProblem(config, task, place)
     from learnorder.data import load_images
-    from learnorder.training import ImageProblem
+    from learnorder.training.image_problem import ImageProblem
 
     data = load_images(config.data)
     return lambda place: ImageProblem(config, data, place)

@@ -26,7 +26,8 @@ from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.last_layer import Follows, LastLayer, read_last_layer, write_last_layer
 from learnorder.seeding import generator
-from learnorder.training import Batches, network_of
+from learnorder.training.batches import Batches
+from learnorder.training.image_problem import network_of
 
 if TYPE_CHECKING:
     from sklearn.model_selection import GridSearchCV

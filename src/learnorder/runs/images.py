@@ -16,7 +16,7 @@ from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
-from learnorder.training import image_trainer, network_of
+from learnorder.training.image_problem import image_trainer, network_of
 
 _load_once = lru_cache(maxsize=1)(load_images)
 """Most runs of a worker share their images, which are then read for the first of them."""

@@ -12,8 +12,8 @@ from learnorder.runs.checkpoint import encode_weights, save_checkpoint, save_wei
 from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.pace import Pace
-from learnorder.training import Trainer
 from learnorder.training.problem import RunSettings
+from learnorder.training.trainer import Trainer
 from learnorder.training.trial import try_training
 
 _MEASURE_SECONDS = 1.0
