@@ -8,19 +8,7 @@ from dataclasses import replace
 import pytest
 
 from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge, verdict
-from learnorder.claims.measures import (
-    POINTS,
-    Difference,
-    Later,
-    Learned,
-    Level,
-    Measured,
-    Ratio,
-    Share,
-    Unit,
-    Value,
-    compare_times,
-)
+from learnorder.claims.measures import Difference, Later, Learned, Level, Ratio, Share, Value
 from learnorder.claims.theory_measures import FirstPattern, Slope
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
@@ -31,7 +19,7 @@ from learnorder.report.claims_page import summary
 from learnorder.reproduction import judge_runs, reproduce, reproduction_plans
 from learnorder.results import Results
 from learnorder.schedules import Schedule
-from learnorder.statistics import Estimate
+from learnorder.statistics import POINTS, Estimate, Measured, Unit, compare_times
 from learnorder.theory import DistributionConfig, MeasureConfig, NetworkConfig
 
 from .conftest import changed, fake_run

@@ -1,6 +1,7 @@
 """The page, as its reader sees it: in a browser, offline; and the numbers behind it."""
 
 import itertools
+import math
 import re
 import shutil
 from dataclasses import replace
@@ -14,11 +15,12 @@ from learnorder.order import first_epoch
 from learnorder.report import render, write_report
 from learnorder.report.figures import FIGURES
 from learnorder.report.findings import baselines, findings
-from learnorder.report.grid import SweepGrid, sweep_rows
+from learnorder.report.grid import SweepGrid, row_order, sweep_rows
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.results import Results
 from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
+from learnorder.statistics import Span
 
 from .conftest import changed, fake_run
 
@@ -268,8 +270,8 @@ def test_a_sweep_over_two_settings_is_a_plane(tmp_path, tiny):
         )
     ]
     (heat,) = first.data
-    # never counts as epoch 4, against the content's epoch 2
-    assert heat.text == (["content 2.0×", "content 2.0×"], ["together", "pattern 2.0×"])
+    # in three epochs never is epoch 4 at the earliest, against the content's epoch 2
+    assert heat.text == (["content > 2.0×", "content > 2.0×"], ["together", "pattern 2.0×"])
     assert "Over the grid" in render(results)
 
 
@@ -279,9 +281,30 @@ def test_a_sweep_over_one_setting_is_a_row(tmp_path, tiny):
     grid = SweepGrid.of(sweep_rows(results))
     assert grid is not None
     first, *_ = grid.figures()
-    assert [trace.name for trace in first.data] == ["large LR + anneal", "small LR"]
+    lines = [trace for trace in first.data if trace.mode == "lines"]
+    assert [trace.name for trace in lines] == ["large LR + anneal", "small LR"]
     assert first.layout.xaxis.ticktext == ("16", "64")
-    assert first.data[0].y == pytest.approx((-0.30103, 0.0))
+    assert lines[0].y == pytest.approx((-0.30103, 0.0))
+
+
+def test_an_order_of_which_a_bound_is_known_is_drawn_as_one(tmp_path, tiny):
+    """Never in three epochs, and the content at epoch 2: more than 4/2 times later."""
+    points = [({"training.batch_size": size}, epoch) for size, epoch in (("64", 9), ("16", 3))]
+    grid = SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points)))
+    assert grid is not None
+    line, marks = grid.figures()[0].data
+    assert line.y == pytest.approx((math.log10(1.5),)), "a median that is a bound has no line"
+    assert marks.y == pytest.approx((math.log10(1.5),) * 2 + (math.log10(2),) * 2)
+    assert marks.marker.symbol == ("circle",) * 2 + ("triangle-up-open",) * 2
+
+
+def test_recorded_orders_keep_their_bounds():
+    row = {"first": 0.5, "seed": 0}
+    assert row_order(row) == Span.at(0.5)
+    assert row_order({**row, "first_bound": "low"}) == Span(0.5, math.inf)
+    assert row_order({**row, "first_bound": "high"}) == Span(-math.inf, 0.5)
+    assert row_order({"seed": 0, "first_bound": "both"}) == Span(-math.inf, math.inf)
+    assert row_order({"seed": 0}) is None
 
 
 def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
@@ -291,7 +314,7 @@ def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
     rows = sweep_rows(results)
     for row in rows:
         if row["training.batch_size"] == "64":
-            del row["first"]
+            del row["pattern_at"], row["content_at"]
     grid = SweepGrid.of(rows)
     assert grid is not None
     assert grid.figures()[0].layout.xaxis.ticktext == ("16", "64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
-from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
+from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch, order_ratio
 from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.last_layer import LastLayer, read_last_layer
-from learnorder.statistics import Estimate, estimate, paired_difference
+from learnorder.statistics import Estimate, Span, estimate, paired_difference
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -230,19 +229,18 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
             for seed, values in self.series(arm, set_, "accuracy").items()
         }
 
-    def order_ratio(self, arm: str) -> dict[int, float]:
+    def order_ratio(self, arm: str) -> dict[int, Span]:
         """Return by seed log10 of the epoch of the patch over that of the content.
 
-        Positive: the content is learned first. What is never learned counts as learned one epoch
-        after the last; a seed that learns neither is left out.
+        Positive: the content is learned first. Where one is never learned only a bound is known;
+        see :func:`~learnorder.order.order_ratio`.
         """
         patch, content = self.learned(arm, "patch"), self.learned(arm, "content")
-        never = 1 + max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
-        return {
-            seed: math.log10((patch[seed] or never) / (content[seed] or never))
-            for seed in patch
-            if not patch[seed] is content[seed] is None
-        }
+        return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in patch}
+
+    def epochs(self, arm: str) -> int:
+        """Return the length of an arm's runs."""
+        return max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
 
     def last_layers(self, arm: str) -> dict[int, LastLayer]:
         """Return by seed what retraining the last layer changed, of runs where it was done."""

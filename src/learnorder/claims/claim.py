@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from learnorder.claims.evidence import Evidence, Need
-from learnorder.claims.measures import Measure, Measured
+from learnorder.claims.measures import Measure
 from learnorder.recipes import ARM_WORDS
+from learnorder.statistics import Measured
 
 Verdict = Literal["holds", "does_not_hold", "undecided"]
 
@@ -168,8 +169,7 @@ def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
 def verdict(found: Measured, side: Literal["above", "below"]) -> Verdict:
     """Return what an interval says of a claim that it lies on one side of its bound.
 
-    >>> from learnorder.claims.measures import POINTS
-    >>> from learnorder.statistics import Estimate
+    >>> from learnorder.statistics import POINTS, Estimate
     >>> verdict(Measured(Estimate(0.03, 0.01, 0.05, 5), 0.0, POINTS), "above")
     'holds'
     >>> verdict(Measured(Estimate(0.03, -0.01, 0.07, 5), 0.0, POINTS), "above")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from learnorder.claims.evidence import Evidence, Need
-from learnorder.claims.measures import Measured, Unit, compare_times
 from learnorder.recipes import ARM_WORDS
-from learnorder.statistics import estimate, slope
+from learnorder.statistics import Measured, Unit, compare_times, estimate, slope
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class FirstPattern:
 
     log10 of the other pattern's time over this pattern's, each the η·t at which the mean margin on
     test examples of its own reaches half its final value. A pattern whose final margin is not
-    positive is never learned; see :func:`~learnorder.claims.measures.compare_times`.
+    positive is never learned; see :func:`~learnorder.statistics.compare_times`.
     """
 
     experiment: str

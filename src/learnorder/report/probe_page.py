@@ -7,7 +7,8 @@ from pathlib import Path
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.order import PATCH_LEVEL
-from learnorder.probe import RATE, Calibration, Carried, Probed, carried, to_json
+from learnorder.probe import RATE, Calibration, Probed, Statement, statements
+from learnorder.probe.record import to_json
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import page_figures
@@ -72,11 +73,8 @@ def probe_findings(probed: Probed) -> list[str]:
                 f"{_at(content)} (medians over seeds; the content counts from "
                 f"{100 * results.content_level():.0f} % on)."
             )
-    tried = carried(probed)
-    for each in tried:
-        words = VERDICT_WORDS[each.verdict]
-        n = each.measured.estimate.n
-        sentences.append(f"{words}: {each.says[:-1]} ({each.measured.shown()}, n = {n}).")
+    tried = statements(probed)
+    sentences += [statement_words(each) for each in tried]
     failed = {arm: words for arm in results.arms if (words := probed.too_large(arm))}
     sentences += [f"Too large: {titles[arm]}, {words}." for arm, words in failed.items()]
     if small_arm is not None and results.last_layers(small_arm):
@@ -86,6 +84,14 @@ def probe_findings(probed: Probed) -> list[str]:
     if tried:
         sentences.append(advice_words(probed, tried))
     return sentences
+
+
+def statement_words(statement: Statement) -> str:
+    """Return a statement with its verdict and what that rests on."""
+    measured = statement.measured
+    shown = f"{measured.shown()}, n = {measured.estimate.n}"
+    rests = "; ".join(filter(None, [shown, measured.note]))
+    return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({rests})."
 
 
 def _title(results: Results, arm: str) -> str:
@@ -131,7 +137,7 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
     )
 
 
-def advice_words(probed: Probed, found: list[Carried]) -> str:
+def advice_words(probed: Probed, found: list[Statement]) -> str:
     """Return which learning rate the probe speaks for, or that it does not tell."""
     small, large = probed.probe.rates[0], probed.largest()
     verdicts = {each.quantity: each.verdict for each in found if each.treatment == "annealed"}
@@ -139,7 +145,7 @@ def advice_words(probed: Probed, found: list[Carried]) -> str:
     if clean == "holds" and reliance != "does_not_hold":
         return f"These runs speak for LR {large:g}, annealed."
     if reliance == "holds" and clean == "undecided":
-        return f"These runs speak for LR {large:g}, annealed: it leans on the pattern less."
+        return f"These runs speak for LR {large:g}, annealed: it relies on the pattern less."
     if "does_not_hold" in (clean, reliance) and "holds" not in (clean, reliance):
         return f"These runs speak for LR {small:g}."
     if {clean, reliance} == {"holds", "does_not_hold"}:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.claims.claim import FEWEST_ALIKE
-from learnorder.probe import Carried, Probed, carried
+from learnorder.probe import Probed, Statement, statements
 from learnorder.report.content import Content, Link, Section, TextTable
 from learnorder.report.image_page import asked_of
 from learnorder.report.page import write_page
@@ -32,33 +32,33 @@ def write_probes(probed: Mapping[str, Probed], path: Path | str) -> Path:
 
 def probes_content(probed: Mapping[str, Probed]) -> Content:
     """Return what the page shows."""
-    statements, table = _statements(probed), probes_table(probed)
-    figures = [figure for quantity in _QUANTITIES if (figure := _forest(statements, quantity))]
+    tried, table = _statements(probed), probes_table(probed)
+    figures = [figure for quantity in _QUANTITIES if (figure := _forest(tried, quantity))]
     runs = Results([folder for one in probed.values() for folder in one.results.folders])
     return Content(
         title="What is learned first, probe by probe?",
-        findings=[*_findings(statements), f"Runs of the arms: {runs.standing()}."],
+        findings=[*_findings(tried), f"Runs of the arms: {runs.standing()}."],
         asked=[("Probes", ", ".join(probed)), *asked_of(runs)],
         sections=[Section(table.title, table=table), Section("In pictures", wide=figures)],
         origins=[],
     )
 
 
-Statements = dict[tuple[str, str], Carried]
+Statements = dict[tuple[str, str], Statement]
 """What holds for a probe, by treatment and quantity."""
 
 
 def _statements(probed: Mapping[str, Probed]) -> dict[str, Statements]:
     return {
-        name: {(each.treatment, each.quantity): each for each in carried(one)}
+        name: {(each.treatment, each.quantity): each for each in statements(one)}
         for name, one in probed.items()
     }
 
 
-def _findings(statements: Mapping[str, Statements]) -> list[str]:
+def _findings(tried: Mapping[str, Statements]) -> list[str]:
     """Return in how many of the probes each statement holds."""
     verdicts: dict[str, list[str]] = {}
-    for own in statements.values():
+    for own in tried.values():
         for each in own.values():
             name = f"{_TREATMENTS[each.treatment]}: {_QUANTITIES[each.quantity][0]}"
             verdicts.setdefault(name, []).append(each.verdict)
@@ -72,12 +72,12 @@ def _findings(statements: Mapping[str, Statements]) -> list[str]:
 
 def probes_table(probed: Mapping[str, Probed]) -> TextTable:
     """Return what every probe found, a row for each treatment."""
-    rows, statements = [], _statements(probed)
+    rows, tried = [], _statements(probed)
     for name, one in probed.items():
         calibration = one.calibration
         faint = "" if calibration.memorised is not False else ", not memorised"
         for treatment, words in _TREATMENTS.items():
-            of_quantity = [statements[name].get((treatment, quantity)) for quantity in _QUANTITIES]
+            of_quantity = [tried[name].get((treatment, quantity)) for quantity in _QUANTITIES]
             if any(of_quantity):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
@@ -96,21 +96,24 @@ def probes_table(probed: Mapping[str, Probed]) -> TextTable:
     )
 
 
-def _cell(each: Carried | None) -> str:
+def _cell(each: Statement | None) -> str:
     return "–" if each is None else f"{each.measured.shown()}: {VERDICT_WORDS[each.verdict]}"
 
 
-def _forest(statements: Mapping[str, Statements], quantity: str) -> go.Figure | None:
-    """Return the differences in one quantity, a row for each probe; None where there are none."""
+def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
+    """Return the differences in one quantity, a row for each probe; None where there are none.
+
+    Sign tests of the order, whose scale is another, are left out.
+    """
     _, title, unit = _QUANTITIES[quantity]
-    styles, names = line_styles(list(_TREATMENTS)), list(statements)
+    styles, names = line_styles(list(_TREATMENTS)), list(tried)
     figure = go.Figure()
     for place, (treatment, words) in enumerate(_TREATMENTS.items()):
-        every = (own.get((treatment, quantity)) for own in statements.values())
+        every = (own.get((treatment, quantity)) for own in tried.values())
         found = {
             row: each.measured
             for row, each in enumerate(every)
-            if each and each.measured.estimate.n
+            if each and each.measured.estimate.n and each.measured.bound == 0
         }
         if not found:
             continue

@@ -146,9 +146,10 @@ def phase_findings(results: TheoryResults) -> list[str]:
     sentences = [f"{len(results.folders)} runs: {results.standing()}."]
     for algorithm in THEORY_ARMS:
         found = [grid.first(at, algorithm) for at in grid.cells]
-        known = [value for value in found if value is not None]
+        known = [span for span in found if span is not None]
         if known:
-            q, p = sum(value > 0 for value in known), sum(value < 0 for value in known)
+            q = sum(span.low >= 0 < span.high for span in known)
+            p = sum(span.low < 0 >= span.high for span in known)
             sentences.append(
                 f"{THEORY_ARMS[algorithm]} learns Q first at {q} and P first at {p} of "
                 f"{len(known)} points (half of the final margin)."

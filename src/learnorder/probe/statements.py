@@ -1,0 +1,101 @@
+"""Which of the paper's statements hold for a network: comparisons with its small learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from learnorder.claims import Verdict, verdict
+from learnorder.probe.arms import ArmNumbers
+from learnorder.probe.result import Probed
+from learnorder.statistics import POINTS, Measured, Unit, compare_spans, paired_difference
+
+Treatment = Literal["annealed", "noise"]
+"""What is compared with the small LR: a large LR, annealed, or noise."""
+Quantity = Literal["order", "clean", "reliance"]
+"""What is compared: log10 of the pattern's epoch over the content's, or a final share."""
+ORDER = Unit("in log10 of epoch over epoch", 1.0, 2)
+"""Unit of the order."""
+
+_STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
+    ("annealed", "order"): "{large} moves the order towards the content first, against {small}.",
+    ("annealed", "clean"): "{large} ends with higher accuracy on clean images than {small}.",
+    ("annealed", "reliance"): "{large} ends relying on the pattern less than {small}.",
+    ("noise", "order"): "Noise moves the order of {small} towards the content first.",
+    ("noise", "clean"): "Noise raises the final accuracy of {small} on clean images.",
+    ("noise", "reliance"): "Noise makes {small} rely on the pattern less.",
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of the paper, tried on this network.
+
+    Attributes:
+        text: The statement.
+        treatment: What is compared with the small LR.
+        quantity: What is compared.
+        measured: What it compares, paired by seed.
+        verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
+    """
+
+    text: str
+    treatment: Treatment
+    quantity: Quantity
+    measured: Measured
+    verdict: Verdict
+
+
+def statements(probed: Probed) -> list[Statement]:
+    """Return which of the paper's statements hold for this network and these images.
+
+    The small learning rate is the probe's first, the large one :meth:`Probed.largest`; statements
+    whose arms were not run are left out, and those of which no seed has both are undecided.
+    """
+    small, large = probed.probe.rates[0], probed.largest()
+    constant = probed.arm("constant", small)
+    if constant is None:
+        return []
+    chosen: dict[Treatment, str | None] = {
+        "annealed": probed.arm("annealed", large),
+        "noise": probed.arm("constant_noise", small),
+    }
+    compared: dict[Treatment, ArmNumbers] = {
+        treatment: probed.numbers(arm) for treatment, arm in chosen.items() if arm is not None
+    }
+    return judge_arms(small, large, probed.numbers(constant), compared)
+
+
+def judge_arms(
+    small: float, large: float, constant: ArmNumbers, compared: Mapping[Treatment, ArmNumbers]
+) -> list[Statement]:
+    """Return the statements about arms, with their verdicts.
+
+    Args:
+        small: The small learning rate.
+        large: The large one.
+        constant: The arm of the small learning rate, constant.
+        compared: The arms that are compared with it, by treatment.
+    """
+    found = []
+    for (treatment, quantity), text in _STATEMENTS.items():
+        if treatment not in compared:
+            continue
+        measured = _measured(compared[treatment], constant, quantity)
+        decided = verdict(measured, "below" if quantity == "reliance" else "above")
+        said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
+        found.append(Statement(said, treatment, quantity, measured, decided))
+    return found
+
+
+def _measured(arm: ArmNumbers, constant: ArmNumbers, quantity: Quantity) -> Measured:
+    """Return the comparison of an arm and the small learning rate, paired by seed."""
+    if quantity == "order":
+        found = compare_spans(arm.order(), constant.order(), ORDER, more="nearer to content first")
+        whose = {"the first": arm.never(), "the other": constant.never()}
+        never = [f"{name}: {words}" for name, words in whose.items() if words]
+        return replace(found, note="; ".join(filter(None, [found.note, *never])))
+    ours, theirs = getattr(arm, quantity), getattr(constant, quantity)
+    by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
+    return Measured(paired_difference(ours, theirs), 0.0, POINTS, by_seed)

@@ -1,0 +1,85 @@
+"""Censored numbers: what is compared, what is left open, and how it is said."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from learnorder.claims import verdict
+from learnorder.order import order_ratio
+from learnorder.statistics import Unit, compare_spans, compare_times, median_span
+
+ORDER = Unit("in log10")
+times = st.none() | st.integers(1, 30)
+"""An epoch of 30, or never."""
+
+
+def orders(pairs):
+    return {seed: order_ratio(*pair, 30) for seed, pair in enumerate(pairs)}
+
+
+def test_with_all_epochs_known_it_is_the_paired_t_interval():
+    a, b = orders([(20, 2), (10, 1), (30, 3)]), orders([(2, 2), (1, 1), (6, 3)])
+    found = compare_spans(a, b, ORDER)
+    assert found.by_seed == {0: pytest.approx(1.0), 1: pytest.approx(1.0),
+                             2: pytest.approx(math.log10(5))}  # fmt: skip
+    assert found.bound == 0
+    assert not found.note
+
+
+def test_an_order_is_counted_where_bounds_tell_it():
+    """Never against 3 in 30 epochs is at least 31/3; what that says depends on the other arm."""
+    never = orders([(None, 3)])
+    assert compare_spans(never, orders([(20, 2)]), ORDER).estimate.mean == 1.0
+    assert compare_spans(never, orders([(22, 2)]), ORDER).estimate.n == 0, "11 may be less or more"
+    assert compare_spans(never, orders([(None, 3)]), ORDER).estimate.n == 0
+    assert compare_spans(orders([(None, None)]), orders([(2, 2)]), ORDER).estimate.n == 0
+    assert compare_spans(orders([(2, None)]), orders([(2, 2)]), ORDER).estimate.mean == 0.0
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(3, "undecided"), (5, "undecided"), (6, "holds")])
+def test_three_of_three_seeds_are_inconclusive(seeds, expected):
+    found = compare_spans(orders([(None, 3)] * seeds), orders([(2, 3)] * seeds), ORDER)
+    assert (found.estimate.mean, found.estimate.n, found.bound) == (1.0, seeds, 0.5)
+    assert verdict(found, "above") == expected
+
+
+@given(st.lists(st.tuples(times, times), min_size=1, max_size=6).map(orders))
+def test_nothing_is_later_than_itself(a):
+    found = compare_spans(a, a, ORDER)
+    assert verdict(found, "above") == "undecided"
+    assert found.estimate.n == 0 or found.estimate.mean == 0
+
+
+@given(st.lists(st.tuples(times, times, times, times), min_size=1, max_size=9))
+def test_the_bounds_say_what_any_completion_would(pairs):
+    """Whatever epochs after the last are put for never, the ordered pairs keep their order."""
+    a = orders([(p, c) for p, c, _, _ in pairs])
+    b = orders([(p, c) for _, _, p, c in pairs])
+    for seed, (p, c, q, d) in enumerate(pairs):
+        above = a[seed].above(b[seed])
+        for late in (31, 32, 100, 10**6):
+            if above is None or (p is None and c is None) or (q is None and d is None):
+                continue
+            one = math.log10((p or late) / (c or late))
+            other = math.log10((q or 31) / (d or 31))
+            assert (one > other) == above or math.isclose(one, other)
+
+
+@given(st.lists(st.tuples(times, times), min_size=1, max_size=9))
+def test_the_median_lies_between_its_bounds(pairs):
+    found = median_span(orders(pairs).values())
+    assert found.low <= found.high
+    if all(None not in pair for pair in pairs):
+        assert found.known
+
+
+@pytest.mark.parametrize(("later", "n"), [(6, 6), (7, 8), (5, 5), (3, 6)])
+def test_the_interval_is_that_of_the_exact_sign_test(later, n):
+    a = {seed: None if seed < later else 1.0 for seed in range(n)}
+    found = compare_times(a, dict.fromkeys(range(n), 2.0), Unit("epochs"))
+    assert found.estimate.mean == later / n
+    rejected = found.estimate.low > 0.5 or found.estimate.high < 0.5
+    assert rejected == (binomtest(later, n).pvalue < 0.05)
