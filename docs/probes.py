@@ -41,23 +41,33 @@ STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
 }
 Record = dict[str, Any]
 CLASSES = 10
-"""Of all data sets probed."""
+"""Of the data sets in records that do not say it."""
 DRAWN = ("reliance", "clean")
 
 
-def arm_numbers(arm: Record, epochs: int) -> ArmNumbers:
-    """Return what a recorded arm came to; its content level is the one it was recorded at."""
+OLD_LEVEL = "90 % of the best arm"
+"""The level of the content in records made before it depended on no arm."""
+
+
+def arm_numbers(arm: Record, record: Record) -> ArmNumbers:
+    """Return what a recorded arm came to, at the levels of the content it was recorded at."""
     counts = arm["status"]
     return ArmNumbers(
         clean=_by_seed(arm["clean"]["by_seed"]),
         reliance=_by_seed(arm["reliance"]["by_seed"]),
         pattern=_by_seed(arm["patch_learned_at"]),
-        content=_by_seed(arm["content_learned_at"]),
-        epochs=epochs,
-        chance=1 / CLASSES,
+        content=_content(arm["content_learned_at"]),
+        epochs=record["epochs"],
+        chance=record.get("chance", 1 / CLASSES),
         diverged=counts.get("diverged", 0),
         runs=sum(counts.values()),
     )
+
+
+def _content(found: dict[str, Any]) -> dict[str, dict[int, int | None]]:
+    if all(isinstance(value, dict) for value in found.values()) and found:
+        return {level: _by_seed(by_seed) for level, by_seed in found.items()}
+    return {OLD_LEVEL: _by_seed(found)}
 
 
 def _by_seed(found: dict[str, Any]) -> dict[int, Any]:
@@ -66,9 +76,7 @@ def _by_seed(found: dict[str, Any]) -> dict[int, Any]:
 
 def judged(probe: Probe, record: Record) -> list[Statement]:
     """Return the statements about a record, as the report of a probe judges them."""
-    arms = {
-        (arm["arm"], float(arm[RATE])): arm_numbers(arm, record["epochs"]) for arm in record["arms"]
-    }
+    arms = {(arm["arm"], float(arm[RATE])): arm_numbers(arm, record) for arm in record["arms"]}
     small = probe.rates[0]
     large = largest_rate({rate: arms["annealed", rate] for rate in probe.rates[1:]})
     compared = {"annealed": arms["annealed", large], "noise": arms["constant_noise", small]}

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
-from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch, order_ratio
+from learnorder.order import (
+    CONTENT_LEVELS,
+    PATCH_LEVEL,
+    content_level,
+    first_epoch,
+    order_ratio,
+)
 from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.statistics import Estimate, Span, estimate, paired_difference
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 
+DECIDES = CONTENT_LEVELS["¼"]
+"""The level of the content that decides."""
 AXES = "axes"
 """The label that names the two settings of a phase diagram."""
 BETWEEN_AXES = " × "
@@ -206,36 +214,42 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
         return FIGURES[name](self)
 
-    def content_level(self) -> float:
-        """Clean accuracy from which the content counts as learned, the same for every arm.
+    def learned(self, arm: str, what: str, fraction: float = DECIDES) -> dict[int, int | None]:
+        """Return by seed the epoch at which "patch" or "content" is learned, None if never.
 
-        It is ``CONTENT_SHARE`` of the highest mean final clean accuracy among the arms.
+        Args:
+            arm: Its name.
+            what: patch or content.
+            fraction: Of the content: how far on the way from guessing to perfect; see
+                :func:`~learnorder.order.content_level`.
         """
-        return self._content_level
-
-    @cached_property
-    def _content_level(self) -> float:
-        means = [self.final_estimate(arm, "clean", "accuracy").mean for arm in self.arms]
-        return CONTENT_SHARE * max((m for m in means if m == m), default=0.0)
-
-    def learned(self, arm: str, what: str) -> dict[int, int | None]:
-        """Return by seed the epoch at which "patch" or "content" is learned, None if never."""
-        set_, level = {
-            "patch": ("patch_only", PATCH_LEVEL),
-            "content": ("clean", self.content_level()),
-        }[what]
+        set_ = {"patch": "patch_only", "content": "clean"}[what]
+        found, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
         return {
-            seed: first_epoch(list(values), list(values.values()), level)
-            for seed, values in self.series(arm, set_, "accuracy").items()
+            seed: first_epoch(
+                list(values),
+                list(values.values()),
+                PATCH_LEVEL if what == "patch" else content_level(classes[seed], fraction),
+            )
+            for seed, values in found.items()
         }
 
-    def order_ratio(self, arm: str) -> dict[int, Span]:
+    def _classes(self, arm: str) -> dict[int, int]:
+        """Return how many classes an arm's images have, by seed."""
+        described = {f.config.seed: f.data() for f in self.folders if self.arm_of(f) == arm}
+        return {seed: data.num_classes for seed, data in described.items() if data is not None}
+
+    def order_ratio(self, arm: str, fraction: float = DECIDES) -> dict[int, Span]:
         """Return by seed log10 of the epoch of the patch over that of the content.
 
         Positive: the content is learned first. Where one is never learned only a bound is known;
         see :func:`~learnorder.order.order_ratio`.
+
+        Args:
+            arm: Its name.
+            fraction: As :meth:`learned` takes it.
         """
-        patch, content = self.learned(arm, "patch"), self.learned(arm, "content")
+        patch, content = self.learned(arm, "patch"), self.learned(arm, "content", fraction)
         return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in patch}
 
     def epochs(self, arm: str) -> int:

@@ -17,7 +17,8 @@ class ArmNumbers:
         clean: Final accuracy on clean images.
         reliance: Final reliance on the pattern.
         pattern: Epoch at which the pattern is learned, None where it never is.
-        content: Epoch at which the content is learned, None where it never is.
+        content: Epoch at which the content is learned, None where it never is, by the level that it
+            is learned at; the first decides.
         epochs: Length of the runs.
         chance: Accuracy of guessing; None where it is not known.
         diverged: How many runs diverged, which are in nothing else.
@@ -27,27 +28,33 @@ class ArmNumbers:
     clean: Mapping[int, float]
     reliance: Mapping[int, float]
     pattern: Mapping[int, int | None]
-    content: Mapping[int, int | None]
+    content: Mapping[str, Mapping[int, int | None]]
     epochs: int
     chance: float | None
     diverged: int
     runs: int
 
-    def order(self) -> dict[int, Span]:
-        """Return log10 of the pattern's epoch over the content's, or its bounds."""
+    @property
+    def decides(self) -> str:
+        """The level of the content that decides."""
+        return next(iter(self.content))
+
+    def order(self, level: str) -> dict[int, Span]:
+        """Return log10 of the pattern's epoch over the content's at a level, or its bounds."""
+        content = self.content[level]
         return {
-            seed: order_ratio(epoch, self.content[seed], self.epochs)
+            seed: order_ratio(epoch, content[seed], self.epochs)
             for seed, epoch in self.pattern.items()
         }
 
-    def never(self) -> str:
+    def never(self, level: str) -> str:
         """Return in how many seeds pattern and content are never learned; empty where in none.
 
-        >>> ArmNumbers({}, {}, {0: None, 1: 7}, {0: 2, 1: 3}, 20, 0.1, 0, 2).never()
+        >>> ArmNumbers({}, {}, {0: None, 1: 7}, {"¼": {0: 2, 1: 3}}, 20, 0.1, 0, 2).never("¼")
         'pattern never in 1 of 2 seeds'
         """
         parts = []
-        for name, found in (("pattern", self.pattern), ("content", self.content)):
+        for name, found in (("pattern", self.pattern), ("content", self.content[level])):
             if lost := sum(epoch is None for epoch in found.values()):
                 parts.append(f"{name} never in {lost} of {len(found)} seeds")
         return ", ".join(parts)

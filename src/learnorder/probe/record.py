@@ -6,11 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
+from learnorder.order import CONTENT_LEVELS
 from learnorder.probe.result import Probed
 from learnorder.probe.statements import statements
 from learnorder.statistics import Estimate, estimate
+
+Value = TypeVar("Value")
 
 
 def to_json(probed: Probed) -> str:
@@ -20,8 +23,11 @@ def to_json(probed: Probed) -> str:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
         for name, (set_, quantity) in _QUANTITIES.items():
             row[name] = _numbers(results.final(arm, set_, quantity))
-        for what in ("content", "patch"):
-            row[f"{what}_learned_at"] = {str(s): e for s, e in results.learned(arm, what).items()}
+        row["patch_learned_at"] = _keyed(results.learned(arm, "patch"))
+        row["content_learned_at"] = {
+            words: _keyed(results.learned(arm, "content", fraction))
+            for words, fraction in CONTENT_LEVELS.items()
+        }
         row["last_layer"] = {str(s): asdict(one) for s, one in results.last_layers(arm).items()}
         arms.append(row)
     calibration = asdict(probed.calibration)
@@ -34,11 +40,16 @@ def to_json(probed: Probed) -> str:
             **_estimated(each.measured.estimate),
             "by_seed": _keyed(each.measured.by_seed),
             "note": each.measured.note,
+            "beside": {
+                level: {**_estimated(found.estimate), "unit": found.unit.name, "note": found.note}
+                for level, found in each.beside.items()
+            },
         }
         for each in statements(probed)
     ]
     found = {
         "epochs": probed.probe.training.epochs,
+        "chance": results.chance(),
         "calibration": calibration,
         "statements": tried,
         "arms": arms,
@@ -64,5 +75,5 @@ def _estimated(e: Estimate) -> dict[str, Any]:
     return {**{name: None if math.isnan(v) else v for name, v in values.items()}, "n": e.n}
 
 
-def _keyed(by_seed: Mapping[int, float]) -> dict[str, float]:
+def _keyed(by_seed: Mapping[int, Value]) -> dict[str, Value]:
     return {str(seed): value for seed, value in by_seed.items()}

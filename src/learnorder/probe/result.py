@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from learnorder.order import PATCH_LEVEL
+from learnorder.order import CONTENT_LEVELS, PATCH_LEVEL
 from learnorder.probe.arms import ArmNumbers, largest_rate
 from learnorder.recipes.probe import Probe
 from learnorder.runs import setting_words
@@ -69,7 +69,10 @@ class Probed:
             clean=results.final(arm, "clean", "accuracy"),
             reliance=results.final(arm, "conflict", "reliance"),
             pattern=results.learned(arm, "patch"),
-            content=results.learned(arm, "content"),
+            content={
+                words: results.learned(arm, "content", fraction)
+                for words, fraction in CONTENT_LEVELS.items()
+            },
             epochs=results.epochs(arm),
             chance=results.chance(),
             diverged=counts.get("diverged", 0),

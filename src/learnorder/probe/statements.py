@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from learnorder.claims import Verdict, verdict
@@ -38,6 +38,7 @@ class Statement:
         quantity: What is compared.
         measured: What it compares, paired by seed.
         verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
+        beside: The same at other levels of the content, which decide nothing.
     """
 
     text: str
@@ -45,6 +46,7 @@ class Statement:
     quantity: Quantity
     measured: Measured
     verdict: Verdict
+    beside: Mapping[str, Measured] = field(default_factory=dict)
 
 
 def statements(probed: Probed) -> list[Statement]:
@@ -82,20 +84,28 @@ def judge_arms(
     for (treatment, quantity), text in _STATEMENTS.items():
         if treatment not in compared:
             continue
-        measured = _measured(compared[treatment], constant, quantity)
+        arm, beside = compared[treatment], dict[str, Measured]()
+        if quantity == "order":
+            measured, *_ = every = [_order(arm, constant, level) for level in arm.content]
+            beside = dict(list(zip(arm.content, every, strict=True))[1:])
+        else:
+            measured = _final(getattr(arm, quantity), getattr(constant, quantity))
         decided = verdict(measured, "below" if quantity == "reliance" else "above")
         said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
-        found.append(Statement(said, treatment, quantity, measured, decided))
+        found.append(Statement(said, treatment, quantity, measured, decided, beside))
     return found
 
 
-def _measured(arm: ArmNumbers, constant: ArmNumbers, quantity: Quantity) -> Measured:
-    """Return the comparison of an arm and the small learning rate, paired by seed."""
-    if quantity == "order":
-        found = compare_spans(arm.order(), constant.order(), ORDER, more="nearer to content first")
-        whose = {"the first": arm.never(), "the other": constant.never()}
-        never = [f"{name}: {words}" for name, words in whose.items() if words]
-        return replace(found, note="; ".join(filter(None, [found.note, *never])))
-    ours, theirs = getattr(arm, quantity), getattr(constant, quantity)
+def _order(arm: ArmNumbers, constant: ArmNumbers, level: str) -> Measured:
+    """Return how much nearer to the content first an arm is than the small learning rate."""
+    orders = arm.order(level), constant.order(level)
+    found = compare_spans(*orders, ORDER, more="nearer to content first")
+    whose = {"the first": arm.never(level), "the other": constant.never(level)}
+    never = [f"{name}: {words}" for name, words in whose.items() if words]
+    return replace(found, note="; ".join(filter(None, [found.note, *never])))
+
+
+def _final(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Measured:
+    """Return the paired difference of two final shares."""
     by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
-    return Measured(paired_difference(ours, theirs), 0.0, POINTS, by_seed)
+    return Measured(paired_difference(dict(ours), dict(theirs)), 0.0, POINTS, by_seed)

@@ -135,6 +135,9 @@ def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
         )
 
 
+_LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
+
+
 def order_figure(results: Results) -> go.Figure:
     """Return when each run learned the content and the patch: one mark for each seed."""
     figure = go.Figure()
@@ -158,7 +161,7 @@ def order_figure(results: Results) -> go.Figure:
                 showlegend=False,
             )
         figure.add_scatter(
-            x=[None], y=[None], name=f"{kind} learned", mode="markers",
+            x=[None], y=[None], name=_LEARNED[kind], mode="markers",
             marker={"symbol": symbol, "size": 9, "color": "#777777"},
         )  # fmt: skip
     mark_changes(figure, results.folders)

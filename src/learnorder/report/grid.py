@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
-from learnorder.order import order_ratio
+from learnorder.order import CONTENT_LEVELS, order_ratio
 from learnorder.report.parts import (
     ONE_SIDED,
     TWO_SIDED,
@@ -38,7 +38,14 @@ GRID_TITLES = {
     "first": "Who is learned first",
     **{k: title for k, (_, _, title) in _QUANTITIES.items()},
 }
-MEASURED = ("seed", "epochs", "pattern_at", "content_at", "first", "first_bound", *_QUANTITIES)
+_CONTENT_AT = {
+    level: f"content_at_{100 * fraction:.0f}" for level, fraction in CONTENT_LEVELS.items()
+}
+_RECORDED = "as recorded"
+"""The level of the content of rows made before there were levels."""
+MEASURED = (
+    "seed", "epochs", "pattern_at", *_CONTENT_AT.values(), "first", "first_bound", *_QUANTITIES,
+)  # fmt: skip
 """What rows have besides labels. An epoch that never came is left out."""
 
 
@@ -47,9 +54,9 @@ def sweep_rows(results: Results) -> list[Row]:
 
     Returns:
         For each run its labels (arm, and the settings varied), its seed, its length in ``epochs``,
-        the epochs ``pattern_at`` and ``content_at`` at which pattern and content are learned
-        (absent where they never are), ``patch_only``, ``clean`` and ``reliance``, as far as they
-        were measured.
+        the epochs ``pattern_at`` and ``content_at_25``, ``_50`` and ``_75`` at which the pattern
+        and the levels of the content are learned (absent where they never are), ``patch_only``,
+        ``clean`` and ``reliance``, as far as they were measured.
     """
     rows: list[Row] = []
     patched = results.has_patch()
@@ -57,9 +64,9 @@ def sweep_rows(results: Results) -> list[Row]:
     for arm in [] if results.finished.empty else results.arms:
         found = {n: results.final(arm, s, q) for n, (s, q, _) in names.items()}
         if patched:
-            for name, what in (("pattern_at", "patch"), ("content_at", "content")):
-                learned = results.learned(arm, what)
-                found[name] = {s: float(e) for s, e in learned.items() if e is not None}
+            found["pattern_at"] = _reached(results.learned(arm, "patch"))
+            for level, name in _CONTENT_AT.items():
+                found[name] = _reached(results.learned(arm, "content", CONTENT_LEVELS[level]))
         for seed in found["clean"]:
             own = {name: by_seed[seed] for name, by_seed in found.items() if seed in by_seed}
             length = {"epochs": float(results.epochs(arm))} if patched else {}
@@ -67,24 +74,35 @@ def sweep_rows(results: Results) -> list[Row]:
     return rows
 
 
-def row_order(row: Row) -> Span | None:
-    """Return the order of a row, log10 of the pattern's epoch over the content's.
+def _reached(epochs: Mapping[int, int | None]) -> dict[int, float]:
+    return {seed: float(epoch) for seed, epoch in epochs.items() if epoch is not None}
 
-    Records made before epochs were kept have ``first``, and ``first_bound``: low where the true
-    value is at least that, high where it is at most that, both where neither was learned.
+
+def row_orders(row: Row) -> dict[str, Span]:
+    """Return the order of a row by level: log10 of the pattern's epoch over the content's.
+
+    Records made before epochs were kept have ``first``, at one level, and ``first_bound``: low
+    where the true value is at least that, high where it is at most that, both where neither was
+    learned.
     """
     if "epochs" in row:
-        pattern, content = (
-            None if (epoch := row.get(name)) is None else int(epoch)
-            for name in ("pattern_at", "content_at")
-        )
-        return order_ratio(pattern, content, int(row["epochs"]))
-    if row.get("first_bound") == "both":
-        return Span(-math.inf, math.inf)
+        epochs = int(row["epochs"])
+        pattern = _epoch(row, "pattern_at")
+        return {
+            level: order_ratio(pattern, _epoch(row, name), epochs)
+            for level, name in _CONTENT_AT.items()
+        }
+    bound = row.get("first_bound")
+    if bound == "both":
+        return {_RECORDED: Span(-math.inf, math.inf)}
     if (first := row.get("first")) is None:
-        return None
-    bound, value = row.get("first_bound"), float(first)
-    return Span(-math.inf if bound == "high" else value, math.inf if bound == "low" else value)
+        return {}
+    low, high = (-math.inf if bound == "high" else first, math.inf if bound == "low" else first)
+    return {_RECORDED: Span(float(low), float(high))}
+
+
+def _epoch(row: Row, name: str) -> int | None:
+    return None if (epoch := row.get(name)) is None else int(epoch)
 
 
 @dataclass
@@ -93,11 +111,11 @@ class Cell:
 
     Attributes:
         finals: Final values by quantity and seed.
-        order: Who is learned first, by seed.
+        orders: Who is learned first, by level of the content and seed; the first level decides.
     """
 
     finals: dict[str, dict[int, float]] = field(default_factory=dict)
-    order: dict[int, Span] = field(default_factory=dict)
+    orders: dict[str, dict[int, Span]] = field(default_factory=dict)
 
     def add(self, row: Row) -> bool:
         """Add a run; return whether it is the first of its seed."""
@@ -107,9 +125,22 @@ class Cell:
             if seed in by_seed:
                 return False
             by_seed[seed] = float(row[name])
-        if (order := row_order(row)) is not None:
-            self.order[seed] = order
+        for level, order in row_orders(row).items():
+            self.orders.setdefault(level, {})[seed] = order
         return True
+
+    def order(self) -> dict[int, Span]:
+        """Return who is learned first at the level that decides, by seed."""
+        return next(iter(self.orders.values()), {})
+
+    def order_words(self) -> str:
+        """Return who is learned first by the median over seeds, a line for each level."""
+        words = {
+            level: span_words(median_span(by_seed.values()), "pattern", "content")
+            for level, by_seed in self.orders.items()
+        }
+        first, *others = words.items()
+        return "<br>".join([first[1], *(f"{level}: {said}" for level, said in others)])
 
     def estimate(self, name: str) -> Estimate:
         """Return the mean of a final value, with its interval."""
@@ -168,7 +199,7 @@ class SweepGrid:
         """Return what was measured, in the order shown."""
         cells = [cell for points in self.cells.values() for cell in points.values()]
         there = {name for cell in cells for name in cell.finals}
-        there |= {"first"} if any(cell.order for cell in cells) else set()
+        there |= {"first"} if any(cell.orders for cell in cells) else set()
         return [name for name in GRID_TITLES if name in there]
 
     def figures(self) -> list[go.Figure]:
@@ -200,9 +231,10 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     xs, ys = grid.values
     points = {(x, y): cell for (x, y), cell in grid.cells[treatment].items()}
     if name == "first":
-        orders = {at: median_span(cell.order.values()) for at, cell in points.items() if cell.order}
-        cells = {at: span_color(span) for at, span in orders.items()}
-        text = {at: span_words(span, "pattern", "content") for at, span in orders.items()}
+        known = {at: cell for at, cell in points.items() if cell.orders}
+        medians = {at: median_span(cell.order().values()) for at, cell in known.items()}
+        cells = {at: span_color(span) for at, span in medians.items()}
+        text = {at: cell.order_words() for at, cell in known.items()}
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
     else:
         found = {at: cell.estimate(name) for at, cell in points.items()}
@@ -212,7 +244,7 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(treatment, treatment)
     title = f"{GRID_TITLES[name]}: {words}" if treatment else GRID_TITLES[name]
-    return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 52 * len(ys))
+    return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 56 * len(ys))
 
 
 def _two_lines(e: Estimate) -> str:
@@ -248,7 +280,7 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
         cells = {i + beside: points[v,] for i, v in enumerate(values) if (v,) in points}
         words = ARM_WORDS.get(treatment, treatment)
         if name == "first":
-            orders = {x: cell.order for x, cell in cells.items() if cell.order}
+            orders = {x: cell.order() for x, cell in cells.items() if cell.orders}
             add_orders(figure, orders, words, styles[treatment])
         else:
             means = {x: cell.estimate(name) for x, cell in cells.items() if name in cell.finals}

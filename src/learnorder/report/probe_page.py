@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.order import PATCH_LEVEL
-from learnorder.probe import RATE, Calibration, Probed, Statement, statements
+from learnorder.probe import RATE, ArmNumbers, Calibration, Probed, Statement, statements
 from learnorder.probe.record import to_json
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.content import Content, Section, TextTable
@@ -65,14 +66,11 @@ def probe_findings(probed: Probed) -> list[str]:
     titles = {arm: _title(results, arm) for arm in results.arms}
     if results.finished.empty:
         return [*sentences, f"No run has finished: {results.standing()}."]
-    for arm in (small_arm, large_arm):
-        if arm is not None and (patch := results.learned(arm, "patch")):
-            content = median_epoch(results.learned(arm, "content"))
-            sentences.append(
-                f"{titles[arm]}: the pattern is {_at(median_epoch(patch))}, the content "
-                f"{_at(content)} (medians over seeds; the content counts from "
-                f"{100 * results.content_level():.0f} % on)."
-            )
+    sentences += [
+        f"{titles[arm]}: {learned_words(probed.numbers(arm))}."
+        for arm in (small_arm, large_arm)
+        if arm is not None and results.final(arm, "clean", "accuracy")
+    ]
     tried = statements(probed)
     sentences += [statement_words(each) for each in tried]
     failed = {arm: words for arm in results.arms if (words := probed.too_large(arm))}
@@ -90,7 +88,8 @@ def statement_words(statement: Statement) -> str:
     """Return a statement with its verdict and what that rests on."""
     measured = statement.measured
     shown = f"{measured.shown()}, n = {measured.estimate.n}"
-    rests = "; ".join(filter(None, [shown, measured.note]))
+    beside = [f"at {level} {found.shown()}" for level, found in statement.beside.items()]
+    rests = "; ".join(filter(None, [shown, measured.note, *beside]))
     return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({rests})."
 
 
@@ -101,8 +100,29 @@ def _title(results: Results, arm: str) -> str:
     return f"LR {labels[RATE]}, {treatment}{', with noise' if noise else ''}"
 
 
-def _at(epoch: str) -> str:
-    return "never learned" if epoch == "never" else f"learned at epoch {epoch}"
+def learned_words(arm: ArmNumbers) -> str:
+    """Return when an arm learned the pattern, and the content at each of its levels.
+
+    >>> content = {"¼": {0: 2, 1: 4}, "½": {0: 9, 1: None}, "¾": {0: None, 1: None}}
+    >>> learned_words(ArmNumbers({}, {}, {0: 5, 1: 7}, content, 20, 0.1, 0, 2))
+    'the pattern is learned at epoch 6, the content at ¼ at epoch 3, at ½ never (in 1 of 2 seeds at
+    epoch 9), at ¾ never (medians over seeds)'
+    """
+    parts = [f"at {level} {_at(found)}" for level, found in arm.content.items()]
+    pattern = _at(arm.pattern)
+    return f"the pattern is learned {pattern}, the content {', '.join(parts)} (medians over seeds)"
+
+
+def _at(found: Mapping[int, int | None]) -> str:
+    """Return the median epoch in words, and how many seeds get there where not all do."""
+    middle, reached = median_epoch(found), [e for e in found.values() if e is not None]
+    said = "never" if middle == "never" else f"at epoch {middle}"
+    if not reached or len(reached) == len(found):
+        return said
+    some = f"in {len(reached)} of {len(found)} seeds"
+    return (
+        f"{said} ({some} at epoch {median(reached):g})" if middle == "never" else f"{said} ({some})"
+    )
 
 
 def calibration_words(calibration: Calibration, rate: float) -> str:
