@@ -20,7 +20,7 @@ from learnorder.probe.statements import Quantity, Treatment
 from learnorder.recipes.probe import TREATMENT_TITLES, Probe
 from learnorder.report.grid import Row
 from learnorder.report.probe_page import over_rates
-from learnorder.statistics import estimate
+from learnorder.statistics import estimate, paired_difference, range_of
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static"
@@ -119,16 +119,22 @@ def arms(record: Record) -> str:
     lines = []
     for arm in record["arms"]:
         cells = [
-            estimate(list(arm[name]["by_seed"].values())).format(100)
+            estimate(list(arm[name]["by_seed"].values()), within=range_of(name)).format(100)
             for name in ("clean", "patch_only", "reliance")
         ]
         diverged = arm["status"].get("diverged", 0)
         n = str(arm["clean"]["n"]) + (f", {diverged} diverged" if diverged else "")
         retrained = [
-            [100 * (one["after"][name] - one["before"][name]) for one in arm["last_layer"].values()]
+            {
+                side: {int(s): one[side][name] for s, one in arm["last_layer"].items()}
+                for side in ("after", "before")
+            }
             for name in ("clean", "reliance")
         ]
-        changes = [estimate(values).format() for values in retrained]
+        changes = [
+            paired_difference(found["after"], found["before"], within=range_of(name)).format(100)
+            for name, found in zip(("clean", "reliance"), retrained, strict=True)
+        ]
         title = TREATMENT_TITLES[arm["arm"]]
         lines.append([title, arm[RATE], n, *cells, *changes])
     columns = [

@@ -31,7 +31,7 @@ from learnorder.report.tables import final_table, seconds_of
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.statistics import Estimate, estimate, paired_difference
+from learnorder.statistics import SHARE, Estimate, estimate, paired_difference
 
 ROOT = Path(__file__).parents[1]
 RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"
@@ -105,7 +105,7 @@ def gap_over_time(plain: Results) -> str:
     for epoch in (5, 11, 13, 15, 17, 20, 25, 30):
         at = [{seed: curve[epoch] for seed, curve in arm.items()} for arm in (large, small)]
         means = [f"{100 * fmean(values.values()):.1f}" for values in at]
-        lines.append([str(epoch), *means, paired_difference(*at).format(100)])
+        lines.append([str(epoch), *means, paired_difference(*at, within=SHARE).format(100)])
     return markdown(["epoch", "large LR, %", "small LR, %", "difference, points"], lines)
 
 
@@ -120,7 +120,11 @@ def rates(plain: Results) -> str:
     add_swept(found, "cifar_rates", "learning_rate")
     found = dict(sorted(found.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
     columns = ["learning rate", "clean, %", "the large arm less this, points", "n"]
-    return by_schedule(found, columns, large, lambda own, base: paired_difference(base, own))
+    return by_schedule(found, columns, large, lambda own, base: _points(base, own))
+
+
+def _points(a: dict[int, float], b: dict[int, float]) -> Estimate:
+    return paired_difference(a, b, within=SHARE)
 
 
 def noise_schedules(plain: Results) -> str:
@@ -132,7 +136,7 @@ def noise_schedules(plain: Results) -> str:
     }
     add_swept(found, "cifar_noise", "noise.level")
     columns = ["noise", "clean, %", "less small LR, points", "n"]
-    return by_schedule(found, columns, "none", paired_difference)
+    return by_schedule(found, columns, "none", _points)
 
 
 def add_swept(found: dict[str, dict[int, float]], sweep: str, setting: str) -> None:
@@ -159,7 +163,7 @@ def by_schedule(
     lines = []
     for name, values in found.items():
         less = "–" if name == baseline else difference(values, found[baseline]).format(100)
-        mean = estimate(list(values.values()))
+        mean = estimate(list(values.values()), within=SHARE)
         lines.append([name, mean.format(100), less, str(mean.n)])
     return markdown(columns, lines)
 

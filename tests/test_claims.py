@@ -95,7 +95,9 @@ def test_final_and_before_the_anneal(evidence):
     assert measured.by_seed == {s: pytest.approx(0.2 + s / 100) for s in range(3)}
     assert measured.estimate.mean == pytest.approx(0.21)
     assert judge(claims_named(["final-accuracy"])[0], found).verdict == "holds"
-    assert judge(claims_named(["small-ahead-in-test"])[0], found).verdict == "holds"
+    alike = judge(claims_named(["small-ahead-in-test"])[0], found)
+    assert alike.verdict == "undecided", "0.2 in each of three seeds, but for rounding"
+    assert "without spread" in alike.reason
 
 
 def test_the_share_of_a_gap_and_ratios(evidence):

@@ -68,8 +68,10 @@ def test_the_level_of_the_content_does_not_depend_on_the_arms(tiny, tmp_path):
     assert both.order_ratio("slow", 0.5)[0] == Span(-math.inf, math.log10(3 / 4))
     table = order_table(both)
     assert table.columns[1:4] == [
-        "content at ¼ (clean ≥ 32.5 %)", "content at ½ (clean ≥ 55 %)", "content at ¾ (clean ≥ 77.5 %)",
-    ]  # fmt: skip
+        "content at ¼ (clean ≥ 32.5 %)",
+        "content at ½ (clean ≥ 55 %)",
+        "content at ¾ (clean ≥ 77.5 %)",
+    ]
     assert table.rows[0][1:4] == ["2", "never (0 of 1 seeds)", "never (0 of 1 seeds)"]
 
 

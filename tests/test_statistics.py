@@ -1,6 +1,7 @@
-"""Censored numbers: what is compared, what is left open, and how it is said."""
+"""Censored numbers, intervals inside the range, tests and verdicts."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,22 @@ from scipy.stats import binomtest
 
 from learnorder.claims import verdict
 from learnorder.order import order_ratio
-from learnorder.statistics import Unit, compare_spans, compare_times, median_span
+from learnorder.results import Results
+from learnorder.statistics import (
+    POSITIVE,
+    SHARE,
+    SHARE_DIFFERENCE,
+    Unit,
+    compare_spans,
+    compare_times,
+    estimate,
+    median_span,
+    paired_difference,
+    range_of,
+    ratio_of_means,
+)
+
+from .conftest import fake_run
 
 ORDER = Unit("in log10")
 times = st.none() | st.integers(1, 30)
@@ -83,3 +99,60 @@ def test_the_interval_is_that_of_the_exact_sign_test(later, n):
     assert found.estimate.mean == later / n
     rejected = found.estimate.low > 0.5 or found.estimate.high < 0.5
     assert rejected == (binomtest(later, n).pvalue < 0.05)
+
+
+shares = st.floats(0, 1, allow_subnormal=False)
+by_seed = st.dictionaries(st.integers(0, 9), shares, min_size=1, max_size=8)
+
+
+def inside(e, within):
+    """Its mean and, where there is an interval, both ends are values that can be."""
+    ends = [end for end in (e.low, e.high) if not math.isnan(end)]
+    return within.has([e.mean, *ends]) and sorted([*ends[:1], e.mean, *ends[1:]]) == [
+        *ends[:1], e.mean, *ends[1:]
+    ]  # fmt: skip
+
+
+@given(by_seed, by_seed, st.sampled_from([0.5, 0.95, 0.999]))
+def test_intervals_are_inside_the_range_for_any_data(a, b, confidence):
+    assert inside(estimate(list(a.values()), confidence, within=SHARE), SHARE)
+    difference = paired_difference(a, b, confidence, within=SHARE)
+    assert difference.n == 0 or inside(difference, SHARE_DIFFERENCE)
+    reliance = {seed: 2 * value - 1 for seed, value in a.items()}
+    assert inside(estimate(list(reliance.values()), within=range_of("reliance")), SHARE_DIFFERENCE)
+    losses = [1e3 * value for value in a.values()]
+    assert inside(estimate(losses, within=range_of("loss")), POSITIVE)
+    ratio = ratio_of_means(a, {seed: value + 0.01 for seed, value in b.items()}, within=POSITIVE)
+    assert ratio.n == 0 or math.isnan(ratio.low) or (ratio.low >= 0 and ratio.high >= ratio.low)
+
+
+@given(by_seed)
+def test_cutting_off_keeps_what_the_whole_interval_holds(a):
+    """A true mean is a share: the interval has it exactly where the whole one has."""
+    whole, cut = estimate(list(a.values())), estimate(list(a.values()), within=SHARE)
+    for truth in (0.0, 0.1, 0.5, 0.9, 1.0):
+        assert (whole.low <= truth <= whole.high) == (cut.low <= truth <= cut.high)
+
+
+def test_data_outside_a_range_are_not_cut():
+    """A score called accuracy, in per cent; a loss that may be negative."""
+    assert estimate([97.0, 98.0, 99.0], within=SHARE) == estimate([97.0, 98.0, 99.0])
+    assert estimate([-0.1, 0.1, 0.3], within=POSITIVE).low < -0.1
+
+
+def test_a_spread_of_rounding_is_none():
+    e = estimate([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6])
+    assert e.low == e.high == e.mean
+
+
+def test_results_end_where_shares_end(tiny, tmp_path):
+    folders = [
+        fake_run(tmp_path / f"{arm}{seed}", replace(tiny, seed=seed), {"arm": arm}, [value], value)
+        for seed, (a, b) in enumerate([(1.0, 0.2), (0.5, 0.0), (1.0, 0.1)])
+        for arm, value in (("large", a), ("small", b))
+    ]
+    results = Results(folders)
+    assert results.final_estimate("large", "clean", "accuracy").high == 1.0
+    assert results.final_estimate("small", "clean", "accuracy").low == 0.0
+    assert results.final_difference("large", "small", "clean", "accuracy").high == 1.0
+    assert results.curve("large", "clean", "accuracy")[1].high == 1.0

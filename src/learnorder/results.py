@@ -19,7 +19,7 @@ from learnorder.order import (
 )
 from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.last_layer import LastLayer, read_last_layer
-from learnorder.statistics import Estimate, Span, estimate, paired_difference
+from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,22 +158,21 @@ class NetworkRuns(RunSet[FolderT]):
 
     def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
         """Return the mean over seeds of a final quantity, with its 95 % interval."""
-        return estimate(list(self.final(arm, set_, quantity).values()))
+        found = list(self.final(arm, set_, quantity).values())
+        return estimate(found, within=range_of(quantity))
 
     def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
-        return paired_difference(
-            self.final(arm, set_, quantity), self.final(baseline, set_, quantity)
-        )
+        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
+        return paired_difference(ours, theirs, within=range_of(quantity))
 
     def curve(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, Estimate]:
         """Return the mean over seeds at each epoch, with its 95 % interval."""
         found = self.series(arm, set_, quantity, group)
         epochs = sorted({epoch for values in found.values() for epoch in values})
-        return {
-            epoch: estimate([values[epoch] for values in found.values() if epoch in values])
-            for epoch in epochs
-        }
+        by_epoch = {e: [values[e] for values in found.values() if e in values] for e in epochs}
+        within = range_of(quantity)
+        return {epoch: estimate(values, within=within) for epoch, values in by_epoch.items()}
 
 
 class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
@@ -269,7 +268,7 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
             {seed: getattr(getattr(one, side), quantity) for seed, one in found.items()}
             for side in ("before", "after")
         )
-        return paired_difference(after, before)
+        return paired_difference(after, before, within=range_of(quantity))
 
     def chance(self) -> float | None:
         """Return the accuracy of guessing among the classes; None where their number differs."""

@@ -17,12 +17,14 @@ from learnorder.recipes import ARM_WORDS
 from learnorder.statistics import (
     PER_CENT,
     POINTS,
+    POSITIVE,
     Estimate,
     Measured,
     Unit,
     compare_times,
     estimate,
     paired_difference,
+    range_of,
     ratio_of_means,
 )
 
@@ -140,7 +142,8 @@ class Difference:
         """Return the paired t interval, to be compared with 0."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
         seeds = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
-        return Measured(paired_difference(a, b), 0.0, self.unit, seeds)
+        found = paired_difference(a, b, within=range_of(self.a.quantity))
+        return Measured(found, 0.0, self.unit, seeds)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ class Level:
         chance = evidence.chance(self.value.experiment)
         twice = math.nan if chance is None else 2 * chance
         bound = twice if self.bound is None else self.bound
-        return Measured(estimate(list(seeds.values())), bound, self.unit, seeds)
+        e = estimate(list(seeds.values()), within=range_of(self.value.quantity))
+        return Measured(e, bound, self.unit, seeds)
 
 
 @dataclass(frozen=True)
@@ -227,7 +231,7 @@ class Ratio:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval, to be compared with 1."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        return Measured(ratio_of_means(a, b), 1.0, Unit("times"))
+        return Measured(ratio_of_means(a, b, within=POSITIVE), 1.0, Unit("times"))
 
 
 @dataclass(frozen=True)

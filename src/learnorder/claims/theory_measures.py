@@ -8,7 +8,7 @@ from typing import Literal
 
 from learnorder.claims.evidence import Evidence, Need
 from learnorder.recipes import ARM_WORDS
-from learnorder.statistics import Measured, Unit, compare_times, estimate, slope
+from learnorder.statistics import POSITIVE, Measured, Unit, compare_times, estimate, slope
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class HeldDown:
         """Return the t interval of the mean."""
         found = evidence.theory(self.experiment, "L-S", "S")
         seeds = {} if found is None else found.held_down("L-S", "S")
-        e = estimate(list(seeds.values()))
+        e = estimate(list(seeds.values()), within=POSITIVE)
         return Measured(e, self.bound, Unit("%", 100, 3), seeds)
 
 

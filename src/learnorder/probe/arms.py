@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from learnorder.order import order_ratio
-from learnorder.statistics import Span, estimate
+from learnorder.statistics import SHARE, Span, estimate
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class ArmNumbers:
         """
         if self.diverged:
             return f"diverged in {self.diverged} of {self.runs} runs, which are in no mean"
-        clean = estimate(list(self.clean.values()))
+        clean = estimate(list(self.clean.values()), within=SHARE)
         if clean.n and self.chance is not None and clean.mean <= 1.5 * self.chance:
             ends, guessing = (f"{100 * share:.0f} %" for share in (clean.mean, self.chance))
             return f"ends at {ends} on clean images, where guessing is at {guessing}"

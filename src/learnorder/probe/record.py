@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from learnorder.order import CONTENT_LEVELS
 from learnorder.probe.result import Probed
 from learnorder.probe.statements import statements
-from learnorder.statistics import Estimate, estimate
+from learnorder.statistics import Estimate
 
 Value = TypeVar("Value")
 
@@ -22,7 +22,10 @@ def to_json(probed: Probed) -> str:
     for arm in results.arms:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
         for name, (set_, quantity) in _QUANTITIES.items():
-            row[name] = _numbers(results.final(arm, set_, quantity))
+            row[name] = {
+                **_estimated(results.final_estimate(arm, set_, quantity)),
+                "by_seed": _keyed(results.final(arm, set_, quantity)),
+            }
         row["patch_learned_at"] = _keyed(results.learned(arm, "patch"))
         row["content_learned_at"] = {
             words: _keyed(results.learned(arm, "content", fraction))
@@ -64,10 +67,6 @@ _QUANTITIES = {
     "content_on_conflict": ("conflict", "share_content"),
     "reliance": ("conflict", "reliance"),
 }
-
-
-def _numbers(by_seed: Mapping[int, float]) -> dict[str, Any]:
-    return {**_estimated(estimate(list(by_seed.values()))), "by_seed": _keyed(by_seed)}
 
 
 def _estimated(e: Estimate) -> dict[str, Any]:

@@ -9,7 +9,15 @@ from typing import Literal
 from learnorder.claims import Verdict, verdict
 from learnorder.probe.arms import ArmNumbers
 from learnorder.probe.result import Probed
-from learnorder.statistics import POINTS, Measured, Unit, compare_spans, paired_difference
+from learnorder.statistics import (
+    POINTS,
+    Measured,
+    Range,
+    Unit,
+    compare_spans,
+    paired_difference,
+    range_of,
+)
 
 Treatment = Literal["annealed", "noise"]
 """What is compared with the small LR: a large LR, annealed, or noise."""
@@ -89,7 +97,8 @@ def judge_arms(
             measured, *_ = every = [_order(arm, constant, level) for level in arm.content]
             beside = dict(list(zip(arm.content, every, strict=True))[1:])
         else:
-            measured = _final(getattr(arm, quantity), getattr(constant, quantity))
+            within = range_of("reliance" if quantity == "reliance" else "accuracy")
+            measured = _final(getattr(arm, quantity), getattr(constant, quantity), within)
         decided = verdict(measured, "below" if quantity == "reliance" else "above")
         said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
         found.append(Statement(said, treatment, quantity, measured, decided, beside))
@@ -105,7 +114,7 @@ def _order(arm: ArmNumbers, constant: ArmNumbers, level: str) -> Measured:
     return replace(found, note="; ".join(filter(None, [found.note, *never])))
 
 
-def _final(ours: Mapping[int, float], theirs: Mapping[int, float]) -> Measured:
+def _final(ours: Mapping[int, float], theirs: Mapping[int, float], within: Range) -> Measured:
     """Return the paired difference of two final shares."""
     by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
-    return Measured(paired_difference(dict(ours), dict(theirs)), 0.0, POINTS, by_seed)
+    return Measured(paired_difference(ours, theirs, within=within), 0.0, POINTS, by_seed)

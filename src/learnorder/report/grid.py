@@ -24,7 +24,7 @@ from learnorder.report.phase import in_order
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import ARM_WORDS
 from learnorder.results import Results
-from learnorder.statistics import Estimate, Span, estimate, median_span
+from learnorder.statistics import Estimate, Span, estimate, median_span, range_of
 
 Row = dict[str, str | float]
 """A finished run: its arm, the settings varied, seed, and what it ended with."""
@@ -144,7 +144,8 @@ class Cell:
 
     def estimate(self, name: str) -> Estimate:
         """Return the mean of a final value, with its interval."""
-        return estimate(list(self.finals.get(name, {}).values()))
+        within = range_of("reliance" if name == "reliance" else "accuracy")
+        return estimate(list(self.finals.get(name, {}).values()), within=within)
 
     def seeds(self) -> int:
         """Return how many runs there are."""

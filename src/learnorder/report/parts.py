@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from learnorder.report.style import LineStyle, layout
-from learnorder.statistics import Estimate, Span, estimate, median_span
+from learnorder.statistics import SHARE, Estimate, Range, Span, estimate, median_span
 
 _MOST_BANDS = 4
 """More arms than this are drawn without their intervals over time."""
@@ -125,7 +125,11 @@ def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[
 
 
 def final_figure(
-    title: str, titles: Sequence[str], values: Sequence[Mapping[int, float]], row_height: int
+    title: str,
+    titles: Sequence[str],
+    values: Sequence[Mapping[int, float]],
+    row_height: int,
+    within: Range = SHARE,
 ) -> go.Figure:
     """Return final values in per cent, a row for each arm: dots = seeds, bar = 95 % interval.
 
@@ -134,19 +138,19 @@ def final_figure(
         titles: Of the arms.
         values: Of each arm, by seed, as shares.
         row_height: Of an arm, in pixels.
+        within: What the values can be.
     """
     figure = go.Figure()
     for row, found in enumerate(values):
-        e = estimate(list(found.values()))
+        e = estimate(list(found.values()), within=within)
         figure.add_scatter(
             x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
             marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-        width = 0.0 if e.n < 2 else 100 * (e.high - e.mean)
         figure.add_scatter(
             x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
             marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
-            error_x={"type": "data", "array": [width], "color": "#D55E00", "thickness": 2},
+            error_x=error_bars([e], "#D55E00", 100),
             hovertemplate=f"{e.format(100, 2)}, n = {e.n}<extra></extra>",
         )  # fmt: skip
     layout(figure, title, "%", "", height=110 + row_height * len(titles))

@@ -67,7 +67,7 @@ def curve_figure(
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
-    if quantity in ("error", "loss"):  # intervals of few seeds go beyond what can be
+    if quantity in ("error", "loss"):
         figure.update_yaxes(minallowed=0, maxallowed=102 if quantity == "error" else None)
     return figure
 

@@ -7,15 +7,22 @@ from learnorder.statistics.intervals import (
     proportion,
     ratio_of_means,
     slope,
+    spread,
 )
 from learnorder.statistics.measured import PER_CENT, POINTS, Measured, Unit
+from learnorder.statistics.ranges import POSITIVE, REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
 from learnorder.statistics.times import Span, compare_spans, compare_times, median_span
 
 __all__ = [
     "PER_CENT",
     "POINTS",
+    "POSITIVE",
+    "REAL",
+    "SHARE",
+    "SHARE_DIFFERENCE",
     "Estimate",
     "Measured",
+    "Range",
     "Span",
     "Unit",
     "compare_spans",
@@ -24,6 +31,8 @@ __all__ = [
     "median_span",
     "paired_difference",
     "proportion",
+    "range_of",
     "ratio_of_means",
     "slope",
+    "spread",
 ]
