@@ -100,7 +100,7 @@ def test_one_seed_claims_nothing(tiny, tmp_path):
         for arm, clean in (("large", 0.9), ("small", 0.5))
     ]
     said = " ".join(findings(Results(folders)))
-    assert "an interval needs two seeds" in said
+    assert "a verdict takes 3 seeds" in said
     assert "ends above" not in said
 
 
@@ -238,14 +238,14 @@ def test_printing(browser, results, tmp_path):
 
 
 def test_no_spread_makes_no_claim(tiny, tmp_path):
-    """The same difference in both seeds has an interval of no width, which is no evidence."""
+    """The same difference in all seeds has an interval of no width, which is no evidence."""
     folders = [
         fake_run(tmp_path / f"{arm}{s}", replace(tiny, seed=s), {"arm": arm}, [0.9], clean)
-        for s in (0, 1)
+        for s in range(3)
         for arm, clean in (("large", 0.75), ("small", 0.5))
     ]
     said = " ".join(findings(Results(folders)))
-    assert "without spread there is no interval" in said
+    assert "without spread, fewer than 6 seeds decide nothing" in said
     assert "ends above" not in said
 
 

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
-from learnorder.claims import verdict
 from learnorder.order import order_ratio
 from learnorder.results import Results
 from learnorder.statistics import (
@@ -16,13 +15,22 @@ from learnorder.statistics import (
     SHARE,
     SHARE_DIFFERENCE,
     Unit,
+    adjusted_p,
     compare_spans,
     compare_times,
     estimate,
+    holm,
+    mean_p,
+    measure_mean,
     median_span,
     paired_difference,
     range_of,
     ratio_of_means,
+    ratio_p,
+    side_of,
+    sign_p,
+    verdict,
+    why_inconclusive,
 )
 
 from .conftest import fake_run
@@ -156,3 +164,66 @@ def test_results_end_where_shares_end(tiny, tmp_path):
     assert results.final_estimate("small", "clean", "accuracy").low == 0.0
     assert results.final_difference("large", "small", "clean", "accuracy").high == 1.0
     assert results.curve("large", "clean", "accuracy")[1].high == 1.0
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, "undecided"), (2, "undecided"), (3, "holds")])
+def test_a_verdict_takes_three_seeds(n, expected):
+    """However narrow the interval of two is."""
+    found = measure_mean({seed: 1.0 + 1e-3 * seed for seed in range(n)}, 0.0, ORDER)
+    assert verdict(found, "above") == expected
+
+
+def test_two_equal_seeds_decide_nothing():
+    assert verdict(measure_mean({0: 0.1, 1: 0.1}, 0.0, ORDER), "above") == "undecided"
+    assert why_inconclusive(estimate([0.1, 0.1])) == "a verdict takes 3 seeds"
+    assert why_inconclusive(estimate([0.1] * 5)).startswith("without spread")
+    assert side_of(estimate([0.1] * 6)) == "above"
+
+
+@given(
+    st.lists(st.floats(-1, 1, allow_subnormal=False), min_size=3, max_size=9),
+    st.floats(-1, 1, allow_subnormal=False),
+)
+def test_p_is_below_5_per_cent_where_the_interval_leaves_the_bound_out(values, bound):
+    found = measure_mean(dict(enumerate(values)), bound, ORDER)
+    if abs(found.p - 0.05) > 1e-6 and not why_inconclusive(found.estimate):
+        assert (found.p < 0.05) == (side_of(found.estimate, bound) != "inconclusive")
+
+
+@given(st.lists(st.tuples(shares, shares), min_size=3, max_size=9), st.floats(0.1, 3))
+def test_the_p_of_a_ratio_is_that_of_fiellers_interval(pairs, bound):
+    a, b = (dict(enumerate(x)) for x in zip(*pairs, strict=True))
+    b = {seed: value + 1 for seed, value in b.items()}
+    e, p = ratio_of_means(a, b), ratio_p(a, b, bound)
+    if abs(p - 0.05) > 1e-6 and e.low < e.high:
+        assert (p < 0.05) == (not e.low <= bound <= e.high)
+
+
+@pytest.mark.parametrize(("larger", "n"), [(0, 3), (3, 3), (6, 6), (7, 9), (4, 8), (1, 12)])
+def test_p_values_are_those_of_scipy(larger, n):
+    assert sign_p(larger, n) == pytest.approx(binomtest(larger, n).pvalue)
+    values = [0.1, 0.4, 0.2, 0.15]
+    assert mean_p(values, 0.1) == pytest.approx(ttest_1samp(values, 0.1).pvalue)
+
+
+def test_holm_against_known_values():
+    """As R's p.adjust(c(0.01, 0.02, 0.03, 0.04, 0.05), "holm") has them."""
+    assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
+    assert holm([0.04, math.nan, 0.01]) == [0.04, pytest.approx(math.nan, nan_ok=True), 0.02]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_keeps_the_order_and_is_between_p_and_bonferroni(p):
+    found = holm(p)
+    for raw, adjusted in zip(p, found, strict=True):
+        assert raw <= adjusted <= min(1.0, len(p) * raw) + 1e-12
+    assert sorted(found) == [found[i] for i in sorted(range(len(p)), key=lambda i: p[i])]
+
+
+def test_too_few_seeds_do_not_count_among_many():
+    few = measure_mean({0: 1.0, 1: 1.1}, 0.0, ORDER)
+    many = measure_mean({0: 1.0, 1: 1.1, 2: 1.2}, 0.0, ORDER)
+    adjusted = adjusted_p([few, many])
+    assert math.isnan(adjusted[0])
+    assert adjusted[1] == many.p

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from learnorder.recipes.advise import Candidate, Search
 from learnorder.runs import RunFolder
-from learnorder.statistics import Estimate, estimate, paired_difference, range_of
+from learnorder.statistics import (
+    Estimate,
+    estimate,
+    paired_difference,
+    range_of,
+    side_of,
+    why_inconclusive,
+)
 
 if TYPE_CHECKING:
     from learnorder.range_test import RangeTest
@@ -140,11 +147,11 @@ class Advice:
         if self.lost(baseline):
             return "better"
         gain = self.gain(arm, baseline)
-        if gain.low > 0:
+        if (lies := side_of(gain)) == "above":
             return "better"
-        if gain.low >= -self.tolerance:
+        if not why_inconclusive(gain) and gain.low >= -self.tolerance:
             return "as_good"
-        return "worse" if gain.high < 0 else "undecided"
+        return "worse" if lies == "below" else "undecided"
 
     def lost(self, arm: Candidate) -> int:
         """Return how many of an arm's runs diverged."""

@@ -22,10 +22,11 @@ from learnorder.statistics import (
     Measured,
     Unit,
     compare_times,
-    estimate,
-    paired_difference,
+    measure_difference,
+    measure_mean,
     range_of,
     ratio_of_means,
+    ratio_p,
 )
 
 
@@ -141,9 +142,7 @@ class Difference:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the paired t interval, to be compared with 0."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        seeds = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
-        found = paired_difference(a, b, within=range_of(self.a.quantity))
-        return Measured(found, 0.0, self.unit, seeds)
+        return measure_difference(a, b, self.unit, within=range_of(self.a.quantity))
 
 
 @dataclass(frozen=True)
@@ -173,8 +172,7 @@ class Level:
         chance = evidence.chance(self.value.experiment)
         twice = math.nan if chance is None else 2 * chance
         bound = twice if self.bound is None else self.bound
-        e = estimate(list(seeds.values()), within=range_of(self.value.quantity))
-        return Measured(e, bound, self.unit, seeds)
+        return measure_mean(seeds, bound, self.unit, within=range_of(self.value.quantity))
 
 
 @dataclass(frozen=True)
@@ -205,7 +203,8 @@ class Share:
         a, b, c = (value.by_seed(evidence) for value in (self.a, self.b, self.c))
         seeds = a.keys() & b.keys() & c.keys()
         closed, gap = {s: a[s] - b[s] for s in seeds}, {s: c[s] - b[s] for s in seeds}
-        return Measured(ratio_of_means(closed, gap), 0.0, Unit("% of the gap", 100, 0))
+        found = ratio_of_means(closed, gap)
+        return Measured(found, 0.0, Unit("% of the gap", 100, 0), p=ratio_p(closed, gap, 0.0))
 
 
 @dataclass(frozen=True)
@@ -231,7 +230,8 @@ class Ratio:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval, to be compared with 1."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        return Measured(ratio_of_means(a, b, within=POSITIVE), 1.0, Unit("times"))
+        found = ratio_of_means(a, b, within=POSITIVE)
+        return Measured(found, 1.0, Unit("times"), p=ratio_p(a, b, 1.0))
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from learnorder.claims import Verdict, verdict
 from learnorder.probe.arms import ArmNumbers
 from learnorder.probe.result import Probed
 from learnorder.statistics import (
-    POINTS,
     Measured,
-    Range,
     Unit,
+    Verdict,
     compare_spans,
-    paired_difference,
+    measure_difference,
     range_of,
+    verdict,
 )
 
 Treatment = Literal["annealed", "noise"]
@@ -98,7 +97,9 @@ def judge_arms(
             beside = dict(list(zip(arm.content, every, strict=True))[1:])
         else:
             within = range_of("reliance" if quantity == "reliance" else "accuracy")
-            measured = _final(getattr(arm, quantity), getattr(constant, quantity), within)
+            measured = measure_difference(
+                getattr(arm, quantity), getattr(constant, quantity), within=within
+            )
         decided = verdict(measured, "below" if quantity == "reliance" else "above")
         said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
         found.append(Statement(said, treatment, quantity, measured, decided, beside))
@@ -112,9 +113,3 @@ def _order(arm: ArmNumbers, constant: ArmNumbers, level: str) -> Measured:
     whose = {"the first": arm.never(level), "the other": constant.never(level)}
     never = [f"{name}: {words}" for name, words in whose.items() if words]
     return replace(found, note="; ".join(filter(None, [found.note, *never])))
-
-
-def _final(ours: Mapping[int, float], theirs: Mapping[int, float], within: Range) -> Measured:
-    """Return the paired difference of two final shares."""
-    by_seed = {seed: ours[seed] - theirs[seed] for seed in ours.keys() & theirs.keys()}
-    return Measured(paired_difference(ours, theirs, within=within), 0.0, POINTS, by_seed)

@@ -28,6 +28,15 @@ from learnorder.report.tables import final_table, last_layer_table, median_epoch
 from learnorder.results import Results
 from learnorder.runs import setting_words
 from learnorder.runs.files import atomic_write
+from learnorder.statistics import (
+    FEWEST_ALIKE,
+    FEWEST_HEADLINE,
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    adjusted_p,
+    p_words,
+    side_of,
+)
 
 
 def write_probe(probed: Probed, folder: Path | str) -> Path:
@@ -93,6 +102,30 @@ def statement_words(statement: Statement) -> str:
     return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({rests})."
 
 
+def statement_table(found: Sequence[Statement]) -> TextTable:
+    """Return the statements with what decides each."""
+    adjusted = adjusted_p([each.measured for each in found])
+    rows = []
+    for each, p in zip(found, adjusted, strict=True):
+        measured = each.measured
+        beside = [f"at {level}: {other.shown()}" for level, other in each.beside.items()]
+        rows.append([
+            VERDICT_WORDS[each.verdict], p_words(p), each.text, measured.shown(),
+            str(measured.estimate.n), "; ".join(filter(None, [measured.note, *beside])),
+        ])  # fmt: skip
+    return TextTable(
+        "What the paper says, tried here",
+        ["verdict", "p (Holm)", "statement", "measured", "n", "how"],
+        rows,
+        "Paired by seed: mean difference [95 % interval], or where a run never learns pattern or "
+        "content the share of seeds [exact 95 % interval]. The order is decided with the content "
+        "at ¼ of the way from guessing to perfect; what it is at other levels stands beside it. A "
+        f"verdict takes {FEWEST_SEEDS} seeds, a sign test {FEWEST_ALIKE}, and a headline "
+        f"{FEWEST_HEADLINE}. {HOLM_NOTE}",
+        wrap=True,
+    )
+
+
 def _title(results: Results, arm: str) -> str:
     """Return an arm in words: "LR 0.5, annealed, with noise"."""
     labels = results.labels(arm)
@@ -151,8 +184,8 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
         f"{clean} points, reliance by {reliance} (n = {changes[0].n}). "
         + (
             "What came back was learned and not used."
-            if changes[0].low > 0 or changes[1].high < 0
-            else "No change for the better can be told from these runs."
+            if side_of(changes[0]) == "above" or side_of(changes[1]) == "below"
+            else "Whether that is a change for the better is inconclusive."
         )
     )
 
@@ -189,6 +222,9 @@ def calibration_table(calibration: Calibration) -> TextTable:
 def _sections(probed: Probed) -> list[Section]:
     results, sections = probed.results, []
     if not results.finished.empty:
+        if tried := statements(probed):
+            table = statement_table(tried)
+            sections.append(Section(table.title, table=table))
         grid = over_rates(sweep_rows(results), probed.probe.rates[0])
         if grid is not None:
             note = GRID_NOTE + RELIANCE_NOTE

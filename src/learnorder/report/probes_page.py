@@ -8,7 +8,6 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.claims import VERDICT_WORDS
-from learnorder.claims.claim import FEWEST_ALIKE
 from learnorder.probe import Probed, Statement, statements
 from learnorder.report.content import Content, Link, Section, TextTable
 from learnorder.report.image_page import asked_of
@@ -16,6 +15,14 @@ from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.style import layout, line_styles
 from learnorder.results import Results
+from learnorder.statistics import (
+    FEWEST_ALIKE,
+    FEWEST_HEADLINE,
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    adjusted_p,
+    p_words,
+)
 
 _TREATMENTS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
 _QUANTITIES = {
@@ -57,47 +64,64 @@ def _statements(probed: Mapping[str, Probed]) -> dict[str, Statements]:
 
 def _findings(tried: Mapping[str, Statements]) -> list[str]:
     """Return in how many of the probes each statement holds."""
-    verdicts: dict[str, list[str]] = {}
+    by_name: dict[str, list[Statement]] = {}
     for own in tried.values():
         for each in own.values():
             name = f"{_TREATMENTS[each.treatment]}: {_QUANTITIES[each.quantity][0]}"
-            verdicts.setdefault(name, []).append(each.verdict)
-    return [
-        f"{name[0].upper()}{name[1:]} is as the paper says in {found.count('holds')} of "
-        f"{len(found)} probes, the other way round in {found.count('does_not_hold')}, undecided "
-        f"in {found.count('undecided')}."
-        for name, found in verdicts.items()
-    ]
+            by_name.setdefault(name, []).append(each)
+    sentences = []
+    for name, found in by_name.items():
+        verdicts = [each.verdict for each in found]
+        few = sum(
+            each.verdict != "undecided" and each.measured.estimate.n < FEWEST_HEADLINE
+            for each in found
+        )
+        sentences.append(
+            f"{name[0].upper()}{name[1:]} is as the paper says in {verdicts.count('holds')} of "
+            f"{len(found)} probes, the other way round in {verdicts.count('does_not_hold')}, "
+            f"undecided in {verdicts.count('undecided')}"
+            + (f"; {few} of these rest on fewer than {FEWEST_HEADLINE} seeds." if few else ".")
+        )
+    return sentences
 
 
 def probes_table(probed: Mapping[str, Probed]) -> TextTable:
     """Return what every probe found, a row for each treatment."""
     rows, tried = [], _statements(probed)
+    keys = [(name, key) for name, own in tried.items() for key in own]
+    adjusted = dict(
+        zip(keys, adjusted_p([tried[name][key].measured for name, key in keys]), strict=True)
+    )
     for name, one in probed.items():
         calibration = one.calibration
         faint = "" if calibration.memorised is not False else ", not memorised"
         for treatment, words in _TREATMENTS.items():
-            of_quantity = [tried[name].get((treatment, quantity)) for quantity in _QUANTITIES]
-            if any(of_quantity):
+            chosen = [(treatment, quantity) for quantity in _QUANTITIES]
+            if any(key in tried[name] for key in chosen):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
                     Link(name, f"{name}/report.html"), f"{calibration.contrast:g}{faint}",
-                    f"{words}, LR {rate:g}", *map(_cell, of_quantity),
+                    f"{words}, LR {rate:g}",
+                    *(_cell(tried[name].get(key), adjusted.get((name, key))) for key in chosen),
                 ])  # fmt: skip
     columns = ["probe", "contrast", "arm", *(short for short, _, _ in _QUANTITIES.values())]
     return TextTable(
         "Against the small learning rate",
         columns,
         rows,
-        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says. An "
-        f"interval without spread decides from {FEWEST_ALIKE} seeds on. "
-        "Each probe's pattern has the contrast that its own calibration took.",
+        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says; "
+        f"where a run never learns pattern or content, the share of seeds. A verdict takes "
+        f"{FEWEST_SEEDS} seeds, a sign test or an interval without spread {FEWEST_ALIKE}. "
+        f"{HOLM_NOTE} Each probe's pattern has the contrast that its own calibration took.",
         wrap=True,
     )
 
 
-def _cell(each: Statement | None) -> str:
-    return "–" if each is None else f"{each.measured.shown()}: {VERDICT_WORDS[each.verdict]}"
+def _cell(each: Statement | None, p: float | None) -> str:
+    if each is None or p is None:
+        return "–"
+    shown = f"{each.measured.shown()}, n = {each.measured.estimate.n}"
+    return f"{VERDICT_WORDS[each.verdict]}: {shown}; p (Holm) {p_words(p)}"
 
 
 def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:

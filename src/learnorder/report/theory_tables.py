@@ -16,6 +16,7 @@ from learnorder.report.phase import (
 )
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, arm_titles
+from learnorder.statistics import side_of, why_inconclusive
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import Pattern, TheoryResults
 
@@ -156,10 +157,11 @@ def phase_findings(results: TheoryResults) -> list[str]:
             )
     ratios = [ratio for at in grid.cells if (ratio := grid.ratio(at)).n > 1]
     if ratios:
+        sides = [side_of(ratio, 1.0) for ratio in ratios]
         sentences.append(
             "Error on P-only test examples: S errs more often than L-S at "
-            f"{sum(r.low > 1 for r in ratios)} of {len(ratios)} points, less often at "
-            f"{sum(r.high < 1 for r in ratios)} (the ratio's interval lies on that side of 1)."
+            f"{sides.count('above')} of {len(ratios)} points, less often at "
+            f"{sides.count('below')} (the ratio's interval lies on that side of 1)."
         )
     return sentences
 
@@ -195,10 +197,7 @@ def _gap(results: TheoryResults, arm: str) -> str:
     if not ratio.n:
         return f"{what}: no pairs of finished runs."
     text = f"{what}: {ratio_words(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
-    if ratio.n < 2:
-        return f"{text}; an interval needs two seeds."
-    if ratio.low > 1:
-        return f"{text}: S errs more often."
-    if ratio.high < 1:
-        return f"{text}: S errs less often."
-    return f"{text}: no difference found."
+    if why := why_inconclusive(ratio):
+        return f"{text}; {why}."
+    said = {"above": "S errs more often", "below": "S errs less often"}
+    return f"{text}: {said.get(side_of(ratio, 1.0), 'inconclusive')}."

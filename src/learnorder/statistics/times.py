@@ -16,8 +16,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from learnorder.statistics.intervals import estimate, proportion
-from learnorder.statistics.measured import Measured, Unit
+from learnorder.statistics.intervals import proportion
+from learnorder.statistics.measured import Measured, Unit, measure_mean
+from learnorder.statistics.pvalues import sign_p
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def compare_spans(
     censored = sum(not (x.known and y.known) for x, y in pairs.values())
     if not censored:
         seeds = {seed: x.low - y.low for seed, (x, y) in pairs.items()}
-        return Measured(estimate(list(seeds.values())), 0.0, unit, seeds)
+        return measure_mean(seeds, 0.0, unit)
     ordered = [above for x, y in pairs.values() if (above := x.above(y)) is not None]
     note = (
         f"{censored} of {len(pairs)} pairs have a run that never gets there: sign test, the share "
@@ -103,8 +104,9 @@ def compare_spans(
     )
     if lost := len(pairs) - len(ordered):
         note += f"; {lost} of {len(pairs)} tied or open"
-    share = proportion(sum(ordered), len(ordered))
-    return Measured(share, 0.5, Unit("% of seeds", 100, 0), note=note)
+    larger, n = sum(ordered), len(ordered)
+    unit = Unit("% of seeds", 100, 0)
+    return Measured(proportion(larger, n), 0.5, unit, note=note, p=sign_p(larger, n))
 
 
 def compare_times(
