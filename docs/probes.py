@@ -54,6 +54,7 @@ def arm_numbers(arm: Record, record: Record) -> ArmNumbers:
     counts = arm["status"]
     return ArmNumbers(
         clean=_by_seed(arm["clean"]["by_seed"]),
+        patch_only=_by_seed(arm["patch_only"]["by_seed"]),
         reliance=_by_seed(arm["reliance"]["by_seed"]),
         pattern=_by_seed(arm["patch_learned_at"]),
         content=_content(arm["content_learned_at"]),
@@ -123,7 +124,9 @@ def arms(record: Record) -> str:
             for name in ("clean", "patch_only", "reliance")
         ]
         diverged = arm["status"].get("diverged", 0)
-        n = str(arm["clean"]["n"]) + (f", {diverged} diverged" if diverged else "")
+        runs = sum(arm["status"].values())
+        n = str(arm["clean"]["n"]) + (f", {diverged} of {runs} diverged" if diverged else "")
+        n += ", undertrained" if arm_numbers(arm, record).undertrained() else ""
         retrained = [
             {
                 side: {int(s): one[side][name] for s, one in arm["last_layer"].items()}
@@ -144,20 +147,25 @@ def arms(record: Record) -> str:
     return markdown(columns, lines)
 
 
-def rows(record: Record) -> list[Row]:
+def rows(probe: Probe, record: Record) -> list[Row]:
     """Return what each run ended with."""
-    return [
-        {"arm": arm["arm"], RATE: arm[RATE], "seed": int(seed), "clean": clean,
-         "reliance": arm["reliance"]["by_seed"][seed]}
-        for arm in record["arms"]
-        for seed, clean in arm["clean"]["by_seed"].items()
-    ]  # fmt: skip
+    found: list[Row] = []
+    chance = record.get("chance", 1 / CLASSES)
+    for arm in record["arms"]:
+        own, clean = {"arm": arm["arm"], RATE: arm[RATE]}, arm["clean"]["by_seed"]
+        for seed in probe.seed_range():
+            if str(seed) in clean:
+                finals = {n: arm[n]["by_seed"][str(seed)] for n in ("patch_only", *DRAWN)}
+                found.append({**own, "seed": seed, "chance": chance, **finals})
+            elif arm["status"].get("diverged"):
+                found.append({**own, "seed": seed, "diverged": 1.0})
+    return found
 
 
 def section(browser: Browser, name: str, probe: Probe, record: Record) -> str:
     """Draw one probe, and return it as Markdown."""
     parts = [f"## {TITLES[name]}\n", described(probe, record) + "\n"]
-    drawn = over_rates(rows(record), probe.rates[0])
+    drawn = over_rates(rows(probe, record), probe.rates[0])
     assert drawn is not None
     for quantity, figure in zip(drawn.quantities(), drawn.figures(), strict=True):
         if quantity in DRAWN:

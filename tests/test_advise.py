@@ -25,6 +25,7 @@ from learnorder.errors import ConfigError, RunFolderError
 from learnorder.range_test import RangeTest, range_test, steepest
 from learnorder.reading import open_runs
 from learnorder.recipes.advise import Candidate
+from learnorder.report.advice_figures import gain_figure, rates_figure
 from learnorder.report.advice_page import (
     comparison_table,
     rung_table,
@@ -139,7 +140,7 @@ def test_a_search_that_makes_no_sense_is_refused(settings, words):
         Search(**settings)
 
 
-def test_the_band_has_what_is_not_told_worse():
+def test_the_band_has_what_is_not_significantly_worse():
     advice = fake({
         Candidate(0.01, 0.5): around(0.90), Candidate(0.1, 0.5): around(0.95),
         Candidate(0.2, 0.5): around(0.951), Candidate(1.0, 0.5): around(0.93),
@@ -148,8 +149,8 @@ def test_the_band_has_what_is_not_told_worse():
     assert not advice.found_no_difference()
     said = " ".join(advice_findings(advice))
     assert "Best after annealing: 0.2 (" in said
-    assert "Not told worse than it: 0.1." in said
-    assert "Worse than 0.2: 1 by 2.1 points" in said
+    assert "Not significantly worse: 0.1." in said
+    assert "Significantly worse than 0.2: 1 by 2.1 points" in said
     assert "against the smallest, 0.01 throughout: better by 5.1 points" in said
 
 
@@ -212,7 +213,7 @@ def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
         Candidate(2.0, 0.5): [0.99],
     }
     advice = fake(lost)
-    assert advice.standing(Candidate(2.0, 0.5), Candidate(0.1, 0.5)) == "worse"
+    assert advice.standing(Candidate(2.0, 0.5), Candidate(0.1, 0.5)) == "diverged"
     assert advice.band() == [0.1]
     assert "Too large, at 20 epochs: 2 diverged in 4 of 5 runs." in advice_findings(advice)
     none = fake({**lost, Candidate(2.0, 0.5): []})
@@ -232,11 +233,41 @@ def test_what_diverges_on_a_seed_gives_way(tmp_path):
     assert "Best after annealing: 0.2. All others" in said
     assert "0.1 diverged in 1 of 5 runs" in said
     assert "–" not in said
-    assert "Worse than 0.2: 0.1" not in said
+    assert "orse than 0.2: 0.1" not in said
     all_but_one = {arm: scores[:4] for arm, scores in partly.items()}
     advice = fake(all_but_one)
     assert advice.best() == 0.1
     assert 0.1 in advice.band()
+
+
+def test_what_diverged_is_hollow_and_stays_on_the_picture():
+    arms = {
+        Candidate(0.01, 0.5): around(0.8), Candidate(0.1, 0.5): around(0.9),
+        Candidate(0.5, 0.5): around(0.95)[:3], Candidate(2.0, 0.5): [],
+    }  # fmt: skip
+    advice = fake(arms)
+    figure = rates_figure(advice)
+    means = figure.data[0]
+    assert means.marker.symbol == ("circle", "circle", "circle-open")
+    said = [note.text for note in figure.layout.annotations]
+    assert said == ["2 of 5 diverged", "5 of 5 diverged"]
+    gains = gain_figure(advice)
+    assert "0.5 against 0.1 (2 of 5 diverged)" in gains.layout.yaxis.ticktext
+    assert [len(trace.x) for trace in gains.data[::2]] == [5, 3, 0], "a dot for each seed"
+    standing = [row[4] for row in comparison_table(advice).rows]
+    assert standing == ["significantly worse", "diverged", "diverged"]
+
+
+def test_many_comparisons_are_adjusted_and_two_seeds_decide_nothing():
+    rates = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+    advice = fake({Candidate(rate, 0.5): around(0.8 + rate / 10) for rate in rates})
+    table = comparison_table(advice)
+    assert table.columns[-1] == "p (Holm)"
+    assert "Each verdict stands by itself" in table.note
+    few = fake({Candidate(rate, 0.5): around(0.8 + rate / 10)[:2] for rate in rates[:3]})
+    few = replace(few, search=replace(few.search, seeds=2))
+    assert few.found_no_difference()
+    assert advice_findings(few)[0].startswith("2 seeds decide nothing: a verdict takes 3.")
 
 
 def test_what_diverges_is_said_in_place_of_a_difference():
@@ -298,7 +329,7 @@ def test_noise_and_the_pick_are_compared_with_the_best():
     assert "range test picks 0.002. Held throughout, as it is below the grid" in said
     assert "worse by 20.0 points" in said
     assert [row[-1] for row in comparison_table(advice).rows] == [
-        "worse", "as good", "better", "worse",
+        "significantly worse", "as good", "significantly better", "significantly worse",
     ]  # fmt: skip
 
 
@@ -310,7 +341,9 @@ def test_a_pick_that_does_better_than_the_best_of_the_grid_is_told_first():
     )
     advice.rungs[-1].scores.pop(0.3)
     said = advice_findings(advice)
-    assert said[1].startswith("Yet 0.3, a range test's pick, is told from 0.1: better by 5.0")
+    assert said[1].startswith(
+        "Yet 0.3, a range test's pick, is significantly better than 0.1: better by 5.0"
+    )
 
 
 def test_a_lower_loss_is_a_better_one():
@@ -323,7 +356,7 @@ def test_a_lower_loss_is_a_better_one():
     assert advice.band() == [0.1]
     assert advice.tolerance == pytest.approx(0.01)
     said = " ".join(advice_findings(advice))
-    assert "Worse than 0.1: 0.2 by 0.1000" in said
+    assert "Significantly worse than 0.1: 0.2 by 0.1000" in said
     assert "0.5000" in said
 
 

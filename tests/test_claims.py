@@ -125,6 +125,17 @@ def test_ignoring_is_less_than_twice_chance(evidence):
     assert judge(claims_named(["large-ignores-patch"])[0], found).verdict == "holds"
 
 
+def test_seeds_on_either_side_of_a_level_are_counted(evidence):
+    """A mean of 14.9 % hides that one seed of six has the pattern."""
+    seeds = [{"patch_only": [value] * EPOCHS} for value in (0.1, 0.1, 0.1, 0.1, 0.1, 0.9)]
+    found = evidence({"patch": {"large": seeds}})
+    judgement = judge(claims_named(["large-ignores-patch"])[0], found)
+    assert judgement.verdict == "undecided"
+    assert judgement.shown() == "23.3 [0.0, 57.6] % (5 of 6 seeds below 20 %)"
+    against = judge(claims_named(["patch-final-accuracy"])[0], found)
+    assert not against.counted()
+
+
 def _learned_at(epoch):
     return {"patch_only": [0.1 if epoch is None or e < epoch else 0.95 for e in range(1, 11)]}
 
@@ -265,6 +276,7 @@ def test_a_whole_reproduction(small_reproduction, tmp_path):
     written = json.loads((tmp_path / "claims.json").read_text())
     assert {"claim", "verdict", "estimate", "interval", "n"} <= set(written[0])
     assert written == found.to_list()
+    assert {"p", "p_holm"} <= set(written[0])
     page = (tmp_path / "report.html").read_text()
     anchors = set(re.findall(r'id="([^"]+)"', page))
     links = re.findall(r'href="#([^"]+)"', page)
@@ -311,6 +323,7 @@ def test_diverged_and_pending_runs_are_named(evidence):
     judgement = judge(claims_named(["patch-order"])[0], found)
     assert judgement.verdict == "undecided"
     assert judgement.reason == "left out: 1 diverged of large LR + anneal"
+    assert math.isnan(judgement.measured.p), "it is in no family of tests"
     pending = [*({"clean": c} for c in (0.9, 0.89, 0.9)), {"clean": 0.9, "status": "interrupted"}]
     found = evidence({"plain": {"large": pending, "small": [{"clean": 0.1}] * 3}})
     judgement = judge(claims_named(["final-accuracy"])[0], found)

@@ -1,6 +1,7 @@
 """The probe: calibration, arms, budget, and a whole small one."""
 
 import json
+import math
 from dataclasses import replace
 from unittest.mock import ANY
 
@@ -11,7 +12,8 @@ from learnorder.budget import Budget
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.probe import Calibration, Probed, Statement, run_probe
+from learnorder.probe import ArmNumbers, Calibration, Probed, Statement, judge_arms, run_probe
+from learnorder.probe.result import calibrate
 from learnorder.probe.run import _begun, arm_plans
 from learnorder.reading import open_runs
 from learnorder.recipes.probe import FEWEST_EPOCHS
@@ -24,7 +26,7 @@ from .conftest import POOLED, fake_run
 
 @pytest.fixture
 def probe():
-    """Seconds: two learning rates, two contrasts, one seed."""
+    """Seconds: two learning rates, two contrasts, the stronger of which is memorised, one seed."""
     return Probe(
         data=DataConfig(
             train_examples=200,
@@ -33,26 +35,48 @@ def probe():
             validation_share=0.2,
         ),
         model=ModelConfig("ConvNet", {"widths": [8, 16]}),
-        training=TrainingConfig(epochs=6, batch_size=32),
-        learning_rates=(0.02, 0.3),
+        training=TrainingConfig(epochs=12, batch_size=16),
+        anneal_at=0.8,
+        learning_rates=(0.05, 0.3),
         contrasts=(0.1, 3.0),
         pattern_size=4,
         seeds=1,
     )
 
 
-def test_the_calibration_takes_the_faintest_that_is_memorised():
-    found = Calibration.of({0.1: 0.2, 0.4: 0.93, 0.8: 0.99})
-    assert (found.contrast, found.memorised) == (0.4, True)
-    assert "faintest" in calibration_words(found, 0.02)
+def test_the_calibration_takes_the_faintest_that_is_memorised(probe):
+    found = calibrate(probe, {0.1: 0.2, 0.4: 0.93, 0.8: 0.99}, {0.1: 0.5, 0.4: 0.3, 0.8: 0.2}, 0.1)
+    assert (found.contrast, found.tried) == (0.4, True)
+    assert "faintest" in calibration_words(found, 0.05)
 
 
-def test_where_none_is_memorised_the_report_says_so():
-    found = Calibration.of({0.1: 0.2, 0.4: 0.5})
-    assert (found.contrast, found.memorised) == (0.4, False)
-    words = calibration_words(found, 0.02)
-    assert "has not memorised" in words
-    assert "Give stronger contrasts" in words
+def test_a_pattern_that_is_memorised_at_no_contrast_stops_the_probe(probe):
+    with pytest.raises(ConfigError) as raised:
+        calibrate(probe, {0.1: 0.2, 0.4: 0.5}, {0.1: 0.5, 0.4: 0.5}, 0.1)
+    assert "20 % at 0.1, 50 % at 0.4" in str(raised.value)
+    assert "Give stronger contrasts, a larger pattern_size" in str(raised.value)
+
+
+@pytest.mark.parametrize(("chance", "clean", "stops"), [
+    (0.1, 0.18, True), (0.1, 0.2, False), (0.5, 0.54, True), (0.5, 0.56, False), (None, 0.0, False),
+])  # fmt: skip
+def test_content_that_is_learned_at_no_contrast_stops_the_probe(probe, chance, clean, stops):
+    """A tenth of the way from guessing to perfect is next to nothing: 19 % of ten, 55 % of two."""
+    accuracies = {0.1: 0.1, 0.4: 0.95}, {0.1: clean, 0.4: 0.0}, chance
+    if not stops:
+        assert calibrate(probe, *accuracies).contrast == 0.4
+        return
+    with pytest.raises(ConfigError, match="learns the content at no contrast"):
+        calibrate(probe, *accuracies)
+
+
+def test_a_probe_whose_calibration_fails_trains_no_arm(probe, tmp_path):
+    faint = replace(probe, contrasts=(0.01, 0.02))
+    with pytest.raises(ConfigError, match="memorises the pattern at none"):
+        run_probe(faint, tmp_path, quiet=True)
+    assert (tmp_path / "calibration").exists()
+    assert not (tmp_path / "arms").exists()
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_the_arms_of_a_seed_share_all_but_the_treatment(probe):
@@ -63,20 +87,20 @@ def test_the_arms_of_a_seed_share_all_but_the_treatment(probe):
         assert len({repr(getattr(config, name)) for config in of_one_seed}) == 1
     annealed = plans["annealed-0.3-seed0"].config
     assert annealed.learning_rate.at(probe.anneal_epoch - 1) == 0.3
-    assert annealed.learning_rate.at(probe.anneal_epoch) == pytest.approx(0.02)
-    noisy = plans["constant_noise-0.02-seed0"].config.noise.level
+    assert annealed.learning_rate.at(probe.anneal_epoch) == pytest.approx(0.05)
+    noisy = plans["constant_noise-0.05-seed0"].config.noise.level
     assert noisy.at(1) == 0.8
-    assert noisy.at(7) == pytest.approx(0.4 * 0.8)
-    assert "annealed-0.02-seed0" not in plans, "it is the constant one"
+    assert noisy.at(13) == pytest.approx(0.4 * 0.8)
+    assert "annealed-0.05-seed0" not in plans, "it is the constant one"
     quiet = arm_plans(replace(probe, noise=0), 0.4, (8, 8))
-    assert set(quiet) == {"constant-0.02-seed0", "constant-0.3-seed0", "annealed-0.3-seed0"}
+    assert set(quiet) == {"constant-0.05-seed0", "constant-0.3-seed0", "annealed-0.3-seed0"}
 
 
 def test_the_calibration_is_the_small_arm_up_to_the_anneal_on_a_seed_of_its_own(probe):
     found = probe.calibration(3.0, (8, 8))
     assert found.training.epochs == probe.anneal_epoch - 1
     assert found.seed not in probe.seed_range()
-    assert found.learning_rate.initial == 0.02
+    assert found.learning_rate.initial == 0.05
     assert found.patch.contrast == 3.0
 
 
@@ -107,16 +131,17 @@ def test_other_optimisers_have_other_rates():
 def test_a_whole_probe(probe, tmp_path):
     probed = run_probe(probe, tmp_path, quiet=True)
     assert set(probed.calibration.accuracy) == {0.1, 3.0}
-    assert probed.calibration.contrast in (0.1, 3.0)
+    assert probed.calibration.contrast == 3.0
+    assert set(probed.calibration.clean) == {0.1, 3.0}
     patches = {f.config.patch.contrast for f in probed.results.folders}
     assert patches == {probed.calibration.contrast}
     assert {f.status for f in probed.results.folders} == {"finished"}
     written = json.loads((tmp_path / "probe.json").read_text())
     assert len(written["arms"]) == len(probe.arms()) == 6
-    small = probed.arm("constant", 0.02)
+    small = probed.arm("constant", 0.05)
     row = next(
         a for a in written["arms"]
-        if (a["arm"], a["learning_rate.initial"]) == ("constant", "0.02")
+        if (a["arm"], a["learning_rate.initial"]) == ("constant", "0.05")
     )  # fmt: skip
     assert row["clean"]["mean"] == probed.results.final_estimate(small, "clean", "accuracy").mean
     assert row["last_layer"]["0"]["before"]["clean"] == pytest.approx(row["clean"]["mean"])
@@ -125,6 +150,8 @@ def test_a_whole_probe(probe, tmp_path):
         assert title in page
     undecided = [s for s in probe_findings(probed) if s.startswith("? undecided: ")]
     assert len(undecided) == len(written["statements"]) == 6, "one seed decides nothing"
+    assert set(row["content_learned_at"]) == {"¼", "½", "¾"}
+    assert "p (Holm)" in page, "six statements stand in one table"
 
     assert len(open_runs(tmp_path).arms) == 6, "the calibration is left out"
     times = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/*/records.parquet")}
@@ -133,12 +160,12 @@ def test_a_whole_probe(probe, tmp_path):
 
 
 def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
-    wild = replace(probe, learning_rates=(0.02, 1e9), noise=0.0, contrasts=(3.0,))
+    wild = replace(probe, learning_rates=(0.05, 1e9), noise=0.0, contrasts=(3.0,))
     probed = run_probe(wild, tmp_path, quiet=True)
-    assert probed.calibration.memorised is None
+    assert not probed.calibration.tried
     statuses = {f.name: f.status for f in probed.results.folders}
     assert statuses["constant-1e+09-seed0"] == "diverged"
-    assert statuses["constant-0.02-seed0"] == "finished"
+    assert statuses["constant-0.05-seed0"] == "finished"
     assert "Too large: LR 1e+09, constant, diverged in 1 of 1 runs" in " ".join(
         probe_findings(probed)
     )
@@ -156,16 +183,16 @@ def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_p
     [
         ("holds", "undecided", "speak for LR 0.3"),
         ("undecided", "holds", "relies on the pattern less"),
-        ("does_not_hold", "undecided", "speak for LR 0.02"),
+        ("does_not_hold", "undecided", "speak for LR 0.05"),
         ("holds", "does_not_hold", "trade"),
         ("undecided", "undecided", "do not tell"),
     ],
 )
 def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance, words):
     run = fake_run(
-        tmp_path / "run", tiny, {"arm": "constant", "learning_rate.initial": "0.02"}, [0.5] * 3
+        tmp_path / "run", tiny, {"arm": "constant", "learning_rate.initial": "0.05"}, [0.5] * 3
     )
-    probed = Probed(probe, Calibration({}, 3.0, None), Results([run]))
+    probed = Probed(probe, Calibration({}, 3.0), Results([run]))
     found = [
         Statement("more accurate", "annealed", "clean", ANY, clean),
         Statement("leans less", "annealed", "reliance", ANY, reliance),
@@ -209,3 +236,53 @@ def test_the_verb(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "runs" / "probe" / "report.html").exists()
     assert main(["probe", "--minutes", "0"]) == 2
     assert "above 0" in capsys.readouterr().err
+
+
+def arm(clean=0.6, patch_only=0.95, reliance=0.5, pattern=4, content=2, diverged=0, seeds=6):
+    """An arm whose seeds differ a little."""
+
+    def spread(value):
+        return {seed: value + 0.01 * seed * (-1) ** seed for seed in range(seeds)}
+
+    return ArmNumbers(
+        spread(clean), spread(patch_only), spread(reliance),
+        dict.fromkeys(range(seeds), pattern), {"¼": dict.fromkeys(range(seeds), content)},
+        20, 0.1, diverged, seeds + diverged,
+    )  # fmt: skip
+
+
+def judged(small, large):
+    found = judge_arms(0.02, 0.5, small, {"annealed": large})
+    return {statement.quantity: statement for statement in found}
+
+
+def test_low_reliance_of_an_arm_that_learned_nothing_is_no_robustness():
+    small, large = arm(), arm(clean=0.25, patch_only=0.4, reliance=0.0)
+    assert "24 % on clean images and 40 % on the pattern alone" in large.undertrained()
+    reliance = judged(small, large)["reliance"]
+    assert reliance.measured.estimate.high < 0
+    assert (reliance.verdict, reliance.reason) == ("undecided", "the first is undertrained")
+    assert not arm(clean=0.25).undertrained(), "it has the pattern"
+    assert judged(small, arm(reliance=0.0))["reliance"].verdict == "holds"
+
+
+def test_an_arm_that_diverged_is_not_judged_by_what_is_left():
+    found = judged(arm(), arm(clean=0.8, diverged=1))
+    assert {each.verdict for each in found.values()} == {"undecided"}
+    assert found["clean"].reason == "the first: 1 of 7 diverged"
+    assert math.isnan(found["clean"].measured.p)
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [(3, "undecided"), (5, "undecided"), (6, "holds")])
+def test_an_order_that_is_censored_is_decided_by_the_sign_test(seeds, expected):
+    """The small LR never learns the content: three of three seeds are inconclusive."""
+    never = arm(pattern=2, content=None, seeds=seeds)
+    order = judged(never, arm(pattern=9, content=4, seeds=seeds))["order"]
+    assert order.verdict == expected
+    assert f"the other: content never in {seeds} of {seeds} seeds" in order.measured.note
+
+
+def test_two_seeds_give_no_verdict():
+    assert {s.verdict for s in judged(arm(seeds=2), arm(clean=0.9, seeds=2)).values()} == {
+        "undecided"
+    }

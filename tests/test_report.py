@@ -90,8 +90,92 @@ def test_runs_that_diverged_are_counted_and_left_out(results, tiny, tmp_path):
         tmp_path / "x", replace(tiny, seed=9), {"arm": "large"}, [0.0], 0.0, status="diverged"
     )
     more = Results([*results.folders, lost])
-    assert final_table(more).rows[0][1:3] == ["3, 1 diverged", "84.0 [81.5, 86.5]"]
+    assert final_table(more).rows[0][1:3] == ["3, 1 of 4 diverged", "84.0 [81.5, 86.5]"]
     assert 9 in set(more.frame()["seed"])
+
+
+def with_lost(results, tiny, tmp_path, arm, seeds):
+    """Some results and runs that diverged."""
+    return Results([
+        *results.folders,
+        *(fake_run(tmp_path / f"lost-{arm}{s}", replace(tiny, seed=s), {"arm": arm}, [0.0], 0.0,
+                   status="diverged") for s in seeds),
+    ])  # fmt: skip
+
+
+def test_an_arm_that_diverged_is_marked_everywhere(results, tiny, tmp_path):
+    more = with_lost(results, tiny, tmp_path, "large", [7, 8])
+    title = "large LR + anneal (2 of 5 diverged)"
+    assert difference_table(more, {"large": "small"}).rows[0][0] == title
+    assert order_table(more).rows[0][0] == title
+    said = " ".join(findings(more))
+    assert f"{title} − small LR: 4.0 [1.5, 6.5] points, n = 3 pairs; inconclusive" in said
+    assert "ends above" not in said
+    final = more.figure("final_clean")
+    assert title in final.layout.yaxis.ticktext
+    means = [trace for trace in final.data if "diamond" in str(trace.marker.symbol)]
+    assert [trace.marker.symbol for trace in means] == ["diamond-open", "diamond"]
+    assert title in {trace.name for trace in more.figure("clean").data}
+    assert title in more.figure("conflict").layout.yaxis.ticktext
+
+
+def test_an_arm_of_which_all_runs_diverged_stays_on_the_picture(results, tiny, tmp_path):
+    more = with_lost(results, tiny, tmp_path, "wild", [0, 1])
+    for name in ("final_clean", "final_reliance", "conflict", "order"):
+        assert "wild (2 of 2 diverged)" in more.figure(name).layout.yaxis.ticktext
+
+
+def test_every_seed_is_a_dot_beside_its_interval(results):
+    for name in ("final_clean", "final_patch_only", "final_reliance"):
+        dots = [trace for trace in results.figure(name).data if len(trace.x) > 1]
+        assert [len(trace.x) for trace in dots] == [3, 3]
+    large = next(t for t in results.figure("final_clean").data if len(t.x) > 1)
+    assert large.x == pytest.approx((85, 84, 83))
+
+
+def test_a_sweep_marks_what_diverged_and_draws_every_seed(tmp_path, tiny):
+    points = [({"training.batch_size": size}, 1) for size in ("16", "64")]
+    results = sweep(tmp_path, tiny, points)
+    labels = {"experiment": "sweep", "arm": "large", "training.batch_size": "64"}
+    config = changed(tiny, patch={"contrast": 0.1})
+    lost = [
+        fake_run(tmp_path / f"lost{seed}", replace(config, seed=seed), labels, [0.0], 0.0,
+                 status="diverged") for seed in (5, 6)
+    ]  # fmt: skip
+    grid = SweepGrid.of(sweep_rows(Results([*results.folders, *lost])))
+    assert grid is not None
+    clean = grid.figures()[2]
+    assert clean.layout.title.text == "Final accuracy, clean images"
+    means, dots = clean.data
+    assert means.marker.symbol == ("circle", "circle-open")
+    assert len(dots.x) == 4
+    assert [note.text for note in clean.layout.annotations] == ["2 of 4 diverged"]
+    only_lost = [row for row in sweep_rows(Results(lost)) if "diverged" in row]
+    whole = [row for row in sweep_rows(results) if row["training.batch_size"] == "16"]
+    grid = SweepGrid.of([*whole, *only_lost])
+    assert grid is not None
+    assert [note.text for note in grid.figures()[2].layout.annotations] == ["2 of 2 diverged"]
+
+
+def test_low_reliance_of_what_learned_nothing_is_labelled(tmp_path, tiny):
+    labels = {"experiment": "sweep", "arm": "large", "training.batch_size": "16"}
+    other = {**labels, "training.batch_size": "64"}
+    folders = [
+        fake_run(tmp_path / f"{size}-{seed}", replace(changed(tiny, patch={"contrast": c}),
+                 seed=seed), own, [patch] * 3, clean)
+        for size, own, c, patch, clean in (("16", labels, 0.1, 0.4, 0.25),
+                                           ("64", other, 0.2, 0.95, 0.25))
+        for seed in (0, 1)
+    ]  # fmt: skip
+    results = Results(folders)
+    assert [results.undertrained(arm) for arm in results.arms] == [True, False]
+    table = final_table(results)
+    assert [row[1] for row in table.rows] == ["2, undertrained", "2"]
+    assert "says nothing of robustness" in table.note
+    grid = SweepGrid.of(sweep_rows(results))
+    assert grid is not None
+    reliance = grid.figures()[-1]
+    assert [note.text for note in reliance.layout.annotations] == ["undertrained"]
 
 
 def test_one_seed_claims_nothing(tiny, tmp_path):

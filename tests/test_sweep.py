@@ -402,6 +402,12 @@ SMALL = [
     "--model.name", "MLP", "--model.arguments", "{widths: [8]}", "--data.train_examples", "100",
     "--quiet",
 ]  # fmt: skip
+MEMORISES = [
+    "--model.name", "ConvNet", "--model.arguments", "{widths: [8, 16]}", "--quiet",
+    "--data.train_examples", "200", "--training.epochs", "12", "--training.batch_size", "16",
+    "--anneal_at", "0.8",
+]  # fmt: skip
+"""A probe whose calibration memorises a strong pattern."""
 
 
 def sweep(*arguments):
@@ -498,9 +504,9 @@ def test_one_run_is_swept_with_no_patch_and_no_test_images(tmp_path, capsys):
 def test_probes_are_swept(tmp_path, capsys):
     """Each has its own calibration and page, and one page has them all; again, nothing is run."""
     asked = [
-        "--experiment", "probe", "--grid", "{pattern_size: [3, 4]}", "--contrasts", "[0.5, 2]",
-        "--noise", 0, "--learning_rates", "[0.02, 0.2]", "--training.epochs", 6, "--seeds", 1,
-        "--out", tmp_path, *SMALL,
+        "--experiment", "probe", "--grid", "{pattern_size: [3, 4]}", "--contrasts", "[0.1, 6]",
+        "--learning_rates", "[0.05, 0.3]", "--noise", 0, "--seeds", 1, "--out", tmp_path,
+        *MEMORISES,
     ]  # fmt: skip
     assert sweep(*asked) == 0
     runs = find_runs(tmp_path)
@@ -540,9 +546,8 @@ def test_the_line_overrides_the_grid_of_a_file(tmp_path, capsys):
 
 def test_a_probe_whose_calibration_fails_leaves_the_others(tmp_path, capsys):
     asked = [
-        "--experiment", "probe", "--grid", "{learning_rates: [[0.02, 0.2], [1.0e+9, 2.0e+9]]}",
-        "--contrasts", "[0.5, 2]", "--noise", 0, "--training.epochs", 6, "--seeds", 1,
-        "--out", tmp_path, *SMALL,
+        "--experiment", "probe", "--grid", "{learning_rates: [[0.05, 0.3], [1.0e+9, 2.0e+9]]}",
+        "--contrasts", "[0.1, 6]", "--noise", 0, "--seeds", 1, "--out", tmp_path, *MEMORISES,
     ]  # fmt: skip
     assert sweep(*asked) == 2
     assert "Training diverges at the small one" in capsys.readouterr().err

@@ -13,8 +13,9 @@ from learnorder.recipes.advise import Candidate, Search
 from learnorder.runs import RunFolder
 from learnorder.statistics import (
     Estimate,
+    Measured,
     estimate,
-    paired_difference,
+    measure_difference,
     range_of,
     side_of,
     why_inconclusive,
@@ -28,9 +29,10 @@ _POINT = 0.01
 
 BySeed = dict[int, float]
 """Final scores by seed."""
-Standing = Literal["better", "worse", "as_good", "undecided"]
+Standing = Literal["better", "worse", "as_good", "undecided", "diverged", "other_diverged"]
 """How an arm stands to another: its interval is above 0, or above minus the tolerance, or else
-below 0, or none of these."""
+below 0, or none of these; or one of the two diverged, which no mean of the runs that are left
+stands for."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +136,23 @@ class Advice:
 
     def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
         """Return by how much an arm is better than another, paired by seed."""
+        return self.compared(arm, baseline).estimate
+
+    def compared(self, arm: Candidate, baseline: Candidate) -> Measured:
+        """Return by how much an arm is better than another, by seed and with its p-value."""
         ours, theirs = (self.arms.get(each, {}) for each in (arm, baseline))
-        found = paired_difference(ours, theirs, within=range_of(self.score))
-        return found if self.higher_is_better else -found
+        if not self.higher_is_better:
+            ours, theirs = theirs, ours
+        return measure_difference(ours, theirs, within=range_of(self.score))
 
     def standing(self, arm: Candidate, baseline: Candidate) -> Standing:
-        """Return how an arm stands to another. One that diverges on any seed is worse."""
+        """Return how an arm stands to another."""
         if arm == baseline:
             return "as_good"
         if self.lost(arm):
-            return "worse"
+            return "diverged"
         if self.lost(baseline):
-            return "better"
+            return "other_diverged"
         gain = self.gain(arm, baseline)
         if (lies := side_of(gain)) == "above":
             return "better"
@@ -157,6 +164,10 @@ class Advice:
         """Return how many of an arm's runs diverged."""
         return self.search.seeds - len(self.arms.get(arm, {}))
 
+    def lost_words(self, arm: Candidate) -> str:
+        """Return how many of an arm's runs diverged, as "1 of 5 diverged"; empty where none did."""
+        return f"{lost} of {self.search.seeds} diverged" if (lost := self.lost(arm)) else ""
+
     def best(self) -> float:
         """Return the learning rate with the best mean at full length, of those that diverge least.
 
@@ -166,15 +177,16 @@ class Advice:
         return best_of(self.rungs[-1].scores, self.higher_is_better)
 
     def band(self) -> list[float]:
-        """Return the learning rates that cannot be told worse than the best, rising."""
+        """Return the learning rates not significantly worse than the best, rising.
+
+        One that diverges on any seed is not among them, unless the best diverges too.
+        """
         best = self.whole(self.best())
-        return [r for r in self.finalists() if self.standing(self.whole(r), best) != "worse"]
+        out = ("worse", "diverged")
+        return [r for r in self.finalists() if self.standing(self.whole(r), best) not in out]
 
     def found_no_difference(self) -> bool:
-        """Whether no learning rate of the last rung, the smallest included, is told from another.
-
-        That one is told worse that diverges.
-        """
+        """Whether no learning rate of the last rung, the smallest included, leaves the band."""
         return self.band() == self.finalists()
 
     def phases(self) -> list[Candidate]:

@@ -15,6 +15,7 @@ from learnorder.order import (
     PATCH_LEVEL,
     content_level,
     first_epoch,
+    is_undertrained,
     order_ratio,
 )
 from learnorder.runs import ENDED, RunFolder, flatten
@@ -35,6 +36,8 @@ AXES = "axes"
 """The label that names the two settings of a phase diagram."""
 BETWEEN_AXES = " × "
 """What stands between them there."""
+WITHOUT_RESULT = ("diverged", "out_of_steps")
+"""How a run ends that has no final values: a result of its own, and in no mean."""
 _OF_THE_EXPERIMENT = ("experiment", "scale", AXES)
 """Labels that say of what experiment a run is, rather than which of its runs."""
 
@@ -82,6 +85,16 @@ class RunSet(Generic[FolderT]):
         own = [f for f in self.folders if f.labels.get("arm") == treatment]
         counts = Counter(self._status[folder] for folder in own)
         return {status: n for status, n in counts.items() if status != "finished"}
+
+    def lost(self, arm: str) -> str:
+        """Return how many of an arm's runs came to no result, as "1 of 5 diverged"; else empty."""
+        counts = self.counts(arm)
+        total = sum(counts.values())
+        return ", ".join(
+            f"{counts[status]} of {total} {status.replace('_', ' ')}"
+            for status in WITHOUT_RESULT
+            if status in counts
+        )
 
     def labels(self, arm: str) -> dict[str, str]:
         """Return what an arm is within its experiment: its name, and settings that were varied."""
@@ -275,6 +288,17 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
         described = [folder.data() for folder in self.folders]
         classes = {data.num_classes for data in described if data is not None}
         return 1 / classes.pop() if len(classes) == 1 else None
+
+    def undertrained(self, arm: str) -> bool:
+        """Whether an arm ends with neither content nor pattern learned, by its mean accuracies.
+
+        See :func:`~learnorder.order.is_undertrained`; of images without a pattern it is not said.
+        """
+        chance = self.chance()
+        if chance is None or not self.has_patch():
+            return False
+        clean, patch = (self.final_estimate(arm, s, "accuracy") for s in ("clean", "patch_only"))
+        return clean.n > 0 and is_undertrained(clean.mean, patch.mean, chance)
 
     def has_sharpness(self) -> bool:
         """Whether any run measured the loss's curvature."""

@@ -160,7 +160,7 @@ def sweep_plans(
     if not bases:
         raise ConfigError("arms", [], "Name at least one arm.")
     if not seeds:
-        raise ConfigError("seeds", 0, "Give at least 1; an interval needs 2.")
+        raise ConfigError("seeds", 0, "Give at least 1; a verdict takes 3.")
     plans = {}
     for seed in seeds:
         for arm, base in bases.items():

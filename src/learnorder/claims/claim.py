@@ -11,6 +11,7 @@ from typing import Any, Literal
 from learnorder.claims.evidence import Evidence, Need
 from learnorder.claims.measures import Measure
 from learnorder.recipes import ARM_WORDS
+from learnorder.results import WITHOUT_RESULT
 from learnorder.statistics import (
     FEWEST_HEADLINE,
     Measured,
@@ -101,8 +102,22 @@ class Judgement:
         return VERDICT_WORDS["undecided"] if few and self.made else self.verdict_words()
 
     def shown(self) -> str:
-        """Return the estimate with its interval and unit."""
-        return self.measured.shown()
+        """Return the estimate with its interval and unit; beside a level, on how many seeds."""
+        shown, on = self.measured.shown(), self.counted()
+        return f"{shown} ({on})" if on else shown
+
+    def counted(self) -> str:
+        """Return on how many seeds a value is on the claim's side of a level, e.g. of 20 %.
+
+        A mean says little where seeds end either far above a level or far below. Empty where the
+        claim compares two arms: its bound is 0.
+        """
+        found, side = self.measured, self.claim.side
+        if not found.by_seed or not found.bound or math.isnan(found.bound):
+            return ""
+        values = found.by_seed.values()
+        there = sum(v > found.bound if side == "above" else v < found.bound for v in values)
+        return f"{there} of {len(values)} seeds {side} {self.bound()}"
 
     def bound(self) -> str:
         """Return the bound in the unit of the estimate."""
@@ -147,7 +162,7 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     unfinished = evidence.unfinished(claim.needs)
     left_out = _left_out(unfinished)
     statuses = {status for counts in unfinished.values() for status in counts}
-    if statuses & {"diverged", "out_of_steps"}:
+    if statuses & {*WITHOUT_RESULT}:
         return Judgement(claim, "undecided", replace(found, p=math.nan), also, left_out)
     decided = verdict(found, claim.side)
     if decided != "undecided":

@@ -114,7 +114,7 @@ def main(arguments: Sequence[str]) -> int:
 def _seeds(values: dict[str, Any]) -> range:
     """Return the seeds of every point."""
     if not 1 <= values["seeds"] <= MOST_SEEDS:
-        remedy = f"Give at least 1, at most {MOST_SEEDS:,}; an interval needs 2."
+        remedy = f"Give at least 1, at most {MOST_SEEDS:,}; a verdict takes 3."
         raise ConfigError("seeds", values["seeds"], remedy)
     if values["first_seed"] < 0:
         raise ConfigError("first_seed", values["first_seed"], "Give 0 or more.")

@@ -6,10 +6,22 @@ own module; what is here does not.
 
 from learnorder.order.learned import (
     CONTENT_LEVELS,
+    NEXT_TO_NOTHING,
     PATCH_LEVEL,
     content_level,
     first_epoch,
+    is_undertrained,
+    on_the_way,
     order_ratio,
 )
 
-__all__ = ["CONTENT_LEVELS", "PATCH_LEVEL", "content_level", "first_epoch", "order_ratio"]
+__all__ = [
+    "CONTENT_LEVELS",
+    "NEXT_TO_NOTHING",
+    "PATCH_LEVEL",
+    "content_level",
+    "first_epoch",
+    "is_undertrained",
+    "on_the_way",
+    "order_ratio",
+]

@@ -14,6 +14,11 @@ CONTENT_LEVELS = {"¼": 0.25, "½": 0.5, "¾": 0.75}
 """Levels of the content: how far on the way from guessing to perfect. The first decides."""
 
 
+NEXT_TO_NOTHING = 0.1
+"""How far on the way from guessing to perfect is next to nothing: about twice chance with ten
+classes, 19 %. Unlike twice chance it says something with two, 55 %."""
+
+
 def content_level(classes: int, fraction: float = CONTENT_LEVELS["¼"]) -> float:
     """Return the clean accuracy from which the content counts as learned, 1/K + f · (1 − 1/K).
 
@@ -30,8 +35,36 @@ def content_level(classes: int, fraction: float = CONTENT_LEVELS["¼"]) -> float
     >>> content_level(10), content_level(2), content_level(10, 0.5)
     (0.325, 0.625, 0.55)
     """
-    chance = 1 / classes
+    return on_the_way(1 / classes, fraction)
+
+
+def on_the_way(chance: float, fraction: float) -> float:
+    """Return the accuracy that is so far on the way from guessing to perfect, c + f · (1 − c).
+
+    Args:
+        chance: Accuracy of guessing, c.
+        fraction: How far, f.
+
+    >>> on_the_way(0.1, 0.25), on_the_way(0.5, 0.1)
+    (0.325, 0.55)
+    """
     return chance + fraction * (1 - chance)
+
+
+def is_undertrained(clean: float, patch_only: float, chance: float) -> bool:
+    """Return whether a network ends with neither the content nor the pattern learned.
+
+    Its reliance is then low because there is nothing it could rely on, which is no robustness.
+
+    Args:
+        clean: Final accuracy on clean images; the content counts at the level that decides.
+        patch_only: Final accuracy on the pattern alone.
+        chance: Accuracy of guessing.
+
+    >>> is_undertrained(0.25, 0.4, 0.1), is_undertrained(0.25, 0.95, 0.1)
+    (True, False)
+    """
+    return clean < on_the_way(chance, CONTENT_LEVELS["¼"]) and patch_only < PATCH_LEVEL
 
 
 def first_epoch(epochs: Sequence[int], values: Sequence[float], level: float) -> int | None:

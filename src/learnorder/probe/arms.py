@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
-from learnorder.order import order_ratio
-from learnorder.statistics import SHARE, Span, estimate
+from learnorder.order import (
+    CONTENT_LEVELS,
+    NEXT_TO_NOTHING,
+    PATCH_LEVEL,
+    is_undertrained,
+    on_the_way,
+    order_ratio,
+)
+from learnorder.statistics import Span
 
 
 @dataclass(frozen=True)
@@ -15,6 +23,7 @@ class ArmNumbers:
 
     Attributes:
         clean: Final accuracy on clean images.
+        patch_only: Final accuracy on the pattern alone.
         reliance: Final reliance on the pattern.
         pattern: Epoch at which the pattern is learned, None where it never is.
         content: Epoch at which the content is learned, None where it never is, by the level that it
@@ -26,6 +35,7 @@ class ArmNumbers:
     """
 
     clean: Mapping[int, float]
+    patch_only: Mapping[int, float]
     reliance: Mapping[int, float]
     pattern: Mapping[int, int | None]
     content: Mapping[str, Mapping[int, int | None]]
@@ -50,7 +60,7 @@ class ArmNumbers:
     def never(self, level: str) -> str:
         """Return in how many seeds pattern and content are never learned; empty where in none.
 
-        >>> ArmNumbers({}, {}, {0: None, 1: 7}, {"¼": {0: 2, 1: 3}}, 20, 0.1, 0, 2).never("¼")
+        >>> ArmNumbers({}, {}, {}, {0: None, 1: 7}, {"¼": {0: 2, 1: 3}}, 20, 0.1, 0, 2).never("¼")
         'pattern never in 1 of 2 seeds'
         """
         parts = []
@@ -59,19 +69,41 @@ class ArmNumbers:
                 parts.append(f"{name} never in {lost} of {len(found)} seeds")
         return ", ".join(parts)
 
+    def lost(self) -> str:
+        """Return how many runs diverged, as "1 of 5 diverged"; empty where none did."""
+        return f"{self.diverged} of {self.runs} diverged" if self.diverged else ""
+
     def too_large(self) -> str:
         """Return in words how the arm failed to train; empty where it did not.
 
-        A run that diverges stops; one that ends at no more than one and a half times the accuracy
-        of guessing has lost what it had.
+        A run that diverges stops; one that ends having learned next to nothing
+        (:data:`~learnorder.order.NEXT_TO_NOTHING`) has lost what it had.
         """
         if self.diverged:
             return f"diverged in {self.diverged} of {self.runs} runs, which are in no mean"
-        clean = estimate(list(self.clean.values()), within=SHARE)
-        if clean.n and self.chance is not None and clean.mean <= 1.5 * self.chance:
-            ends, guessing = (f"{100 * share:.0f} %" for share in (clean.mean, self.chance))
+        if not self.clean or self.chance is None:
+            return ""
+        clean = fmean(self.clean.values())
+        if clean <= on_the_way(self.chance, NEXT_TO_NOTHING):
+            ends, guessing = (f"{100 * share:.0f} %" for share in (clean, self.chance))
             return f"ends at {ends} on clean images, where guessing is at {guessing}"
         return ""
+
+    def undertrained(self) -> str:
+        """Return in words that the arm ends with neither content nor pattern learned; else empty.
+
+        By its mean final accuracies; see :func:`~learnorder.order.is_undertrained`.
+        """
+        if not self.clean or self.chance is None:
+            return ""
+        clean, pattern = fmean(self.clean.values()), fmean(self.patch_only.values())
+        if not is_undertrained(clean, pattern, self.chance):
+            return ""
+        level = on_the_way(self.chance, CONTENT_LEVELS["¼"])
+        return (
+            f"ends at {100 * clean:.0f} % on clean images and {100 * pattern:.0f} % on the pattern "
+            f"alone, where {100 * level:.3g} and {100 * PATCH_LEVEL:.0f} % count as learned"
+        )
 
 
 def largest_rate(annealed: Mapping[float, ArmNumbers]) -> float:

@@ -31,17 +31,21 @@ def to_json(probed: Probed) -> str:
             words: _keyed(results.learned(arm, "content", fraction))
             for words, fraction in CONTENT_LEVELS.items()
         }
+        row["undertrained"] = probed.numbers(arm).undertrained()
         row["last_layer"] = {str(s): asdict(one) for s, one in results.last_layers(arm).items()}
         arms.append(row)
     calibration = asdict(probed.calibration)
-    calibration["accuracy"] = {f"{c:g}": v for c, v in probed.calibration.accuracy.items()}
+    for name in ("accuracy", "clean"):
+        calibration[name] = {f"{c:g}": v for c, v in calibration[name].items()}
     tried = [
         {
             "text": each.text,
             "verdict": each.verdict,
+            "reason": each.reason,
             "unit": each.measured.unit.name,
             **_estimated(each.measured.estimate),
             "by_seed": _keyed(each.measured.by_seed),
+            "p": _number(each.measured.p),
             "note": each.measured.note,
             "beside": {
                 level: {**_estimated(found.estimate), "unit": found.unit.name, "note": found.note}
@@ -71,7 +75,11 @@ _QUANTITIES = {
 
 def _estimated(e: Estimate) -> dict[str, Any]:
     values = {"mean": e.mean, "low": e.low, "high": e.high}
-    return {**{name: None if math.isnan(v) else v for name, v in values.items()}, "n": e.n}
+    return {**{name: _number(value) for name, value in values.items()}, "n": e.n}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _keyed(by_seed: Mapping[int, Value]) -> dict[str, Value]:

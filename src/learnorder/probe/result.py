@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from learnorder.order import CONTENT_LEVELS, PATCH_LEVEL
+from learnorder.errors import ConfigError
+from learnorder.order import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
 from learnorder.probe.arms import ArmNumbers, largest_rate
 from learnorder.recipes.probe import Probe
 from learnorder.runs import setting_words
@@ -25,25 +26,61 @@ class Calibration:
     Attributes:
         accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast;
             empty where only one contrast was given.
-        contrast: The one taken.
-        memorised: Whether the small LR had the pattern at that contrast; None where only one
-            contrast was given.
+        contrast: The one taken: the faintest that was memorised, or the one given.
+        clean: Accuracy on clean images of the same runs.
     """
 
     accuracy: Mapping[float, float]
     contrast: float
-    memorised: bool | None
+    clean: Mapping[float, float] = field(default_factory=dict)
 
-    @staticmethod
-    def of(accuracy: Mapping[float, float]) -> Calibration:
-        """Take the faintest contrast that was memorised, or the strongest where none was.
+    @property
+    def tried(self) -> bool:
+        """Whether the pattern was shown to be memorised; a single contrast is taken as it is."""
+        return bool(self.accuracy)
 
-        >>> Calibration.of({0.1: 0.12, 0.2: 0.95, 0.4: 0.99}).contrast
-        0.2
-        """
-        reached = [contrast for contrast, value in accuracy.items() if value >= PATCH_LEVEL]
-        chosen = min(reached) if reached else max(accuracy)
-        return Calibration(dict(accuracy), chosen, bool(reached))
+
+def calibrate(
+    probe: Probe,
+    accuracy: Mapping[float, float],
+    clean: Mapping[float, float],
+    chance: float | None,
+) -> Calibration:
+    """Take the faintest contrast that was memorised.
+
+    Args:
+        probe: Its settings.
+        accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast.
+        clean: Accuracy on clean images of the same runs.
+        chance: Accuracy of guessing; None where it is not known.
+
+    Raises:
+        ConfigError: The pattern is memorised at no contrast, or the content is learned at none:
+            what the arms came to would say nothing.
+    """
+    small, epochs = f"{probe.rates[0]:g}", probe.anneal_epoch - 1
+    reached = [contrast for contrast, value in accuracy.items() if value >= PATCH_LEVEL]
+    if not reached:
+        found = ", ".join(f"{100 * value:.0f} % at {c:g}" for c, value in accuracy.items())
+        raise ConfigError(
+            "contrasts",
+            list(probe.contrasts),
+            f"In the {epochs} epochs before the anneal the small learning rate, {small}, memorises "
+            f"the pattern at none of them ({found} on the pattern alone, where "
+            f"{100 * PATCH_LEVEL:.0f} % counts), so the probe stops here. Give stronger contrasts, "
+            "a larger pattern_size, more training.epochs, or a larger first learning rate.",
+        )
+    best = max(clean.values(), default=1.0)
+    if chance is not None and best <= on_the_way(chance, NEXT_TO_NOTHING):
+        raise ConfigError(
+            "training.epochs",
+            probe.training.epochs,
+            f"In the {epochs} epochs before the anneal the small learning rate, {small}, learns "
+            f"the content at no contrast (at most {100 * best:.0f} % on clean images, where "
+            f"guessing is at {100 * chance:.0f} %), so the probe stops here. Give more epochs, "
+            "more data.train_examples, a larger first learning rate, or another network.",
+        )
+    return Calibration(dict(accuracy), min(reached), dict(clean))
 
 
 @dataclass(frozen=True)
@@ -67,6 +104,7 @@ class Probed:
         results, counts = self.results, self.results.counts(arm)
         return ArmNumbers(
             clean=results.final(arm, "clean", "accuracy"),
+            patch_only=results.final(arm, "patch_only", "accuracy"),
             reliance=results.final(arm, "conflict", "reliance"),
             pattern=results.learned(arm, "patch"),
             content={
@@ -78,10 +116,6 @@ class Probed:
             diverged=counts.get("diverged", 0),
             runs=sum(counts.values()),
         )
-
-    def too_large(self, arm: str) -> str:
-        """Return in words how an arm failed to train; empty where it did not."""
-        return self.numbers(arm).too_large()
 
     def largest(self) -> float:
         """Return the largest learning rate at which the annealed arm trains, else the second."""

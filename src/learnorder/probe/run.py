@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.budget import epochs_within
 from learnorder.errors import ConfigError, LearnOrderError
-from learnorder.probe.result import RATE, Calibration, Probed
+from learnorder.probe.result import RATE, Calibration, Probed, calibrate
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
 
@@ -85,7 +85,7 @@ def make_probes(
             check(arm_plans(probe, probe.contrasts[0], sizes[name]), how.get("engine"))
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
     runs = _run_parts(plans, "calibration", out, title="Calibration", **how)
-    calibrations = {name: Calibration({}, p.contrasts[0], None) for name, p in probes.items()}
+    calibrations = {name: Calibration({}, p.contrasts[0]) for name, p in probes.items()}
     found = dict[str, Probed | LearnOrderError]()
     for name, probe in calibrated.items():
         try:
@@ -122,7 +122,11 @@ def _run_parts(
 
 
 def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:
-    """Return the contrast that the calibration's runs speak for."""
+    """Return the contrast that the calibration's runs decide on.
+
+    Raises:
+        ConfigError: They diverge, or see :func:`~learnorder.probe.result.calibrate`.
+    """
     from learnorder.reading import results_of
 
     require_ended(runs, "so the pattern has no contrast")
@@ -133,11 +137,17 @@ def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:
             list(probe.rates),
             f"Training diverges at the small one, {probe.rates[0]:g}. Give smaller ones.",
         )
-    return Calibration.of({c: next(iter(_patch_only(r).values())) for c, r in found.items()})
+    patch, clean = (
+        {contrast: _only(results, set_) for contrast, results in found.items()}
+        for set_ in ("patch_only", "clean")
+    )
+    return calibrate(probe, patch, clean, next(iter(found.values())).chance())
 
 
-def _patch_only(results: Results) -> dict[int, float]:
-    return results.final(results.arms[0], "patch_only", "accuracy")
+def _only(results: Results, set_: str) -> float:
+    """Return the final accuracy of a single run."""
+    (value,) = results.final(results.arms[0], set_, "accuracy").values()
+    return value
 
 
 def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -46,6 +47,7 @@ class Statement:
         measured: What it compares, paired by seed.
         verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
         beside: The same at other levels of the content, which decide nothing.
+        reason: Why it is undecided whatever the interval says; else empty.
     """
 
     text: str
@@ -54,6 +56,7 @@ class Statement:
     measured: Measured
     verdict: Verdict
     beside: Mapping[str, Measured] = field(default_factory=dict)
+    reason: str = ""
 
 
 def statements(probed: Probed) -> list[Statement]:
@@ -100,10 +103,29 @@ def judge_arms(
             measured = measure_difference(
                 getattr(arm, quantity), getattr(constant, quantity), within=within
             )
-        decided = verdict(measured, "below" if quantity == "reliance" else "above")
+        reason = _reason(arm, constant, quantity)
+        if reason:
+            measured = replace(measured, p=math.nan)
+        side = "below" if quantity == "reliance" else "above"
+        decided = "undecided" if reason else verdict(measured, side)
         said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
-        found.append(Statement(said, treatment, quantity, measured, decided, beside))
+        found.append(Statement(said, treatment, quantity, measured, decided, beside, reason))
     return found
+
+
+def _reason(arm: ArmNumbers, constant: ArmNumbers, quantity: Quantity) -> str:
+    """Return why two arms cannot be compared; empty where they can.
+
+    A mean of the runs that did not diverge is not that of the arm; and low reliance of an arm that
+    has learned neither content nor pattern is no robustness.
+    """
+    whose = {"the first": arm, "the other": constant}
+    if lost := [f"{name}: {each.lost()}" for name, each in whose.items() if each.diverged]:
+        return ", ".join(lost)
+    if quantity == "reliance":
+        few = [f"{name} is undertrained" for name, each in whose.items() if each.undertrained()]
+        return ", ".join(few)
+    return ""
 
 
 def _order(arm: ArmNumbers, constant: ArmNumbers, level: str) -> Measured:

@@ -48,7 +48,7 @@ class TheoryExperiment:
     def __post_init__(self) -> None:
         check_fields(self)
         if not 1 <= self.seeds <= MOST_SEEDS:
-            raise ConfigError("seeds", self.seeds, "Give at least 1; an interval needs 2. At most "
+            raise ConfigError("seeds", self.seeds, "Give at least 1; a verdict takes 3. At most "
                               f"{MOST_SEEDS:,}.")  # fmt: skip
         if self.first_seed < 0:
             raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")

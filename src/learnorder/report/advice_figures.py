@@ -11,9 +11,10 @@ from plotly.subplots import make_subplots
 
 from learnorder.advice import Advice
 from learnorder.report.advice_words import comparisons
-from learnorder.report.parts import arm_axis, error_bars
+from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
-from learnorder.report.style import layout
+from learnorder.report.style import LineStyle, layout
+from learnorder.statistics import range_of
 
 if TYPE_CHECKING:
     from learnorder.range_test import RangeTest
@@ -42,7 +43,7 @@ def rates_figure(advice: Advice) -> go.Figure:
     _draw_rungs(figure, advice)
     if seen is not None:
         _draw_range_test(figure, advice, seen)
-    return figure.update_layout(hovermode="closest", margin={"t": 20, "b": 90})
+    return make_room(figure.update_layout(hovermode="closest", margin={"t": 20, "b": 90}))
 
 
 def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
@@ -50,17 +51,23 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
     words = ScoreWords(advice.score)
     for place, rung in enumerate(reversed(advice.rungs)):
         color, dash = _RUNG_COLORS[place % 5], _RUNG_DASHES[place % 5]
-        points = {rate: rung.mean(rate) for rate in sorted(rung.scores) if rung.scores[rate]}
-        bars = error_bars(list(points.values()), color, words.scale) if place == 0 else {}
+        style, name = LineStyle(color, dash), f"{rung.epochs} epochs"
+        if place == 0:
+            points = {
+                rate: Point(scores, range_of(rung.score), advice.lost_words(advice.whole(rate)))
+                for rate, scores in sorted(rung.scores.items())
+            }
+            add_points(figure, points, name, style, words.scale, log_x=True, row=1, col=1)
+            continue
+        means = {rate: rung.mean(rate) for rate in sorted(rung.scores) if rung.scores[rate]}
         figure.add_scatter(
-            x=list(points),
-            y=[words.scale * e.mean for e in points.values()],
-            name=f"{rung.epochs} epochs",
+            x=list(means),
+            y=[words.scale * e.mean for e in means.values()],
+            name=name,
             mode="lines+markers",
             line={"color": color, "dash": dash, "width": 2},
             marker={"color": color, "size": 8},
-            error_y=bars,
-            customdata=[f"{rate:g}: {words.number(e)}" for rate, e in points.items()],
+            customdata=[f"{rate:g}: {words.number(e)}" for rate, e in means.items()],
             hovertemplate="%{customdata}",
             row=1,
             col=1,
@@ -133,6 +140,7 @@ def _height(advice: Advice) -> list[float]:
     ]
     last = [advice.rungs[-1].mean(rate) for rate in rates]
     shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
+    shown += [score for rate in rates for score in advice.rungs[-1].scores[rate].values()]
     low, high = scale * min(shown), scale * max(shown)
     room = 0.06 * (high - low) or 1.0
     if advice.score == "accuracy":
@@ -156,24 +164,18 @@ def _ticks(advice: Advice) -> list[float]:
 
 
 def gain_figure(advice: Advice) -> go.Figure:
-    """Return the paired comparisons: marks with 95 % intervals around no difference."""
+    """Return the paired comparisons: 95 % intervals and a dot for each seed."""
     words, found = ScoreWords(advice.score), comparisons(advice)
-    figure = go.Figure()
-    for row, (_, arm, baseline) in enumerate(found):
-        gain = advice.gain(arm, baseline)
-        if not gain.n:
-            continue
-        figure.add_scatter(
-            x=[words.scale * gain.mean], y=[row], mode="markers", showlegend=False,
-            marker={"size": 9, "color": "#0072B2"},
-            error_x=error_bars([gain], "#0072B2", words.scale),
-            hovertemplate=f"{words.difference(gain)}, n = {gain.n}<extra></extra>",
-        )  # fmt: skip
+    points, titles = [], list[str]()
+    for name, arm, baseline in found:
+        lost = advice.lost_words(arm) or advice.lost_words(baseline)
+        gains = advice.compared(arm, baseline).by_seed
+        points.append(Point(gains, range_of(advice.score).difference(), lost))
+        titles.append(f"{name} ({lost})" if lost else name)
+    unit = f"better by, {words.unit}"
+    figure = final_figure("", titles, points, 36, scale=words.scale, unit=unit)
     figure.add_vline(x=0, line={"width": 1}, opacity=0.7)
     if not math.isnan(advice.tolerance):
         edge = -words.scale * advice.tolerance
         figure.add_vline(x=edge, line={"width": 1, "dash": "dot"}, opacity=0.6)
-    layout(figure, "", f"better by, {words.unit}", "", height=110 + 34 * len(found))
-    figure.update_layout(hovermode="closest", margin={"t": 16})
-    arm_axis(figure, [name for name, _, _ in found])
-    return figure
+    return figure.update_layout(margin={"t": 16})

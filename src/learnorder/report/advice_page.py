@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,14 @@ from learnorder.report.score_words import ScoreWords
 from learnorder.report.task_page import asked_of_task
 from learnorder.results import Results, TaskResults
 from learnorder.runs.files import atomic_write
-from learnorder.statistics import Estimate
+from learnorder.statistics import (
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    MOST_UNADJUSTED,
+    Estimate,
+    adjusted_p,
+    p_words,
+)
 
 
 def write_advice(advice: Advice, folder: Path | str) -> Path:
@@ -39,7 +46,8 @@ def advice_content(advice: Advice) -> Content:
         asked, came = asked_of(images := Results(advice.folders)), origin(images)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the end of a whole "
-        "schedule, annealed. Shaded: the learning rates that cannot be told worse than the best. "
+        "schedule, annealed; a dot is a seed, and a hollow mark has runs that diverged, which are "
+        "in no mean. Shaded: the learning rates not significantly worse than the best. "
         "Rungs have seeds of their own, and all are judged on the same validation data: the "
         "intervals are over seeds, not over other data, and each is for itself."
     )
@@ -92,18 +100,30 @@ def _span(seeds: Sequence[int]) -> str:
 def comparison_table(advice: Advice) -> TextTable:
     """Return the paired comparisons at full length."""
     words, rows = ScoreWords(advice.score), []
-    for name, arm, baseline in comparisons(advice):
-        gain = advice.gain(arm, baseline)
-        mean = words.number(advice.mean(arm))
+    found = comparisons(advice)
+    measured = [
+        replace(advice.compared(arm, baseline), p=math.nan)
+        if advice.lost(arm) or advice.lost(baseline)
+        else advice.compared(arm, baseline)
+        for _, arm, baseline in found
+    ]
+    many = len(found) > MOST_UNADJUSTED
+    for (name, arm, baseline), each, p in zip(found, measured, adjusted_p(measured), strict=True):
+        mean = ", ".join(filter(None, [words.number(advice.mean(arm)), advice.lost_words(arm)]))
         standing = STANDING_WORDS[advice.standing(arm, baseline)]
-        rows.append([name, str(gain.n), mean, words.number(gain), standing])
+        gain = words.number(each.estimate)
+        rows.append([name, str(each.estimate.n), mean, gain, standing, *[p_words(p)] * many])
     columns = ["compared", "n pairs", words.heading, f"better by, {words.unit}", ""]
     note = (
         f"Final validation {advice.score} at {advice.search.training.epochs} epochs, paired by "
         "seed: mean [95 % t interval], positive where the first is better. As good: the interval "
-        f"shows a loss of no more than {words.amount(advice.tolerance)} (--tolerance; dotted). Not "
-        "told apart: it shows neither that nor a difference."
+        f"shows a loss of no more than {words.amount(advice.tolerance)} (--tolerance; dotted). "
+        "Inconclusive: it shows neither that nor a difference. A verdict takes "
+        f"{FEWEST_SEEDS} seeds."
     )
+    if many:
+        columns.append("p (Holm)")
+        note += f" {HOLM_NOTE} p is that of no difference."
     return TextTable("At full length", columns, rows, note)
 
 

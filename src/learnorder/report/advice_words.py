@@ -8,12 +8,15 @@ from learnorder.advice import Advice, Standing
 from learnorder.recipes.advise import Candidate
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.score_words import ScoreWords
+from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS
 
 STANDING_WORDS: dict[Standing, str] = {
-    "better": "better",
-    "worse": "worse",
+    "better": "significantly better",
+    "worse": "significantly worse",
     "as_good": "as good",
-    "undecided": "not told apart",
+    "undecided": "inconclusive",
+    "diverged": "diverged",
+    "other_diverged": "the other diverged",
 }
 _FAIR_GUIDE = 0.8
 """Share of pairs ranked alike from which shorter runs are called a fair guide."""
@@ -22,6 +25,7 @@ _FAIR_GUIDE = 0.8
 def advice_findings(advice: Advice) -> list[str]:
     """Return what was found, in sentences."""
     parts = (
+        _few,
         _best,
         _beaten,
         _against_small,
@@ -44,6 +48,16 @@ def advice_findings(advice: Advice) -> list[str]:
     return sentences
 
 
+def _few(advice: Advice) -> list[str]:
+    """Return that nothing can be decided, where there are too few seeds."""
+    if advice.search.seeds >= FEWEST_SEEDS:
+        return []
+    return [
+        f"{advice.search.seeds} seeds decide nothing: a verdict takes {FEWEST_SEEDS}. Give --seeds "
+        f"{FEWEST_HEADLINE}."
+    ]
+
+
 def _best(advice: Advice) -> list[str]:
     words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
     reached = (
@@ -53,25 +67,26 @@ def _best(advice: Advice) -> list[str]:
     if advice.found_no_difference():
         return [
             f"No difference found at this budget: of the learning rates {_listed(band)}, annealed, "
-            f"none is told worse than {best:g} ({reached}). More seeds or longer runs may tell."
+            f"none is significantly worse than {best:g} ({reached}). More seeds or longer runs may "
+            "show one."
         ]
     if len(band) == 1:
         return [
-            f"Best after annealing: {best:g}. All others that were trained in full are told worse "
-            f"({reached})."
+            f"Best after annealing: {best:g}. All others that were trained in full are "
+            f"significantly worse, or diverge ({reached})."
         ]
     whole = {rate: advice.whole(rate) for rate in band}
     shown = [r for r in band if advice.standing(whole[r], whole[best]) in ("better", "as_good")]
     undecided = [rate for rate in band if rate not in shown]
     others = [rate for rate in band if rate != best]
     sentences = [
-        f"Best after annealing: {best:g} ({reached}). Not told worse than it: {_listed(others)}."
+        f"Best after annealing: {best:g} ({reached}). Not significantly worse: {_listed(others)}."
     ]
     if undecided and len(shown) > 1:
         good = _listed([rate for rate in shown if rate != best])
         sentences.append(
-            f"Shown to be as good within {words.amount(advice.tolerance)}: {good}. Cannot be told "
-            f"apart: {_listed(undecided)}."
+            f"Shown to be as good within {words.amount(advice.tolerance)}: {good}. Inconclusive: "
+            f"{_listed(undecided)}."
         )
     return sentences
 
@@ -82,9 +97,9 @@ def _beaten(advice: Advice) -> list[str]:
     if arm is None or advice.standing(arm, best) != "better":
         return []
     return [
-        f"Yet {arm.learning_rate:.2g}, a range test's pick, is told from {best.learning_rate:g}: "
-        f"{_by(advice, arm, best)}. Give --learning_rates around it, and --rungs 1, which leaves "
-        "none out."
+        f"Yet {arm.learning_rate:.2g}, a range test's pick, is significantly better than "
+        f"{best.learning_rate:g}: {_by(advice, arm, best)}. Give --learning_rates around it, and "
+        "--rungs 1, which leaves none out."
     ]
 
 
@@ -105,7 +120,7 @@ def _worse(advice: Advice) -> list[str]:
         if rate in band or rate == advice.smallest or advice.lost(arm):
             continue
         told.append(f"{rate:g} by {words.difference(advice.gain(advice.whole(best), arm))}")
-    return [f"Worse than {best:g}: {'; '.join(told)}."] if told else []
+    return [f"Significantly worse than {best:g}: {'; '.join(told)}."] if told else []
 
 
 def _edges(advice: Advice) -> list[str]:
@@ -187,7 +202,9 @@ def _noise(advice: Advice) -> list[str]:
         "better": "does better than",
         "as_good": "does as well as",
         "worse": "does not do as well as",
-        "undecided": "cannot be told from",
+        "undecided": "is inconclusive against",
+        "diverged": "cannot be compared with",
+        "other_diverged": "cannot be compared with",
     }[advice.standing(arm, best)]
     level = f"{arm.noise:g}, falling to {NOISE_LEFT * arm.noise:g}"
     by = _by(advice, arm, best)
@@ -243,7 +260,11 @@ def _ranks(advice: Advice) -> list[str]:
 def _stands(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
     """Return how an arm stands to another, and by how much."""
     standing, by = advice.standing(arm, baseline), _by(advice, arm, baseline)
-    return by if standing in ("better", "worse") else f"{STANDING_WORDS[standing]}, {by}"
+    if standing in ("diverged", "other_diverged"):
+        return by
+    if standing in ("better", "worse"):
+        return f"significantly {by}"
+    return f"{STANDING_WORDS[standing]}, {by}"
 
 
 def _by(advice: Advice, arm: Candidate, baseline: Candidate) -> str:

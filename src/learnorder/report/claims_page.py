@@ -11,6 +11,7 @@ from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
+from learnorder.report.parts import measured_figure
 from learnorder.results import Results
 from learnorder.runs.files import atomic_write
 from learnorder.statistics import (
@@ -167,13 +168,15 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
     for measure, found in zip(claim.also, judgement.also, strict=True):
         note = f" ({found.note})" if found.note else ""
         facts.append(("Also", f"{measure.words()}: {found.shown()}{note}"))
-    section = Section(claim.says, anchor=f"claim-{claim.name}", facts=facts)
+    seeds = measured_figure(measured)
+    drawn = [seeds] if seeds is not None else []
+    section = Section(claim.says, anchor=f"claim-{claim.name}", facts=facts, wide=drawn)
     results = experiments.get(name)
     if results is None or results.finished.empty:
         return section
     figure = results.figure(figure_name)
     if figure_name in _WITH_OWN_KEY:
-        return replace(section, wide=[figure])
+        return replace(section, wide=[*drawn, figure])
     return replace(section, key=key(results), panels=[figure])
 
 

@@ -8,9 +8,9 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import add_band, arm_axis
+from learnorder.report.parts import Point, add_band, arm_axis
 from learnorder.report.style import LineStyle, layout, line_styles
-from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder
 from learnorder.statistics import range_of
@@ -27,7 +27,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
         title: What the panel shows.
     """
     figure = go.Figure()
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     lines: list[list[float]] = []
     for arm in results.arms:
         points = results.curve(arm, set_, quantity, group)
@@ -66,7 +66,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
 def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> go.Figure:
     """Return λ or η·λ/2 over epochs, on a logarithmic axis: mean over seeds of each arm."""
     figure = go.Figure()
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, "run", quantity)
         means = [e.mean for e in points.values()]
@@ -142,7 +142,7 @@ _LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
 def order_figure(results: Results) -> go.Figure:
     """Return when each run learned the content and the patch: one mark for each seed."""
     figure = go.Figure()
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     last = max(folder.config.training.epochs for folder in results.folders)
     never = last * 1.08
     shown = {"content": ("circle-open", -0.16), "patch": ("diamond", 0.16)}
@@ -179,7 +179,7 @@ def order_figure(results: Results) -> go.Figure:
     figure.update_xaxes(
         range=[0, never * 1.04], tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"]
     )
-    arm_axis(figure, list(arm_titles(results).values()))
+    arm_axis(figure, list(marked_titles(results).values()))
     return figure
 
 
@@ -212,15 +212,18 @@ def conflict_figure(results: Results) -> go.Figure:
     figure.update_layout(barmode="stack", hovermode="closest", margin={"b": 80})
     figure.update_layout(legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 100])
-    arm_axis(figure, list(arm_titles(results).values()))
+    arm_axis(figure, list(marked_titles(results).values()))
     return figure
 
 
 def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.Figure:
     """Return a final quantity of every arm: mean over seeds, bar = 95 % interval, dots = seeds."""
-    titles = list(arm_titles(results).values())
-    values = [results.final(arm, set_, quantity) for arm in results.arms]
-    figure = parts.final_figure(title, titles, values, 26, range_of(quantity))
+    titles = list(marked_titles(results).values())
+    points = [
+        Point(results.final(arm, set_, quantity), range_of(quantity), results.lost(arm))
+        for arm in results.arms
+    ]
+    figure = parts.final_figure(title, titles, points, 34)
     figure.update_xaxes(range=[-25 if quantity == "reliance" else -2, 102])
     return figure
 

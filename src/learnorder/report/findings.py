@@ -7,7 +7,7 @@ from typing import Any
 
 from learnorder.order import PATCH_LEVEL
 from learnorder.report.tables import median_epoch
-from learnorder.report.titles import arm_titles
+from learnorder.report.titles import marked_titles
 from learnorder.results import Results, RunSet
 from learnorder.statistics import Estimate, side_of, why_inconclusive
 
@@ -51,27 +51,29 @@ def findings(results: Results) -> list[str]:
     compared = {"final accuracy on clean images": ("clean", "accuracy")}
     if results.has_patch():
         compared["final reliance on the pattern"] = ("conflict", "reliance")
-    titles = arm_titles(results)
+    titles = marked_titles(results)
     for arm, baseline in baselines(results).items():
         for what, (set_, quantity) in compared.items():
             difference = results.final_difference(arm, baseline, set_, quantity)
-            sentences.append(_compared(titles[arm], titles[baseline], what, difference))
+            lost = bool(results.lost(arm) or results.lost(baseline))
+            sentences.append(_compared(titles[arm], titles[baseline], what, difference, lost))
     return sentences
 
 
 def _highest(results: Results) -> str:
     """Name the best of many, which is not yet a finding."""
     found = {arm: results.final_estimate(arm, "clean", "accuracy") for arm in results.arms}
-    best = max(results.arms, key=lambda arm: found[arm].mean if found[arm].n else -math.inf)
+    whole = [arm for arm in results.arms if not results.lost(arm)] or results.arms
+    best = max(whole, key=lambda arm: found[arm].mean if found[arm].n else -math.inf)
     return (
-        f"Of {len(results.arms)} settings, {arm_titles(results)[best]} has the highest final "
+        f"Of {len(results.arms)} settings, {marked_titles(results)[best]} has the highest final "
         f"accuracy on clean images: {found[best].format(100)} %, n = {found[best].n}. The best of "
         "many is in part chance: test it on other seeds."
     )
 
 
 def _patch_order(results: Results) -> str:
-    parts, titles = [], arm_titles(results)
+    parts, titles = [], marked_titles(results)
     for arm in results.arms:
         found = results.learned(arm, "patch")
         if not found:
@@ -87,11 +89,12 @@ def _patch_order(results: Results) -> str:
     )
 
 
-def _compared(first: str, second: str, what: str, difference: Estimate) -> str:
+def _compared(first: str, second: str, what: str, difference: Estimate, lost: bool) -> str:
     pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
     what = what.capitalize()
     numbers = f"{difference.format(100)} points, {pairs}"
-    if why := why_inconclusive(difference):
+    why = "inconclusive, as a run diverged" if lost else why_inconclusive(difference)
+    if why:
         return f"{what}, {first} − {second}: {numbers}; {why}."
     lies = side_of(difference)
     if lies == "above":

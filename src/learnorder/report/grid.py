@@ -5,26 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import plotly.graph_objects as go
 
-from learnorder.order import CONTENT_LEVELS, order_ratio
+from learnorder.order import CONTENT_LEVELS, is_undertrained, order_ratio
+from learnorder.report.orders import add_orders, span_color, span_words, times_scale
 from learnorder.report.parts import (
     ONE_SIDED,
     TWO_SIDED,
     ColorScale,
-    add_estimates,
-    add_orders,
+    Point,
+    add_points,
     heat_map,
-    span_color,
-    span_words,
-    times_scale,
+    make_room,
+    say_above,
 )
 from learnorder.report.phase import in_order
 from learnorder.report.style import layout, line_styles
 from learnorder.report.titles import ARM_WORDS
 from learnorder.results import Results
-from learnorder.statistics import Estimate, Span, estimate, median_span, range_of
+from learnorder.statistics import Estimate, Span, median_span, range_of
 
 Row = dict[str, str | float]
 """A finished run: its arm, the settings varied, seed, and what it ended with."""
@@ -44,9 +45,11 @@ _CONTENT_AT = {
 _RECORDED = "as recorded"
 """The level of the content of rows made before there were levels."""
 MEASURED = (
-    "seed", "epochs", "pattern_at", *_CONTENT_AT.values(), "first", "first_bound", *_QUANTITIES,
+    "seed", "diverged", "chance", "epochs", "pattern_at", *_CONTENT_AT.values(),
+    "first", "first_bound", *_QUANTITIES,
 )  # fmt: skip
-"""What rows have besides labels. An epoch that never came is left out."""
+"""What rows have besides labels. An epoch that never came is left out; a run that diverged has
+``diverged`` alone."""
 
 
 def sweep_rows(results: Results) -> list[Row]:
@@ -69,8 +72,14 @@ def sweep_rows(results: Results) -> list[Row]:
                 found[name] = _reached(results.learned(arm, "content", CONTENT_LEVELS[level]))
         for seed in found["clean"]:
             own = {name: by_seed[seed] for name, by_seed in found.items() if seed in by_seed}
-            length = {"epochs": float(results.epochs(arm))} if patched else {}
-            rows.append({**results.labels(arm), "seed": seed, **length, **own})
+            more = {"epochs": float(results.epochs(arm))} if patched else {}
+            if (chance := results.chance()) is not None:
+                more["chance"] = chance
+            rows.append({**results.labels(arm), "seed": seed, **more, **own})
+    lost = [folder for folder in results.folders if folder.status == "diverged"]
+    rows += [
+        {**results.labels(results.arm_of(f)), "seed": f.config.seed, "diverged": 1.0} for f in lost
+    ]
     return rows
 
 
@@ -112,19 +121,28 @@ class Cell:
     Attributes:
         finals: Final values by quantity and seed.
         orders: Who is learned first, by level of the content and seed; the first level decides.
+        diverged: Seeds whose run diverged.
+        chance: Accuracy of guessing, None where that is not known.
     """
 
     finals: dict[str, dict[int, float]] = field(default_factory=dict)
     orders: dict[str, dict[int, Span]] = field(default_factory=dict)
+    diverged: set[int] = field(default_factory=set)
+    chance: float | None = None
 
     def add(self, row: Row) -> bool:
         """Add a run; return whether it is the first of its seed."""
         seed = int(row["seed"])
+        if "diverged" in row:
+            self.diverged.add(seed)
+            return True
         for name in _QUANTITIES.keys() & row.keys():
             by_seed = self.finals.setdefault(name, {})
             if seed in by_seed:
                 return False
             by_seed[seed] = float(row[name])
+        if "chance" in row:
+            self.chance = float(row["chance"])
         for level, order in row_orders(row).items():
             self.orders.setdefault(level, {})[seed] = order
         return True
@@ -142,14 +160,30 @@ class Cell:
         first, *others = words.items()
         return "<br>".join([first[1], *(f"{level}: {said}" for level, said in others)])
 
-    def estimate(self, name: str) -> Estimate:
-        """Return the mean of a final value, with its interval."""
+    def point(self, name: str) -> Point:
+        """Return the final values of a quantity."""
         within = range_of("reliance" if name == "reliance" else "accuracy")
-        return estimate(list(self.finals.get(name, {}).values()), within=within)
+        label = "undertrained" if name == "reliance" and self.undertrained() else ""
+        return Point(self.finals.get(name, {}), within, self.lost(), label)
+
+    def undertrained(self) -> bool:
+        """Whether the runs end with neither content nor pattern learned."""
+        means = [self.finals.get(name, {}).values() for name in ("clean", "patch_only")]
+        if self.chance is None or not all(means):
+            return False
+        clean, patch = map(fmean, means)
+        return is_undertrained(clean, patch, self.chance)
+
+    def lost(self) -> str:
+        """Return how many runs diverged, as "1 of 5 diverged"; empty where none did."""
+        if not self.diverged:
+            return ""
+        return f"{len(self.diverged)} of {self.seeds()} diverged"
 
     def seeds(self) -> int:
         """Return how many runs there are."""
-        return max((len(by_seed) for by_seed in self.finals.values()), default=0)
+        finished = max((len(by_seed) for by_seed in self.finals.values()), default=0)
+        return finished + len(self.diverged)
 
 
 @dataclass(frozen=True)
@@ -238,10 +272,14 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
         text = {at: cell.order_words() for at, cell in known.items()}
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
     else:
-        found = {at: cell.estimate(name) for at, cell in points.items()}
+        found = {at: cell.point(name).estimate for at, cell in points.items()}
         cells = {at: e.mean if e.n else None for at, e in found.items()}
         text = {at: _two_lines(e) for at, e in found.items()}
         scale = _share_scale(name, [value for value in cells.values() if value is not None])
+    for at, cell in points.items():
+        said = [cell.lost(), cell.point(name).label]
+        if any(said):
+            text[at] = "<br>".join(filter(None, [text.get(at, "").strip("–"), *said]))
     figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(treatment, treatment)
     title = f"{GRID_TITLES[name]}: {words}" if treatment else GRID_TITLES[name]
@@ -283,9 +321,11 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
         if name == "first":
             orders = {x: cell.order() for x, cell in cells.items() if cell.orders}
             add_orders(figure, orders, words, styles[treatment])
+            lost = {x: cell.lost() for x, cell in cells.items()}
+            say_above(figure, lost, styles[treatment].color)
         else:
-            means = {x: cell.estimate(name) for x, cell in cells.items() if name in cell.finals}
-            add_estimates(figure, means, words, styles[treatment], 100.0)
+            finals = {x: cell.point(name) for x, cell in cells.items()}
+            add_points(figure, finals, words, styles[treatment], 100.0)
     unit = "epoch of pattern / content" if name == "first" else "%"
     layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
     shown = [value.strip("[]") for value in values]  # a single epoch of an anneal: [20]
@@ -296,4 +336,4 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
         words = [f"1/{f}" for f in factors[:0:-1]] + [str(f) for f in factors]
         figure.update_yaxes(tickvals=ticks, ticktext=words)
         figure.add_hline(y=0, line={"width": 1, "dash": "dot"}, opacity=0.6)
-    return figure.update_layout(hovermode="closest", margin={"b": 84})
+    return make_room(figure.update_layout(hovermode="closest", margin={"b": 84}))

@@ -10,7 +10,7 @@ import yaml
 from learnorder.report.content import Key, Origin, TextTable
 from learnorder.report.style import line_styles
 from learnorder.report.tables import run_table
-from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.report.titles import MOST_ARMS, arm_titles, marked_titles
 from learnorder.results import Results, RunSet, TaskResults
 from learnorder.runs import flatten, shared_settings
 from learnorder.theory_results import TheoryResults
@@ -48,7 +48,7 @@ def origin(
 
 def key(results: RunSet[Any]) -> Key:
     """Return the key to all curves of results."""
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     return [(titles[arm], style.color, style.svg_dashes()) for arm, style in styles.items()]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import plotly.graph_objects as go
 
 from learnorder.report.style import LineStyle, layout
-from learnorder.statistics import SHARE, Estimate, Range, Span, estimate, median_span
+from learnorder.statistics import REAL, Estimate, Measured, Range, estimate
 
 _MOST_BANDS = 4
 """More arms than this are drawn without their intervals over time."""
@@ -44,75 +44,107 @@ def add_band(
     )
 
 
-def add_estimates(
+@dataclass(frozen=True)
+class Point:
+    """An arm at one setting, or in one row.
+
+    Attributes:
+        values: Final values of the runs that have one, by seed.
+        within: What they can be.
+        lost: How many runs diverged, as "1 of 5 diverged"; empty where none did.
+        label: What else is said of it.
+    """
+
+    values: Mapping[int, float]
+    within: Range = REAL
+    lost: str = ""
+    label: str = ""
+
+    @property
+    def estimate(self) -> Estimate:
+        """The mean with its interval."""
+        return estimate(list(self.values.values()), within=self.within)
+
+
+def add_points(
     figure: go.Figure,
-    points: Mapping[float, Estimate],
+    points: Mapping[float, Point],
     name: str,
     style: LineStyle,
     scale: float,
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
+    **where: int,
 ) -> None:
-    """Draw means over a setting as marks on a line, with bars for their intervals."""
-    kept = {x: e for x, e in points.items() if e.n}
-    figure.add_scatter(
-        x=list(kept), y=[scale * e.mean for e in kept.values()], name=name, mode="lines+markers",
-        customdata=[e.format(scale, 3) for e in kept.values()], hovertemplate="%{customdata}",
-        line={"color": style.color, "dash": style.dash, "width": 2},
-        marker={"color": style.color, "size": 8},
-        error_y=error_bars(list(kept.values()), style.color, scale),
-    )  # fmt: skip
+    """Draw means over a setting on a line, with bars for their intervals and a dot for each seed.
 
-
-def add_orders(
-    figure: go.Figure,
-    points: Mapping[float, Mapping[int, Span]],
-    name: str,
-    style: LineStyle,
-    spread: float = 0.03,
-) -> None:
-    """Draw who is learned first: a mark for each seed, a line through the medians that are known.
-
-    A triangle stands at the bound of a seed of which only that is known, and points to where the
-    true value is. Seeds that learn neither are left out.
+    A mean of which runs diverged is hollow, and how many did stands above its setting, where all
+    did, that alone; see :func:`make_room`.
 
     Args:
         figure: Gets the marks.
-        points: By place along the axis and seed.
-        name: Of the arm.
-        style: Of the arm.
-        spread: Distance between two seeds along the axis.
+        points: By the setting.
+        name: Of the line.
+        style: Of the line.
+        scale: What values are multiplied by.
+        log_x: Whether the setting's axis is logarithmic.
+        log_y: Whether that of the values is: a bar that would reach 0 then ends at a fifth of the
+            mean.
+        where: Row and column of a figure of several.
     """
-    medians = {x: median_span(by_seed.values()) for x, by_seed in points.items()}
-    known = {x: span.low for x, span in medians.items() if span.known}
+    kept = {x: point for x, point in points.items() if point.values}
+    found = {x: point.estimate for x, point in kept.items()}
+    if log_y:
+        found = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in found.items()}
+    said = ["; ".join(filter(None, [e.format(scale, 3), kept[x].lost])) for x, e in found.items()]
     figure.add_scatter(
-        x=list(known), y=list(known.values()), name=name, mode="lines",
-        line={"color": style.color, "dash": style.dash, "width": 2}, hoverinfo="skip",
-        legendgroup=name,
-    )  # fmt: skip
-    marks = [
-        (x + spread * (place - (len(by_seed) - 1) / 2), seed, span)
-        for x, by_seed in points.items()
-        for place, (seed, span) in enumerate(by_seed.items())
-        if math.isfinite(span.low) or math.isfinite(span.high)
-    ]
-    figure.add_scatter(
-        x=[x for x, _, _ in marks],
-        y=[span.low if math.isfinite(span.low) else span.high for _, _, span in marks],
-        mode="markers", name=name, legendgroup=name, showlegend=False,
-        customdata=[
-            f"seed {seed}: {span_words(span, 'pattern', 'content')}" for _, seed, span in marks
-        ],
-        hovertemplate="%{customdata}",
+        x=list(kept), y=[scale * e.mean for e in found.values()], name=name, mode="lines+markers",
+        customdata=said, hovertemplate="%{customdata}", legendgroup=name,
+        line={"color": style.color, "dash": style.dash, "width": 2},
         marker={
-            "color": style.color, "size": 9,
-            "symbol": [_order_symbol(span) for _, _, span in marks],
+            "color": style.color, "size": 9, "line": {"width": 2, "color": style.color},
+            "symbol": ["circle-open" if point.lost else "circle" for point in kept.values()],
         },
+        error_y=error_bars(list(found.values()), style.color, scale), **where,
     )  # fmt: skip
+    dots = [(x, seed, v) for x, point in kept.items() for seed, v in point.values.items()]
+    figure.add_scatter(
+        x=[x * _BESIDE_LOG if log_x else x + _BESIDE for x, _, _ in dots],
+        y=[scale * value for _, _, value in dots], mode="markers", name=name, legendgroup=name,
+        showlegend=False, customdata=[f"seed {seed}: {scale * v:.3g}" for _, seed, v in dots],
+        hovertemplate="%{customdata}",
+        marker={"color": style.color, "size": 5, "opacity": 0.55}, **where,
+    )  # fmt: skip
+    axis = f"y{where['row']}" if where.get("row", 1) > 1 else "y"
+    said_above = {
+        math.log10(x) if log_x else x: point.lost or point.label for x, point in points.items()
+    }
+    say_above(figure, said_above, style.color, f"{axis} domain")
 
 
-def _order_symbol(span: Span) -> str:
-    if span.known:
-        return "circle"
-    return "triangle-up-open" if math.isfinite(span.low) else "triangle-down-open"
+def say_above(
+    figure: go.Figure, texts: Mapping[float, str], color: str, axis: str = "y domain"
+) -> None:
+    """Write above a figure what is said of a setting; see :func:`make_room`."""
+    for x, text in texts.items():
+        if text:
+            figure.add_annotation(
+                text=text, name=_ABOVE, x=x, y=1, yref=axis, yanchor="bottom", textangle=-90,
+                showarrow=False, font={"size": 11, "color": color},
+            )  # fmt: skip
+
+
+def make_room(figure: go.Figure) -> go.Figure:
+    """Make room above a figure for what :func:`say_above` says there."""
+    if any(note.name == _ABOVE for note in figure.layout.annotations):  # pyright: ignore
+        figure.update_layout(height=figure.layout.height + 74, margin={"t": 130})  # pyright: ignore
+    return figure
+
+
+_ABOVE = "above"
+_BESIDE, _BESIDE_LOG = 0.05, 1.035
+"""How far the dots of seeds stand from their mean: added to a setting, or a factor of it."""
 
 
 def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[str, object]:
@@ -127,36 +159,76 @@ def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[
 def final_figure(
     title: str,
     titles: Sequence[str],
-    values: Sequence[Mapping[int, float]],
+    points: Sequence[Point],
     row_height: int,
-    within: Range = SHARE,
+    *,
+    scale: float = 100.0,
+    unit: str = "%",
 ) -> go.Figure:
-    """Return final values in per cent, a row for each arm: dots = seeds, bar = 95 % interval.
+    """Return final values, a row for each arm: dots = seeds, bar = 95 % interval of their mean.
+
+    The mean of an arm of which runs diverged is hollow.
 
     Args:
         title: What is shown.
         titles: Of the arms.
-        values: Of each arm, by seed, as shares.
+        points: Of each arm.
         row_height: Of an arm, in pixels.
-        within: What the values can be.
+        scale: What values are multiplied by.
+        unit: Of the result.
     """
     figure = go.Figure()
-    for row, found in enumerate(values):
-        e = estimate(list(found.values()), within=within)
+    for row, point in enumerate(points):
+        e = point.estimate
         figure.add_scatter(
-            x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
-            marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
+            x=[scale * value for value in point.values.values()],
+            y=[row + _BELOW] * len(point.values), mode="markers",
+            customdata=[f"seed {seed}" for seed in point.values],
+            hovertemplate="%{x:.3g}, %{customdata}<extra></extra>", showlegend=False,
+            marker={"size": 6, "color": SEEDS, "opacity": 0.7},
         )  # fmt: skip
         figure.add_scatter(
-            x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
-            marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
-            error_x=error_bars([e], "#D55E00", 100),
-            hovertemplate=f"{e.format(100, 2)}, n = {e.n}<extra></extra>",
+            x=[scale * e.mean], y=[row - _BELOW / 2], mode="markers", showlegend=False,
+            marker={
+                "symbol": "diamond-open" if point.lost else "diamond", "size": 9, "color": MEANS,
+            },
+            error_x=error_bars([e], MEANS, scale),
+            hovertemplate=f"{e.format(scale, 2)}, n = {e.n}<extra></extra>",
         )  # fmt: skip
-    layout(figure, title, "%", "", height=110 + row_height * len(titles))
+    layout(figure, title, unit, "", height=110 + row_height * len(titles))
     figure.update_layout(hovermode="closest")
     arm_axis(figure, titles)
     return figure
+
+
+def measured_figure(found: Measured) -> go.Figure | None:
+    """Return what decides a claim: dots = seeds, bar = interval, dotted line = bound.
+
+    None where there is no number for each seed, as with a sign test.
+    """
+    if not found.by_seed or math.isnan(found.bound):
+        return None
+    figure, scale, e = go.Figure(), found.unit.scale, found.estimate
+    figure.add_scatter(
+        x=[scale * value for value in found.by_seed.values()], y=[0.3] * len(found.by_seed),
+        mode="markers", name="seeds", customdata=[f"seed {seed}" for seed in found.by_seed],
+        hovertemplate="%{x:.3g}, %{customdata}<extra></extra>",
+        marker={"size": 7, "color": SEEDS, "opacity": 0.7},
+    )  # fmt: skip
+    figure.add_scatter(
+        x=[scale * e.mean], y=[-0.3], mode="markers", name="mean, 95 % interval",
+        marker={"symbol": "diamond", "size": 9, "color": MEANS},
+        error_x=error_bars([e], MEANS, scale), hovertemplate=f"{found.shown()}<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=scale * found.bound, line={"width": 1, "dash": "dot"}, opacity=0.7)
+    layout(figure, "", found.unit.name, "", height=170)
+    figure.update_yaxes(visible=False, range=[1, -1])
+    return figure.update_layout(hovermode="closest", margin={"t": 12, "b": 84})
+
+
+SEEDS, MEANS = "#0072B2", "#D55E00"
+_BELOW = 0.22
+"""How far seeds stand below the middle of their row."""
 
 
 def arm_axis(figure: go.Figure, titles: Sequence[str]) -> None:
@@ -229,77 +301,3 @@ TWO_SIDED = ((0.0, "#D55E00"), (0.5, "#F7F7F7"), (1.0, "#0072B2"))
 """From one side of 0 to the other; told apart by colour-blind readers, and in grey."""
 ONE_SIDED = ((0.0, "#FFFFFF"), (1.0, "#56B4E9"))
 """From little to much, light enough for black text."""
-
-
-def times_scale(values: Iterable[float | None], low: str, high: str, unit: str) -> ColorScale:
-    """Return a two-sided scale for base-10 logarithms, the same reach on both sides of 0.
-
-    Args:
-        values: The logarithms.
-        low: Words for the far end below.
-        high: Words for the far end above.
-        unit: What a factor is of.
-    """
-    reach = max((abs(value) for value in values if value is not None), default=1.0)
-    reach = max(1, math.ceil(reach))
-    ticks = tuple(float(k) for k in range(-reach, reach + 1))
-    words = [f"{10 ** abs(k):g}×" for k in ticks]
-    words[0], words[-1] = f"{words[0]} {low}", f"{words[-1]} {high}"
-    return ColorScale(-reach, reach, unit, ticks, tuple(words), TWO_SIDED)
-
-
-def times_words(value: float | None, below: str, above: str) -> str:
-    """Return which of two comes first, and how many times earlier.
-
-    Args:
-        value: Base-10 logarithm of the time of ``below`` over that of ``above``; None is unknown.
-        below: What comes first where it is negative.
-        above: What comes first where it is positive.
-
-    >>> times_words(0.5, "P", "Q"), times_words(-2.0, "P", "Q"), times_words(None, "P", "Q")
-    ('Q 3.2×', 'P 100×', '–')
-    >>> times_words(0.01, "P", "Q")
-    'together'
-    """
-    if value is None:
-        return "–"
-    if abs(value) < math.log10(1.05):
-        return "together"
-    return f"{above if value > 0 else below} {_factor(value)}"
-
-
-def _factor(value: float) -> str:
-    """Return how many times, of a base-10 logarithm."""
-    factor = 10 ** abs(value)
-    return f"{factor:.{0 if factor >= 9.95 else 1}f}×"
-
-
-def span_words(span: Span | None, below: str, above: str) -> str:
-    """Return which of two comes first, and how many times earlier at least where that is censored.
-
-    Args:
-        span: Base-10 logarithm of the time of ``below`` over that of ``above``; None is unknown.
-        below: What comes first where it is negative.
-        above: What comes first where it is positive.
-
-    >>> span_words(Span(1.0, math.inf), "P", "Q"), span_words(Span(-math.inf, -0.3), "P", "Q")
-    ('Q > 10×', 'P > 2.0×')
-    >>> span_words(Span(-math.inf, math.inf), "P", "Q"), span_words(Span(-1.0, 1.0), "P", "Q")
-    ('neither', 'open')
-    """
-    if span is None or span.known:
-        return times_words(None if span is None else span.low, below, above)
-    if span.low == -math.inf and span.high == math.inf:
-        return "neither"
-    if span.low >= 0:
-        return f"{above} > {_factor(span.low)}" if span.low else f"{above} first"
-    if span.high <= 0:
-        return f"{below} > {_factor(span.high)}" if span.high else f"{below} first"
-    return "open"
-
-
-def span_color(span: Span | None) -> float | None:
-    """Return a number for the colour of an order: what is known of it, None where it is open."""
-    if span is None or (span.low < 0 < span.high):
-        return None
-    return span.low if span.low >= 0 else span.high

@@ -82,8 +82,14 @@ def probe_findings(probed: Probed) -> list[str]:
     ]
     tried = statements(probed)
     sentences += [statement_words(each) for each in tried]
-    failed = {arm: words for arm in results.arms if (words := probed.too_large(arm))}
-    sentences += [f"Too large: {titles[arm]}, {words}." for arm, words in failed.items()]
+    numbers = {titles[arm]: probed.numbers(arm) for arm in results.arms}
+    for title, arm in numbers.items():
+        if failed := arm.too_large():
+            sentences.append(f"Too large: {title}, {failed}.")
+        elif few := arm.undertrained():
+            sentences.append(
+                f"Undertrained: {title}, {few}. Its reliance says nothing of robustness."
+            )
     if small_arm is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
     if probed.not_retrained:
@@ -98,7 +104,7 @@ def statement_words(statement: Statement) -> str:
     measured = statement.measured
     shown = f"{measured.shown()}, n = {measured.estimate.n}"
     beside = [f"at {level} {found.shown()}" for level, found in statement.beside.items()]
-    rests = "; ".join(filter(None, [shown, measured.note, *beside]))
+    rests = "; ".join(filter(None, [statement.reason, shown, measured.note, *beside]))
     return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({rests})."
 
 
@@ -109,10 +115,9 @@ def statement_table(found: Sequence[Statement]) -> TextTable:
     for each, p in zip(found, adjusted, strict=True):
         measured = each.measured
         beside = [f"at {level}: {other.shown()}" for level, other in each.beside.items()]
-        rows.append([
-            VERDICT_WORDS[each.verdict], p_words(p), each.text, measured.shown(),
-            str(measured.estimate.n), "; ".join(filter(None, [measured.note, *beside])),
-        ])  # fmt: skip
+        how = "; ".join(filter(None, [each.reason, measured.note, *beside]))
+        n = str(measured.estimate.n)
+        rows.append([VERDICT_WORDS[each.verdict], p_words(p), each.text, measured.shown(), n, how])
     return TextTable(
         "What the paper says, tried here",
         ["verdict", "p (Holm)", "statement", "measured", "n", "how"],
@@ -137,7 +142,7 @@ def learned_words(arm: ArmNumbers) -> str:
     """Return when an arm learned the pattern, and the content at each of its levels.
 
     >>> content = {"¼": {0: 2, 1: 4}, "½": {0: 9, 1: None}, "¾": {0: None, 1: None}}
-    >>> learned_words(ArmNumbers({}, {}, {0: 5, 1: 7}, content, 20, 0.1, 0, 2))
+    >>> learned_words(ArmNumbers({}, {}, {}, {0: 5, 1: 7}, content, 20, 0.1, 0, 2))
     'the pattern is learned at epoch 6, the content at ¼ at epoch 3, at ½ never (in 1 of 2 seeds at
     epoch 9), at ¾ never (medians over seeds)'
     """
@@ -161,18 +166,12 @@ def _at(found: Mapping[int, int | None]) -> str:
 def calibration_words(calibration: Calibration, rate: float) -> str:
     """Return which contrast the pattern has, and why."""
     chosen = f"The pattern's contrast is {calibration.contrast:g}"
-    if calibration.memorised is None:
+    if not calibration.tried:
         return f"{chosen}, as given; whether it can be memorised was not tried."
     reached = f"{100 * calibration.accuracy[calibration.contrast]:.0f} %"
-    if calibration.memorised:
-        return (
-            f"{chosen}: the faintest tried that the small LR ({rate:g}) memorises before the epoch "
-            f"of the anneal ({reached} on the pattern alone)."
-        )
     return (
-        f"{chosen}, the strongest tried, and the small LR ({rate:g}) has not memorised it by the "
-        f"epoch of the anneal ({reached} on the pattern alone): what follows says little of "
-        "memorising. Give stronger contrasts, a larger pattern_size, or more epochs."
+        f"{chosen}: the faintest tried that the small LR ({rate:g}) memorises before the epoch "
+        f"of the anneal ({reached} on the pattern alone)."
     )
 
 

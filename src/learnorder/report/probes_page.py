@@ -94,13 +94,12 @@ def probes_table(probed: Mapping[str, Probed]) -> TextTable:
     )
     for name, one in probed.items():
         calibration = one.calibration
-        faint = "" if calibration.memorised is not False else ", not memorised"
         for treatment, words in _TREATMENTS.items():
             chosen = [(treatment, quantity) for quantity in _QUANTITIES]
             if any(key in tried[name] for key in chosen):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
-                    Link(name, f"{name}/report.html"), f"{calibration.contrast:g}{faint}",
+                    Link(name, f"{name}/report.html"), f"{calibration.contrast:g}",
                     f"{words}, LR {rate:g}",
                     *(_cell(tried[name].get(key), adjusted.get((name, key))) for key in chosen),
                 ])  # fmt: skip
@@ -121,7 +120,8 @@ def _cell(each: Statement | None, p: float | None) -> str:
     if each is None or p is None:
         return "–"
     shown = f"{each.measured.shown()}, n = {each.measured.estimate.n}"
-    return f"{VERDICT_WORDS[each.verdict]}: {shown}; p (Holm) {p_words(p)}"
+    why = f" ({each.reason})" if each.reason else ""
+    return f"{VERDICT_WORDS[each.verdict]}{why}: {shown}; p (Holm) {p_words(p)}"
 
 
 def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
@@ -143,9 +143,19 @@ def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
             continue
         estimates = [one.estimate for one in found.values()]
         color, scale = styles[treatment].color, next(iter(found.values())).unit.scale
+        places = {row: row + 0.36 * place - 0.2 for row in found}
+        dots = [(row, s, v) for row, one in found.items() for s, v in one.by_seed.items()]
+        figure.add_scatter(
+            x=[scale * value for _, _, value in dots],
+            y=[places[row] + 0.14 for row, _, _ in dots],
+            customdata=[f"{words}, seed {seed}" for _, seed, _ in dots],
+            hovertemplate="%{x:.3g}, %{customdata}<extra></extra>",
+            mode="markers", showlegend=False,
+            marker={"color": color, "size": 5, "opacity": 0.55},
+        )  # fmt: skip
         figure.add_scatter(
             x=[scale * e.mean for e in estimates],
-            y=[row + 0.3 * place - 0.15 for row in found],
+            y=list(places.values()),
             name=words, mode="markers",
             marker={"color": color, "size": 9, "symbol": ("circle", "diamond")[place]},
             customdata=[one.shown() for one in found.values()],
@@ -154,7 +164,7 @@ def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
         )  # fmt: skip
     if not figure.data:
         return None
-    layout(figure, title, unit, "", height=150 + 46 * len(names))
+    layout(figure, title, unit, "", height=150 + 64 * len(names))
     figure.update_layout(hovermode="closest")
     figure.add_vline(x=0, line={"width": 1, "dash": "dot", "color": "#888888"})
     arm_axis(figure, names)

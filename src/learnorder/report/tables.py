@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from statistics import fmean, median
 from typing import Any
 
-from learnorder.order import CONTENT_LEVELS, PATCH_LEVEL
+from learnorder.order import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
 from learnorder.report.content import TextTable
-from learnorder.report.titles import arm_columns, arm_titles
-from learnorder.results import Results, RunSet
+from learnorder.report.titles import arm_columns, arm_titles, marked_titles
+from learnorder.results import WITHOUT_RESULT, Results, RunSet
 from learnorder.runs import RunFolder
 
 _CLEAN = ("clean", "accuracy", "clean images")
@@ -34,8 +34,14 @@ def final_table(results: Results) -> TextTable:
     rows = []
     for arm in results.arms:
         estimates = [results.final_estimate(arm, s, q) for s, q, _ in quantities]
-        rows.append([*cells[arm], counted(results, arm), *(e.format(100) for e in estimates)])
+        n = counted(results, arm) + ", undertrained" * results.undertrained(arm)
+        rows.append([*cells[arm], n, *(e.format(100) for e in estimates)])
     note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]; one seed has none."
+    if any(results.undertrained(arm) for arm in results.arms):
+        note += (
+            " Undertrained: ends with neither the content (at ¼ of the way from guessing to "
+            "perfect) nor the pattern learned, so that its reliance says nothing of robustness."
+        )
     return TextTable("Final accuracy", columns, rows, note)
 
 
@@ -46,7 +52,7 @@ def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTabl
         results: Of the runs.
         baselines: What each arm is compared with.
     """
-    titles = arm_titles(results)
+    titles = marked_titles(results)
     quantities, several = _quantities(results), len(set(baselines.values())) > 1
     rows = []
     for arm, baseline in baselines.items():
@@ -75,12 +81,12 @@ def _pair(arm: str, baseline: str) -> str:
 
 def order_table(results: Results) -> TextTable:
     """Return when each arm learned the content, at each of its levels, and the patch."""
-    titles, chance = arm_titles(results), results.chance()
+    titles, chance = marked_titles(results), results.chance()
     columns, found = ["arm"], dict[str, list[Mapping[int, int | None]]]()
     for arm in results.arms:
         found[arm] = [results.learned(arm, "content", f) for f in CONTENT_LEVELS.values()]
     for words, fraction in CONTENT_LEVELS.items():
-        level = "" if chance is None else f" ≥ {100 * (chance + fraction * (1 - chance)):.3g} %"
+        level = "" if chance is None else f" ≥ {100 * on_the_way(chance, fraction):.3g} %"
         columns.append(f"content at {words} (clean{level})")
     if results.has_patch():
         columns.append(f"patch (patch only ≥ {100 * PATCH_LEVEL:.0f} %)")
@@ -99,7 +105,7 @@ def order_table(results: Results) -> TextTable:
 
 def last_layer_table(results: Results) -> TextTable | None:
     """Return what retraining the last layer changed, None where it was not done."""
-    titles, rows, sizes = arm_titles(results), [], set[tuple[int, bool]]()
+    titles, rows, sizes = marked_titles(results), [], set[tuple[int, bool]]()
     quantities = ["clean", *(["content", "reliance"] if results.has_patch() else [])]
     for arm in results.arms:
         found = results.last_layers(arm)
@@ -156,7 +162,7 @@ def _epochs(found: Mapping[int, int | None]) -> str:
 
 def share_table(results: Results) -> TextTable:
     """Return the measured shares of the training examples in each group."""
-    titles = arm_titles(results)
+    titles = marked_titles(results)
     rows = []
     for arm in results.arms:
         row = [titles[arm]]
@@ -201,11 +207,14 @@ def seconds_of(folder: RunFolder[Any]) -> float | None:
 
 
 def counted(results: RunSet[Any], arm: str) -> str:
-    """Return how many of an arm's runs have finished, and how the others stand."""
-    counts = results.counts(arm)
+    """Return how many of an arm's runs have finished, and how the others stand.
+
+    Those that diverged are said as a share of all: "3, 2 of 5 diverged".
+    """
+    counts, lost = results.counts(arm), results.lost(arm)
     others = [
         f"{count} {status.replace('_', ' ')}"
         for status, count in counts.items()
-        if status != "finished"
+        if status not in ("finished", *WITHOUT_RESULT)
     ]
-    return ", ".join([str(counts.get("finished", 0)), *others])
+    return ", ".join([str(counts.get("finished", 0)), *([lost] if lost else []), *others])

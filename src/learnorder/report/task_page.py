@@ -13,7 +13,7 @@ from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import layout, line_styles
 from learnorder.report.tables import counted
-from learnorder.report.titles import MOST_ARMS, arm_columns, arm_titles
+from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
 from learnorder.results import TaskResults
 
 _NOTE = (
@@ -65,7 +65,7 @@ def score_table(results: TaskResults) -> TextTable:
 def gain_table(results: TaskResults) -> TextTable:
     """Return by how much each arm ends better than the one that it is compared with."""
     name, higher_is_better = results.score()
-    words, titles = ScoreWords(name), arm_titles(results)
+    words, titles = ScoreWords(name), marked_titles(results)
     rows = []
     for arm, baseline in baselines(results).items():
         found = results.final_difference(arm, baseline, "validation", name)
@@ -78,7 +78,7 @@ def gain_table(results: TaskResults) -> TextTable:
 def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
     """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval."""
     figure, words = go.Figure(), ScoreWords(quantity)
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, set_, quantity)
         if not points:

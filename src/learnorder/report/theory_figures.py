@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import (
-    add_band,
-    arm_axis,
-    heat_map,
-    span_color,
-    span_words,
-    times_scale,
-)
+from learnorder.report.orders import span_color, span_words, times_scale
+from learnorder.report.parts import add_band, arm_axis, heat_map
 from learnorder.report.phase import PhaseGrid, ratio_words
 from learnorder.report.style import layout, line_styles
-from learnorder.report.titles import MOST_ARMS, arm_titles
+from learnorder.report.titles import MOST_ARMS, marked_titles
+from learnorder.statistics import range_of
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import TheoryResults
 
@@ -43,7 +37,7 @@ def curve_figure(
         scale: By which values are multiplied.
     """
     figure = go.Figure()
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, set_, quantity)
         if not points:
@@ -75,7 +69,7 @@ def curve_figure(
 def order_figure(results: TheoryResults) -> go.Figure:
     """Return when each run had learned P and Q, by half their final margins: a mark for a seed."""
     figure = go.Figure()
-    styles, titles = line_styles(results.arms), arm_titles(results)
+    styles, titles = line_styles(results.arms), marked_titles(results)
     shown = {"P": ("circle-open", -0.17), "Q": ("diamond", 0.17)}
     for pattern, (symbol, offset) in shown.items():
         for row, arm in enumerate(results.arms):
@@ -111,16 +105,19 @@ def order_figure(results: TheoryResults) -> go.Figure:
     layout(figure, "What was learned when", _TIME, "", height=150 + 70 * len(results.arms))
     figure.update_layout(hovermode="closest", margin={"b": 84})
     figure.update_xaxes(type="log", exponentformat="power")
-    arm_axis(figure, list(arm_titles(results).values()))
+    arm_axis(figure, list(marked_titles(results).values()))
     return figure
 
 
 def final_figure(results: TheoryResults) -> go.Figure:
     """Return the final P-only error of every arm: mean, bar = 95 % interval, dots = seeds."""
-    titles = list(arm_titles(results).values())
-    values = [results.final(arm, "p_only", "error") for arm in results.arms]
+    titles = list(marked_titles(results).values())
+    points = [
+        parts.Point(results.final(arm, "p_only", "error"), range_of("error"), results.lost(arm))
+        for arm in results.arms
+    ]
     title = "Final error on P-only test examples"
-    figure = parts.final_figure(title, titles, values, row_height=34)
+    figure = parts.final_figure(title, titles, points, row_height=36)
     return figure.update_xaxes(rangemode="tozero")
 
 
@@ -161,14 +158,15 @@ def setting_figure(results: TheoryResults) -> go.Figure:
     algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
     styles, figure = line_styles(algorithms), go.Figure()
     for algorithm in algorithms:
+        arms = {float(x): own[algorithm] for (x, _), own in grid.cells.items() if algorithm in own}
         found = {
-            float(x): results.final_estimate(arms[algorithm], "p_only", "error_gaussian")
-            for (x, _), arms in grid.cells.items()
-            if algorithm in arms
+            x: parts.Point(
+                results.final(arm, "p_only", "error_gaussian"), range_of("error"), results.lost(arm)
+            )
+            for x, arm in arms.items()
         }
-        # a bar that would reach 0, which a logarithmic axis has not, ends at a fifth of the mean
-        found = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in found.items()}
-        parts.add_estimates(figure, found, THEORY_ARMS[algorithm], styles[algorithm], 100)
+        name, style = THEORY_ARMS[algorithm], styles[algorithm]
+        parts.add_points(figure, found, name, style, 100, log_x=True, log_y=True)
     layout(figure, "Error on P-only test examples", grid.x_name, "%", 380)
     figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)

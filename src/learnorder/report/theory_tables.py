@@ -15,7 +15,7 @@ from learnorder.report.phase import (
     ratio_words,
 )
 from learnorder.report.tables import counted
-from learnorder.report.titles import arm_columns, arm_titles
+from learnorder.report.titles import arm_columns, marked_titles
 from learnorder.statistics import side_of, why_inconclusive
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import Pattern, TheoryResults
@@ -51,7 +51,7 @@ def theory_final_table(results: TheoryResults) -> TextTable:
 
 def theory_order_table(results: TheoryResults) -> TextTable:
     """Return when each arm learned the two patterns, and when it was annealed."""
-    titles = arm_titles(results)
+    titles = marked_titles(results)
     rows = []
     for arm in results.arms:
         row = [titles[arm]]
@@ -89,7 +89,7 @@ def _short(time: float) -> str:
 
 def theory_ratio_table(results: TheoryResults) -> TextTable | None:
     """Return how S's errors compare with each other arm's, None where there is nothing to."""
-    titles = arm_titles(results)
+    titles = marked_titles(results)
     others = [arm for arm in results.arms if arm != _BASELINE]
     if _BASELINE not in results.arms or not others:
         return None
@@ -172,7 +172,7 @@ def summary_table(results: TheoryResults) -> TextTable:
 
 
 def _order(results: TheoryResults, arm: str) -> str:
-    title = arm_titles(results)[arm]
+    title = marked_titles(results)[arm]
     found = {p: _median(results, arm, p) for p in ("P", "Q")}
     if found["P"] is None or found["Q"] is None:
         missing = " and ".join(p for p in ("P", "Q") if found[p] is None)
@@ -191,7 +191,7 @@ def _median(results: TheoryResults, arm: str, pattern: Pattern) -> float | None:
 
 
 def _gap(results: TheoryResults, arm: str) -> str:
-    titles = arm_titles(results)
+    titles = marked_titles(results)
     ratio = results.final_ratio("S", arm, "p_only", "error")
     what = f"Error on P-only test examples, ratio of {titles['S']} to {titles[arm]}"
     if not ratio.n:

@@ -26,6 +26,14 @@ def arm_titles(results: RunSet[Any]) -> dict[str, str]:
     }
 
 
+def marked_titles(results: RunSet[Any]) -> dict[str, str]:
+    """Return words for every arm, with how many of its runs diverged where any did."""
+    return {
+        arm: f"{title} ({lost})" if (lost := results.lost(arm)) else title
+        for arm, title in arm_titles(results).items()
+    }
+
+
 def arm_columns(results: RunSet[Any]) -> tuple[list[str], dict[str, list[str]]]:
     """Return headings and cells that name the arms: one column, or one for each varied setting."""
     labels = {arm: results.labels(arm) for arm in results.arms}
