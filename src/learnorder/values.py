@@ -189,7 +189,9 @@ def _scalar(hint: type, value: Any, field: str) -> Any:
         if abs(number := int(value)) > LARGEST_INT:
             raise ConfigError(field, value, f"Give at most {LARGEST_INT:,}.")
         return number
-    if hint is not float:
+    if hint is str:
+        return _text(value, field)
+    if hint is bool:
         return value
     try:
         number = float(value)
@@ -198,6 +200,15 @@ def _scalar(hint: type, value: Any, field: str) -> Any:
     if not math.isfinite(number):
         raise ConfigError(field, value, "A finite number is needed.")
     return number
+
+
+def _text(value: str, field: str) -> str:
+    """Return a text, which may hold bytes of a file's name but no other half characters."""
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise ConfigError(field, value, "It holds half of a character.") from None
+    return value
 
 
 def _one_of(hints: tuple[Any, ...], value: Any, field: str) -> Any:
@@ -230,7 +241,9 @@ def _mapping(hint: Any, value: Any, field: str) -> dict[str, Any]:
         raise ConfigError(field, value, _MAPPING)
     if hint is Any:
         return _plain(value, field)
-    return {name: convert(hint, item, _join(field, name)) for name, item in value.items()}
+    return {
+        _text(name, field): convert(hint, item, _join(field, name)) for name, item in value.items()
+    }
 
 
 def _plain(value: Any, field: str) -> Any:
@@ -245,14 +258,16 @@ def _plain(value: Any, field: str) -> Any:
                 field, "a value of many parts", f"Give at most {_MOST_ITEMS:,} values, nested "
                 f"at most {_DEEPEST} deep."
             )  # fmt: skip
-        if value is None or isinstance(value, bool | str):
+        if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, str):
+            return _text(value, field)
         if isinstance(value, int | float):
             return _scalar(int if isinstance(value, int) else float, value, field)
         if isinstance(value, list | tuple):
             return [copied(item, depth + 1) for item in value]
         if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-            return {name: copied(item, depth + 1) for name, item in value.items()}
+            return {_text(name, field): copied(item, depth + 1) for name, item in value.items()}
         raise ConfigError(field, value, _PLAIN)
 
     return copied(value, 0)

@@ -161,7 +161,7 @@ def _row(folder: RunFolder[Any]) -> dict[str, Any]:
 
 def _beside(row: Mapping[str, Any], name: str, what: str = "label") -> str:
     """Return a column's name that no column of every run has; SQL knows no upper case."""
-    return f"{what}.{name}" if name.lower() in row else name
+    return _text(f"{what}.{name}" if name.lower() in row else name)
 
 
 def _text(path: Path | str) -> str:
