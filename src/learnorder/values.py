@@ -103,7 +103,8 @@ def convert(hint: Any, value: Any, field: str) -> Any:
 
     Args:
         hint: The type: bool, int, float, str, a Literal, an optional, tuple, list or dict of
-            these, a dataclass, or Any for plain values.
+            these, a dataclass, or Any for plain values. A bare dict is a mapping whose values
+            somebody else checks.
         value: The value.
         field: Dotted name of the setting, for errors.
 
@@ -112,6 +113,8 @@ def convert(hint: Any, value: Any, field: str) -> Any:
     """
     if hint is Any:
         return _plain(value, field)
+    if hint is dict:
+        return dict(_names(value, field))
     if hint in _NEEDED:
         return _scalar(hint, value, field)
     if dataclasses.is_dataclass(hint):
@@ -189,10 +192,8 @@ def _scalar(hint: type, value: Any, field: str) -> Any:
         if abs(number := int(value)) > LARGEST_INT:
             raise ConfigError(field, value, f"Give at most {LARGEST_INT:,}.")
         return number
-    if hint is str:
-        return _text(value, field)
-    if hint is bool:
-        return value
+    if hint is not float:
+        return value if hint is bool else _text(str(value), field)
     try:
         number = float(value)
     except OverflowError:
@@ -237,13 +238,18 @@ def _tuple(hints: tuple[Any, ...], value: Any, field: str) -> tuple[Any, ...]:
 
 
 def _mapping(hint: Any, value: Any, field: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise ConfigError(field, value, _MAPPING)
+    value = _names(value, field)
     if hint is Any:
         return _plain(value, field)
     return {
         _text(name, field): convert(hint, item, _join(field, name)) for name, item in value.items()
     }
+
+
+def _names(value: Any, field: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ConfigError(field, value, _MAPPING)
+    return value
 
 
 def _plain(value: Any, field: str) -> Any:

@@ -86,6 +86,7 @@ class RunFolder(Generic[ConfigT]):
         kind: Of run, images or theory.
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
+        opened: The manifest as it stood when the folder was opened.
 
     Raises:
         RunFolderError: No manifest, one that cannot be read, or a run that has ended and whose
@@ -94,7 +95,7 @@ class RunFolder(Generic[ConfigT]):
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
-        manifest = read_manifest(self.path)
+        self.opened = manifest = read_manifest(self.path)
         self.kind: str = manifest["kind"]
         self.labels: dict[str, str] = manifest["labels"]
         try:
@@ -106,8 +107,7 @@ class RunFolder(Generic[ConfigT]):
                 f"{self.file('manifest.json')}: not a manifest of this version of learnorder "
                 f"({error}). Move the folder away and run again."
             ) from None
-        self._seals: dict[str, FileSeal] = manifest["files"]
-        self._check_results(manifest["status"], self._seals)
+        self._check_results(manifest["status"], manifest["files"])
 
     def _check_results(self, status: str, files: Mapping[str, FileSeal]) -> None:
         """Refuse a run that has ended without the results that its manifest lists."""
@@ -131,7 +131,7 @@ class RunFolder(Generic[ConfigT]):
     @property
     def lacks_weights(self) -> bool:
         """Whether the run has left weights that are not here, as in a copy without them."""
-        seal = self._seals.get(_WEIGHTS)
+        seal = self.opened["files"].get(_WEIGHTS)
         return seal is not None and not self._is_whole(_WEIGHTS, seal)
 
     @classmethod
@@ -319,7 +319,7 @@ class RunFolder(Generic[ConfigT]):
             raise RunFolderError(
                 f"{path}: it is missing. Copy the whole folder, or move it away and run again."
             ) from None
-        seals = self._seals or read_manifest(self.path)["files"]  # it may have ended since
+        seals = self.opened["files"] or self.manifest["files"]  # it may have ended since
         seal = seals.get(name)
         if seal is not None and seal.digest != _digest(content):
             raise unreadable(path, "it is not as the run left it")
@@ -336,7 +336,7 @@ class RunFolder(Generic[ConfigT]):
             file = pq.ParquetFile(pa.BufferReader(self.read(name)))
             if file.metadata.num_rows > _MOST_ROWS:
                 raise unreadable(path, f"it has {file.metadata.num_rows:,} rows")
-            return file.read()
+            return file.read(use_threads=False)  # files are small, and many
         except (OSError, ValueError, pa.ArrowException) as error:
             raise unreadable(path, one_line(error)) from error
 

@@ -177,7 +177,10 @@ class Kind:
         Raises:
             ConfigError: A value that no run of this version has.
         """
-        return _parsed(self.config, json.dumps(values))
+        try:
+            return _parsed(self.config, json.dumps(values))
+        except RecursionError:
+            raise ConfigError("config", "values in values", "It is nested too deep.") from None
 
     def describe(self, values: dict[str, Any] | None) -> Any:
         """Build what a manifest says of a run's data; None where it says nothing yet.

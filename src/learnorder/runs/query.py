@@ -144,7 +144,8 @@ def _refused(sql: str, error: Exception) -> ConfigError:
 
 def _row(folder: RunFolder[Any]) -> dict[str, Any]:
     """Return what the table of runs has of a run."""
-    manifest, settings = folder.manifest, flatten(folder.config.to_dict())
+    manifest = folder.opened
+    settings = flatten(manifest["config"])
     row = {
         "run": _text(folder.path),
         "name": _text(folder.path.name),
@@ -207,12 +208,10 @@ def _create_records(
 
     def of_run(folder: RunFolder[Any]) -> pa.Table:
         table = folder.records()
-        return table.add_column(0, "run", pa.array([_text(folder.path)] * len(table), pa.string()))
+        return table.add_column(0, "run", pa.repeat(_text(folder.path), len(table)))
 
     by_folder = {folder.path: folder for folder in folders}
     tables = read_each(list(by_folder), lambda path: of_run(by_folder[path]))
     empty = [kind.no_records() for kind in KINDS]
     found = pa.concat_tables([*tables, *empty], promote_options="default")
-    connection.register("_records", found)
-    connection.execute("CREATE TABLE records AS SELECT * FROM _records")
-    connection.unregister("_records")
+    connection.register("records", found)
