@@ -18,20 +18,18 @@ from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.report.task_page import task_content
 from learnorder.results import Results, TaskResults
 from learnorder.runs import RunFolder, find_runs
-from learnorder.runs.claim import STALE_AFTER, claimed
 from learnorder.runs.execute import execute
+from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import Grid, grid_plans
 from learnorder.sweep.pool import run_pool
-from learnorder.sweep.work import work
 from learnorder.theory.config import TheoryConfig
 from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
-from .test_claim import leave
 
 
 @pytest.fixture
@@ -195,7 +193,7 @@ def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
 def test_a_run_in_use_is_left_alone(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "a", tiny)
     folder.update(status="running")
-    with claimed(folder.path):
+    with RunLock(folder.path):
         run_plans({"a": Plan(tiny, {})}, tmp_path, quiet=True)
     assert folder.status == "running"
 
@@ -377,25 +375,6 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     assert "6 of 6 runs have ended" in capsys.readouterr().out
     assert main(command) == 0
     assert (tmp_path / "out" / "report.html").exists()
-
-
-def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monkeypatch, capsys):
-    folder = RunFolder.create(tmp_path / "run", tiny)
-    folder.update(status="running")
-    leave(folder.path, host="elsewhere")
-    looked = []
-
-    def sleep(seconds):
-        looked.append(seconds)
-        leave(folder.path, host="elsewhere", age=STALE_AFTER + 60)
-
-    monkeypatch.setattr("learnorder.sweep.work.time.sleep", sleep)
-    work([folder], Cores(1, 1))
-    assert "run is made by another process (0/1)" in capsys.readouterr().err
-    assert folder.status == "running"
-    work([folder], Cores(1, 1), wait=True, quiet=True)
-    assert folder.status == "finished"
-    assert len(looked) == 1
 
 
 SMALL = [

@@ -12,7 +12,7 @@ from typing import Any
 
 from learnorder.errors import Interrupted, RunFolderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
-from learnorder.runs.claim import is_claimed
+from learnorder.runs.lock import is_locked
 from learnorder.runs.signals import on_signals
 from learnorder.sweep.engine import Cores, Engine, Worker
 from learnorder.sweep.processes import Processes
@@ -133,10 +133,10 @@ def _collect(
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
             state.waiting.append(folder)
         elif code == RunInUse.exit_code and folder in state.deaths and not state.signals:
-            # Its claim is that of the worker that died, on another machine, and grows stale.
+            # Its lock is that of the worker that died, on another machine, and grows stale.
             state.later[folder] = time.monotonic() + _RETRY_SECONDS
             state.waiting.append(folder)
-        elif code == RunInUse.exit_code or (not state.signals and is_claimed(folder.path)):
+        elif code == RunInUse.exit_code or (not state.signals and is_locked(folder.path)):
             state.elsewhere.append(folder)
         else:
             if state.signals:
