@@ -180,7 +180,7 @@ def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.5)
     folder = RunFolder.create(tmp_path / "run", tiny, {})
     with RunLock(folder.path):
-        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2))
+        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2), wait=False)
     assert (state.elsewhere, state.failed, state.deaths) == ([folder], [], {})
     assert folder.status == "pending"
 

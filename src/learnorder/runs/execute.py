@@ -61,7 +61,7 @@ def execute(
             raise
         except RunLost:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             with suppress(RunFolderError):  # a full disk takes no note either
                 folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
             raise
