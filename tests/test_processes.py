@@ -17,8 +17,8 @@ from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingCo
 from learnorder.errors import ConfigError
 from learnorder.noise import ActivationNoise
 from learnorder.runs import RunFolder
-from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
+from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.groups import Group, Groups
@@ -179,8 +179,8 @@ def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
     """The first of two processes is refused, the other waits for it and is ended."""
     monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.5)
     folder = RunFolder.create(tmp_path / "run", tiny, {})
-    with claimed(folder.path):
-        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2))
+    with RunLock(folder.path):
+        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2), wait=False)
     assert (state.elsewhere, state.failed, state.deaths) == ([folder], [], {})
     assert folder.status == "pending"
 

@@ -11,6 +11,7 @@
     examples.png       planted images, for the report
     progress.json      how far the run is, for watchers
     log.txt            what the worker printed
+    .lock              which process works on the run; gone when none does
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
-from learnorder.runs.claim import claimed
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
+from learnorder.runs.lock import RunLock
 from learnorder.runs.manifest import (
     FORMAT,
     FileSeal,
@@ -87,6 +88,8 @@ class RunFolder(Generic[ConfigT]):
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
         opened: The manifest as it stood when the folder was opened.
+        lock: The run's lock, while this process executes the run; nothing is written once it is
+            lost.
 
     Raises:
         RunFolderError: No manifest, one that cannot be read, or a run that has ended and whose
@@ -95,6 +98,7 @@ class RunFolder(Generic[ConfigT]):
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
+        self.lock: RunLock | None = None
         self.opened = manifest = read_manifest(self.path)
         self.kind: str = manifest["kind"]
         self.labels: dict[str, str] = manifest["labels"]
@@ -222,10 +226,20 @@ class RunFolder(Generic[ConfigT]):
         """The run's status as it stands on disk."""
         return self.manifest["status"]
 
+    def check_lock(self) -> None:
+        """Make sure that the run may be written to: its lock, if it is held here, is not lost.
+
+        Raises:
+            RunLost: Another process has taken over the run.
+        """
+        if self.lock is not None:
+            self.lock.check()
+
     def update(self, **changes: Any) -> None:
         """Change fields of the manifest on disk."""
         if self.read_only:
             return
+        self.check_lock()
         write_manifest(self.path, {**self.manifest, **changes, "updated": _now()})
 
     def data(self) -> Any:
@@ -266,6 +280,7 @@ class RunFolder(Generic[ConfigT]):
         """Tell watchers how far the run is."""
         if self.read_only:
             return
+        self.check_lock()
         temporary = self.file(".progress.json.tmp")
         with suppress(OSError):  # a run does not end because nobody can watch it
             temporary.write_text(json.dumps(vars(progress)))
@@ -276,6 +291,7 @@ class RunFolder(Generic[ConfigT]):
         import pyarrow.parquet as pq
 
         for name, table in () if self.read_only else tables.items():
+            self.check_lock()
             with atomic_write(self.file(f"{name}.parquet")) as temporary:
                 pq.write_table(table, temporary)
 
@@ -292,7 +308,7 @@ class RunFolder(Generic[ConfigT]):
             if self.path.is_symlink():
                 self.path.unlink()
                 return
-            with claimed(self.path):
+            with RunLock(self.path):
                 moved = self.path.rename(aside(self.path))
             shutil.rmtree(moved)
         except OSError as error:

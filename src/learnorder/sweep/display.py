@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.lock_file import Owner
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.pool import PoolState
 
@@ -26,7 +27,7 @@ class Display:
         folders: All runs.
         cores: How they share the machine.
         title: What the runs are of, where several experiments follow each other.
-        quiet: Draw nothing.
+        quiet: Draw nothing, and say only which runs are waited for.
     """
 
     def __init__(
@@ -51,9 +52,11 @@ class Display:
         self._count = len(folders)
         parents = [str(folder.path.parent) for folder in folders]
         self._root = Path(os.path.commonpath(parents)) if parents else Path()
+        self._notices = Console(stderr=True) if quiet else self._bars.console
         self._seen: dict[RunFolder, float] = {}
         self._tasks: dict[RunFolder, TaskID] = {}
         self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
+        self._awaited = set[RunFolder]()
         self._cores = cores
         self._all: TaskID | None = None
         self._base = float(len(self._told))
@@ -81,16 +84,19 @@ class Display:
 
     def update(self, state: PoolState) -> None:
         """Draw the state of the pool."""
-        self._done_now = len(state.ended) - self._base + sum(map(self._done, state.active))
+        under_way = (*state.active, *state.held)
+        self._done_now = len(state.ended) - self._base + sum(map(self._done, under_way))
         self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
-        for folder in state.active:
+        for folder in under_way:
             self._active(folder)
+        for folder, lock in state.held.items():
+            self._wait_for(folder, lock.owner)
         ended = f"{len(state.ended)}/{self._count}{self._left()}"
         for folder in (*state.ended, *state.failed):
             self._finished(folder, ended)
         for folder in state.elsewhere:
             self._finished(folder, ended, "is made by another process")
-        for folder in state.waiting:  # its worker was killed
+        for folder in state.waiting:  # its worker was killed, or another process left it
             if folder in self._tasks:
                 self._bars.update(self._tasks[folder], note="waiting to go on")
         assert self._all is not None
@@ -100,7 +106,7 @@ class Display:
     def _counts(self, state: PoolState) -> str:
         counts = {
             "failed": len(state.failed),
-            "made elsewhere": len(state.elsewhere),
+            "made elsewhere": len(state.held) + len(state.elsewhere),
             "killed and begun again": sum(state.deaths.values()),
         }
         told = [f"{count} {words}" for words, count in counts.items() if count]
@@ -127,6 +133,20 @@ class Display:
             )
         if (progress := folder.progress()) is not None:
             self._bars.update(self._tasks[folder], completed=progress.share, note=progress.note)
+
+    def _wait_for(self, folder: RunFolder, owner: Owner | None) -> None:
+        """Say once that a run is waited for."""
+        if folder in self._awaited:
+            return
+        self._awaited.add(folder)
+        by = f" ({owner})" if owner else ""
+        self._notices.print(
+            f"{self._name(folder)}: another process works on it{by}; waiting for it. Ctrl-C stops "
+            "waiting.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
     def _name(self, folder: RunFolder) -> str:
         """A run's path below what all of them have in common."""
