@@ -36,6 +36,8 @@ SETTLE_SECONDS = 1.5
 _RETRY_SECONDS = 0.2
 """For which a refused lock is tried again: :func:`is_locked` holds it for a moment."""
 _POLL_SECONDS = 0.5
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+"""A link in its place would have another file written to."""
 
 _held = set["RunLock"]()
 
@@ -129,7 +131,7 @@ class RunLock:
         while True:
             late = time.monotonic() > until
             # Python closes it in programs that this process starts.
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
             try:
                 flocked = try_flock(descriptor)
                 there = _is_file(descriptor, self._path)
