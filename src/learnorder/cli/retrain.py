@@ -25,11 +25,12 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.report import write_report
     from learnorder.report.tables import last_layer_table
     from learnorder.report.terminal import print_table
+    from learnorder.runs.plain_text import visible
 
     results = retrain(*values["runs"])
     if (table := last_layer_table(results)) is not None:
         print_table(table)
     out = options.page_of(values)
     write_report(results, out)
-    print(f"Report: {out}")
+    print(visible(f"Report: {out}"))
     return 0

@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     values = options.parse(parser, arguments)
     from learnorder.integrations.trackers import track
     from learnorder.runs import ENDED, find_runs
+    from learnorder.runs.plain_text import visible
 
     to = Path(values["to"] or f"runs/{values['tracker']}")
     copied = set[Path]()
@@ -48,5 +49,5 @@ def main(arguments: Sequence[str]) -> int:
         if not (values["follow"] and waiting):
             break
         time.sleep(_LOOK_SECONDS)
-    print(f"{len(copied)} of {len(runs)} runs had something new: {to}")
+    print(visible(f"{len(copied)} of {len(runs)} runs had something new: {to}"))
     return 0
