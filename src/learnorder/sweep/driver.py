@@ -9,6 +9,7 @@ from typing import Any
 
 from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
+from learnorder.runs.files import check_path
 from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
 from learnorder.sweep.engine import Cores, Engine
@@ -52,7 +53,8 @@ def run_plans(
         The run folders, in the plans' order.
 
     Raises:
-        ConfigError: A setting that the data or the model refuses; no folder is made.
+        ConfigError: A setting that the data or the model refuses, or a name that is too long; no
+            folder is made.
         DataError: The data cannot be used; no folder is made.
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
@@ -72,7 +74,7 @@ def make_folders(
     plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
 ) -> list[RunFolder]:
     """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
-    there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
+    there = find_folders(plans, out)
     _check_neighbours(plans, out)
     if None in there.values():
         check(plans, engine)
@@ -80,6 +82,18 @@ def make_folders(
         there[name] or RunFolder.create(out / name, plan.config, plan.labels)
         for name, plan in plans.items()
     ]
+
+
+def find_folders(plans: Mapping[str, Plan], out: Path) -> dict[str, RunFolder | None]:
+    """Return the folders of planned runs that are there, None for each of the others.
+
+    Raises:
+        ConfigError: A name or a path that is too long for a file system.
+        RunFolderError: A folder of another configuration is in the way.
+    """
+    for name in plans:
+        check_path(out / name)
+    return {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
 
 
 def cores_for(
