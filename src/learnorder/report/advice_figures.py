@@ -13,7 +13,7 @@ from learnorder.advice import Advice
 from learnorder.report.advice_words import comparisons
 from learnorder.report.parts import arm_axis
 from learnorder.report.score_words import ScoreWords
-from learnorder.report.style import layout
+from learnorder.report.style import figure_text, layout
 
 if TYPE_CHECKING:
     from learnorder.range_test import RangeTest
@@ -73,7 +73,7 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
             x0=low / _EDGE, x1=high * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
             row=1, col=1,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-    heading = f"final {words.heading}"
+    heading = figure_text(f"final {words.heading}")
     figure.update_yaxes(title={"text": heading}, range=_height(advice), row=1, col=1)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from learnorder.report.style import LineStyle, layout
+from learnorder.report.style import LineStyle, figure_text, layout
 from learnorder.statistics import Estimate, estimate
 
 _MOST_BANDS = 4
@@ -54,7 +54,8 @@ def add_estimates(
     """Draw means over a setting as marks on a line, with bars for their intervals."""
     kept = {x: e for x, e in points.items() if e.n}
     figure.add_scatter(
-        x=list(kept), y=[scale * e.mean for e in kept.values()], name=name, mode="lines+markers",
+        x=list(kept), y=[scale * e.mean for e in kept.values()],
+        name=figure_text(name), mode="lines+markers",
         customdata=[e.format(scale, 3) for e in kept.values()], hovertemplate="%{customdata}",
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={"color": style.color, "size": 8},
@@ -106,7 +107,7 @@ def arm_axis(figure: go.Figure, titles: Sequence[str]) -> None:
     """Let the vertical axis name the arms, the first at the top."""
     figure.update_yaxes(
         tickvals=list(range(len(titles))),
-        ticktext=list(titles),
+        ticktext=[figure_text(title) for title in titles],
         range=[len(titles) - 0.5, -0.5],
         showgrid=False,
         automargin=True,
@@ -123,15 +124,15 @@ def heat_map(
     """Return a heat map with a text in every cell.
 
     Args:
-        xs: Values along the horizontal axis.
-        ys: Values along the vertical axis.
+        xs: Values along the horizontal axis, any texts.
+        ys: Values along the vertical axis, any texts.
         cells: A number for each (x, y); None leaves the cell empty.
-        text: What each cell says.
+        text: What each cell says, with plotly's tags.
         scale: Its colours.
     """
     return go.Figure(
         go.Heatmap(
-            x=list(xs), y=list(ys),
+            x=[figure_text(x) for x in xs], y=[figure_text(y) for y in ys],
             z=[[cells.get((x, y)) for x in xs] for y in ys],
             text=[[text.get((x, y), "") for x in xs] for y in ys],
             texttemplate="%{text}",

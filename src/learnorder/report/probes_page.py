@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from learnorder.claims import VERDICT_WORDS
 from learnorder.claims.claim import FEWEST_ALIKE
 from learnorder.probe import Carried, Probed, carried
-from learnorder.report.content import Content, Link, Section, TextTable
+from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.image_page import asked_of
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
@@ -81,7 +81,7 @@ def probes_table(probed: Mapping[str, Probed]) -> TextTable:
             if any(of_quantity):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
-                    Link(name, f"{name}/report.html"), f"{calibration.contrast:g}{faint}",
+                    Link(name, address(f"{name}/report.html")), f"{calibration.contrast:g}{faint}",
                     f"{words}, LR {rate:g}", *map(_cell, of_quantity),
                 ])  # fmt: skip
     columns = ["probe", "contrast", "arm", *(short for short, _, _ in _QUANTITIES.values())]

@@ -19,6 +19,7 @@ from pathlib import Path
 from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse, RunLost
 from learnorder.runs.checkpoint import remove_checkpoints
 from learnorder.runs.environment import environment
+from learnorder.runs.files import remove_leftovers
 from learnorder.runs.folder import ENDED, RunFolder, RunStatus
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.lock import RunLock
@@ -76,6 +77,7 @@ def _locked(folder: RunFolder, received: list[int]) -> Iterator[None]:
     lock = RunLock(folder.path, stop=lambda: bool(received))
     try:
         with lock as folder.lock:
+            remove_leftovers(folder.path)
             yield
     except RunInUse as error:
         if folder.lock is None and received:  # while it waited for a sign of life

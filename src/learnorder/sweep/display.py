@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.lock_file import Owner
+from learnorder.runs.plain_text import plain, visible
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.pool import PoolState
 
@@ -38,13 +38,13 @@ class Display:
         title: str = "",
         quiet: bool = False,
     ) -> None:
-        self._title = f"{title}: " if title else ""
+        self._title = f"{visible(title)}: " if title else ""
         self._console = Console(stderr=True, quiet=quiet)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(),
             console=self._console,
             disable=quiet or not self._console.is_terminal,
@@ -68,7 +68,9 @@ class Display:
             threads = f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)}"
             self._console.print(
                 f"{self._title}{left} of {self._count} runs to do, {self._cores.workers} at once "
-                f"with {threads} each"
+                f"with {threads} each",
+                markup=False,
+                emoji=False,
             )
         self._bars.start()
         self._all = self._bars.add_task("all runs", total=float(left), note="")
@@ -129,10 +131,11 @@ class Display:
     def _active(self, folder: RunFolder) -> None:
         if folder not in self._tasks:
             self._tasks[folder] = self._bars.add_task(
-                escape(self._name(folder)), total=1.0, note="starting"
+                self._name(folder), total=1.0, note="starting"
             )
         if (progress := folder.progress()) is not None:
-            self._bars.update(self._tasks[folder], completed=progress.share, note=progress.note)
+            note = visible(progress.note)
+            self._bars.update(self._tasks[folder], completed=progress.share, note=note)
 
     def _wait_for(self, folder: RunFolder, owner: Owner | None) -> None:
         """Say once that a run is waited for."""
@@ -149,8 +152,8 @@ class Display:
         )
 
     def _name(self, folder: RunFolder) -> str:
-        """A run's path below what all of them have in common."""
-        return str(folder.path.relative_to(self._root))
+        """A run's path below what all of them have in common, as it can be printed."""
+        return visible(folder.path.relative_to(self._root))
 
     def _finished(self, folder: RunFolder, ended: str, how: str = "") -> None:
         """Say once that nothing is left to do here for a run: how, or its status."""
@@ -162,12 +165,8 @@ class Display:
         if not how:
             manifest = folder.manifest
             how = ": ".join(filter(None, (manifest["status"], manifest["reason"])))
-        self._bars.console.print(
-            f"{self._name(folder)} {how} ({ended})",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        line = plain(f"{self._name(folder)} {how} ({ended})")
+        self._bars.console.print(line, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learnorder.runs import ENDED, RunFolder
+from learnorder.runs import ENDED
 from learnorder.runs.kinds import Settings, Workload, kind_of
 from learnorder.sweep.display import duration
-from learnorder.sweep.driver import Plan, check, cores_for
+from learnorder.sweep.driver import Plan, cores_for, find_folders
 from learnorder.sweep.engine import Cores, Engine
 
 _REPORT_BYTES = 5_000_000
@@ -74,8 +74,7 @@ def estimate_cost(
     """
     import torch
 
-    found = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
-    check(plans, engine)
+    found = find_folders(plans, out, engine)
     cores = cores_for([plan.config for plan in plans.values()], workers, threads, engine)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
