@@ -16,7 +16,8 @@ import psutil
 import pytest
 
 from learnorder.errors import Interrupted, RunFolderError, RunInUse, RunLost
-from learnorder.runs import RunFolder, lock
+from learnorder.runs import Progress, RunFolder, lock
+from learnorder.runs.checkpoint import save_checkpoint, save_weights
 from learnorder.runs.execute import execute
 from learnorder.runs.lock import NAME, STALE_AFTER, LockWatch, RunLock, is_locked
 from learnorder.runs.lock_file import Owner, is_local, read_owner, write_owner
@@ -168,7 +169,9 @@ def test_a_process_of_another_pid_namespace_is_seen(tmp_path):
 def test_a_live_lock_holds_whatever_its_time(tmp_path, age):
     with holder(tmp_path) as process:
         os.utime(tmp_path / NAME, (time.time() - age,) * 2)
+        started = time.monotonic()
         in_use(tmp_path, f"process {process.pid} on")
+        assert time.monotonic() - started < 10
         assert is_locked(tmp_path)
         assert not LockWatch(tmp_path).is_free()
 
@@ -250,6 +253,15 @@ def test_a_lock_left_by_this_kernel_is_free_at_once(tmp_path):
         assert take(tmp_path) < 10
 
 
+def test_a_lock_through_another_mount_may_be_held(tmp_path):
+    """As where each container of a machine mounts a disk of the network for itself."""
+    with RunLock(tmp_path):
+        mine = read_owner(tmp_path / NAME)
+    leave(tmp_path, Owner(mine.host, mine.boot, mine.device + 1, 12, "x"))
+    assert is_locked(tmp_path)
+    in_use(tmp_path, "process 12 on")
+
+
 def test_a_lock_from_before_a_restart_is_free_at_once(tmp_path, monkeypatch):
     """On a disk of this machine; another machine of the same name may share any other disk."""
     before = Owner(socket.gethostname(), "an earlier boot", 1, os.getpid(), "x")
@@ -285,8 +297,9 @@ class TestAnotherMachine:
         assert "waiting 0 seconds for a sign of life of process 12 on elsewhere" in caplog.text
         assert names(tmp_path) == []
 
-    def test_holds_if_its_clock_is_wrong_but_it_shows_life(self, tmp_path):
-        for age in (STALE_AFTER + 30, -86400):
+    def test_holds_if_its_clock_is_wrong_but_it_shows_life(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(lock, "STALE_AFTER", 2)
+        for age in (30, -86400):
             with beating(tmp_path, age=age):
                 in_use(tmp_path, "process 12 on elsewhere")
             assert names(tmp_path) == [NAME]
@@ -495,6 +508,55 @@ def test_whoever_loses_a_run_stops_and_writes_nothing_more(tiny, tmp_path):
     assert folder.lock is None
     (tmp_path / "run" / NAME).unlink()
     assert execute(folder) == "finished"
+
+
+WRITES = {
+    "manifest": lambda folder: folder.update(status="finished"),
+    "tables": lambda folder: folder.write_tables(records=folder.records()),
+    "progress": lambda folder: folder.write_progress(Progress(0.5, "")),
+    "checkpoint": lambda folder: save_checkpoint(folder, {}),
+    "weights": lambda folder: save_weights(folder, {}),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_nothing_is_written_to_a_run_that_is_lost(tiny, tmp_path, name):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    with RunLock(folder.path) as folder.lock:
+        WRITES[name](folder)
+        leave(folder.path)
+        before = contents(folder)
+        with pytest.raises(RunLost):
+            WRITES[name](folder)
+        assert contents(folder) == before
+
+
+def test_a_lock_that_cannot_be_read_is_no_reason_to_stop_between_results(
+    tiny, tmp_path, monkeypatch
+):
+    def unreadable(path):
+        raise OSError(5, os.strerror(5))
+
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    with RunLock(folder.path) as folder.lock, monkeypatch.context() as patched:
+        patched.setattr(lock, "read_owner", unreadable)
+        WRITES["progress"](folder)
+        with pytest.raises(RunFolderError, match=r"\.lock cannot be read: Input/output error"):
+            WRITES["manifest"](folder)
+    assert folder.status == "pending"
+
+
+def test_a_checkpoint_during_which_a_run_is_lost_is_not_kept(tiny, tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+
+    def digest(payload):
+        leave(folder.path)
+        return b"0"
+
+    monkeypatch.setattr("learnorder.runs.checkpoint._digest", digest)
+    with RunLock(folder.path) as folder.lock, pytest.raises(RunLost):
+        save_checkpoint(folder, {})
+    assert names(folder.path) == [NAME, "manifest.json"]
 
 
 def test_a_signal_ends_the_wait_for_another_machine(tiny, tmp_path):

@@ -446,7 +446,7 @@ def test_a_link_in_place_of_a_lock_leads_to_no_other_file(tiny, tmp_path):
     other = tmp_path / "precious"
     other.write_text("kept")
     run.file(".lock").symlink_to(other)
-    with pytest.raises(RunFolderError, match="could not be removed|cannot be written to"):
+    with pytest.raises(RunFolderError, match=r"could not be removed|cannot be written to"):
         run.delete()
     assert other.read_text() == "kept"
 

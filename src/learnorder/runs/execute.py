@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse, RunLost
+from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse
 from learnorder.runs.checkpoint import remove_checkpoints
 from learnorder.runs.environment import environment
 from learnorder.runs.files import remove_leftovers
@@ -60,10 +60,8 @@ def execute(
         except Interrupted:
             folder.update(status="interrupted", reason="")
             raise
-        except RunLost:
-            raise
         except (Exception, SystemExit) as error:
-            with suppress(RunFolderError):  # a full disk takes no note either
+            with suppress(RunFolderError):  # a full disk takes no note, nor does a run that is lost
                 folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
             raise
 

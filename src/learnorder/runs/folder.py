@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from learnorder.errors import ConfigError, RunFolderError, one_line
+from learnorder.errors import ConfigError, RunFolderError, RunLost, one_line
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
@@ -280,9 +280,14 @@ class RunFolder(Generic[ConfigT]):
         """Tell watchers how far the run is."""
         if self.read_only:
             return
-        self.check_lock()
+        try:
+            self.check_lock()
+        except RunLost:
+            raise
+        except RunFolderError:  # a run does not end because nobody can watch it
+            return
         temporary = self.file(".progress.json.tmp")
-        with suppress(OSError):  # a run does not end because nobody can watch it
+        with suppress(OSError):
             temporary.write_text(json.dumps(vars(progress)))
             temporary.replace(self.file("progress.json"))
 

@@ -79,8 +79,6 @@ class RunLock:
 
     def __exit__(self, *_: object) -> None:
         self._released.set()
-        if self._descriptor is None:  # of a process made by fork
-            return
         self._beating.join()
         self._close()
 

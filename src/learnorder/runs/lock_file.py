@@ -55,8 +55,6 @@ class Owner:
     @classmethod
     def from_bytes(cls, content: bytes) -> Owner | None:
         """Return the owner that a file names, None where it names none."""
-        if len(content) > _MOST_BYTES:
-            return None
         try:
             values = json.loads(content)
             types = {"host": str, "boot": str, "device": int, "pid": int, "token": str, "beat": int}
@@ -80,7 +78,7 @@ def read_owner(path: Path) -> Owner | None:
     """Return the owner that a lock's file names; None where it names none, or is not there."""
     try:
         with path.open("rb") as file:
-            return Owner.from_bytes(file.read(_MOST_BYTES + 1))
+            return Owner.from_bytes(file.read(_MOST_BYTES))
     except FileNotFoundError:
         return None
 
