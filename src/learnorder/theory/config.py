@@ -21,7 +21,11 @@ THEORY_ARMS: dict[str, str] = {
 """The algorithms that are compared, with words for each."""
 
 MOST_FLOW = 20_000
-"""Examples up to which the flow's matrices fit a machine (5 GB there)."""
+"""Examples up to which the flow factors matrices; they take 11 GB there, or 16 GB with the
+quadratic part."""
+
+_LARGEST_D = 10**12
+"""No machine has the memory for more."""
 
 TheoryArm = Literal["L-S", "S", "S+noise"]
 Engine = Literal["flow", "recursion", "finite"]
@@ -65,10 +69,11 @@ class DistributionConfig:
     both. It matters where the halves share filters, and is normalised when used."""
 
     def __post_init__(self) -> None:
-        if self.d < 3:
-            raise ConfigError("distribution.d", self.d, "z, ζ and w* need d ≥ 3.")
-        if self.kappa is not None and not self.kappa > 0:
-            raise ConfigError("distribution.kappa", self.kappa, "Give κ > 0.")
+        if not 3 <= self.d <= _LARGEST_D:
+            remedy = f"z, ζ and w* need d ≥ 3; give at most {_LARGEST_D:.0e}."
+            raise ConfigError("distribution.d", self.d, remedy)
+        if self.kappa is not None and not 1e-6 <= self.kappa <= 1e6:
+            raise ConfigError("distribution.kappa", self.kappa, "Give κ > 0, from 1e-6 to 1e6.")
         if self.N < 2:
             raise ConfigError("distribution.num_train", self.N, "Give N ≥ 2 (or a smaller κ).")
         if None not in (self.num_train, self.kappa) and round(self.d / self.kappa**2) != self.N:  # pyright: ignore
@@ -89,8 +94,9 @@ class DistributionConfig:
                 + (" (p0 is κ²/2 unless given)." if self.p0 is None else "."),
             )
         for name in ("r", "s"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"distribution.{name}", getattr(self, name), "Give a value > 0.")
+            if not 1e-100 <= getattr(self, name) <= 1e100:
+                remedy = "Give a value > 0, from 1e-100 to 1e100."
+                raise ConfigError(f"distribution.{name}", getattr(self, name), remedy)
         if self.r > 1:
             raise ConfigError("distribution.r", self.r, "The paper has r ≪ 1; give r ≤ 1.")
         if self.gamma0 is not None and not self.gamma0 >= 0:
