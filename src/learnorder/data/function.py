@@ -12,6 +12,7 @@ from torch import Tensor
 
 from learnorder.config import DataConfig
 from learnorder.data.decoding import stack_images
+from learnorder.data.labels import as_labels, numbered_classes
 from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.splits import stratified_order
 from learnorder.errors import DataError, one_line
@@ -92,9 +93,9 @@ def _labels(path: str, given: Sequence[Any]) -> tuple[tuple[str, ...], list[Tens
     """Return the names of the classes, and each split's labels as numbers."""
     values = [np.asarray(_plain(labels)) for labels in given]
     if all(np.issubdtype(v.dtype, np.integer) and v.ndim == 1 for v in values):
-        last = max(int(v.max()) for v in values)
-        names = tuple(map(str, range(last + 1)))
-        return names, [torch.from_numpy(v.astype(np.int64)) for v in values]
+        where = f"function:{path}"
+        labels = [as_labels(v, where) for v in values]
+        return numbered_classes(labels[0], where), labels
     if all(np.issubdtype(v.dtype, np.str_) and v.ndim == 1 for v in values):
         names = tuple(sorted({str(name) for v in values for name in v}))
         place = {name: number for number, name in enumerate(names)}

@@ -6,6 +6,7 @@ pickle or runs a loading script.
 
 from __future__ import annotations
 
+import glob
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,14 @@ from torch import Tensor
 
 from learnorder.config import DataConfig
 from learnorder.data.decoding import open_encoded, path_of, stack_images
+from learnorder.data.folders import check_readable, existing_folder
 from learnorder.data.function import open_function
+from learnorder.data.hub import hub_folders, load_dataset, open_hub, reason_of
+from learnorder.data.labels import as_labels, numbered_classes
+from learnorder.data.parquet import open_parquet
 from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -36,6 +41,8 @@ ONE_CLASS = (
 
 _ROWS_AT_ONCE = 1_000
 """Encoded images read together; one by one, reading takes as long as decoding."""
+_BYTES_AT_ONCE = 100_000_000
+"""What these may take in all: large ones are read in smaller groups."""
 
 
 def load_source(config: DataConfig) -> RawImages:
@@ -50,7 +57,7 @@ def load_source(config: DataConfig) -> RawImages:
     kind, _, place = config.source.partition(":")
     if kind == "function" and place:
         return open_function(config, place)
-    openers = {"hub": _open_hub, "parquet": _open_parquet, "folder": _open_folder}
+    openers = {"hub": open_hub, "parquet": open_parquet, "folder": _open_folder}
     if kind not in openers or not place:
         raise ConfigError(
             "data.source",
@@ -58,7 +65,7 @@ def load_source(config: DataConfig) -> RawImages:
             "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR, folder:DIR or "
             "function:PATH.",
         )
-    within = _hub_folders(place) if kind == "hub" else [Path(place).expanduser()]
+    within = hub_folders(place) if kind == "hub" else [Path(place).expanduser()]
     return _from_splits(config, openers[kind](place), within)
 
 
@@ -98,89 +105,22 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images, bunch.target
 
 
-def _open_hub(place: str) -> datasets.DatasetDict:
+def _open_folder(place: str) -> datasets.DatasetDict:
     from datasets.exceptions import DatasetsError
 
-    name, _, configuration = place.partition(":")
-    try:
-        return _load_dataset(name, configuration or None)
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        raise DataError(
-            f"hub:{place} could not be opened: {one_line(error)}. Check the name (as on the hub, "
-            "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
-            "Parquet opens with parquet:DIR."
-        ) from error
-
-
-def _hub_folders(place: str) -> list[Path]:
-    """Return where images of a hub's set may lie: its folder, where it is one, and the caches."""
-    from datasets import config
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    local = Path(place.partition(":")[0])
-    caches = [config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE]
-    return [*([local] if local.is_dir() else []), *map(Path, caches)]
-
-
-def _open_folder(place: str) -> datasets.DatasetDict:
-    folder = _existing_folder("folder", place)
+    folder = existing_folder("folder", place)
+    check_readable("folder", place, folder, unfit=("::", "$"))
     if not any(path.is_dir() for path in folder.iterdir()):
         raise DataError(
             f"folder:{place}: there are no folders in it. Put each class's images into a folder "
             "named after the class, e.g. cat/1.png, or below train/ and test/."
         )
-    try:
-        return _load_dataset("imagefolder", data_dir=str(folder))
-    except (OSError, ValueError, RuntimeError) as error:
+    try:  # it takes the path for a pattern
+        return load_dataset("imagefolder", data_dir=glob.escape(str(folder.resolve())))
+    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         raise DataError(
-            f"folder:{place} could not be read as class folders: {one_line(error)}."
+            f"folder:{place} could not be read as class folders: {reason_of(error)}."
         ) from error
-
-
-def _load_dataset(*args: Any, **kwargs: Any) -> datasets.DatasetDict:
-    import datasets
-
-    datasets.disable_progress_bars()
-    loaded = datasets.load_dataset(*args, **kwargs)
-    assert isinstance(loaded, datasets.DatasetDict)
-    return loaded
-
-
-def _open_parquet(place: str) -> datasets.DatasetDict:
-    import datasets
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder = _existing_folder("parquet", place)
-    splits = {}
-    for split in ("train", "validation", "test"):
-        files = sorted(folder.glob(f"**/{split}*.parquet"))
-        if not files:
-            continue
-        try:
-            table = pa.concat_tables([pq.read_table(file) for file in files])
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(
-                f"parquet:{place}: {files[0].name} and the like could not be read: "
-                f"{one_line(error)}. Fetch the files again."
-            ) from error
-        splits[split] = datasets.Dataset(table)
-    if "train" not in splits:
-        raise DataError(
-            f"parquet:{place}: no train*.parquet in it. Give the folder that holds files named "
-            "train*.parquet and test*.parquet, as the hub lays them out."
-        )
-    return datasets.DatasetDict(splits)
-
-
-def _existing_folder(kind: str, place: str) -> Path:
-    folder = Path(place).expanduser()
-    if not folder.is_dir():
-        raise DataError(
-            f"{kind}:{place}: there is no such folder. Give a folder that exists, absolute or "
-            "from where the command is run."
-        )
-    return folder
 
 
 def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[Path]) -> RawImages:
@@ -203,7 +143,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
 
     def decode(split: str, index: Tensor) -> Tensor:
         rows = encoded[split].select_columns(image_column).select(index.tolist())
-        blocks: Any = rows.iter(batch_size=_ROWS_AT_ONCE)
+        each = encoded[split].data.nbytes // max(len(encoded[split].data), 1)
+        at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(each, 1)))
+        blocks: Any = rows.iter(batch_size=at_once)
 
         def describe(i: int) -> str:
             path = path_of(rows[i][image_column])
@@ -214,8 +156,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
 
     feature = train.features[label_column]
     named = isinstance(feature, datasets.ClassLabel)
-    names = feature.names if named else map(str, range(int(labels["train"].max()) + 1))
-    return RawImages(config.source, tuple(names), labels["train"], labels["test"], decode, named)
+    where = _where(config.source, label_column)
+    names = tuple(feature.names) if named else numbered_classes(labels["train"], where)
+    return RawImages(config.source, names, labels["train"], labels["test"], decode, named)
 
 
 def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:
@@ -226,7 +169,7 @@ def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) ->
         encoded = isinstance(kind, dict) or getattr(kind, "dtype", "") == "binary"
         if not isinstance(kind, datasets.Image) and not encoded:
             raise DataError(
-                f"{config.source}: column {column!r} holds {kind}, not images. Name another column "
+                f"{_where(config.source, column)} holds {kind}, not images. Name another column "
                 "with --data.image_column."
             )
 
@@ -258,10 +201,15 @@ def _labels(source: str, column: str, split: datasets.Dataset) -> Tensor:
     kind = split.features[column]
     if not str(getattr(kind, "dtype", "")).startswith(("int", "uint")):
         raise DataError(
-            f"{source}: column {column!r} holds {getattr(kind, 'dtype', type(kind).__name__)}; "
-            "labels must be whole numbers from 0. Name another column with --data.label_column."
+            f"{_where(source, column)} holds {getattr(kind, 'dtype', type(kind).__name__)}; labels "
+            "must be whole numbers from 0. Write them as integers, or name another column with "
+            "--data.label_column."
         )
-    values = split.with_format("numpy", columns=[column])[:][column]
-    if not np.issubdtype(values.dtype, np.integer):  # numpy turns integers with gaps to floats
-        raise DataError(f"{source}: column {column!r} has rows without a label. Remove them.")
-    return torch.from_numpy(values.astype(np.int64))
+    values: Any = split.with_format("arrow", columns=[column])[:][column]
+    if values.null_count:
+        raise DataError(f"{_where(source, column)} has rows without a label. Remove them.")
+    return as_labels(values.to_numpy(), _where(source, column))
+
+
+def _where(source: str, column: str) -> str:
+    return f"{source}: column {column!r}"

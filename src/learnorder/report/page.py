@@ -44,7 +44,7 @@ def write_page(content: Content, path: Path | str) -> Path:
     path = Path(path)
     page = render_page(content)
     with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 

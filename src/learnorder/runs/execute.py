@@ -23,6 +23,7 @@ from learnorder.runs.files import remove_leftovers
 from learnorder.runs.folder import ENDED, RunFolder, RunStatus
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.lock import RunLock
+from learnorder.runs.plain_text import visible
 from learnorder.runs.signals import on_signals
 
 
@@ -96,7 +97,7 @@ def _work(
 
     work = kind_named(folder.kind).load()
     log = logging.getLogger(__name__)
-    log.info("%s begins in process %d", folder.name, os.getpid())
+    log.info("%s begins in process %d", visible(folder.name), os.getpid())
     folder.update(
         status="running",
         reason="",
@@ -113,7 +114,7 @@ def _work(
     status, reason = outcome
     if not folder.read_only:
         folder.update(status=status, reason=reason, files=folder.seal())
-        log.info("%s ends: %s", folder.name, status)
+        log.info("%s ends: %s", visible(folder.name), status)
         remove_checkpoints(folder)
         folder.file("progress.json").unlink(missing_ok=True)
     return status
@@ -147,7 +148,7 @@ def main() -> int:
         first = os.environ.get("RANK", "0") == "0"  # of the processes that share the run
         execute(RunFolder(arguments.folder, read_only=not first), arguments.threads)
     except LearnOrderError as error:
-        print(error, file=sys.stderr)
+        print(visible(error), file=sys.stderr)
         return error.exit_code
     finally:
         _leave_group()

@@ -297,8 +297,12 @@ class RunFolder(Generic[ConfigT]):
 
         for name, table in () if self.read_only else tables.items():
             self.check_lock()
-            with atomic_write(self.file(f"{name}.parquet")) as temporary:
-                pq.write_table(table, temporary)
+            # A path that is not UTF-8 is none to pyarrow, an open file is.
+            with (
+                atomic_write(self.file(f"{name}.parquet")) as temporary,
+                temporary.open("wb") as file,
+            ):
+                pq.write_table(table, file)
 
     def delete(self) -> None:
         """Remove the folder and what is in it; of a link, the link alone.

@@ -20,6 +20,7 @@ from pathlib import Path
 from learnorder.errors import LearnOrderError
 from learnorder.runs.execute import execute
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.plain_text import visible
 from learnorder.runs.signals import on_signals
 
 
@@ -74,7 +75,7 @@ def execute_logged(path: Path, threads: int, received: list[int]) -> int:
     try:
         execute(RunFolder(path), threads, received=received)
     except LearnOrderError as error:
-        print(error, file=sys.stderr, flush=True)
+        print(visible(error), file=sys.stderr, flush=True)
         return error.exit_code
     except Exception:
         traceback.print_exc()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from learnorder.memory import size_words
 from learnorder.runs import ENDED
 from learnorder.runs.kinds import Settings, Workload, kind_of
 from learnorder.sweep.display import duration
@@ -49,7 +50,8 @@ class Cost:
             f"and {duration(self.seconds)} in all with {self.cores.workers} at once "
             f"({self.cores.threads} thread{'s' * (self.cores.threads != 1)} each), as measured on "
             "this machine just now; "
-            f"{_size(self.disk_bytes)} of disk when done, {_size(self.peak_bytes)} while running."
+            f"{size_words(self.disk_bytes)} of disk when done, {size_words(self.peak_bytes)} while "
+            "running."
         )
 
 
@@ -104,11 +106,3 @@ def estimate_cost(
 
 def _key(config: Settings) -> str:
     return kind_of(config).load().workload_key(config)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"
