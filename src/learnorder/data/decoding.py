@@ -15,6 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from learnorder.config import DataConfig
+from learnorder.data.rgb import Decoded, check_brightness, to_rgb
 from learnorder.errors import DataError, one_line
 from learnorder.memory import beyond_memory
 
@@ -58,6 +59,7 @@ def stack_images(
     images: Iterator[Image.Image],
     describe: Callable[[int], str],
     config: DataConfig,
+    decoded: Decoded,
 ) -> Tensor:
     """Decode images into uint8 [count, H, W, 3], brought to ``config.resolution``.
 
@@ -66,17 +68,18 @@ def stack_images(
         images: Opens one after the other.
         describe: Names an image by its place among them.
         config: Of the data.
+        decoded: Gets what was found in the images, and done to them.
 
     Raises:
         DataError: No images, one that cannot be read or is too large, several sizes and no
-            resolution, or more than the memory holds.
+            resolution, more than the memory holds, or all nearly black.
     """
     if count == 0:
         raise DataError(f"{config.source}: there are no images in a split that is needed.")
     side = config.resolution
     stacked = None if side is None else _room(config, count, side, side)
     for i in range(count):
-        pixels = _decode(images, partial(describe, i), side)
+        pixels = _decode(images, partial(describe, i), config, decoded)
         if stacked is None:
             stacked = _room(config, count, pixels.shape[1], pixels.shape[0])
         if pixels.shape != stacked.shape[1:]:
@@ -86,16 +89,23 @@ def stack_images(
                 "are brought to one with --data.resolution, e.g. --data.resolution 32."
             )
         stacked[i] = pixels
+    try:
+        check_brightness(decoded, config.white, "its images")
+    except OSError as error:
+        raise DataError(f"{config.source}: {error}") from None
     assert stacked is not None
     return torch.from_numpy(stacked)
 
 
-def _decode(images: Iterator[Image.Image], name: Callable[[], str], side: int | None) -> np.ndarray:
+def _decode(
+    images: Iterator[Image.Image], name: Callable[[], str], config: DataConfig, decoded: Decoded
+) -> np.ndarray:
     """Decode the next image, uint8 [H, W, 3]; its size is looked at before its pixels are."""
+    side = config.resolution
     try:
         with next(images) as opened:
             if (pixels := opened.width * opened.height) <= MOST_PIXELS:
-                image = opened.convert("RGB")
+                image = to_rgb(opened, decoded, config.white)
                 if side is not None and image.size != (side, side):
                     image = image.resize((side, side), Image.Resampling.BOX)
                 return np.asarray(image)

@@ -14,6 +14,7 @@ from learnorder.config import DataConfig
 from learnorder.data.decoding import stack_images
 from learnorder.data.labels import as_labels, numbered_classes
 from learnorder.data.raw import TEST_SHARE, RawImages
+from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
 from learnorder.errors import DataError, one_line
 from learnorder.importing import import_object
@@ -57,6 +58,8 @@ def open_function(config: DataConfig, path: str) -> RawImages:
             for name, own in zip(("train", "test"), labels, strict=True)
         }
 
+    decoded = Decoded()
+
     def decode(split: str, index: Tensor) -> Tensor:
         chosen = members[split][index].tolist()
         own = images[split == "test"]
@@ -65,10 +68,11 @@ def open_function(config: DataConfig, path: str) -> RawImages:
             (_as_image(own[i]) for i in chosen),
             lambda i: f"function:{path}, {split} image {chosen[i]}",
             config,
+            decoded,
         )
 
     train, test = labels[0][members["train"]], labels[1][members["test"]]
-    return RawImages(f"function:{path}", names, train, test, decode, named=False)
+    return RawImages(f"function:{path}", names, train, test, decode, named=False, decoded=decoded)
 
 
 def _splits(path: str, returned: Any) -> list[tuple[Sequence[Any], Any]]:

@@ -14,6 +14,7 @@ _WITH_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 _DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _WHITE = {"F": 1.0}
 _WHITE_16_BIT = 65535.0
+_ORIENTATION = 0x0112
 _DARKEST = 1 / 3
 """Images of more than 8 bits whose brightest value is below this share of white are refused: their
 values are most likely of fewer bits than the file has room for."""
@@ -53,10 +54,9 @@ def to_rgb(image: Image.Image, decoded: Decoded, white: float | None = None) -> 
     decoded.modes[mode] += 1
     if getattr(image, "n_frames", 1) > 1:
         decoded.converted["the first of several frames or pages"] += 1
-    turned = ImageOps.exif_transpose(image)
-    if image.getexif().get(0x0112, 1) not in (0, 1):
+    if _has_exif(image) and image.getexif().get(_ORIENTATION, 1) not in (0, 1):
         decoded.converted["turned as EXIF says"] += 1
-    image = turned
+        image = ImageOps.exif_transpose(image)
     if mode in _DEEP:
         return _from_deep(image, mode, decoded, white)
     if mode in _WITH_ALPHA or (mode in _PLAIN and "transparency" in image.info):
@@ -66,6 +66,12 @@ def to_rgb(image: Image.Image, decoded: Decoded, white: float | None = None) -> 
     elif mode not in _PLAIN:
         raise OSError(f"its mode is {mode}, which is not known here; save it as RGB")
     return image.convert("RGB")
+
+
+def _has_exif(image: Image.Image) -> bool:
+    """Whether an image may have EXIF data; asking for these takes as long as decoding."""
+    names = [str(name).lower() for name in image.info]
+    return image.format == "TIFF" or any("exif" in name or "xm" in name for name in names)
 
 
 def check_brightness(decoded: Decoded, white: float | None, where: str) -> None:
@@ -79,7 +85,8 @@ def check_brightness(decoded: Decoded, white: float | None, where: str) -> None:
         likely = 2 ** max(most, 1).bit_length() - 1
         raise OSError(
             f"{where} have more than 8 bits a pixel, and the largest value is {most} of 65535: "
-            f"they would be nearly black. Say which value is white with --data.white, e.g. {likely}."
+            "they would be nearly black. Say which value is white with --data.white, e.g. "
+            f"{likely}."
         )
 
 

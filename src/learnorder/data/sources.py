@@ -6,7 +6,6 @@ pickle or runs a loading script.
 
 from __future__ import annotations
 
-import glob
 import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,15 @@ from PIL import Image
 from torch import Tensor
 
 from learnorder.config import DataConfig
+from learnorder.data.class_folders import read_class_folders
 from learnorder.data.decoding import open_encoded, path_of, stack_images
-from learnorder.data.folders import check_readable, existing_folder
+from learnorder.data.folders import existing_folder
 from learnorder.data.function import open_function
-from learnorder.data.hub import hub_folders, load_dataset, open_hub, reason_of
+from learnorder.data.hub import hub_folders, open_hub
 from learnorder.data.labels import as_labels, numbered_classes
 from learnorder.data.parquet import open_parquet
 from learnorder.data.raw import TEST_SHARE, RawImages
+from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError
 
@@ -57,7 +58,9 @@ def load_source(config: DataConfig) -> RawImages:
     kind, _, place = config.source.partition(":")
     if kind == "function" and place:
         return open_function(config, place)
-    openers = {"hub": open_hub, "parquet": open_parquet, "folder": _open_folder}
+    if kind == "folder" and place:
+        return _open_folder(config, place)
+    openers = {"hub": open_hub, "parquet": open_parquet}
     if kind not in openers or not place:
         raise ConfigError(
             "data.source",
@@ -76,15 +79,17 @@ def _digits(config: DataConfig) -> RawImages:
     order = stratified_order(labels, seed=0)
     members = {"train": order[:DIGITS_TRAIN], "test": order[DIGITS_TRAIN:]}
 
+    decoded = Decoded()
+
     def decode(split: str, index: Tensor) -> Tensor:
         chosen = grey[members[split][index].numpy()]
         return stack_images(
-            len(chosen), map(Image.fromarray, chosen), lambda i: f"digit {i}", config
+            len(chosen), map(Image.fromarray, chosen), lambda i: f"digit {i}", config, decoded
         )
 
     names = tuple(map(str, range(10)))
     train, test = (labels[members[split]] for split in ("train", "test"))
-    return RawImages("digits", names, train, test, decode)
+    return RawImages("digits", names, train, test, decode, decoded=decoded)
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
@@ -105,22 +110,34 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images, bunch.target
 
 
-def _open_folder(place: str) -> datasets.DatasetDict:
-    from datasets.exceptions import DatasetsError
+def _open_folder(config: DataConfig, place: str) -> RawImages:
+    found = read_class_folders(existing_folder("folder", place), config.source)
+    splits = {
+        split: ([path for path, _ in images], torch.tensor([label for _, label in images]))
+        for split, images in found.splits.items()
+    }
+    if "test" not in splits:
+        paths, labels = splits["train"]
+        order = stratified_order(labels, seed=0)
+        held_out = round(TEST_SHARE * len(order))
+        for split, index in (("train", order[held_out:]), ("test", order[:held_out])):
+            splits[split] = ([paths[i] for i in index.tolist()], labels[index])
+    decoded = Decoded()
 
-    folder = existing_folder("folder", place)
-    check_readable("folder", place, folder, unfit=("::", "$"))
-    if not any(path.is_dir() for path in folder.iterdir()):
-        raise DataError(
-            f"folder:{place}: there are no folders in it. Put each class's images into a folder "
-            "named after the class, e.g. cat/1.png, or below train/ and test/."
-        )
-    try:  # it takes the path for a pattern
-        return load_dataset("imagefolder", data_dir=glob.escape(str(folder.resolve())))
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        raise DataError(
-            f"folder:{place} could not be read as class folders: {reason_of(error)}."
-        ) from error
+    def decode(split: str, index: Tensor) -> Tensor:
+        chosen = [splits[split][0][i] for i in index.tolist()]
+        opened = (Image.open(path) for path in chosen)
+        return stack_images(len(chosen), opened, lambda i: str(chosen[i]), config, decoded)
+
+    return RawImages(
+        config.source,
+        found.class_names,
+        splits["train"][1],
+        splits["test"][1],
+        decode,
+        decoded=decoded,
+        skipped=found.skipped,
+    )
 
 
 def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[Path]) -> RawImages:
@@ -140,6 +157,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         for name, split in (("train", train), ("test", test))
     }
     labels = {name: _labels(config.source, label_column, split) for name, split in encoded.items()}
+    labels["test"] = _of_same_classes(config.source, label_column, labels["test"], train, test)
+
+    decoded = Decoded()
 
     def decode(split: str, index: Tensor) -> Tensor:
         rows = encoded[split].select_columns(image_column).select(index.tolist())
@@ -152,13 +172,32 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
             return f"{config.source}, {path or f'{split} row {index[i]}'}"
 
         images = (open_encoded(row, within) for block in blocks for row in block[image_column])
-        return stack_images(len(rows), images, describe, config)
+        return stack_images(len(rows), images, describe, config, decoded)
 
     feature = train.features[label_column]
     named = isinstance(feature, datasets.ClassLabel)
     where = _where(config.source, label_column)
     names = tuple(feature.names) if named else numbered_classes(labels["train"], where)
-    return RawImages(config.source, names, labels["train"], labels["test"], decode, named)
+    return RawImages(config.source, names, labels["train"], labels["test"], decode, named, decoded)
+
+
+def _of_same_classes(
+    source: str, column: str, labels: Tensor, train: datasets.Dataset, test: datasets.Dataset
+) -> Tensor:
+    """Return test labels numbered as the training split numbers its classes.
+
+    Raises:
+        DataError: A class that the training split has not.
+    """
+    ours, theirs = (getattr(split.features[column], "names", None) for split in (train, test))
+    if ours is None or theirs is None or ours == theirs:
+        return labels
+    for extra in (name for name in theirs if name not in ours):
+        raise DataError(
+            f"{_where(source, column)}: the test split has a class {extra}, and the training split "
+            "has not. Give both the same classes."
+        )
+    return torch.tensor([ours.index(name) for name in theirs])[labels]
 
 
 def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:
@@ -187,8 +226,6 @@ def _column(
         return given
     fitting = [name for name, kind in split.features.items() if isinstance(kind, feature)]
     found = fitting if len(fitting) == 1 else [n for n in usual if n in split.column_names]
-    if not found and role == "label" and config.source.startswith("folder:"):
-        raise DataError(f"{config.source}: {ONE_CLASS}")
     if not found:
         raise DataError(
             f"{config.source}: no {role} column found among {split.column_names}. "
