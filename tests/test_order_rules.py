@@ -352,6 +352,7 @@ def test_tokens_of_other_shapes_are_refused(logits, labels):
         ({"tokens": 0.0}, "tokens"),
         ({"tokens": 1.5}, "tokens"),
         ({"tokens": True}, "tokens"),
+        ({"tokens": ["all"]}, "tokens"),
         ({"tokens": "all", "positions": 3}, "tokens"),
         ({"positions": 0}, "positions"),
     ],

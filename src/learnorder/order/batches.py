@@ -26,7 +26,7 @@ class Batch(NamedTuple):
     finite: Array
 
 
-class Rows(NamedTuple):
+class Layout(NamedTuple):
     """What a learning order keeps a row of.
 
     Attributes:
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
         tokens: str | float | None,
         positions: int | None,
         ignore_index: int,
-    ) -> Rows:
+    ) -> Layout:
         """Return what is kept.
 
         Raises:
@@ -63,10 +63,10 @@ class Rows(NamedTuple):
                 "tokens", tokens, "Sequences are followed by this rule, or tokens by positions."
             )
         if isinstance(tokens, str | bool):
-            known = tokens in ("all", "last")
+            valid = tokens in ("all", "last")
         else:
-            known = tokens is None or 0 < tokens <= 1
-        if not known:
+            valid = tokens is None or (isinstance(tokens, int | float) and 0 < tokens <= 1)
+        if not valid:
             raise ConfigError("tokens", tokens, "Give 'all', 'last' or a share in (0, 1].")
         return cls(num_examples, tokens, positions, ignore_index)
 
@@ -88,12 +88,12 @@ class Rows(NamedTuple):
                 f"{len(index)} indices, {len(logits)} predictions and {len(labels)} labels: give "
                 "one of each for every example of the batch."
             )
-        found = compare(logits, labels, tokens=self.by_token, ignore_index=self.ignore_index)
+        predictions = compare(logits, labels, tokens=self.by_token, ignore_index=self.ignore_index)
         if self.tokens is not None:
-            found = reduce_tokens(found, self.tokens)
-        return self._batch(index, found)
+            predictions = reduce_tokens(predictions, self.tokens)
+        return self._batch(index, predictions)
 
-    def told(self, indices: Any, correct: Any) -> Batch:
+    def judged(self, indices: Any, correct: Any) -> Batch:
         """Return what is to be recorded of examples that are said to be correct.
 
         Raises:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError
 from learnorder.order.agreement import Agreement, rank_agreement
-from learnorder.order.batches import Batch, Rows, coded_groups
+from learnorder.order.batches import Batch, Layout, coded_groups
 from learnorder.order.correct import Array
 from learnorder.order.processes import gathered
 from learnorder.statistics import Estimate, proportion
@@ -83,7 +83,7 @@ class LearningOrder:
         positions: int | None = None,
         ignore_index: int = -100,
     ) -> None:
-        self._rows = Rows.checked(num_examples, tokens, positions, ignore_index)
+        self._layout = Layout.checked(num_examples, tokens, positions, ignore_index)
         self.num_examples = num_examples
         self.group_names, self._groups = coded_groups(groups, num_examples, positions)
         rows = num_examples * (positions or 1)
@@ -94,7 +94,7 @@ class LearningOrder:
     @property
     def by_token(self) -> bool:
         """Whether logits and labels are of tokens, [B, T, C] and [B, T]."""
-        return self._rows.by_token
+        return self._layout.by_token
 
     def update(
         self,
@@ -130,7 +130,7 @@ class LearningOrder:
             DataError: Sizes, shapes or types that do not fit, an index beyond the examples, a label
                 beyond the classes, or an epoch before one recorded; of any process.
         """
-        self._store(lambda: self._rows.compared(indices, logits, labels), epoch, once, gather)
+        self._store(lambda: self._layout.compared(indices, logits, labels), epoch, once, gather)
 
     def record(
         self,
@@ -154,7 +154,7 @@ class LearningOrder:
             ConfigError: ``once`` without an epoch.
             DataError: As in :meth:`update`, or ``correct`` is not bool.
         """
-        self._store(lambda: self._rows.told(indices, correct), epoch, once, gather)
+        self._store(lambda: self._layout.judged(indices, correct), epoch, once, gather)
 
     def _store(
         self, make: Callable[[], Batch], epoch: int | None, once: bool, gather: bool
@@ -242,7 +242,7 @@ class LearningOrder:
 
     def _shaped(self, values: Array) -> Array:
         """Return a copy, [N], with positions [N, P]."""
-        positions = self._rows.positions
+        positions = self._layout.positions
         return values.copy() if positions is None else values.reshape(-1, positions).copy()
 
     @property
@@ -315,9 +315,9 @@ class LearningOrder:
                 "nonfinite": self._nonfinite.copy(),
             }
         )
-        if self._rows.positions is None:
+        if self._layout.positions is None:
             return frame.rename_axis("index")
-        places = [range(self.num_examples), range(self._rows.positions)]
+        places = [range(self.num_examples), range(self._layout.positions)]
         return frame.set_index(pd.MultiIndex.from_product(places, names=["index", "position"]))
 
     def agreement(self, other: LearningOrder) -> Agreement:
