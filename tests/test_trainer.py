@@ -410,6 +410,35 @@ def test_a_causal_language_model(make, how):
     assert order.curve()[EPOCHS].n == expected
 
 
+@pytest.mark.parametrize("name", ["DataCollatorWithPadding", "DataCollatorForLanguageModeling"])
+def test_collators_that_pad(make, name):
+    """Texts of several lengths, tokenized, with columns that the model does not take."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2, "b": 3})),
+        pad_token="[PAD]", unk_token="[UNK]", padding_side="right",
+    )  # fmt: skip
+    tokenizer.backend_tokenizer.pre_tokenizer = Whitespace()
+    texts = ["a b " * (1 + i % 3) for i in range(EXAMPLES)]
+    rows = {**tokenizer(texts), "text": texts, "label": [i % 2 for i in range(EXAMPLES)]}
+    data = datasets.Dataset.from_dict(dict(rows))
+    if name == "DataCollatorWithPadding":
+        collator = transformers.DataCollatorWithPadding(tokenizer)
+        model, order = tiny("BertForSequenceClassification"), LearningOrder(EXAMPLES)
+        expected = EXAMPLES
+    else:
+        collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm=False)
+        model, order = tiny("GPT2LMHeadModel"), LearningOrder(EXAMPLES, positions=5)
+        expected = sum(2 * (1 + i % 3) - 1 for i in range(EXAMPLES))
+    trainer = make(IndexedDataset(data), order, model, collator=collator)
+    trainer.shift_labels = order.by_token
+    trainer.train()
+    assert {epoch: e.n for epoch, e in order.curve().items()} == dict.fromkeys((1, 2, 3), expected)
+
+
 def test_token_classification_is_not_shifted(make):
     tokens, labels = sequences()
     labels = torch.where(labels == -100, labels, labels % 2)
