@@ -186,6 +186,8 @@ def test_going_on_from_a_checkpoint():
     assert whole.frame().equals(half.frame())
     with pytest.raises(DataError, match="5 examples"):
         LearningOrder(6).load_state_dict(whole.state_dict())
+    with pytest.raises(DataError, match=r"it has \[.model"):
+        LearningOrder(6).load_state_dict({"model": torch.zeros(1)})
 
 
 def test_two_classes_by_one_logit():
@@ -225,8 +227,9 @@ def test_bad_groups_are_named():
         LearningOrder(5, groups=["a"])
     with pytest.raises(KeyError, match="all"):
         LearningOrder(5).curve("b")
-    with pytest.raises(ConfigError):
-        LearningOrder(0)
+    for number in (0, 2.0, True, None):
+        with pytest.raises(ConfigError, match="num_examples"):
+            LearningOrder(number)
 
 
 def test_agreement_is_kendalls_tau():

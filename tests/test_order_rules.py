@@ -164,8 +164,8 @@ def test_a_batch_of_one_that_was_squeezed_and_one_of_none():
 
 Z = torch.zeros(2, 3)
 REFUSED = {
-    "classes, not logits": (torch.tensor([1, 0]), [1, 0], "torch.int64, as classes are"),
-    "one-hot predictions": (torch.eye(2, dtype=torch.bool), [1, 0], "torch.bool, as classes are"),
+    "classes, not logits": (torch.tensor([1, 0]), [1, 0], "torch.int64, not floats"),
+    "one-hot predictions": (torch.eye(2, dtype=torch.bool), [1, 0], "torch.bool, not floats"),
     "what a model returns": ({"logits": Z}, [0, 1], "outputs.logits"),
     "several heads": ((Z, Z), [0, 1], "Logits have the shape .2, 2, 3."),
     "text": (Z, ["cat", "dog"], "Labels are <U3"),
@@ -290,6 +290,17 @@ def test_a_sequence_with_a_token_that_is_not_finite_is_not_correct(rule):
     assert order.nonfinite.tolist() == [0, 1, 0, 0]
 
 
+@pytest.mark.parametrize(
+    "how", [{"tokens": "all"}, {"tokens": "last"}, {"tokens": 0.5}, {"positions": 3}]
+)
+@pytest.mark.parametrize("shape", [(0, 3), (2, 0)])
+def test_no_sequences_and_sequences_without_tokens(how, shape):
+    """Such as a causal model's of one token, shifted."""
+    order = LearningOrder(2, **how)
+    order.update(range(shape[0]), torch.zeros(*shape, 4), torch.zeros(shape, dtype=torch.int64))
+    assert order.epochs == 0
+
+
 def test_each_position():
     order = LearningOrder(4, groups=["a", "b", "b", "b"], positions=3)
     order.update(range(4), SOME, LABELS)
@@ -355,6 +366,7 @@ def test_tokens_of_other_shapes_are_refused(logits, labels):
         ({"tokens": ["all"]}, "tokens"),
         ({"tokens": "all", "positions": 3}, "tokens"),
         ({"positions": 0}, "positions"),
+        ({"positions": 2.5}, "positions"),
     ],
 )
 def test_rules_that_are_not_known_are_refused(how, field):

@@ -54,10 +54,10 @@ class Layout(NamedTuple):
         Raises:
             ConfigError: No examples or positions, a rule that is not known, or two.
         """
-        if num_examples < 1:
-            raise ConfigError("num_examples", num_examples, "Give at least 1.")
-        if positions is not None and positions < 1:
-            raise ConfigError("positions", positions, "Give at least 1.")
+        if not _is_count(num_examples):
+            raise ConfigError("num_examples", num_examples, "Give a whole number of 1 or more.")
+        if not (positions is None or _is_count(positions)):
+            raise ConfigError("positions", positions, "Give a whole number of 1 or more.")
         if tokens is not None and positions is not None:
             raise ConfigError(
                 "tokens", tokens, "Sequences are followed by this rule, or tokens by positions."
@@ -124,6 +124,11 @@ class Layout(NamedTuple):
         elif labelled.all():
             return Batch(index, correct, finite)
         return Batch(index[labelled], correct[labelled], finite[labelled])
+
+
+def _is_count(value: Any) -> bool:
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return whole and bool(value >= 1)
 
 
 def _examples(indices: Any, num_examples: int) -> Array:

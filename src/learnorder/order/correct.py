@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -93,7 +94,9 @@ def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
     """
     correct, finite, labelled = predictions
     some, finite = labelled.any(axis=1), np.all(finite | ~labelled, axis=1)
-    if rule == "all":
+    if not some.any():
+        right = some
+    elif rule == "all":
         right = (correct | ~labelled).all(axis=1)
     elif rule == "last":
         last = labelled.shape[1] - 1 - labelled[:, ::-1].argmax(axis=1)
@@ -136,7 +139,7 @@ def as_logits(logits: Any) -> Tensor:
         logits = torch.from_numpy(values if values.flags.writeable else values.copy())
     if not logits.is_floating_point():
         raise DataError(
-            f"Logits are {logits.dtype}, as classes are. Give the model's outputs before argmax, "
+            f"Logits are {logits.dtype}, not floats. Give the model's outputs before argmax, "
             "or record(indices, predictions == labels)."
         )
     return logits.detach() if logits.dim() else logits.detach().reshape(1)
@@ -173,7 +176,8 @@ def _tokens(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:
             "[B, ..., C] and [B, ...] are needed, with the classes last "
             "(logits.movedim(1, -1) where they come second)."
         )
-    return logits.flatten(1, -2), labels.reshape(len(labels), -1)
+    size, width = len(labels), math.prod(labels.shape[1:])
+    return logits.reshape(size, width, logits.shape[-1]), labels.reshape(size, width)
 
 
 def _predicted(logits: Tensor) -> tuple[Array, Array]:

@@ -352,8 +352,10 @@ class LearningOrder:
         """Go on from :meth:`state_dict`.
 
         Raises:
-            DataError: It is of another number of examples or groups.
+            DataError: It is of another number of examples or groups, or no state of an order.
         """
+        if not {"state", "counts"} <= state.keys():
+            raise DataError(f"No state of a learning order; it has {sorted(state)}.")
         rows, groups = len(state["state"]), state["counts"].shape[1]
         if (rows, groups) != (len(self._state), len(self.group_names)):
             raise DataError(
