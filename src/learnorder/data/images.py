@@ -193,7 +193,7 @@ def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation
     there = set(raw.train_labels.unique().tolist())
     judged = there if config.evaluate_on == "validation" else set(raw.test_labels.unique().tolist())
     held_out = config.evaluate_on == "validation"
-    for field, images, classes in (
+    for name, images, classes in (
         ("train_examples", train, there),
         ("evaluation_examples", evaluation, judged),
     ):
@@ -201,9 +201,9 @@ def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation
         if missing:
             named = ", ".join(raw.class_names[label] for label in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            share = field == "evaluation_examples" and held_out
+            share = name == "evaluation_examples" and held_out
             raise ConfigError(
-                f"data.{field}",
+                f"data.{name}",
                 len(images.labels),
                 f"No image is left of class {named}{more}. Give more than that"
                 + (", or a larger data.validation_share." if share else "."),

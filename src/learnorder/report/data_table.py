@@ -13,9 +13,8 @@ _MOST_CLASSES = 20
 
 def data_table(results: Results) -> TextTable | None:
     """Return what the first run that says so has read; None where none does."""
-    described = [
-        data for folder in results.folders if isinstance(data := folder.data(), ImagesDescription)
-    ]
+    found = [folder.data() for folder in results.folders]
+    described = [data for data in found if isinstance(data, ImagesDescription)]
     data = next((each for each in described if each.classes), None)
     if data is None:
         return None
