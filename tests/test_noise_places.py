@@ -366,6 +366,14 @@ def test_encoder_layers(activation):
     assert {site.shape for site in noise.sites} == {(2, 5, 64), (2, 5, 32)}
 
 
+def test_an_encoder_layers_module_alone():
+    model, x = transformer(activation=nn.GELU()), torch.randn(2, 5, 32)
+    for how in ({"modules": nn.GELU}, {"functions": False}):
+        with activation_noise(model, LEVEL, **how) as noise:
+            model(x)
+        assert noise.sites[0] == Site("0.activation", "GELU", (2, 5, 64), 1)
+
+
 def test_the_whole_of_a_transformer():
     model = nn.Transformer(16, 2, 2, 2, 32, dropout=0.0, batch_first=True)
     with activation_noise(model, LEVEL) as noise:
@@ -499,6 +507,54 @@ def test_gates_that_cannot_be_reached_are_named():
         pytest.raises(ConfigError, match="inside rnn: LSTM cannot be reached"),
     ):
         model(torch.zeros(3, 2, 4))
+
+
+class OwnSwish(torch.autograd.Function):
+    """Its gradient is that of its input as it was given."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        s = torch.sigmoid(x)
+        return grad * s * (1 + x * (1 - s))
+
+
+def test_custom_autograd_functions_are_named():
+    model, x = nn.Sequential(Calls(OwnSwish.apply), nn.ReLU()), torch.ones(3, 3)
+    plain = model(x)
+    with activation_noise(model, LEVEL, modules="1", functions=True) as noise:
+        noise.level = 0.4
+        model[1].eval()
+        assert torch.equal(model(x), plain)
+    assert [(site.name, site.kind) for site in noise.unreached] == [("0", "torch.sigmoid")]
+    with (
+        activation_noise(model[0], LEVEL),
+        pytest.raises(ConfigError, match=r"inside \(model\): torch.sigmoid at test_noise_places"),
+    ):
+        model[0](x)
+    as_module = nn.Sequential(Acts(OwnSwish.apply))
+    difference, sites = added(as_module, torch.full((200, 50), 30.0))
+    assert is_noise(difference)
+    assert [site.draws for site in sites] == [1]
+
+
+def test_parametrized_layers_keep_their_class():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 3)), nn.ReLU())
+    with activation_noise(model, LEVEL) as noise:
+        model(torch.ones(2, 3))
+        nn.utils.parametrize.remove_parametrizations(model[0], "weight")
+    assert type(model[0]) is nn.Linear
+    assert [site.draws for site in noise.sites] == [1]
+
+
+def test_a_default_device_changes_nothing():
+    with torch.device("meta"):
+        assert find_activations(nn.Sequential(Tanhs(), nn.Identity())) != {}
 
 
 def test_scripted_modules_are_named():

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import pickle
 import threading
 
 import pytest
@@ -380,6 +381,8 @@ def test_copies_and_pickles_have_no_noise(mixed, x):
     plain, model = mixed(x), nn.Sequential(nn.ReLU(), nn.Sequential(nn.GELU()))
     with activation_noise(mixed, LEVEL), activation_noise(model, LEVEL):
         copied = copy.deepcopy(mixed)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            assert type(pickle.loads(pickle.dumps(model, protocol))) is nn.Sequential
         torch.save(model, kept)
         assert torch.equal(copied(x), plain)
         assert not torch.equal(mixed(x), plain)

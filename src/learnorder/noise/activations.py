@@ -191,11 +191,12 @@ def _acts_elementwise(module: nn.Module) -> bool:
 
 def _maps_elements(function: Callable[[Tensor], Any], shape: tuple[int, ...]) -> bool | None:
     """Whether a function acts so on inputs of a shape; None where it does not take them."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
+    on_cpu: dict[str, Any] = {"generator": generator, "device": "cpu"}
 
     def draw() -> Tensor:
-        x = torch.randn(shape, generator=generator, dtype=torch.float64)
-        return x * 10.0 ** torch.randint(-1, 2, shape, generator=generator)
+        x = torch.randn(shape, dtype=torch.float64, **on_cpu)
+        return x * 10.0 ** torch.randint(-1, 2, shape, **on_cpu)
 
     x, other = draw(), draw()
     try:
@@ -203,7 +204,7 @@ def _maps_elements(function: Callable[[Tensor], Any], shape: tuple[int, ...]) ->
         if not isinstance(y, Tensor) or y.shape != x.shape or not y.is_floating_point():
             return False
         middle = function((x + other) / 2)
-        mixed = [torch.rand(shape, generator=generator) < p for p in (0.1, 0.5, 0.9)]
+        mixed = [torch.rand(shape, **on_cpu) < p for p in (0.1, 0.5, 0.9)]
         images = [(function(torch.where(m, x, other)), torch.where(m, y, z)) for m in mixed]
     except Exception:
         return None

@@ -41,8 +41,9 @@ class ActivationNoise:
     in :data:`~learnorder.noise.FUNCTIONS`, such as ``torch.nn.functional.relu(x)``, ``x.tanh()``
     and their in-place forms, in the forward pass of the model or of one of its modules. A function
     applied to a parameter is left alone, and so is what an activation module calls itself. Not
-    seen are other ways to write an activation (``x.clamp(min=0)``) and compiled kernels: the gates
-    of ``nn.LSTM`` and ``nn.GRU``, GLU, TorchScript. ``unreached`` lists such modules.
+    seen are other ways to write an activation (``x.clamp(min=0)``). Not reached, and listed in
+    :attr:`unreached`, are those inside compiled kernels (the gates of ``nn.LSTM`` and ``nn.GRU``,
+    GLU, TorchScript) and custom autograd functions.
 
     A checkpoint (``torch.utils.checkpoint``) is recomputed with the noise of its forward pass. What
     ``torch.compile`` has compiled runs uncompiled where there is noise. Copies and pickles of the
@@ -58,15 +59,12 @@ class ActivationNoise:
             module that is true of them.
         functions: Whether calls of functions get noise; None is true unless ``modules`` are given.
 
-    Attributes:
-        unreached: Modules with activations where no noise can be added.
-
     Raises:
         ConfigError: The model has no activations; where its code might call functions, this is
             raised after the first forward pass with noise. Or it does not have the ``modules``.
 
     Warns:
-        UserWarning: Some modules are unreached.
+        UserWarning: Some modules are not reached.
     """
 
     def __init__(
@@ -86,13 +84,13 @@ class ActivationNoise:
         first = self.schedule.at(1, epochs=epochs)
         functions = modules is None if functions is None else functions
         chosen = find_activations(model) if modules is None else choose_modules(model, modules)
-        unreached = opaque_modules(model) if modules is None else {}
-        self.unreached = tuple(Site(name, type(m).__name__) for name, m in unreached.items())
+        opaque = opaque_modules(model) if modules is None else {}
+        self._opaque = tuple(Site(name, type(m).__name__) for name, m in opaque.items())
         self._contents = _contents(model)
         if not chosen and not (functions and calls_functions(model)):
-            raise self._no_place()
-        if self.unreached:
-            warnings.warn(f"There is no noise inside {_listed(self.unreached)}.", stacklevel=2)
+            raise self._no_place(self._opaque)
+        if self._opaque:
+            warnings.warn(f"There is no noise inside {_listed(self._opaque)}.", stacklevel=2)
         self._generators = Generators(shared)
         self._injector = Injector(model, chosen, self._generators, functions, self._after_forward)
         self.level = first
@@ -110,6 +108,12 @@ class ActivationNoise:
     def sites(self) -> tuple[Site, ...]:
         """Where noise is added: modules, then calls of functions, each from its first use on."""
         return tuple(counter.site() for counter in self._injector.sites.values())
+
+    @property
+    def unreached(self) -> tuple[Site, ...]:
+        """Modules with activations inside, and calls of functions, that get no noise."""
+        calls = self._injector.unreached.values()
+        return (*self._opaque, *(counter.site() for counter in calls))
 
     def __repr__(self) -> str:
         """List the sites, a line each."""
@@ -150,14 +154,14 @@ class ActivationNoise:
 
     def _after_forward(self) -> None:
         if not self._injector.sites:
-            raise self._no_place()
+            raise self._no_place(self.unreached)
 
-    def _no_place(self) -> ConfigError:
+    def _no_place(self, unreached: tuple[Site, ...]) -> ConfigError:
         """Return the error of a model without activations."""
         name, kinds = self._contents
         remedy = "Use modules such as torch.nn.ReLU() in the model."
-        if self.unreached:
-            remedy = f"Those inside {_listed(self.unreached)} cannot be reached. {remedy}"
+        if unreached:
+            remedy = f"Those inside {_listed(unreached)} cannot be reached. {remedy}"
         return ConfigError(
             "model",
             name,

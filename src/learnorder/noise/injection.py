@@ -31,6 +31,7 @@ class Injector:
     Attributes:
         level: Standard deviation; 0 is off.
         sites: Sites by key: modules, then calls of functions.
+        unreached: Calls of functions that get no noise, by key.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Injector:
         after_forward: Callable[[], None],
     ) -> None:
         self.level, self.sites = 0.0, _module_sites(model, modules)
+        self.unreached: dict[Any, SiteCounter] = {}
         self._model: nn.Module | None = model
         self._generators, self._functions = generators, functions
         self._after_forward = after_forward
@@ -71,7 +73,8 @@ class Injector:
         """Whether a module's forward pass is watched."""
         if isinstance(module, torch.jit.ScriptModule):
             return False
-        kind, has_parts = type(module), next(module.children(), None) is not None
+        kind = type(module)
+        has_parts = any(name != "parametrizations" for name, _ in module.named_children())
         if kind.forward is nn.Module.forward and "forward" not in vars(module):
             return False
         own = not kind.__module__.startswith("torch.nn.") and key_of(module) not in self.sites
@@ -118,7 +121,7 @@ class Injector:
         site = self.sites.get(key_of(owner))
         if site is None and self._functions:
             site = self._function_site(owner, FUNCTIONS[function], stack)
-        if site is None or site.hooked:
+        if site is None or site.hooked or stack.custom:
             return args, kwargs
         noisy = self._noisy(x, owner, site, stack, is_in_place(function, args, kwargs))
         return ((noisy, *args[1:]), kwargs) if args else (args, {**kwargs, "input": noisy})
@@ -128,7 +131,7 @@ class Injector:
         key = (key_of(owner), function, stack.caller)
         with self._lock:
             new = SiteCounter(key, self._names[key_of(owner)], function, stack.line)
-            return self.sites.setdefault(key, new)
+            return (self.unreached if stack.custom else self.sites).setdefault(key, new)
 
     def after_forward(self, module: nn.Module) -> None:
         """Pass on that a forward pass of the whole model has ended."""

@@ -28,6 +28,7 @@ _MODULES = {id(nn.Module._call_impl.__code__): "self", id(Watch._run.__code__): 
 
 _CHECKPOINT = checkpoint.__file__
 _PACKAGE = str(Path(__file__).parent)
+_APPLY = torch.autograd.Function.apply.__func__.__code__  # pyright: ignore
 _DISPATCH = (F.__file__, torch.overrides.__file__)
 
 Kept = tuple[Hashable, Draw]
@@ -107,6 +108,7 @@ class CallStack:
         checkpoints: Checkpoints whose function is called for the first time.
         remaining: In a recomputation, the draws not yet repeated.
         caller: File, line and instruction of the call.
+        custom: Whether a custom autograd function makes the call; it has its own gradient.
         unknown: Whether this may be computed again, or for the second time, in an unknown way.
     """
 
@@ -114,6 +116,7 @@ class CallStack:
     checkpoints: list[Checkpoint] = field(default_factory=list)
     remaining: Iterator[Kept] | None = None
     caller: tuple[str, int, int] | None = None
+    custom: bool = False
     unknown: bool = False
 
     @property
@@ -129,6 +132,7 @@ def read_stack(noise: Repeatable) -> CallStack:
         noise: Whose draws a recomputation repeats.
     """
     stack, frame, running = CallStack(), sys._getframe(1), 0
+    last = frame.f_code
     while frame is not None:
         code = frame.f_code
         if id(code) in _MODULES:
@@ -137,12 +141,14 @@ def read_stack(noise: Repeatable) -> CallStack:
             stack.modules += frame.f_locals["self"].modules
             stack.remaining = frame.f_locals["remaining"]
             return stack
+        elif code is _APPLY:
+            stack.custom |= not stack.modules and last.co_filename != _CHECKPOINT
         elif code.co_filename == _CHECKPOINT:
             running += code.co_name == checkpoint.checkpoint.__name__
             stack.checkpoints += _checkpoint_of(frame, len(stack.modules))
         elif stack.caller is None and not _dispatches(code.co_filename):
             stack.caller = (code.co_filename, frame.f_lineno, frame.f_lasti)
-        frame = frame.f_back
+        frame, last = frame.f_back, code
     in_backward = torch._C._current_graph_task_id() != -1
     stack.unknown = in_backward or running > len(stack.checkpoints)
     return stack
