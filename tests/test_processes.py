@@ -41,8 +41,23 @@ def without_dropout() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
+class Called(nn.Module):
+    """A function and a module, both activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = without_dropout()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(torch.tanh(x))
+
+
 def make_task() -> Task:
     return Task(without_dropout, blobs(90))
+
+
+def make_called_task() -> Task:
+    return Task(Called, blobs(90))
 
 
 def both(config, tmp_path):
@@ -80,12 +95,13 @@ def test_images_have_the_same_numbers(tiny, tmp_path):
     close(alone, shared)
 
 
-def test_a_task_has_the_same_numbers(tmp_path):
+@pytest.mark.parametrize(("task", "shared"), [("make_task", True), ("make_called_task", False)])
+def test_a_task_has_the_same_numbers(tmp_path, task, shared):
     config = TaskRunConfig(
-        TaskConfig(f"{__name__}.make_task"),
+        TaskConfig(f"{__name__}.{task}"),
         TrainingConfig(epochs=3, batch_size=10),
         Schedule(0.1),
-        NoiseConfig(Schedule(0.2)),
+        NoiseConfig(Schedule(0.2), shared=shared),
     )
     close(*both(config, tmp_path))
 
