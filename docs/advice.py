@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from learnorder.report.advice_words import STANDING_WORDS
 from learnorder.report.parts import add_estimates
 from learnorder.report.style import LineStyle, layout
-from learnorder.statistics import Estimate, estimate
+from learnorder.statistics import SHARE, Estimate, estimate
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static"
@@ -36,7 +36,7 @@ def by_rate(record: Record) -> dict[float, Estimate]:
 
 
 def _estimate(numbers: Record) -> Estimate:
-    return estimate(list(numbers["by_seed"].values()))
+    return estimate(list(numbers["by_seed"].values()), within=SHARE)
 
 
 def _difference(numbers: Record, sign: int = 1) -> str:

@@ -27,7 +27,7 @@ from learnorder.report.theory_tables import (
     theory_order_table,
     theory_ratio_table,
 )
-from learnorder.statistics import Estimate, estimate, ratio_of_means
+from learnorder.statistics import POSITIVE, SHARE, Estimate, estimate, ratio_of_means
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "theory"
@@ -103,7 +103,8 @@ def width_figure() -> go.Figure:
                     float(r["relative_difference"])
                     for r in rows
                     if (r["kind"], r["sigma"], int(r["m"])) == (kind, sigma, m)
-                ]
+                ],
+                within=POSITIVE,
             )
             for m in widths
         ]
@@ -130,7 +131,8 @@ def error_figure(name: str, setting: str, title: str, x: str) -> go.Figure:
                         by_seed(
                             [r for r in rows if r["arm"] == arm and float(r[setting]) == v], column
                         ).values()
-                    )
+                    ),
+                    within=SHARE,
                 )
                 for v in values
             ]
@@ -170,8 +172,8 @@ def dependence_table(name: str, setting: str, heading: str) -> TextTable:
         lines.append(
             [
                 _tick(value), _rates(s * s * r * d * (1 - p0) / 80), ", ".join(first),
-                *(percent_words(estimate(list(errors[a].values()))) for a in ARMS),
-                ratio_words(ratio_of_means(closed["S"], closed["L-S"])),
+                *(percent_words(estimate(list(errors[a].values()), within=SHARE)) for a in ARMS),
+                ratio_words(ratio_of_means(closed["S"], closed["L-S"], within=POSITIVE)),
             ]
         )  # fmt: skip
     return TextTable(
@@ -243,7 +245,7 @@ def scaling_figure() -> go.Figure:
             color, _, symbol = style
             words = f"κ = {kappa}: initial rates" + (", full runs" if how == "full" else "")
             line(
-                figure, list(rates), [estimate(v) for v in rates.values()], words,
+                figure, list(rates), [estimate(v, within=POSITIVE) for v in rates.values()], words,
                 (color, "dot", f"{symbol}-open" if how == "population" else "star"),
             )  # fmt: skip
     figure.add_hline(y=1, line={"width": 1, "color": GREY})

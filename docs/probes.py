@@ -15,11 +15,12 @@ from measure_probe import probes
 from playwright.sync_api import Browser, sync_playwright
 
 from learnorder.claims import VERDICT_WORDS
-from learnorder.probe import RATE
+from learnorder.probe import RATE, ArmNumbers, Statement, judge_arms, largest_rate
+from learnorder.probe.statements import Quantity, Treatment
 from learnorder.recipes.probe import TREATMENT_TITLES, Probe
 from learnorder.report.grid import Row
 from learnorder.report.probe_page import over_rates
-from learnorder.statistics import estimate
+from learnorder.statistics import estimate, paired_difference, range_of
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static"
@@ -30,32 +31,75 @@ TITLES = {
     "cifar_wrn_adamw": "WRN-16-1, AdamW, CIFAR-10",
     "cifar_vit_adamw": "ViT, AdamW, CIFAR-10",
 }
-STATEMENTS = (
-    "A large LR, annealed, moves the order towards the content first",
-    "… ends with higher clean accuracy",
-    "… leans on the pattern less",
-    "Noise moves the small LR's order towards the content first",
-    "… raises its clean accuracy",
-    "… makes it lean on the pattern less",
-)
+STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
+    ("annealed", "order"): "A large LR, annealed, moves the order towards the content first",
+    ("annealed", "clean"): "… ends with higher clean accuracy",
+    ("annealed", "reliance"): "… relies on the pattern less",
+    ("noise", "order"): "Noise moves the small LR's order towards the content first",
+    ("noise", "clean"): "… raises its clean accuracy",
+    ("noise", "reliance"): "… makes it rely on the pattern less",
+}
+Record = dict[str, Any]
+CLASSES = 10
+"""Of the data sets in records that do not say it."""
 DRAWN = ("reliance", "clean")
 
 
-def carried(found: dict[str, dict[str, Any]]) -> str:
+OLD_LEVEL = "90 % of the best arm"
+"""The level of the content in records made before it depended on no arm."""
+
+
+def arm_numbers(arm: Record, record: Record) -> ArmNumbers:
+    """Return what a recorded arm came to, at the levels of the content it was recorded at."""
+    counts = arm["status"]
+    return ArmNumbers(
+        clean=_by_seed(arm["clean"]["by_seed"]),
+        reliance=_by_seed(arm["reliance"]["by_seed"]),
+        pattern=_by_seed(arm["patch_learned_at"]),
+        content=_content(arm["content_learned_at"]),
+        epochs=record["epochs"],
+        chance=record.get("chance", 1 / CLASSES),
+        diverged=counts.get("diverged", 0),
+        runs=sum(counts.values()),
+    )
+
+
+def _content(found: dict[str, Any]) -> dict[str, dict[int, int | None]]:
+    if all(isinstance(value, dict) for value in found.values()) and found:
+        return {level: _by_seed(by_seed) for level, by_seed in found.items()}
+    return {OLD_LEVEL: _by_seed(found)}
+
+
+def _by_seed(found: dict[str, Any]) -> dict[int, Any]:
+    return {int(seed): value for seed, value in found.items()}
+
+
+def judged(probe: Probe, record: Record) -> list[Statement]:
+    """Return the statements about a record, as the report of a probe judges them."""
+    arms = {(arm["arm"], float(arm[RATE])): arm_numbers(arm, record) for arm in record["arms"]}
+    small = probe.rates[0]
+    large = largest_rate({rate: arms["annealed", rate] for rate in probe.rates[1:]})
+    compared = {"annealed": arms["annealed", large], "noise": arms["constant_noise", small]}
+    return judge_arms(small, large, arms["constant", small], compared)
+
+
+def statements(known: dict[str, Probe], found: dict[str, Record]) -> str:
     """Return the statements by probe, in Markdown."""
-    lines = []
-    for place, statement in enumerate(STATEMENTS):
-        cells = []
-        for record in found.values():
-            one = record["carried"][place]
-            scale, digits = (1, 2) if "log10" in one["unit"] else (100, 1)
-            e = estimate(list(one["by_seed"].values()))
-            cells.append(f"{VERDICT_WORDS[one['verdict']]}<br>{e.format(scale, digits)}")
-        lines.append([statement, *cells])
+    by_probe = {
+        name: {(s.treatment, s.quantity): s for s in judged(known[name], record)}
+        for name, record in found.items()
+    }
+    lines = [[text, *(_cell(own[key]) for own in by_probe.values())]
+             for key, text in STATEMENTS.items()]  # fmt: skip
     return markdown(["", *(TITLES[name] for name in found)], lines)
 
 
-def described(probe: Probe, record: dict[str, Any]) -> str:
+def _cell(statement: Statement) -> str:
+    measured = statement.measured
+    return f"{VERDICT_WORDS[statement.verdict]}<br>{measured.shown()}<br>n = {measured.estimate.n}"
+
+
+def described(probe: Probe, record: Record) -> str:
     """Return what was probed, in a paragraph."""
     data, training, calibration = probe.data, probe.training, record["calibration"]
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
@@ -70,21 +114,27 @@ def described(probe: Probe, record: dict[str, Any]) -> str:
     )
 
 
-def arms(record: dict[str, Any]) -> str:
+def arms(record: Record) -> str:
     """Return final numbers by arm, in Markdown."""
     lines = []
     for arm in record["arms"]:
         cells = [
-            estimate(list(arm[name]["by_seed"].values())).format(100)
+            estimate(list(arm[name]["by_seed"].values()), within=range_of(name)).format(100)
             for name in ("clean", "patch_only", "reliance")
         ]
         diverged = arm["status"].get("diverged", 0)
         n = str(arm["clean"]["n"]) + (f", {diverged} diverged" if diverged else "")
         retrained = [
-            [100 * (one["after"][name] - one["before"][name]) for one in arm["last_layer"].values()]
+            {
+                side: {int(s): one[side][name] for s, one in arm["last_layer"].items()}
+                for side in ("after", "before")
+            }
             for name in ("clean", "reliance")
         ]
-        changes = [estimate(values).format() for values in retrained]
+        changes = [
+            paired_difference(found["after"], found["before"], within=range_of(name)).format(100)
+            for name, found in zip(("clean", "reliance"), retrained, strict=True)
+        ]
         title = TREATMENT_TITLES[arm["arm"]]
         lines.append([title, arm[RATE], n, *cells, *changes])
     columns = [
@@ -94,7 +144,7 @@ def arms(record: dict[str, Any]) -> str:
     return markdown(columns, lines)
 
 
-def rows(record: dict[str, Any]) -> list[Row]:
+def rows(record: Record) -> list[Row]:
     """Return what each run ended with."""
     return [
         {"arm": arm["arm"], RATE: arm[RATE], "seed": int(seed), "clean": clean,
@@ -104,7 +154,7 @@ def rows(record: dict[str, Any]) -> list[Row]:
     ]  # fmt: skip
 
 
-def section(browser: Browser, name: str, probe: Probe, record: dict[str, Any]) -> str:
+def section(browser: Browser, name: str, probe: Probe, record: Record) -> str:
     """Draw one probe, and return it as Markdown."""
     parts = [f"## {TITLES[name]}\n", described(probe, record) + "\n"]
     drawn = over_rates(rows(record), probe.rates[0])
@@ -129,7 +179,10 @@ def main() -> None:
         sections = [section(browser, name, known[name], record) for name, record in found.items()]
         browser.close()
     text = (ROOT / "docs" / "probes.md.in").read_text(encoding="utf-8")
-    for name, value in {"carried": carried(found), "probes": "\n".join(sections)}.items():
+    for name, value in {
+        "statements": statements(known, found),
+        "probes": "\n".join(sections),
+    }.items():
         text = text.replace(f"@{name}@", value)
     (ROOT / "docs" / "probes.md").write_text(text, encoding="utf-8")
 

@@ -15,61 +15,27 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from figures import launch, markdown, photograph, take
+from figures import launch, markdown, take
 from measure_images import DATA, words
 from playwright.sync_api import Browser, sync_playwright
+from results_carry import carry, rows
 
 import learnorder
 from learnorder.claims import CLAIMS, Reproduced
 from learnorder.recipes.images import ImageExperiment
 from learnorder.report.claims_page import reported
 from learnorder.report.content import Content, Section
-from learnorder.report.grid import GRID_TITLES, Row, SweepGrid
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table, seconds_of
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.statistics import Estimate, estimate, paired_difference
+from learnorder.statistics import SHARE, Estimate, estimate, paired_difference
 
 ROOT = Path(__file__).parents[1]
 RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"
 PAGE = ROOT / "docs" / "results.md"
-
-
-SWEEPS = {
-    "digits_plane": (
-        "Learning rate × contrast, digits",
-        "The large arm at five learning rates, each annealed to 0.02 at epoch 20 (0.02 is the "
-        "small LR), and four contrasts of the patch. The order inverts along the diagonal: the "
-        "fainter the patch, or the larger the LR, the later it is learned; only at a contrast of "
-        "1.5 and an LR of 0.1 or less does the pattern come first. Reliance follows the same "
-        "diagonal. Clean accuracy is best at 0.1 to 1 and falls at 2, where training no longer "
-        "recovers after the anneal.",
-    ),
-    "digits_batch": (
-        "Batch size at fixed learning rate, digits",
-        "The large and the small arm at the same learning rates. A smaller batch acts as a larger "
-        "LR does, for the large arm alone: at 16 the patch is hardly learned after the anneal, and "
-        "at 8 the run ends at chance. The small arm knows the patch by the end at every size.",
-    ),
-    "digits_anneal": (
-        "Epoch of the anneal, digits",
-        "The large arm, annealed at epoch 5 to 45 of 60. Five epochs at the large LR are enough; "
-        "what a longer phase adds is some knowledge of the patch before the anneal, and by 45, "
-        "in some seeds, more reliance and less clean accuracy.",
-    ),
-    "cifar_plane": (
-        "Learning rate × contrast, CIFAR-10",
-        "4,000 images, 24 epochs; each learning rate is annealed to 0.02 at epoch 12 (0.02 is the "
-        "small LR). The same diagonal as on digits: a stronger pattern needs a larger LR to be "
-        "learned after the content, and at a contrast of 0.8 none here is large enough. Reliance "
-        "begins where the pattern is learned first. At an LR of 1 a faint pattern is not learned "
-        "after the anneal either, and clean accuracy is no better for it.",
-    ),
-}
-"""Titles and words of the sweeps."""
 
 
 def judged(scale: str) -> Reproduced:
@@ -139,7 +105,7 @@ def gap_over_time(plain: Results) -> str:
     for epoch in (5, 11, 13, 15, 17, 20, 25, 30):
         at = [{seed: curve[epoch] for seed, curve in arm.items()} for arm in (large, small)]
         means = [f"{100 * fmean(values.values()):.1f}" for values in at]
-        lines.append([str(epoch), *means, paired_difference(*at).format(100)])
+        lines.append([str(epoch), *means, paired_difference(*at, within=SHARE).format(100)])
     return markdown(["epoch", "large LR, %", "small LR, %", "difference, points"], lines)
 
 
@@ -154,7 +120,11 @@ def rates(plain: Results) -> str:
     add_swept(found, "cifar_rates", "learning_rate")
     found = dict(sorted(found.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
     columns = ["learning rate", "clean, %", "the large arm less this, points", "n"]
-    return by_schedule(found, columns, large, lambda own, base: paired_difference(base, own))
+    return by_schedule(found, columns, large, lambda own, base: _points(base, own))
+
+
+def _points(a: dict[int, float], b: dict[int, float]) -> Estimate:
+    return paired_difference(a, b, within=SHARE)
 
 
 def noise_schedules(plain: Results) -> str:
@@ -166,7 +136,7 @@ def noise_schedules(plain: Results) -> str:
     }
     add_swept(found, "cifar_noise", "noise.level")
     columns = ["noise", "clean, %", "less small LR, points", "n"]
-    return by_schedule(found, columns, "none", paired_difference)
+    return by_schedule(found, columns, "none", _points)
 
 
 def add_swept(found: dict[str, dict[int, float]], sweep: str, setting: str) -> None:
@@ -193,7 +163,7 @@ def by_schedule(
     lines = []
     for name, values in found.items():
         less = "–" if name == baseline else difference(values, found[baseline]).format(100)
-        mean = estimate(list(values.values()))
+        mean = estimate(list(values.values()), within=SHARE)
         lines.append([name, mean.format(100), less, str(mean.n)])
     return markdown(columns, lines)
 
@@ -232,16 +202,6 @@ def settings(experiment: ImageExperiment) -> dict[str, str]:
         "patch_size": f"{experiment.patch.size}×{experiment.patch.size}",
         "seeds": f"{experiment.first_seed} to {last}",
     }
-
-
-def rows(path: Path) -> list[Row]:
-    """Return the rows of a sweep."""
-    measured = {"seed", *GRID_TITLES}
-    with path.open() as file:
-        return [
-            {k: float(v) if k in measured else v for k, v in row.items() if v}
-            for row in csv.DictReader(file)
-        ]
 
 
 def selection() -> str:
@@ -298,26 +258,6 @@ def comparison(found: dict[str, Any]) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-def carry(browser: Browser) -> str:
-    """Draw the sweeps, and return them as Markdown."""
-    parts = []
-    for name, (title, text) in SWEEPS.items():
-        path = RESULTS / "carry" / f"{name}.csv"
-        if not path.exists():
-            continue
-        grid = SweepGrid.of(rows(path))
-        assert grid is not None
-        seeds = sorted({e.n for points in grid.cells.values() for at in points.values()
-                        for e in at.values()})  # fmt: skip
-        n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        parts.append(f"### {title}\n\n{text} n = {n} seeds a point.\n")
-        for quantity, figure in zip(grid.quantities(), grid.figures(), strict=False):
-            photograph(browser, figure, STATIC / f"carry-{name}-{quantity}.png")
-            alt = str(figure.layout.title.text)  # pyright: ignore[reportAttributeAccessIssue]
-            parts.append(f"```{{image}} _static/carry-{name}-{quantity}.png\n:alt: {alt}\n```\n")
-    return "\n".join(parts)
 
 
 PICTURES = {

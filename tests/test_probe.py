@@ -11,7 +11,8 @@ from learnorder.budget import Budget
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.probe import Calibration, Carried, Probed, _begun, arm_plans, run_probe
+from learnorder.probe import Calibration, Probed, Statement, run_probe
+from learnorder.probe.run import _begun, arm_plans
 from learnorder.reading import open_runs
 from learnorder.recipes.probe import FEWEST_EPOCHS
 from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
@@ -123,7 +124,7 @@ def test_a_whole_probe(probe, tmp_path):
     for title in ("Over the learning rates", "Learned, or only used?", "The pattern"):
         assert title in page
     undecided = [s for s in probe_findings(probed) if s.startswith("? undecided: ")]
-    assert len(undecided) == len(written["carried"]) == 6, "one seed decides nothing"
+    assert len(undecided) == len(written["statements"]) == 6, "one seed decides nothing"
 
     assert len(open_runs(tmp_path).arms) == 6, "the calibration is left out"
     times = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/*/records.parquet")}
@@ -154,7 +155,7 @@ def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_p
     ("clean", "reliance", "words"),
     [
         ("holds", "undecided", "speak for LR 0.3"),
-        ("undecided", "holds", "leans on the pattern less"),
+        ("undecided", "holds", "relies on the pattern less"),
         ("does_not_hold", "undecided", "speak for LR 0.02"),
         ("holds", "does_not_hold", "trade"),
         ("undecided", "undecided", "do not tell"),
@@ -166,9 +167,9 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
     )
     probed = Probed(probe, Calibration({}, 3.0, None), Results([run]))
     found = [
-        Carried("more accurate", "annealed", "clean", ANY, clean),
-        Carried("leans less", "annealed", "reliance", ANY, reliance),
-        Carried("noise: leans less", "noise", "reliance", ANY, "holds"),
+        Statement("more accurate", "annealed", "clean", ANY, clean),
+        Statement("leans less", "annealed", "reliance", ANY, reliance),
+        Statement("noise: leans less", "noise", "reliance", ANY, "holds"),
     ]
     assert words in advice_words(probed, found)
 

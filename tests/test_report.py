@@ -1,6 +1,7 @@
 """The page, as its reader sees it: in a browser, offline; and the numbers behind it."""
 
 import itertools
+import math
 import re
 import shutil
 from dataclasses import replace
@@ -14,11 +15,12 @@ from learnorder.order import first_epoch
 from learnorder.report import render, style, write_report
 from learnorder.report.figures import FIGURES
 from learnorder.report.findings import baselines, findings
-from learnorder.report.grid import SweepGrid, sweep_rows
+from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.results import Results
 from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
+from learnorder.statistics import Span
 
 from .conftest import changed, fake_run
 
@@ -46,13 +48,37 @@ def test_known_answers(results):
     assert (difference.n, difference.mean) == (3, pytest.approx(0.04))
     # t(0.975, 2) · 0.01 / √3
     assert difference.high - difference.mean == pytest.approx(4.302653 * 0.01 / 3**0.5)
-    assert results.content_level() == pytest.approx(0.9 * 0.84)
+    assert results.learned("large", "content") == {0: 1, 1: 1, 2: 1}
+    assert results.learned("large", "content", 0.75) == {0: 1, 1: 1, 2: 1}, "83 % is beyond 77.5 %"
+
+
+def test_the_level_of_the_content_does_not_depend_on_the_arms(tiny, tmp_path):
+    """Of ten classes a quarter of the way is 32.5 %, half of it 55 %, three quarters 77.5 %."""
+    curves = {"slow": [0.2, 0.33, 0.5], "fast": [0.4, 0.6, 0.99]}
+    folders = [
+        fake_run(tmp_path / arm, tiny, {"arm": arm}, [0.1, 0.1, 0.95], clean)
+        for arm, clean in curves.items()
+    ]
+    for results in (Results(folders), Results(folders[:1])):
+        found = [results.learned("slow", "content", f) for f in (0.25, 0.5, 0.75)]
+        assert found == [{0: 2}, {0: None}, {0: None}]
+    both = Results(folders)
+    assert [both.learned("fast", "content", f)[0] for f in (0.25, 0.5, 0.75)] == [1, 2, 3]
+    assert both.order_ratio("slow")[0] == Span.at(math.log10(3 / 2))
+    assert both.order_ratio("slow", 0.5)[0] == Span(-math.inf, math.log10(3 / 4))
+    table = order_table(both)
+    assert table.columns[1:4] == [
+        "content at ¼ (clean ≥ 32.5 %)",
+        "content at ½ (clean ≥ 55 %)",
+        "content at ¾ (clean ≥ 77.5 %)",
+    ]
+    assert table.rows[0][1:4] == ["2", "never (0 of 1 seeds)", "never (0 of 1 seeds)"]
 
 
 def test_tables_and_sentences(results):
     assert final_table(results).rows[0][:3] == ["large LR + anneal", "3", "84.0 [81.5, 86.5]"]
     assert difference_table(results, {"large": "small"}).rows[0][2] == "4.0 [1.5, 6.5]"
-    assert order_table(results).rows[0][2] == "3 (2 of 3 seeds: 3)"
+    assert order_table(results).rows[0][-1] == "3 (2 of 3 seeds: 3)"
     said = " ".join(findings(results))
     assert "large LR + anneal at epoch 3 (2 of 3 seeds do); small LR at epoch 1." in said
     assert "large LR + anneal ends above small LR by 4.0 [1.5, 6.5] points, n = 3 pairs" in said
@@ -74,7 +100,7 @@ def test_one_seed_claims_nothing(tiny, tmp_path):
         for arm, clean in (("large", 0.9), ("small", 0.5))
     ]
     said = " ".join(findings(Results(folders)))
-    assert "an interval needs two seeds" in said
+    assert "a verdict takes 3 seeds" in said
     assert "ends above" not in said
 
 
@@ -244,14 +270,14 @@ def test_printing(browser, results, tmp_path):
 
 
 def test_no_spread_makes_no_claim(tiny, tmp_path):
-    """The same difference in both seeds has an interval of no width, which is no evidence."""
+    """The same difference in all seeds has an interval of no width, which is no evidence."""
     folders = [
         fake_run(tmp_path / f"{arm}{s}", replace(tiny, seed=s), {"arm": arm}, [0.9], clean)
-        for s in (0, 1)
+        for s in range(3)
         for arm, clean in (("large", 0.75), ("small", 0.5))
     ]
     said = " ".join(findings(Results(folders)))
-    assert "without spread there is no interval" in said
+    assert "without spread, fewer than 6 seeds decide nothing" in said
     assert "ends above" not in said
 
 
@@ -300,8 +326,10 @@ def test_a_sweep_over_two_settings_is_a_plane(tmp_path, tiny):
         )
     ]
     (heat,) = first.data
-    # never counts as epoch 4, against the content's epoch 2
-    assert heat.text == (["content 2.0×", "content 2.0×"], ["together", "pattern 2.0×"])
+    # in three epochs never is epoch 4 at the earliest, against the content's epoch 2
+    first_lines = [[text.partition("<br>")[0] for text in row] for row in heat.text]
+    assert first_lines == [["content > 2.0×", "content > 2.0×"], ["together", "pattern 2.0×"]]
+    assert heat.text[1][1] == "pattern 2.0×<br>½: pattern 2.0×<br>¾: pattern 2.0×"
     assert "Over the grid" in render(results)
 
 
@@ -311,9 +339,31 @@ def test_a_sweep_over_one_setting_is_a_row(tmp_path, tiny):
     grid = SweepGrid.of(sweep_rows(results))
     assert grid is not None
     first, *_ = grid.figures()
-    assert [trace.name for trace in first.data] == ["large LR + anneal", "small LR"]
+    lines = [trace for trace in first.data if trace.mode == "lines"]
+    assert [trace.name for trace in lines] == ["large LR + anneal", "small LR"]
     assert first.layout.xaxis.ticktext == ("16", "64")
-    assert first.data[0].y == pytest.approx((-0.30103, 0.0))
+    assert lines[0].y == pytest.approx((-0.30103, 0.0))
+
+
+def test_an_order_of_which_a_bound_is_known_is_drawn_as_one(tmp_path, tiny):
+    """Never in three epochs, and the content at epoch 2: more than 4/2 times later."""
+    points = [({"training.batch_size": size}, epoch) for size, epoch in (("64", 9), ("16", 3))]
+    grid = SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points)))
+    assert grid is not None
+    line, marks = grid.figures()[0].data
+    assert line.y == pytest.approx((math.log10(1.5),)), "a median that is a bound has no line"
+    assert marks.y == pytest.approx((math.log10(1.5),) * 2 + (math.log10(2),) * 2)
+    assert marks.marker.symbol == ("circle",) * 2 + ("triangle-up-open",) * 2
+
+
+def test_recorded_orders_keep_their_bounds():
+    row = {"first": 0.5, "seed": 0}
+    assert row_orders(row) == {"as recorded": Span.at(0.5)}
+    assert row_orders({**row, "first_bound": "low"})["as recorded"] == Span(0.5, math.inf)
+    assert row_orders({**row, "first_bound": "high"})["as recorded"] == Span(-math.inf, 0.5)
+    open_ = Span(-math.inf, math.inf)
+    assert row_orders({"seed": 0, "first_bound": "both"})["as recorded"] == open_
+    assert row_orders({"seed": 0}) == {}
 
 
 def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
@@ -323,7 +373,8 @@ def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
     rows = sweep_rows(results)
     for row in rows:
         if row["training.batch_size"] == "64":
-            del row["first"]
+            for name in [name for name in row if "_at" in name]:
+                del row[name]
     grid = SweepGrid.of(rows)
     assert grid is not None
     assert grid.figures()[0].layout.xaxis.ticktext == ("16", "64")
@@ -333,7 +384,7 @@ def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
     assert grid is not None
     (heat,) = grid.figures()[0].data
     assert [row[1] for row in heat.z] == [None, None]
-    assert [row[1] for row in heat.text] == ["neither", "neither"]
+    assert [row[1] for row in heat.text] == ["neither<br>½: neither<br>¾: neither"] * 2
 
 
 def test_a_constant_rate_belongs_to_the_axis_of_annealed_ones(tmp_path, tiny):

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from learnorder.recipes.advise import Candidate, Search
 from learnorder.runs import RunFolder
-from learnorder.statistics import Estimate, estimate, paired_difference
+from learnorder.statistics import (
+    Estimate,
+    estimate,
+    paired_difference,
+    range_of,
+    side_of,
+    why_inconclusive,
+)
 
 if TYPE_CHECKING:
     from learnorder.range_test import RangeTest
@@ -35,16 +42,18 @@ class Rung:
         seeds: Their seeds.
         scores: Final scores of runs that finished, by initial learning rate and seed.
         kept: Learning rates that go on; empty on the last rung.
+        score: Name of the score.
     """
 
     epochs: int
     seeds: tuple[int, ...]
     scores: dict[float, BySeed]
     kept: tuple[float, ...] = ()
+    score: str = ""
 
     def mean(self, rate: float) -> Estimate:
         """Return the mean final score of a learning rate."""
-        return estimate(list(self.scores[rate].values()))
+        return estimate(list(self.scores[rate].values()), within=range_of(self.score))
 
     def too_large(self, rate: float) -> str:
         """Return in words how a learning rate failed; empty where it did not."""
@@ -121,11 +130,12 @@ class Advice:
 
     def mean(self, arm: Candidate) -> Estimate:
         """Return the mean final score of an arm."""
-        return estimate(list(self.arms.get(arm, {}).values()))
+        return estimate(list(self.arms.get(arm, {}).values()), within=range_of(self.score))
 
     def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
         """Return by how much an arm is better than another, paired by seed."""
-        found = paired_difference(self.arms.get(arm, {}), self.arms.get(baseline, {}))
+        ours, theirs = (self.arms.get(each, {}) for each in (arm, baseline))
+        found = paired_difference(ours, theirs, within=range_of(self.score))
         return found if self.higher_is_better else -found
 
     def standing(self, arm: Candidate, baseline: Candidate) -> Standing:
@@ -137,11 +147,11 @@ class Advice:
         if self.lost(baseline):
             return "better"
         gain = self.gain(arm, baseline)
-        if gain.low > 0:
+        if (lies := side_of(gain)) == "above":
             return "better"
-        if gain.low >= -self.tolerance:
+        if not why_inconclusive(gain) and gain.low >= -self.tolerance:
             return "as_good"
-        return "worse" if gain.high < 0 else "undecided"
+        return "worse" if lies == "below" else "undecided"
 
     def lost(self, arm: Candidate) -> int:
         """Return how many of an arm's runs diverged."""

@@ -191,7 +191,7 @@ class _Search:
             arms.append(Candidate(seen.pick, self.search.hold))
         found, folders = self.train(arms, last)
         seeds = tuple(self.search.rung_seeds(last))
-        rungs.append(Rung(self.search.rung_epochs(last), seeds, whole))
+        rungs.append(Rung(self.search.rung_epochs(last), seeds, whole, score=self.score))
         described = folders[0].data()
         unseen = described.unseen_classes if isinstance(described, TaskDescription) else ()
         return Advice(
@@ -243,7 +243,7 @@ class _Search:
             added += 1
         kept = tuple(sorted({self.smallest, *better}))
         seeds = tuple(self.search.rung_seeds(rung))
-        return Rung(self.search.rung_epochs(rung), seeds, scores, kept)
+        return Rung(self.search.rung_epochs(rung), seeds, scores, kept, self.score)
 
     def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
         """Return the better half of the learning rates, of those that diverge least."""

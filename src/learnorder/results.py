@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -11,11 +10,17 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
-from learnorder.order import CONTENT_SHARE, PATCH_LEVEL, first_epoch
+from learnorder.order import (
+    CONTENT_LEVELS,
+    PATCH_LEVEL,
+    content_level,
+    first_epoch,
+    order_ratio,
+)
 from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.runs.plain_text import storable
-from learnorder.statistics import Estimate, estimate, paired_difference
+from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +30,8 @@ if TYPE_CHECKING:
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 
+DECIDES = CONTENT_LEVELS["¼"]
+"""The level of the content that decides."""
 AXES = "axes"
 """The label that names the two settings of a phase diagram."""
 BETWEEN_AXES = " × "
@@ -152,22 +159,21 @@ class NetworkRuns(RunSet[FolderT]):
 
     def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
         """Return the mean over seeds of a final quantity, with its 95 % interval."""
-        return estimate(list(self.final(arm, set_, quantity).values()))
+        found = list(self.final(arm, set_, quantity).values())
+        return estimate(found, within=range_of(quantity))
 
     def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
-        return paired_difference(
-            self.final(arm, set_, quantity), self.final(baseline, set_, quantity)
-        )
+        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
+        return paired_difference(ours, theirs, within=range_of(quantity))
 
     def curve(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, Estimate]:
         """Return the mean over seeds at each epoch, with its 95 % interval."""
         found = self.series(arm, set_, quantity, group)
         epochs = sorted({epoch for values in found.values() for epoch in values})
-        return {
-            epoch: estimate([values[epoch] for values in found.values() if epoch in values])
-            for epoch in epochs
-        }
+        by_epoch = {e: [values[e] for values in found.values() if e in values] for e in epochs}
+        within = range_of(quantity)
+        return {epoch: estimate(values, within=within) for epoch, values in by_epoch.items()}
 
 
 class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
@@ -208,42 +214,47 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
         return FIGURES[name](self)
 
-    def content_level(self) -> float:
-        """Clean accuracy from which the content counts as learned, the same for every arm.
+    def learned(self, arm: str, what: str, fraction: float = DECIDES) -> dict[int, int | None]:
+        """Return by seed the epoch at which "patch" or "content" is learned, None if never.
 
-        It is ``CONTENT_SHARE`` of the highest mean final clean accuracy among the arms.
+        Args:
+            arm: Its name.
+            what: patch or content.
+            fraction: Of the content: how far on the way from guessing to perfect; see
+                :func:`~learnorder.order.content_level`.
         """
-        return self._content_level
-
-    @cached_property
-    def _content_level(self) -> float:
-        means = [self.final_estimate(arm, "clean", "accuracy").mean for arm in self.arms]
-        return CONTENT_SHARE * max((m for m in means if m == m), default=0.0)
-
-    def learned(self, arm: str, what: str) -> dict[int, int | None]:
-        """Return by seed the epoch at which "patch" or "content" is learned, None if never."""
-        set_, level = {
-            "patch": ("patch_only", PATCH_LEVEL),
-            "content": ("clean", self.content_level()),
-        }[what]
+        set_ = {"patch": "patch_only", "content": "clean"}[what]
+        found, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
         return {
-            seed: first_epoch(list(values), list(values.values()), level)
-            for seed, values in self.series(arm, set_, "accuracy").items()
+            seed: first_epoch(
+                list(values),
+                list(values.values()),
+                PATCH_LEVEL if what == "patch" else content_level(classes[seed], fraction),
+            )
+            for seed, values in found.items()
         }
 
-    def order_ratio(self, arm: str) -> dict[int, float]:
+    def _classes(self, arm: str) -> dict[int, int]:
+        """Return how many classes an arm's images have, by seed."""
+        described = {f.config.seed: f.data() for f in self.folders if self.arm_of(f) == arm}
+        return {seed: data.num_classes for seed, data in described.items() if data is not None}
+
+    def order_ratio(self, arm: str, fraction: float = DECIDES) -> dict[int, Span]:
         """Return by seed log10 of the epoch of the patch over that of the content.
 
-        Positive: the content is learned first. What is never learned counts as learned one epoch
-        after the last; a seed that learns neither is left out.
+        Positive: the content is learned first. Where one is never learned only a bound is known;
+        see :func:`~learnorder.order.order_ratio`.
+
+        Args:
+            arm: Its name.
+            fraction: As :meth:`learned` takes it.
         """
-        patch, content = self.learned(arm, "patch"), self.learned(arm, "content")
-        never = 1 + max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
-        return {
-            seed: math.log10((patch[seed] or never) / (content[seed] or never))
-            for seed in patch
-            if not patch[seed] is content[seed] is None
-        }
+        patch, content = self.learned(arm, "patch"), self.learned(arm, "content", fraction)
+        return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in patch}
+
+    def epochs(self, arm: str) -> int:
+        """Return the length of an arm's runs."""
+        return max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
 
     def last_layers(self, arm: str) -> dict[int, LastLayer]:
         """Return by seed what retraining the last layer changed, of runs where it was done."""
@@ -258,7 +269,7 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
             {seed: getattr(getattr(one, side), quantity) for seed, one in found.items()}
             for side in ("before", "after")
         )
-        return paired_difference(after, before)
+        return paired_difference(after, before, within=range_of(quantity))
 
     def chance(self) -> float | None:
         """Return the accuracy of guessing among the classes; None where their number differs."""

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from learnorder.order.theory import half_time, learned_for_good
 from learnorder.results import AXES, RunSet
 from learnorder.runs import RunFolder
-from learnorder.statistics import Estimate, estimate, paired_difference, ratio_of_means
+from learnorder.statistics import (
+    POSITIVE,
+    Estimate,
+    estimate,
+    paired_difference,
+    range_of,
+    ratio_of_means,
+)
 from learnorder.theory import THEORY_ARMS, TheoryConfig
 
 if TYPE_CHECKING:
@@ -107,7 +114,8 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         times = sorted({time for trace in found.values() for time in trace})
         by_seed = [_interpolated(trace, times) for trace in found.values()]
         values = zip(*by_seed, strict=True)
-        return {time: estimate(at) for time, at in zip(times, values, strict=True)}
+        within = range_of(quantity)
+        return {time: estimate(at, within=within) for time, at in zip(times, values, strict=True)}
 
     def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
         """Return a quantity at the end of training, by seed."""
@@ -115,17 +123,18 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
 
     def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
         """Return the mean over seeds of a final quantity, with its 95 % interval."""
-        return estimate(list(self.final(arm, set_, quantity).values()))
+        found = list(self.final(arm, set_, quantity).values())
+        return estimate(found, within=range_of(quantity))
 
     def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
-        return paired_difference(
-            self.final(arm, set_, quantity), self.final(baseline, set_, quantity)
-        )
+        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
+        return paired_difference(ours, theirs, within=range_of(quantity))
 
     def final_ratio(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the ratio arm / baseline of a final quantity's means, with Fieller's interval."""
-        return ratio_of_means(self.final(arm, set_, quantity), self.final(baseline, set_, quantity))
+        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
+        return ratio_of_means(ours, theirs, within=POSITIVE)
 
     def examples(self, arm: str, set_: str, quantity: str) -> int:
         """Return on how many examples, over all seeds, a final quantity was measured."""

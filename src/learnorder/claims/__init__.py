@@ -5,9 +5,7 @@ from learnorder.claims.claim import (
     Claim,
     Judgement,
     Reproduced,
-    Verdict,
     judge,
-    verdict,
 )
 from learnorder.claims.evidence import Evidence
 from learnorder.claims.paper import CLAIMS, claims_named
@@ -19,8 +17,6 @@ __all__ = [
     "Evidence",
     "Judgement",
     "Reproduced",
-    "Verdict",
     "claims_named",
     "judge",
-    "verdict",
 ]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from learnorder.claims.evidence import Evidence, Need
-from learnorder.claims.measures import Measure, Measured
+from learnorder.claims.measures import Measure
 from learnorder.recipes import ARM_WORDS
-
-Verdict = Literal["holds", "does_not_hold", "undecided"]
+from learnorder.statistics import (
+    FEWEST_HEADLINE,
+    Measured,
+    Verdict,
+    adjusted_p,
+    verdict,
+    why_inconclusive,
+)
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "holds": "✓ holds",
@@ -23,17 +29,14 @@ VERDICT_WORDS: dict[Verdict, str] = {
 NOT_RUN = "– not run"
 """In place of the verdict on a claim whose runs were not made."""
 
-FEWEST_ALIKE = 6
-"""Seeds from which an interval without spread decides, as a sign test does: 2·(1/2)^6 < 0.05."""
-
 
 @dataclass(frozen=True)
 class Claim:
     """What the paper says, and what decides whether it holds.
 
     A claim *holds* where the two-sided 95 % interval of its measure lies wholly on its side of the
-    bound, *does not hold* where it lies wholly on the other, and is *undecided* else. It is
-    undecided too where a run that it needs diverged, for that is no accident of the seed.
+    bound, *does not hold* where it lies wholly on the other, and is *undecided* else: by the rules
+    of :mod:`learnorder.statistics.verdicts`.
 
     Attributes:
         name: As ``--only`` takes it.
@@ -92,6 +95,11 @@ class Judgement:
         """Return the verdict as pages say it."""
         return VERDICT_WORDS[self.verdict] if self.made else NOT_RUN
 
+    def headline(self) -> str:
+        """Return the verdict as a headline says it: undecided on fewer than five seeds."""
+        few = self.measured.estimate.n < FEWEST_HEADLINE
+        return VERDICT_WORDS["undecided"] if few and self.made else self.verdict_words()
+
     def shown(self) -> str:
         """Return the estimate with its interval and unit."""
         return self.measured.shown()
@@ -116,6 +124,7 @@ class Judgement:
             **_numbers(self.measured),
             "bound": _number(self.measured.bound * self.measured.unit.scale),
             "side": self.claim.side,
+            "p": _number(self.measured.p),
             "measure": self.claim.measure.words(),
             "reason": self.reason,
             "reported": self.claim.reported,
@@ -139,19 +148,15 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     left_out = _left_out(unfinished)
     statuses = {status for counts in unfinished.values() for status in counts}
     if statuses & {"diverged", "out_of_steps"}:
-        return Judgement(claim, "undecided", found, also, left_out)
+        return Judgement(claim, "undecided", replace(found, p=math.nan), also, left_out)
     decided = verdict(found, claim.side)
     if decided != "undecided":
         return Judgement(claim, decided, found, also, left_out)
     reasons = [left_out] if left_out else []
-    if found.estimate.n == 0:
-        reasons.append("there is nothing to compare")
+    if why := why_inconclusive(found.estimate):
+        reasons.append(why)
     elif math.isnan(found.bound):
         reasons.append("it has no bound")
-    elif found.estimate.n < 2:
-        reasons.append("an interval needs two seeds")
-    elif found.estimate.low == found.estimate.high:
-        reasons.append(f"without spread, fewer than {FEWEST_ALIKE} seeds decide nothing")
     return Judgement(claim, decided, found, also, "; ".join(reasons))
 
 
@@ -163,28 +168,6 @@ def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
         for status, n in counts.items()
     ]
     return f"left out: {', '.join(parts)}" if parts else ""
-
-
-def verdict(found: Measured, side: Literal["above", "below"]) -> Verdict:
-    """Return what an interval says of a claim that it lies on one side of its bound.
-
-    >>> from learnorder.claims.measures import POINTS
-    >>> from learnorder.statistics import Estimate
-    >>> verdict(Measured(Estimate(0.03, 0.01, 0.05, 5), 0.0, POINTS), "above")
-    'holds'
-    >>> verdict(Measured(Estimate(0.03, -0.01, 0.07, 5), 0.0, POINTS), "above")
-    'undecided'
-    """
-    e, bound = found.estimate, found.bound
-    if e.n < 2 or any(math.isnan(value) for value in (e.low, e.high, bound)):
-        return "undecided"
-    if e.low == e.high and e.n < FEWEST_ALIKE:
-        return "undecided"
-    if e.low > bound:
-        return "holds" if side == "above" else "does_not_hold"
-    if e.high < bound:
-        return "holds" if side == "below" else "does_not_hold"
-    return "undecided"
 
 
 def _numbers(found: Measured) -> dict[str, Any]:
@@ -231,9 +214,16 @@ class Reproduced:
         found = [judgement.verdict for judgement in self.judgements if judgement.made]
         return {each: found.count(each) for each in VERDICT_WORDS}
 
+    def adjusted(self) -> list[float]:
+        """Return the p-value of each judgement, adjusted for their number (Holm)."""
+        return adjusted_p([judgement.measured for judgement in self.judgements])
+
     def to_list(self) -> list[dict[str, Any]]:
         """Return what ``claims.json`` has."""
-        return [{**judgement.to_dict(), "scale": self.scale} for judgement in self.judgements]
+        return [
+            {**judgement.to_dict(), "p_holm": _number(p), "scale": self.scale}
+            for judgement, p in zip(self.judgements, self.adjusted(), strict=True)
+        ]
 
     def to_json(self) -> str:
         """Return the text of ``claims.json``."""

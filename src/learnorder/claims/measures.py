@@ -7,8 +7,7 @@ Each measure is data: it names the arms it needs, says in words what it is, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median
 from typing import Literal, Protocol
 
@@ -16,53 +15,19 @@ from learnorder.claims.evidence import Evidence, Need
 from learnorder.order import PATCH_LEVEL
 from learnorder.recipes import ARM_WORDS
 from learnorder.statistics import (
+    PER_CENT,
+    POINTS,
+    POSITIVE,
     Estimate,
-    estimate,
-    paired_difference,
-    proportion,
+    Measured,
+    Unit,
+    compare_times,
+    measure_difference,
+    measure_mean,
+    range_of,
     ratio_of_means,
+    ratio_p,
 )
-
-
-@dataclass(frozen=True)
-class Unit:
-    """How numbers of a measure are shown: times ``scale``, with ``digits``, in ``name``."""
-
-    name: str
-    scale: float = 1.0
-    digits: int = 1
-
-    def show(self, e: Estimate) -> str:
-        """Return "mean [low, high] unit"; "–" where nothing was measured."""
-        text = e.format(self.scale, self.digits).replace("inf", "∞")
-        return text if text == "–" else f"{text} {self.name}".rstrip()
-
-
-POINTS = Unit("points", 100)
-PER_CENT = Unit("%", 100)
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A measure on some runs.
-
-    Attributes:
-        estimate: Mean with its 95 % interval.
-        bound: What the interval is compared with.
-        unit: Of both.
-        by_seed: The number of each seed, where there is one for each.
-        note: What the reader must know of how it was found.
-    """
-
-    estimate: Estimate
-    bound: float
-    unit: Unit
-    by_seed: Mapping[int, float] = field(default_factory=dict)
-    note: str = ""
-
-    def shown(self) -> str:
-        """Return the estimate with its interval and unit."""
-        return self.unit.show(self.estimate)
 
 
 class Measure(Protocol):
@@ -177,8 +142,7 @@ class Difference:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the paired t interval, to be compared with 0."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        seeds = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
-        return Measured(paired_difference(a, b), 0.0, self.unit, seeds)
+        return measure_difference(a, b, self.unit, within=range_of(self.a.quantity))
 
 
 @dataclass(frozen=True)
@@ -208,7 +172,7 @@ class Level:
         chance = evidence.chance(self.value.experiment)
         twice = math.nan if chance is None else 2 * chance
         bound = twice if self.bound is None else self.bound
-        return Measured(estimate(list(seeds.values())), bound, self.unit, seeds)
+        return measure_mean(seeds, bound, self.unit, within=range_of(self.value.quantity))
 
 
 @dataclass(frozen=True)
@@ -239,7 +203,8 @@ class Share:
         a, b, c = (value.by_seed(evidence) for value in (self.a, self.b, self.c))
         seeds = a.keys() & b.keys() & c.keys()
         closed, gap = {s: a[s] - b[s] for s in seeds}, {s: c[s] - b[s] for s in seeds}
-        return Measured(ratio_of_means(closed, gap), 0.0, Unit("% of the gap", 100, 0))
+        found = ratio_of_means(closed, gap)
+        return Measured(found, 0.0, Unit("% of the gap", 100, 0), p=ratio_p(closed, gap, 0.0))
 
 
 @dataclass(frozen=True)
@@ -265,7 +230,8 @@ class Ratio:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval, to be compared with 1."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        return Measured(ratio_of_means(a, b), 1.0, Unit("times"))
+        found = ratio_of_means(a, b, within=POSITIVE)
+        return Measured(found, 1.0, Unit("times"), p=ratio_p(a, b, 1.0))
 
 
 @dataclass(frozen=True)
@@ -314,7 +280,7 @@ class Later:
     """How many epochs later arm ``a`` has the patch than arm ``b``.
 
     A paired t interval, compared with 0; or, where a run never gets there, the sign test of
-    :func:`compare_times`.
+    :func:`~learnorder.statistics.compare_times`.
     """
 
     a: Learned
@@ -340,45 +306,6 @@ class Later:
         """Return the difference, or the sign test."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
         return compare_times(a, b, Unit("epochs"))
-
-
-def compare_times(
-    a: Mapping[int, float | None],
-    b: Mapping[int, float | None],
-    unit: Unit,
-    *,
-    logarithmic: bool = False,
-) -> Measured:
-    """Return how much later a is than b over shared seeds, where None is never.
-
-    With all times known: the paired t interval of a − b, or of log10(a/b), compared with 0. A time
-    that never comes is censored, and the sign test stands in: the share of the seeds in which a is
-    later, with the exact binomial interval, compared with one half. Ties, and seeds in which
-    neither comes, count for none.
-
-    Args:
-        a: Times by seed.
-        b: Times by seed.
-        unit: Of the difference.
-        logarithmic: Whether times are compared by their ratio.
-    """
-    pairs = {seed: (a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
-    never = sum(None in pair for pair in pairs.values())
-    if not never:
-        seeds: dict[int, float] = {}
-        for seed, (x, y) in pairs.items():
-            assert x is not None
-            assert y is not None
-            seeds[seed] = math.log10(x / y) if logarithmic else x - y
-        return Measured(estimate(list(seeds.values())), 0.0, unit, seeds)
-    late = [(math.inf if x is None else x, math.inf if y is None else y) for x, y in pairs.values()]
-    untied = [x > y for x, y in late if x != y]
-    note = (
-        f"{never} of {len(pairs)} pairs have a run that never gets there: sign test, the share of "
-        "the seeds in which the first is later, against one half"
-    )
-    share = proportion(sum(untied), len(untied))
-    return Measured(share, 0.5, Unit("% of seeds", 100, 0), note=note)
 
 
 def needs_of(*parts: Value | Learned) -> tuple[Need, ...]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from learnorder.claims.evidence import Evidence, Need
-from learnorder.claims.measures import Measured, Unit, compare_times
 from learnorder.recipes import ARM_WORDS
-from learnorder.statistics import estimate, slope
+from learnorder.statistics import POSITIVE, Measured, Unit, compare_times, measure_mean, slope
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class FirstPattern:
 
     log10 of the other pattern's time over this pattern's, each the η·t at which the mean margin on
     test examples of its own reaches half its final value. A pattern whose final margin is not
-    positive is never learned; see :func:`~learnorder.claims.measures.compare_times`.
+    positive is never learned; see :func:`~learnorder.statistics.compare_times`.
     """
 
     experiment: str
@@ -80,8 +79,7 @@ class HeldDown:
         """Return the t interval of the mean."""
         found = evidence.theory(self.experiment, "L-S", "S")
         seeds = {} if found is None else found.held_down("L-S", "S")
-        e = estimate(list(seeds.values()))
-        return Measured(e, self.bound, Unit("%", 100, 3), seeds)
+        return measure_mean(seeds, self.bound, Unit("%", 100, 3), within=POSITIVE)
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ class Slope:
                 slopes[seed] = own - math.fsum(other)
         lost = len(seeds) - len(slopes)
         note = f"{lost} of {len(seeds)} seeds lack a κ, and are left out" if lost else ""
-        return Measured(estimate(list(slopes.values())), 0.0, Unit("", 1.0, 1), slopes, note)
+        return replace(measure_mean(slopes, 0.0, Unit("", 1.0, 1)), note=note)
 
     def _errors(self, evidence: Evidence, algorithm: str) -> dict[int, dict[float, float]]:
         """Return the final error of an algorithm by seed and κ."""

@@ -4,6 +4,12 @@ The tracker (:class:`~learnorder.order.tracker.LearningOrder`) needs torch and i
 own module; what is here does not.
 """
 
-from learnorder.order.learned import CONTENT_SHARE, PATCH_LEVEL, first_epoch
+from learnorder.order.learned import (
+    CONTENT_LEVELS,
+    PATCH_LEVEL,
+    content_level,
+    first_epoch,
+    order_ratio,
+)
 
-__all__ = ["CONTENT_SHARE", "PATCH_LEVEL", "first_epoch"]
+__all__ = ["CONTENT_LEVELS", "PATCH_LEVEL", "content_level", "first_epoch", "order_ratio"]

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from learnorder.advice import Advice
 from learnorder.report.advice_words import comparisons
-from learnorder.report.parts import arm_axis
+from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import figure_text, layout
 
@@ -51,10 +51,7 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
     for place, rung in enumerate(reversed(advice.rungs)):
         color, dash = _RUNG_COLORS[place % 5], _RUNG_DASHES[place % 5]
         points = {rate: rung.mean(rate) for rate in sorted(rung.scores) if rung.scores[rate]}
-        bars = {}
-        if place == 0:
-            above = [words.scale * (e.high - e.mean) for e in points.values()]
-            bars = {"type": "data", "array": above, "color": color, "thickness": 1.2, "width": 3}
+        bars = error_bars(list(points.values()), color, words.scale) if place == 0 else {}
         figure.add_scatter(
             x=list(points),
             y=[words.scale * e.mean for e in points.values()],
@@ -166,11 +163,10 @@ def gain_figure(advice: Advice) -> go.Figure:
         gain = advice.gain(arm, baseline)
         if not gain.n:
             continue
-        width = 0.0 if gain.n < 2 else words.scale * (gain.high - gain.mean)
         figure.add_scatter(
             x=[words.scale * gain.mean], y=[row], mode="markers", showlegend=False,
             marker={"size": 9, "color": "#0072B2"},
-            error_x={"type": "data", "array": [width], "color": "#0072B2", "thickness": 2},
+            error_x=error_bars([gain], "#0072B2", words.scale),
             hovertemplate=f"{words.difference(gain)}, n = {gain.n}<extra></extra>",
         )  # fmt: skip
     figure.add_vline(x=0, line={"width": 1}, opacity=0.7)

@@ -13,6 +13,14 @@ from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.results import Results
 from learnorder.runs.files import atomic_write
+from learnorder.statistics import (
+    FEWEST_ALIKE,
+    FEWEST_HEADLINE,
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    MOST_UNADJUSTED,
+    p_words,
+)
 from learnorder.theory_results import TheoryResults
 
 AnyResults = Results | TheoryResults
@@ -20,10 +28,10 @@ AnyResults = Results | TheoryResults
 _WITH_OWN_KEY = ("order", "p_error_by_setting")
 _NOTE = (
     "A claim holds where the two-sided 95 % interval of what decides it lies wholly on the claim's "
-    "side of the bound, does not hold where it lies wholly on the other, and is undecided else; "
-    "each verdict stands by itself, so of many some will err. Final is after the last epoch; "
-    "before the anneal is the mean over the second half of the large-LR phase. Reported values are "
-    "the paper's; those marked * could not be checked against a copy of it."
+    "side of the bound, does not hold where it lies wholly on the other, and is undecided else; a "
+    f"verdict takes {FEWEST_SEEDS} seeds, and {FEWEST_ALIKE} where all are alike. Final is after "
+    "the last epoch; before the anneal is the mean over the second half of the large-LR phase. "
+    "Reported values are the paper's; those marked * could not be checked against a copy of it."
 )
 
 
@@ -72,6 +80,15 @@ def summary(reproduced: Reproduced) -> list[str]:
         f"{counts['does_not_hold']} do not, {counts['undecided']} undecided"
         + (f", {lacking} not run." if lacking else ".")
     ]
+    few = sum(
+        judgement.verdict != "undecided" and judgement.measured.estimate.n < FEWEST_HEADLINE
+        for judgement in reproduced.judgements
+    )
+    if few:
+        sentences.append(
+            f"{few} of these verdicts rest on fewer than {FEWEST_HEADLINE} seeds: too few for a "
+            "headline."
+        )
     for verdict, words in (("does_not_hold", "Does not hold"), ("undecided", "Undecided")):
         for judgement in reproduced.judgements:
             if judgement.verdict == verdict and judgement.made:
@@ -87,9 +104,10 @@ def _why(judgement: Judgement) -> str:
 
 def claims_table(reproduced: Reproduced) -> TextTable:
     """Return a row for each claim; it leads to the claim's figure and its runs on the page."""
-    evidence = reproduced.evidence
+    evidence, judgements = reproduced.evidence, reproduced.judgements
+    many = len(judgements) > MOST_UNADJUSTED
     rows: list[list[str]] = []
-    for judgement in reproduced.judgements:
+    for judgement, p in zip(judgements, reproduced.adjusted(), strict=True):
         claim = judgement.claim
         homes = [evidence.home(name) for name, _ in claim.needs if name in evidence.experiments]
         places = list(dict.fromkeys(homes))
@@ -97,6 +115,7 @@ def claims_table(reproduced: Reproduced) -> TextTable:
         rows.append(
             [
                 judgement.verdict_words(),
+                *[p_words(p)] * many,
                 Link(claim.says, f"#claim-{claim.name}"),
                 _unbroken(judgement.shown()),
                 f"{claim.side} {judgement.bound()}",
@@ -106,8 +125,10 @@ def claims_table(reproduced: Reproduced) -> TextTable:
                 Links(runs) if runs else "–",
             ]
         )
-    columns = ["verdict", "claim", "measured", "holds if", "n", "reported", "where", "runs"]
-    return TextTable("Claims", columns, rows, _NOTE, wrap=True)
+    columns = ["verdict", *["p (Holm)"] * many, "claim", "measured", "holds if", "n"]
+    columns += ["reported", "where", "runs"]
+    note = f"{_NOTE} {HOLM_NOTE}" if many else _NOTE
+    return TextTable("Claims", columns, rows, note, wrap=True)
 
 
 def _unbroken(text: str) -> str:
@@ -132,7 +153,7 @@ def _card(judgement: Judgement, experiments: Mapping[str, AnyResults]) -> Sectio
     unit, (name, figure_name) = measured.unit, claim.figure
     facts = [
         ("Verdict", judgement.verdict_words()),
-        ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}"),
+        ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}, p = {p_words(measured.p)}"),
         ("Decided by", f"{claim.measure.words()}; holds if the interval is wholly {claim.side} "
          f"{judgement.bound()}"),
         ("In the paper", claim.source),

@@ -13,6 +13,7 @@ from learnorder.report.style import LineStyle, figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, arm_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder
+from learnorder.statistics import range_of
 
 
 def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
@@ -47,7 +48,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
     else:
-        figure.update_yaxes(minallowed=-102, maxallowed=102)  # intervals of few seeds go beyond
+        figure.update_yaxes(minallowed=-102, maxallowed=102)
     if set_ == "patch_only" and (chance := results.chance()) is not None:
         figure.add_hline(y=100 * chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(
@@ -135,6 +136,9 @@ def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
         )
 
 
+_LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
+
+
 def order_figure(results: Results) -> go.Figure:
     """Return when each run learned the content and the patch: one mark for each seed."""
     figure = go.Figure()
@@ -158,7 +162,7 @@ def order_figure(results: Results) -> go.Figure:
                 showlegend=False,
             )
         figure.add_scatter(
-            x=[None], y=[None], name=f"{kind} learned", mode="markers",
+            x=[None], y=[None], name=_LEARNED[kind], mode="markers",
             marker={"symbol": symbol, "size": 9, "color": "#777777"},
         )  # fmt: skip
     mark_changes(figure, results.folders)
@@ -216,7 +220,7 @@ def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.F
     """Return a final quantity of every arm: mean over seeds, bar = 95 % interval, dots = seeds."""
     titles = list(arm_titles(results).values())
     values = [results.final(arm, set_, quantity) for arm in results.arms]
-    figure = parts.final_figure(title, titles, values, row_height=26)
+    figure = parts.final_figure(title, titles, values, 26, range_of(quantity))
     figure.update_xaxes(range=[-25 if quantity == "reliance" else -2, 102])
     return figure
 

@@ -9,7 +9,7 @@ from learnorder.order import PATCH_LEVEL
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import arm_titles
 from learnorder.results import Results, RunSet
-from learnorder.statistics import Estimate
+from learnorder.statistics import Estimate, side_of, why_inconclusive
 
 MOST_COMPARED = 4
 """More arms than this are not compared in sentences."""
@@ -91,17 +91,13 @@ def _compared(first: str, second: str, what: str, difference: Estimate) -> str:
     pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
     what = what.capitalize()
     numbers = f"{difference.format(100)} points, {pairs}"
-    if difference.n < 2:
-        return f"{what}, {first} − {second}: {numbers}; an interval needs two seeds."
-    if difference.low == difference.high:
-        return f"{what}, {first} − {second}: {numbers}; without spread there is no interval."
-    if difference.low > 0:
+    if why := why_inconclusive(difference):
+        return f"{what}, {first} − {second}: {numbers}; {why}."
+    lies = side_of(difference)
+    if lies == "above":
         return f"{what}: {first} ends above {second} by {numbers}."
-    if difference.high < 0:
+    if lies == "below":
         return (
             f"{what}: {first} ends below {second} by {(-difference).format(100)} points, {pairs}."
         )
-    return (
-        f"{what}: no difference between {first} and {second} can be told from these runs "
-        f"({numbers})."
-    )
+    return f"{what}: the difference between {first} and {second} is inconclusive ({numbers})."

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import plotly.graph_objects as go
 
+from learnorder.order import CONTENT_LEVELS, order_ratio
 from learnorder.report.parts import (
     ONE_SIDED,
     TWO_SIDED,
     ColorScale,
     add_estimates,
+    add_orders,
     heat_map,
+    span_color,
+    span_words,
     times_scale,
-    times_words,
 )
 from learnorder.report.phase import in_order
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import ARM_WORDS
 from learnorder.results import Results
-from learnorder.statistics import Estimate, estimate
+from learnorder.statistics import Estimate, Span, estimate, median_span, range_of
 
 Row = dict[str, str | float]
 """A finished run: its arm, the settings varied, seed, and what it ended with."""
@@ -34,29 +38,118 @@ GRID_TITLES = {
     "first": "Who is learned first",
     **{k: title for k, (_, _, title) in _QUANTITIES.items()},
 }
+_CONTENT_AT = {
+    level: f"content_at_{100 * fraction:.0f}" for level, fraction in CONTENT_LEVELS.items()
+}
+_RECORDED = "as recorded"
+"""The level of the content of rows made before there were levels."""
+MEASURED = (
+    "seed", "epochs", "pattern_at", *_CONTENT_AT.values(), "first", "first_bound", *_QUANTITIES,
+)  # fmt: skip
+"""What rows have besides labels. An epoch that never came is left out."""
 
 
 def sweep_rows(results: Results) -> list[Row]:
     """Return what each finished run of a sweep ended with.
 
     Returns:
-        For each run its labels (arm, and the settings varied), its seed, ``first`` (see
-        :meth:`~learnorder.results.Results.order_ratio`), ``patch_only``, ``clean`` and
-        ``reliance``, as far as they were measured.
+        For each run its labels (arm, and the settings varied), its seed, its length in ``epochs``,
+        the epochs ``pattern_at`` and ``content_at_25``, ``_50`` and ``_75`` at which the pattern
+        and the levels of the content are learned (absent where they never are), ``patch_only``,
+        ``clean`` and ``reliance``, as far as they were measured.
     """
-    rows: dict[tuple[str, int], Row] = {}
-    measured: dict[str, dict[str, dict[int, float]]] = {}
+    rows: list[Row] = []
     patched = results.has_patch()
     names = _QUANTITIES if patched else {"clean": _QUANTITIES["clean"]}
     for arm in [] if results.finished.empty else results.arms:
-        measured[arm] = {n: results.final(arm, s, q) for n, (s, q, _) in names.items()}
+        found = {n: results.final(arm, s, q) for n, (s, q, _) in names.items()}
         if patched:
-            measured[arm]["first"] = results.order_ratio(arm)
-        for name, by_seed in measured[arm].items():
-            for seed, value in by_seed.items():
-                row = rows.setdefault((arm, seed), {**results.labels(arm), "seed": seed})
-                row[name] = value
-    return list(rows.values())
+            found["pattern_at"] = _reached(results.learned(arm, "patch"))
+            for level, name in _CONTENT_AT.items():
+                found[name] = _reached(results.learned(arm, "content", CONTENT_LEVELS[level]))
+        for seed in found["clean"]:
+            own = {name: by_seed[seed] for name, by_seed in found.items() if seed in by_seed}
+            length = {"epochs": float(results.epochs(arm))} if patched else {}
+            rows.append({**results.labels(arm), "seed": seed, **length, **own})
+    return rows
+
+
+def _reached(epochs: Mapping[int, int | None]) -> dict[int, float]:
+    return {seed: float(epoch) for seed, epoch in epochs.items() if epoch is not None}
+
+
+def row_orders(row: Row) -> dict[str, Span]:
+    """Return the order of a row by level: log10 of the pattern's epoch over the content's.
+
+    Records made before epochs were kept have ``first``, at one level, and ``first_bound``: low
+    where the true value is at least that, high where it is at most that, both where neither was
+    learned.
+    """
+    if "epochs" in row:
+        epochs = int(row["epochs"])
+        pattern = _epoch(row, "pattern_at")
+        return {
+            level: order_ratio(pattern, _epoch(row, name), epochs)
+            for level, name in _CONTENT_AT.items()
+        }
+    bound = row.get("first_bound")
+    if bound == "both":
+        return {_RECORDED: Span(-math.inf, math.inf)}
+    if (first := row.get("first")) is None:
+        return {}
+    low, high = (-math.inf if bound == "high" else first, math.inf if bound == "low" else first)
+    return {_RECORDED: Span(float(low), float(high))}
+
+
+def _epoch(row: Row, name: str) -> int | None:
+    return None if (epoch := row.get(name)) is None else int(epoch)
+
+
+@dataclass
+class Cell:
+    """The runs of a treatment at one point.
+
+    Attributes:
+        finals: Final values by quantity and seed.
+        orders: Who is learned first, by level of the content and seed; the first level decides.
+    """
+
+    finals: dict[str, dict[int, float]] = field(default_factory=dict)
+    orders: dict[str, dict[int, Span]] = field(default_factory=dict)
+
+    def add(self, row: Row) -> bool:
+        """Add a run; return whether it is the first of its seed."""
+        seed = int(row["seed"])
+        for name in _QUANTITIES.keys() & row.keys():
+            by_seed = self.finals.setdefault(name, {})
+            if seed in by_seed:
+                return False
+            by_seed[seed] = float(row[name])
+        for level, order in row_orders(row).items():
+            self.orders.setdefault(level, {})[seed] = order
+        return True
+
+    def order(self) -> dict[int, Span]:
+        """Return who is learned first at the level that decides, by seed."""
+        return next(iter(self.orders.values()), {})
+
+    def order_words(self) -> str:
+        """Return who is learned first by the median over seeds, a line for each level."""
+        words = {
+            level: span_words(median_span(by_seed.values()), "pattern", "content")
+            for level, by_seed in self.orders.items()
+        }
+        first, *others = words.items()
+        return "<br>".join([first[1], *(f"{level}: {said}" for level, said in others)])
+
+    def estimate(self, name: str) -> Estimate:
+        """Return the mean of a final value, with its interval."""
+        within = range_of("reliance" if name == "reliance" else "accuracy")
+        return estimate(list(self.finals.get(name, {}).values()), within=within)
+
+    def seeds(self) -> int:
+        """Return how many runs there are."""
+        return max((len(by_seed) for by_seed in self.finals.values()), default=0)
 
 
 @dataclass(frozen=True)
@@ -66,12 +159,12 @@ class SweepGrid:
     Attributes:
         axes: The one or two settings varied, each with those that vary together with it.
         values: Of each axis, in order.
-        cells: By treatment (large, small, …), point and quantity, its mean over seeds.
+        cells: By treatment (large, small, …) and point.
     """
 
     axes: tuple[str, ...]
     values: tuple[list[str], ...]
-    cells: dict[str, dict[tuple[str, ...], dict[str, Estimate]]]
+    cells: dict[str, dict[tuple[str, ...], Cell]]
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> SweepGrid | None:
@@ -80,7 +173,7 @@ class SweepGrid:
         Settings that vary together, as a learning rate and the factor that anneals it, are one
         axis, with the values of the first.
         """
-        measured = {"seed", "arm", *GRID_TITLES}
+        measured = {"arm", *MEASURED}
         names = dict.fromkeys(name for row in rows for name in row if name not in measured)
         columns = {n: [str(row.get(n, "")) for row in rows] for n in names}
         axes = dict[str, list[str]]()
@@ -94,29 +187,20 @@ class SweepGrid:
                     axes[name] = []
         if not 1 <= len(axes) <= 2:
             return None
-        found: dict[str, dict[tuple[str, ...], dict[str, dict[int, float]]]] = {}
+        cells: dict[str, dict[tuple[str, ...], Cell]] = {}
         for row in rows:
-            cell = found.setdefault(str(row.get("arm", "")), {})
-            at = cell.setdefault(tuple(str(row.get(axis, "")) for axis in axes), {})
-            for name in GRID_TITLES:
-                if name in row:
-                    by_seed = at.setdefault(name, {})
-                    if int(row["seed"]) in by_seed:
-                        return None  # two runs of a seed at one point: something else varies
-                    by_seed[int(row["seed"])] = float(row[name])
-        cells = {
-            treatment: {
-                at: {name: estimate(list(v.values())) for name, v in quantities.items()}
-                for at, quantities in points.items()
-            }
-            for treatment, points in found.items()
-        }
+            points = cells.setdefault(str(row.get("arm", "")), {})
+            at = tuple(str(row.get(axis, "")) for axis in axes)
+            if not points.setdefault(at, Cell()).add(row):
+                return None  # two runs of a seed at one point: something else varies
         titles = (_axis_title(axis, others) for axis, others in axes.items())
         return cls(tuple(titles), tuple(in_order(columns[axis]) for axis in axes), cells)
 
     def quantities(self) -> list[str]:
         """Return what was measured, in the order shown."""
-        there = {n for points in self.cells.values() for at in points.values() for n in at}
+        cells = [cell for points in self.cells.values() for cell in points.values()]
+        there = {name for cell in cells for name in cell.finals}
+        there |= {"first"} if any(cell.orders for cell in cells) else set()
         return [name for name in GRID_TITLES if name in there]
 
     def figures(self) -> list[go.Figure]:
@@ -146,25 +230,22 @@ def _follows(setting: list[str], axis: list[str]) -> bool:
 def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
     """Return a quantity of one treatment over two settings, as a heat map."""
     xs, ys = grid.values
-    found = {
-        (x, y): quantities[name]
-        for (x, y), quantities in grid.cells[treatment].items()
-        if name in quantities
-    }
-    cells = {at: e.mean if e.n else None for at, e in found.items()}
+    points = {(x, y): cell for (x, y), cell in grid.cells[treatment].items()}
     if name == "first":
+        known = {at: cell for at, cell in points.items() if cell.orders}
+        medians = {at: median_span(cell.order().values()) for at, cell in known.items()}
+        cells = {at: span_color(span) for at, span in medians.items()}
+        text = {at: cell.order_words() for at, cell in known.items()}
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
-        text = {at: times_words(mean, "pattern", "content") for at, mean in cells.items()}
-        unmeasured = [(x, y) for x, y in grid.cells[treatment] if (x, y) not in found]
-        text |= dict.fromkeys(unmeasured, "neither")
     else:
-        values = [value for value in cells.values() if value is not None]
+        found = {at: cell.estimate(name) for at, cell in points.items()}
+        cells = {at: e.mean if e.n else None for at, e in found.items()}
         text = {at: _two_lines(e) for at, e in found.items()}
-        scale = _share_scale(name, values)
+        scale = _share_scale(name, [value for value in cells.values() if value is not None])
     figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(treatment, treatment)
     title = f"{GRID_TITLES[name]}: {words}" if treatment else GRID_TITLES[name]
-    return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 52 * len(ys))
+    return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 56 * len(ys))
 
 
 def _two_lines(e: Estimate) -> str:
@@ -186,26 +267,33 @@ def _share_scale(name: str, values: list[float]) -> ColorScale:
 _PALE = ((0.0, TWO_SIDED[1][1]), (1.0, "#E69F00"))
 
 
+_BESIDE = 0.14
+"""Distance between two treatments along the axis, so that they do not cover each other."""
+
+
 def _row(grid: SweepGrid, name: str) -> go.Figure:
     """Return a quantity of every treatment over one setting, as lines."""
     (values,) = grid.values
     figure, treatments = go.Figure(), list(grid.cells)
     styles = line_styles(treatments)
-    for treatment, points in grid.cells.items():
-        means = {
-            float(place): points[value,][name]
-            for place, value in enumerate(values)
-            if name in points.get((value,), {})
-        }
+    for place, (treatment, points) in enumerate(grid.cells.items()):
+        beside = _BESIDE * (place - (len(treatments) - 1) / 2)
+        cells = {i + beside: points[v,] for i, v in enumerate(values) if (v,) in points}
         words = ARM_WORDS.get(treatment, treatment)
-        scale = 1.0 if name == "first" else 100.0
-        add_estimates(figure, means, words, styles[treatment], scale)
+        if name == "first":
+            orders = {x: cell.order() for x, cell in cells.items() if cell.orders}
+            add_orders(figure, orders, words, styles[treatment])
+        else:
+            means = {x: cell.estimate(name) for x, cell in cells.items() if name in cell.finals}
+            add_estimates(figure, means, words, styles[treatment], 100.0)
     unit = "epoch of pattern / content" if name == "first" else "%"
     layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
     shown = [figure_text(value.strip("[]")) for value in values]  # an anneal's one epoch: [20]
     figure.update_xaxes(tickvals=list(range(len(values))), ticktext=shown)
     if name == "first":
-        ticks = [-1.0, -0.699, -0.301, 0.0, 0.301, 0.699, 1.0]
-        figure.update_yaxes(tickvals=ticks, ticktext=["1/10", "1/5", "1/2", "1", "2", "5", "10"])
+        factors = (1, 2, 5, 10, 20, 50)
+        ticks = [-math.log10(f) for f in factors[:0:-1]] + [math.log10(f) for f in factors]
+        words = [f"1/{f}" for f in factors[:0:-1]] + [str(f) for f in factors]
+        figure.update_yaxes(tickvals=ticks, ticktext=words)
         figure.add_hline(y=0, line={"width": 1, "dash": "dot"}, opacity=0.6)
     return figure.update_layout(hovermode="closest", margin={"b": 84})

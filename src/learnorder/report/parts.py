@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from learnorder.report.style import LineStyle, figure_text, layout
-from learnorder.statistics import Estimate, estimate
+from learnorder.statistics import SHARE, Estimate, Range, Span, estimate, median_span
 
 _MOST_BANDS = 4
 """More arms than this are drawn without their intervals over time."""
@@ -63,6 +63,59 @@ def add_estimates(
     )  # fmt: skip
 
 
+def add_orders(
+    figure: go.Figure,
+    points: Mapping[float, Mapping[int, Span]],
+    name: str,
+    style: LineStyle,
+    spread: float = 0.03,
+) -> None:
+    """Draw who is learned first: a mark for each seed, a line through the medians that are known.
+
+    A triangle stands at the bound of a seed of which only that is known, and points to where the
+    true value is. Seeds that learn neither are left out.
+
+    Args:
+        figure: Gets the marks.
+        points: By place along the axis and seed.
+        name: Of the arm.
+        style: Of the arm.
+        spread: Distance between two seeds along the axis.
+    """
+    medians = {x: median_span(by_seed.values()) for x, by_seed in points.items()}
+    known = {x: span.low for x, span in medians.items() if span.known}
+    figure.add_scatter(
+        x=list(known), y=list(known.values()), name=name, mode="lines",
+        line={"color": style.color, "dash": style.dash, "width": 2}, hoverinfo="skip",
+        legendgroup=name,
+    )  # fmt: skip
+    marks = [
+        (x + spread * (place - (len(by_seed) - 1) / 2), seed, span)
+        for x, by_seed in points.items()
+        for place, (seed, span) in enumerate(by_seed.items())
+        if math.isfinite(span.low) or math.isfinite(span.high)
+    ]
+    figure.add_scatter(
+        x=[x for x, _, _ in marks],
+        y=[span.low if math.isfinite(span.low) else span.high for _, _, span in marks],
+        mode="markers", name=name, legendgroup=name, showlegend=False,
+        customdata=[
+            f"seed {seed}: {span_words(span, 'pattern', 'content')}" for _, seed, span in marks
+        ],
+        hovertemplate="%{customdata}",
+        marker={
+            "color": style.color, "size": 9,
+            "symbol": [_order_symbol(span) for _, _, span in marks],
+        },
+    )  # fmt: skip
+
+
+def _order_symbol(span: Span) -> str:
+    if span.known:
+        return "circle"
+    return "triangle-up-open" if math.isfinite(span.low) else "triangle-down-open"
+
+
 def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[str, object]:
     """Return bars for the intervals of estimates; one seed has none."""
     return {
@@ -73,7 +126,11 @@ def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[
 
 
 def final_figure(
-    title: str, titles: Sequence[str], values: Sequence[Mapping[int, float]], row_height: int
+    title: str,
+    titles: Sequence[str],
+    values: Sequence[Mapping[int, float]],
+    row_height: int,
+    within: Range = SHARE,
 ) -> go.Figure:
     """Return final values in per cent, a row for each arm: dots = seeds, bar = 95 % interval.
 
@@ -82,19 +139,19 @@ def final_figure(
         titles: Of the arms.
         values: Of each arm, by seed, as shares.
         row_height: Of an arm, in pixels.
+        within: What the values can be.
     """
     figure = go.Figure()
     for row, found in enumerate(values):
-        e = estimate(list(found.values()))
+        e = estimate(list(found.values()), within=within)
         figure.add_scatter(
             x=[100 * value for value in found.values()], y=[row] * len(found), mode="markers",
             marker={"size": 6, "color": "#56B4E9"}, hoverinfo="skip", showlegend=False,
         )  # fmt: skip
-        width = 0.0 if e.n < 2 else 100 * (e.high - e.mean)
         figure.add_scatter(
             x=[100 * e.mean], y=[row], mode="markers", showlegend=False,
             marker={"symbol": "line-ns-open", "size": 14, "color": "#D55E00"},
-            error_x={"type": "data", "array": [width], "color": "#D55E00", "thickness": 2},
+            error_x=error_bars([e], "#D55E00", 100),
             hovertemplate=f"{e.format(100, 2)}, n = {e.n}<extra></extra>",
         )  # fmt: skip
     layout(figure, title, "%", "", height=110 + row_height * len(titles))
@@ -209,5 +266,41 @@ def times_words(value: float | None, below: str, above: str) -> str:
         return "–"
     if abs(value) < math.log10(1.05):
         return "together"
+    return f"{above if value > 0 else below} {_factor(value)}"
+
+
+def _factor(value: float) -> str:
+    """Return how many times, of a base-10 logarithm."""
     factor = 10 ** abs(value)
-    return f"{above if value > 0 else below} {factor:.{0 if factor >= 9.95 else 1}f}×"
+    return f"{factor:.{0 if factor >= 9.95 else 1}f}×"
+
+
+def span_words(span: Span | None, below: str, above: str) -> str:
+    """Return which of two comes first, and how many times earlier at least where that is censored.
+
+    Args:
+        span: Base-10 logarithm of the time of ``below`` over that of ``above``; None is unknown.
+        below: What comes first where it is negative.
+        above: What comes first where it is positive.
+
+    >>> span_words(Span(1.0, math.inf), "P", "Q"), span_words(Span(-math.inf, -0.3), "P", "Q")
+    ('Q > 10×', 'P > 2.0×')
+    >>> span_words(Span(-math.inf, math.inf), "P", "Q"), span_words(Span(-1.0, 1.0), "P", "Q")
+    ('neither', 'open')
+    """
+    if span is None or span.known:
+        return times_words(None if span is None else span.low, below, above)
+    if span.low == -math.inf and span.high == math.inf:
+        return "neither"
+    if span.low >= 0:
+        return f"{above} > {_factor(span.low)}" if span.low else f"{above} first"
+    if span.high <= 0:
+        return f"{below} > {_factor(span.high)}" if span.high else f"{below} first"
+    return "open"
+
+
+def span_color(span: Span | None) -> float | None:
+    """Return a number for the colour of an order: what is known of it, None where it is open."""
+    if span is None or (span.low < 0 < span.high):
+        return None
+    return span.low if span.low >= 0 else span.high

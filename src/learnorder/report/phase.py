@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
-from learnorder.report.parts import times_words
+from learnorder.report.parts import span_words
 from learnorder.results import AXES, BETWEEN_AXES
-from learnorder.statistics import Estimate
+from learnorder.statistics import Estimate, Span, median_span
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import TheoryResults
 
@@ -61,17 +61,16 @@ class PhaseGrid:
                 cells.setdefault((x, y), {})
         return cls(results, x_name, y_name, xs, ys, cells)
 
-    def first(self, at: tuple[str, str], algorithm: str) -> float | None:
-        """Return log10 of P's half-margin time over Q's, mean over seeds; positive: Q is first."""
+    def first(self, at: tuple[str, str], algorithm: str) -> Span | None:
+        """Return log10 of P's half-margin time over Q's, median over seeds; positive: Q is first.
+
+        A pattern that is never learned is later than one that is, by a factor that is not known.
+        """
         if (arm := self.cells[at].get(algorithm)) is None:
             return None
         p, q = (self.results.half_learned(arm, pattern) for pattern in ("P", "Q"))
-        logs = [
-            math.log10(p_time / q_time)
-            for seed in p.keys() & q.keys()
-            if (p_time := p[seed]) is not None and (q_time := q[seed]) is not None
-        ]
-        return math.fsum(logs) / len(logs) if logs else None
+        spans = [_order(p[seed], q[seed]) for seed in p.keys() & q.keys()]
+        return median_span(spans) if spans else None
 
     def ratio(self, at: tuple[str, str]) -> Estimate:
         """Return the P-only error ratio S / L-S."""
@@ -83,6 +82,13 @@ class PhaseGrid:
     def runs(self, at: tuple[str, str]) -> str:
         """Return how the runs at a point stand."""
         return self.results.standing(self.cells[at].values())
+
+
+def _order(p: float | None, q: float | None) -> Span:
+    """Return log10(p/q), or on which side of 0 it is."""
+    if p is None or q is None:
+        return Span(-math.inf if q is None else 0.0, math.inf if p is None else 0.0)
+    return Span.at(math.log10(p / q))
 
 
 def in_order(values: list[str]) -> list[str]:
@@ -124,7 +130,7 @@ def phase_table(results: TheoryResults) -> TextTable:
     rows = [
         [
             *at,
-            *(times_words(grid.first(at, algorithm), "P", "Q") for algorithm in algorithms),
+            *(span_words(grid.first(at, algorithm), "P", "Q") for algorithm in algorithms),
             *(_errors(grid, at, algorithm) for algorithm in algorithms),
             ratio_words(grid.ratio(at)),
             grid.runs(at),
@@ -143,8 +149,8 @@ def phase_table(results: TheoryResults) -> TextTable:
         ],
         rows,
         "First: the pattern whose mean margin on test examples of its own first reaches half its "
-        "final value, and how many times earlier. Errors: mean over seeds [95 % t interval]; their "
-        "ratio with Fieller's interval. A dash: no run has finished.",
+        "final value, and how many times earlier, median over seeds. Errors: mean over seeds "
+        "[95 % t interval]; their ratio with Fieller's interval. A dash: no run has finished.",
     )
 
 

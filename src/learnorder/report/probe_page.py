@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.order import PATCH_LEVEL
-from learnorder.probe import RATE, Calibration, Carried, Probed, carried, to_json
+from learnorder.probe import RATE, ArmNumbers, Calibration, Probed, Statement, statements
+from learnorder.probe.record import to_json
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.figures import page_figures
@@ -26,6 +28,15 @@ from learnorder.report.tables import final_table, last_layer_table, median_epoch
 from learnorder.results import Results
 from learnorder.runs import setting_words
 from learnorder.runs.files import atomic_write
+from learnorder.statistics import (
+    FEWEST_ALIKE,
+    FEWEST_HEADLINE,
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    adjusted_p,
+    p_words,
+    side_of,
+)
 
 
 def write_probe(probed: Probed, folder: Path | str) -> Path:
@@ -64,19 +75,13 @@ def probe_findings(probed: Probed) -> list[str]:
     titles = {arm: _title(results, arm) for arm in results.arms}
     if results.finished.empty:
         return [*sentences, f"No run has finished: {results.standing()}."]
-    for arm in (small_arm, large_arm):
-        if arm is not None and (patch := results.learned(arm, "patch")):
-            content = median_epoch(results.learned(arm, "content"))
-            sentences.append(
-                f"{titles[arm]}: the pattern is {_at(median_epoch(patch))}, the content "
-                f"{_at(content)} (medians over seeds; the content counts from "
-                f"{100 * results.content_level():.0f} % on)."
-            )
-    tried = carried(probed)
-    for each in tried:
-        words = VERDICT_WORDS[each.verdict]
-        n = each.measured.estimate.n
-        sentences.append(f"{words}: {each.says[:-1]} ({each.measured.shown()}, n = {n}).")
+    sentences += [
+        f"{titles[arm]}: {learned_words(probed.numbers(arm))}."
+        for arm in (small_arm, large_arm)
+        if arm is not None and results.final(arm, "clean", "accuracy")
+    ]
+    tried = statements(probed)
+    sentences += [statement_words(each) for each in tried]
     failed = {arm: words for arm in results.arms if (words := probed.too_large(arm))}
     sentences += [f"Too large: {titles[arm]}, {words}." for arm, words in failed.items()]
     if small_arm is not None and results.last_layers(small_arm):
@@ -88,6 +93,39 @@ def probe_findings(probed: Probed) -> list[str]:
     return sentences
 
 
+def statement_words(statement: Statement) -> str:
+    """Return a statement with its verdict and what that rests on."""
+    measured = statement.measured
+    shown = f"{measured.shown()}, n = {measured.estimate.n}"
+    beside = [f"at {level} {found.shown()}" for level, found in statement.beside.items()]
+    rests = "; ".join(filter(None, [shown, measured.note, *beside]))
+    return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({rests})."
+
+
+def statement_table(found: Sequence[Statement]) -> TextTable:
+    """Return the statements with what decides each."""
+    adjusted = adjusted_p([each.measured for each in found])
+    rows = []
+    for each, p in zip(found, adjusted, strict=True):
+        measured = each.measured
+        beside = [f"at {level}: {other.shown()}" for level, other in each.beside.items()]
+        rows.append([
+            VERDICT_WORDS[each.verdict], p_words(p), each.text, measured.shown(),
+            str(measured.estimate.n), "; ".join(filter(None, [measured.note, *beside])),
+        ])  # fmt: skip
+    return TextTable(
+        "What the paper says, tried here",
+        ["verdict", "p (Holm)", "statement", "measured", "n", "how"],
+        rows,
+        "Paired by seed: mean difference [95 % interval], or where a run never learns pattern or "
+        "content the share of seeds [exact 95 % interval]. The order is decided with the content "
+        "at ¼ of the way from guessing to perfect; what it is at other levels stands beside it. A "
+        f"verdict takes {FEWEST_SEEDS} seeds, a sign test {FEWEST_ALIKE}, and a headline "
+        f"{FEWEST_HEADLINE}. {HOLM_NOTE}",
+        wrap=True,
+    )
+
+
 def _title(results: Results, arm: str) -> str:
     """Return an arm in words: "LR 0.5, annealed, with noise"."""
     labels = results.labels(arm)
@@ -95,8 +133,29 @@ def _title(results: Results, arm: str) -> str:
     return f"LR {labels[RATE]}, {treatment}{', with noise' if noise else ''}"
 
 
-def _at(epoch: str) -> str:
-    return "never learned" if epoch == "never" else f"learned at epoch {epoch}"
+def learned_words(arm: ArmNumbers) -> str:
+    """Return when an arm learned the pattern, and the content at each of its levels.
+
+    >>> content = {"¼": {0: 2, 1: 4}, "½": {0: 9, 1: None}, "¾": {0: None, 1: None}}
+    >>> learned_words(ArmNumbers({}, {}, {0: 5, 1: 7}, content, 20, 0.1, 0, 2))
+    'the pattern is learned at epoch 6, the content at ¼ at epoch 3, at ½ never (in 1 of 2 seeds at
+    epoch 9), at ¾ never (medians over seeds)'
+    """
+    parts = [f"at {level} {_at(found)}" for level, found in arm.content.items()]
+    pattern = _at(arm.pattern)
+    return f"the pattern is learned {pattern}, the content {', '.join(parts)} (medians over seeds)"
+
+
+def _at(found: Mapping[int, int | None]) -> str:
+    """Return the median epoch in words, and how many seeds get there where not all do."""
+    middle, reached = median_epoch(found), [e for e in found.values() if e is not None]
+    said = "never" if middle == "never" else f"at epoch {middle}"
+    if not reached or len(reached) == len(found):
+        return said
+    some = f"in {len(reached)} of {len(found)} seeds"
+    return (
+        f"{said} ({some} at epoch {median(reached):g})" if middle == "never" else f"{said} ({some})"
+    )
 
 
 def calibration_words(calibration: Calibration, rate: float) -> str:
@@ -125,13 +184,13 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
         f"{clean} points, reliance by {reliance} (n = {changes[0].n}). "
         + (
             "What came back was learned and not used."
-            if changes[0].low > 0 or changes[1].high < 0
-            else "No change for the better can be told from these runs."
+            if side_of(changes[0]) == "above" or side_of(changes[1]) == "below"
+            else "Whether that is a change for the better is inconclusive."
         )
     )
 
 
-def advice_words(probed: Probed, found: list[Carried]) -> str:
+def advice_words(probed: Probed, found: list[Statement]) -> str:
     """Return which learning rate the probe speaks for, or that it does not tell."""
     small, large = probed.probe.rates[0], probed.largest()
     verdicts = {each.quantity: each.verdict for each in found if each.treatment == "annealed"}
@@ -139,7 +198,7 @@ def advice_words(probed: Probed, found: list[Carried]) -> str:
     if clean == "holds" and reliance != "does_not_hold":
         return f"These runs speak for LR {large:g}, annealed."
     if reliance == "holds" and clean == "undecided":
-        return f"These runs speak for LR {large:g}, annealed: it leans on the pattern less."
+        return f"These runs speak for LR {large:g}, annealed: it relies on the pattern less."
     if "does_not_hold" in (clean, reliance) and "holds" not in (clean, reliance):
         return f"These runs speak for LR {small:g}."
     if {clean, reliance} == {"holds", "does_not_hold"}:
@@ -163,6 +222,9 @@ def calibration_table(calibration: Calibration) -> TextTable:
 def _sections(probed: Probed) -> list[Section]:
     results, sections = probed.results, []
     if not results.finished.empty:
+        if tried := statements(probed):
+            table = statement_table(tried)
+            sections.append(Section(table.title, table=table))
         grid = over_rates(sweep_rows(results), probed.probe.rates[0])
         if grid is not None:
             note = GRID_NOTE + RELIANCE_NOTE

@@ -8,14 +8,21 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.claims import VERDICT_WORDS
-from learnorder.claims.claim import FEWEST_ALIKE
-from learnorder.probe import Carried, Probed, carried
+from learnorder.probe import Probed, Statement, statements
 from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.image_page import asked_of
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.style import layout, line_styles
 from learnorder.results import Results
+from learnorder.statistics import (
+    FEWEST_ALIKE,
+    FEWEST_HEADLINE,
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    adjusted_p,
+    p_words,
+)
 
 _TREATMENTS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
 _QUANTITIES = {
@@ -32,85 +39,105 @@ def write_probes(probed: Mapping[str, Probed], path: Path | str) -> Path:
 
 def probes_content(probed: Mapping[str, Probed]) -> Content:
     """Return what the page shows."""
-    statements, table = _statements(probed), probes_table(probed)
-    figures = [figure for quantity in _QUANTITIES if (figure := _forest(statements, quantity))]
+    tried, table = _statements(probed), probes_table(probed)
+    figures = [figure for quantity in _QUANTITIES if (figure := _forest(tried, quantity))]
     runs = Results([folder for one in probed.values() for folder in one.results.folders])
     return Content(
         title="What is learned first, probe by probe?",
-        findings=[*_findings(statements), f"Runs of the arms: {runs.standing()}."],
+        findings=[*_findings(tried), f"Runs of the arms: {runs.standing()}."],
         asked=[("Probes", ", ".join(probed)), *asked_of(runs)],
         sections=[Section(table.title, table=table), Section("In pictures", wide=figures)],
         origins=[],
     )
 
 
-Statements = dict[tuple[str, str], Carried]
+Statements = dict[tuple[str, str], Statement]
 """What holds for a probe, by treatment and quantity."""
 
 
 def _statements(probed: Mapping[str, Probed]) -> dict[str, Statements]:
     return {
-        name: {(each.treatment, each.quantity): each for each in carried(one)}
+        name: {(each.treatment, each.quantity): each for each in statements(one)}
         for name, one in probed.items()
     }
 
 
-def _findings(statements: Mapping[str, Statements]) -> list[str]:
+def _findings(tried: Mapping[str, Statements]) -> list[str]:
     """Return in how many of the probes each statement holds."""
-    verdicts: dict[str, list[str]] = {}
-    for own in statements.values():
+    by_name: dict[str, list[Statement]] = {}
+    for own in tried.values():
         for each in own.values():
             name = f"{_TREATMENTS[each.treatment]}: {_QUANTITIES[each.quantity][0]}"
-            verdicts.setdefault(name, []).append(each.verdict)
-    return [
-        f"{name[0].upper()}{name[1:]} is as the paper says in {found.count('holds')} of "
-        f"{len(found)} probes, the other way round in {found.count('does_not_hold')}, undecided "
-        f"in {found.count('undecided')}."
-        for name, found in verdicts.items()
-    ]
+            by_name.setdefault(name, []).append(each)
+    sentences = []
+    for name, found in by_name.items():
+        verdicts = [each.verdict for each in found]
+        few = sum(
+            each.verdict != "undecided" and each.measured.estimate.n < FEWEST_HEADLINE
+            for each in found
+        )
+        sentences.append(
+            f"{name[0].upper()}{name[1:]} is as the paper says in {verdicts.count('holds')} of "
+            f"{len(found)} probes, the other way round in {verdicts.count('does_not_hold')}, "
+            f"undecided in {verdicts.count('undecided')}"
+            + (f"; {few} of these rest on fewer than {FEWEST_HEADLINE} seeds." if few else ".")
+        )
+    return sentences
 
 
 def probes_table(probed: Mapping[str, Probed]) -> TextTable:
     """Return what every probe found, a row for each treatment."""
-    rows, statements = [], _statements(probed)
+    rows, tried = [], _statements(probed)
+    keys = [(name, key) for name, own in tried.items() for key in own]
+    adjusted = dict(
+        zip(keys, adjusted_p([tried[name][key].measured for name, key in keys]), strict=True)
+    )
     for name, one in probed.items():
         calibration = one.calibration
         faint = "" if calibration.memorised is not False else ", not memorised"
         for treatment, words in _TREATMENTS.items():
-            of_quantity = [statements[name].get((treatment, quantity)) for quantity in _QUANTITIES]
-            if any(of_quantity):
+            chosen = [(treatment, quantity) for quantity in _QUANTITIES]
+            if any(key in tried[name] for key in chosen):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
                     Link(name, address(f"{name}/report.html")), f"{calibration.contrast:g}{faint}",
-                    f"{words}, LR {rate:g}", *map(_cell, of_quantity),
+                    f"{words}, LR {rate:g}",
+                    *(_cell(tried[name].get(key), adjusted.get((name, key))) for key in chosen),
                 ])  # fmt: skip
     columns = ["probe", "contrast", "arm", *(short for short, _, _ in _QUANTITIES.values())]
     return TextTable(
         "Against the small learning rate",
         columns,
         rows,
-        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says. An "
-        f"interval without spread decides from {FEWEST_ALIKE} seeds on. "
-        "Each probe's pattern has the contrast that its own calibration took.",
+        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says; "
+        f"where a run never learns pattern or content, the share of seeds. A verdict takes "
+        f"{FEWEST_SEEDS} seeds, a sign test or an interval without spread {FEWEST_ALIKE}. "
+        f"{HOLM_NOTE} Each probe's pattern has the contrast that its own calibration took.",
         wrap=True,
     )
 
 
-def _cell(each: Carried | None) -> str:
-    return "–" if each is None else f"{each.measured.shown()}: {VERDICT_WORDS[each.verdict]}"
+def _cell(each: Statement | None, p: float | None) -> str:
+    if each is None or p is None:
+        return "–"
+    shown = f"{each.measured.shown()}, n = {each.measured.estimate.n}"
+    return f"{VERDICT_WORDS[each.verdict]}: {shown}; p (Holm) {p_words(p)}"
 
 
-def _forest(statements: Mapping[str, Statements], quantity: str) -> go.Figure | None:
-    """Return the differences in one quantity, a row for each probe; None where there are none."""
+def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
+    """Return the differences in one quantity, a row for each probe; None where there are none.
+
+    Sign tests of the order, whose scale is another, are left out.
+    """
     _, title, unit = _QUANTITIES[quantity]
-    styles, names = line_styles(list(_TREATMENTS)), list(statements)
+    styles, names = line_styles(list(_TREATMENTS)), list(tried)
     figure = go.Figure()
     for place, (treatment, words) in enumerate(_TREATMENTS.items()):
-        every = (own.get((treatment, quantity)) for own in statements.values())
+        every = (own.get((treatment, quantity)) for own in tried.values())
         found = {
             row: each.measured
             for row, each in enumerate(every)
-            if each and each.measured.estimate.n
+            if each and each.measured.estimate.n and each.measured.bound == 0
         }
         if not found:
             continue

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from statistics import fmean, median
 from typing import Any
 
-from learnorder.order import CONTENT_SHARE, PATCH_LEVEL
+from learnorder.order import CONTENT_LEVELS, PATCH_LEVEL
 from learnorder.report.content import TextTable
 from learnorder.report.titles import arm_columns, arm_titles
 from learnorder.results import Results, RunSet
@@ -74,24 +74,26 @@ def _pair(arm: str, baseline: str) -> str:
 
 
 def order_table(results: Results) -> TextTable:
-    """Return when each arm learned the content and the patch."""
-    titles = arm_titles(results)
-    level = 100 * results.content_level()
-    columns = ["arm", f"content (clean ≥ {level:.0f} %)"]
-    kinds = ["content"]
+    """Return when each arm learned the content, at each of its levels, and the patch."""
+    titles, chance = arm_titles(results), results.chance()
+    columns, found = ["arm"], dict[str, list[Mapping[int, int | None]]]()
+    for arm in results.arms:
+        found[arm] = [results.learned(arm, "content", f) for f in CONTENT_LEVELS.values()]
+    for words, fraction in CONTENT_LEVELS.items():
+        level = "" if chance is None else f" ≥ {100 * (chance + fraction * (1 - chance)):.3g} %"
+        columns.append(f"content at {words} (clean{level})")
     if results.has_patch():
         columns.append(f"patch (patch only ≥ {100 * PATCH_LEVEL:.0f} %)")
-        kinds.append("patch")
-    rows = [
-        [titles[arm], *(_epochs(results.learned(arm, kind)) for kind in kinds)]
-        for arm in results.arms
-    ]
+        for arm in results.arms:
+            found[arm].append(results.learned(arm, "patch"))
+    rows = [[titles[arm], *map(_epochs, found[arm])] for arm in results.arms]
     return TextTable(
         "When it was learned",
         columns,
         rows,
-        "First epoch at the level: median over seeds (range of those that reach it). The level of "
-        f"the content is {100 * CONTENT_SHARE:.0f} % of the best arm's final clean accuracy.",
+        "First epoch at the level: median over seeds (range of those that reach it). The content "
+        f"has three levels, at {', '.join(CONTENT_LEVELS)} of the way from guessing to perfect, "
+        "which depend on no arm; the first decides.",
     )
 
 

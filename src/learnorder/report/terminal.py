@@ -163,11 +163,12 @@ def print_summary(results: RunSet[Any]) -> None:
 def print_claims(reproduced: Reproduced) -> None:
     """Print the verdict on each claim, and what it rests on."""
     found = claims_table(reproduced)
-    chosen = ("verdict", "claim", "measured", "holds if", "n")
+    wanted = ("verdict", "p (Holm)", "claim", "measured", "holds if", "n")
+    chosen = [name for name in wanted if name in found.columns]
     columns = [found.columns.index(name) for name in chosen]
     rows = [[row[i] for i in columns] for row in found.rows]
     note = "Mean [95 % interval] over n seeds; the report says what is measured."
-    print_table(TextTable(found.title, list(chosen), rows, note, wrap=True))
+    print_table(TextTable(found.title, chosen, rows, note, wrap=True))
 
 
 def print_table(found: TextTable) -> None:

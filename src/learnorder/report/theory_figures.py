@@ -14,8 +14,9 @@ from learnorder.report.parts import (
     add_band,
     arm_axis,
     heat_map,
+    span_color,
+    span_words,
     times_scale,
-    times_words,
 )
 from learnorder.report.phase import PhaseGrid, ratio_words
 from learnorder.report.style import figure_text, layout, line_styles
@@ -68,7 +69,7 @@ def curve_figure(
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
-    if quantity in ("error", "loss"):  # intervals of few seeds go beyond what can be
+    if quantity in ("error", "loss"):
         figure.update_yaxes(minallowed=0, maxallowed=102 if quantity == "error" else None)
     return figure
 
@@ -128,11 +129,12 @@ def final_figure(results: TheoryResults) -> go.Figure:
 def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     """Return the heat map of which pattern an algorithm learns first, by half the final margins.
 
-    Each cell says which, and how many times later the other: the geometric mean over seeds.
+    Each cell says which, and how many times later the other: the median over seeds.
     """
     grid = PhaseGrid.of(results)
-    cells = {at: grid.first(at, arm) for at in grid.cells}
-    text = {at: times_words(value, "P", "Q") for at, value in cells.items()}
+    found = {at: grid.first(at, arm) for at in grid.cells}
+    text = {at: span_words(span, "P", "Q") for at, span in found.items()}
+    cells = {at: span_color(span) for at, span in found.items()}
     scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))

@@ -16,6 +16,7 @@ from learnorder.report.phase import (
 )
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, arm_titles
+from learnorder.statistics import side_of, why_inconclusive
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import Pattern, TheoryResults
 
@@ -146,19 +147,21 @@ def phase_findings(results: TheoryResults) -> list[str]:
     sentences = [f"{len(results.folders)} runs: {results.standing()}."]
     for algorithm in THEORY_ARMS:
         found = [grid.first(at, algorithm) for at in grid.cells]
-        known = [value for value in found if value is not None]
+        known = [span for span in found if span is not None]
         if known:
-            q, p = sum(value > 0 for value in known), sum(value < 0 for value in known)
+            q = sum(span.low >= 0 < span.high for span in known)
+            p = sum(span.low < 0 >= span.high for span in known)
             sentences.append(
                 f"{THEORY_ARMS[algorithm]} learns Q first at {q} and P first at {p} of "
                 f"{len(known)} points (half of the final margin)."
             )
     ratios = [ratio for at in grid.cells if (ratio := grid.ratio(at)).n > 1]
     if ratios:
+        sides = [side_of(ratio, 1.0) for ratio in ratios]
         sentences.append(
             "Error on P-only test examples: S errs more often than L-S at "
-            f"{sum(r.low > 1 for r in ratios)} of {len(ratios)} points, less often at "
-            f"{sum(r.high < 1 for r in ratios)} (the ratio's interval lies on that side of 1)."
+            f"{sides.count('above')} of {len(ratios)} points, less often at "
+            f"{sides.count('below')} (the ratio's interval lies on that side of 1)."
         )
     return sentences
 
@@ -194,10 +197,7 @@ def _gap(results: TheoryResults, arm: str) -> str:
     if not ratio.n:
         return f"{what}: no pairs of finished runs."
     text = f"{what}: {ratio_words(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
-    if ratio.n < 2:
-        return f"{text}; an interval needs two seeds."
-    if ratio.low > 1:
-        return f"{text}: S errs more often."
-    if ratio.high < 1:
-        return f"{text}: S errs less often."
-    return f"{text}: no difference found."
+    if why := why_inconclusive(ratio):
+        return f"{text}; {why}."
+    said = {"above": "S errs more often", "below": "S errs less often"}
+    return f"{text}: {said.get(side_of(ratio, 1.0), 'inconclusive')}."

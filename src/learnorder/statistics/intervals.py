@@ -1,10 +1,18 @@
-"""Means with intervals, and paired differences: every number shown carries its uncertainty."""
+"""Means with intervals, and paired differences: every number shown has its uncertainty.
+
+An interval ends where its quantity does: a share at 0 and 1, a loss at 0
+(:mod:`learnorder.statistics.ranges`). Cutting off what cannot be keeps the coverage, for the true
+mean is never there: an interval holds it exactly where the whole one did. Where a
+value lies outside the range, the range is not that of the data, and the interval is left whole.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+from learnorder.statistics.ranges import REAL, Range
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,23 @@ class Estimate:
         return text.replace("-", "−")
 
 
-def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Return the mean and its interval, x̄ ± t_{n−1} · s / √n.
+def estimate(
+    values: Sequence[float], confidence: float = 0.95, *, within: Range = REAL
+) -> Estimate:
+    """Return the mean and its interval, x̄ ± t_{n−1} · s / √n, cut off at the ends of a range.
+
+    A spread that is rounding alone counts as none.
 
     Args:
         values: One for each seed.
         confidence: Of the two-sided interval.
+        within: What the values can be.
 
     >>> estimate([1.0, 2.0, 3.0]).format(digits=2)
     '2.00 [−0.48, 4.48]'
+    >>> from learnorder.statistics import SHARE
+    >>> estimate([1.0, 0.9, 0.8], within=SHARE).format(digits=2)
+    '0.90 [0.65, 1.00]'
     """
     n = len(values)
     if n == 0:
@@ -60,13 +76,39 @@ def estimate(values: Sequence[float], confidence: float = 0.95) -> Estimate:
         return Estimate(mean, math.nan, math.nan, n)
     from scipy.stats import t
 
-    variance = math.fsum((value - mean) ** 2 for value in values) / (n - 1)
-    margin = float(t.ppf((1 + confidence) / 2, n - 1)) * math.sqrt(variance / n)
-    return Estimate(mean, mean - margin, mean + margin, n)
+    margin = float(t.ppf((1 + confidence) / 2, n - 1)) * spread(values) / math.sqrt(n)
+    return _cut(Estimate(mean, mean - margin, mean + margin, n), within, values)
+
+
+_ROUNDING = 1e-12
+"""Spread, relative to the largest value, that is taken for rounding."""
+
+
+def spread(values: Sequence[float]) -> float:
+    """Return the standard deviation, s² = Σ (x − x̄)² / (n − 1); 0 where it is rounding alone.
+
+    >>> spread([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6])
+    0.0
+    """
+    n = len(values)
+    mean = math.fsum(values) / n
+    found = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    return 0.0 if found <= _ROUNDING * max(abs(value) for value in values) else found
+
+
+def _cut(e: Estimate, within: Range, values: Iterable[float]) -> Estimate:
+    """Return an interval that ends where its quantity does; a mean inside stays inside."""
+    if not within.has(values):
+        return e
+    return Estimate(e.mean, max(e.low, within.low), min(e.high, within.high), e.n)
 
 
 def paired_difference(
-    a: dict[int, float], b: dict[int, float], confidence: float = 0.95
+    a: Mapping[int, float],
+    b: Mapping[int, float],
+    confidence: float = 0.95,
+    *,
+    within: Range = REAL,
 ) -> Estimate:
     """Return the mean over shared seeds of a − b, with the paired t interval.
 
@@ -76,26 +118,35 @@ def paired_difference(
         a: Values by seed.
         b: Values by seed.
         confidence: Of the two-sided interval.
+        within: What a and b can be: of two shares the difference ends at ±1.
 
     >>> paired_difference({0: 3.0, 1: 4.0, 2: 9.0}, {0: 1.0, 1: 2.0}).mean
     2.0
     """
     seeds = sorted(a.keys() & b.keys())
-    return estimate([a[seed] - b[seed] for seed in seeds], confidence)
+    differences = [a[seed] - b[seed] for seed in seeds]
+    return estimate(differences, confidence, within=within.difference())
 
 
-def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float = 0.95) -> Estimate:
+def ratio_of_means(
+    a: Mapping[int, float],
+    b: Mapping[int, float],
+    confidence: float = 0.95,
+    *,
+    within: Range = REAL,
+) -> Estimate:
     """Return mean(a) / mean(b) over shared seeds, with Fieller's interval.
 
     The interval has every ρ for which ā − ρ·b̄ is no further from 0 than t_{n−1} standard errors of
     that difference, with the variances and the covariance of a and b over seeds. Its upper end is
-    infinite where mean(b) cannot be told from 0; the ratios of the other sign that then belong to
-    the set too are left out, as a and b are taken for quantities of one sign.
+    infinite where mean(b) is not significantly different from 0; the ratios of the other sign that
+    then belong to the set too are left out, as a and b are taken for quantities of one sign.
 
     Args:
         a: Values by seed.
         b: Values by seed.
         confidence: Of the two-sided interval.
+        within: What the ratio can be: that of two errors, or losses, is not negative.
 
     >>> ratio_of_means({0: 4.0, 1: 6.0, 2: 5.0}, {0: 1.0, 1: 1.0, 2: 1.0}).format()
     '5.0 [2.5, 7.5]'
@@ -110,7 +161,7 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
         return Estimate(ratio, math.nan, math.nan, n)
     from scipy.stats import t
 
-    def covariance(x: dict[int, float], mx: float, y: dict[int, float], my: float) -> float:
+    def covariance(x: Mapping[int, float], mx: float, y: Mapping[int, float], my: float) -> float:
         return math.fsum((x[s] - mx) * (y[s] - my) for s in seeds) / (n - 1)
 
     square = float(t.ppf((1 + confidence) / 2, n - 1)) ** 2 / n
@@ -123,11 +174,13 @@ def ratio_of_means(a: dict[int, float], b: dict[int, float], confidence: float =
     root = middle**2 - leading * constant
     if leading > 0:
         margin = math.sqrt(max(root, 0.0))
-        return Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
+        found = Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
+        return _cut(found, within, [ratio])
     if leading == 0 == middle and constant > 0:  # b is 0 on every seed, and a is not
         return Estimate(ratio, math.inf, math.inf, n)
     upper = (middle - math.sqrt(root)) / leading if leading < 0 < root else math.inf
-    return Estimate(ratio, upper if upper <= ratio < math.inf else -math.inf, math.inf, n)
+    found = Estimate(ratio, upper if upper <= ratio < math.inf else -math.inf, math.inf, n)
+    return _cut(found, within, [ratio])
 
 
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:

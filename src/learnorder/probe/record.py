@@ -1,0 +1,78 @@
+"""What ``probe.json`` has: the pattern's contrast, the statements, each arm's final numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from learnorder.order import CONTENT_LEVELS
+from learnorder.probe.result import Probed
+from learnorder.probe.statements import statements
+from learnorder.statistics import Estimate
+
+Value = TypeVar("Value")
+
+
+def to_json(probed: Probed) -> str:
+    """Return the text of probe.json: what the pattern was, and each arm's final numbers."""
+    results, arms = probed.results, []
+    for arm in results.arms:
+        row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
+        for name, (set_, quantity) in _QUANTITIES.items():
+            row[name] = {
+                **_estimated(results.final_estimate(arm, set_, quantity)),
+                "by_seed": _keyed(results.final(arm, set_, quantity)),
+            }
+        row["patch_learned_at"] = _keyed(results.learned(arm, "patch"))
+        row["content_learned_at"] = {
+            words: _keyed(results.learned(arm, "content", fraction))
+            for words, fraction in CONTENT_LEVELS.items()
+        }
+        row["last_layer"] = {str(s): asdict(one) for s, one in results.last_layers(arm).items()}
+        arms.append(row)
+    calibration = asdict(probed.calibration)
+    calibration["accuracy"] = {f"{c:g}": v for c, v in probed.calibration.accuracy.items()}
+    tried = [
+        {
+            "text": each.text,
+            "verdict": each.verdict,
+            "unit": each.measured.unit.name,
+            **_estimated(each.measured.estimate),
+            "by_seed": _keyed(each.measured.by_seed),
+            "note": each.measured.note,
+            "beside": {
+                level: {**_estimated(found.estimate), "unit": found.unit.name, "note": found.note}
+                for level, found in each.beside.items()
+            },
+        }
+        for each in statements(probed)
+    ]
+    found = {
+        "epochs": probed.probe.training.epochs,
+        "chance": results.chance(),
+        "calibration": calibration,
+        "statements": tried,
+        "arms": arms,
+    }
+    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+_QUANTITIES = {
+    "clean": ("clean", "accuracy"),
+    "mixed": ("mixed", "accuracy"),
+    "patch_only": ("patch_only", "accuracy"),
+    "content_on_conflict": ("conflict", "share_content"),
+    "reliance": ("conflict", "reliance"),
+}
+
+
+def _estimated(e: Estimate) -> dict[str, Any]:
+    values = {"mean": e.mean, "low": e.low, "high": e.high}
+    return {**{name: None if math.isnan(v) else v for name, v in values.items()}, "n": e.n}
+
+
+def _keyed(by_seed: Mapping[int, Value]) -> dict[str, Value]:
+    return {str(seed): value for seed, value in by_seed.items()}

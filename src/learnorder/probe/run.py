@@ -1,0 +1,214 @@
+"""The probe's runs: calibrate the pattern, train the arms, retrain last layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.budget import epochs_within
+from learnorder.errors import ConfigError, LearnOrderError
+from learnorder.probe.result import RATE, Calibration, Probed
+from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
+from learnorder.runs import require_ended, setting_words
+
+if TYPE_CHECKING:
+    from learnorder.results import Results
+    from learnorder.runs import RunFolder
+    from learnorder.sweep.driver import Plan
+
+_SPENT_ON_EPOCHS = 0.8
+"""Share of the time that training takes; retraining last layers takes most of the rest."""
+
+
+def run_probe(
+    probe: Probe | None = None,
+    out: Path | str = "runs/probe",
+    *,
+    minutes: float | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Probed:
+    """Plant a pattern in images, and see which arms of a network learn it when and rely on it.
+
+    The pattern's contrast is calibrated first (:class:`Calibration`). Then every arm is trained,
+    each finished network's last layer is retrained on clean images
+    (:func:`~learnorder.last_layer.retrain_last_layer`), and report.html and probe.json are written.
+    The same call continues what was stopped.
+
+    Args:
+        probe: What to run; None takes the defaults, on digits.
+        out: Gets the folders calibration and arms, report.html and probe.json.
+        minutes: About how long it may take, as measured on this machine when it begins: runs get
+            as many epochs as fit, at most ``probe.training.epochs``.
+        workers: Runs at once; None uses the cores there are.
+        threads: Threads of each run; None shares the cores out.
+        quiet: Draw no progress.
+
+    Raises:
+        ConfigError: A setting that the data or the network refuses, or a budget that is too small.
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    from learnorder.report import write_probe
+
+    out, probe = Path(out), probe or Probe()
+    how: dict[str, Any] = {"workers": workers, "threads": threads}
+    probe = _begun(probe, out, minutes, how)
+    probed = make_probes({"": probe}, out, **how, quiet=quiet)[""]
+    if not isinstance(probed, Probed):
+        raise probed
+    write_probe(probed, out)
+    return probed
+
+
+def make_probes(
+    probes: Mapping[str, Probe], out: Path, **how: Any
+) -> dict[str, Probed | LearnOrderError]:
+    """Calibrate, train and retrain; each probe in a folder of its name.
+
+    Args:
+        probes: By the names of their folders; "" is ``out`` itself.
+        out: Where the folders go.
+        how: As :func:`~learnorder.sweep.driver.run_plans` takes it.
+
+    Returns:
+        What each found, or why its calibration came to nothing.
+    """
+    from learnorder.reading import results_of, retrain_runs
+    from learnorder.sweep.driver import check
+
+    sizes = {name: _image_size(probe) for name, probe in probes.items()}
+    calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
+    for name, probe in calibrated.items():
+        if not (out / name / "calibration").exists():  # arms are refused before it, not after
+            check(arm_plans(probe, probe.contrasts[0], sizes[name]), how.get("engine"))
+    plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
+    runs = _run_parts(plans, "calibration", out, title="Calibration", **how)
+    calibrations = {name: Calibration({}, p.contrasts[0], None) for name, p in probes.items()}
+    found = dict[str, Probed | LearnOrderError]()
+    for name, probe in calibrated.items():
+        try:
+            calibrations[name] = _calibrated(probe, runs[name])
+        except LearnOrderError as error:
+            found[name] = error
+    plans = {
+        name: arm_plans(probe, calibrations[name].contrast, sizes[name])
+        for name, probe in probes.items()
+        if name not in found
+    }
+    for name, folders in _run_parts(plans, "arms", out, **how).items():
+        results = results_of(folders)
+        not_retrained = ""
+        try:
+            retrain_runs(results, quiet=how["quiet"])
+        except ConfigError as error:
+            not_retrained = error.remedy
+        found[name] = Probed(probes[name], calibrations[name], results, not_retrained)
+    return {name: found[name] for name in probes}
+
+
+def _run_parts(
+    parts: Mapping[str, Mapping[str, Plan]], what: str, out: Path, **how: Any
+) -> dict[str, list[RunFolder]]:
+    """Make the runs of several probes side by side, each in the folder ``out/name/what``."""
+    from learnorder.sweep import run_plans
+
+    plans = {
+        str(Path(name, what, run)): plan for name, own in parts.items() for run, plan in own.items()
+    }
+    made = dict(zip(plans, run_plans(plans, out, **how), strict=True)) if plans else {}
+    return {name: [made[str(Path(name, what, run))] for run in own] for name, own in parts.items()}
+
+
+def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:
+    """Return the contrast that the calibration's runs speak for."""
+    from learnorder.reading import results_of
+
+    require_ended(runs, "so the pattern has no contrast")
+    found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
+    if not found:
+        raise ConfigError(
+            "learning_rates",
+            list(probe.rates),
+            f"Training diverges at the small one, {probe.rates[0]:g}. Give smaller ones.",
+        )
+    return Calibration.of({c: next(iter(_patch_only(r).values())) for c, r in found.items()})
+
+
+def _patch_only(results: Results) -> dict[int, float]:
+    return results.final(results.arms[0], "patch_only", "accuracy")
+
+
+def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan]:
+    """Return the runs that choose the pattern's contrast."""
+    from learnorder.reading import CALIBRATION
+    from learnorder.sweep.driver import Plan
+
+    return {
+        f"contrast-{setting_words(contrast)}": Plan(
+            probe.calibration(contrast, image_size),
+            {"experiment": CALIBRATION, "arm": f"contrast {setting_words(contrast)}"},
+        )
+        for contrast in probe.contrasts
+    }
+
+
+def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dict[str, Plan]:
+    """Return the runs of all arms, seed by seed."""
+    from learnorder.sweep.driver import Plan
+
+    patch = probe.patch(contrast, image_size)
+    return {
+        f"{treatment}-{setting_words(rate)}-seed{seed}": Plan(
+            probe.run(treatment, rate, seed, patch),
+            {"experiment": "probe", "arm": treatment, RATE: setting_words(rate)},
+        )
+        for seed in probe.seed_range()
+        for treatment, rate in probe.arms()
+    }
+
+
+def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan]:
+    """Return all runs, the arms at the middle contrast: what a dry run measures."""
+    size = size or _image_size(probe)
+    middle = probe.contrasts[len(probe.contrasts) // 2]
+    calibration = calibration_plans(probe, size) if len(probe.contrasts) > 1 else {}
+    return {**calibration, **arm_plans(probe, middle, size)}
+
+
+def _image_size(probe: Probe) -> tuple[int, int]:
+    from learnorder.data import load_images
+
+    return load_images(probe.data).image_size
+
+
+def _begun(probe: Probe, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Probe:
+    """Return the probe with as many epochs as the minutes buy, as measured when it began.
+
+    Nothing is written where the folder holds runs of another probe, or the first are refused.
+    """
+    from learnorder.sweep.driver import find_folders
+
+    if minutes is None:
+        return probe
+    size = _image_size(probe)
+    budget = epochs_within(
+        minutes,
+        probe_plans(probe, size),
+        probe.training.epochs,
+        FEWEST_EPOCHS,
+        out,
+        share=_SPENT_ON_EPOCHS,
+        remedy="fewer learning_rates, contrasts or seeds, --noise 0, fewer train_examples or a "
+        "smaller network",
+        **how,
+    )
+    probe = probe.lasting(budget.epochs)
+    contrast, *others = probe.contrasts
+    if others:
+        find_folders(calibration_plans(probe, size), out / "calibration")
+    else:
+        find_folders(arm_plans(probe, contrast, size), out / "arms")
+    budget.keep(out)
+    return probe

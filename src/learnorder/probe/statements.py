@@ -1,0 +1,115 @@
+"""Which of the paper's statements hold for a network: comparisons with its small learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from learnorder.probe.arms import ArmNumbers
+from learnorder.probe.result import Probed
+from learnorder.statistics import (
+    Measured,
+    Unit,
+    Verdict,
+    compare_spans,
+    measure_difference,
+    range_of,
+    verdict,
+)
+
+Treatment = Literal["annealed", "noise"]
+"""What is compared with the small LR: a large LR, annealed, or noise."""
+Quantity = Literal["order", "clean", "reliance"]
+"""What is compared: log10 of the pattern's epoch over the content's, or a final share."""
+ORDER = Unit("in log10 of epoch over epoch", 1.0, 2)
+"""Unit of the order."""
+
+_STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
+    ("annealed", "order"): "{large} moves the order towards the content first, against {small}.",
+    ("annealed", "clean"): "{large} ends with higher accuracy on clean images than {small}.",
+    ("annealed", "reliance"): "{large} ends relying on the pattern less than {small}.",
+    ("noise", "order"): "Noise moves the order of {small} towards the content first.",
+    ("noise", "clean"): "Noise raises the final accuracy of {small} on clean images.",
+    ("noise", "reliance"): "Noise makes {small} rely on the pattern less.",
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement of the paper, tried on this network.
+
+    Attributes:
+        text: The statement.
+        treatment: What is compared with the small LR.
+        quantity: What is compared.
+        measured: What it compares, paired by seed.
+        verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
+        beside: The same at other levels of the content, which decide nothing.
+    """
+
+    text: str
+    treatment: Treatment
+    quantity: Quantity
+    measured: Measured
+    verdict: Verdict
+    beside: Mapping[str, Measured] = field(default_factory=dict)
+
+
+def statements(probed: Probed) -> list[Statement]:
+    """Return which of the paper's statements hold for this network and these images.
+
+    The small learning rate is the probe's first, the large one :meth:`Probed.largest`; statements
+    whose arms were not run are left out, and those of which no seed has both are undecided.
+    """
+    small, large = probed.probe.rates[0], probed.largest()
+    constant = probed.arm("constant", small)
+    if constant is None:
+        return []
+    chosen: dict[Treatment, str | None] = {
+        "annealed": probed.arm("annealed", large),
+        "noise": probed.arm("constant_noise", small),
+    }
+    compared: dict[Treatment, ArmNumbers] = {
+        treatment: probed.numbers(arm) for treatment, arm in chosen.items() if arm is not None
+    }
+    return judge_arms(small, large, probed.numbers(constant), compared)
+
+
+def judge_arms(
+    small: float, large: float, constant: ArmNumbers, compared: Mapping[Treatment, ArmNumbers]
+) -> list[Statement]:
+    """Return the statements about arms, with their verdicts.
+
+    Args:
+        small: The small learning rate.
+        large: The large one.
+        constant: The arm of the small learning rate, constant.
+        compared: The arms that are compared with it, by treatment.
+    """
+    found = []
+    for (treatment, quantity), text in _STATEMENTS.items():
+        if treatment not in compared:
+            continue
+        arm, beside = compared[treatment], dict[str, Measured]()
+        if quantity == "order":
+            measured, *_ = every = [_order(arm, constant, level) for level in arm.content]
+            beside = dict(list(zip(arm.content, every, strict=True))[1:])
+        else:
+            within = range_of("reliance" if quantity == "reliance" else "accuracy")
+            measured = measure_difference(
+                getattr(arm, quantity), getattr(constant, quantity), within=within
+            )
+        decided = verdict(measured, "below" if quantity == "reliance" else "above")
+        said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
+        found.append(Statement(said, treatment, quantity, measured, decided, beside))
+    return found
+
+
+def _order(arm: ArmNumbers, constant: ArmNumbers, level: str) -> Measured:
+    """Return how much nearer to the content first an arm is than the small learning rate."""
+    orders = arm.order(level), constant.order(level)
+    found = compare_spans(*orders, ORDER, more="nearer to content first")
+    whose = {"the first": arm.never(level), "the other": constant.never(level)}
+    never = [f"{name}: {words}" for name, words in whose.items() if words]
+    return replace(found, note="; ".join(filter(None, [found.note, *never])))

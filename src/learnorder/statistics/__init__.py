@@ -1,0 +1,78 @@
+"""Means with intervals, censored times, tests and verdicts: every number has its uncertainty."""
+
+from learnorder.statistics.intervals import (
+    Estimate,
+    estimate,
+    paired_difference,
+    proportion,
+    ratio_of_means,
+    slope,
+    spread,
+)
+from learnorder.statistics.measured import (
+    PER_CENT,
+    POINTS,
+    Measured,
+    Unit,
+    measure_difference,
+    measure_mean,
+)
+from learnorder.statistics.pvalues import holm, mean_p, p_words, paired_p, ratio_p, sign_p
+from learnorder.statistics.ranges import POSITIVE, REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
+from learnorder.statistics.times import Span, compare_spans, compare_times, median_span
+from learnorder.statistics.verdicts import (
+    FEWEST_ALIKE,
+    FEWEST_HEADLINE,
+    FEWEST_SEEDS,
+    HOLM_NOTE,
+    MOST_UNADJUSTED,
+    Side,
+    Verdict,
+    adjusted_p,
+    side_of,
+    verdict,
+    why_inconclusive,
+)
+
+__all__ = [
+    "FEWEST_ALIKE",
+    "FEWEST_HEADLINE",
+    "FEWEST_SEEDS",
+    "HOLM_NOTE",
+    "MOST_UNADJUSTED",
+    "PER_CENT",
+    "POINTS",
+    "POSITIVE",
+    "REAL",
+    "SHARE",
+    "SHARE_DIFFERENCE",
+    "Estimate",
+    "Measured",
+    "Range",
+    "Side",
+    "Span",
+    "Unit",
+    "Verdict",
+    "adjusted_p",
+    "compare_spans",
+    "compare_times",
+    "estimate",
+    "holm",
+    "mean_p",
+    "measure_difference",
+    "measure_mean",
+    "median_span",
+    "p_words",
+    "paired_difference",
+    "paired_p",
+    "proportion",
+    "range_of",
+    "ratio_of_means",
+    "ratio_p",
+    "side_of",
+    "sign_p",
+    "slope",
+    "spread",
+    "verdict",
+    "why_inconclusive",
+]

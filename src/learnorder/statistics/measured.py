@@ -1,0 +1,89 @@
+"""A measured number: its estimate, the bound it is compared with, and its unit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from learnorder.statistics.intervals import Estimate, estimate
+from learnorder.statistics.pvalues import mean_p
+from learnorder.statistics.ranges import REAL, Range
+
+
+@dataclass(frozen=True)
+class Unit:
+    """How numbers of a measure are shown: times ``scale``, with ``digits``, in ``name``."""
+
+    name: str
+    scale: float = 1.0
+    digits: int = 1
+
+    def show(self, e: Estimate) -> str:
+        """Return "mean [low, high] unit"; "–" where nothing was measured."""
+        text = e.format(self.scale, self.digits).replace("inf", "∞")
+        return text if text == "–" else f"{text} {self.name}".rstrip()
+
+
+POINTS = Unit("points", 100)
+PER_CENT = Unit("%", 100)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measure on some runs.
+
+    Attributes:
+        estimate: Mean with its 95 % interval.
+        bound: What the interval is compared with.
+        unit: Of both.
+        by_seed: The number of each seed, where there is one for each.
+        note: What the reader must know of how it was found.
+        p: Two-sided p-value of the test that the true value is at the bound; nan where there is
+            none.
+    """
+
+    estimate: Estimate
+    bound: float
+    unit: Unit
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+    note: str = ""
+    p: float = math.nan
+
+    def shown(self) -> str:
+        """Return the estimate with its interval and unit."""
+        return self.unit.show(self.estimate)
+
+
+def measure_mean(
+    by_seed: Mapping[int, float], bound: float, unit: Unit, *, within: Range = REAL
+) -> Measured:
+    """Return the mean over seeds with its t interval and t test.
+
+    Args:
+        by_seed: A number for each seed; of a comparison, its paired difference.
+        bound: What the mean is compared with.
+        unit: Of all of them.
+        within: What the numbers can be.
+    """
+    values = list(by_seed.values())
+    return Measured(estimate(values, within=within), bound, unit, by_seed, p=mean_p(values, bound))
+
+
+def measure_difference(
+    a: Mapping[int, float],
+    b: Mapping[int, float],
+    unit: Unit = POINTS,
+    *,
+    within: Range = REAL,
+) -> Measured:
+    """Return a − b over shared seeds, paired, compared with 0.
+
+    Args:
+        a: Values by seed.
+        b: Values by seed.
+        unit: Of the difference.
+        within: What a and b can be.
+    """
+    by_seed = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+    return measure_mean(by_seed, 0.0, unit, within=within.difference())

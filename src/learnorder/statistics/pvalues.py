@@ -1,0 +1,104 @@
+"""p-values that agree with the intervals shown, and their adjustment for many tests.
+
+Each is two-sided and below 0.05 exactly where the 95 % interval leaves the bound out: the t test
+for a mean or a paired difference, the t test of a − ρ·b for a ratio (Fieller), the exact binomial
+for a sign test.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from learnorder.statistics.intervals import spread
+
+
+def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
+    """Return the p-value of the two-sided t test that the mean is at a bound.
+
+    t = (x̄ − bound) · √n / s, with n − 1 degrees of freedom. Without spread it is that of the sign
+    test, 2 · (1/2)ⁿ.
+
+    Args:
+        values: One for each seed.
+        bound: The mean that is tested.
+
+    Returns:
+        nan for fewer than two values.
+
+    >>> round(mean_p([1.0, 2.0, 3.0]), 4), mean_p([1.0] * 6)
+    (0.0742, 0.03125)
+    """
+    n = len(values)
+    if n < 2 or math.isnan(bound):
+        return math.nan
+    from scipy.stats import t
+
+    mean, s = math.fsum(values) / n, spread(values)
+    if s == 0:
+        return 1.0 if math.isclose(mean, bound, abs_tol=1e-12) else min(1.0, 2.0 ** (1 - n))
+    return float(2 * t.sf(abs(mean - bound) * math.sqrt(n) / s, n - 1))
+
+
+def paired_p(a: Mapping[int, float], b: Mapping[int, float], bound: float = 0.0) -> float:
+    """Return the p-value of the paired t test that the mean of a − b is at a bound."""
+    return mean_p([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], bound)
+
+
+def ratio_p(a: Mapping[int, float], b: Mapping[int, float], bound: float) -> float:
+    """Return the p-value of Fieller's test that mean(a) / mean(b) is at a bound.
+
+    It is the t test that the mean of a − bound · b is 0, over shared seeds.
+    """
+    return mean_p([a[seed] - bound * b[seed] for seed in sorted(a.keys() & b.keys())])
+
+
+def sign_p(larger: int, n: int) -> float:
+    """Return the p-value of the two-sided exact sign test, 2 · min(P(X ≤ k), P(X ≥ k)).
+
+    X has the binomial distribution of n trials at 1/2.
+
+    Args:
+        larger: In how many pairs the first is larger, k.
+        n: Number of pairs that are not tied.
+
+    >>> sign_p(6, 6), sign_p(5, 5)
+    (0.03125, 0.0625)
+    """
+    if n == 0:
+        return math.nan
+    tail = sum(math.comb(n, k) for k in range(min(larger, n - larger) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return p-values adjusted for their number (Holm, Scand. J. Statist. 6, 1979).
+
+    Of m p-values the i-th smallest becomes max over j ≤ i of (m − j + 1) · p₍ⱼ₎, at most 1. Calling
+    those below 0.05 significant errs in any of them with a probability of at most 5 %, however the
+    tests depend on each other. nan stays nan and does not count.
+
+    >>> holm([0.01, 0.04, 0.03, 0.005])
+    [0.03, 0.06, 0.06, 0.02]
+    """
+    places = sorted((i for i, value in enumerate(p) if not math.isnan(value)), key=lambda i: p[i])
+    adjusted, largest = [math.nan] * len(p), 0.0
+    for rank, place in enumerate(places):
+        largest = max(largest, min(1.0, (len(places) - rank) * p[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def p_words(p: float) -> str:
+    """Return a p-value as tables show it; "–" where there is none.
+
+    >>> p_words(0.0312), p_words(0.00004), p_words(0.5), p_words(1.0), p_words(math.nan)
+    ('0.031', '< 0.001', '0.50', '1', '–')
+    """
+    if math.isnan(p):
+        return "–"
+    if p < 0.001:
+        return "< 0.001"
+    if p >= 0.995:
+        return "1"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
