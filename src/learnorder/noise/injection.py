@@ -151,7 +151,8 @@ class Injector:
             raise self._not_repeated("torch.utils.checkpoint has kept no noise of it.")
         else:
             replica = getattr(module, "_is_replica", False)
-            noise, draw = self._generators.draw(x, self.level, site.stream, replica)
+            with torch._C.DisableTorchFunction():  # a drawing is not a part of the model
+                noise, draw = self._generators.draw(x, self.level, site.stream, replica)
             for checkpoint in stack.checkpoints:
                 checkpoint.keep(self, (site.key, draw), stack.modules)
             with self._lock:

@@ -28,7 +28,7 @@ class Site:
     line: str = ""
 
     def __str__(self) -> str:
-        r"""Return name, kind, line and shape.
+        """Return name, kind, line and shape.
 
         >>> str(Site("encoder", "functional.relu", (2, 3), line="nets.py:7"))
         'encoder: functional.relu at nets.py:7 [2, 3]'
