@@ -200,7 +200,7 @@ def test_errors_are_printed_without_what_a_terminal_obeys(tiny, tmp_path, capsys
     folder = RunFolder.create(tmp_path / "run", tiny)
     folder.update(reason="\x1b[2J")
     text = folder.file("manifest.json").read_text()
-    folder.file("manifest.json").write_text(text.replace('"format": 1', '"format": 2'))
+    folder.file("manifest.json").write_text(text.replace('"format": 2', '"format": 3'))
     assert main(["runs", str(tmp_path / "\x1b[2J\n")]) == 2
     assert main(["report", str(tmp_path)]) == 2
     assert "\x1b" not in (said := capsys.readouterr().err)

@@ -431,7 +431,7 @@ FINITE = {"solver": {"engine": "finite"}, "algorithm": {"eta2": 1e-7}}
         ({**FINITE, "network": {"width_v": 10**8}, "arm": "S+noise"}, "network.width_v"),
         ({**FINITE, "network": {"width_w": 10**8, "kind": "convolution"},
           "distribution": {"d": 10, "num_train": 10**4}, "arm": "S+noise"}, "network.width_w"),
-        ({**FINITE, "distribution": {"num_train": 10**400}}, "distribution.num_train"),
+        ({**FINITE, "distribution": {"num_train": 10**12}}, "distribution.num_train"),
     ],
 )  # fmt: skip
 def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, settings, field):

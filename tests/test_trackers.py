@@ -92,6 +92,7 @@ def test_names_of_any_characters_and_length(tiny, tmp_path, tracker):
     records = Records()
     records.add(1, "validation", "a/b\n[/x]\x1b", 0.5, n=10)
     run.write_tables(records=records.table())
+    run.update(files=run.seal())
     assert len(track([run], tracker, tmp_path / "to\n[1]*")) == 1
     if tracker == "tensorboard":
         (folder,) = (tmp_path / "to\n[1]*").glob("a_b*")
