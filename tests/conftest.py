@@ -16,7 +16,7 @@ from learnorder.config import (
     RunConfig,
     TrainingConfig,
 )
-from learnorder.runs import RunFolder
+from learnorder.runs import ENDED, RunFolder
 from learnorder.schedules import Schedule
 from learnorder.training.records import Records
 
@@ -107,7 +107,8 @@ def fake_run(
         for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
             records.add(epoch, "conflict", f"share_{part}", share, n=60)
     folder.write_tables(records=records.table())
-    folder.update(status=status, data={**_DATA}, files=folder.seal())
+    files = folder.seal() if status in ENDED else {}
+    folder.update(status=status, data={**_DATA}, files=files)
     return folder
 
 

@@ -85,6 +85,18 @@ def test_printed_configuration_round_trips(capsys, tmp_path):
     assert second == first
 
 
+def test_a_section_can_be_given_whole(capsys):
+    section = "{initial: 0.2, step_epochs: [5], step_factor: 0.5}"
+    line = ["train", "--learning_rate", section, "--learning_rate.initial", "0.4"]
+    _, out, _ = run(capsys, *line, "--print_config")
+    rate = yaml.safe_load(out)["learning_rate"]
+    assert (rate["initial"], rate["step_epochs"], rate["step_factor"]) == (0.4, [5], 0.5)
+    code, _, err = run(capsys, "train", "--learning_rate", "{inital: 0.2}")
+    assert (code, "learning_rate.inital" in err) == (2, True)
+    code, _, err = run(capsys, "train", "--learning_rate", "0.2")
+    assert (code, "learning_rate: got 0.2. Names and values" in err) == (2, True)
+
+
 def test_scale_of_a_yaml_file_decides_the_defaults(capsys, tmp_path):
     (tmp_path / "my.yaml").write_text("scale: paper\npatch: {contrast: 0.2}\n")
     _, out, _ = run(capsys, "patch", "--config", "my.yaml", "--print_config")

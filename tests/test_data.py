@@ -1,6 +1,10 @@
 """Images from every source, and the refusals of unfit ones."""
 
 import io
+import socket
+import struct
+import threading
+import time
 import tracemalloc
 import zlib
 
@@ -10,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from datasets.packaged_modules.parquet.parquet import Parquet
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
 from learnorder.config import DataConfig
-from learnorder.data import load_images, stratified_order
+from learnorder.data import hub, load_images, stratified_order
 from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
 from learnorder.data.sources import read_digits
 from learnorder.errors import ConfigError, DataError
@@ -181,7 +186,106 @@ def test_missing_folders(tmp_path):
 
 def test_a_hub_name_that_is_not_there(monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    refuse("could not be opened.*parquet:DIR", "hub:no-such-owner/no-such-set")
+    refuse("HF_HUB_OFFLINE is set.*parquet:DIR", "hub:no-such-owner/no-such-set")
+
+
+def fill_cache(name):
+    """Put a data set of the hub into the cache, as opening it online does."""
+    owner, _, short = name.partition("/")
+    cache = datasets.config.HF_DATASETS_CACHE
+    files = {split: str(cache.parent / f"{split}.parquet") for split in ("train", "test")}
+    for split, values in (("train", [10, 20, 200, 210]), ("test", [30, 220])):
+        make_table(values).to_parquet(files[split])
+    builder = Parquet(dataset_name=short, data_files=files, cache_dir=str(cache))
+    place = cache / f"{owner}___{short}" / "default" / "0.0.0" / ("0" * 40)
+    builder.download_and_prepare(str(place))
+
+
+def no_answers(address):
+    return False
+
+
+def test_what_is_in_the_cache_opens_without_the_hub(monkeypatch):
+    """By the switch, and where nothing answers; the client then asks nothing either."""
+    fill_cache("some-owner/some-set")
+    monkeypatch.setattr("learnorder.data.hub._answers", no_answers)
+    monkeypatch.setattr("socket.socket.connect", None)
+    for switched in (False, True):
+        if switched:
+            monkeypatch.setenv("HF_DATASETS_OFFLINE", "1")
+        check_pictures(load_images(DataConfig(source="hub:some-owner/some-set")))
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_a_hub_that_cannot_be_reached_is_said_at_once(monkeypatch):
+    monkeypatch.setattr("learnorder.data.hub._answers", no_answers)
+    started = time.monotonic()
+    refuse("huggingface.co cannot be reached.*no copy in the cache", "hub:no-owner/no-set")
+    assert time.monotonic() - started < 3
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("learnorder.data.hub._answers", None)  # it is not asked
+    refuse("HF_HUB_OFFLINE is set", "hub:no-owner/no-set")
+
+
+def test_whether_a_server_answers(monkeypatch):
+    """Any answer is one; silence, and nothing at the address, are none."""
+    for status, expected in (("200 OK", True), ("404 Not Found", True)):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            threading.Thread(target=answer_once, args=(server, status), daemon=True).start()
+            assert hub._answers(f"http://127.0.0.1:{server.getsockname()[1]}") == expected
+    monkeypatch.setattr(hub, "_ANSWER_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert not hub._answers(f"http://127.0.0.1:{server.getsockname()[1]}")
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    assert not hub._answers(address)
+    assert not hub._answers("nonsense")
+    monkeypatch.setattr("socket.getaddrinfo", find_nothing_slowly)
+    started = time.monotonic()
+    assert not hub._answers("http://nowhere.invalid")
+    assert time.monotonic() - started < 1
+
+
+def find_nothing_slowly(*args, **kwargs):
+    time.sleep(2)
+    raise socket.gaierror
+
+
+def answer_once(server, status):
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1000)
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+
+@pytest.mark.parametrize("name", ["glob[1]*?", "two\nlines", "{a,b}", "-x", "#1%20"])
+def test_folders_of_any_name(folder, parquet, name):
+    """None is taken for a pattern: x1, which matches x[1], is left alone."""
+    (folder.parent / name).mkdir()
+    (folder.parent / name.replace("[1]*?", "1zz")).mkdir(exist_ok=True)
+    for source, place in (("folder", folder), ("parquet", parquet)):
+        moved = folder.parent / name / source
+        place.rename(moved)
+        check_pictures(load_images(DataConfig(source=f"{source}:{moved}")))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("hub", "x[1]"), ("hub", "*")],
+)
+def test_folders_whose_names_would_be_taken_for_others_are_refused(folder, source, name):
+    folder.rename(folder.parent / name)
+    refuse("its path has .* Rename the folder", f"{source}:{folder.parent / name}")
+
+
+@pytest.mark.parametrize("name", ["$HOME", "a::b", "\udcff", "x[1]*"])
+def test_class_folders_may_have_any_name(folder, name):
+    moved = folder.rename(folder.parent / name)
+    check_pictures(load_images(DataConfig(source=f"folder:{moved}")))
+
+
+def test_parquet_files_in_a_folder_that_is_not_utf8(parquet):
+    moved = parquet.rename(parquet.parent / "\udcff")
+    check_pictures(load_images(DataConfig(source=f"parquet:{moved}")))
 
 
 def test_a_damaged_parquet_file(parquet):
@@ -215,9 +319,60 @@ def test_a_bomb_is_named_and_not_unpacked(folder):
     path.write_bytes(bomb(30_000))
     assert path.stat().st_size < 400_000
     tracemalloc.start()
-    refuse(r"dark.20\.png: not a readable image.*bomb", f"folder:{folder}", resolution=8)
+    refuse(r"dark.20\.png: too large \(.*\); images of up to 64,000,000 pixels are read",
+           f"folder:{folder}", resolution=8)  # fmt: skip
     assert tracemalloc.get_traced_memory()[1] < 100e6
     tracemalloc.stop()
+
+
+def test_a_bomb_below_the_decoder_s_own_limit_is_refused_too(folder):
+    (folder / "train" / "dark" / "20.png").write_bytes(bomb(8_001))
+    refuse(r"20\.png: too large \(8,001×8,001 are 64,016,001 pixels\)", f"folder:{folder}")
+
+
+def damaged(name):
+    raise {"struct": struct.error, "value": ValueError, "index": IndexError}[name]("odd")
+
+
+def test_whatever_a_decoder_raises_names_the_image(folder, monkeypatch):
+    for name in ("struct", "value", "index"):
+        monkeypatch.setattr(Image.Image, "convert", lambda *args, name=name: damaged(name))
+        refuse(r"\.png: not a readable image \(odd\)", f"folder:{folder}")
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    monkeypatch.setattr("learnorder.memory.free_memory", lambda: 100_000)
+
+
+def test_images_that_exceed_the_memory_are_refused(folder, parquet, little_memory):
+    """With their sizes, before they are decoded or the array is made."""
+    refuse(
+        r"4 images of 1,000×1,000 pixels take 12 MB of memory, and 100 kB are free.*"
+        r"--data.resolution.*--data.train_examples",
+        f"folder:{folder}",
+        resolution=1000,
+    )
+    refuse("3,000,000,000,000.0 TB|TB of memory", f"folder:{folder}", resolution=10**9)
+    for path in folder.glob("*/*/*.png"):
+        picture(int(path.stem), (200, 100)).save(path)
+    refuse("4 images of 200×100 pixels take 240 kB", f"folder:{folder}")
+    with pytest.raises(DataError, match="10 images of 100×100 pixels take"):
+        from_function((np.zeros((20, 100, 100), np.uint8), [0, 1] * 10), resolution=100,
+                      train_examples=10)  # fmt: skip
+
+
+def test_parquet_files_that_exceed_the_memory_are_refused(parquet, monkeypatch):
+    """By what their metadata say, and by what they turn out to hold."""
+    source = f"parquet:{parquet}"
+    rows = pa.table({"img": pa.nulls(10**6), "label": pa.array(np.zeros(10**6, np.int8))})
+    pq.write_table(rows, parquet / "train-00000.parquet")
+    monkeypatch.setattr("learnorder.memory.free_memory", lambda: 5_000_000)
+    refuse(r"train-00000.parquet and the like take 8 MB of memory, and 5 MB are free", source)
+    repeated = pa.table({"img": [b"x" * 100_000] * 1000, "label": [0, 1] * 500})
+    pq.write_table(repeated, parquet / "train-00000.parquet")
+    assert (parquet / "train-00000.parquet").stat().st_size < 200_000
+    refuse(r"train-00000.parquet and the like take 100 MB", source)
 
 
 @pytest.mark.parametrize("path", ["../secret.png", "/secret.png", "inner/../../secret.png"])
@@ -247,14 +402,18 @@ def test_a_path_within_the_folder_is_read(parquet):
 
 
 def test_a_folder_named_from_elsewhere(folder, monkeypatch):
-    """Where the source has dots, and where links lead out of the folder, it is the user's own."""
+    """Where the source has dots; links that lead out of the folder are refused by name."""
     (folder.parent / "inner").mkdir()
     monkeypatch.chdir(folder.parent / "inner")
     outside = folder.parent / "elsewhere.png"
     (folder / "train" / "dark" / "20.png").rename(outside)
     (folder / "train" / "dark" / "20.png").symlink_to(outside)
+    refuse(r"20\.png is a link to .*elsewhere\.png, which is not", f"folder:../{folder.name}")
+    (folder / "train" / "dark" / "20.png").unlink()
+    outside.rename(folder / "train" / "dark" / "20.png")
+    (folder / "train" / "dark" / "again.png").symlink_to("20.png")
     data = load_images(DataConfig(source=f"folder:../{folder.name}"))
-    assert len(data.train) == 4
+    assert len(data.train) == 5
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -285,12 +444,53 @@ def test_columns_that_hold_something_else(parquet):
     refuse("whole numbers", f"parquet:{parquet}", label_column="img")
 
 
+def number(parquet, labels, split="train-00000"):
+    """Write a split again with these labels in place of named classes."""
+    table = pq.read_table(parquet / f"{split}.parquet").replace_schema_metadata()
+    columns = {"img": table["img"], "label": pa.array(labels)}
+    pq.write_table(pa.table(columns), parquet / f"{split}.parquet")
+
+
+NUMBERED = {"image_column": "img", "label_column": "label"}
+
+
 def test_numbers_without_names_have_no_gaps(parquet):
-    table = make_table([10, 20, 200, 210]).cast_column("label", datasets.Value("int64"))
-    frame = table.to_pandas()
-    frame["label"] = [0, 0, 7, 7]
-    pq.write_table(pa.Table.from_pandas(frame), parquet / "train-00000.parquet")
-    refuse("without gaps", f"parquet:{parquet}", image_column="img", label_column="label")
+    number(parquet, [0, 0, 7, 7])
+    refuse("column 'label': labels go up to 7, but no training image has label 1. Number the "
+           "classes from 0 without gaps", f"parquet:{parquet}", **NUMBERED)  # fmt: skip
+    number(parquet, [0, 1, 0, 1])
+    number(parquet, [0, 1], "test")
+    assert load_images(DataConfig(f"parquet:{parquet}", **NUMBERED)).class_names == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([0, 1, 0, 10**12], "column 'label': labels go up to 1000000000000, but .* label 2"),
+        ([1, 2, 1, 2], "no training image has label 0"),
+        ([0, 1, -(10**12), 1], "column 'label': there is a label -1000000000000"),
+        (np.array([0, 1, 2**63 + 5, 1], np.uint64), "9223372036854775813 is no label"),
+        ([0, 1, None, 1], "column 'label' has rows without a label. Remove them"),
+        ([0.0, 1.0, 0.0, 1.0], "column 'label' holds float64.*--data.label_column"),
+        ([1e300, 1.0, 0.0, 1.0], "column 'label' holds float64"),
+        ([True, False, True, False], "column 'label' holds bool"),
+        ([[0], [1], [0], [1]], "column 'label' holds"),
+    ],
+)
+def test_labels_that_are_no_class_numbers(parquet, labels, message):
+    """They are refused before anything of their size is made."""
+    number(parquet, labels)
+    number(parquet, labels[:2], "test")
+    tracemalloc.start()
+    refuse(message, f"parquet:{parquet}", **NUMBERED)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+def test_a_label_of_the_test_split_that_no_class_has(parquet):
+    number(parquet, [0, 1, 0, 1])
+    number(parquet, [0, 10**12], "test")
+    refuse("from 0 to 1000000000000 but there are 2 class", f"parquet:{parquet}", **NUMBERED)
 
 
 def test_a_missing_image_is_named(parquet):
@@ -306,7 +506,7 @@ def test_labels_out_of_range(parquet):
     frame = table.to_pandas()
     frame["label"] = [0, -1, 1, 1]
     pq.write_table(pa.Table.from_pandas(frame), parquet / "train-00000.parquet")
-    refuse("from -1", f"parquet:{parquet}", image_column="img", label_column="label")
+    refuse("label -1", f"parquet:{parquet}", image_column="img", label_column="label")
 
 
 def test_mixed_sizes_are_refused_with_a_remedy_that_works(folder):
@@ -386,6 +586,11 @@ def test_a_function_with_splits_names_and_floats():
         (3, "returned a int"),
         ((pixels_of(4, 5, 5), [0, 1]), "4 images and 2 labels"),
         ((pixels_of(4, 5, 5), [0.5, 1, 0, 1]), "labels as float64"),
+        ((pixels_of(4, 5, 5), [0, 1, None, 1]), "labels as object"),
+        ((pixels_of(4, 5, 5), [0, 1, 10**30, 1]), "labels as object"),
+        ((pixels_of(4, 5, 5), [0, 1, 10**12, 1]), "returned: labels go up to 1000000000000"),
+        ((pixels_of(4, 5, 5), [0, 1, -1, 1]), "returned: there is a label -1. Number the classes"),
+        (((pixels_of(4, 5, 5), [0, 1] * 2), (pixels_of(2, 5, 5), [0, 10**12])), "2 class names"),
         ((np.full((10, 5, 5), 3.0), [0, 1] * 5), "divide by 255"),
         ((np.zeros((10, 5, 5, 7), np.uint8), [0, 1] * 5), "shape \\(5, 5, 7\\)"),
         (([*pixels_of(9, 5, 5), pixels_of(1, 6, 6)[0]], [0, 1] * 5), "mixed sizes"),

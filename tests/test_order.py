@@ -6,6 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -74,6 +76,98 @@ def test_against_plain_loops(told):
     assert frame["first_learned"].tolist() == order.first_learned.tolist()
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=12), max_size=5),
+    st.integers(1, 13),
+    st.booleans(),
+    st.booleans(),
+)
+def test_any_batches_of_any_examples(passes, size, told, once):
+    """Partial passes, examples never seen or seen again, in batches of any size."""
+    once = once and told
+    order = LearningOrder(6)
+    reference = [Reference() for _ in range(6)]
+    for epoch, examples in enumerate(passes, start=1):
+        for start in range(0, len(examples), size):
+            batch = examples[start : start + size]
+            index = torch.tensor([i for i, _ in batch])
+            correct = torch.tensor([c for _, c in batch])
+            labels = torch.zeros(len(batch), dtype=torch.int64)
+            order.update(
+                index, logits_for(correct, labels), labels, epoch=epoch if told else None, once=once
+            )
+        for i, c in examples:
+            history = reference[i].history
+            if not (once and history and history[-1][0] == epoch):
+                history.append((epoch if told else len(history) + 1, c))
+    last = [r.history[-1][0] if r.history else 0 for r in reference]
+    assert order.epochs_seen.tolist() == last
+    assert order.epochs == max(last)
+    assert order.first_learned.tolist() == [r.first() for r in reference]
+    assert order.learned_for_good.tolist() == [r.since() for r in reference]
+    assert order.forgetting_events.tolist() == [len(r.lost()) for r in reference]
+    assert order.last_forgotten.tolist() == [max(r.lost(), default=0) for r in reference]
+    recorded = Counter(e for r in reference for e, _ in r.history)
+    assert {epoch: estimate.n for epoch, estimate in order.curve().items()} == recorded
+
+
+def test_epochs_by_what_is_seen_and_by_what_is_told():
+    """Example 0 in epochs 1 and 3, example 1 twice in epoch 3, example 2 never."""
+    labels = torch.zeros(2, dtype=torch.int64)
+    right = logits_for(torch.tensor([True, True]), labels)
+    by_count, by_epoch, once = (LearningOrder(3) for _ in range(3))
+    for order, how in ((by_count, {}), (by_epoch, {}), (once, {"once": True})):
+        for epoch, index in ((1, [0]), (3, [1, 0]), (3, [1])):
+            told = {} if order is by_count else {"epoch": epoch}
+            order.update(index, right[: len(index)], labels[: len(index)], **told, **how)
+    assert by_count.epochs_seen.tolist() == [2, 2, 0]
+    assert by_count.first_learned.tolist() == [1, 1, 0]
+    assert by_epoch.epochs_seen.tolist() == [3, 3, 0]
+    assert by_epoch.first_learned.tolist() == [1, 3, 0]
+    assert {e: c.n for e, c in by_count.curve().items()} == {1: 2, 2: 2}
+    assert {e: c.n for e, c in by_epoch.curve().items()} == {1: 1, 3: 3}
+    assert {e: c.n for e, c in once.curve().items()} == {1: 1, 3: 2}
+
+
+def test_an_epoch_before_one_recorded_is_refused_before_anything_is_recorded():
+    order = LearningOrder(3)
+    right = logits_for(torch.tensor([True]), torch.tensor([0]))
+    order.update([0], right, [0], epoch=3)
+    order.update([1], right, [0], epoch=2)  # of another example
+    with pytest.raises(DataError, match="Epoch 2 comes after epoch 3"):
+        order.update([2, 0], right.repeat(2, 1), [0, 0], epoch=2)
+    assert order.epochs_seen.tolist() == [3, 2, 0]
+    with pytest.raises(DataError, match=r"whole numbers; got 1\.5"):
+        order.update([0], right, [0], epoch=1.5)
+    with pytest.raises(ConfigError, match="Say which epoch it is"):
+        order.update([0], right, [0], once=True)
+
+
+def test_examples_that_one_run_never_saw_are_not_compared():
+    one, two = LearningOrder(5), LearningOrder(5)
+    with pytest.raises(DataError, match="No example was recorded in both"):
+        one.agreement(two)
+    for epoch, seen in enumerate(([0, 1, 2, 3], [1, 2], [2]), start=1):
+        for order, indices in ((one, seen), (two, [i for i in seen if i != 3])):
+            labels = torch.zeros(len(indices), dtype=torch.int64)
+            correct = torch.tensor([i == epoch - 1 for i in indices])
+            order.update(indices, logits_for(correct, labels), labels, epoch=epoch)
+    assert one.agreement(two).n == 3
+    assert one.agreement(two).tau == 1.0
+
+
+def test_a_state_of_before_nonfinite_was_counted():
+    order = LearningOrder(2)
+    order.update([0], torch.tensor([[0.0, 1.0]]), [1])
+    state = order.state_dict()
+    del state["nonfinite"]
+    again = LearningOrder(2)
+    again.update([1], torch.tensor([[float("nan"), 1.0]]), [1])
+    again.load_state_dict(state)
+    assert again.frame().equals(order.frame())
+
+
 def test_going_on_from_a_checkpoint():
     whole, half = LearningOrder(5), LearningOrder(5)
     drawing = torch.Generator().manual_seed(0)
@@ -92,6 +186,8 @@ def test_going_on_from_a_checkpoint():
     assert whole.frame().equals(half.frame())
     with pytest.raises(DataError, match="5 examples"):
         LearningOrder(6).load_state_dict(whole.state_dict())
+    with pytest.raises(DataError, match=r"it has \[.model"):
+        LearningOrder(6).load_state_dict({"model": torch.zeros(1)})
 
 
 def test_two_classes_by_one_logit():
@@ -131,8 +227,9 @@ def test_bad_groups_are_named():
         LearningOrder(5, groups=["a"])
     with pytest.raises(KeyError, match="all"):
         LearningOrder(5).curve("b")
-    with pytest.raises(ConfigError):
-        LearningOrder(0)
+    for number in (0, 2.0, True, None):
+        with pytest.raises(ConfigError, match="num_examples"):
+            LearningOrder(number)
 
 
 def test_agreement_is_kendalls_tau():

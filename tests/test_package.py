@@ -23,7 +23,7 @@ def test_public_names_exist_in_order():
 
 
 @pytest.mark.parametrize(
-    "name", ["claims", "data", "models", "order", "patterns", "runs", "sweep", "theory", "training"]
+    "name", ["claims", "data", "models", "order", "patterns", "runs", "sweep", "theory"]
 )
 def test_subpackages_export_what_they_say(name):
     module = importlib.import_module(f"learnorder.{name}")

@@ -17,8 +17,8 @@ from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingCo
 from learnorder.errors import ConfigError
 from learnorder.noise import ActivationNoise
 from learnorder.runs import RunFolder
-from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
+from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.groups import Group, Groups
@@ -41,8 +41,23 @@ def without_dropout() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
+class Called(nn.Module):
+    """A function and a module, both activations."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = without_dropout()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(torch.tanh(x))
+
+
 def make_task() -> Task:
     return Task(without_dropout, blobs(90))
+
+
+def make_called_task() -> Task:
+    return Task(Called, blobs(90))
 
 
 def both(config, tmp_path):
@@ -80,12 +95,13 @@ def test_images_have_the_same_numbers(tiny, tmp_path):
     close(alone, shared)
 
 
-def test_a_task_has_the_same_numbers(tmp_path):
+@pytest.mark.parametrize(("task", "shared"), [("make_task", True), ("make_called_task", False)])
+def test_a_task_has_the_same_numbers(tmp_path, task, shared):
     config = TaskRunConfig(
-        TaskConfig(f"{__name__}.make_task"),
+        TaskConfig(f"{__name__}.{task}"),
         TrainingConfig(epochs=3, batch_size=10),
         Schedule(0.1),
-        NoiseConfig(Schedule(0.2)),
+        NoiseConfig(Schedule(0.2), shared=shared),
     )
     close(*both(config, tmp_path))
 
@@ -179,8 +195,8 @@ def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
     """The first of two processes is refused, the other waits for it and is ended."""
     monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.5)
     folder = RunFolder.create(tmp_path / "run", tiny, {})
-    with claimed(folder.path):
-        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2))
+    with RunLock(folder.path):
+        state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2), wait=False)
     assert (state.elsewhere, state.failed, state.deaths) == ([folder], [], {})
     assert folder.status == "pending"
 

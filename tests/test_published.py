@@ -125,7 +125,8 @@ def test_noise():
     images = _script().formula_images()
     seen: dict[str, torch.Tensor] = {}
     with activation_noise(model, level) as noise, torch.no_grad():
-        assert len(noise.sites) == len(NETWORK["noise"]["draws"]) == 13
+        sites = [site.name for site in noise.sites]
+        assert len(sites) == len(NETWORK["noise"]["draws"]) == 13
 
         def keep(site):
             def hook(_, inputs):
@@ -133,10 +134,11 @@ def test_noise():
 
             return hook
 
-        for site in noise.sites:
+        for site in sites:
             model.get_submodule(site).register_forward_pre_hook(keep(site))
         model(images)
-        sizes = [list(seen[site].shape[2:]) for site in noise.sites]
+        assert {site.draws for site in noise.sites} == {1}
+        sizes = [list(seen[site].shape[2:]) for site in sites]
         assert sizes == NETWORK["noise"]["draws"]
         maps = []
         for step in range(200):
@@ -146,7 +148,7 @@ def test_noise():
                 noise.reseed(step)
                 seen.clear()
                 model(images)
-                found.append(seen[noise.sites[0]])
+                found.append(seen[sites[0]])
             maps.append(found[1] - found[0])
     drawn = torch.stack(maps)
     assert float((drawn - drawn[:, :1, :1]).abs().max()) < 1e-5

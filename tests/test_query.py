@@ -10,8 +10,8 @@ import learnorder
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.runs import RunFolder, find_runs
-from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
+from learnorder.runs.lock import RunLock
 from learnorder.theory.config import TheoryConfig
 
 from .conftest import changed
@@ -183,7 +183,7 @@ def test_runs_are_deleted_when_that_is_said(tmp_path, tiny, capsys, monkeypatch)
     monkeypatch.setattr("builtins.input", lambda _: "y")
     assert main(["runs", "delete", str(tmp_path), "--where", "seed = 1"]) == 0
     assert [f.name for f in find_runs(tmp_path)] == ["run0", "run2"]
-    with claimed(tmp_path / "run0"):
+    with RunLock(tmp_path / "run0"):
         assert main(["runs", "delete", str(tmp_path / "run0"), "--yes"]) == 3
     assert "another process" in capsys.readouterr().err
     assert main(["runs", "delete", str(tmp_path), "--yes"]) == 0

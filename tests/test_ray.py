@@ -39,7 +39,7 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
         for folder in state.active:
             progress = folder.progress()
             if not killed and progress is not None and progress.share > 0.2:
-                killed.append(json.loads(folder.file(".claim").read_text())["pid"])
+                killed.append(json.loads(folder.file(".lock").read_text())["pid"])
                 os.kill(killed[0], signal.SIGKILL)
 
     here = run_sweep({"": config}, grid, seeds, tmp_path / "here", threads=1, quiet=True)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from learnorder.errors import RunFolderError
 from learnorder.order import first_epoch
-from learnorder.report import render, write_report
+from learnorder.report import render, style, write_report
 from learnorder.report.figures import FIGURES
 from learnorder.report.findings import baselines, findings
 from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
@@ -241,7 +241,10 @@ def test_names_are_escaped(tiny, tmp_path):
 
 def test_names_run_nothing(browser, tiny, tmp_path):
     """Class, run and arm names that are HTML stand on the page as they are, in figures too."""
-    bad = '</script><img src=x onerror="window.ran=1"><script>window.ran=1</script>'
+    bad = (
+        '</script><img src=x onerror="window.ran=1"><script>window.ran=1</script>'
+        "<b>%{x}</b> &amp; \udcff \u202e"
+    )
     folders = [
         fake_run(tmp_path / f"<b onclick='window.ran=1'>{seed}", replace(tiny, seed=seed),
                  {"arm": arm, "experiment": bad}, [0.5, 0.9])
@@ -260,7 +263,36 @@ def test_names_run_nothing(browser, tiny, tmp_path):
     assert requests == [path.as_uri()]
     assert page.locator("td", has_text="window.ran=1").count() > 0
     assert page.locator(".gallery th", has_text="window.ran=1").count() == 1
+    drawn = page.locator(".ytick text").all_text_contents()
+    assert any(text.endswith(r"<b>%{x}</b> &amp; \udcff \u202e") for text in drawn)
     page.close()
+
+
+def test_figures_show_names_as_they_are(tiny, tmp_path):
+    """Names of arms and of settings are text: plotly finds no tags, entities or templates in it."""
+    bad = "<b>%{x}</b> &amp; \udcff\x1b"
+    shown = r"&lt;b&gt;%&#123;x}&lt;/b&gt; &amp;amp; \udcff\x1b"
+    folders = [
+        fake_run(tmp_path / str(n), replace(tiny, seed=n), {"arm": bad, "a[1]": bad}, [0.5])
+        for n in (0, 1)
+    ]
+    results = Results(folders)
+    figure = results.figure("clean")
+    assert figure.data[-1].name.startswith(shown)
+    assert results.figure("order").data[0].hovertemplate.startswith(shown)
+    assert results.figure("final_clean").layout.yaxis.ticktext[0].startswith(shown)
+    title = style.layout(figure, bad, bad, bad).layout
+    assert [title.title.text, title.xaxis.title.text, title.yaxis.title.text] == [shown] * 3
+    page = render(results)
+    assert page.encode()
+    assert bad not in page
+    assert escape(r"<b>%{x}</b> &amp; \udcff\x1b") in page
+
+
+def test_a_page_of_a_folder_with_any_name(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "a\nb [1]*\udcff", tiny)
+    page = write_report(Results([folder]), folder.file("report.html")).read_text(encoding="utf-8")
+    assert r"a\nb [1]*\udcff" in page
 
 
 def test_pending_runs_make_a_page(tiny, tmp_path):

@@ -19,12 +19,12 @@ def judged():
 
 
 def test_verdicts_follow_from_the_records(judged):
-    assert judged.to_list() == json.loads((RESULTS / "claims.json").read_text())
+    assert judged.to_list() == json.loads((RESULTS / "claims.json").read_text(encoding="utf-8"))
 
 
 def test_the_page_and_readme_say_them(judged):
-    page = (ROOT / "docs" / "results.md").read_text()
-    readme = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for judgement in judged.judgements:
         claim, n = judgement.claim, judgement.measured.estimate.n
         bound = f"{claim.side} {judgement.bound()}"

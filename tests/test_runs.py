@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.runs import RunFolder, find_runs, images
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
-from learnorder.runs.claim import claimed
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write
+from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
 
 from .conftest import changed
@@ -184,7 +184,7 @@ def test_two_that_make_a_folder_at_once_both_have_it(tiny, tmp_path):
 
 def test_two_processes_do_not_share_a_run(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny)
-    with claimed(folder.path), pytest.raises(RunFolderError, match="another process"):
+    with RunLock(folder.path), pytest.raises(RunFolderError, match="another process"):
         execute(folder)
 
 

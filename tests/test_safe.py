@@ -441,6 +441,16 @@ def test_deleting_a_link_leaves_what_it_leads_to(tiny, tmp_path):
     assert RunFolder(run.path).status == "finished"
 
 
+def test_a_link_in_place_of_a_lock_leads_to_no_other_file(tiny, tmp_path):
+    run = fake_run(tmp_path / "run", tiny, {"arm": "a"}, [0.5])
+    other = tmp_path / "precious"
+    other.write_text("kept")
+    run.file(".lock").symlink_to(other)
+    with pytest.raises(RunFolderError, match=r"could not be removed|cannot be written to"):
+        run.delete()
+    assert other.read_text() == "kept"
+
+
 def test_a_folder_half_deleted_is_no_run(tiny, tmp_path, monkeypatch):
     import shutil
 

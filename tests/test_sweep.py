@@ -1,10 +1,12 @@
 """Many runs: planned, executed side by side, continued, and not made twice."""
 
 import os
+import random
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -13,15 +15,16 @@ import pytest
 
 from learnorder.cli.main import main
 from learnorder.config import NoiseConfig, RunConfig, TaskConfig, TaskRunConfig, TrainingConfig
-from learnorder.errors import ConfigError, DataError, RunFolderError
+from learnorder.errors import ConfigError, DataError, Interrupted, RunFolderError
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.report.task_page import task_content
 from learnorder.results import Results, TaskResults
 from learnorder.runs import RunFolder, find_runs
-from learnorder.runs.claim import STALE_AFTER, claimed
 from learnorder.runs.execute import execute
+from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans, share_cores
+from learnorder.sweep.driver import make_folders
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.estimate import estimate_cost
 from learnorder.sweep.grid import Grid, grid_plans
@@ -31,7 +34,8 @@ from learnorder.theory.config import TheoryConfig
 from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
-from .test_claim import leave
+from .test_lock import holder, leave
+from .test_runs import wait_until
 
 
 @pytest.fixture
@@ -192,12 +196,69 @@ def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
     assert folders[0].status == "finished"
 
 
-def test_a_run_in_use_is_left_alone(tiny, tmp_path):
+@pytest.mark.parametrize("here", [True, False])
+def test_a_run_in_use_is_waited_for(tiny, tmp_path, here, capfd):
+    """The other process finishes one, fails at one, and is stopped in one, which goes on here."""
+    plans = {name: Plan(replace(tiny, seed=n), {}) for n, name in enumerate("abc")}
+    folders = make_folders(plans, tmp_path)
+    locks = [RunLock(folder.path) for folder in folders]
+
+    def end():
+        statuses = ("finished", "failed", "interrupted")
+        for folder, lock, status in zip(folders, locks, statuses, strict=True):
+            folder.update(status=status, reason="as the other process says")
+            lock.__exit__()
+
+    for folder, lock in zip(folders, locks, strict=True):
+        folder.update(status="running")
+        lock.__enter__()
+    other = threading.Timer(4, end)
+    other.start()
+    run_plans(plans, tmp_path, quiet=True, here=here)
+    other.join()
+    assert [f.status for f in folders] == ["finished", "failed", "finished"]
+    assert folders[1].manifest["reason"] == "as the other process says"
+    assert [f.file("weights.safetensors").exists() for f in folders] == [False, False, True]
+    messages = capfd.readouterr().err
+    for name in "abc":
+        waits = f"{name}: another process works on it (process {os.getpid()} on "
+        assert messages.count(waits) == 1
+    assert "; waiting for it. Ctrl-C stops waiting." in messages
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_waiting_is_stopped_by_a_signal(tiny, tmp_path, here):
+    folder = RunFolder.create(tmp_path / "a", tiny)
+    with RunLock(folder.path):
+        threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(Interrupted, match="0 of 1 runs have ended"):
+            run_plans({"a": Plan(tiny, {})}, tmp_path, quiet=True, here=here)
+    assert folder.status == "pending"
+
+
+def test_a_stop_is_noted_only_for_runs_made_here(tiny, tmp_path):
+    """A run that another process works on stays as it is."""
     folder = RunFolder.create(tmp_path / "a", tiny)
     folder.update(status="running")
-    with claimed(folder.path):
-        run_plans({"a": Plan(tiny, {})}, tmp_path, quiet=True)
+
+    def watch(state):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with RunLock(folder.path), pytest.raises(Interrupted):
+        run_pool([folder], Cores(1, 1), watch)
     assert folder.status == "running"
+
+
+def test_code_that_ends_its_process_as_if_in_use_fails(tmp_path):
+    leaving = TaskRunConfig(TaskConfig("tests.test_sweep.leaving_task"))
+    folder = RunFolder.create(tmp_path / "a", leaving)
+    state = run_pool([folder], Cores(1, 1), lambda state: None)
+    assert state.failed == [folder]
+    assert (folder.status, folder.manifest["reason"]) == ("failed", "SystemExit: 3")
+
+
+def leaving_task():
+    sys.exit(3)
 
 
 @pytest.mark.parametrize(
@@ -379,25 +440,93 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     assert (tmp_path / "out" / "report.html").exists()
 
 
-def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, monkeypatch, capsys):
+def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, capfd):
     folder = RunFolder.create(tmp_path / "run", tiny)
     folder.update(status="running")
-    leave(folder.path, host="elsewhere")
-    looked = []
-
-    def sleep(seconds):
-        looked.append(seconds)
-        leave(folder.path, host="elsewhere", age=STALE_AFTER + 60)
-
-    monkeypatch.setattr("learnorder.sweep.work.time.sleep", sleep)
-    work([folder], Cores(1, 1))
-    assert "run is made by another process (0/1)" in capsys.readouterr().err
-    assert folder.status == "running"
-    work([folder], Cores(1, 1), wait=True, quiet=True)
+    with holder(folder.path) as other:
+        work([folder], Cores(1, 1))
+        assert "run is made by another process (0/1)" in capfd.readouterr().err
+        assert folder.status == "running"
+        threading.Timer(4, other.kill).start()
+        work([folder], Cores(1, 1), wait=True, quiet=True)
+    assert f"run: another process works on it (process {other.pid} on" in capfd.readouterr().err
     assert folder.status == "finished"
-    assert len(looked) == 1
 
 
+def test_a_run_whose_worker_died_on_another_machine_is_waited_for(tiny, tmp_path, monkeypatch):
+    """Its lock is fresh there, and nobody else's: even those who wait for none wait for it."""
+    monkeypatch.setattr("learnorder.runs.lock.STALE_AFTER", 1)
+    monkeypatch.setattr("learnorder.runs.lock.WATCH_SECONDS", 0.5)
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    state = run_pool([folder], Cores(1, 1), lambda state: None, Remote(), wait=False)
+    assert (state.ended, state.deaths) == ([folder], {folder: 1})
+
+
+class Remote:
+    """An engine whose first worker dies on another machine, and leaves its lock behind."""
+
+    def __init__(self):
+        self.codes = [-9, 3, 0]
+
+    def start(self, threads):
+        return self
+
+    def ready(self, busy, seconds):
+        time.sleep(0.05)
+        return list(busy)
+
+    alive = True
+
+    def execute(self, folder):
+        self.folder = folder
+
+    def answer(self):
+        code = self.codes.pop(0)
+        if code == -9:
+            leave(self.folder.path)
+        elif code == 0:
+            self.folder.update(status="finished")
+        return code, code >= 0
+
+    def close(self, *, kill=False):
+        pass
+
+
+def test_the_same_command_twice_at_once(tmp_path):
+    """Each run is made by one of the two; both end well."""
+    command = [sys.executable, "-m", "learnorder", *TRAIN, "--training.epochs", "40"]
+    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(2)]
+    said = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    (folder,) = find_runs(tmp_path)
+    assert folder.file("log.txt").read_text().count("ends: finished") == 1
+
+
+@pytest.mark.parametrize("trials", [1, pytest.param(14, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("victim", ["command", "worker"])
+def test_the_same_command_right_after_a_kill(tmp_path, trials, victim):
+    """The worker of a killed command lives on; that of a killed worker goes on in another."""
+    command = [sys.executable, "-m", "learnorder", *TRAIN, "--training.epochs", "60"]
+    for trial in range(trials):
+        place = tmp_path / str(trial)
+        place.mkdir()
+        with subprocess.Popen(command, cwd=place) as first:
+            wait_until(lambda place=place: list(place.glob("*/*/checkpoint.pt")))
+            time.sleep(0.2 * random.Random(trial).random())
+            workers = psutil.Process(first.pid).children()
+            for process in [first] if victim == "command" else [*workers, first]:
+                process.kill()
+            again = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
+        assert again.returncode == 0, again.stderr
+        (folder,) = find_runs(place)
+        assert folder.status == "finished"
+        assert folder.file("log.txt").read_text().count("ends: finished") == 1
+
+
+TRAIN = [
+    "train", "--model.name", "MLP", "--model.arguments", "{widths: [8]}", "--data.train_examples",
+    "100", "--data.evaluation_examples", "50", "--quiet",
+]  # fmt: skip
 SMALL = [
     "--model.name", "MLP", "--model.arguments", "{widths: [8]}", "--data.train_examples", "100",
     "--quiet",

@@ -1,5 +1,6 @@
 """The theory's verbs: run folders, results with known answers, phase diagrams, pages."""
 
+import json
 import math
 import os
 import signal
@@ -28,6 +29,7 @@ from learnorder.runs.execute import execute
 from learnorder.runs.theory import measure, workload_key
 from learnorder.statistics import ratio_of_means
 from learnorder.sweep import Plan, run_plans
+from learnorder.sweep.driver import make_folders
 from learnorder.theory import (
     AlgorithmConfig,
     DistributionConfig,
@@ -36,6 +38,7 @@ from learnorder.theory import (
     SolverConfig,
     TheoryConfig,
 )
+from learnorder.theory.memory import check_memory
 from learnorder.theory.records import TheoryRecords
 from learnorder.theory_results import TheoryResults
 from learnorder.verbs import phase_plans, run_phase, run_theory
@@ -406,3 +409,98 @@ def test_a_killed_worker_loses_one_run(tmp_path, monkeypatch):
     folders = run_plans(plans, tmp_path, workers=1, quiet=True)
     assert {f.status for f in folders} == {"finished"}
     assert len(find_runs(tmp_path)) == 4
+
+
+# --- Memory --------------------------------------------------------------------------------------
+
+FINITE = {"solver": {"engine": "finite"}, "algorithm": {"eta2": 1e-7}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"distribution": {"num_train": 20_000}}, "distribution.num_train"),
+        ({"distribution": {"num_train": 10**6},
+          "solver": {"engine": "recursion", "quadratic": True}}, "distribution.num_train"),
+        ({"distribution": {"num_train": 10**9}, "solver": {"engine": "recursion"}},
+         "distribution.num_train"),
+        ({"distribution": {"d": 10**6, "num_train": 1000}}, "distribution.d"),
+        ({"measure": {"test_examples": 10**10}}, "measure.test_examples"),
+        ({**FINITE, "network": {"width_w": 10**9}}, "network.width_w"),
+        ({**FINITE, "network": {"width_v": 10**10}}, "network.width_v"),
+        ({**FINITE, "network": {"width_v": 10**8}, "arm": "S+noise"}, "network.width_v"),
+        ({**FINITE, "network": {"width_w": 10**8, "kind": "convolution"},
+          "distribution": {"d": 10, "num_train": 10**4}, "arm": "S+noise"}, "network.width_w"),
+        ({**FINITE, "distribution": {"num_train": 10**12}}, "distribution.num_train"),
+    ],
+)  # fmt: skip
+def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, settings, field):
+    """Before anything is made, with sizes; the folder of such a run can be read nevertheless."""
+    monkeypatch.setattr("learnorder.memory.free_memory", lambda: 10**9)
+    config = TheoryConfig.from_dict(settings)
+    with pytest.raises(ConfigError, match=rf"{field}: got .*B of memory, and 1.0 GB are free"):
+        make_folders({"a": Plan(config, {})}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    folder = RunFolder.create(tmp_path / "run", config)
+    assert RunFolder(folder.path).config == config
+    with pytest.raises(ConfigError, match=field):
+        execute(folder)
+    assert folder.status == "failed"
+
+
+def test_the_largest_that_is_usual_is_not_refused(monkeypatch):
+    monkeypatch.setattr("learnorder.memory.free_memory", lambda: 10**9)
+    for name in ("flow", "recursion"):
+        check_memory(TheoryConfig.from_dict({"solver": {"engine": name}}))
+    check_memory(
+        TheoryConfig.from_dict({**FINITE, "network": {"width_w": 2000, "width_v": 20_000}})
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("d", 2), ("d", 10**400), ("kappa", 1e-200), ("r", 1e-200), ("s", 1e200), ("s", math.nan)],
+)
+def test_sizes_that_no_number_has_room_for(field, value):
+    with pytest.raises(ConfigError, match=f"distribution.{field}"):
+        TheoryConfig.from_dict({"distribution": {field: value}})
+
+
+MEASURED = """
+import json, resource, sys
+from learnorder.theory.config import TheoryConfig
+from learnorder.theory.memory import memory_parts
+from learnorder.theory.simulation import simulate
+
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def taking(steps):
+    left = list(range(steps))
+    return lambda: not (left and (left.pop() or True))
+
+simulate(TheoryConfig.from_dict({"distribution": {"d": 40}})).run(taking(3))
+before, config = peak(), TheoryConfig.from_dict(json.loads(sys.argv[1]))
+simulate(config).run(taking(4))
+print((peak() - before) / sum(part.bytes for part in memory_parts(config)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kilobytes on Linux")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"distribution": {"num_train": 4000}},
+        {"distribution": {"num_train": 6000}, "solver": {"engine": "recursion"}},
+        {**FINITE, "distribution": {"d": 2000, "num_train": 300}, "network": {"width_w": 20_000}},
+        {**FINITE, "distribution": {"d": 30, "num_train": 3000}, "network": {"width_v": 20_000},
+         "arm": "S+noise"},
+    ],
+)  # fmt: skip
+def test_what_runs_take_is_what_is_said(settings):
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, json.dumps(settings)],
+        capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    assert 0.7 < float(done.stdout) < 1.3

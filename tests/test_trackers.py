@@ -10,6 +10,7 @@ from learnorder.integrations.trackers import NOTES, track
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.theory.config import TheoryConfig
+from learnorder.training.records import Records
 
 from .conftest import changed, fake_run
 
@@ -77,3 +78,31 @@ def test_wandb_offline(tiny, tmp_path):
 def test_no_such_tracker(tmp_path):
     with pytest.raises(ConfigError, match="There are tensorboard, wandb"):
         track([], "neptune", tmp_path)
+
+
+NASTY = "a/b\n\x1b[31m\udcff [/x]"
+
+
+@pytest.mark.parametrize("tracker", ["tensorboard", "wandb"])
+def test_names_of_any_characters_and_length(tiny, tmp_path, tracker):
+    """Labels, quantities and folders, as files and user code have them."""
+    pytest.importorskip(tracker)
+    labels = {"arm": NASTY * 20, "experiment": NASTY * 20, NASTY: NASTY}
+    run = fake_run(tmp_path / "runs\n[1]", tiny, labels, [0.1, 0.2])
+    records = Records()
+    records.add(1, "validation", "a/b\n[/x]\x1b", 0.5, n=10)
+    run.write_tables(records=records.table())
+    run.update(files=run.seal())
+    assert len(track([run], tracker, tmp_path / "to\n[1]*")) == 1
+    if tracker == "tensorboard":
+        (folder,) = (tmp_path / "to\n[1]*").glob("a_b*")
+        assert scalars(folder)[r"validation/a/b\n[/x]\x1b"] == {1: 0.5}
+
+
+@pytest.mark.parametrize(("field", "given"), [("to", "\udcff"), ("project", "a/b")])
+def test_what_a_tracker_cannot_take_is_refused(tiny, tmp_path, field, given):
+    pytest.importorskip("wandb")
+    run = fake_run(tmp_path / "run", tiny, {}, [0.1])
+    to = tmp_path / (given if field == "to" else "to")
+    with pytest.raises(ConfigError, match=field):
+        track([run], "wandb", to, project=given if field == "project" else "p")

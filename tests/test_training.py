@@ -1,9 +1,11 @@
 """The training loop against a slow, obvious one; pairing of arms; continuing; diverging."""
 
+import logging
 from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from learnorder.config import NoiseConfig, TrainingConfig
@@ -220,6 +222,41 @@ def test_noise_level_follows_its_schedule(tiny):
     trainer, _ = train(noisy)
     assert trainer.noise is not None
     assert trainer.noise.level == 0.0
+
+
+class Called(nn.Module):
+    """A function in place of an activation module."""
+
+    def __init__(self, num_classes, in_channels):
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, 8, 3)
+        self.second = nn.Linear(8, num_classes)
+
+    def forward(self, images):
+        return self.second(F.relu(self.first(images)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_noise_before_functions(tiny, precision, caplog):
+    """It is logged, continues to the byte, and leaves no trace."""
+    config = changed(
+        tiny,
+        model={"name": f"{__name__}.Called", "arguments": {}},
+        training={"precision": precision},
+        noise={"level": Schedule(0.4)},
+    )
+    with caplog.at_level(logging.INFO, "learnorder.training.trainer"):
+        whole, _ = train(config)
+    (message,) = (r.getMessage() for r in caplog.records if "ActivationNoise" in r.getMessage())
+    assert "1 site)" in message
+    assert "(model): functional.relu at test_training.py:" in message
+    first, _ = train(config, stop_after=5)
+    second, _ = train(config, state=first.state())
+    plain, _ = train(replace(config, noise=NoiseConfig()))
+    assert same(weights(second), weights(whole))
+    assert not same(weights(plain), weights(whole))
+    whole.close()
+    assert type(whole.network) is Called
 
 
 def test_bf16_trains(tiny):

@@ -37,6 +37,9 @@ class DataConfig:
     """The split that accuracies are measured on. Settings are chosen on validation only."""
     validation_share: float = 0.0
     """Share of the training images held out, stratified, as the validation split."""
+    white: float | None = None
+    """Value that is white in images of 16 or 32 bits a pixel; null takes 65535, or 1 for floats,
+    and refuses images that would all be nearly black."""
     normalization: Literal["auto", "train", "cifar"] = "auto"
     """Channel mean and standard deviation: the training images' own (train) or CIFAR's as
     published (cifar); auto takes cifar where the classes are CIFAR's, else train."""
@@ -56,6 +59,8 @@ class DataConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"data.{name}", value, "Give at least 1, or null for all.")
+        if self.white is not None and self.white <= 0:
+            raise ConfigError("data.white", self.white, "Give a value > 0, e.g. 4095, or null.")
         if not 0 <= self.validation_share < 1:
             raise ConfigError("data.validation_share", self.validation_share, "Give [0, 1).")
         if self.evaluate_on == "validation" and self.validation_share == 0:

@@ -7,6 +7,7 @@
     ├── DataError        data is missing, unreadable or unfit                exit code 2
     ├── RunFolderError   a run folder is missing, damaged, or of another run exit code 2
     │   └── RunInUse     another process is working on the run               exit code 3
+    │       └── RunLost  another process has taken over the run              exit code 3
     └── Interrupted      a signal stopped the run; its checkpoint is written exit code 128 + signal
 
 Each message is one paragraph: the field or file, the value found, what is allowed, what to do.
@@ -66,6 +67,10 @@ class RunInUse(RunFolderError):  # noqa: N818 - it is an event more than an erro
     """Another process is working on the run."""
 
     exit_code = 3
+
+
+class RunLost(RunInUse):
+    """Another process has taken over the run from this one, which leaves it as it is."""
 
 
 class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an error

@@ -20,6 +20,7 @@ from learnorder.order import (
 )
 from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.last_layer import LastLayer, read_last_layer
+from learnorder.runs.plain_text import storable
 from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class RunSet(Generic[FolderT]):
         parts = []
         for folder in self.folders:
             part = folder.records().to_pandas()
-            part.insert(0, "run", folder.name)
+            part.insert(0, "run", storable(folder.name))
             part.insert(1, "arm", self.arm_of(folder))
             part.insert(2, "seed", folder.config.seed)
             part.insert(3, "status", self._status[folder])
@@ -353,7 +354,7 @@ def _name_arms(folders: list[FolderT], essence: Mapping[FolderT, str]) -> dict[F
     for key, folder in first.items():
         if list(names.values()).count(names[key]) > 1:
             names[key] = f"{folder.path.parent.name}: {names[key]}"
-    return {folder: names[essence[folder]] for folder in folders}
+    return {folder: storable(names[essence[folder]]) for folder in folders}
 
 
 def _peculiar(folder: RunFolder[Any], alike: Sequence[RunFolder[Any]]) -> list[str]:

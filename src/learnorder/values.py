@@ -103,7 +103,8 @@ def convert(hint: Any, value: Any, field: str) -> Any:
 
     Args:
         hint: The type: bool, int, float, str, a Literal, an optional, tuple, list or dict of
-            these, a dataclass, or Any for plain values.
+            these, a dataclass, or Any for plain values. A bare dict is a mapping whose values
+            somebody else checks.
         value: The value.
         field: Dotted name of the setting, for errors.
 
@@ -112,6 +113,8 @@ def convert(hint: Any, value: Any, field: str) -> Any:
     """
     if hint is Any:
         return _plain(value, field)
+    if hint is dict:
+        return dict(_names(value, field))
     if hint in _NEEDED:
         return _scalar(hint, value, field)
     if dataclasses.is_dataclass(hint):
@@ -190,7 +193,7 @@ def _scalar(hint: type, value: Any, field: str) -> Any:
             raise ConfigError(field, value, f"Give at most {LARGEST_INT:,}.")
         return number
     if hint is not float:
-        return value
+        return value if hint is bool else _text(str(value), field)
     try:
         number = float(value)
     except OverflowError:
@@ -198,6 +201,15 @@ def _scalar(hint: type, value: Any, field: str) -> Any:
     if not math.isfinite(number):
         raise ConfigError(field, value, "A finite number is needed.")
     return number
+
+
+def _text(value: str, field: str) -> str:
+    """Return a text, which may hold bytes of a file's name but no other half characters."""
+    try:
+        value.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        raise ConfigError(field, value, "It holds half of a character.") from None
+    return value
 
 
 def _one_of(hints: tuple[Any, ...], value: Any, field: str) -> Any:
@@ -226,11 +238,18 @@ def _tuple(hints: tuple[Any, ...], value: Any, field: str) -> tuple[Any, ...]:
 
 
 def _mapping(hint: Any, value: Any, field: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise ConfigError(field, value, _MAPPING)
+    value = _names(value, field)
     if hint is Any:
         return _plain(value, field)
-    return {name: convert(hint, item, _join(field, name)) for name, item in value.items()}
+    return {
+        _text(name, field): convert(hint, item, _join(field, name)) for name, item in value.items()
+    }
+
+
+def _names(value: Any, field: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise ConfigError(field, value, _MAPPING)
+    return value
 
 
 def _plain(value: Any, field: str) -> Any:
@@ -245,14 +264,16 @@ def _plain(value: Any, field: str) -> Any:
                 field, "a value of many parts", f"Give at most {_MOST_ITEMS:,} values, nested "
                 f"at most {_DEEPEST} deep."
             )  # fmt: skip
-        if value is None or isinstance(value, bool | str):
+        if value is None or isinstance(value, bool):
             return value
+        if isinstance(value, str):
+            return _text(value, field)
         if isinstance(value, int | float):
             return _scalar(int if isinstance(value, int) else float, value, field)
         if isinstance(value, list | tuple):
             return [copied(item, depth + 1) for item in value]
         if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-            return {name: copied(item, depth + 1) for name, item in value.items()}
+            return {_text(name, field): copied(item, depth + 1) for name, item in value.items()}
         raise ConfigError(field, value, _PLAIN)
 
     return copied(value, 0)

@@ -56,11 +56,12 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.report.advice_page import comparison_table, rung_table
     from learnorder.report.advice_words import advice_findings
     from learnorder.report.terminal import print_table
+    from learnorder.runs.plain_text import visible
 
     print_table(rung_table(advice))
     print_table(comparison_table(advice))
-    print(f"Report: {out / 'report.html'}")
-    print("\n".join(f"- {sentence}" for sentence in advice_findings(advice)))
+    print(visible(f"Report: {out / 'report.html'}"))
+    print("\n".join(f"- {visible(sentence)}" for sentence in advice_findings(advice)))
     return 0
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -55,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Exit codes: 0 done, 1 some runs failed, 2 something to correct, 128 + n stopped by signal n.
     """
+    _print_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         width = max(len(verb) for verb in VERBS)
@@ -83,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return importlib.import_module(f"learnorder.cli.{verb}").main(rest)
     except LearnOrderError as error:
-        print(f"learnorder {verb}: {error}", file=sys.stderr)
+        _complain(verb, error)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"learnorder {verb}: stopped before any run began.", file=sys.stderr)
@@ -91,3 +95,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        _complain(verb, f"{error.filename}: longer than a path can be. Give a shorter one.")
+        return 2
+
+
+class _VisibleFormatter(logging.Formatter):
+    """Log records without what a terminal would obey in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from learnorder.runs.plain_text import visible
+
+        return visible(super().format(record), keep="\n")
+
+
+def _print_anything() -> None:
+    """Let no text that is printed fail: not in any encoding, and not with any characters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if logging.lastResort is not None:  # what prints warnings where nobody has set up logging
+        logging.lastResort.setFormatter(_VisibleFormatter())
+
+
+def _complain(verb: str, error: object) -> None:
+    from learnorder.runs.plain_text import visible
+
+    print(visible(f"learnorder {verb}: {error}"), file=sys.stderr)

@@ -305,20 +305,22 @@ def page_of(values: dict[str, Any]) -> Path:
 def finish(results: RunSet[Any], page: Path) -> int:
     """Print the summary of results and where to look; return the exit code."""
     from learnorder.report.terminal import print_summary
+    from learnorder.runs.plain_text import visible
 
     print_summary(results)
-    print(f"Report: {page}")
+    print(visible(f"Report: {page}"))
     return 1 if print_unfinished(results) else 0
 
 
 def print_unfinished(results: RunSet[Any]) -> bool:
     """Print why runs have not ended, a line for each; return whether there are any."""
     from learnorder.runs import ENDED
+    from learnorder.runs.plain_text import visible
 
     failed = [f for f in results.folders if f.status not in ENDED]
     for run in failed:
         stopped = run.status in ("interrupted", "pending")
         unknown = "the same command makes it" if stopped else "another process works on it"
         reason = run.manifest["reason"] or unknown
-        print(f"{run.path}: {run.status}. {reason}")
+        print(visible(f"{run.path}: {run.status}. {reason}"))
     return bool(failed)

@@ -109,6 +109,7 @@ def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     arguments = [_written_out(argument) for argument in arguments]
     for path in _files(arguments) if parser.config else ():
         parser.set_defaults(**_flat(parser, path, read_yaml(path, "config")))
+    arguments = _take_sections(parser, arguments)
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown:
         raise _unknown(parser, unknown)
@@ -185,6 +186,23 @@ def _flat(parser: Parser, path: str, values: Mapping[str, Any], at: str = "") ->
                      did_you_mean(name, parser.types, most=1, cutoff=0.75))  # fmt: skip
             raise ConfigError(name, value, " ".join(filter(None, parts)))
     return flat
+
+
+def _take_sections(parser: Parser, arguments: Sequence[str]) -> list[str]:
+    """Take whole sections, ``--learning_rate '{initial: 0.1}'``, as defaults; return the rest."""
+    rest, waiting = list[str](), list(arguments)
+    while waiting:
+        argument = waiting.pop(0)
+        name, equals, value = argument.partition("=")
+        section = name.removeprefix("--")
+        whole = name.startswith("--") and section not in parser.types
+        if not (whole and any(known.startswith(f"{section}.") for known in parser.types)):
+            rest.append(argument)
+            continue
+        text = value if equals or not waiting else waiting.pop(0)
+        values = convert(dict, load_yaml(text, section), section)
+        parser.set_defaults(**_flat(parser, "The line", values, f"{section}."))
+    return rest
 
 
 def _value(parser: Parser, name: str, value: Any) -> Any:

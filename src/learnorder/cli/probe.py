@@ -47,7 +47,8 @@ def main(arguments: Sequence[str]) -> int:
         return options.dry_run(probe_plans(probe), out / "none", values)
     probed = run_probe(probe, out, minutes=values["minutes"], **options.execution(values))
     from learnorder.report.probe_page import probe_findings
+    from learnorder.runs.plain_text import visible
 
     code = options.finish(probed.results, out / "report.html")
-    print("\n".join(f"- {sentence}" for sentence in probe_findings(probed)))
+    print("\n".join(f"- {visible(sentence)}" for sentence in probe_findings(probed)))
     return code

@@ -44,7 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     found = query(values["sql"], *values["runs"])
     if to is not None:
         _write(found, to)
-        print(f"{len(found)} rows: {to}")
+        from learnorder.runs.plain_text import visible
+
+        print(visible(f"{len(found)} rows: {to}"))
         return 0
     from learnorder.report.terminal import print_frame
 

@@ -95,9 +95,10 @@ def main(arguments: Sequence[str]) -> int:
         **options.execution(values),
     )
     from learnorder.report.terminal import print_claims
+    from learnorder.runs.plain_text import visible
 
     print_claims(reproduced)
-    print(f"Report: {out / 'report.html'}")
+    print(visible(f"Report: {out / 'report.html'}"))
     if values["judge_only"]:
         return 0
     unfinished = [options.print_unfinished(r) for r in reproduced.evidence.homes().values()]

@@ -34,6 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.report import write_report
     from learnorder.report.tables import last_layer_table
     from learnorder.report.terminal import print_table
+    from learnorder.runs.plain_text import visible
 
     if values["dry_run"]:
         print(_planned(open_images(*values["runs"])))
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         print_table(table)
     out = options.page_of(values)
     write_report(results, out)
-    print(f"Report: {out}")
+    print(visible(f"Report: {out}"))
     return 0
 
 

@@ -132,6 +132,7 @@ def _probes(
     """Run a probe at every point, and a page that has them side by side."""
     from learnorder.report.probes_page import probes_table
     from learnorder.report.terminal import print_table
+    from learnorder.runs.plain_text import visible
 
     probes = sweep_probes(settings, grid, points, seeds)
     if values["prepare"]:
@@ -142,7 +143,7 @@ def _probes(
         return options.dry_run(probes_plans(probes), out / "none", values)
     probed = run_probes(probes, out, **options.execution(values))
     print_table(probes_table(probed))
-    print(f"Report: {out / 'report.html'}")
+    print(visible(f"Report: {out / 'report.html'}"))
     unfinished = [options.print_unfinished(each.results) for each in probed.values()]
     return 1 if any(unfinished) else 0
 

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     values = parse(parser, arguments)
     from learnorder.integrations.trackers import track
     from learnorder.runs import ENDED, find_runs
+    from learnorder.runs.plain_text import visible
 
     to = Path(values["to"] or f"runs/{values['tracker']}")
     copied = set[Path]()
@@ -44,5 +45,5 @@ def main(arguments: Sequence[str]) -> int:
         if not (values["follow"] and waiting):
             break
         time.sleep(_LOOK_SECONDS)
-    print(f"{len(copied)} of {len(runs)} runs had something new: {to}")
+    print(visible(f"{len(copied)} of {len(runs)} runs had something new: {to}"))
     return 0

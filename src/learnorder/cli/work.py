@@ -36,6 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.flag("--quiet", help="Draw no progress.")
     values = parse(parser, arguments)
     from learnorder.runs import ENDED, find_runs
+    from learnorder.runs.plain_text import visible
     from learnorder.sweep.driver import cores_for
     from learnorder.sweep.work import work
 
@@ -51,5 +52,5 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{len(ended)} of {len(folders)} runs have ended{others}.")
     failed = [folder for folder in folders if folder.status == "failed"]
     for folder in failed:
-        print(f"{folder.path}: failed. {folder.manifest['reason']}")
+        print(visible(f"{folder.path}: failed. {folder.manifest['reason']}"))
     return 1 if failed else 0

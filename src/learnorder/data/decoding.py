@@ -5,19 +5,25 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from learnorder.config import DataConfig
+from learnorder.data.rgb import Decoded, check_brightness, to_rgb
 from learnorder.errors import DataError, one_line
+from learnorder.memory import beyond_memory
 
 Encoded = dict[str, Any] | None
 """An image as Hugging Face datasets hold it: its bytes, or its path."""
+
+MOST_PIXELS = 64_000_000
+"""Larger images are not decoded: a file of some kilobytes can unpack to gigabytes."""
 
 
 def open_encoded(encoded: Encoded, within: Sequence[Path]) -> Image.Image:
@@ -53,6 +59,7 @@ def stack_images(
     images: Iterator[Image.Image],
     describe: Callable[[int], str],
     config: DataConfig,
+    decoded: Decoded,
 ) -> Tensor:
     """Decode images into uint8 [count, H, W, 3], brought to ``config.resolution``.
 
@@ -61,26 +68,20 @@ def stack_images(
         images: Opens one after the other.
         describe: Names an image by its place among them.
         config: Of the data.
+        decoded: Gets what was found in the images, and done to them.
 
     Raises:
-        DataError: No images, one that cannot be read, or several sizes and no resolution.
+        DataError: No images, one that cannot be read or is too large, several sizes and no
+            resolution, more than the memory holds, or all nearly black.
     """
     if count == 0:
         raise DataError(f"{config.source}: there are no images in a split that is needed.")
-    size = None if config.resolution is None else (config.resolution, config.resolution)
-    stacked: np.ndarray | None = None
+    side = config.resolution
+    stacked = None if side is None else _room(config, count, side, side)
     for i in range(count):
-        try:
-            image = next(images).convert("RGB")
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{describe(i)}: not a readable image ({one_line(error)}). Replace or remove it."
-            ) from error
-        if size is not None and image.size != size:
-            image = image.resize(size, Image.Resampling.BOX)
-        pixels = np.asarray(image)
+        pixels = _decode(images, partial(describe, i), config, decoded)
         if stacked is None:
-            stacked = np.empty((count, *pixels.shape), np.uint8)
+            stacked = _room(config, count, pixels.shape[1], pixels.shape[0])
         if pixels.shape != stacked.shape[1:]:
             raise DataError(
                 f"{describe(i)}: {pixels.shape[1]}×{pixels.shape[0]} pixels where the images "
@@ -88,5 +89,45 @@ def stack_images(
                 "are brought to one with --data.resolution, e.g. --data.resolution 32."
             )
         stacked[i] = pixels
+    try:
+        check_brightness(decoded, config.white, "its images")
+    except OSError as error:
+        raise DataError(f"{config.source}: {error}") from None
     assert stacked is not None
     return torch.from_numpy(stacked)
+
+
+def _decode(
+    images: Iterator[Image.Image], name: Callable[[], str], config: DataConfig, decoded: Decoded
+) -> np.ndarray:
+    """Decode the next image, uint8 [H, W, 3]; its size is looked at before its pixels are."""
+    side = config.resolution
+    try:
+        with next(images) as opened:
+            if (pixels := opened.width * opened.height) <= MOST_PIXELS:
+                image = to_rgb(opened, decoded, config.white)
+                if side is not None and image.size != (side, side):
+                    image = image.resize((side, side), Image.Resampling.BOX)
+                return np.asarray(image)
+            reason = f"{opened.width:,}×{opened.height:,} are {pixels:,} pixels"
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        reason = one_line(error).rstrip(".")
+    except Exception as error:  # decoders of damaged files raise anything
+        raise DataError(
+            f"{name()}: not a readable image ({one_line(error)}). Replace or remove it."
+        ) from error
+    raise DataError(
+        f"{name()}: too large ({reason}); images of up to {MOST_PIXELS:,} pixels are read. Make it "
+        "smaller or remove it."
+    )
+
+
+def _room(config: DataConfig, count: int, width: int, height: int) -> np.ndarray:
+    """Return the array for images, uint8 [count, height, width, 3], if the memory holds it."""
+    if beyond := beyond_memory(count * height * width * 3):
+        raise DataError(
+            f"{config.source}: {count:,} images of {width:,}×{height:,} pixels take {beyond}. Give "
+            "a smaller --data.resolution, or fewer images with --data.train_examples and "
+            "--data.evaluation_examples."
+        )
+    return np.empty((count, height, width, 3), np.uint8)

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from learnorder.config import DataConfig
 from learnorder.data.decoding import stack_images
+from learnorder.data.labels import as_labels, numbered_classes
 from learnorder.data.raw import TEST_SHARE, RawImages
+from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
 from learnorder.errors import DataError, one_line
 from learnorder.importing import import_object
@@ -56,6 +58,8 @@ def open_function(config: DataConfig, path: str) -> RawImages:
             for name, own in zip(("train", "test"), labels, strict=True)
         }
 
+    decoded = Decoded()
+
     def decode(split: str, index: Tensor) -> Tensor:
         chosen = members[split][index].tolist()
         own = images[split == "test"]
@@ -64,10 +68,11 @@ def open_function(config: DataConfig, path: str) -> RawImages:
             (_as_image(own[i]) for i in chosen),
             lambda i: f"function:{path}, {split} image {chosen[i]}",
             config,
+            decoded,
         )
 
     train, test = labels[0][members["train"]], labels[1][members["test"]]
-    return RawImages(f"function:{path}", names, train, test, decode, named=False)
+    return RawImages(f"function:{path}", names, train, test, decode, named=False, decoded=decoded)
 
 
 def _splits(path: str, returned: Any) -> list[tuple[Sequence[Any], Any]]:
@@ -92,9 +97,9 @@ def _labels(path: str, given: Sequence[Any]) -> tuple[tuple[str, ...], list[Tens
     """Return the names of the classes, and each split's labels as numbers."""
     values = [np.asarray(_plain(labels)) for labels in given]
     if all(np.issubdtype(v.dtype, np.integer) and v.ndim == 1 for v in values):
-        last = max(int(v.max()) for v in values)
-        names = tuple(map(str, range(last + 1)))
-        return names, [torch.from_numpy(v.astype(np.int64)) for v in values]
+        where = f"function:{path}"
+        labels = [as_labels(v, where) for v in values]
+        return numbered_classes(labels[0], where), labels
     if all(np.issubdtype(v.dtype, np.str_) and v.ndim == 1 for v in values):
         names = tuple(sorted({str(name) for v in values for name in v}))
         place = {name: number for number, name in enumerate(names)}

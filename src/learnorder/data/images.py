@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -44,6 +45,9 @@ class ImageData:
         class_names: Name of each label.
         mean: Channel means in [0, 1], for normalisation.
         std: Channel standard deviations in [0, 1].
+        modes: Images by Pillow's mode, as the files have it.
+        converted: Images by what was done to show them as a viewer does.
+        skipped: Files that were left out, by reason.
     """
 
     train: Images
@@ -51,6 +55,9 @@ class ImageData:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    modes: Mapping[str, int] = field(default_factory=dict)
+    converted: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -97,7 +104,16 @@ def load_images(config: DataConfig) -> ImageData:
     _check_labels(raw, train_images, evaluation_images)
     _check_classes(config, raw, train_images, evaluation_images)
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
-    return ImageData(train_images, evaluation_images, raw.class_names, mean, std)
+    return ImageData(
+        train_images,
+        evaluation_images,
+        raw.class_names,
+        mean,
+        std,
+        modes=dict(raw.decoded.modes),
+        converted=dict(raw.decoded.converted),
+        skipped=dict(raw.skipped),
+    )
 
 
 def load_unseen(config: DataConfig, most: int) -> Images | None:
@@ -177,7 +193,7 @@ def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation
     there = set(raw.train_labels.unique().tolist())
     judged = there if config.evaluate_on == "validation" else set(raw.test_labels.unique().tolist())
     held_out = config.evaluate_on == "validation"
-    for field, images, classes in (
+    for name, images, classes in (
         ("train_examples", train, there),
         ("evaluation_examples", evaluation, judged),
     ):
@@ -185,9 +201,9 @@ def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation
         if missing:
             named = ", ".join(raw.class_names[label] for label in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            share = field == "evaluation_examples" and held_out
+            share = name == "evaluation_examples" and held_out
             raise ConfigError(
-                f"data.{field}",
+                f"data.{name}",
                 len(images.labels),
                 f"No image is left of class {named}{more}. Give more than that"
                 + (", or a larger data.validation_share." if share else "."),

@@ -16,11 +16,17 @@ from PIL import Image
 from torch import Tensor
 
 from learnorder.config import DataConfig
+from learnorder.data.class_folders import read_class_folders
 from learnorder.data.decoding import open_encoded, path_of, stack_images
+from learnorder.data.folders import existing_folder
 from learnorder.data.function import open_function
+from learnorder.data.hub import hub_folders, open_hub
+from learnorder.data.labels import as_labels, numbered_classes
+from learnorder.data.parquet import open_parquet
 from learnorder.data.raw import TEST_SHARE, RawImages
+from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -36,6 +42,8 @@ ONE_CLASS = (
 
 _ROWS_AT_ONCE = 1_000
 """Encoded images read together; one by one, reading takes as long as decoding."""
+_BYTES_AT_ONCE = 100_000_000
+"""What these may take in all: large ones are read in smaller groups."""
 
 
 def load_source(config: DataConfig) -> RawImages:
@@ -50,7 +58,9 @@ def load_source(config: DataConfig) -> RawImages:
     kind, _, place = config.source.partition(":")
     if kind == "function" and place:
         return open_function(config, place)
-    openers = {"hub": _open_hub, "parquet": _open_parquet, "folder": _open_folder}
+    if kind == "folder" and place:
+        return _open_folder(config, place)
+    openers = {"hub": open_hub, "parquet": open_parquet}
     if kind not in openers or not place:
         raise ConfigError(
             "data.source",
@@ -58,7 +68,7 @@ def load_source(config: DataConfig) -> RawImages:
             "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR, folder:DIR or "
             "function:PATH.",
         )
-    within = _hub_folders(place) if kind == "hub" else [Path(place).expanduser()]
+    within = hub_folders(place) if kind == "hub" else [Path(place).expanduser()]
     return _from_splits(config, openers[kind](place), within)
 
 
@@ -69,15 +79,17 @@ def _digits(config: DataConfig) -> RawImages:
     order = stratified_order(labels, seed=0)
     members = {"train": order[:DIGITS_TRAIN], "test": order[DIGITS_TRAIN:]}
 
+    decoded = Decoded()
+
     def decode(split: str, index: Tensor) -> Tensor:
         chosen = grey[members[split][index].numpy()]
         return stack_images(
-            len(chosen), map(Image.fromarray, chosen), lambda i: f"digit {i}", config
+            len(chosen), map(Image.fromarray, chosen), lambda i: f"digit {i}", config, decoded
         )
 
     names = tuple(map(str, range(10)))
     train, test = (labels[members[split]] for split in ("train", "test"))
-    return RawImages("digits", names, train, test, decode)
+    return RawImages("digits", names, train, test, decode, decoded=decoded)
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
@@ -98,89 +110,34 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
     return bunch.images, bunch.target
 
 
-def _open_hub(place: str) -> datasets.DatasetDict:
-    from datasets.exceptions import DatasetsError
+def _open_folder(config: DataConfig, place: str) -> RawImages:
+    found = read_class_folders(existing_folder("folder", place), config.source)
+    splits = {
+        split: ([path for path, _ in images], torch.tensor([label for _, label in images]))
+        for split, images in found.splits.items()
+    }
+    if "test" not in splits:
+        paths, labels = splits["train"]
+        order = stratified_order(labels, seed=0)
+        held_out = round(TEST_SHARE * len(order))
+        for split, index in (("train", order[held_out:]), ("test", order[:held_out])):
+            splits[split] = ([paths[i] for i in index.tolist()], labels[index])
+    decoded = Decoded()
 
-    name, _, configuration = place.partition(":")
-    try:
-        return _load_dataset(name, configuration or None)
-    except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        raise DataError(
-            f"hub:{place} could not be opened: {one_line(error)}. Check the name (as on the hub, "
-            "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
-            "Parquet opens with parquet:DIR."
-        ) from error
+    def decode(split: str, index: Tensor) -> Tensor:
+        chosen = [splits[split][0][i] for i in index.tolist()]
+        opened = (Image.open(path) for path in chosen)
+        return stack_images(len(chosen), opened, lambda i: str(chosen[i]), config, decoded)
 
-
-def _hub_folders(place: str) -> list[Path]:
-    """Return where images of a hub's set may lie: its folder, where it is one, and the caches."""
-    from datasets import config
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    local = Path(place.partition(":")[0])
-    caches = [config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE]
-    return [*([local] if local.is_dir() else []), *map(Path, caches)]
-
-
-def _open_folder(place: str) -> datasets.DatasetDict:
-    folder = _existing_folder("folder", place)
-    if not any(path.is_dir() for path in folder.iterdir()):
-        raise DataError(
-            f"folder:{place}: there are no folders in it. Put each class's images into a folder "
-            "named after the class, e.g. cat/1.png, or below train/ and test/."
-        )
-    try:
-        return _load_dataset("imagefolder", data_dir=str(folder))
-    except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(
-            f"folder:{place} could not be read as class folders: {one_line(error)}."
-        ) from error
-
-
-def _load_dataset(*args: Any, **kwargs: Any) -> datasets.DatasetDict:
-    import datasets
-
-    datasets.disable_progress_bars()
-    loaded = datasets.load_dataset(*args, **kwargs)
-    assert isinstance(loaded, datasets.DatasetDict)
-    return loaded
-
-
-def _open_parquet(place: str) -> datasets.DatasetDict:
-    import datasets
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    folder = _existing_folder("parquet", place)
-    splits = {}
-    for split in ("train", "validation", "test"):
-        files = sorted(folder.glob(f"**/{split}*.parquet"))
-        if not files:
-            continue
-        try:
-            table = pa.concat_tables([pq.read_table(file) for file in files])
-        except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(
-                f"parquet:{place}: {files[0].name} and the like could not be read: "
-                f"{one_line(error)}. Fetch the files again."
-            ) from error
-        splits[split] = datasets.Dataset(table)
-    if "train" not in splits:
-        raise DataError(
-            f"parquet:{place}: no train*.parquet in it. Give the folder that holds files named "
-            "train*.parquet and test*.parquet, as the hub lays them out."
-        )
-    return datasets.DatasetDict(splits)
-
-
-def _existing_folder(kind: str, place: str) -> Path:
-    folder = Path(place).expanduser()
-    if not folder.is_dir():
-        raise DataError(
-            f"{kind}:{place}: there is no such folder. Give a folder that exists, absolute or "
-            "from where the command is run."
-        )
-    return folder
+    return RawImages(
+        config.source,
+        found.class_names,
+        splits["train"][1],
+        splits["test"][1],
+        decode,
+        decoded=decoded,
+        skipped=found.skipped,
+    )
 
 
 def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[Path]) -> RawImages:
@@ -200,22 +157,47 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         for name, split in (("train", train), ("test", test))
     }
     labels = {name: _labels(config.source, label_column, split) for name, split in encoded.items()}
+    labels["test"] = _of_same_classes(config.source, label_column, labels["test"], train, test)
+
+    decoded = Decoded()
 
     def decode(split: str, index: Tensor) -> Tensor:
         rows = encoded[split].select_columns(image_column).select(index.tolist())
-        blocks: Any = rows.iter(batch_size=_ROWS_AT_ONCE)
+        each = encoded[split].data.nbytes // max(len(encoded[split].data), 1)
+        at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(each, 1)))
+        blocks: Any = rows.iter(batch_size=at_once)
 
         def describe(i: int) -> str:
             path = path_of(rows[i][image_column])
             return f"{config.source}, {path or f'{split} row {index[i]}'}"
 
         images = (open_encoded(row, within) for block in blocks for row in block[image_column])
-        return stack_images(len(rows), images, describe, config)
+        return stack_images(len(rows), images, describe, config, decoded)
 
     feature = train.features[label_column]
     named = isinstance(feature, datasets.ClassLabel)
-    names = feature.names if named else map(str, range(int(labels["train"].max()) + 1))
-    return RawImages(config.source, tuple(names), labels["train"], labels["test"], decode, named)
+    where = _where(config.source, label_column)
+    names = tuple(feature.names) if named else numbered_classes(labels["train"], where)
+    return RawImages(config.source, names, labels["train"], labels["test"], decode, named, decoded)
+
+
+def _of_same_classes(
+    source: str, column: str, labels: Tensor, train: datasets.Dataset, test: datasets.Dataset
+) -> Tensor:
+    """Return test labels numbered as the training split numbers its classes.
+
+    Raises:
+        DataError: A class that the training split has not.
+    """
+    ours, theirs = (getattr(split.features[column], "names", None) for split in (train, test))
+    if ours is None or theirs is None or ours == theirs:
+        return labels
+    for extra in (name for name in theirs if name not in ours):
+        raise DataError(
+            f"{_where(source, column)}: the test split has a class {extra}, and the training split "
+            "has not. Give both the same classes."
+        )
+    return torch.tensor([ours.index(name) for name in theirs])[labels]
 
 
 def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:
@@ -226,7 +208,7 @@ def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) ->
         encoded = isinstance(kind, dict) or getattr(kind, "dtype", "") == "binary"
         if not isinstance(kind, datasets.Image) and not encoded:
             raise DataError(
-                f"{config.source}: column {column!r} holds {kind}, not images. Name another column "
+                f"{_where(config.source, column)} holds {kind}, not images. Name another column "
                 "with --data.image_column."
             )
 
@@ -244,8 +226,6 @@ def _column(
         return given
     fitting = [name for name, kind in split.features.items() if isinstance(kind, feature)]
     found = fitting if len(fitting) == 1 else [n for n in usual if n in split.column_names]
-    if not found and role == "label" and config.source.startswith("folder:"):
-        raise DataError(f"{config.source}: {ONE_CLASS}")
     if not found:
         raise DataError(
             f"{config.source}: no {role} column found among {split.column_names}. "
@@ -258,10 +238,15 @@ def _labels(source: str, column: str, split: datasets.Dataset) -> Tensor:
     kind = split.features[column]
     if not str(getattr(kind, "dtype", "")).startswith(("int", "uint")):
         raise DataError(
-            f"{source}: column {column!r} holds {getattr(kind, 'dtype', type(kind).__name__)}; "
-            "labels must be whole numbers from 0. Name another column with --data.label_column."
+            f"{_where(source, column)} holds {getattr(kind, 'dtype', type(kind).__name__)}; labels "
+            "must be whole numbers from 0. Write them as integers, or name another column with "
+            "--data.label_column."
         )
-    values = split.with_format("numpy", columns=[column])[:][column]
-    if not np.issubdtype(values.dtype, np.integer):  # numpy turns integers with gaps to floats
-        raise DataError(f"{source}: column {column!r} has rows without a label. Remove them.")
-    return torch.from_numpy(values.astype(np.int64))
+    values: Any = split.with_format("arrow", columns=[column])[:][column]
+    if values.null_count:
+        raise DataError(f"{_where(source, column)} has rows without a label. Remove them.")
+    return as_labels(values.to_numpy(), _where(source, column))
+
+
+def _where(source: str, column: str) -> str:
+    return f"{source}: column {column!r}"

@@ -24,8 +24,8 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
     """
     drawing = generator(seed, "stratified order")
     key = torch.empty(len(labels), dtype=torch.float64)
-    for value in labels.unique():
-        members = (labels == value).nonzero().squeeze(1)
+    counts = labels.unique(return_counts=True)[1].tolist()
+    for members in labels.argsort(stable=True).split(counts):
         rank = torch.randperm(len(members), generator=drawing).double()
         offset = torch.rand(len(members), generator=drawing, dtype=torch.float64)
         key[members] = (rank + offset) / len(members)

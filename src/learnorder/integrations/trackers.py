@@ -15,12 +15,15 @@ from typing import Any
 
 import yaml
 
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, one_line
 from learnorder.results import label_of
 from learnorder.runs import ENDED, RunFolder, flatten
 from learnorder.runs.files import atomic_write
+from learnorder.runs.plain_text import storable, visible
 
 NOTES = "copied.json"
+_LONGEST_LABEL = 80
+"""Bytes of what a run's name in a tracker says of it: W&B takes 128 in all."""
 
 
 def track(
@@ -38,11 +41,14 @@ def track(
         The runs that had something new.
 
     Raises:
-        ConfigError: There is no such tracker, or it is not installed.
+        ConfigError: There is no such tracker, it is not installed, or it takes no such folder or
+            project.
     """
     if tracker not in TRACKERS:
         raise ConfigError("tracker", tracker, f"There are {', '.join(TRACKERS)}.")
     out = Path(out)
+    if (place := str(out.absolute())) != storable(place):
+        raise ConfigError("to", place, "Trackers write to paths in UTF-8 only. Give such a --to.")
     notes = _read_notes(out / NOTES)
     new = list[RunFolder[Any]]()
     for run in runs:
@@ -75,7 +81,7 @@ def _moments(run: RunFolder[Any]) -> Iterator[Moment]:
     by_moment: dict[Any, dict[str, float]] = defaultdict(dict)
     for row in rows:
         group = row.get("group", "all")
-        name = f"{row['set']}/{row['quantity']}{'' if group == 'all' else f'/{group}'}"
+        name = visible(f"{row['set']}/{row['quantity']}{'' if group == 'all' else f'/{group}'}")
         by_moment[row["epoch"] if "epoch" in row else row["time"]][name] = row["value"]
     for number, (at, values) in enumerate(sorted(by_moment.items())):
         if "epoch" in rows[0]:
@@ -105,19 +111,23 @@ def _to_wandb(
 ) -> None:
     """Write an offline run, for ``wandb sync`` to send; its identity is that of the folder."""
     import wandb
+    from wandb.errors import UsageError
 
     out.mkdir(parents=True, exist_ok=True)
-    copied = wandb.init(
-        mode="offline",
-        dir=str(out),
-        project=project,
-        id=identity,
-        name=_name(run, identity),
-        group=run.labels.get("experiment"),
-        tags=[run.status],
-        config=flatten({**run.config.to_dict(), "labels": run.labels}),
-        settings=wandb.Settings(silent=True, console="off"),
-    )
+    try:
+        copied = wandb.init(
+            mode="offline",
+            dir=str(out),
+            project=project,
+            id=identity,
+            name=_name(run, identity),
+            group=_short(visible(run.labels.get("experiment", ""))) or None,
+            tags=[run.status],
+            config=_visible_words(flatten({**run.config.to_dict(), "labels": run.labels})),
+            settings=wandb.Settings(silent=True, console="off"),
+        )
+    except UsageError as error:
+        raise ConfigError("project", project, f"W&B refuses it: {one_line(error)}.") from error
     for step, values in moments:
         copied.log(values, step=step)
     copied.finish()
@@ -131,14 +141,36 @@ TRACKERS: dict[str, Callable[[RunFolder[Any], str, Sequence[Moment], Path, str],
 
 
 def _name(run: RunFolder[Any], identity: str) -> str:
-    """Return a name that no other run has, told by what the run is."""
-    return f"{label_of(run)}, seed {run.config.seed} ({identity})".replace("/", "_")
+    """Return a name that no other run has, told by what the run is, and that a folder can have."""
+    label = _short(visible(label_of(run)).replace("/", "_"))
+    return f"{label}, seed {run.config.seed} ({identity})"
+
+
+def _visible_words(values: Any) -> Any:
+    """Return nested values whose texts can be sent to a tracker."""
+    if isinstance(values, dict):
+        return {visible(name): _visible_words(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_visible_words(value) for value in values]
+    return visible(values, keep="\n") if isinstance(values, str) else values
+
+
+def _short(label: str) -> str:
+    """Return a label as it is, or its beginning where it is long.
+
+    >>> _short("large"), len(_short("η" * 100).encode())
+    ('large', 83)
+    """
+    encoded = label.encode()
+    if len(encoded) <= _LONGEST_LABEL:
+        return label
+    return f"{encoded[:_LONGEST_LABEL].decode(errors='ignore')}…"
 
 
 def _identity(run: RunFolder[Any]) -> str:
     """Return what tells a run from others, and from one that was at its place before."""
     told = f"{run.path.resolve()} {run.manifest['created']} {run.config}"
-    return hashlib.blake2b(told.encode(), digest_size=4).hexdigest()
+    return hashlib.blake2b(told.encode(errors="surrogatepass"), digest_size=4).hexdigest()
 
 
 def _read_notes(path: Path) -> dict[str, int]:

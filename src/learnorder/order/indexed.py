@@ -1,22 +1,41 @@
-"""A data set that says which example each of its items is."""
+"""A data set that adds to each of its items the item's index."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from torch.utils.data import Dataset
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset, IterableDataset, Subset
+
+from learnorder.errors import ConfigError, DataError
 
 
 class IndexedDataset(Dataset):
-    """Any map-style data set, with each item's own number added to it.
+    """Any map-style data set, with each item's index added to it.
 
     A tuple or list gets it at its end, a mapping under ``key``, and any other item becomes the
-    first of a pair. Shuffling and batching by a loader keep it with its item.
+    first of a pair. So does every way to read the data set: by one index, by a list of them in a
+    ``DataLoader`` (``__getitems__``, which ``Subset`` and ``datasets.Dataset`` have), in its worker
+    processes, with a ``batch_sampler``.
+
+    A slice, list or array of indices is handed to the data set. Of a mapping of columns, a tuple of
+    arrays or an array the indices, int64 [B], become another column; of a list each item gets its
+    own. A name gives a column.
+
+    Wrap a subset to number its items from 0, or take a subset of an ``IndexedDataset`` to keep the
+    indices of the whole.
 
     Args:
-        dataset: The data set; it is left as it is.
-        key: Where a mapping gets it.
+        dataset: The data set, with ``__getitem__`` and ``__len__``; it is left as it is.
+        key: Where a mapping gets the index.
+
+    Raises:
+        ConfigError: An iterable data set, several splits, or one that has a column of this name.
 
     >>> IndexedDataset([("image", 3)])[0]
     ('image', 3, 0)
@@ -25,28 +44,116 @@ class IndexedDataset(Dataset):
     """
 
     def __init__(self, dataset: Any, key: str = "index") -> None:
+        _check(dataset, key)
         self.dataset = dataset
         self.key = key
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, index: int) -> Any:
-        item = self.dataset[index]
-        number = index + len(self) if index < 0 else int(index)
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return list(range(len(self))) if index == self.key else self.dataset[index]
+        if isinstance(index, slice | list | range) or getattr(index, "ndim", 0) == 1:
+            return self._several(index)
+        number = self._checked(index)
+        return self._indexed(self.dataset[number], number)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Return the items of some indices, as a ``DataLoader`` asks for them."""
+        numbers = [self._checked(index) for index in indices]
+        together = getattr(self.dataset, "__getitems__", None)
+        items = together(numbers) if callable(together) else [self.dataset[n] for n in numbers]
+        return self._each(items, numbers)
+
+    def __getattr__(self, name: str) -> Any:
+        """Give the data set's own attributes, such as its classes."""
+        if name == "dataset" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def _checked(self, index: Any) -> int:
+        """Return an index counted from the start."""
+        size, number = len(self), operator.index(index)
+        if not -size <= number < size:
+            raise IndexError(f"Index {number} is out of range: there are {size} items.")
+        return number + size if number < 0 else number
+
+    def _several(self, index: Any) -> Any:
+        numbers = self._numbers(index)
+        items = self.dataset[index]
+        if isinstance(items, list) or isinstance(self.dataset, tuple):
+            return self._each(items, numbers.tolist())
+        columns = items if isinstance(items, tuple) else (items,)
+        arrays = all(isinstance(c, Tensor | np.ndarray) and len(c) == len(numbers) for c in columns)
+        if isinstance(items, Mapping) or arrays:
+            return self._indexed(items, torch.from_numpy(numbers))
+        raise DataError(
+            f"The data set returns a {type(items).__name__} for {len(numbers)} indices at once: "
+            "neither a mapping of columns, arrays of as many rows, nor a list of items. Ask for "
+            "one item at a time."
+        )
+
+    def _numbers(self, index: Any) -> NDArray[np.int64]:
+        """Return the indices of a slice, a list, an array or a mask, counted from the start."""
+        if isinstance(index, slice):
+            return np.arange(*index.indices(len(self)), dtype=np.int64)
+        numbers = index.cpu().numpy() if isinstance(index, Tensor) else np.asarray(index)
+        if numbers.dtype == bool:
+            return np.flatnonzero(numbers)
+        return np.array([self._checked(number) for number in numbers], np.int64)
+
+    def _each(self, items: Any, numbers: Sequence[int]) -> list[Any]:
+        if len(items) != len(numbers):
+            raise DataError(
+                f"The data set returns {len(items)} items for {len(numbers)} indices: its "
+                "__getitems__ must return one for each."
+            )
+        return [self._indexed(item, n) for item, n in zip(items, numbers, strict=True)]
+
+    def _indexed(self, item: Any, number: int | Tensor) -> Any:
+        """Return an item, or columns of several, with the index."""
         if isinstance(item, Mapping):
             if self.key in item:
-                raise KeyError(
-                    f"Items have a {self.key!r} already. Give another key, e.g. "
-                    f"IndexedDataset(dataset, key='example')."
-                )
+                raise KeyError(_taken(self.key))
             return {**item, self.key: number}
         if isinstance(item, tuple | list):
             return (*item, number)
         return (item, number)
 
-    def __getattr__(self, name: str) -> Any:
-        """Give the data set's own attributes, such as its classes."""
-        if name == "dataset":
-            raise AttributeError(name)
-        return getattr(self.dataset, name)
+
+def indexed_in(dataset: Any) -> IndexedDataset | None:
+    """Return the :class:`IndexedDataset` that a data set is or is a subset of, if it is one."""
+    while isinstance(dataset, Subset):
+        dataset = dataset.dataset
+    return dataset if isinstance(dataset, IndexedDataset) else None
+
+
+def is_iterable(dataset: Any) -> bool:
+    """Return whether items of a data set come one after the other and have no index."""
+    return isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__")
+
+
+def _check(dataset: Any, key: str) -> None:
+    name = type(dataset).__name__
+    if is_iterable(dataset) or not hasattr(dataset, "__len__"):
+        raise ConfigError(
+            "dataset",
+            name,
+            "Its items have no index. Give a map-style data set, with __getitem__ and __len__, not "
+            "an iterable or streamed one, and not its loader.",
+        )
+    if isinstance(dataset, Mapping) and any(isinstance(split, str) for split in dataset):
+        raise ConfigError(
+            "dataset", name, f"Give one of its splits, {', '.join(map(repr, dataset))}."
+        )
+    columns = getattr(dataset, "column_names", None)
+    if isinstance(columns, list | tuple) and key in columns:
+        raise ConfigError("key", key, _taken(key))
+
+
+def _taken(key: str) -> str:
+    return (
+        f"Items have a {key!r} already. Give another key, e.g. "
+        f"IndexedDataset(dataset, key='example')."
+    )

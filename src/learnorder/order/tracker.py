@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError
 from learnorder.order.agreement import Agreement, rank_agreement
+from learnorder.order.batches import Batch, Layout, coded_groups
+from learnorder.order.correct import Array
+from learnorder.order.processes import gathered
 from learnorder.statistics import Estimate, proportion
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Array = NDArray[Any]
 _NEVER = 0
 _COLUMNS = (
     "epochs_seen",
@@ -26,29 +28,43 @@ _COLUMNS = (
     "last_forgotten",
     "forgetting_events",
 )
-"""What is kept of an example: int32 each."""
+"""What is kept of an example, int32 each, beside how many of its predictions were not finite."""
 
 
 class LearningOrder:
     """The order in which examples are learned, from their predictions.
 
-    An example is *correct* at an update if its largest logit is that of its label. Epochs are
-    counted from 1: an example's epoch is how often it has been seen, unless :meth:`update` is told.
+    An example is *correct* at an update if its largest logit is that of its label and is finite.
     For each example it keeps (Toneva et al., *An Empirical Study of Example Forgetting during Deep
     Neural Network Learning*, ICLR 2019)
 
     - the first epoch in which it was correct,
     - its forgetting events: how often it went from correct to wrong, and the last epoch it did,
     - since when it has been correct without a break,
+    - how often its largest logit was nan or infinite,
 
-    which takes 20 bytes an example, and 4 more for its group.
+    which takes 24 bytes an example, and 4 more for its group.
+
+    Epochs are counted from 1. A prediction is of the epoch that :meth:`update` is given; without
+    one it is of its example's k-th if it is the k-th recorded of it. Each prediction is recorded,
+    in the order given, also where an example comes twice in an epoch or a batch, unless ``once`` is
+    given. An example that no update had has 0 everywhere and takes no part in :meth:`agreement`; in
+    :meth:`curve` an epoch counts the predictions it has, so that part of an epoch is of fewer.
+
+    Of language models, whose logits are [B, T, C], say what is to be learned: each sequence, by a
+    rule on its ``tokens``, or each of its ``positions``.
 
     Args:
         num_examples: N; indices run from 0 to N − 1.
-        groups: A group for each example, [N]: numbers from 0, or names. None is one group.
+        groups: A group for each example, [N]: numbers from 0, or names. None is one group. With
+            positions also an array [N, P].
+        tokens: When a sequence is correct: ``"all"`` of its labelled tokens are, the ``"last"`` of
+            them is, or at least this share in (0, 1].
+        positions: P; every token is followed by itself, and what is kept is [N, P].
+        ignore_index: Label of examples and tokens that are left out.
 
     Raises:
-        ConfigError: No examples, or groups of another number.
+        ConfigError: No examples, groups of another number, a rule that is not known, or two.
 
     >>> order = LearningOrder(2, groups=["easy", "hard"])
     >>> labels = torch.tensor([0, 1])
@@ -59,65 +75,138 @@ class LearningOrder:
     """
 
     def __init__(
-        self, num_examples: int, groups: Sequence[Any] | Tensor | Array | None = None
+        self,
+        num_examples: int,
+        groups: Sequence[Any] | Tensor | Array | None = None,
+        *,
+        tokens: str | float | None = None,
+        positions: int | None = None,
+        ignore_index: int = -100,
     ) -> None:
-        if num_examples < 1:
-            raise ConfigError("num_examples", num_examples, "Give at least 1.")
+        self._layout = Layout.checked(num_examples, tokens, positions, ignore_index)
         self.num_examples = num_examples
-        self.group_names, self._groups = _coded(groups, num_examples)
-        self._state = np.zeros((num_examples, len(_COLUMNS)), np.int32)
+        self.group_names, self._groups = coded_groups(groups, num_examples, positions)
+        rows = num_examples * (positions or 1)
+        self._state = np.zeros((rows, len(_COLUMNS)), np.int32)
+        self._nonfinite = np.zeros(rows, np.int32)
         self._counts = np.zeros((0, len(self.group_names), 2), np.int64)
+
+    @property
+    def by_token(self) -> bool:
+        """Whether logits and labels are of tokens, [B, T, C] and [B, T]."""
+        return self._layout.by_token
 
     def update(
         self,
         indices: Tensor | Array | Sequence[int],
-        logits: Tensor,
-        labels: Tensor,
+        logits: Tensor | Array,
+        labels: Tensor | Array | Sequence[Any],
         *,
         epoch: int | None = None,
+        once: bool = False,
+        gather: bool = False,
     ) -> None:
         """Record the predictions of some examples.
 
-        Call it after each training step with the batch's logits, or at each evaluation.
+        Call it after each training step with the batch's logits, or at each evaluation. Nothing is
+        recorded where it raises an error.
 
         Args:
-            indices: Of the examples, int [B].
-            logits: [B, C], or [B] or [B, 1] of two classes; their gradients are not touched.
-            labels: Classes, int [B].
-            epoch: Counted from 1; None counts how often each example has been seen.
+            indices: Of the examples, whole numbers [B] or [B, 1].
+            logits: Floats on any device, [B, C], or [B] or [B, 1] of two classes; [B, T, C] of
+                tokens. Their gradients are not touched.
+            labels: Classes, [B], [B, 1] or [B, T], of any whole-number type, bool, or floats that
+                are whole; shares of classes [B, C], of which the largest is the class, or of one
+                logit shares in [0, 1], class 1 above 0.5. What has the label ``ignore_index`` is
+                left out.
+            epoch: Counted from 1; None counts how often each example has been recorded.
+            once: Leave out examples that were recorded in this epoch: a distributed sampler repeats
+                some to give each process as many.
+            gather: Record what all processes of ``torch.distributed`` give, so that each has the
+                whole order. All must make the call.
 
         Raises:
-            DataError: Sizes that do not fit, an index beyond the examples, or a label beyond the
-                classes.
+            ConfigError: ``once`` without an epoch.
+            DataError: Sizes, shapes or types that do not fit, an index beyond the examples, a label
+                beyond the classes, or an epoch before one recorded; of any process.
         """
-        index = np.atleast_1d(_numpy(indices))
-        predictions = logits.shape[0] if logits.dim() else 0
-        if not len(index) == predictions == len(labels):
+        self._store(lambda: self._layout.compared(indices, logits, labels), epoch, once, gather)
+
+    def record(
+        self,
+        indices: Tensor | Array | Sequence[int],
+        correct: Tensor | Array | Sequence[bool],
+        *,
+        epoch: int | None = None,
+        once: bool = False,
+        gather: bool = False,
+    ) -> None:
+        """Record which examples are correct by a rule of your own, such as of several labels.
+
+        Args:
+            indices: As in :meth:`update`.
+            correct: Bool, [B]; with positions [B, T].
+            epoch: As in :meth:`update`.
+            once: As in :meth:`update`.
+            gather: As in :meth:`update`.
+
+        Raises:
+            ConfigError: ``once`` without an epoch.
+            DataError: As in :meth:`update`, or ``correct`` is not bool.
+        """
+        self._store(lambda: self._layout.judged(indices, correct), epoch, once, gather)
+
+    def _store(
+        self, make: Callable[[], Batch], epoch: int | None, once: bool, gather: bool
+    ) -> None:
+        """Record a batch, or those of all processes one after the other."""
+        if once and epoch is None:
+            raise ConfigError("once", once, "Say which epoch it is: update(..., epoch=1).")
+        batches = gathered(make) if gather else [make()]
+        if epoch is not None:
+            epoch = self._checked_epoch(epoch, batches)
+        for batch in batches:
+            rows, correct, finite = self._first_of_epoch(batch, epoch) if once else batch
+            if len(rows):
+                if not finite.all():
+                    np.add.at(self._nonfinite, rows[~finite], 1)
+                self._record_in_turn(rows, correct, epoch)
+
+    def _checked_epoch(self, epoch: Any, batches: Sequence[Batch]) -> int:
+        """Return an epoch that no example of these is past."""
+        try:
+            number = operator.index(epoch)
+        except TypeError:
+            raise DataError(f"Epochs are whole numbers; got {epoch!r}.") from None
+        if number < 1:
+            raise DataError(f"Epochs are counted from 1; got {number}.")
+        last = max((int(self._state[b.rows, 0].max()) for b in batches if len(b.rows)), default=0)
+        if number < last:
             raise DataError(
-                f"{len(index)} indices, {predictions} predictions and {len(labels)} labels: give "
-                "one of each for every example of the batch."
+                f"Epoch {number} comes after epoch {last} of the same examples. Count on where a "
+                "run continues, and take a new LearningOrder for a new run."
             )
-        correct = np.atleast_1d(_numpy(_correct(logits.detach(), labels.detach())))
-        if epoch is not None and epoch < 1:
-            raise DataError(f"Epochs are counted from 1; got {epoch}.")
-        if not len(index):
-            return
-        order = index.argsort(kind="stable")
-        ordered = index[order]
-        if ordered[0] < 0 or ordered[-1] >= self.num_examples:
-            raise DataError(
-                f"Indices run from {ordered[0]} to {ordered[-1]}, but there are "
-                f"{self.num_examples} examples, from 0 to {self.num_examples - 1}. Give each "
-                "example's own number in the data set, not its place in the batch."
-            )
+        return number
+
+    def _first_of_epoch(self, batch: Batch, epoch: int | None) -> Batch:
+        """Return a batch without rows that the epoch has, and without those that come twice."""
+        new = self._state[batch.rows, 0] != epoch
+        first = np.zeros_like(new)
+        first[np.unique(batch.rows, return_index=True)[1]] = True
+        return Batch(*(values[new & first] for values in batch))
+
+    def _record_in_turn(self, rows: Array, correct: Array, epoch: int | None) -> None:
+        """Record rows, of which some may come more than once."""
+        order = rows.argsort(kind="stable")
+        ordered = rows[order]
         repeated = ordered[1:] == ordered[:-1]
         if not repeated.any():
-            self._record(index, correct, epoch)
+            self._record(rows, correct, epoch)
             return
         turn = _turns(repeated)
         for k in range(turn.max() + 1):
             part = order[turn == k]
-            self._record(index[part], correct[part], epoch)
+            self._record(rows[part], correct[part], epoch)
 
     def _record(self, index: Array, correct: Array, epoch: int | None) -> None:
         """Record examples of which none comes twice."""
@@ -149,7 +238,12 @@ class LearningOrder:
         counts[cells, 1] += np.bincount(place[correct], minlength=len(cells))
 
     def _column(self, name: str) -> Array:
-        return self._state[:, _COLUMNS.index(name)].copy()
+        return self._shaped(self._state[:, _COLUMNS.index(name)])
+
+    def _shaped(self, values: Array) -> Array:
+        """Return a copy, [N], with positions [N, P]."""
+        positions = self._layout.positions
+        return values.copy() if positions is None else values.reshape(-1, positions).copy()
 
     @property
     def first_learned(self) -> Array:
@@ -172,9 +266,22 @@ class LearningOrder:
         return self._column("forgetting_events")
 
     @property
+    def epochs_seen(self) -> Array:
+        """The last epoch recorded of each example, int32 [N]; 0 is none.
+
+        Without ``epoch`` in :meth:`update` it is how often each was recorded.
+        """
+        return self._column("epochs_seen")
+
+    @property
+    def nonfinite(self) -> Array:
+        """How often the largest logit of each example was nan or infinite, int32 [N]."""
+        return self._shaped(self._nonfinite)
+
+    @property
     def epochs(self) -> int:
         """The last epoch recorded."""
-        return int(self._column("epochs_seen").max())
+        return int(self._state[:, 0].max())
 
     def curve(self, group: Any = None) -> dict[int, Estimate]:
         """Return a group's accuracy in each epoch, with the exact 95 % binomial interval.
@@ -196,58 +303,70 @@ class LearningOrder:
         }
 
     def frame(self) -> pd.DataFrame:
-        """Return a row for each example: group and what was recorded of it."""
+        """Return a row for each example, or each position of one: group and what is kept of it."""
         import pandas as pd
 
-        groups = [0] * self.num_examples if self._groups is None else self._groups.tolist()
-        return pd.DataFrame(
+        groups = np.zeros(len(self._state), int) if self._groups is None else self._groups
+        columns = {name: self._state[:, place].copy() for place, name in enumerate(_COLUMNS)}
+        frame = pd.DataFrame(
             {
-                "group": [self.group_names[code] for code in groups],
-                **{name: self._column(name) for name in _COLUMNS},
+                "group": [self.group_names[code] for code in groups.tolist()],
+                **columns,
+                "nonfinite": self._nonfinite.copy(),
             }
-        ).rename_axis("index")
+        )
+        if self._layout.positions is None:
+            return frame.rename_axis("index")
+        places = [range(self.num_examples), range(self._layout.positions)]
+        return frame.set_index(pd.MultiIndex.from_product(places, names=["index", "position"]))
 
     def agreement(self, other: LearningOrder) -> Agreement:
         """Return how far two runs learn the same examples in the same order.
 
-        Kendall's τ_b of the first epochs, never counted as later than all; see
-        :func:`~learnorder.order.agreement.rank_agreement`.
+        Kendall's τ_b of the first epochs, never counted as later than all, over the examples that
+        were recorded in both; see :func:`~learnorder.order.agreement.rank_agreement`.
 
         Args:
             other: The order of another run on the same examples.
 
         Raises:
-            DataError: Another number of examples.
+            DataError: Another number of examples, or none that both recorded.
         """
-        if other.num_examples != self.num_examples:
+        if len(other._state) != len(self._state):
             raise DataError(
-                f"Orders of {self.num_examples} and of {other.num_examples} examples cannot be "
+                f"Orders of {len(self._state)} and of {len(other._state)} examples cannot be "
                 "compared: both runs need the same examples with the same numbers."
             )
-        return rank_agreement(_ranks(self.first_learned), _ranks(other.first_learned))
+        both = (self._state[:, 0] > 0) & (other._state[:, 0] > 0)
+        if not both.any():
+            raise DataError("No example was recorded in both orders: train both, then compare.")
+        one, two = (_ranks(order.first_learned.ravel()[both]) for order in (self, other))
+        return rank_agreement(one, two)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return what a checkpoint needs to go on from here."""
-        arrays = {"state": self._state, "counts": self._counts}
-        return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+        arrays = {"state": self._state, "counts": self._counts, "nonfinite": self._nonfinite}
+        return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Go on from :meth:`state_dict`.
 
         Raises:
-            DataError: It is of another number of examples or groups.
+            DataError: It is of another number of examples or groups, or no state of an order.
         """
-        examples, groups = len(state["state"]), state["counts"].shape[1]
-        if (examples, groups) != (self.num_examples, len(self.group_names)):
+        if not {"state", "counts"} <= state.keys():
+            raise DataError(f"No state of a learning order; it has {sorted(state)}.")
+        rows, groups = len(state["state"]), state["counts"].shape[1]
+        if (rows, groups) != (len(self._state), len(self.group_names)):
             raise DataError(
-                f"The state is of {examples} examples in {groups} groups, and this order of "
-                f"{self.num_examples} in {len(self.group_names)}."
+                f"The state is of {rows} examples in {groups} groups, and this order of "
+                f"{len(self._state)} in {len(self.group_names)}."
             )
-        self._state, self._counts = (_numpy(state[n]).copy() for n in ("state", "counts"))
-
-
-def _numpy(values: Tensor | Array | Sequence[int]) -> Array:
-    return values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+        self._state, self._counts = (state[n].cpu().numpy().copy() for n in ("state", "counts"))
+        counted = state.get("nonfinite")  # not in states of before it was counted
+        self._nonfinite = (
+            np.zeros(rows, np.int32) if counted is None else counted.cpu().numpy().copy()
+        )
 
 
 def _ranks(first: Array) -> Array:
@@ -264,43 +383,3 @@ def _turns(repeated: Array) -> Array:
     place = np.arange(len(repeated) + 1)
     begins = np.concatenate([[True], ~repeated])
     return place - np.maximum.accumulate(np.where(begins, place, 0))
-
-
-def _correct(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return which predictions are right, bool [B].
-
-    Raises:
-        DataError: Logits of another shape, or labels outside their classes.
-    """
-    if logits.dim() > 2 or logits.dim() == 0:
-        raise DataError(
-            f"Logits have the shape {tuple(logits.shape)}; [B, C] is needed, or [B] of two classes."
-        )
-    if logits.dim() == 1 or logits.shape[1] == 1:
-        classes, right = 2, (logits.flatten() > 0) == labels.bool().flatten()
-    else:
-        classes, right = logits.shape[1], logits.argmax(1) == labels
-    if labels.numel():
-        low, high = (int(end) for end in labels.aminmax())
-        if low < 0 or high >= classes:
-            raise DataError(
-                f"Labels run from {low} to {high}, but the logits have {classes} classes, from 0 "
-                f"to {classes - 1}."
-            )
-    return right
-
-
-def _coded(
-    groups: Sequence[Any] | Tensor | Array | None, num_examples: int
-) -> tuple[list[Any], Array | None]:
-    """Return the groups' names, and each example's group by its place among them."""
-    if groups is None:
-        return ["all"], None
-    values = groups.tolist() if isinstance(groups, Tensor | np.ndarray) else list(groups)
-    if len(values) != num_examples:
-        raise ConfigError(
-            "groups", f"{len(values)} of them", f"Give one for each of the {num_examples} examples."
-        )
-    names = sorted(set(values), key=lambda name: (str(type(name)), name))
-    places = {name: place for place, name in enumerate(names)}
-    return names, np.array([places[value] for value in values], np.int32)

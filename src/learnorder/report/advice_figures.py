@@ -13,7 +13,7 @@ from learnorder.advice import Advice
 from learnorder.report.advice_words import comparisons
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
-from learnorder.report.style import LineStyle, layout
+from learnorder.report.style import LineStyle, figure_text, layout
 from learnorder.statistics import range_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
             x0=low / _EDGE, x1=high * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
             row=1, col=1,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-    heading = f"final {words.heading}"
+    heading = figure_text(f"final {words.heading}")
     figure.update_yaxes(title={"text": heading}, range=_height(advice), row=1, col=1)
 
 

@@ -40,7 +40,8 @@ def write_claims(reproduced: Reproduced, folder: Path | str) -> Path:
     """Write report.html and claims.json to a folder; return the page's path."""
     folder = Path(folder)
     with atomic_write(folder / "claims.json") as temporary:
-        temporary.write_text(reproduced.to_json(), encoding="utf-8")
+        # a character that UTF-8 cannot hold becomes an escape, which JSON reads
+        temporary.write_text(reproduced.to_json(), encoding="utf-8", errors="backslashreplace")
     return write_page(claims_content(reproduced), folder / "report.html")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import plotly.graph_objects as go
 
@@ -12,7 +14,7 @@ class Link(str):
 
     Args:
         text: What is shown.
-        to: An anchor of the page, as "#name", or a path beside it.
+        to: An anchor of the page, as "#name", or an address, as :func:`address` returns it.
     """
 
     to: str
@@ -22,6 +24,15 @@ class Link(str):
         link = super().__new__(cls, text)
         link.to = to
         return link
+
+
+def address(path: str) -> str:
+    """Return the address, in a link, of a file whose path begins beside the page.
+
+    >>> address("glob[1]*/#1?/report.html"), address("a:b=1")
+    ('glob%5B1%5D%2A/%231%3F/report.html', 'a%3Ab=1')
+    """
+    return quote(os.fsencode(path), safe="/=,")
 
 
 class Links(str):
@@ -106,7 +117,7 @@ class Origin:
         varied: Settings in which the arms differ: a column for each arm.
         environment: Versions and machine.
         anchor: Its name in links.
-        page: Where its own page is, beside this one.
+        page: Path of its own page, beside this one.
         shared: What runs of one seed have in common, a sentence.
     """
 

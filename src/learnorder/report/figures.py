@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from learnorder.report import parts
 from learnorder.report.parts import Point, add_band, arm_axis
-from learnorder.report.style import LineStyle, layout, line_styles
+from learnorder.report.style import LineStyle, figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.results import Results
 from learnorder.runs import RunFolder
@@ -94,13 +94,13 @@ def add_curve(
     title: str,
     style: LineStyle,
 ) -> None:
-    """Add an arm's curve; ``shown`` is what its points say."""
+    """Add an arm's curve; ``title`` is any text, ``shown`` is what its points say."""
     figure.add_scatter(
         x=list(epochs),
         y=list(values),
         customdata=list(shown),
         hovertemplate="%{customdata}",
-        name=title,
+        name=figure_text(title),
         line={"color": style.color, "dash": style.dash, "width": 2},
         mode="lines" if len(values) > 1 else "markers",
     )
@@ -156,7 +156,7 @@ def order_figure(results: Results) -> go.Figure:
                 x=[never if epoch is None else epoch for epoch in found.values()],
                 y=[row + offset + spread * (i - len(found) / 2) for i in range(len(found))],
                 text=[f"seed {seed}: {epoch or 'never'}" for seed, epoch in found.items()],
-                hovertemplate=f"{titles[arm]}, {kind}, %{{text}}<extra></extra>",
+                hovertemplate=f"{figure_text(titles[arm])}, {kind}, %{{text}}<extra></extra>",
                 marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
                 mode="markers",
                 showlegend=False,

@@ -22,7 +22,7 @@ from learnorder.report.parts import (
     say_above,
 )
 from learnorder.report.phase import in_order
-from learnorder.report.style import layout, line_styles
+from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import ARM_WORDS
 from learnorder.results import Results
 from learnorder.statistics import Estimate, Span, median_span, range_of
@@ -328,7 +328,7 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
             add_points(figure, finals, words, styles[treatment], 100.0)
     unit = "epoch of pattern / content" if name == "first" else "%"
     layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
-    shown = [value.strip("[]") for value in values]  # a single epoch of an anneal: [20]
+    shown = [figure_text(value.strip("[]")) for value in values]  # an anneal's one epoch: [20]
     figure.update_xaxes(tickvals=list(range(len(values))), ticktext=shown)
     if name == "first":
         factors = (1, 2, 5, 10, 20, 50)

@@ -11,6 +11,7 @@ from learnorder.config import RunConfig
 from learnorder.errors import one_line
 from learnorder.report.asked import DIFFERS, sections_alike, training_words
 from learnorder.report.content import Content, Gallery, Section, title_of
+from learnorder.report.data_table import data_table
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baselines, findings
 from learnorder.report.grid import SweepGrid, sweep_rows
@@ -109,6 +110,8 @@ def _sections(results: Results) -> list[Section]:
         last = share_table(results) if shown else None
         title = "What the network was shown"
         sections.append(Section(title, GALLERY_NOTE, gallery=gallery, last=last))
+    if (table := data_table(results)) is not None:
+        sections.append(Section(table.title, table=table))
     return sections
 
 

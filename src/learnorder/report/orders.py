@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import plotly.graph_objects as go
 
 from learnorder.report.parts import TWO_SIDED, ColorScale
-from learnorder.report.style import LineStyle
+from learnorder.report.style import LineStyle, figure_text
 from learnorder.statistics import Span, median_span
 
 
@@ -31,6 +31,7 @@ def add_orders(
         style: Of the arm.
         spread: Distance between two seeds along the axis.
     """
+    name = figure_text(name)
     medians = {x: median_span(by_seed.values()) for x, by_seed in points.items()}
     known = {x: span.low for x, span in medians.items() if span.known}
     figure.add_scatter(

@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 import plotly.graph_objects as go
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
 from learnorder.report.content import Content
@@ -19,6 +19,7 @@ from learnorder.report.task_page import task_content
 from learnorder.report.theory_page import theory_content
 from learnorder.results import Results, RunSet, TaskResults
 from learnorder.runs.files import atomic_write
+from learnorder.runs.plain_text import visible
 from learnorder.theory_results import TheoryResults
 
 _CONTENT: dict[type, Callable[[Any], Content]] = {
@@ -43,7 +44,7 @@ def write_page(content: Content, path: Path | str) -> Path:
     path = Path(path)
     page = render_page(content)
     with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 
@@ -64,20 +65,32 @@ def render_page(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_visible_text,
     )
     templates.filters["figure"] = _figure_json
+    templates.filters["lines"] = _lines
     return templates.get_template("report.html.j2").render(
         content=content,
         version=version("learnorder"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        style=Markup((_templates() / "style.css").read_text()),
-        script=Markup((_templates() / "figures.js").read_text()),
+        style=Markup((_templates() / "style.css").read_text(encoding="utf-8")),
+        script=Markup((_templates() / "figures.js").read_text(encoding="utf-8")),
         plotly=Markup(get_plotlyjs()),
     )
 
 
 def _templates() -> Path:
     return Path(__file__).parent / "templates"
+
+
+def _visible_text(value: Any) -> Any:
+    """Text as it can stand on a page; what is HTML already, as it is."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _lines(text: str) -> Markup:
+    """Text of several lines."""
+    return escape(visible(text, keep="\n"))
 
 
 def _figure_json(figure: go.Figure, *, key: bool) -> Markup:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import plotly.graph_objects as go
 
-from learnorder.report.style import LineStyle, layout
+from learnorder.report.style import LineStyle, figure_text, layout
 from learnorder.statistics import REAL, Estimate, Measured, Range, estimate
 
 _MOST_BANDS = 4
@@ -93,13 +93,15 @@ def add_points(
             mean.
         where: Row and column of a figure of several.
     """
+    name = figure_text(name)
     kept = {x: point for x, point in points.items() if point.values}
     found = {x: point.estimate for x, point in kept.items()}
     if log_y:
         found = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in found.items()}
     said = ["; ".join(filter(None, [e.format(scale, 3), kept[x].lost])) for x, e in found.items()]
     figure.add_scatter(
-        x=list(kept), y=[scale * e.mean for e in found.values()], name=name, mode="lines+markers",
+        x=list(kept), y=[scale * e.mean for e in found.values()], name=name,
+        mode="lines+markers",
         customdata=said, hovertemplate="%{customdata}", legendgroup=name,
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={
@@ -235,7 +237,7 @@ def arm_axis(figure: go.Figure, titles: Sequence[str]) -> None:
     """Let the vertical axis name the arms, the first at the top."""
     figure.update_yaxes(
         tickvals=list(range(len(titles))),
-        ticktext=list(titles),
+        ticktext=[figure_text(title) for title in titles],
         range=[len(titles) - 0.5, -0.5],
         showgrid=False,
         automargin=True,
@@ -252,15 +254,15 @@ def heat_map(
     """Return a heat map with a text in every cell.
 
     Args:
-        xs: Values along the horizontal axis.
-        ys: Values along the vertical axis.
+        xs: Values along the horizontal axis, any texts.
+        ys: Values along the vertical axis, any texts.
         cells: A number for each (x, y); None leaves the cell empty.
-        text: What each cell says.
+        text: What each cell says, with plotly's tags.
         scale: Its colours.
     """
     return go.Figure(
         go.Heatmap(
-            x=list(xs), y=list(ys),
+            x=[figure_text(x) for x in xs], y=[figure_text(y) for y in ys],
             z=[[cells.get((x, y)) for x in xs] for y in ys],
             text=[[text.get((x, y), "") for x in xs] for y in ys],
             texttemplate="%{text}",

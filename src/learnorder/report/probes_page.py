@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from learnorder.claims import VERDICT_WORDS
 from learnorder.probe import Probed, Statement, statements
-from learnorder.report.content import Content, Link, Section, TextTable
+from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.image_page import asked_of
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
@@ -99,7 +99,7 @@ def probes_table(probed: Mapping[str, Probed]) -> TextTable:
             if any(key in tried[name] for key in chosen):
                 rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
                 rows.append([
-                    Link(name, f"{name}/report.html"), f"{calibration.contrast:g}",
+                    Link(name, address(f"{name}/report.html")), f"{calibration.contrast:g}",
                     f"{words}, LR {rate:g}",
                     *(_cell(tried[name].get(key), adjusted.get((name, key))) for key in chosen),
                 ])  # fmt: skip

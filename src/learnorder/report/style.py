@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
+
+from learnorder.runs.plain_text import visible
 
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#777777")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -43,11 +46,20 @@ def line_styles(arms: list[str]) -> dict[str, LineStyle]:
     return styles
 
 
+def figure_text(text: object) -> str:
+    """Return text that plotly shows as it is: no tags, entities or templates are found in it.
+
+    >>> figure_text("<b>100 %{x}</b>")
+    '&lt;b&gt;100 %&#123;x}&lt;/b&gt;'
+    """
+    return html.escape(visible(text), quote=False).replace("%{", "%&#123;")
+
+
 def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> go.Figure:
-    """Give a figure its title, axis titles and the common look."""
+    """Give a figure its title, axis titles (any text) and the common look."""
     figure.update_layout(
         title={
-            "text": title,
+            "text": figure_text(title),
             "x": 0,
             "xref": "paper",
             "xanchor": "left",
@@ -66,14 +78,14 @@ def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> 
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
     )
     figure.update_xaxes(
-        title={"text": x, "standoff": 6},
+        title={"text": figure_text(x), "standoff": 6},
         showline=True,
         ticks="outside",
         showgrid=False,
         zeroline=False,
     )
     figure.update_yaxes(
-        title={"text": y, "standoff": 6},
+        title={"text": figure_text(y), "standoff": 6},
         showline=True,
         ticks="outside",
         gridwidth=1,

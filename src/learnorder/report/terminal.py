@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from learnorder.claims import Reproduced
 from learnorder.errors import RunFolderError
@@ -19,6 +19,7 @@ from learnorder.report.task_page import score_table
 from learnorder.report.theory_tables import summary_table
 from learnorder.results import Results, RunSet, TaskResults, label_of
 from learnorder.runs import RunFolder, flatten
+from learnorder.runs.plain_text import plain, visible
 from learnorder.theory_results import TheoryResults
 
 if TYPE_CHECKING:
@@ -49,15 +50,21 @@ def print_runs(folders: Sequence[RunFolder]) -> None:
     for name in ("run", "arm", "seed", "status", "progress", "last measured"):
         table.add_column(name, overflow="fold")
     for folder in folders:
-        table.add_row(
-            escape(str(folder.path)),
-            escape(label_of(folder)),
-            str(folder.config.seed),
+        _add_row(
+            table,
+            folder.path,
+            label_of(folder),
+            folder.config.seed,
             folder.status,
             _progress(folder),
-            escape(_headline(folder)),
+            _headline(folder),
         )
     _console().print(table)
+
+
+def _add_row(table: Table, *cells: object) -> None:
+    """Add a row of cells that stand in the table as they are."""
+    table.add_row(*map(plain, cells))
 
 
 def _headline(folder: RunFolder) -> str:
@@ -79,24 +86,23 @@ def print_run(folder: RunFolder) -> None:
     manifest, console = folder.manifest, _console()
     reason = f": {manifest['reason']}" if manifest["reason"] else ""
     line = f"{folder.path}  {manifest['status']}{reason}  {_progress(folder)}"
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(
-        yaml.safe_dump(manifest["config"], sort_keys=False), markup=False, highlight=False
-    )
+    console.print(plain(line), soft_wrap=True)
+    settings = yaml.safe_dump(manifest["config"], sort_keys=False)  # it escapes what is not ASCII
+    console.print(settings, markup=False, highlight=False, emoji=False)
     table = Table(title="Last measured", title_justify="left")
     for name in ("set", "group", "quantity"):
         table.add_column(name)
     table.add_column("value", justify="right")
     for (set_, group, quantity), value in _last(folder).items():
-        table.add_row(set_, group, quantity, f"{value:.4g}")
+        _add_row(table, set_, group, quantity, f"{value:.4g}")
     console.print(table)
 
 
 def print_difference(one: RunFolder, other: RunFolder) -> None:
     """Print the settings and labels in which two runs differ, and how each stands."""
     table = Table()
-    for name in ("", str(one.path), str(other.path)):
-        table.add_column(escape(name), overflow="fold")
+    for name in ("", one.path, other.path):
+        table.add_column(plain(name), overflow="fold")
     flat = [
         {"kind": each.kind, **each.labels, **flatten(each.config.to_dict())}
         for each in (one, other)
@@ -104,7 +110,7 @@ def print_difference(one: RunFolder, other: RunFolder) -> None:
     for name in dict.fromkeys(name for each in flat for name in each):
         values = [str(each.get(name, "–")) for each in flat]
         if values[0] != values[1]:
-            table.add_row(escape(name), *map(escape, values))
+            _add_row(table, name, *values)
     if not table.row_count:
         _console().print("They have the same settings, labels and seed.")
     else:
@@ -116,9 +122,9 @@ def print_frame(found: pd.DataFrame, most: int) -> None:
     table = Table()
     for name, kind in found.dtypes.items():
         number = kind.kind in "iuf"
-        table.add_column(escape(str(name)), justify="right" if number else "left", overflow="fold")
+        table.add_column(plain(name), justify="right" if number else "left", overflow="fold")
     for row in found.head(most).itertuples(index=False):
-        table.add_row(*(escape(_cell(value)) for value in row))
+        _add_row(table, *map(_cell, row))
     _console().print(table)
     if len(found) > most:
         print(f"{len(found) - most} more rows: --rows {len(found)} prints all, --to writes them.")
@@ -167,10 +173,15 @@ def print_claims(reproduced: Reproduced) -> None:
 
 def print_table(found: TextTable) -> None:
     """Print a table."""
-    table = Table(title=found.title, caption=found.note, title_justify="left")
+    table = Table(
+        title=plain(found.title, "table.title"),
+        caption=plain(found.note, "table.caption"),
+        title_justify="left",
+    )
     for index, name in enumerate(found.columns):
         left = index == 0 or found.wrap
-        table.add_column(escape(name.replace(".", ".\n")), justify="left" if left else "right")
+        heading = Text(visible(name).replace(".", ".\n"))
+        table.add_column(heading, justify="left" if left else "right")
     for row in found.rows:
-        table.add_row(*map(escape, row))
+        _add_row(table, *row)
     _console().print(table)

@@ -12,7 +12,7 @@ from learnorder.report import parts
 from learnorder.report.orders import span_color, span_words, times_scale
 from learnorder.report.parts import add_band, arm_axis, heat_map
 from learnorder.report.phase import PhaseGrid, ratio_words
-from learnorder.report.style import layout, line_styles
+from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.statistics import range_of
 from learnorder.theory import THEORY_ARMS
@@ -45,7 +45,7 @@ def curve_figure(
         times, means = list(points), [scale * e.mean for e in points.values()]
         add_band(figure, points, styles[arm].band(), scale, len(results.arms))
         figure.add_scatter(
-            x=times, y=means, mode="lines", name=titles[arm],
+            x=times, y=means, mode="lines", name=figure_text(titles[arm]),
             customdata=[e.format(scale, 3) for e in points.values()],
             hovertemplate="%{customdata}",
             line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
@@ -57,7 +57,9 @@ def curve_figure(
             figure.add_scatter(
                 x=[when], y=[means[nearest]], mode="markers", showlegend=False,
                 marker={"symbol": "triangle-down", "size": 11, "color": styles[arm].color},
-                hovertemplate=f"{titles[arm]}: annealed at {when:.3g}<extra></extra>",
+                hovertemplate=(
+                    f"{figure_text(titles[arm])}: annealed at {when:.3g}<extra></extra>"
+                ),
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
     figure.update_xaxes(type="log", exponentformat="power", dtick=1)
@@ -83,7 +85,7 @@ def order_figure(results: TheoryResults) -> go.Figure:
                 x=list(found.values()),
                 y=[row + offset + spread * (i - (len(found) - 1) / 2) for i in range(len(found))],
                 text=[f"seed {seed}: {time:.3g}" for seed, time in found.items()],
-                hovertemplate=f"{titles[arm]}, {pattern}, %{{text}}<extra></extra>",
+                hovertemplate=f"{figure_text(titles[arm])}, {pattern}, %{{text}}<extra></extra>",
                 marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
                 mode="markers", showlegend=False,
             )  # fmt: skip

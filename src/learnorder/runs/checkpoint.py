@@ -29,6 +29,7 @@ def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
 
     Raises:
         RunFolderError: The disk is full or the folder cannot be written to; what was there stays.
+        RunLost: Another process has taken over the run.
     """
     import torch
 
@@ -38,10 +39,12 @@ def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
     torch.save({"config": _config_digest(folder), "state": state}, buffer)
     payload = buffer.getbuffer()
     newest, previous = (folder.file(name) for name in _NAMES)
+    folder.check_lock()
     with atomic_write(newest) as temporary:
         with temporary.open("wb") as file:
             file.write(_HEADER + _digest(payload) + b"\n")
             file.write(payload)
+        folder.check_lock()  # writing may have taken long
         _keep(newest, previous)
 
 
@@ -129,5 +132,6 @@ def save_weights(folder: RunFolder[Any], weights: dict[str, Any]) -> None:
     if folder.read_only:
         return
     encoded = encode_weights(weights)
+    folder.check_lock()
     with atomic_write(folder.file("weights.safetensors")) as temporary:
         temporary.write_bytes(encoded)

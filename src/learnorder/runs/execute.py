@@ -1,4 +1,4 @@
-"""Execute one run in its folder: claim, work or continue, and leave it whole whatever happens.
+"""Execute one run in its folder: lock, work or continue, and leave it whole whatever happens.
 
 ``python -m learnorder.runs.execute FOLDER --threads 1`` does so in a process of its own. Started
 several times as processes of one group (``torchrun … -m learnorder.runs.execute FOLDER``), these
@@ -13,15 +13,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from learnorder.errors import Interrupted, LearnOrderError, RunFolderError
+from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse
 from learnorder.runs.checkpoint import remove_checkpoints
-from learnorder.runs.claim import claimed
 from learnorder.runs.environment import environment
+from learnorder.runs.files import remove_leftovers
 from learnorder.runs.folder import ENDED, RunFolder, RunStatus
 from learnorder.runs.kinds import kind_named
+from learnorder.runs.lock import RunLock
+from learnorder.runs.plain_text import visible
 from learnorder.runs.signals import on_signals
 
 
@@ -47,10 +49,10 @@ def execute(
     Raises:
         Interrupted: A signal came; the run continues when executed again.
         RunInUse: Another process executes this run.
+        RunLost: Another process has taken over this run; nothing was written since.
     """
     received = [] if received is None else received
-    claim = nullcontext() if folder.read_only else claimed(folder.path)
-    with on_signals(received.append), claim:
+    with on_signals(received.append), _locked(folder, received):
         if folder.status in ENDED:
             return folder.status
         try:
@@ -59,10 +61,29 @@ def execute(
         except Interrupted:
             folder.update(status="interrupted", reason="")
             raise
-        except Exception as error:
-            with suppress(RunFolderError):  # a full disk takes no note either
+        except (Exception, SystemExit) as error:
+            with suppress(RunFolderError):  # a full disk takes no note, nor does a run that is lost
                 folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
             raise
+
+
+@contextmanager
+def _locked(folder: RunFolder, received: list[int]) -> Iterator[None]:
+    """Hold the run's lock, through which the folder is then written to."""
+    if folder.read_only:
+        yield
+        return
+    lock = RunLock(folder.path, stop=lambda: bool(received))
+    try:
+        with lock as folder.lock:
+            remove_leftovers(folder.path)
+            yield
+    except RunInUse as error:
+        if folder.lock is None and received:  # while it waited for a sign of life
+            raise Interrupted(received[0], f"{folder.path} was not begun.") from error
+        raise
+    finally:
+        folder.lock = None
 
 
 def _work(
@@ -76,7 +97,7 @@ def _work(
 
     work = kind_named(folder.kind).load()
     log = logging.getLogger(__name__)
-    log.info("%s begins in process %d", folder.name, os.getpid())
+    log.info("%s begins in process %d", visible(folder.name), os.getpid())
     folder.update(
         status="running",
         reason="",
@@ -93,7 +114,7 @@ def _work(
     status, reason = outcome
     if not folder.read_only:
         folder.update(status=status, reason=reason, files=folder.seal())
-        log.info("%s ends: %s", folder.name, status)
+        log.info("%s ends: %s", visible(folder.name), status)
         remove_checkpoints(folder)
         folder.file("progress.json").unlink(missing_ok=True)
     return status
@@ -127,7 +148,7 @@ def main() -> int:
         first = os.environ.get("RANK", "0") == "0"  # of the processes that share the run
         execute(RunFolder(arguments.folder, read_only=not first), arguments.threads)
     except LearnOrderError as error:
-        print(error, file=sys.stderr)
+        print(visible(error), file=sys.stderr)
         return error.exit_code
     finally:
         _leave_group()

@@ -11,6 +11,7 @@
     examples.png       planted images, for the report
     progress.json      how far the run is, for watchers
     log.txt            what the worker printed
+    .lock              which process works on the run; gone when none does
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from learnorder.errors import ConfigError, RunFolderError, one_line
-from learnorder.runs.claim import claimed
+from learnorder.errors import ConfigError, RunFolderError, RunLost, one_line
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
+from learnorder.runs.lock import RunLock
 from learnorder.runs.manifest import (
     FORMAT,
     FileSeal,
@@ -86,6 +87,9 @@ class RunFolder(Generic[ConfigT]):
         kind: Of run, images or theory.
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
+        opened: The manifest as it stood when the folder was opened.
+        lock: The run's lock, while this process executes the run; nothing is written once it is
+            lost.
 
     Raises:
         RunFolderError: No manifest, one that cannot be read, or a run that has ended and whose
@@ -94,7 +98,8 @@ class RunFolder(Generic[ConfigT]):
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
-        manifest = read_manifest(self.path)
+        self.lock: RunLock | None = None
+        self.opened = manifest = read_manifest(self.path)
         self.kind: str = manifest["kind"]
         self.labels: dict[str, str] = manifest["labels"]
         try:
@@ -106,8 +111,7 @@ class RunFolder(Generic[ConfigT]):
                 f"{self.file('manifest.json')}: not a manifest of this version of learnorder "
                 f"({error}). Move the folder away and run again."
             ) from None
-        self._seals: dict[str, FileSeal] = manifest["files"]
-        self._check_results(manifest["status"], self._seals)
+        self._check_results(manifest["status"], manifest["files"])
 
     def _check_results(self, status: str, files: Mapping[str, FileSeal]) -> None:
         """Refuse a run that has ended without the results that its manifest lists."""
@@ -131,7 +135,7 @@ class RunFolder(Generic[ConfigT]):
     @property
     def lacks_weights(self) -> bool:
         """Whether the run has left weights that are not here, as in a copy without them."""
-        seal = self._seals.get(_WEIGHTS)
+        seal = self.opened["files"].get(_WEIGHTS)
         return seal is not None and not self._is_whole(_WEIGHTS, seal)
 
     @classmethod
@@ -222,10 +226,20 @@ class RunFolder(Generic[ConfigT]):
         """The run's status as it stands on disk."""
         return self.manifest["status"]
 
+    def check_lock(self) -> None:
+        """Make sure that the run may be written to: its lock, if it is held here, is not lost.
+
+        Raises:
+            RunLost: Another process has taken over the run.
+        """
+        if self.lock is not None:
+            self.lock.check()
+
     def update(self, **changes: Any) -> None:
         """Change fields of the manifest on disk."""
         if self.read_only:
             return
+        self.check_lock()
         write_manifest(self.path, {**self.manifest, **changes, "updated": _now()})
 
     def data(self) -> Any:
@@ -266,8 +280,14 @@ class RunFolder(Generic[ConfigT]):
         """Tell watchers how far the run is."""
         if self.read_only:
             return
+        try:
+            self.check_lock()
+        except RunLost:
+            raise
+        except RunFolderError:  # a run does not end because nobody can watch it
+            return
         temporary = self.file(".progress.json.tmp")
-        with suppress(OSError):  # a run does not end because nobody can watch it
+        with suppress(OSError):
             temporary.write_text(json.dumps(vars(progress)))
             temporary.replace(self.file("progress.json"))
 
@@ -276,8 +296,13 @@ class RunFolder(Generic[ConfigT]):
         import pyarrow.parquet as pq
 
         for name, table in () if self.read_only else tables.items():
-            with atomic_write(self.file(f"{name}.parquet")) as temporary:
-                pq.write_table(table, temporary)
+            self.check_lock()
+            # A path that is not UTF-8 is none to pyarrow, an open file is.
+            with (
+                atomic_write(self.file(f"{name}.parquet")) as temporary,
+                temporary.open("wb") as file,
+            ):
+                pq.write_table(table, file)
 
     def delete(self) -> None:
         """Remove the folder and what is in it; of a link, the link alone.
@@ -292,7 +317,7 @@ class RunFolder(Generic[ConfigT]):
             if self.path.is_symlink():
                 self.path.unlink()
                 return
-            with claimed(self.path):
+            with RunLock(self.path):
                 moved = self.path.rename(aside(self.path))
             shutil.rmtree(moved)
         except OSError as error:
@@ -319,7 +344,7 @@ class RunFolder(Generic[ConfigT]):
             raise RunFolderError(
                 f"{path}: it is missing. Copy the whole folder, or move it away and run again."
             ) from None
-        seals = self._seals or read_manifest(self.path)["files"]  # it may have ended since
+        seals = self.opened["files"] or self.manifest["files"]  # it may have ended since
         seal = seals.get(name)
         if seal is not None and seal.digest != _digest(content):
             raise unreadable(path, "it is not as the run left it")
@@ -336,7 +361,7 @@ class RunFolder(Generic[ConfigT]):
             file = pq.ParquetFile(pa.BufferReader(self.read(name)))
             if file.metadata.num_rows > _MOST_ROWS:
                 raise unreadable(path, f"it has {file.metadata.num_rows:,} rows")
-            return file.read()
+            return file.read(use_threads=False)  # files are small, and many
         except (OSError, ValueError, pa.ArrowException) as error:
             raise unreadable(path, one_line(error)) from error
 

@@ -68,6 +68,13 @@ def _describe(data: ImageData) -> dict[str, object]:
         "evaluation_examples": len(data.evaluation),
         "mean": list(data.mean),
         "std": list(data.std),
+        "classes": {
+            name: [int((images.labels == label).sum()) for images in (data.train, data.evaluation)]
+            for label, name in enumerate(data.class_names)
+        },
+        "modes": dict(data.modes),
+        "converted": dict(data.converted),
+        "skipped": dict(data.skipped),
     }
 
 

@@ -6,7 +6,7 @@ import functools
 import importlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from learnorder.config import RunConfig, TaskRunConfig
@@ -45,6 +45,10 @@ class ImagesDescription:
         evaluation_examples: Images evaluated on.
         mean: Channel means in [0, 1], for normalisation.
         std: Channel standard deviations in [0, 1].
+        classes: Images of each class: trained on, and evaluated on.
+        modes: Images by Pillow's mode, as the files have it.
+        converted: Images by what was done to show them as a viewer does.
+        skipped: Files that were left out, by reason.
     """
 
     num_classes: int
@@ -53,6 +57,10 @@ class ImagesDescription:
     evaluation_examples: int
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    modes: dict[str, int] = field(default_factory=dict)
+    converted: dict[str, int] = field(default_factory=dict)
+    skipped: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,10 @@ class Kind:
         Raises:
             ConfigError: A value that no run of this version has.
         """
-        return _parsed(self.config, json.dumps(values))
+        try:
+            return _parsed(self.config, json.dumps(values))
+        except RecursionError:
+            raise ConfigError("config", "values in values", "It is nested too deep.") from None
 
     def describe(self, values: dict[str, Any] | None) -> Any:
         """Build what a manifest says of a run's data; None where it says nothing yet.

@@ -74,7 +74,7 @@ class Manifest:
     created: str
     kind: str
     labels: dict[str, str]
-    config: dict[str, Any]
+    config: dict  # pyright: ignore[reportMissingTypeArgs] - the kind of run checks it
     environment: dict[str, str | int]
     updated: str | None = None
     threads: int | None = None

@@ -16,6 +16,7 @@ from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import KINDS
 from learnorder.runs.manifest import find_manifests, read_each
+from learnorder.runs.plain_text import storable
 from learnorder.runs.settings import flatten
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def runs_where(condition: str, *paths: Path | str) -> list[RunFolder[Any]]:
         picked = set(_ask(_connect(folders, with_records=with_records), sql)["run"])
     except ConfigError as error:
         raise ConfigError("where", condition, error.remedy) from None
-    return [folder for folder in folders if _text(folder.path) in picked]
+    return [folder for folder in folders if storable(str(folder.path)) in picked]
 
 
 def _found(paths: Sequence[Path | str]) -> list[RunFolder[Any]]:
@@ -144,10 +145,11 @@ def _refused(sql: str, error: Exception) -> ConfigError:
 
 def _row(folder: RunFolder[Any]) -> dict[str, Any]:
     """Return what the table of runs has of a run."""
-    manifest, settings = folder.manifest, flatten(folder.config.to_dict())
+    manifest = folder.opened
+    settings = flatten(manifest["config"])
     row = {
-        "run": _text(folder.path),
-        "name": _text(folder.path.name),
+        "run": storable(str(folder.path)),
+        "name": storable(folder.path.name),
         "kind": folder.kind,
         **{name: manifest[name] for name in ("status", "reason")},
         "seed": settings.pop("seed", None),
@@ -161,12 +163,7 @@ def _row(folder: RunFolder[Any]) -> dict[str, Any]:
 
 def _beside(row: Mapping[str, Any], name: str, what: str = "label") -> str:
     """Return a column's name that no column of every run has; SQL knows no upper case."""
-    return f"{what}.{name}" if name.lower() in row else name
-
-
-def _text(path: Path | str) -> str:
-    """Return a path as text that any program can hold; bytes that are no UTF-8 are written out."""
-    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return storable(f"{what}.{name}" if name.lower() in row else name)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
@@ -195,7 +192,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 def _as_text(values: Sequence[Any]) -> list[str | None]:
     return [
-        None if v is None else _text(v) if isinstance(v, str) else json.dumps(v) for v in values
+        None if v is None else storable(v) if isinstance(v, str) else json.dumps(v) for v in values
     ]
 
 
@@ -207,12 +204,10 @@ def _create_records(
 
     def of_run(folder: RunFolder[Any]) -> pa.Table:
         table = folder.records()
-        return table.add_column(0, "run", pa.array([_text(folder.path)] * len(table), pa.string()))
+        return table.add_column(0, "run", pa.repeat(storable(str(folder.path)), len(table)))
 
     by_folder = {folder.path: folder for folder in folders}
     tables = read_each(list(by_folder), lambda path: of_run(by_folder[path]))
     empty = [kind.no_records() for kind in KINDS]
     found = pa.concat_tables([*tables, *empty], promote_options="default")
-    connection.register("_records", found)
-    connection.execute("CREATE TABLE records AS SELECT * FROM _records")
-    connection.unregister("_records")
+    connection.register("records", found)

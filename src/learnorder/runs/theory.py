@@ -11,6 +11,7 @@ from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.pace import Pace
 from learnorder.theory import TheoryConfig
+from learnorder.theory.memory import check_memory
 from learnorder.theory.simulation import Simulation, simulate
 
 _SAVE_SECONDS = 60.0
@@ -21,11 +22,14 @@ _RECORD_BYTES = 40_000
 
 
 def check(configs: Sequence[TheoryConfig], processes: int = 1) -> None:
-    """Nothing is left to refuse: a configuration of the theory is checked when it is built."""
+    """Refuse runs that exceed this machine's memory; all else is checked in the configuration."""
+    for config in configs:
+        check_memory(config)
 
 
 def work(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Simulate the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+    check_memory(folder.config)
     saved = load_checkpoint(folder)
     simulation = simulate(folder.config, snapshot=None if saved is None else saved["simulation"])
     folder.update(data={"train_examples": folder.config.distribution.N})

@@ -1,13 +1,15 @@
 """A worker's process: it executes run after run, so that torch is imported once.
 
 ``python -m learnorder.runs.worker --threads 1`` reads the folders of runs from standard input, a
-line each, and answers with the exit code of each on standard output. What a run prints goes to its
-log.txt.
+line of JSON each (:func:`encode_request`), and answers with the exit code of each on standard
+output. What a run prints goes to its log.txt.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import logging
 import os
 import sys
@@ -18,7 +20,22 @@ from pathlib import Path
 from learnorder.errors import LearnOrderError
 from learnorder.runs.execute import execute
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.plain_text import visible
 from learnorder.runs.signals import on_signals
+
+
+def encode_request(folder: Path) -> bytes:
+    r"""Return the line that asks for the run of a folder, whatever bytes its name has.
+
+    >>> encode_request(Path("runs/a\nb"))
+    b'"runs/a\\nb"\n'
+    """
+    return json.dumps(str(folder)).encode() + b"\n"
+
+
+def decode_request(line: bytes) -> Path:
+    """Return the folder that a line of :func:`encode_request` asks for."""
+    return Path(json.loads(line))
 
 
 def main() -> int:
@@ -30,9 +47,11 @@ def main() -> int:
     received: list[int] = []
     answers = os.dup(1)
     os.dup2(2, 1)  # nothing but answers goes where answers go
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does
     with on_signals(received.append):
         for line in sys.stdin.buffer:
-            path = Path(os.fsdecode(line.rstrip(b"\n")))
+            path = decode_request(line)
             code = 128 + received[0] if received else execute_logged(path, threads, received)
             with suppress(BrokenPipeError):  # whoever gave the run was killed; it has ended well
                 os.write(answers, f"{code}\n".encode())
@@ -56,7 +75,7 @@ def execute_logged(path: Path, threads: int, received: list[int]) -> int:
     try:
         execute(RunFolder(path), threads, received=received)
     except LearnOrderError as error:
-        print(error, file=sys.stderr, flush=True)
+        print(visible(error), file=sys.stderr, flush=True)
         return error.exit_code
     except Exception:
         traceback.print_exc()

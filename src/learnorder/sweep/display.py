@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.lock_file import Owner
+from learnorder.runs.plain_text import plain, visible
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.pool import PoolState
 
@@ -26,7 +27,7 @@ class Display:
         folders: All runs.
         cores: How they share the machine.
         title: What the runs are of, where several experiments follow each other.
-        quiet: Draw nothing.
+        quiet: Draw nothing, and say only which runs are waited for.
     """
 
     def __init__(
@@ -37,13 +38,13 @@ class Display:
         title: str = "",
         quiet: bool = False,
     ) -> None:
-        self._title = f"{title}: " if title else ""
+        self._title = f"{visible(title)}: " if title else ""
         self._console = Console(stderr=True, quiet=quiet)
         self._bars = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeRemainingColumn(),
             console=self._console,
             disable=quiet or not self._console.is_terminal,
@@ -51,9 +52,11 @@ class Display:
         self._count = len(folders)
         parents = [str(folder.path.parent) for folder in folders]
         self._root = Path(os.path.commonpath(parents)) if parents else Path()
+        self._notices = Console(stderr=True) if quiet else self._bars.console
         self._seen: dict[RunFolder, float] = {}
         self._tasks: dict[RunFolder, TaskID] = {}
         self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
+        self._awaited = set[RunFolder]()
         self._cores = cores
         self._all: TaskID | None = None
         self._base = float(len(self._told))
@@ -65,7 +68,9 @@ class Display:
             threads = f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)}"
             self._console.print(
                 f"{self._title}{left} of {self._count} runs to do, {self._cores.workers} at once "
-                f"with {threads} each"
+                f"with {threads} each",
+                markup=False,
+                emoji=False,
             )
         self._bars.start()
         self._all = self._bars.add_task("all runs", total=float(left), note="")
@@ -81,16 +86,19 @@ class Display:
 
     def update(self, state: PoolState) -> None:
         """Draw the state of the pool."""
-        self._done_now = len(state.ended) - self._base + sum(map(self._done, state.active))
+        under_way = (*state.active, *state.held)
+        self._done_now = len(state.ended) - self._base + sum(map(self._done, under_way))
         self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
-        for folder in state.active:
+        for folder in under_way:
             self._active(folder)
+        for folder, lock in state.held.items():
+            self._wait_for(folder, lock.owner)
         ended = f"{len(state.ended)}/{self._count}{self._left()}"
         for folder in (*state.ended, *state.failed):
             self._finished(folder, ended)
         for folder in state.elsewhere:
             self._finished(folder, ended, "is made by another process")
-        for folder in state.waiting:  # its worker was killed
+        for folder in state.waiting:  # its worker was killed, or another process left it
             if folder in self._tasks:
                 self._bars.update(self._tasks[folder], note="waiting to go on")
         assert self._all is not None
@@ -100,7 +108,7 @@ class Display:
     def _counts(self, state: PoolState) -> str:
         counts = {
             "failed": len(state.failed),
-            "made elsewhere": len(state.elsewhere),
+            "made elsewhere": len(state.held) + len(state.elsewhere),
             "killed and begun again": sum(state.deaths.values()),
         }
         told = [f"{count} {words}" for words, count in counts.items() if count]
@@ -123,14 +131,29 @@ class Display:
     def _active(self, folder: RunFolder) -> None:
         if folder not in self._tasks:
             self._tasks[folder] = self._bars.add_task(
-                escape(self._name(folder)), total=1.0, note="starting"
+                self._name(folder), total=1.0, note="starting"
             )
         if (progress := folder.progress()) is not None:
-            self._bars.update(self._tasks[folder], completed=progress.share, note=progress.note)
+            note = visible(progress.note)
+            self._bars.update(self._tasks[folder], completed=progress.share, note=note)
+
+    def _wait_for(self, folder: RunFolder, owner: Owner | None) -> None:
+        """Say once that a run is waited for."""
+        if folder in self._awaited:
+            return
+        self._awaited.add(folder)
+        by = f" ({owner})" if owner else ""
+        self._notices.print(
+            f"{self._name(folder)}: another process works on it{by}; waiting for it. Ctrl-C stops "
+            "waiting.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
     def _name(self, folder: RunFolder) -> str:
-        """A run's path below what all of them have in common."""
-        return str(folder.path.relative_to(self._root))
+        """A run's path below what all of them have in common, as it can be printed."""
+        return visible(folder.path.relative_to(self._root))
 
     def _finished(self, folder: RunFolder, ended: str, how: str = "") -> None:
         """Say once that nothing is left to do here for a run: how, or its status."""
@@ -142,12 +165,8 @@ class Display:
         if not how:
             manifest = folder.manifest
             how = ": ".join(filter(None, (manifest["status"], manifest["reason"])))
-        self._bars.console.print(
-            f"{self._name(folder)} {how} ({ended})",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        line = plain(f"{self._name(folder)} {how} ({ended})")
+        self._bars.console.print(line, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

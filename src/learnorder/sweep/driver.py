@@ -9,6 +9,7 @@ from typing import Any
 
 from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
+from learnorder.runs.files import check_path
 from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
 from learnorder.sweep.engine import Cores, Engine
@@ -52,7 +53,8 @@ def run_plans(
         The run folders, in the plans' order.
 
     Raises:
-        ConfigError: A setting that the data or the model refuses; no folder is made.
+        ConfigError: A setting that the data or the model refuses, or a name that is too long; no
+            folder is made.
         DataError: The data cannot be used; no folder is made.
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
@@ -85,8 +87,10 @@ def find_folders(
     """Return the folders there are of planned runs; refuse what cannot be made, and write nothing.
 
     Raises:
-        LearnOrderError: As :func:`run_plans`.
+        LearnOrderError: As :func:`run_plans`, or a name or a path that no file system takes.
     """
+    for name in plans:
+        check_path(out / name)
     there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
     _check_neighbours(plans, out)
     if None in there.values():

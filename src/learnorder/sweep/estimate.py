@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learnorder.runs import ENDED, RunFolder
+from learnorder.memory import size_words
+from learnorder.runs import ENDED
 from learnorder.runs.kinds import Settings, Workload, kind_of
 from learnorder.sweep.display import duration
-from learnorder.sweep.driver import Plan, check, cores_for
+from learnorder.sweep.driver import Plan, cores_for, find_folders
 from learnorder.sweep.engine import Cores, Engine
 
 _REPORT_BYTES = 5_000_000
@@ -49,7 +50,8 @@ class Cost:
             f"and {duration(self.seconds)} in all with {self.cores.workers} at once "
             f"({self.cores.threads} thread{'s' * (self.cores.threads != 1)} each), as measured on "
             "this machine just now; "
-            f"{_size(self.disk_bytes)} of disk when done, {_size(self.peak_bytes)} while running."
+            f"{size_words(self.disk_bytes)} of disk when done, {size_words(self.peak_bytes)} while "
+            "running."
         )
 
 
@@ -74,8 +76,7 @@ def estimate_cost(
     """
     import torch
 
-    found = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
-    check(plans, engine)
+    found = find_folders(plans, out, engine)
     cores = cores_for([plan.config for plan in plans.values()], workers, threads, engine)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
@@ -105,11 +106,3 @@ def estimate_cost(
 
 def _key(config: Settings) -> str:
     return kind_of(config).load().workload_key(config)
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} GB"

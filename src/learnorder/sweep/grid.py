@@ -145,9 +145,10 @@ def folder_name(words: Mapping[str, str]) -> str:
     """
     settings = "-".join(f"{name}={value}" for name, value in words.items())
     settings = settings.replace("/", "_").replace(" ", "")
-    if len(settings.encode()) > _LONGEST:
-        digest = hashlib.blake2b(settings.encode(), digest_size=4).hexdigest()
-        settings = f"{settings.encode()[:_LONGEST].decode(errors='ignore')}…{digest}"
+    encoded = settings.encode(errors="surrogatepass")
+    if len(encoded) > _LONGEST:
+        digest = hashlib.blake2b(encoded, digest_size=4).hexdigest()
+        settings = f"{encoded[:_LONGEST].decode(errors='ignore')}…{digest}"
     return settings
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 
-from learnorder.errors import Interrupted, LearnOrderError
+from learnorder.errors import Interrupted, LearnOrderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.execute import execute
+from learnorder.runs.lock import LockWatch
 from learnorder.runs.pace import Pace
 from learnorder.runs.signals import on_signals
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.pool import PoolState
+
+_POLL_SECONDS = 0.2
 
 
 def run_here(
@@ -36,18 +40,12 @@ def run_here(
             watch(state)
 
     with on_signals(received.append):
-        while state.waiting and not received:
-            folder = state.waiting.pop(0)
-            state.active.append(folder)
-            try:
-                execute(folder, cores.threads, each_step, received)
-            except Interrupted:
-                break
-            except Exception as error:
-                if not isinstance(error, LearnOrderError):  # a fault of the user's code, or of ours
-                    logging.getLogger(__name__).exception("%s failed", folder.path)
-            state.active.clear()
-            (state.ended if folder.status in ENDED else state.failed).append(folder)
+        while (state.waiting or state.held) and not received:
+            if state.waiting:
+                _execute_next(state, cores, each_step, received)
+            else:
+                time.sleep(_POLL_SECONDS)
+            state.look_at_held()
             watch(state)
     if received:
         raise Interrupted(
@@ -56,3 +54,23 @@ def run_here(
             "where it was. The same call continues them.",
         )
     return state
+
+
+def _execute_next(
+    state: PoolState, cores: Cores, each_step: Callable[[], None], received: list[int]
+) -> None:
+    """Execute the first waiting run, and sort it."""
+    folder = state.waiting.pop(0)
+    state.active.append(folder)
+    try:
+        execute(folder, cores.threads, each_step, received)
+    except Interrupted:
+        return
+    except RunInUse:
+        state.held[folder] = LockWatch(folder.path)
+    except Exception as error:
+        if not isinstance(error, LearnOrderError):  # a fault of the user's code, or of ours
+            logging.getLogger(__name__).exception("%s failed", folder.path)
+    state.active.clear()
+    if folder not in state.held:
+        (state.ended if folder.status in ENDED else state.failed).append(folder)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,13 +11,15 @@ from typing import Any
 
 from learnorder.errors import Interrupted, RunFolderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
-from learnorder.runs.claim import is_claimed
+from learnorder.runs.lock import LockWatch, is_locked
+from learnorder.runs.pace import Pace
 from learnorder.runs.signals import on_signals
 from learnorder.sweep.engine import Cores, Engine, Worker
 from learnorder.sweep.processes import Processes
 
 _POLL_SECONDS = 0.2
-_RETRY_SECONDS = 20.0
+_LOOK_SECONDS = 2.0
+"""Between two looks at the runs that other processes hold."""
 _MOST_DEATHS = 3
 """Times that the process of one run may be killed before the run counts as failed."""
 
@@ -31,14 +32,35 @@ class PoolState:
     active: list[RunFolder] = field(default_factory=list)
     ended: list[RunFolder] = field(default_factory=list)
     failed: list[RunFolder] = field(default_factory=list)
+    held: dict[RunFolder, LockWatch] = field(default_factory=dict)
+    """Runs that another process works on, and that are waited for."""
     elsewhere: list[RunFolder] = field(default_factory=list)
-    """Runs that another process was found to be working on."""
+    """Runs that another process works on, and that are left to it."""
     deaths: dict[RunFolder, int] = field(default_factory=dict)
     """How often a run's process was killed, by the system for instance; the run then goes on."""
-    later: dict[RunFolder, float] = field(default_factory=dict)
-    """Times, of the monotonic clock, before which waiting runs are not tried again."""
     signals: list[int] = field(default_factory=list)
     """Signals received: the first asks workers to save themselves, a second kills them."""
+    _pace: Pace = field(default_factory=lambda: Pace(_LOOK_SECONDS), init=False)
+
+    def look_at_held(self) -> None:
+        """Now and then, sort runs held by other processes into ended, failed and waiting.
+
+        One that another process gave up as failed is not tried again here.
+        """
+        if not self.held or not self._pace.due():
+            return
+        for folder, lock in list(self.held.items()):
+            free = lock.is_free()  # before the status, which is written while the lock is held
+            status = folder.status
+            if status in ENDED:
+                self.ended.append(folder)
+            elif not free:
+                continue
+            elif status == "failed":
+                self.failed.append(folder)
+            else:
+                self.waiting.append(folder)
+            del self.held[folder]
 
 
 def run_pool(
@@ -46,6 +68,8 @@ def run_pool(
     cores: Cores,
     watch: Callable[[PoolState], None],
     engine: Engine[Any] | None = None,
+    *,
+    wait: bool = True,
 ) -> PoolState:
     """Execute every run that has not ended; return when all have ended or failed.
 
@@ -58,6 +82,7 @@ def run_pool(
         cores: How many at once, with how many threads.
         watch: Called several times a second.
         engine: Where workers come from; None is processes of this machine.
+        wait: Wait for runs that other processes work on, and go on with those they leave behind.
 
     Raises:
         Interrupted: A signal came; the same call continues.
@@ -68,18 +93,17 @@ def run_pool(
     busy, idle = dict[RunFolder, Worker](), list[Worker]()
     with on_signals(partial(_pass_on, state, busy)):
         try:
-            while state.active or (state.waiting and not state.signals):
-                while len(state.active) < cores.workers and not state.signals:
-                    folder = _next(state)
-                    if folder is None:
-                        break
+            while state.active or ((state.waiting or state.held) and not state.signals):
+                while state.waiting and len(state.active) < cores.workers and not state.signals:
+                    folder = state.waiting.pop(0)
                     worker = _take(idle) or engine.start(cores.threads)
                     busy[folder] = worker
                     state.active.append(folder)
                     worker.execute(folder)
                     for number in state.signals:  # one that came while it was being started
                         worker.send_signal(number)
-                _collect(state, busy, idle, engine)
+                _collect(state, busy, idle, engine, wait)
+                state.look_at_held()
                 watch(state)
         finally:
             for worker in busy.values():
@@ -96,15 +120,6 @@ def run_pool(
     return state
 
 
-def _next(state: PoolState) -> RunFolder | None:
-    """Take the first waiting run whose time has come, None where there is none."""
-    now = time.monotonic()
-    for index, folder in enumerate(state.waiting):
-        if state.later.get(folder, 0.0) <= now:
-            return state.waiting.pop(index)
-    return None
-
-
 def _take(idle: list[Worker]) -> Worker | None:
     """Return an idle worker that lives, None where there is none."""
     while idle:
@@ -116,9 +131,13 @@ def _take(idle: list[Worker]) -> Worker | None:
 
 
 def _collect(
-    state: PoolState, busy: dict[RunFolder, Worker], idle: list[Worker], engine: Engine[Any]
+    state: PoolState,
+    busy: dict[RunFolder, Worker],
+    idle: list[Worker],
+    engine: Engine[Any],
+    wait: bool,
 ) -> None:
-    """Wait a moment for answers, and sort their runs into ended and failed."""
+    """Wait a moment for answers, and sort their runs."""
     for folder in engine.ready(busy, _POLL_SECONDS):
         worker = busy.pop(folder)
         state.active.remove(folder)
@@ -132,23 +151,30 @@ def _collect(
         elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
             state.waiting.append(folder)
-        elif code == RunInUse.exit_code and folder in state.deaths and not state.signals:
-            # Its claim is that of the worker that died, on another machine, and grows stale.
-            state.later[folder] = time.monotonic() + _RETRY_SECONDS
-            state.waiting.append(folder)
-        elif code == RunInUse.exit_code or (not state.signals and is_claimed(folder.path)):
-            state.elsewhere.append(folder)
-        else:
-            if state.signals:
-                _note_stop(folder)
+        elif not state.signals and _is_held(folder, code, alive):
+            if wait or folder in state.deaths:  # its own worker, dead on another machine, holds it
+                state.held[folder] = LockWatch(folder.path)
             else:
+                state.elsewhere.append(folder)
+        else:
+            if not state.signals:
                 _note_death(folder, code)
+            elif code < 0:
+                _note_stop(folder)
             state.failed.append(folder)
+
+
+def _is_held(folder: RunFolder, code: int, alive: bool) -> bool:
+    """Whether a run did not end because another process works on it.
+
+    Where the worker did not survive, code 3 is not RunInUse but of a call of ``sys.exit``.
+    """
+    return (alive and code == RunInUse.exit_code) or (code >= 0 and is_locked(folder.path))
 
 
 def _note_stop(folder: RunFolder) -> None:
     """A worker that was killed on request could not say that its run was interrupted."""
-    if folder.status == "running":
+    if folder.status == "running" and not is_locked(folder.path):
         with suppress(RunFolderError):
             folder.update(status="interrupted", reason="")
 

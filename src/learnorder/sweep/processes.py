@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import selectors
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from learnorder.runs import RunFolder
+from learnorder.runs.worker import encode_request
 from learnorder.sweep.engine import Cores, process_environment, share_cores
 
 
@@ -45,7 +45,7 @@ class Process:
         """Begin a run."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # a dead worker is met when its answer is waited for
-            self._process.stdin.write(os.fsencode(folder.path.resolve()) + b"\n")
+            self._process.stdin.write(encode_request(folder.path.resolve()))
             self._process.stdin.flush()
 
     def answer(self) -> tuple[int, bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +9,6 @@ from learnorder.runs import ENDED, RunFolder
 from learnorder.sweep.display import Display
 from learnorder.sweep.engine import Cores, Engine
 from learnorder.sweep.pool import run_pool
-
-_LOOK_SECONDS = 15.0
 
 
 def work(
@@ -31,19 +28,10 @@ def work(
         quiet: Draw no progress.
         engine: What runs are made by; None is processes of this machine.
 
-    Those that fail here are tried once.
-
     Raises:
         Interrupted: A signal came; the runs of this process are saved where they were.
     """
-    tried = set[RunFolder[Any]]()
-    while True:
-        left = [f for f in folders if f.status not in ENDED and f not in tried]
-        if not left:
-            return
+    left = [folder for folder in folders if folder.status not in ENDED]
+    if left:
         with Display(left, cores, quiet=quiet) as display:
-            state = run_pool(left, cores, display.update, engine)
-        tried |= set(state.failed)
-        if not (wait and state.elsewhere):
-            return
-        time.sleep(_LOOK_SECONDS)
+            run_pool(left, cores, display.update, engine, wait=wait)

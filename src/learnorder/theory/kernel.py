@@ -29,6 +29,9 @@ from learnorder.theory.noise_law import Transition
 MOST_QUADRATIC = 8_000
 """Examples up to which the quadratic part between P patterns is kept unless asked otherwise."""
 
+_BLOCK_ELEMENTS = 2**23
+"""Cosines between examples that are computed at once."""
+
 
 @dataclass
 class LimitState:
@@ -238,7 +241,8 @@ class Kernel:
         """
         x1, total = self.examples.x1, torch.zeros(self.n, dtype=torch.float64)
         direction = x1 * self._inverse_norm[:, None]
-        for rows in torch.arange(self.n).split(1024):
+        at_once = min(1024, max(16, _BLOCK_ELEMENTS // self.n))
+        for rows in torch.arange(self.n).split(at_once):
             cos = direction[rows] @ direction.T
             cos[torch.arange(len(rows)), rows] = 0
             scale = self._squared_norm.sqrt()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -159,6 +160,8 @@ class Trainer(Generic[ProblemT]):
             for batch in self.problem.epoch(self.epoch, self.step):
                 self.train_step(batch)
                 self.step += 1
+                if self.noise is not None and self.epoch == self.step == 1:
+                    logging.getLogger(__name__).info("%r", self.noise)
                 self._seconds = time.perf_counter() - started
                 if (diverged := self._divergence()) is not None:
                     return Outcome("diverged", diverged)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from learnorder.errors import ConfigError, DataError, reason_of, refusing
+from learnorder.errors import ConfigError, DataError, LearnOrderError, reason_of, refusing
 from learnorder.training.trainer import Trainer
 
 _ONE_VALUE = "more than 1 value per channel"
@@ -52,6 +52,8 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
     where = f"in training mode, on a batch of {problem.examples(trainer.step)} examples"
     try:
         outputs = trainer.outputs(batch)
+    except LearnOrderError:  # noise has no place
+        raise
     except Exception as error:
         if problem.examples(trainer.step) == 1 and _ONE_VALUE in str(error):
             raise _one_left(trainer) from error

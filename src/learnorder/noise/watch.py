@@ -1,0 +1,198 @@
+"""Forward passes of a model, watched for calls of activation functions.
+
+A watched module is of a subclass of its class, made for the purpose, as a module with torch's
+parametrizations is. Hooks in its place would turn off the inference kernel of
+``nn.TransformerEncoderLayer``, could not end the interception after a KeyboardInterrupt, and would
+go unseen by code that ``torch.compile`` made before.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
+
+from learnorder.errors import ConfigError, refusing
+from learnorder.noise.activations import FUNCTIONS
+
+_WATCH = "_activation_watch"
+"""An attribute of the subclasses made here."""
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+Call = Callable[..., Any]
+
+
+class Listener(Protocol):
+    """What receives the calls of a watched model."""
+
+    level: float
+
+    def before_function(self, function: Call, args: tuple[Any, ...], kwargs: Any) -> Arguments:
+        """Return the arguments with which an activation function is to be called."""
+        ...
+
+    def after_forward(self, module: nn.Module) -> None:
+        """Note that an outermost forward pass has ended."""
+        ...
+
+
+class Functions(TorchFunctionMode):
+    """Intercepts activation functions.
+
+    Args:
+        listener: Receives each of them.
+    """
+
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self.listener = listener
+
+    def __torch_function__(
+        self, func: Call, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Call a function; what it calls itself is not seen."""
+        kwargs = kwargs or {}
+        if func in FUNCTIONS:
+            args, kwargs = self.listener.before_function(func, args, kwargs)
+        return func(*args, **kwargs)
+
+
+class Watch:
+    """Watches the forward passes of some modules while a level is above 0, in training mode.
+
+    Args:
+        listener: Receives the calls.
+        modules: To watch.
+
+    Raises:
+        ConfigError: The class of a module cannot have a subclass.
+    """
+
+    def __init__(self, listener: Listener, modules: list[nn.Module]) -> None:
+        self.listener, self.ended = listener, False
+        self._modules: list[nn.Module] = []
+        try:
+            for module in modules:
+                self._begin(module)
+        except BaseException:
+            self.end()
+            raise
+
+    def _begin(self, module: nn.Module) -> None:
+        kind = type(module)
+        failed = refusing(
+            lambda why: ConfigError(
+                "model", kind.__name__, f"No subclass of it can be made: {why}."
+            )
+        )
+        with failed:
+            _set_class(module, _watched(kind, self))
+        self._modules.append(module)
+
+    def end(self) -> None:
+        """Give the modules their classes back."""
+        self.ended = True
+        for module in self._modules:
+            kind = type(module)
+            while (watch := vars(kind).get(_WATCH)) is not None and watch.ended:
+                kind = kind.__bases__[0]
+            if kind is not type(module):
+                _set_class(module, kind)
+        self._modules = []
+
+    def call(self, module: nn.Module, call: Call, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """Call a module, or its forward pass."""
+        if self.ended or not module.training or self.listener.level == 0:
+            return call(*args, **kwargs)
+        return uncompiled(self._run, module, call, args, kwargs)
+
+    def _run(self, module: nn.Module, call: Call, args: tuple[Any, ...], kwargs: Any) -> Any:
+        if self._is_on():
+            return call(*args, **kwargs)
+        with self.on():
+            outputs = call(*args, **kwargs)
+        self.listener.after_forward(module)
+        return outputs
+
+    @contextmanager
+    def on(self) -> Iterator[None]:
+        """Intercept functions in this thread within a ``with`` block."""
+        with ExitStack() as stack:
+            if not self._is_on():
+                stack.enter_context(_UNCOMPILED)
+                stack.enter_context(Functions(self.listener))
+            yield
+
+    def _is_on(self) -> bool:
+        modes = _get_current_function_mode_stack()
+        return any(isinstance(m, Functions) and m.listener is self.listener for m in modes)
+
+
+def uncompiled(function: Call, *args: Any) -> Any:
+    """Call a function with arguments, outside the graphs of torch.compile."""
+    return _break_graph(function, *args) if torch.compiler.is_compiling() else function(*args)
+
+
+@torch._disable_dynamo  # pyright: ignore[reportPrivateImportUsage] - its import is late
+def _break_graph(function: Call, *args: Any) -> Any:
+    return function(*args)
+
+
+class _Uncompiled:
+    """Makes compiled code run as it was written, within ``with`` blocks of any threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._depth, self._stance = Lock(), 0, ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._depth == 0 and "torch._dynamo" in sys.modules:  # else nothing is compiled
+                self._stance.enter_context(torch.compiler.set_stance("force_eager"))
+            self._depth += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._stance.close()
+
+
+_UNCOMPILED = _Uncompiled()
+
+
+def _watched(kind: type[nn.Module], watch: Watch) -> type[nn.Module]:
+    """Return a subclass of a module's class whose calls are watched; copies are of the class."""
+
+    def method(name: str) -> Call:
+        @functools.wraps(getattr(kind, name))
+        def watched(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return watch.call(self, getattr(super(made, self), name), args, kwargs)
+
+        return watched
+
+    def reduce(self: Any, protocol: Any) -> Any:
+        function, arguments, *rest = kind.__reduce_ex__(self, protocol)
+        function, *arguments = (kind if a is made else a for a in (function, *arguments))
+        if function is copyreg.__newobj__:  # pyright: ignore[reportAttributeAccessIssue]
+            function = kind.__new__  # as pickle takes the other for the present class alone
+        return (function, tuple(arguments), *rest)
+
+    body = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
+    body |= {name: method(name) for name in ("__call__", "forward")}
+    body |= {"__reduce_ex__": reduce, _WATCH: watch}
+    metaclass: Any = type(kind)
+    made = metaclass(kind.__name__, (nn.Module,), body)
+    made.__bases__ = (kind,)  # only now, as its __init_subclass__ may register what it is given
+    return made
+
+
+def _set_class(module: nn.Module, kind: type[nn.Module]) -> None:
+    object.__setattr__(module, "__class__", kind)  # some modules forward their attributes
