@@ -7,6 +7,7 @@ makes the records.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ from figures import launch, markdown, photograph
 from measure_advise import Judged, searches
 from playwright.sync_api import Browser, sync_playwright
 
-from learnorder.report.advice_words import STANDING_WORDS
-from learnorder.report.parts import add_estimates
+from learnorder.advice import Advice, Rung
+from learnorder.range_test import RangeTest
+from learnorder.recipes.advise import Candidate, Search
+from learnorder.report.advice_words import STANDING_WORDS, advice_findings, comparisons
+from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.style import LineStyle, layout
-from learnorder.statistics import SHARE, Estimate, estimate
+from learnorder.statistics import SHARE, Estimate, adjusted_p, p_words
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static"
@@ -30,13 +34,39 @@ TITLES = {
 Record = dict[str, Any]
 
 
-def by_rate(record: Record) -> dict[float, Estimate]:
+def by_rate(judged: Judged, record: Record) -> dict[float, Point]:
     """Return final accuracy of the grid, by learning rate."""
-    return {arm["learning_rate"]: _estimate(arm) for arm in record["grid"]["arms"] if arm["n"]}
+    found = {}
+    for arm in record["grid"]["arms"]:
+        lost = judged.seeds - arm["n"]
+        words = f"{lost} of {judged.seeds} diverged" if lost else ""
+        found[arm["learning_rate"]] = Point(_keyed(arm["by_seed"]), SHARE, words)
+    return found
 
 
-def _estimate(numbers: Record) -> Estimate:
-    return estimate(list(numbers["by_seed"].values()), within=SHARE)
+def _keyed(by_seed: dict[str, float]) -> dict[int, float]:
+    return {int(seed): value for seed, value in by_seed.items()}
+
+
+def advice_of(search: Search, found: Record) -> Advice:
+    """Return what a recorded search found, for its report's words to be said of it anew."""
+    arms = {
+        Candidate(arm["learning_rate"], arm["hold"], arm["noise"]): _keyed(arm["by_seed"])
+        for arm in found["arms"]
+    }
+    rungs = tuple(
+        Rung(
+            rung["epochs"],
+            tuple(rung["seeds"]),
+            {float(rate): _keyed(scores) for rate, scores in rung["scores"].items()},
+            tuple(rung["kept"]),
+            found["score"],
+        )
+        for rung in found["rungs"]
+    )
+    picked = RangeTest((), (), (), found["range_test_pick"])
+    better = found["higher_is_better"]
+    return Advice(search, found["score"], better, rungs, arms, picked, "", (), ())
 
 
 def _difference(numbers: Record, sign: int = 1) -> str:
@@ -70,7 +100,7 @@ def summary(known: dict[str, Judged], records: dict[str, Record]) -> str:
                 ", ".join(f"{rate:g}" for rate in found["band"]),
                 "–" if judged["regret"] is None else _difference(regret),
                 "–" if pick is None else f"{pick:.2g}",
-                _picked(found),
+                _picked(advice_of(known[name].search, found)),
                 _alike(found),
                 f"{cost(found, epochs):.0f}",
             ])  # fmt: skip
@@ -79,35 +109,45 @@ def summary(known: dict[str, Judged], records: dict[str, Record]) -> str:
     return markdown(columns, lines)
 
 
-def _picked(found: Record) -> str:
+def _picked(advice: Advice) -> str:
     """Return what the range test's pick costs, from a search's own comparison."""
-    for compared in found["compared"]:
-        if compared["says"].startswith("range test"):
-            standing = STANDING_WORDS[compared["standing"]]
-            return f"{_difference(compared['better_by'], -1)}, {standing}"
-    return "on the grid"
+    arm, best = advice.picked(), advice.whole(advice.best())
+    if arm is None or arm.learning_rate in advice.finalists():
+        return "on the grid"
+    standing = STANDING_WORDS[advice.standing(arm, best)]
+    return f"{(-advice.gain(arm, best)).format(100)}, {standing}"
 
 
 def _alike(found: Record) -> str:
     return ", ".join(f"{each['agree']} of {each['pairs']}" for each in found["ranks"])
 
 
-def compared(record: Record) -> str:
-    """Return phases and noise of each search, in Markdown."""
-    lines = []
-    for number, found in enumerate(record["searches"]):
-        for one in found["compared"]:
-            if "epoch" in one["says"] or "noise" in one["says"]:
-                words = STANDING_WORDS[one["standing"]]
-                lines.append([str(number + 1), one["says"], _difference(one["better_by"]), words])
-    return markdown(["search", "compared", "better by, points", ""], lines)
+def compared(advices: list[Advice]) -> str:
+    """Return phases and noise of each search, in Markdown; p is adjusted over all of them."""
+    chosen = [
+        (number, name, advice, arm, baseline)
+        for number, advice in enumerate(advices, start=1)
+        for name, arm, baseline in comparisons(advice)
+        if "epoch" in name or "noise" in name
+    ]
+    measured = [advice.compared(arm, baseline) for _, _, advice, arm, baseline in chosen]
+    lines = [
+        [
+            str(number), name, each.estimate.format(100), str(each.estimate.n),
+            STANDING_WORDS[advice.standing(arm, baseline)], p_words(p),
+        ]
+        for (number, name, advice, arm, baseline), each, p in zip(
+            chosen, measured, adjusted_p(measured), strict=True
+        )
+    ]  # fmt: skip
+    return markdown(["search", "compared", "better by, points", "n", "", "p (Holm)"], lines)
 
 
-def drawn(name: str, record: Record) -> go.Figure:
+def drawn(name: str, judged: Judged, record: Record) -> go.Figure:
     """Return the grid, and on it what each search advised and what its range test picked."""
-    figure, found = go.Figure(), by_rate(record)
+    figure, found = go.Figure(), by_rate(judged, record)
     style = LineStyle("#0072B2", "solid")
-    add_estimates(figure, found, "every learning rate in full", style, 100)
+    add_points(figure, found, "every learning rate in full", style, 100, log_x=True)
     low, high = (100 * end for end in height(found))
     room = 0.05 * (high - low)
     marks = {
@@ -116,35 +156,46 @@ def drawn(name: str, record: Record) -> go.Figure:
             "diamond", "#D55E00", [one["range_test_pick"] for one in record["searches"]],
         ),
     }  # fmt: skip
+    ends, edge = (min(found), max(found)), min(found) / 1.5
     for place, (words, (symbol, color, rates)) in enumerate(marks.items()):
         at = [rate for rate in rates if rate is not None]
+        below = [rate < ends[0] for rate in at]
         figure.add_scatter(
-            x=at, y=[low - (1 + place) * room] * len(at), name=words, mode="markers",
-            marker={"symbol": symbol, "size": 10, "color": color, "opacity": 0.6},
+            x=[edge if far else rate for rate, far in zip(at, below, strict=True)],
+            y=[low - (1 + place) * room] * len(at), name=words, mode="markers+text",
+            text=[f"{rate:.1g}" if far else "" for rate, far in zip(at, below, strict=True)],
+            textposition="middle right",
+            marker={
+                "symbol": ["triangle-left" if far else symbol for far in below],
+                "size": 10, "color": color, "opacity": 0.6,
+            },
         )  # fmt: skip
     layout(figure, TITLES[name], "initial learning rate", "final accuracy, %", 380)
-    ends = (min(found), max(found))
-    far = [r for _, _, rates in marks.values() for r in rates if r and not ends[0] <= r <= ends[1]]
-    ticks = [*found, *far]
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks])
+    ticks = list(found)
+    figure.update_xaxes(
+        type="log", tickvals=ticks, ticktext=[f"{rate:.2g}" for rate in ticks],
+        range=[math.log10(edge) - 0.12, math.log10(ends[1]) + 0.12],
+    )  # fmt: skip
     figure.update_yaxes(range=[low - 3 * room, high + room])
-    return figure.update_layout(hovermode="closest", margin={"b": 90})
+    return make_room(figure.update_layout(hovermode="closest", margin={"b": 90}))
 
 
-def height(found: dict[float, Estimate]) -> tuple[float, float]:
+def height(found: dict[float, Point]) -> tuple[float, float]:
     """Return the ends of the axis: a learning rate that ends far below all others is cut off."""
-    falling = sorted(found.values(), key=lambda e: -e.mean)
-    best, *others, worst = falling
-    if best.mean - worst.mean > 5 * (best.mean - others[-1].mean):
+    falling = sorted((p for p in found.values() if p.values), key=lambda p: -p.estimate.mean)
+    best, *others, worst = (point.estimate.mean for point in falling)
+    if best - worst > 5 * (best - others[-1]):
         falling = falling[:-1]
-    return min(e.low for e in falling), max(e.high for e in falling)
+    ends = [(p.estimate.low, p.estimate.high, *p.values.values()) for p in falling]
+    return min(map(min, ends)), max(map(max, ends))
 
 
 def section(browser: Browser, name: str, judged: Judged, record: Record) -> str:
     """Draw one, and return it as Markdown."""
     picture, training = f"advice-{name}.png", judged.search.training
-    photograph(browser, drawn(name, record), STATIC / picture)
+    photograph(browser, drawn(name, judged, record), STATIC / picture)
     data = judged.search.data
+    advices = [advice_of(judged.search, found) for found in record["searches"]]
     described = (
         f"{data.train_examples:,} images, {training.epochs} epochs, batch size "
         f"{training.batch_size}, {training.optimizer}, weight decay {training.weight_decay:g}. The "
@@ -153,9 +204,9 @@ def section(browser: Browser, name: str, judged: Judged, record: Record) -> str:
     )
     alt = f"{TITLES[name]}: final accuracy over the learning rate"
     parts = [f"## {TITLES[name]}\n", described + "\n"]
-    parts += [f"```{{image}} _static/{picture}\n:alt: {alt}\n```\n", compared(record) + "\n"]
-    said = record["searches"][0]["findings"]
-    parts += ["The first search said:\n", *(f"> - {sentence}" for sentence in said), ""]
+    parts += [f"```{{image}} _static/{picture}\n:alt: {alt}\n```\n", compared(advices) + "\n"]
+    said = advice_findings(advices[0])
+    parts += ["What its report says of the first search:\n", *(f"> - {each}" for each in said), ""]
     return "\n".join(parts)
 
 

@@ -20,7 +20,7 @@ from learnorder.probe.statements import Quantity, Treatment
 from learnorder.recipes.probe import TREATMENT_TITLES, Probe
 from learnorder.report.grid import Row
 from learnorder.report.probe_page import over_rates
-from learnorder.statistics import estimate, paired_difference, range_of
+from learnorder.statistics import adjusted_p, estimate, p_words, paired_difference, range_of
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static"
@@ -40,6 +40,7 @@ STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
     ("noise", "reliance"): "… makes it rely on the pattern less",
 }
 Record = dict[str, Any]
+Statements = dict[tuple[Treatment, Quantity], Statement]
 CLASSES = 10
 """Of the data sets in records that do not say it."""
 DRAWN = ("reliance", "clean")
@@ -75,29 +76,68 @@ def _by_seed(found: dict[str, Any]) -> dict[int, Any]:
     return {int(seed): value for seed, value in found.items()}
 
 
+def arms_compared(probe: Probe, record: Record) -> dict[str, ArmNumbers]:
+    """Return the arms that statements compare: the small LR, the large one, annealed, and noise."""
+    arms = {(arm["arm"], float(arm[RATE])): arm_numbers(arm, record) for arm in record["arms"]}
+    small, large = probe.rates[0], large_rate(probe, record)
+    return {
+        "constant": arms["constant", small],
+        "annealed": arms["annealed", large],
+        "noise": arms["constant_noise", small],
+    }
+
+
+def large_rate(probe: Probe, record: Record) -> float:
+    """Return the largest learning rate at which the annealed arm trains."""
+    annealed = {float(a[RATE]): a for a in record["arms"] if a["arm"] == "annealed"}
+    return largest_rate({rate: arm_numbers(annealed[rate], record) for rate in probe.rates[1:]})
+
+
 def judged(probe: Probe, record: Record) -> list[Statement]:
     """Return the statements about a record, as the report of a probe judges them."""
-    arms = {(arm["arm"], float(arm[RATE])): arm_numbers(arm, record) for arm in record["arms"]}
-    small = probe.rates[0]
-    large = largest_rate({rate: arms["annealed", rate] for rate in probe.rates[1:]})
-    compared = {"annealed": arms["annealed", large], "noise": arms["constant_noise", small]}
-    return judge_arms(small, large, arms["constant", small], compared)
+    arms = arms_compared(probe, record)
+    compared: dict[Treatment, ArmNumbers] = {
+        "annealed": arms["annealed"],
+        "noise": arms["noise"],
+    }
+    return judge_arms(probe.rates[0], large_rate(probe, record), arms["constant"], compared)
 
 
-def statements(known: dict[str, Probe], found: dict[str, Record]) -> str:
-    """Return the statements by probe, in Markdown."""
-    by_probe = {
-        name: {(s.treatment, s.quantity): s for s in judged(known[name], record)}
+def by_key(known: dict[str, Probe], found: dict[str, Record]) -> dict[str, Statements]:
+    """Return the statements by probe, and by treatment and quantity."""
+    return {
+        name: {(each.treatment, each.quantity): each for each in judged(known[name], record)}
         for name, record in found.items()
     }
-    lines = [[text, *(_cell(own[key]) for own in by_probe.values())]
-             for key, text in STATEMENTS.items()]  # fmt: skip
-    return markdown(["", *(TITLES[name] for name in found)], lines)
 
 
-def _cell(statement: Statement) -> str:
+def statements(by_probe: dict[str, Statements]) -> str:
+    """Return the statements by probe, in Markdown."""
+    cells = [(name, key) for key in STATEMENTS for name in by_probe]
+    adjusted = adjusted_p([by_probe[name][key].measured for name, key in cells])
+    p = dict(zip(cells, adjusted, strict=True))
+    lines = [
+        [text, *(_cell(own[key], p[name, key]) for name, own in by_probe.items())]
+        for key, text in STATEMENTS.items()
+    ]
+    return markdown(["", *(TITLES[name] for name in by_probe)], lines)
+
+
+def _cell(statement: Statement, p: float) -> str:
     measured = statement.measured
-    return f"{VERDICT_WORDS[statement.verdict]}<br>{measured.shown()}<br>n = {measured.estimate.n}"
+    verdict = VERDICT_WORDS[statement.verdict]
+    if statement.reason:
+        verdict += f" ({statement.reason})"
+    return f"{verdict}<br>{measured.shown()}<br>n = {measured.estimate.n}, p (Holm) {p_words(p)}"
+
+
+def never(known: dict[str, Probe], found: dict[str, Record]) -> str:
+    """Return how often the arms compared never learn pattern or content, in Markdown."""
+    lines = []
+    for name, record in found.items():
+        compared = arms_compared(known[name], record)
+        lines.append([TITLES[name], *(arm.never(arm.decides) or "–" for arm in compared.values())])
+    return markdown(["", "small LR", "large LR, annealed", "small LR + noise"], lines)
 
 
 def described(probe: Probe, record: Record) -> str:
@@ -187,10 +227,12 @@ def main() -> None:
         sections = [section(browser, name, known[name], record) for name, record in found.items()]
         browser.close()
     text = (ROOT / "docs" / "probes.md.in").read_text(encoding="utf-8")
-    for name, value in {
-        "statements": statements(known, found),
+    filled = {
+        "statements": statements(by_key(known, found)),
+        "never": never(known, found),
         "probes": "\n".join(sections),
-    }.items():
+    }
+    for name, value in filled.items():
         text = text.replace(f"@{name}@", value)
     (ROOT / "docs" / "probes.md").write_text(text, encoding="utf-8")
 

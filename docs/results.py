@@ -31,7 +31,7 @@ from learnorder.report.tables import final_table, seconds_of
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.results import Results
 from learnorder.runs import RunFolder
-from learnorder.statistics import SHARE, Estimate, estimate, paired_difference
+from learnorder.statistics import SHARE, Estimate, estimate, p_words, paired_difference
 
 ROOT = Path(__file__).parents[1]
 RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"
@@ -49,16 +49,24 @@ def judged(scale: str) -> Reproduced:
     return judge_runs(recipe.seeded(10, 100), RESULTS / scale, only=on_images, scale=scale)
 
 
-def claims(found: Reproduced, *, whole: bool = True) -> str:
-    """Return the claims as a table in Markdown, with the paper's values and places or without."""
-    columns = ["verdict", "claim", "measured", "holds if", "n", *["reported", "where"] * whole]
+def claims(found: Reproduced, *, whole: bool = True, headline: bool = False) -> str:
+    """Return the claims as a table in Markdown.
+
+    Args:
+        found: The verdicts.
+        whole: Whether with the paper's values and places.
+        headline: Whether a verdict takes the seeds of a headline.
+    """
+    columns = ["verdict", "p (Holm)", "claim", "measured", "holds if", "n"]
+    columns += ["reported", "where"] * whole
     lines = []
-    for judgement in found.judgements:
+    for judgement, p in zip(found.judgements, found.adjusted(), strict=True):
         claim = judgement.claim
         cells = [
-            judgement.verdict_words(), claim.says, judgement.shown(),
-            f"{claim.side} {judgement.bound()}", str(judgement.measured.estimate.n),
-            reported(judgement).replace("*", "\\*"), claim.source,
+            judgement.headline() if headline else judgement.verdict_words(), p_words(p),
+            claim.marked(), judgement.shown(), f"{claim.side} {judgement.bound()}",
+            str(judgement.measured.estimate.n), reported(judgement).replace("*", "\\*"),
+            claim.source,
         ]  # fmt: skip
         lines.append(cells[: len(columns)])
     return markdown(columns, lines)
@@ -331,7 +339,7 @@ def main() -> None:
     for name, value in filled.items():
         template = template.replace(f"@{name}@", value)
     PAGE.write_text(template, encoding="utf-8")
-    fill_readme(claims(laptop, whole=False))
+    fill_readme(claims(laptop, whole=False, headline=True))
 
 
 def fill_readme(table: str) -> None:

@@ -261,7 +261,7 @@ def test_low_reliance_of_an_arm_that_learned_nothing_is_no_robustness():
     assert "24 % on clean images and 40 % on the pattern alone" in large.undertrained()
     reliance = judged(small, large)["reliance"]
     assert reliance.measured.estimate.high < 0
-    assert (reliance.verdict, reliance.reason) == ("undecided", "the first is undertrained")
+    assert (reliance.verdict, reliance.reason) == ("undecided", "the large LR is undertrained")
     assert not arm(clean=0.25).undertrained(), "it has the pattern"
     assert judged(small, arm(reliance=0.0))["reliance"].verdict == "holds"
 
@@ -269,7 +269,7 @@ def test_low_reliance_of_an_arm_that_learned_nothing_is_no_robustness():
 def test_an_arm_that_diverged_is_not_judged_by_what_is_left():
     found = judged(arm(), arm(clean=0.8, diverged=1))
     assert {each.verdict for each in found.values()} == {"undecided"}
-    assert found["clean"].reason == "the first: 1 of 7 diverged"
+    assert found["clean"].reason == "the large LR: 1 of 7 diverged"
     assert math.isnan(found["clean"].measured.p)
 
 
@@ -279,7 +279,7 @@ def test_an_order_that_is_censored_is_decided_by_the_sign_test(seeds, expected):
     never = arm(pattern=2, content=None, seeds=seeds)
     order = judged(never, arm(pattern=9, content=4, seeds=seeds))["order"]
     assert order.verdict == expected
-    assert f"the other: content never in {seeds} of {seeds} seeds" in order.measured.note
+    assert f"the small LR: content never in {seeds} of {seeds} seeds" in order.measured.note
 
 
 def test_two_seeds_give_no_verdict():

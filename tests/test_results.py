@@ -7,6 +7,7 @@ import pytest
 
 from learnorder.reproduction import judge_runs, reproduction_recipe
 from learnorder.runs import find_runs
+from learnorder.statistics import FEWEST_HEADLINE, p_words
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -25,12 +26,28 @@ def test_verdicts_follow_from_the_records(judged):
 def test_the_page_and_readme_say_them(judged):
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for judgement in judged.judgements:
+    for judgement, p in zip(judged.judgements, judged.adjusted(), strict=True):
         claim, n = judgement.claim, judgement.measured.estimate.n
-        bound = f"{claim.side} {judgement.bound()}"
-        row = f"{judgement.verdict_words()} | {claim.says} | {judgement.shown()} | {bound} | {n} |"
-        assert row in page
-        assert row in readme
+        says = [p_words(p), claim.marked(), judgement.shown()]
+        row = " | ".join([*says, f"{claim.side} {judgement.bound()}", f"{n} |"])
+        assert f"{judgement.verdict_words()} | {row}" in page
+        assert f"{judgement.headline()} | {row}" in readme
+
+
+def test_headlines_rest_on_five_seeds_and_say_where_they_are_rescaled(judged):
+    for judgement in judged.judgements:
+        assert judgement.verdict == "undecided" or judgement.measured.estimate.n >= FEWEST_HEADLINE
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.count(" † |") == sum(j.claim.rescaled for j in judged.judgements) == 7
+    assert "† Rescaled: s = 1000" in readme.replace("\n", " ")
+
+
+def test_probes_with_epochs_that_never_came_are_decided_by_no_t_test():
+    """The page of probes has each statement as the sign test, or the t test, leaves it."""
+    page = (ROOT / "docs" / "probes.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if "order towards the content first |" in line]
+    assert len(rows) == 2
+    assert not any("✓" in row or "✗" in row for row in rows)
 
 
 def test_every_arm_on_images_has_its_seeds(judged):

@@ -251,7 +251,8 @@ def test_a_phase_diagram(tmp_path):
     for name in ("first_S", "first_L-S", "ratio"):
         (heat,) = results.figure(name).data
         assert (list(heat.x), list(heat.y)) == (["30", "300"], ["0.001"])
-    lines = results.figure("p_error_by_setting").data
+    drawn = results.figure("p_error_by_setting").data
+    lines = [trace for trace in drawn if trace.mode == "lines+markers"]
     assert [line.name for line in lines] == ["L-S (large LR + anneal)", "S (small LR)"]
     for line, algorithm in zip(lines, ("L-S", "S"), strict=True):
         (arm,) = (a for a in results.arms if a.startswith(f"{algorithm}, distribution.s 300"))

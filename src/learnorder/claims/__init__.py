@@ -1,6 +1,7 @@
 """The paper's claims as data, each with the test that decides it."""
 
 from learnorder.claims.claim import (
+    RESCALED_NOTE,
     VERDICT_WORDS,
     Claim,
     Judgement,
@@ -12,6 +13,7 @@ from learnorder.claims.paper import CLAIMS, claims_named
 
 __all__ = [
     "CLAIMS",
+    "RESCALED_NOTE",
     "VERDICT_WORDS",
     "Claim",
     "Evidence",

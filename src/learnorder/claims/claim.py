@@ -27,6 +27,13 @@ VERDICT_WORDS: dict[Verdict, str] = {
     "undecided": "? undecided",
 }
 
+RESCALED = ("theory", "kappa", "convolution")
+"""Experiments in which the half that Q is in is scaled up, s = 1000 where the paper has s = 1."""
+RESCALED_NOTE = (
+    "† Rescaled: s = 1000, where the theorems have s = 1. In their scaling the order appears only "
+    "from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
+)
+
 NOT_RUN = "– not run"
 """In place of the verdict on a claim whose runs were not made."""
 
@@ -65,6 +72,15 @@ class Claim:
     def needs(self) -> tuple[Need, ...]:
         """The experiments and arms that deciding it takes; what stands beside it may lack some."""
         return self.measure.needs
+
+    @property
+    def rescaled(self) -> bool:
+        """Whether it is about the theory, whose runs are outside the paper's own scaling."""
+        return any(experiment in RESCALED for experiment, _ in self.needs)
+
+    def marked(self) -> str:
+        """Return the claim, with a dagger where its runs are rescaled."""
+        return f"{self.says} †" if self.rescaled else self.says
 
     def decides(self) -> str:
         """What decides, in words."""

@@ -156,7 +156,7 @@ CLAIMS = (
     ),
     Claim(
         "small-relies-on-patch",
-        "The small LR leans on the patch more than the large one.",
+        "The small LR relies on the patch more than the large one.",
         "section 6.2, by clean accuracy only",
         Difference(_reliance("small"), _reliance("large")),
         "above",
@@ -169,7 +169,7 @@ CLAIMS = (
     ),
     Claim(
         "noise-lowers-reliance",
-        "Noise makes the small LR lean on the patch less.",
+        "Noise makes the small LR rely on the patch less.",
         "– (follows from the paper's account)",
         Difference(
             _reliance("small_noise"), _reliance("small")

@@ -17,7 +17,7 @@ VERBS = {
     "reproduce": "run what decides the paper's claims, and give a verdict on each",
     "patch": "plant a memorisable patch; compare large LR, small LR, small LR + noise",
     "plain": "the same arms on images as they are (the paper's Figure 1 and Table 1)",
-    "probe": "your network, your images: what is learned first, and what it leans on",
+    "probe": "your network, your images: what is learned first, and what it relies on",
     "advise": "which initial learning rate is best after annealing, for any model and data",
     "train": "make one run, of any arm or of your own settings",
     "sweep": "run a grid over named settings and seeds; settings are chosen this way",

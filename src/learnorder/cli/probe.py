@@ -12,7 +12,7 @@ from learnorder.probe import probe_plans, run_probe
 from learnorder.recipes.probe import Probe
 
 DESCRIPTION = """\
-What does your network learn first on your images, and how far does it lean on a shortcut? A
+What does your network learn first on your images, and how far does it rely on a shortcut? A
 memorisable pattern is planted in a share of the training images; its contrast is calibrated so that
 the smallest learning rate can memorise it. Then the network is trained at every learning rate,
 constant and annealed, without and with activation noise, on several seeds. The report says when the

@@ -26,6 +26,8 @@ Quantity = Literal["order", "clean", "reliance"]
 ORDER = Unit("in log10 of epoch over epoch", 1.0, 2)
 """Unit of the order."""
 
+SMALL = "the small LR"
+_WHOSE: dict[Treatment, str] = {"annealed": "the large LR", "noise": "the small LR with noise"}
 _STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
     ("annealed", "order"): "{large} moves the order towards the content first, against {small}.",
     ("annealed", "clean"): "{large} ends with higher accuracy on clean images than {small}.",
@@ -96,14 +98,15 @@ def judge_arms(
             continue
         arm, beside = compared[treatment], dict[str, Measured]()
         if quantity == "order":
-            measured, *_ = every = [_order(arm, constant, level) for level in arm.content]
+            names = _WHOSE[treatment], SMALL
+            measured, *_ = every = [_order(arm, constant, level, names) for level in arm.content]
             beside = dict(list(zip(arm.content, every, strict=True))[1:])
         else:
             within = range_of("reliance" if quantity == "reliance" else "accuracy")
             measured = measure_difference(
                 getattr(arm, quantity), getattr(constant, quantity), within=within
             )
-        reason = _reason(arm, constant, quantity)
+        reason = _reason({_WHOSE[treatment]: arm, SMALL: constant}, quantity)
         if reason:
             measured = replace(measured, p=math.nan)
         side = "below" if quantity == "reliance" else "above"
@@ -113,25 +116,24 @@ def judge_arms(
     return found
 
 
-def _reason(arm: ArmNumbers, constant: ArmNumbers, quantity: Quantity) -> str:
+def _reason(arms: Mapping[str, ArmNumbers], quantity: Quantity) -> str:
     """Return why two arms cannot be compared; empty where they can.
 
     A mean of the runs that did not diverge is not that of the arm; and low reliance of an arm that
     has learned neither content nor pattern is no robustness.
     """
-    whose = {"the first": arm, "the other": constant}
-    if lost := [f"{name}: {each.lost()}" for name, each in whose.items() if each.diverged]:
+    if lost := [f"{name}: {arm.lost()}" for name, arm in arms.items() if arm.diverged]:
         return ", ".join(lost)
     if quantity == "reliance":
-        few = [f"{name} is undertrained" for name, each in whose.items() if each.undertrained()]
+        few = [f"{name} is undertrained" for name, arm in arms.items() if arm.undertrained()]
         return ", ".join(few)
     return ""
 
 
-def _order(arm: ArmNumbers, constant: ArmNumbers, level: str) -> Measured:
+def _order(arm: ArmNumbers, constant: ArmNumbers, level: str, names: tuple[str, str]) -> Measured:
     """Return how much nearer to the content first an arm is than the small learning rate."""
     orders = arm.order(level), constant.order(level)
     found = compare_spans(*orders, ORDER, more="nearer to content first")
-    whose = {"the first": arm.never(level), "the other": constant.never(level)}
-    never = [f"{name}: {words}" for name, words in whose.items() if words]
+    whose = zip(names, (arm.never(level), constant.never(level)), strict=True)
+    never = [f"{name}: {words}" for name, words in whose if words]
     return replace(found, note="; ".join(filter(None, [found.note, *never])))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from learnorder.claims import Judgement, Reproduced
+from learnorder.claims import RESCALED_NOTE, Judgement, Reproduced
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
@@ -117,7 +117,7 @@ def claims_table(reproduced: Reproduced) -> TextTable:
             [
                 judgement.verdict_words(),
                 *[p_words(p)] * many,
-                Link(claim.says, f"#claim-{claim.name}"),
+                Link(claim.marked(), f"#claim-{claim.name}"),
                 _unbroken(judgement.shown()),
                 f"{claim.side} {judgement.bound()}",
                 str(judgement.measured.estimate.n),
@@ -128,7 +128,8 @@ def claims_table(reproduced: Reproduced) -> TextTable:
         )
     columns = ["verdict", *["p (Holm)"] * many, "claim", "measured", "holds if", "n"]
     columns += ["reported", "where", "runs"]
-    note = f"{_NOTE} {HOLM_NOTE}" if many else _NOTE
+    rescaled = any(judgement.claim.rescaled for judgement in judgements)
+    note = " ".join([_NOTE, *[HOLM_NOTE] * many, *[RESCALED_NOTE] * rescaled])
     return TextTable("Claims", columns, rows, note, wrap=True)
 
 

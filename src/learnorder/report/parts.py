@@ -75,6 +75,7 @@ def add_points(
     *,
     log_x: bool = False,
     log_y: bool = False,
+    span: float | None = None,
     **where: int,
 ) -> None:
     """Draw means over a setting on a line, with bars for their intervals and a dot for each seed.
@@ -91,6 +92,8 @@ def add_points(
         log_x: Whether the setting's axis is logarithmic.
         log_y: Whether that of the values is: a bar that would reach 0 then ends at a fifth of the
             mean.
+        span: Length of the setting's axis, in decades where it is logarithmic; None is that of the
+            points.
         where: Row and column of a figure of several.
     """
     name = figure_text(name)
@@ -105,14 +108,16 @@ def add_points(
         customdata=said, hovertemplate="%{customdata}", legendgroup=name,
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={
-            "color": style.color, "size": 9, "line": {"width": 2, "color": style.color},
+            "color": style.color, "size": 7, "line": {"width": 1.5, "color": style.color},
             "symbol": ["circle-open" if point.lost else "circle" for point in kept.values()],
         },
         error_y=error_bars(list(found.values()), style.color, scale), **where,
     )  # fmt: skip
+    places = [math.log10(x) if log_x else x for x in points] or [0.0]
+    beside = _BESIDE * (span or max(places) - min(places) or 1.0)
     dots = [(x, seed, v) for x, point in kept.items() for seed, v in point.values.items()]
     figure.add_scatter(
-        x=[x * _BESIDE_LOG if log_x else x + _BESIDE for x, _, _ in dots],
+        x=[x * 10**beside if log_x else x + beside for x, _, _ in dots],
         y=[scale * value for _, _, value in dots], mode="markers", name=name, legendgroup=name,
         showlegend=False, customdata=[f"seed {seed}: {scale * v:.3g}" for _, seed, v in dots],
         hovertemplate="%{customdata}",
@@ -145,8 +150,8 @@ def make_room(figure: go.Figure) -> go.Figure:
 
 
 _ABOVE = "above"
-_BESIDE, _BESIDE_LOG = 0.05, 1.035
-"""How far the dots of seeds stand from their mean: added to a setting, or a factor of it."""
+_BESIDE = 0.013
+"""How far the dots of seeds stand from their mean, as a share of the axis."""
 
 
 def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[str, object]:
@@ -300,6 +305,6 @@ class ColorScale:
 
 
 TWO_SIDED = ((0.0, "#D55E00"), (0.5, "#F7F7F7"), (1.0, "#0072B2"))
-"""From one side of 0 to the other; told apart by colour-blind readers, and in grey."""
+"""From one side of 0 to the other; distinguishable by colour-blind readers, and in grey."""
 ONE_SIDED = ((0.0, "#FFFFFF"), (1.0, "#56B4E9"))
 """From little to much, light enough for black text."""

@@ -1,8 +1,8 @@
 """p-values that agree with the intervals shown, and their adjustment for many tests.
 
 Each is two-sided and below 0.05 exactly where the 95 % interval leaves the bound out: the t test
-for a mean or a paired difference, the t test of a − ρ·b for a ratio (Fieller), the exact binomial
-for a sign test.
+for a mean or a paired difference, the t test of a − ρ·b for a ratio (Fieller; an interval without
+an end may hold bounds that the test rejects), the exact binomial for a sign test.
 """
 
 from __future__ import annotations
