@@ -114,7 +114,8 @@ def test_noise_has_its_level_and_repeats(tiny):
 def test_several_runs_at_once(tmp_path):
     """Two workers share the device, and give what each gives alone, up to rounding."""
     demo = patch.demo()
-    few = replace(demo, seeds=1, training=replace(demo.training, epochs=8), model=WIDE)
+    training, data = replace(demo.training, epochs=21), replace(demo.data, train_examples=200)
+    few = replace(demo, seeds=1, training=training, data=data)
     together = run_patch(few, tmp_path / "a", workers=3, quiet=True)
     alone = run_patch(few, tmp_path / "b", workers=1, quiet=True)
     assert together.standing() == "3 finished"
