@@ -60,7 +60,10 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     import torch
 
     derived = derive_seed(seed, *purpose)
-    torch.manual_seed(derived)
+    if torch.accelerator.is_available():
+        torch.manual_seed(derived)
+    else:  # the same, without going through the generators of devices that are not there
+        torch.default_generator.manual_seed(derived)
     np.random.seed(derived % 2**32)
     random.seed(derived)
 
