@@ -10,15 +10,17 @@ from accelerate.state import AcceleratorState
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
-from learnorder import Task
+from learnorder import BatchMean, Task
 from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
+from learnorder.runs.task import check
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans
 from learnorder.task import build_network, fingerprint, handed_over, known_targets, splits
-from learnorder.training.task_problem import accuracy, task_trainer
+from learnorder.training.scores import accuracy
+from learnorder.training.task_problem import task_trainer
 
 
 def blobs(n: int = 90, classes: int = 3) -> TensorDataset:
@@ -237,8 +239,10 @@ def test_two_classes_by_one_output_are_judged_by_the_loss():
 
 
 def test_a_score_that_fails_is_named():
-    with pytest.raises(ConfigError, match=r"task\.score"):
-        task_trainer(config_of(TaskConfig()), Task(network, blobs(), score=lambda o, t: o.nothing))
+    for score in (lambda o, t: o.nothing, BatchMean(lambda o, t: o.nothing)):
+        task = Task(network, blobs(), score=score)
+        with handed_over(task) as named, pytest.raises(ConfigError, match=r"task\.score"):
+            check([config_of(named)])
 
 
 def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypatch):

@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+    default_collate,
+)
 
 from learnorder.config import TaskConfig
 from learnorder.data.splits import stratified_order
@@ -28,12 +35,30 @@ _WHAT = "Give the import path of a learnorder.Task, or of a function that return
 
 
 @dataclass(frozen=True)
+class BatchMean:
+    """A score of batches, averaged over them, each by its examples.
+
+    Of scores such as F1 or AUROC this is not the score of all examples, and it depends on the batch
+    size; a :class:`Task` takes the score of all examples unless this is asked for.
+    """
+
+    score: Callable[[Any, Any], Any]
+    """From a batch's (outputs, targets) to its mean score, or to the score of each example."""
+
+
+def is_metric(score: Any) -> bool:
+    """Whether a score takes batches one after another, as the metrics of torchmetrics do."""
+    return all(callable(getattr(score, name, None)) for name in ("update", "compute"))
+
+
+@dataclass(frozen=True)
 class Task:
     """Any model, data and loss, for :func:`~learnorder.run_advise`.
 
     A batch is what ``collate`` makes of items: a pair (inputs, targets), a longer tuple whose last
     part is the targets, or a mapping with "labels". The model is called with the inputs: one, those
-    of a tuple in order, those of a mapping by name; outputs with ``logits`` stand for these.
+    of a tuple in order, those of a mapping by name; outputs with ``logits``, as an attribute or in
+    a mapping, stand for these.
 
     >>> from torch.utils.data import TensorDataset
     >>> data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
@@ -55,16 +80,21 @@ class Task:
     """Share held out: of each class, where the data set says its targets, else at random."""
     loss: Callable[[Any, Any], Tensor] = F.cross_entropy
     """From (outputs, targets) to the mean loss of a batch, or to the loss of each example."""
-    score: Callable[[Any, Any], Any] | None = None
-    """From (outputs, targets) to the mean score of a batch or the score of each example, which the
-    final model is judged by. None takes the accuracy where outputs are [B, C] and targets are
-    classes [B], else the loss."""
+    score: Callable[[Any, Any], Any] | BatchMean | Any | None = None
+    """What the final model is judged by, over the whole validation set. A function gets all outputs
+    and targets at once, on the CPU (4 GB at most), and returns one number, or one for each example.
+    An object with update(outputs, targets) and compute(), as those of torchmetrics, or the class of
+    one, gets them batch by batch and keeps what it needs. :class:`BatchMean` takes the mean over
+    batches. None takes the accuracy where outputs are [B, C] and targets are classes [B], else the
+    loss."""
     score_name: str = "score"
     """What reports call it."""
     higher_is_better: bool = True
     """Whether a higher score is a better one."""
     collate: Callable[[list[Any]], Any] = default_collate
     """Makes a batch of a list of items."""
+    validation_collate: Callable[[list[Any]], Any] | None = None
+    """Makes a batch of validation items; None does it as ``collate``."""
     num_workers: int = 0
     """Processes of each run that load items ahead; 0 loads them in the run's own."""
 
@@ -79,27 +109,57 @@ class Task:
             raise ConfigError("task.score_name", "loss", "The loss has this name; give another.")
         if self.num_workers < 0:
             raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
+        self._check_functions()
         for name in ("train", "validation"):
-            data = getattr(self, name)
-            if data is None:
-                continue
-            try:
-                size = len(data)
-            except TypeError:
-                raise ConfigError(
-                    f"task.{name}",
-                    type(data).__name__,
-                    "A map-style data set is needed, with __len__ and __getitem__: its order and "
-                    "its splits are drawn from the seed.",
-                ) from None
-            fewest = 3 if self.validation is None else 2
-            if size < fewest:
-                raise DataError(f"task.{name} has {size} examples: give at least {fewest}.")
+            if (data := getattr(self, name)) is not None:
+                _check_data(f"task.{name}", data, fewest=3 if self.validation is None else 2)
+
+    def _check_functions(self) -> None:
+        for name in ("loss", "collate"):
+            if not callable(value := getattr(self, name)):
+                raise ConfigError(f"task.{name}", value, "Give a function.")
+        if self.validation_collate is not None and not callable(self.validation_collate):
+            raise ConfigError(
+                "task.validation_collate", self.validation_collate, "Give a function."
+            )
+        score = self.score.score if isinstance(self.score, BatchMean) else self.score
+        if score is not None and not callable(score) and not is_metric(score):
+            raise ConfigError(
+                "task.score",
+                score,
+                "Give a function of (outputs, targets), or an object with update and compute.",
+            )
 
     @property
     def fine_tunes(self) -> bool:
         """Whether it starts from given weights."""
         return isinstance(self.model, nn.Module)
+
+
+def _check_data(field: str, data: Any, fewest: int) -> None:
+    """Refuse what is no map-style data set of some examples."""
+    kind = type(data).__name__
+    if isinstance(data, DataLoader):
+        raise ConfigError(
+            field,
+            kind,
+            "Give the data set: loader.dataset. Batches are drawn from it anew, their order from "
+            "the seed; their size is training.batch_size, and collate=loader.collate_fn makes "
+            "them as the loader does.",
+        )
+    try:
+        if isinstance(data, IterableDataset) or not hasattr(data, "__getitem__"):
+            raise TypeError
+        size = len(data)
+    except TypeError:
+        raise ConfigError(
+            field,
+            kind,
+            "A map-style data set is needed, with __len__ and __getitem__: its order and its "
+            "splits are drawn from the seed.",
+        ) from None
+    if size < fewest:
+        raise DataError(f"{field} has {size} examples: give at least {fewest}.")
 
 
 def build_network(task: Task, seed: int) -> nn.Module:

@@ -13,6 +13,7 @@ from learnorder.config import ModelConfig
 from learnorder.errors import ConfigError, one_line
 from learnorder.importing import import_object
 from learnorder.models.fresh import check_fresh
+from learnorder.models.modes import evaluation_mode
 from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import derive_seed
 
@@ -108,7 +109,8 @@ def _construct(
 def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int) -> None:
     """Refuse a model that does not map images to one logit for each class."""
     try:
-        found = model.eval()(torch.zeros(shape))
+        with evaluation_mode(model):
+            found = model(torch.zeros(shape))
     except Exception as error:
         raise ConfigError(
             "model.name",
@@ -118,7 +120,6 @@ def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_class
             "another size.",
         ) from error
     check_logits(name, found, shape, num_classes)
-    model.train()
 
 
 def check_logits(

@@ -31,7 +31,10 @@ def _check(config: TaskRunConfig, processes: int) -> None:
     failed = refusing(lambda why: ConfigError("task.model", task.model, f"It failed: {why}."))
     with process_kept(), failed, closing(task_trainer(config, task)) as trainer:
         check_run(trainer, processes)
-        build_network(task, config.seed)
+        anew = build_network(task, config.seed).to(trainer.accelerator.device)
+        if trainer.problem.score.batch is None:  # a score of all examples is tried on all of them
+            with trainer.accelerator.autocast():
+                trainer.problem.judge(anew)
 
 
 def _distinct_setup(config: TaskRunConfig) -> str:
