@@ -18,7 +18,7 @@ from learnorder.runs.execute import execute
 from learnorder.runs.task import check
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans
-from learnorder.task import build_network, fingerprint, handed_over, known_targets, splits
+from learnorder.task import build_network, handed_over, identify, known_targets, splits
 from learnorder.training.scores import accuracy
 from learnorder.training.task_problem import task_trainer
 
@@ -171,19 +171,19 @@ def test_a_task_of_another_process_is_not_guessed(tmp_path):
 def test_fingerprints_tell_tasks_apart():
     torch.manual_seed(0)
     model, other = network(), network()
-    assert fingerprint(Task(model, blobs())) == fingerprint(Task(model, blobs()))
-    assert fingerprint(Task(model, blobs())) != fingerprint(Task(other, blobs()))
-    assert fingerprint(Task(model, blobs())) != fingerprint(Task(model, blobs(60)))
+    assert identify(Task(model, blobs())) == identify(Task(model, blobs()))
+    assert identify(Task(model, blobs())) != identify(Task(other, blobs()))
+    assert identify(Task(model, blobs())) != identify(Task(model, blobs(60)))
     x, y = blobs().tensors
-    assert fingerprint(Task(model, blobs())) != fingerprint(Task(model, TensorDataset(2 * x, y)))
+    assert identify(Task(model, blobs())) != identify(Task(model, TensorDataset(2 * x, y)))
     smooth = nn.CrossEntropyLoss(label_smoothing=0.3)
-    assert fingerprint(Task(model, blobs(), loss=nn.CrossEntropyLoss())) != fingerprint(
+    assert identify(Task(model, blobs(), loss=nn.CrossEntropyLoss())) != identify(
         Task(model, blobs(), loss=smooth)
     )
-    assert fingerprint(Task(model, blobs(), score=accuracy)) != fingerprint(
+    assert identify(Task(model, blobs(), score=accuracy)) != identify(
         Task(model, blobs(), score=accuracy, higher_is_better=False)
     )
-    assert fingerprint(Task(network, blobs())) == fingerprint(Task(network, blobs()))
+    assert identify(Task(network, blobs())) == identify(Task(network, blobs()))
 
 
 class Tied(nn.Module):

@@ -16,6 +16,7 @@ from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
 from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
 from learnorder.runs.kinds import TaskDescription, kind_of
+from learnorder.runs.manifest import find_manifests
 from learnorder.runs.sealed import read_sealed, write_sealed
 from learnorder.runs.signals import on_signals
 from learnorder.values import to_dict
@@ -89,6 +90,7 @@ def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, A
 
     there = read_sealed(out / "search.json", Search)
     if there is not None:
+        _refuse_other_code(search, out)
         bought = there.training.epochs if minutes is not None else search.training.epochs
         _refuse_other(there, search.lasting(bought), out)
     budget = None if minutes is None else _budget(search, out, minutes, how)
@@ -104,6 +106,14 @@ def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, A
         budget.keep(out)
     write_sealed(out / "search.json", to_dict(search))
     return search
+
+
+def _refuse_other_code(search: Search, out: Path) -> None:
+    """Refuse a folder whose runs are of other code or data, in words that name what differs."""
+    config = search.run(Candidate(1.0, search.hold), 1.0, search.training.epochs, seed=0)
+    (identity,) = kind_of(config).load().identify([config])
+    for manifest in find_manifests(out)[:1]:
+        RunFolder(manifest.parent).check_identity(identity)
 
 
 def _refuse_other(there: Search, asked: Search, out: Path) -> None:

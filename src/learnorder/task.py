@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +22,11 @@ from torch.utils.data import (
 
 from learnorder.config import TaskConfig
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError, one_line, refusing
+from learnorder.errors import ConfigError, DataError, one_line
 from learnorder.importing import import_object
 from learnorder.models.fresh import check_fresh
 from learnorder.models.trainable import check_lazy, check_trainable
+from learnorder.runs.identity import Identity, Reader, steady, whole
 from learnorder.seeding import generator, random_state_kept, seed_everything
 
 IGNORED = -100
@@ -245,73 +245,53 @@ def known_targets(dataset: Dataset) -> Tensor | None:
     return targets.long() if whole and fits else None
 
 
-def fingerprint(task: Task) -> str:
-    """Return what tells a task from another, as far as that can be seen without a pass over data.
+def identify(task: Task, maker: Any = None) -> Identity:
+    """Return what tells a task from another: its code, its data and its weights, as digests.
 
-    It depends on the weights given, or those that the function makes, on the kinds, sizes and first
-    examples of the data sets, on what loss, score and collate are called and how they print, and on
-    the direction of the score.
+    Args:
+        task: The task.
+        maker: The function that made it, where there is one.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    network = build_network(task, seed=0)
-    _add(digest, {**network.state_dict(), "modules": str(network)})
-    for data in (task.train, task.validation):
-        if data is not None:
-            with random_state_kept():
-                seed_everything(0, "fingerprint")
-                with refusing(lambda why: DataError(f"An example cannot be read: {why}.")):
-                    few = [data[i] for i in range(min(2, len(data)))]  # pyright: ignore
-            _add(digest, [type(data).__qualname__, len(data), few])  # pyright: ignore
-    called = [_name(what) for what in (task.loss, task.score, task.collate)]
-    judged = [task.score_name, task.higher_is_better, task.validation_share]
-    _add(digest, [*called, *judged])
-    return digest.hexdigest()
+    reader = Reader()
+    if maker is not None:
+        reader.add("task", maker)
+    for name in ("model", "loss", "score", "collate", "validation_collate"):
+        reader.add(name, getattr(task, name))
+    for name, data in (("training data", task.train), ("validation data", task.validation)):
+        reader.add(name, None if data is None else reader.data(data))
+    reader.add("settings", [task.score_name, task.higher_is_better, task.validation_share])
+    if not task.fine_tunes:
+        reader.add("initial weights", steady(lambda: reader.token(build_network(task, seed=0))))
+    return reader.parts
 
 
-def _add(digest: Any, value: Any) -> None:
-    """Add what can be seen of a value to a digest."""
-    if isinstance(value, Tensor):
-        dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
-        flat = dense.cpu().contiguous().view(-1)
-        digest.update(repr((tuple(value.shape), value.dtype)).encode())
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            digest.update(str(name).encode())
-            _add(digest, each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _add(digest, each)
-    elif isinstance(value, str | int | float | bool):
-        digest.update(repr(value).encode())
-    else:  # of which nothing but its kind is the same in another process
-        digest.update(type(value).__qualname__.encode())
-
-
-def _name(what: Any) -> str:
-    """Return what a function, or an object that can be called, goes by."""
-    if isinstance(what, nn.Module):
-        return f"{what} {getattr(what, '__dict__', {}).get('label_smoothing', '')}"
-    return getattr(what, "__qualname__", type(what).__qualname__)
-
-
-_GIVEN: dict[str, Task] = {}
+_GIVEN: dict[str, tuple[Task, Identity]] = {}
 """Tasks handed over in Python, by fingerprint, while a call that has them is under way."""
 
 
 @contextmanager
 def handed_over(task: Task) -> Iterator[TaskConfig]:
     """Let configurations of this process stand for a task that has no import path."""
-    name = fingerprint(task)
-    _GIVEN[name] = task
+    found = identify(task)
+    name = whole(found)
+    _GIVEN[name] = task, found
     try:
         yield TaskConfig(given=name)
     finally:
         _GIVEN.pop(name, None)
 
 
-_MADE: dict[str, Task] = {}
-"""The task made last in this process, by its configuration: runs in a worker share their data."""
+@dataclass
+class _Made:
+    """The task made last in this process: runs in a worker share its data."""
+
+    config: str
+    maker: Any
+    task: Task
+    identity: Identity | None = None
+
+
+_last: list[_Made] = []
 
 
 def load_task(config: TaskConfig) -> Task:
@@ -320,25 +300,46 @@ def load_task(config: TaskConfig) -> Task:
     Raises:
         ConfigError: It cannot be imported, or is no task.
     """
+    if config.given is None:
+        return _made_by(config).task
+    return _given(config.given)[0]
+
+
+def identity_of(config: TaskConfig) -> Identity:
+    """Return the identity of the task that a configuration names; see :func:`identify`."""
     if config.given is not None:
-        if config.given not in _GIVEN:
-            raise ConfigError(
-                "task.given",
-                config.given,
-                "It was handed over in Python, in a process that is gone. Call run_advise again "
-                "with the same task and folder.",
-            )
-        return _GIVEN[config.given]
+        return _given(config.given)[1]
+    made = _made_by(config)
+    if made.identity is None:
+        maker = None if made.maker is made.task else made.maker
+        made.identity = identify(made.task, maker)
+    return made.identity
+
+
+def _given(name: str) -> tuple[Task, Identity]:
+    if name not in _GIVEN:
+        raise ConfigError(
+            "task.given",
+            name,
+            "It was handed over in Python, in a process that is gone. Call run_advise again "
+            "with the same task and folder.",
+        )
+    return _GIVEN[name]
+
+
+def _made_by(config: TaskConfig) -> _Made:
+    """Return the task of an import path, made anew where its module was loaded again."""
     if config.path is None:
         raise ConfigError("task.path", None, _WHAT)
-    if repr(config) not in _MADE:
-        _MADE.clear()
-        _MADE[repr(config)] = _make(config.path, config.arguments)
-    return _MADE[repr(config)]
+    maker, name = import_object(config.path, "task.path", _WHAT), repr(config)
+    if not _last or _last[0].config != name or _last[0].maker is not maker:
+        _last.clear()
+        _last.append(_Made(name, maker, _make(maker, config.path, config.arguments)))
+    return _last[0]
 
 
-def _make(path: str, arguments: Mapping[str, Any]) -> Task:
-    found = import_object(path, "task.path", _WHAT)
+def _make(maker: Any, path: str, arguments: Mapping[str, Any]) -> Task:
+    found = maker
     if callable(found) and not isinstance(found, Task):
         try:
             found = found(**arguments)

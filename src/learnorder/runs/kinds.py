@@ -127,6 +127,13 @@ class Work(Protocol):
         """
         ...
 
+    def identify(self, configs: Sequence[Any]) -> list[dict[str, str]]:
+        """Return what tells each configuration's run from another beside the settings.
+
+        It is the user's own code and data, as digests by name; see :mod:`learnorder.runs.identity`.
+        """
+        ...
+
     def work(
         self, folder: RunFolder[Any], stop: Callable[[], bool]
     ) -> tuple[EndStatus, str] | None:

@@ -9,10 +9,11 @@ from learnorder.config import TaskRunConfig
 from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.identity import Identity
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
-from learnorder.task import build_network, load_task
+from learnorder.task import build_network, identity_of, load_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
 
 
@@ -42,11 +43,17 @@ def _distinct_setup(config: TaskRunConfig) -> str:
     return repr((config.task, distinct_training(config)))
 
 
+def identify(configs: Sequence[TaskRunConfig]) -> list[Identity]:
+    """Return the identity of each one's task; see :func:`learnorder.task.identify`."""
+    return [identity_of(config.task) for config in configs]
+
+
 def work(
     folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]
 ) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     state = load_checkpoint(folder)
+    folder.begin(identity_of(folder.config.task))
     task = load_task(folder.config.task)
     with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
         folder.update(data=_describe(trainer.problem))
