@@ -233,4 +233,6 @@ def _together(parts: tuple[Any, ...]) -> Any:
         return type(first)(map(_together, zip(*parts, strict=True)))
     if isinstance(first, list):
         return [each for part in parts for each in part]
+    if first is None:
+        return None
     raise Unfit(f"Batches of {type(first).__name__} cannot be put together.")
