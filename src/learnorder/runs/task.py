@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -10,11 +11,12 @@ from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.identity import Identity
-from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.kinds import EndStatus, TaskDescription, Workload
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.task import build_network, identity_of, load_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
+from learnorder.training.trainer import Trainer
 
 
 def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
@@ -56,18 +58,29 @@ def work(
     folder.begin(identity_of(folder.config.task))
     task = load_task(folder.config.task)
     with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
-        folder.update(data=_describe(trainer.problem))
+        folder.update(data=_describe(trainer, folder.data()))
         return train(folder, trainer, stop)
 
 
-def _describe(problem: TaskProblem) -> dict[str, object]:
-    """What the manifest says of the data and of what models are judged by."""
+def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:
+    """What the manifest says of the data and of what models are judged by.
+
+    Args:
+        trainer: At the run's beginning, or where it goes on.
+        before: What was said when the run began, where it goes on.
+    """
+    problem = trainer.problem
+    unlearned = None if before is None else before.unlearned
+    if unlearned is None and (trainer.epoch, trainer.step) == (1, 0):
+        with trainer.accelerator.autocast():
+            unlearned = problem.unlearned()
     return {
         "train_examples": problem.sizes[0],
         "evaluation_examples": problem.sizes[1],
         "score": problem.score.name,
         "higher_is_better": problem.score.higher_is_better,
         "unseen_classes": problem.unseen_classes,
+        "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }
 
 

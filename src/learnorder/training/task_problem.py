@@ -233,6 +233,20 @@ class TaskProblem:
         loss = total / self.sizes[1]
         return (loss if self.score.name == "loss" else score), loss
 
+    def unlearned(self) -> float:
+        """Return the score of a model that has learned nothing.
+
+        It is the accuracy of always saying the commonest class, or the score of the network as it
+        is.
+        """
+        if not self._judges_classes:
+            return self.judge(self.network)[0]
+        known = known_targets(self.validation)
+        if known is None:
+            known = torch.cat([batch.targets.cpu() for batch in self.judged()])
+        counts = known[known != IGNORED].unique(return_counts=True)[1]
+        return float(counts.max() / counts.sum()) if len(counts) else math.nan
+
     @contextmanager
     def _scoring(self, failed: str) -> Iterator[None]:
         """Refuse the score by its name, where it fails or is unfit."""
