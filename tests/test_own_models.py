@@ -1,6 +1,6 @@
 """Models as people have them: parts in eval(), compiled, lazy, tied, with outputs of every form."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -8,13 +8,16 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from learnorder import Task
-from learnorder.config import SharpnessConfig, TaskConfig
+from learnorder.config import ModelConfig, SharpnessConfig, TaskConfig
+from learnorder.data import load_images
 from learnorder.errors import ConfigError
+from learnorder.models import MLP
 from learnorder.models.modes import evaluation_mode, training_mode
 from learnorder.range_test import range_test
 from learnorder.runs.task import check
 from learnorder.task import handed_over
-from learnorder.training.task_problem import TaskProblem
+from learnorder.training.image_problem import network_of
+from learnorder.training.task_problem import TaskProblem, task_trainer
 
 from .test_task import blobs, config_of, network, train
 
@@ -115,9 +118,9 @@ def test_logits_in_whatever_holds_them(form):
     assert trainer.records.last("validation", "accuracy") > 0.8
 
 
-def refused(task: Task, **settings: object) -> str:
-    with handed_over(task) as named, pytest.raises(ConfigError) as caught:
-        check([config_of(named, **settings)])
+def refused(task: Task) -> str:
+    with pytest.raises(ConfigError) as caught, handed_over(task) as named:
+        check([config_of(named)])
     return str(caught.value)
 
 
@@ -165,3 +168,98 @@ class Stream(IterableDataset):
 def test_what_a_task_is_made_of_is_checked_when_it_is_made(arguments, words):
     with pytest.raises(ConfigError, match=words):
         Task(**{"model": network, "train": blobs(), **arguments})
+
+
+def compiled(backend=None) -> nn.Module:
+    return torch.compile(network(), backend=backend or "aot_eager")  # pyright: ignore
+
+
+@pytest.mark.parametrize("given", [compiled, compiled(), lambda: nn.Sequential(compiled())])
+def test_compiled_networks_keep_their_own_names_and_stay_compiled(given, tmp_path):
+    config = config_of(TaskConfig(), sharpness=SharpnessConfig(examples=20))
+    trainer = train(config, Task(given, blobs()))
+    names = list(trainer.state()["model"])
+    assert not any("_orig_mod" in name for name in names)
+    assert train(config, Task(given, blobs()), trainer.state()).epoch == trainer.epoch
+    if given is compiled:
+        plain = train(config, Task(network, blobs()))
+        assert list(plain.state()["model"]) == names
+        for name, value in plain.network.state_dict().items():
+            torch.testing.assert_close(value, trainer.network.state_dict()[name])
+    if isinstance(given, nn.Module):
+        assert all("_orig_mod" in name for name in given.state_dict()), "it is left as it was"
+
+
+def test_a_compiled_network_runs_compiled():
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    train(config_of(TaskConfig(), epochs=1), Task(lambda: compiled(backend), blobs()))
+    assert graphs
+
+
+def test_a_compiled_network_of_images_is_kept_by_its_own_names(tiny):
+    data = load_images(tiny.data)
+    model = ModelConfig(f"{__name__}.compiled_mlp")
+    found = network_of(replace(tiny, model=model), data)
+    assert not any("_orig_mod" in name for name in found.state_dict())
+
+
+def compiled_mlp(num_classes: int, image_size: tuple[int, int]) -> nn.Module:
+    return torch.compile(MLP(num_classes, image_size), backend="aot_eager")  # pyright: ignore
+
+
+class LazyNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.LazyLinear(3)
+
+    def forward(self, x):
+        return self.layer(x)
+
+
+def test_lazy_and_frozen_networks_say_why_not():
+    assert "Run a batch through the model" in refused(Task(LazyNet, blobs()))
+    assert "Run a batch through the model" in refused(Task(LazyNet(), blobs()))
+    assert "frozen" in refused(Task(network().requires_grad_(False), blobs()))
+    begun = LazyNet()
+    begun(torch.zeros(1, 3))
+    assert train(config_of(TaskConfig()), Task(begun, blobs())).epoch > 1
+
+
+def test_one_example_is_left_and_batch_norm_is_there():
+    task = Task(lambda: normed(kept=False), blobs(31), blobs(9))
+    assert train(config_of(TaskConfig(), epochs=1), task).problem.steps == 2, "15 at each and 1"
+
+
+class Unused(nn.Module):
+    """Two heads, of which the loss sees one, and weights that two layers share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.two.weight = self.one.weight
+        self.unused = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.two(torch.tanh(self.one(x)))
+
+
+def test_unused_and_tied_parameters_have_a_sharpness():
+    config = config_of(TaskConfig(), sharpness=SharpnessConfig(examples=20))
+    trainer = train(config, Task(Unused, blobs()))
+    assert trainer.records.last("run", "sharpness") > 0
+
+
+def test_a_sharpness_that_is_not_finite_ends_no_run(caplog):
+    def loss(outputs, targets):
+        return ((outputs * 0).abs().sqrt() + outputs.square()).mean()
+
+    config = config_of(TaskConfig(), sharpness=SharpnessConfig(examples=20), epochs=1)
+    trainer = task_trainer(config, Task(network, blobs(), loss=loss))
+    assert trainer.curvature.measure(trainer.network, 1) is None
+    assert "No sharpness after epoch 1" in caplog.text
+    trainer.curvature.try_out(trainer.network)

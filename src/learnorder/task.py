@@ -24,6 +24,7 @@ from learnorder.config import TaskConfig
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError, one_line
 from learnorder.importing import import_object
+from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.runs.identity import Identity, Reader, steady, whole
@@ -171,7 +172,8 @@ def build_network(task: Task, seed: int) -> nn.Module:
         ConfigError: The function fails, returns something else, or a module that an earlier call
             returned; the module cannot be copied; it cannot be trained.
     """
-    model = _copied(task.model) if isinstance(task.model, nn.Module) else _made(task, seed)
+    given = isinstance(task.model, nn.Module)
+    model = without_wrappers(_copied(task.model) if given else _made(task, seed))  # pyright: ignore
     check_trainable(model, "task.model", type(model).__name__)
     check_lazy(model, "task.model", type(model).__name__)
     return model
@@ -204,7 +206,7 @@ def _made(task: Task, seed: int) -> nn.Module:
             f"It returned a {type(model).__name__}, not a torch.nn.Module.",
         )
     start = "To start every run from given weights, give the module itself: Task(model=net)."
-    check_fresh(model, "task.model", task.model, start)
+    check_fresh(without_wrappers(model), "task.model", task.model, start)
     return model
 
 

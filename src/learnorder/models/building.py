@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from learnorder.config import ModelConfig
 from learnorder.errors import ConfigError, one_line
 from learnorder.importing import import_object
+from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.modes import evaluation_mode
 from learnorder.models.trainable import check_lazy, check_trainable
@@ -48,7 +49,7 @@ def build_model(
     arguments = {**_accepted(constructor, offered), **config.arguments}
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
-        model = _construct(config.name, constructor, arguments)
+        model = without_wrappers(_construct(config.name, constructor, arguments))
         check_trainable(model, "model.name", config.name)
         check_fresh(model, "model.name", config.name)
         _check_output(config.name, model, (2, in_channels, *image_size), num_classes)

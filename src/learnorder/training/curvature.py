@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -10,7 +12,7 @@ from torch import Tensor, nn
 from learnorder.config import SharpnessConfig
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.sharpness import Eigenvalue, hessian, largest_eigenvalue
+from learnorder.sharpness import Eigenvalue, NotFinite, hessian, largest_eigenvalue
 from learnorder.training.problem import Problem
 
 
@@ -32,19 +34,23 @@ class Curvature:
         self._sample = problem.first(config.examples)
 
     def measure(self, model: nn.Module, epoch: int) -> Eigenvalue | None:
-        """Return λ after an epoch, None where it is not measured there."""
+        """Return λ after an epoch, None where it is not measured there or not finite."""
         if epoch % self._every:
             return None
         drawing = generator(self._seed, "sharpness", epoch)
         device = next(model.parameters()).device
-        with evaluation_mode(model):
-            product, size = hessian(model, lambda: self._loss(model, self._sample))
-            return largest_eigenvalue(product, size, drawing, tolerance=1e-2, device=device)
+        try:
+            with evaluation_mode(model):
+                product, size = hessian(model, lambda: self._loss(model, self._sample))
+                return largest_eigenvalue(product, size, drawing, tolerance=1e-2, device=device)
+        except NotFinite as error:
+            logging.getLogger(__name__).warning("No sharpness after epoch %d. %s", epoch, error)
+            return None
 
     def try_out(self, model: nn.Module) -> None:
         """Take one product on two examples; it raises what measuring would."""
         sample = self._problem.first(2)
-        with evaluation_mode(model):
+        with evaluation_mode(model), suppress(NotFinite):  # which is a result
             product, size = hessian(model, lambda: self._loss(model, sample))
             product(torch.ones(size, device=next(model.parameters()).device))
 
