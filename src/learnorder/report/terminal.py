@@ -43,10 +43,14 @@ _WIDEST = 60
 """Characters from which a column is folded rather than left out."""
 
 
-def _console(*, wide: bool = False) -> Console:
+_PAGE = 100_000
+"""Characters of a page on which nothing is folded."""
+
+
+def _console() -> Console:
     """The terminal, or a page wide enough that nothing is folded where output goes to a file."""
     console = Console()
-    return console if console.is_terminal and not wide else Console(width=100_000)
+    return console if console.is_terminal else Console(width=_PAGE)
 
 
 def print_runs(folders: Sequence[RunFolder], *, wide: bool = False) -> None:
@@ -80,8 +84,8 @@ def _print_columns(
     numbers: Sequence[bool] = (),
 ) -> int:
     """Print a table; return how many of the last columns were left out, as they do not fit."""
-    console = _console(wide=wide)
-    shown = len(names) if wide else _fitting(names, rows, console.width)
+    console = Console(width=_PAGE) if wide else _console()
+    shown = _fitting(names, rows, console.width)
     table = Table()
     for index, name in enumerate(names[:shown]):
         right = index < len(numbers) and numbers[index]
