@@ -127,7 +127,6 @@ def range_test(
         raise ConfigError("steps", steps, "Give at least 20.")
     rise = _Rise(low, high, steps)
     trainer = Trainer(_Settings(training, rise, seed), make_problem)
-    trainer.model.train()
     rates, losses, smoothed = list[float](), list[float](), list[float]()
     average = 0.0
     for batch in islice(_batches(trainer), steps):

@@ -14,6 +14,7 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
+from learnorder.models.modes import training_mode
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
 from learnorder.seeding import seed_everything
@@ -100,6 +101,7 @@ class Trainer(Generic[ProblemT]):
             if config.sharpness.examples
             else None
         )
+        training_mode(network)
         self.network = network
         self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.epoch, self.step = 1, 0
@@ -155,7 +157,6 @@ class Trainer(Generic[ProblemT]):
             epoch_ended: Called after each epoch's evaluation, the place for a checkpoint.
         """
         while self.epoch <= self.config.training.epochs:
-            self.model.train()
             started = time.perf_counter() - self._seconds
             for batch in self.problem.epoch(self.epoch, self.step):
                 self.train_step(batch)
