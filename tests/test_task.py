@@ -20,7 +20,7 @@ from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans
 from learnorder.task import build_network, handed_over, identify, known_targets, splits
 from learnorder.training.scores import accuracy
-from learnorder.training.task_problem import task_trainer
+from learnorder.training.task_problem import task_trainer, try_on_cpu
 
 
 def blobs(n: int = 90, classes: int = 3) -> TensorDataset:
@@ -393,3 +393,18 @@ def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):
     for a, b in zip(stopped, whole, strict=True):
         assert a.status == "finished"
         assert a.records() == b.records()
+
+
+def test_a_class_out_of_range_is_found_on_the_cpu_before_a_gpu_sees_it():
+    """On a GPU the loss of such a class would end the process's work on the device."""
+    gathered = lambda outputs, targets: -outputs.gather(1, targets[:, None]).mean()  # noqa: E731
+    for loss in (nn.functional.cross_entropy, gathered):
+        with pytest.raises(IndexError, match="out of bounds"):
+            try_on_cpu(loss, torch.zeros(2, 3), torch.tensor([1, 3]))
+
+
+def test_a_loss_that_needs_its_device_is_left_to_the_device():
+    def loss(outputs, targets):
+        raise RuntimeError("Expected all tensors to be on the same device, but found two")
+
+    try_on_cpu(loss, torch.zeros(2, 3), torch.tensor([1, 2]))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, Dataset
 
 from learnorder.config import TaskRunConfig
@@ -163,6 +164,8 @@ class TaskProblem:
             warnings.catch_warnings(),  # shapes that broadcast give another loss than is meant
         ):
             warnings.filterwarnings("error", message="Using a target size")
+            if self._device.type != "cpu":
+                try_on_cpu(self.task.loss, outputs, targets)
             losses = self.task.loss(outputs, targets)
         if not isinstance(losses, Tensor) or losses.dim() > 1 or losses.is_complex():
             raise self.refusal(
@@ -284,6 +287,22 @@ def task_trainer(
 ) -> Trainer[TaskProblem]:
     """Return the trainer of a run of a task; as :func:`~learnorder.training.image_trainer`."""
     return Trainer(config, lambda place: TaskProblem(config, task, place), state)
+
+
+def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> None:
+    """Compute a loss on the CPU, where a class that the outputs do not have is an error.
+
+    On a GPU it ends all work of the process on the device, with an error that appears elsewhere.
+
+    Raises:
+        IndexError: There is such a class.
+    """
+    moved = tree_map_only(Tensor, lambda tensor: tensor.detach().cpu(), (outputs, targets))
+    try:
+        loss(*moved)
+    except Exception as error:  # it may need the device: there it is computed next
+        if isinstance(error, IndexError) or "out of bounds" in str(error):
+            raise IndexError(str(error)) from error
 
 
 def _misfit(outputs: Any, targets: Any, reason: str, mode: str = "") -> str:

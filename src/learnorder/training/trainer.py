@@ -17,7 +17,7 @@ from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.models.modes import training_mode
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
-from learnorder.seeding import seed_everything
+from learnorder.seeding import repeatable, seed_everything
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
 from learnorder.training.place import Place
@@ -127,9 +127,16 @@ class Trainer(Generic[ProblemT]):
         Call it with the gradients of a step in place.
 
         Raises:
-            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`, or
-                parameters that get no gradient.
+            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`,
+                parameters that get no gradient, or fewer devices than processes.
         """
+        if self.place.device.type != "cpu" and count > (there := torch.accelerator.device_count()):
+            raise ConfigError(
+                "processes",
+                count,
+                f"Each process needs a device of its own, and there are {there}. Give at most so "
+                "many, or hide them (CUDA_VISIBLE_DEVICES= for CUDA's) to train on the CPU.",
+            )
         named = self.network.named_parameters()
         unused = [name for name, p in named if p.requires_grad and p.grad is None]
         if count > 1 and unused:
@@ -156,6 +163,12 @@ class Trainer(Generic[ProblemT]):
             stop: Called after each step; true leaves the loop, resumable at that step.
             epoch_ended: Called after each epoch's evaluation, the place for a checkpoint.
         """
+        with repeatable():
+            return self._run(stop, epoch_ended)
+
+    def _run(
+        self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]
+    ) -> Outcome:
         while self.epoch <= self.config.training.epochs:
             started = time.perf_counter() - self._seconds
             for batch in self.problem.epoch(self.epoch, self.step):
