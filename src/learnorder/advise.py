@@ -13,6 +13,7 @@ from learnorder.advice import Advice, BySeed, Rung, best_of, near, ranked
 from learnorder.budget import Budget, epochs_within
 from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
+from learnorder.execution import Execution
 from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
 from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
 from learnorder.runs.judged import final_score, judged_by, unlearned_scores
@@ -38,9 +39,7 @@ def run_advise(
     *,
     task: Task | None = None,
     minutes: float | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> Advice:
     """Find the initial learning rates that are best after annealing.
 
@@ -56,33 +55,30 @@ def run_advise(
             are then made here, one after another, and the model is left as it is.
         minutes: About how long it may take, as measured on this machine when it begins: runs get
             as many epochs as fit, at most ``search.training.epochs``.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
+        execution: How the runs are executed.
 
     Raises:
         ConfigError: A setting that the data or the model refuses, or a budget that is too small.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     search = search or Search()
-    how: dict[str, Any] = {"workers": workers, "threads": threads}
     if task is None:
         given = nullcontext(search.task)
     else:
         from learnorder.task import handed_over
 
         given = handed_over(task)
-        how["workers"] = 1
+        execution = replace(execution, workers=1)
     with given as named:
-        search = _begun(replace(search, task=named), Path(out), minutes, how)
-        advice = _Search(search, Path(out), {**how, "quiet": quiet, "here": task is not None}).run()
+        search = _begun(replace(search, task=named), Path(out), minutes, execution)
+        advice = _Search(search, Path(out), execution, here=task is not None).run()
     from learnorder.report import write_advice
 
     write_advice(advice, out)
     return advice
 
 
-def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Search:
+def _begun(search: Search, out: Path, minutes: float | None, execution: Execution) -> Search:
     """Return the search with the epochs that its budget buys; note in its folder what it is about.
 
     Nothing is written where the folder holds another search, or the first runs are refused.
@@ -94,7 +90,7 @@ def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, A
         _refuse_other_code(search, out)
         bought = there.training.epochs if minutes is not None else search.training.epochs
         _refuse_other(there, search.lasting(bought), out)
-    budget = None if minutes is None else _budget(search, out, minutes, how)
+    budget = None if minutes is None else _budget(search, out, minutes, execution)
     if budget is not None:
         search = search.lasting(budget.epochs)
     if there is not None:
@@ -137,7 +133,7 @@ def initial_rates(search: Search) -> tuple[float, ...]:
 
 def rung_plans(
     search: Search, arms: Sequence[Candidate], smallest: float, rung: int
-) -> dict[str, Plan]:
+) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
     """Return the runs of a rung, seed by seed."""
     from learnorder.sweep.driver import Plan
 
@@ -152,7 +148,7 @@ def rung_plans(
     }
 
 
-def search_plans(search: Search) -> dict[str, Plan]:
+def search_plans(search: Search) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
     """Return the runs a search has, for their cost: all but learning rates added or come back."""
     rates, noisy = initial_rates(search), not noise_refused(search)
     smallest, plans = rates[0], {}
@@ -176,8 +172,10 @@ def _half(count: int) -> int:
 class _Search:
     """A search under way, in a folder."""
 
-    def __init__(self, search: Search, out: Path, how: dict[str, Any]) -> None:
-        self.search, self.out, self.how = search, out, how
+    def __init__(
+        self, search: Search, out: Path, execution: Execution = Execution(), *, here: bool = False
+    ) -> None:
+        self.search, self.out, self.execution, self.here = search, out, execution, here
         self.smallest = 0.0
         self.score, self.higher_is_better = "accuracy", True
 
@@ -271,9 +269,8 @@ class _Search:
 
         epochs = self.search.rung_epochs(rung)
         plans = rung_plans(self.search, arms, self.smallest, rung)
-        folders = run_plans(
-            plans, self.out / f"epochs-{epochs}", title=f"{epochs} epochs", **self.how
-        )
+        out, title = self.out / f"epochs-{epochs}", f"{epochs} epochs"
+        folders = run_plans(plans, out, self.execution, title=title, here=self.here)
         require_ended(folders, "so there is nothing to compare it by")
         by_plan = dict(zip(plans, folders, strict=True))
         found: dict[Candidate, BySeed] = {}
@@ -301,7 +298,7 @@ class _Search:
             Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
         )
         config = replace(config, seed=self.search.first_seed)
-        threads = share_cores(1, threads=self.how["threads"]).threads
+        threads = share_cores(1, threads=self.execution.threads).threads
         received: list[int] = []
 
         def stop() -> None:
@@ -383,7 +380,7 @@ def _all_diverge(rates: Sequence[float]) -> ConfigError:
     )
 
 
-def _budget(search: Search, out: Path, minutes: float, how: Mapping[str, Any]) -> Budget:
+def _budget(search: Search, out: Path, minutes: float, execution: Execution) -> Budget:
     """Return as many epochs as the minutes buy, as measured when the search began."""
     return epochs_within(
         minutes,
@@ -394,5 +391,5 @@ def _budget(search: Search, out: Path, minutes: float, how: Mapping[str, Any]) -
         share=_SPENT_ON_EPOCHS,
         remedy="fewer learning_rates, seeds or shorter_holds, --noise 0, less data or a smaller "
         "model",
-        **how,
+        execution=execution,
     )

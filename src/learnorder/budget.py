@@ -8,9 +8,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.runs.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def epochs_within(
     *,
     share: float,
     remedy: str,
-    **how: Any,
+    execution: Execution,
 ) -> Budget:
     """Return how many epochs a budget buys; nothing is written.
 
@@ -60,7 +61,7 @@ def epochs_within(
         out: Where :meth:`Budget.keep` has kept it, so that what is continued has the same length.
         share: Of the time, that training takes.
         remedy: What else to give, where the budget is too small.
-        how: The workers and threads.
+        execution: How the runs are executed.
 
     Raises:
         ConfigError: A time that is not above 0, or too short for ``fewest``.
@@ -72,7 +73,7 @@ def epochs_within(
         return kept
     from learnorder.sweep.estimate import estimate_cost
 
-    cost = estimate_cost(plans, out / "none", **how)
+    cost = estimate_cost(plans, out / "none", execution)
     each = cost.seconds / epochs / share
     bought = int((60 * minutes - _FIXED_SECONDS) / each)
     if bought < fewest:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnorder.config import RunConfig
 from learnorder.errors import RunFolderError
+from learnorder.execution import Execution
 from learnorder.probe import Probed, make_probes, probe_plans
 from learnorder.recipes.probe import Probe
 
 if TYPE_CHECKING:
     from learnorder.sweep.driver import Plan
-    from learnorder.sweep.engine import Engine
 
 
 def sweep_probes(
@@ -42,7 +43,7 @@ def sweep_probes(
     }
 
 
-def probes_plans(probes: Mapping[str, Probe]) -> dict[str, Plan]:
+def probes_plans(probes: Mapping[str, Probe]) -> dict[str, Plan[RunConfig]]:
     """Return all runs of several probes: what a dry run measures."""
     return {f"{n}/{run}": p for n, probe in probes.items() for run, p in probe_plans(probe).items()}
 
@@ -50,11 +51,7 @@ def probes_plans(probes: Mapping[str, Probe]) -> dict[str, Plan]:
 def run_probes(
     probes: Mapping[str, Probe],
     out: Path | str = "runs/sweep",
-    *,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
-    engine: Engine[Any] | None = None,
+    execution: Execution = Execution(),
 ) -> dict[str, Probed]:
     """Run several probes: all calibrations side by side, then all arms.
 
@@ -63,10 +60,7 @@ def run_probes(
     Args:
         probes: By the names that their folders get.
         out: Gets a folder for each, with its own report.html, and a page of them all.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
-        engine: What runs are made by; None is this machine.
+        execution: How the runs are executed.
 
     Raises:
         RunFolderError: Probes that could not be made; those that could are done, and written.
@@ -75,8 +69,7 @@ def run_probes(
     from learnorder.report import write_probe, write_probes
 
     out = Path(out)
-    how = {"workers": workers, "threads": threads, "quiet": quiet, "engine": engine}
-    found = make_probes(probes, out, **how)
+    found = make_probes(probes, out, execution)
     made = {name: each for name, each in found.items() if isinstance(each, Probed)}
     for name, probed in made.items():
         write_probe(probed, out / name)

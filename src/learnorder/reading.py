@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from learnorder.errors import RunFolderError
 
 if TYPE_CHECKING:
-    from learnorder.results import Results
+    from learnorder.config import RunConfig, TaskRunConfig
+    from learnorder.results import Results, TaskResults
     from learnorder.runs import RunFolder
+    from learnorder.theory.config import TheoryConfig
+    from learnorder.theory_results import TheoryResults
+
+    ResultsT = TypeVar("ResultsT", Results, TaskResults, TheoryResults)
 
 CALIBRATION = "calibration"
 """The experiment that runs which chose a probe's contrast are of."""
 
 
-def open_runs(*paths: Path | str) -> Any:
-    """Return the results of all runs at or below some folders.
+@overload
+def open_runs(*paths: Path | str, of: type[ResultsT]) -> ResultsT: ...
+@overload
+def open_runs(*paths: Path | str) -> Results | TaskResults | TheoryResults: ...
+def open_runs(
+    *paths: Path | str, of: type[Results | TaskResults | TheoryResults] | None = None
+) -> Results | TaskResults | TheoryResults:
+    """Return the results of all runs at or below some folders; nothing is run.
 
     Runs that calibrated a probe's pattern are left out where there are others.
 
-    Returns:
-        :class:`~learnorder.results.Results` of runs on images,
-        :class:`~learnorder.results.TaskResults` of runs of tasks, or
-        :class:`~learnorder.theory_results.TheoryResults` of runs of the theory.
+    Args:
+        paths: Folders of runs, at any depth.
+        of: What the results are to be: :class:`~learnorder.results.Results` of runs on images,
+            :class:`~learnorder.results.TaskResults` of runs of tasks, or
+            :class:`~learnorder.theory_results.TheoryResults` of runs of the theory. Others are
+            refused, and type checkers know which it is. None takes what is there.
 
     Raises:
-        RunFolderError: A path does not exist, holds no runs, or holds runs of several kinds.
+        RunFolderError: A path does not exist, holds no runs, runs of several kinds, or runs of
+            another kind than ``of``.
     """
     from learnorder.runs import find_runs
 
     folders = [folder for path in paths for folder in find_runs(path)]
     told = [folder for folder in folders if folder.labels.get("experiment") != CALIBRATION]
-    return results_of(told or folders)
+    results: Results | TaskResults | TheoryResults = results_of(told or folders)
+    if of is not None and not isinstance(results, of):
+        raise RunFolderError(
+            f"These are runs of another kind ({results.folders[0].kind}): they give "
+            f"{type(results).__name__}, and {of.__name__} was asked for."
+        )
+    return results
 
 
 def retrain(*paths: Path | str, quiet: bool = False) -> Results:
@@ -61,8 +82,10 @@ def open_images(*paths: Path | str) -> Results:
     Raises:
         RunFolderError: As :func:`open_runs`, or runs of another kind.
     """
+    from learnorder.results import Results
+
     results = open_runs(*paths)
-    if any(folder.kind != "images" for folder in results.folders):
+    if not isinstance(results, Results):
         raise RunFolderError(
             f"These are runs of another kind ({results.folders[0].kind}): last layers are "
             "retrained of runs on images."
@@ -84,7 +107,13 @@ def retrain_runs(results: Results, *, quiet: bool = False) -> None:
         retrain_last_layer(folder, load)
 
 
-def results_of(folders: list[RunFolder]) -> Any:
+@overload
+def results_of(folders: Sequence[RunFolder[RunConfig]]) -> Results: ...
+@overload
+def results_of(folders: Sequence[RunFolder[TaskRunConfig]]) -> TaskResults: ...
+@overload
+def results_of(folders: Sequence[RunFolder[TheoryConfig]]) -> TheoryResults: ...
+def results_of(folders: Sequence[RunFolder[Any]]) -> Results | TaskResults | TheoryResults:
     """Return the results of run folders, as their kind has them."""
     from learnorder.results import Results, TaskResults
     from learnorder.theory_results import TheoryResults
@@ -99,7 +128,7 @@ def results_of(folders: list[RunFolder]) -> Any:
     return of_kind.get("".join(kinds), Results)(folders)
 
 
-def _examples(folders: list[RunFolder], kinds: list[str]) -> str:
+def _examples(folders: Sequence[RunFolder[Any]], kinds: list[str]) -> str:
     """Return a run of each kind, in words."""
     first = {kind: next(folder for folder in folders if folder.kind == kind) for kind in kinds}
     return ", ".join(f"{kind} as {folder.path}" for kind, folder in first.items())

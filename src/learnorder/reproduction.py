@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.execution import Execution
 from learnorder.reading import results_of
 from learnorder.recipes.images import ImageExperiment
 from learnorder.recipes.reproduction import EXPERIMENT_TITLES, SCALES, Reproduction
@@ -60,9 +61,7 @@ def reproduce(
     only: Sequence[str] | None = None,
     scale: str = "custom",
     make_runs: bool = True,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> Reproduced:
     """Run what decides the paper's claims, continue it, or read it; judge, and write the report.
 
@@ -74,9 +73,7 @@ def reproduce(
             ``out`` can decide are judged too.
         scale: Name of the recipe that ``reproduction`` derives from, for the report.
         make_runs: Whether runs are made; else claims are judged on those that are there.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
+        execution: How the runs are executed.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
@@ -94,9 +91,8 @@ def reproduce(
             "with --out."
         )
     if make_runs:
-        how = {"workers": workers, "threads": threads, "quiet": quiet}
         for name, runs in plans.items():
-            run_plans(runs, folder / name, title=EXPERIMENT_TITLES[name], **how)
+            run_plans(runs, folder / name, execution, title=EXPERIMENT_TITLES[name])
     reproduced = judge_runs(reproduction, folder, only=only, scale=scale)
     for name, results in reproduced.evidence.homes().items():
         write_report(results, folder / name / "report.html")

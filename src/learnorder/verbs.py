@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from learnorder.config import RunConfig
+from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.recipes import patch, plain
 from learnorder.recipes.images import ImageExperiment
 from learnorder.recipes.theory import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.theory.config import TheoryConfig
 
 if TYPE_CHECKING:
-    from learnorder.results import Results
-    from learnorder.runs.kinds import Settings
+    from learnorder.results import Results, TaskResults
+    from learnorder.runs.folder import ConfigT
     from learnorder.sweep.driver import Plan
-    from learnorder.sweep.engine import Engine
     from learnorder.sweep.grid import Grid
     from learnorder.theory_results import TheoryResults
 
@@ -48,7 +49,7 @@ def recipe(scale: str, experiment: str = "patch") -> ImageExperiment:
 
 def image_plans(
     experiment: ImageExperiment, name: str = "patch", scale: str = "custom"
-) -> dict[str, Plan]:
+) -> dict[str, Plan[RunConfig]]:
     """Return the runs of an experiment on images, the arms of a seed beside each other."""
     from learnorder.sweep.driver import Plan
 
@@ -66,9 +67,7 @@ def run_patch(
     out: Path | str | None = None,
     *,
     scale: str = "custom",
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> Results:
     """Run the patch experiment, continue it, or read it where it is done; write its report.
 
@@ -76,15 +75,12 @@ def run_patch(
         experiment: An experiment, or the name of a recipe: demo, laptop, paper.
         out: Folder of the run folders and of report.html; runs/patch-SCALE by default.
         scale: Name of the recipe that ``experiment`` derives from, for the report.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
+        execution: How the runs are executed.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    how = {"workers": workers, "threads": threads, "quiet": quiet}
-    return run_images("patch", experiment, out, scale=scale, **how)
+    return run_images("patch", experiment, out, scale=scale, execution=execution)
 
 
 def run_plain(
@@ -92,13 +88,10 @@ def run_plain(
     out: Path | str | None = None,
     *,
     scale: str = "custom",
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> Results:
     """Run the same arms on images as they are (Figure 1, Table 1); as :func:`run_patch`."""
-    how = {"workers": workers, "threads": threads, "quiet": quiet}
-    return run_images("plain", experiment, out, scale=scale, **how)
+    return run_images("plain", experiment, out, scale=scale, execution=execution)
 
 
 def run_images(
@@ -107,16 +100,16 @@ def run_images(
     out: Path | str | None,
     *,
     scale: str = "custom",
-    **how: Any,
+    execution: Execution = Execution(),
 ) -> Results:
     """Run an experiment on images by its name; see :func:`run_patch`."""
     if isinstance(experiment, str):
         scale, experiment = experiment, recipe(experiment, name)
     folder = Path(out or f"runs/{name}-{scale}")
-    return _run(image_plans(experiment, name, scale), folder, folder, **how)
+    return _run(image_plans(experiment, name, scale), folder, folder, execution)
 
 
-def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan]:
+def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan[RunConfig]]:
     """Return the one run of ``learnorder train``."""
     from learnorder.sweep.driver import Plan
 
@@ -127,95 +120,126 @@ def run_train(
     config: RunConfig,
     out: Path | str = "runs/train",
     *,
-    threads: int | None = None,
-    quiet: bool = False,
-    engine: Engine[Any] | None = None,
+    execution: Execution = Execution(),
 ) -> Results:
     """Make one run, or continue it, and write its report.
 
     Args:
         config: The run.
         out: The run's folder.
-        threads: Threads; None uses the cores there are.
-        quiet: Draw no progress.
-        engine: What the run is made by, e.g. :class:`~learnorder.sweep.groups.Groups` of processes;
-            None is one process.
+        execution: How the run is executed; it is one, whatever ``workers`` says.
+
+    Raises:
+        LearnOrderError: See :mod:`learnorder.errors`.
     """
     folder = Path(out)
-    plans = train_plans(config, folder)
-    how = {"workers": 1, "threads": threads, "quiet": quiet, "engine": engine}
-    return _run(plans, folder.parent, folder, **how)
+    alone = replace(execution, workers=1)
+    return _run(train_plans(config, folder), folder.parent, folder, alone)
 
 
 def sweep_plans(
-    bases: Mapping[str, Settings | Mapping[str, Any]],
+    bases: Mapping[str, ConfigT | Mapping[str, Any]],
     grid: Grid,
     seeds: Sequence[int],
     scale: str = "custom",
-    kind: type[Any] = RunConfig,
-) -> dict[str, Plan]:
-    """Return the runs of a sweep: every arm at every point of the grid, seed by seed."""
+    kind: type[ConfigT] = RunConfig,
+) -> dict[str, Plan[ConfigT]]:
+    """Return the runs of a sweep: every arm at every point of the grid, seed by seed.
+
+    Args:
+        bases: As :func:`run_sweep` takes them; or in the form of ``to_dict``, which may become
+            valid by the grid's values only.
+        grid: What is varied.
+        seeds: The seeds of every point.
+        scale: Name of the recipe.
+        kind: What those of ``bases`` that are mappings are of.
+    """
     from learnorder.sweep.grid import grid_plans
 
     if not bases:
         raise ConfigError("arms", [], "Name at least one arm.")
     if not seeds:
         raise ConfigError("seeds", 0, "Give at least 1; a verdict takes 3.")
-    plans = {}
+    plans = dict[str, "Plan[ConfigT]"]()
     for seed in seeds:
         for arm, base in bases.items():
             labels = {"experiment": "sweep", "scale": scale, "arm": arm}
-            as_given = isinstance(base, Mapping)
-            values, of = (base, kind) if as_given else (base.to_dict(), type(base))
+            values, of = (base, kind) if isinstance(base, Mapping) else (base.to_dict(), type(base))
             for name, plan in grid_plans(values, grid, [seed], labels, of).items():
                 plans[f"{arm}-{name}" if arm else name] = plan
     return plans
 
 
+@overload
 def run_sweep(
-    bases: Mapping[str, Settings | Mapping[str, Any]],
+    bases: Mapping[str, RunConfig],
+    grid: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    out: Path | str = ...,
+    *,
+    points: Sequence[Mapping[str, Any]] = ...,
+    scale: str = ...,
+    execution: Execution = ...,
+) -> Results: ...
+@overload
+def run_sweep(
+    bases: Mapping[str, TaskRunConfig],
+    grid: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    out: Path | str = ...,
+    *,
+    points: Sequence[Mapping[str, Any]] = ...,
+    scale: str = ...,
+    execution: Execution = ...,
+) -> TaskResults: ...
+@overload
+def run_sweep(
+    bases: Mapping[str, TheoryConfig],
+    grid: Mapping[str, Sequence[Any]],
+    seeds: Sequence[int],
+    out: Path | str = ...,
+    *,
+    points: Sequence[Mapping[str, Any]] = ...,
+    scale: str = ...,
+    execution: Execution = ...,
+) -> TheoryResults: ...
+def run_sweep(
+    bases: Mapping[str, RunConfig] | Mapping[str, TaskRunConfig] | Mapping[str, TheoryConfig],
     grid: Mapping[str, Sequence[Any]],
     seeds: Sequence[int],
     out: Path | str = "runs/sweep",
     *,
     points: Sequence[Mapping[str, Any]] = (),
     scale: str = "custom",
-    kind: type[Any] = RunConfig,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
-    engine: Engine[Any] | None = None,
-) -> Any:
+    execution: Execution = Execution(),
+) -> Results | TaskResults | TheoryResults:
     """Run a grid or a list of named settings on several seeds, continue it, or read it.
 
     Args:
         bases: The configuration of each arm that is varied: a RunConfig, TaskRunConfig or
-            TheoryConfig, or one in the form of its ``to_dict``, which may become valid by the
-            grid's values only.
+            TheoryConfig; all of one kind.
         grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
             commas vary together. Every combination is run.
         seeds: The seeds of every point.
         out: Folder of the run folders and of report.html.
         points: A list of settings by dotted name, each run with every combination of the grid.
         scale: Name of the recipe that ``bases`` derive from, for the report.
-        kind: What those of ``bases`` that are mappings are of.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
-        engine: What runs are made by, e.g. a :class:`~learnorder.sweep.ray_engine.RayCluster`; None
-            is this machine.
+        execution: How the runs are executed.
 
     Returns:
-        The results, as :func:`open_runs` returns them.
+        The results, by the kind of ``bases``: Results, TaskResults or TheoryResults.
+
+    Raises:
+        ConfigError: A name that no setting has, or a value that it does not take.
+        LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.sweep.grid import Grid
 
-    plans = sweep_plans(bases, Grid(grid, points), seeds, scale, kind)
-    how = {"workers": workers, "threads": threads, "quiet": quiet, "engine": engine}
-    return _run(plans, Path(out), Path(out), **how)
+    plans = sweep_plans(bases, Grid(grid, points), seeds, scale)
+    return run_planned(plans, Path(out), execution)
 
 
-def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan]:
+def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan[TheoryConfig]]:
     """Return the runs of a theory experiment, the algorithms of a seed beside each other."""
     from learnorder.sweep.driver import Plan
 
@@ -230,27 +254,25 @@ def run_theory(
     experiment: TheoryExperiment | None = None,
     out: Path | str = "runs/theory",
     *,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> TheoryResults:
     """Run algorithms of the two-layer theory, continue them, or read them; write their report.
 
     Args:
         experiment: What to run; None takes the defaults.
         out: Folder of the run folders and of report.html.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
+        execution: How the runs are executed.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     folder, plans = Path(out), theory_plans(experiment or TheoryExperiment())
-    return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
+    return _run(plans, folder, folder, execution)
 
 
-def phase_plans(experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]]) -> dict[str, Plan]:
+def phase_plans(
+    experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]]
+) -> dict[str, Plan[TheoryConfig]]:
     """Return the runs of a phase diagram: every algorithm at every point, seed by seed.
 
     Args:
@@ -283,9 +305,7 @@ def run_phase(
     grid: Mapping[str, Sequence[Any]] | None = None,
     out: Path | str = "runs/phase",
     *,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> TheoryResults:
     """Run algorithms over a grid of two settings, continue, or read them; write the report.
 
@@ -293,34 +313,32 @@ def run_phase(
         experiment: What every point shares; None takes L-S and S on three seeds.
         grid: See :func:`phase_plans`; None varies distribution.s and distribution.r.
         out: Folder of the run folders and of report.html.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
+        execution: How the runs are executed.
     """
     folder = Path(out)
     plans = phase_plans(experiment or phase_defaults(), grid or PHASE_GRID)
-    return _run(plans, folder, folder, workers=workers, threads=threads, quiet=quiet)
+    return _run(plans, folder, folder, execution)
 
 
+def run_planned(plans: Mapping[str, Plan], out: Path, execution: Execution) -> Any:
+    """Make planned runs of any one kind below ``out``, with their report; return their results."""
+    return _run(plans, out, out, execution)
+
+
+@overload
 def _run(
-    plans: Mapping[str, Plan],
-    out: Path,
-    page: Path,
-    **how: Any,
-) -> Any:
-    """Make the planned runs below ``out`` and write report.html to the folder ``page``.
-
-    Args:
-        plans: The runs.
-        out: Gets their folders.
-        page: Gets the report.
-        how: As :func:`~learnorder.sweep.driver.run_plans` takes it.
-    """
+    plans: Mapping[str, Plan[RunConfig]], out: Path, page: Path, execution: Execution
+) -> Results: ...
+@overload
+def _run(
+    plans: Mapping[str, Plan[TheoryConfig]], out: Path, page: Path, execution: Execution
+) -> TheoryResults: ...
+def _run(plans: Mapping[str, Plan[Any]], out: Path, page: Path, execution: Execution) -> Any:
+    """Make the planned runs below ``out`` and write report.html to the folder ``page``."""
     from learnorder.reading import results_of
     from learnorder.report import write_report
     from learnorder.sweep import run_plans
 
-    folders = run_plans(plans, out, **how)
-    results = results_of(folders)
+    results = results_of(run_plans(plans, out, execution))
     write_report(results, page / "report.html")
     return results

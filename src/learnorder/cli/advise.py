@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
                 "the two."
             )  # fmt: skip
         return options.dry_run(search_plans(search), out / "none", values)
-    advice = run_advise(search, out, minutes=values["minutes"], **options.execution(values))
+    advice = run_advise(search, out, minutes=values["minutes"], execution=options.execution(values))
     from learnorder.report.advice_page import comparison_table, rung_table
     from learnorder.report.advice_words import advice_findings
     from learnorder.report.terminal import print_table

@@ -29,5 +29,5 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
     out = Path(values["out"])
     if options.only_planned(values):
         return options.dry_run(image_plans(experiment, name, scale), out, values)
-    results = run_images(name, experiment, out, scale=scale, **options.execution(values))
+    results = run_images(name, experiment, out, scale=scale, execution=options.execution(values))
     return options.finish(results, out / "report.html")

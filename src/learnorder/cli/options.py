@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from learnorder.cli.parser import Parser, look_up
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.recipes.images import ARM_TITLES, ImageExperiment
 from learnorder.values import Built, field_types, from_dict, to_dict
 from learnorder.verbs import recipe
@@ -257,10 +258,10 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
     return None
 
 
-def execution(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the parsed options of :func:`add_execution` that a verb's function takes."""
+def execution(values: dict[str, Any]) -> Execution:
+    """Return how runs are executed, from the parsed options of :func:`add_execution`."""
     chosen = {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
-    return {**chosen, "engine": engine_of(values)} if "processes" in values else chosen
+    return Execution(**chosen, engine=engine_of(values))
 
 
 def only_planned(values: dict[str, Any]) -> bool:
@@ -284,8 +285,8 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
         return 0
     from learnorder.sweep.estimate import estimate_cost
 
-    cores = (values.get("workers", 1), values["threads"])
-    print(estimate_cost(plans, out, *cores, engine_of(values)))
+    one = {} if "workers" in values else {"workers": 1}
+    print(estimate_cost(plans, out, execution({**values, **one})))
     return 0
 
 

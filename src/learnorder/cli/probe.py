@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     check_minutes(values["minutes"])
     if values["dry_run"]:
         return options.dry_run(probe_plans(probe), out / "none", values)
-    probed = run_probe(probe, out, minutes=values["minutes"], **options.execution(values))
+    probed = run_probe(probe, out, minutes=values["minutes"], execution=options.execution(values))
     from learnorder.report.probe_page import probe_findings
     from learnorder.runs.plain_text import visible
 

@@ -92,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
         only=only,
         scale=scale,
         make_runs=not values["judge_only"],
-        **options.execution(values),
+        execution=options.execution(values),
     )
     from learnorder.report.terminal import print_claims
     from learnorder.runs.plain_text import visible
@@ -112,7 +112,7 @@ def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[st
 
     seconds = 0.0
     for name, plans in experiments.items():
-        cost = estimate_cost(plans, out / name, values["workers"], values["threads"])
+        cost = estimate_cost(plans, out / name, options.execution(values))
         seconds += cost.seconds
         print(f"{EXPERIMENT_TITLES[name]}: {cost}")
     print(f"All of them: about {duration(seconds)}.")

@@ -17,7 +17,7 @@ from learnorder.recipes.probe import Probe
 from learnorder.recipes.theory import TheoryExperiment
 from learnorder.theory.config import THEORY_ARMS, TheoryConfig
 from learnorder.values import to_dict
-from learnorder.verbs import run_sweep, sweep_plans
+from learnorder.verbs import run_planned, sweep_plans
 
 DESCRIPTION = """\
 Run any experiment over a grid or a list of named settings, each on several seeds. Settings are
@@ -93,21 +93,12 @@ def main(arguments: Sequence[str]) -> int:
         return _probes(settings, grid, points, seeds, out, values)
     bases = {arm: {**settings, **subject.arms[arm]} for arm in arms}
     scale = subject.scale or "custom"
-    if options.only_planned(values):
-        from learnorder.sweep.grid import Grid
+    from learnorder.sweep.grid import Grid
 
-        plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
+    plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
+    if options.only_planned(values):
         return options.dry_run(plans, out, values)
-    results = run_sweep(
-        bases,
-        grid,
-        seeds,
-        out,
-        points=points,
-        scale=scale,
-        kind=subject.kind,
-        **options.execution(values),
-    )
+    results = run_planned(plans, out, options.execution(values))
     return options.finish(results, out / "report.html")
 
 
@@ -141,7 +132,7 @@ def _probes(
         )
     if values["dry_run"]:
         return options.dry_run(probes_plans(probes), out / "none", values)
-    probed = run_probes(probes, out, **options.execution(values))
+    probed = run_probes(probes, out, execution=options.execution(values))
     print_table(probes_table(probed))
     print(visible(f"Report: {out / 'report.html'}"))
     unfinished = [options.print_unfinished(each.results) for each in probed.values()]

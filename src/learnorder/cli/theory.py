@@ -73,7 +73,7 @@ def _run(arguments: Sequence[str]) -> int:
     out = Path(values["out"])
     if options.only_planned(values):
         return options.dry_run(theory_plans(experiment), out, values)
-    results = run_theory(experiment, out, **options.execution(values))
+    results = run_theory(experiment, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")
 
 
@@ -94,7 +94,7 @@ def _phase(arguments: Sequence[str]) -> int:
     out, grid = Path(values["out"]), values["grid"]
     if options.only_planned(values):
         return options.dry_run(phase_plans(experiment, grid), out, values)
-    results = run_phase(experiment, grid, out, **options.execution(values))
+    results = run_phase(experiment, grid, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")
 
 

@@ -41,5 +41,5 @@ def main(arguments: Sequence[str]) -> int:
     out = Path(values["out"])
     if options.only_planned(values):
         return options.dry_run(train_plans(config, out), out.parent, values)
-    results = run_train(config, out, **options.execution(values))
+    results = run_train(config, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")

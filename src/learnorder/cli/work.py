@@ -37,15 +37,10 @@ def main(arguments: Sequence[str]) -> int:
     values = parse(parser, arguments)
     from learnorder.runs import ENDED, find_runs
     from learnorder.runs.plain_text import visible
-    from learnorder.sweep.driver import cores_for
     from learnorder.sweep.work import work
 
     folders = find_runs(values["folder"])
-    left = [folder for folder in folders if folder.status not in ENDED]
-    engine = options.engine_of(values)
-    configs = [folder.config for folder in left]
-    cores = cores_for(configs, values["workers"], values["threads"], engine)
-    work(folders, cores, wait=values["wait"], quiet=values["quiet"], engine=engine)
+    work(folders, options.execution(values), wait=values["wait"])
     ended = [folder for folder in folders if folder.status in ENDED]
     running = [folder for folder in folders if folder.status == "running"]
     others = f", {len(running)} are being made by other processes" if running else ""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from learnorder.budget import epochs_within
+from learnorder.config import RunConfig
 from learnorder.errors import ConfigError, LearnOrderError
+from learnorder.execution import Execution
 from learnorder.probe.result import RATE, Calibration, Probed, calibrate
 from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
@@ -26,9 +28,7 @@ def run_probe(
     out: Path | str = "runs/probe",
     *,
     minutes: float | None = None,
-    workers: int | None = None,
-    threads: int | None = None,
-    quiet: bool = False,
+    execution: Execution = Execution(),
 ) -> Probed:
     """Plant a pattern in images, and see which arms of a network learn it when and rely on it.
 
@@ -42,9 +42,7 @@ def run_probe(
         out: Gets the folders calibration and arms, report.html and probe.json.
         minutes: About how long it may take, as measured on this machine when it begins: runs get
             as many epochs as fit, at most ``probe.training.epochs``.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
-        quiet: Draw no progress.
+        execution: How the runs are executed.
 
     Raises:
         ConfigError: A setting that the data or the network refuses, or a budget that is too small.
@@ -53,9 +51,8 @@ def run_probe(
     from learnorder.report import write_probe
 
     out, probe = Path(out), probe or Probe()
-    how: dict[str, Any] = {"workers": workers, "threads": threads}
-    probe = _begun(probe, out, minutes, how)
-    probed = make_probes({"": probe}, out, **how, quiet=quiet)[""]
+    probe = _begun(probe, out, minutes, execution)
+    probed = make_probes({"": probe}, out, execution)[""]
     if not isinstance(probed, Probed):
         raise probed
     write_probe(probed, out)
@@ -63,14 +60,14 @@ def run_probe(
 
 
 def make_probes(
-    probes: Mapping[str, Probe], out: Path, **how: Any
+    probes: Mapping[str, Probe], out: Path, execution: Execution
 ) -> dict[str, Probed | LearnOrderError]:
     """Calibrate, train and retrain; each probe in a folder of its name.
 
     Args:
         probes: By the names of their folders; "" is ``out`` itself.
         out: Where the folders go.
-        how: As :func:`~learnorder.sweep.driver.run_plans` takes it.
+        execution: How the runs are executed.
 
     Returns:
         What each found, or why its calibration came to nothing.
@@ -82,9 +79,9 @@ def make_probes(
     calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
     for name, probe in calibrated.items():
         if not (out / name / "calibration").exists():  # arms are refused before it, not after
-            check(arm_plans(probe, probe.contrasts[0], sizes[name]), how.get("engine"))
+            check(arm_plans(probe, probe.contrasts[0], sizes[name]), execution.engine)
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
-    runs = _run_parts(plans, "calibration", out, title="Calibration", **how)
+    runs = _run_parts(plans, "calibration", out, execution, "Calibration")
     calibrations = {name: Calibration({}, p.contrasts[0]) for name, p in probes.items()}
     found = dict[str, Probed | LearnOrderError]()
     for name, probe in calibrated.items():
@@ -97,11 +94,11 @@ def make_probes(
         for name, probe in probes.items()
         if name not in found
     }
-    for name, folders in _run_parts(plans, "arms", out, **how).items():
+    for name, folders in _run_parts(plans, "arms", out, execution).items():
         results = results_of(folders)
         not_retrained = ""
         try:
-            retrain_runs(results, quiet=how["quiet"])
+            retrain_runs(results, quiet=execution.quiet)
         except ConfigError as error:
             not_retrained = error.remedy
         found[name] = Probed(probes[name], calibrations[name], results, not_retrained)
@@ -109,19 +106,24 @@ def make_probes(
 
 
 def _run_parts(
-    parts: Mapping[str, Mapping[str, Plan]], what: str, out: Path, **how: Any
-) -> dict[str, list[RunFolder]]:
+    parts: Mapping[str, Mapping[str, Plan[RunConfig]]],
+    what: str,
+    out: Path,
+    execution: Execution,
+    title: str = "",
+) -> dict[str, list[RunFolder[RunConfig]]]:
     """Make the runs of several probes side by side, each in the folder ``out/name/what``."""
     from learnorder.sweep import run_plans
 
     plans = {
         str(Path(name, what, run)): plan for name, own in parts.items() for run, plan in own.items()
     }
-    made = dict(zip(plans, run_plans(plans, out, **how), strict=True)) if plans else {}
+    folders = run_plans(plans, out, execution, title=title) if plans else []
+    made = dict(zip(plans, folders, strict=True))
     return {name: [made[str(Path(name, what, run))] for run in own] for name, own in parts.items()}
 
 
-def _calibrated(probe: Probe, runs: list[RunFolder]) -> Calibration:
+def _calibrated(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
     """Return the contrast that the calibration's runs decide on.
 
     Raises:
@@ -150,7 +152,7 @@ def _only(results: Results, set_: str) -> float:
     return value
 
 
-def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan]:
+def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan[RunConfig]]:
     """Return the runs that choose the pattern's contrast."""
     from learnorder.reading import CALIBRATION
     from learnorder.sweep.driver import Plan
@@ -164,7 +166,9 @@ def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Pl
     }
 
 
-def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dict[str, Plan]:
+def arm_plans(
+    probe: Probe, contrast: float, image_size: tuple[int, int]
+) -> dict[str, Plan[RunConfig]]:
     """Return the runs of all arms, seed by seed."""
     from learnorder.sweep.driver import Plan
 
@@ -179,7 +183,7 @@ def arm_plans(probe: Probe, contrast: float, image_size: tuple[int, int]) -> dic
     }
 
 
-def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan]:
+def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan[RunConfig]]:
     """Return all runs, the arms at the middle contrast: what a dry run measures."""
     size = size or _image_size(probe)
     middle = probe.contrasts[len(probe.contrasts) // 2]
@@ -193,7 +197,7 @@ def _image_size(probe: Probe) -> tuple[int, int]:
     return load_images(probe.data).image_size
 
 
-def _begun(probe: Probe, out: Path, minutes: float | None, how: Mapping[str, Any]) -> Probe:
+def _begun(probe: Probe, out: Path, minutes: float | None, execution: Execution) -> Probe:
     """Return the probe with as many epochs as the minutes buy, as measured when it began.
 
     Nothing is written where the folder holds runs of another probe, or the first are refused.
@@ -212,7 +216,7 @@ def _begun(probe: Probe, out: Path, minutes: float | None, how: Mapping[str, Any
         share=_SPENT_ON_EPOCHS,
         remedy="fewer learning_rates, contrasts or seeds, --noise 0, fewer train_examples or a "
         "smaller network",
-        **how,
+        execution=execution,
     )
     probe = probe.lasting(budget.epochs)
     contrast, *others = probe.contrasts

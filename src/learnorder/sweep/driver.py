@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from learnorder.errors import RunFolderError
+from learnorder.execution import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.files import check_path
+from learnorder.runs.folder import ConfigT
 from learnorder.runs.kinds import Kind, Settings, kind_of
 from learnorder.sweep.display import Display
 from learnorder.sweep.engine import Cores, Engine
@@ -17,37 +19,33 @@ from learnorder.sweep.here import run_here
 from learnorder.sweep.pool import run_pool
 from learnorder.sweep.processes import Processes
 
+ConfigT_co = TypeVar("ConfigT_co", bound=Settings, covariant=True)
+
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[ConfigT_co]):
     """A run to be made: its configuration and what it is within its experiment."""
 
-    config: Settings
+    config: ConfigT_co
     labels: dict[str, str]
 
 
 def run_plans(
-    plans: Mapping[str, Plan],
+    plans: Mapping[str, Plan[ConfigT]],
     out: Path,
+    execution: Execution = Execution(),
     *,
-    workers: int | None = None,
-    threads: int | None = None,
     title: str = "",
-    quiet: bool = False,
     here: bool = False,
-    engine: Engine[Any] | None = None,
-) -> list[RunFolder]:
+) -> list[RunFolder[ConfigT]]:
     """Make every planned run that has not ended, in folders ``out/name``.
 
     Args:
         plans: Run folders' names, and what to run in each.
         out: Folder of the run folders.
-        workers: Runs at once; None uses the cores there are.
-        threads: Threads of each run; None shares the cores out.
+        execution: How the runs are executed.
         title: What the runs are of, for the display.
-        quiet: Draw no progress.
         here: Make them in this process, one after another, as objects of it cannot reach workers.
-        engine: What runs are made by; None is processes of this machine.
 
     Returns:
         The run folders, in the plans' order.
@@ -59,20 +57,21 @@ def run_plans(
         RunFolderError: A folder of another configuration is in the way; no folder is made.
         Interrupted: A signal came; the same call continues.
     """
-    configs = [plan.config for plan in plans.values()]
-    cores = cores_for(configs, 1 if here else workers, threads, engine)
-    folders = make_folders(plans, out, engine)
-    with Display(folders, cores, title=title, quiet=quiet) as display:
+    if here:
+        execution = replace(execution, workers=1)
+    cores = cores_for([plan.config for plan in plans.values()], execution)
+    folders = make_folders(plans, out, execution.engine)
+    with Display(folders, cores, title=title, quiet=execution.quiet) as display:
         if here:
             run_here(folders, cores, display.update)
         else:
-            run_pool(folders, cores, display.update, engine)
+            run_pool(folders, cores, display.update, execution.engine)
     return folders
 
 
 def make_folders(
-    plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
-) -> list[RunFolder]:
+    plans: Mapping[str, Plan[ConfigT]], out: Path, engine: Engine[Any] | None = None
+) -> list[RunFolder[ConfigT]]:
     """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
     there, identities = find_folders(plans, out, engine), _identities(plans)
     return [
@@ -82,8 +81,8 @@ def make_folders(
 
 
 def find_folders(
-    plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
-) -> dict[str, RunFolder | None]:
+    plans: Mapping[str, Plan[ConfigT]], out: Path, engine: Engine[Any] | None = None
+) -> dict[str, RunFolder[ConfigT] | None]:
     """Return the folders there are of planned runs; refuse what cannot be made, and write nothing.
 
     Raises:
@@ -111,16 +110,11 @@ def _identities(plans: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
     return found
 
 
-def cores_for(
-    configs: Sequence[Settings],
-    workers: int | None,
-    threads: int | None,
-    engine: Engine[Any] | None = None,
-) -> Cores:
+def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
     """Share an engine's cores out among runs."""
     accelerated = any(kind_of(config).accelerated for config in configs)
-    count = max(len(configs), 1)
-    return (engine or Processes()).cores(count, workers, threads, accelerated=accelerated)
+    engine, count = execution.engine or Processes(), max(len(configs), 1)
+    return engine.cores(count, execution.workers, execution.threads, accelerated=accelerated)
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:

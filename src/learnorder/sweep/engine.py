@@ -9,11 +9,8 @@ from typing import Protocol, TypeVar
 
 import psutil
 
-from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.runs import RunFolder
-
-_MOST = 512
-"""Threads of a run, or runs at once, beyond which a number is mistyped."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ def share_cores(
     Raises:
         ConfigError: Less than one worker or thread.
     """
-    check_cores(workers, threads)
+    Execution(workers, threads)  # refuses numbers that make no sense
     if workers is None and accelerated and _has_accelerator():
         workers = 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -55,13 +52,6 @@ def share_cores(
     if threads is None:
         threads = max(1, cores // workers)
     return Cores(workers, threads)
-
-
-def check_cores(workers: int | None, threads: int | None) -> None:
-    """Refuse less than one worker or thread, and more than any machine has a use for."""
-    for name, value in (("workers", workers), ("threads", threads)):
-        if value is not None and not 1 <= value <= _MOST:
-            raise ConfigError(name, value, f"Give at least 1, at most {_MOST}, or null.")
 
 
 def process_environment(threads: int) -> dict[str, str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from learnorder.execution import Execution
 from learnorder.memory import size_words
 from learnorder.runs import ENDED
 from learnorder.runs.kinds import Settings, Workload, kind_of
 from learnorder.sweep.display import duration
 from learnorder.sweep.driver import Plan, cores_for, find_folders
-from learnorder.sweep.engine import Cores, Engine
+from learnorder.sweep.engine import Cores
 
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
@@ -58,26 +58,22 @@ class Cost:
 def estimate_cost(
     plans: Mapping[str, Plan],
     out: Path,
-    workers: int | None = None,
-    threads: int | None = None,
-    engine: Engine[Any] | None = None,
+    execution: Execution = Execution(),
 ) -> Cost:
     """Check the plans and their folders, and time a few steps of each; nothing is written.
 
     Args:
         plans: The runs.
         out: Where they would go; those that have ended there cost nothing.
-        workers: Runs at once, as in :func:`~learnorder.sweep.engine.share_cores`.
-        threads: Threads of each run.
-        engine: What would make the runs; None is this machine, where time is taken in any case.
+        execution: How the runs would be executed; time is taken on this machine in any case.
 
     Raises:
         LearnOrderError: As running the plans would.
     """
     import torch
 
-    found = find_folders(plans, out, engine)
-    cores = cores_for([plan.config for plan in plans.values()], workers, threads, engine)
+    found = find_folders(plans, out, execution.engine)
+    cores = cores_for([plan.config for plan in plans.values()], execution)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.runs import flatten, setting_words
+from learnorder.runs.folder import ConfigT
 from learnorder.sweep.driver import Plan
 from learnorder.values import from_dict, to_dict
 
@@ -87,8 +88,8 @@ def grid_plans(
     grid: Grid,
     seeds: Sequence[int],
     labels: Mapping[str, str],
-    kind: type[Any],
-) -> dict[str, Plan]:
+    kind: type[ConfigT],
+) -> dict[str, Plan[ConfigT]]:
     """Plan every combination of the grid's values with every seed.
 
     Args:

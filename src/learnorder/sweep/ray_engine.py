@@ -15,8 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from learnorder.errors import ConfigError, one_line
+from learnorder.execution import Execution
 from learnorder.runs import RunFolder
-from learnorder.sweep.engine import Cores, check_cores
+from learnorder.sweep.engine import Cores
 
 _ANSWER_SECONDS = 5.0
 
@@ -186,7 +187,7 @@ class RayCluster:
         Raises:
             ConfigError: Less than one worker or thread, or no room for a single run.
         """
-        check_cores(workers, threads)
+        Execution(workers, threads)  # refuses numbers that make no sense
         machines = [
             (node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
             for node in self._ray.nodes()
