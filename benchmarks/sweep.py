@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 import learnorder
 from common import finish, matmul_rate, seconds
 from learnorder.config import DataConfig, ModelConfig, PatchConfig, RunConfig, TrainingConfig
+from learnorder.execution import Execution
 from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
 from learnorder.sweep import Cores, Plan, run_plans
@@ -123,7 +124,7 @@ def growth(place: Path, counts: tuple[int, ...]) -> list[tuple[str, str]]:
         plans = {p.name: Plan((f := RunFolder(p)).config, f.labels) for p in paths}
         listed = seconds(lambda: learnorder.query("SELECT * FROM runs", part))  # noqa: B023
         asked = seconds(lambda: learnorder.query(QUESTION, part))  # noqa: B023
-        continued = seconds(lambda: run_plans(plans, part, quiet=True))  # noqa: B023
+        continued = seconds(lambda: run_plans(plans, part, execution=Execution(quiet=True)))  # noqa: B023
         results = learnorder.open_runs(part)
         reported = seconds(lambda: learnorder.write_report(results, part / "report.html"))  # noqa: B023
         rows.append((

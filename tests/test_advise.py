@@ -22,6 +22,7 @@ from learnorder.advise import (
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.execution import Execution
 from learnorder.range_test import RangeTest, range_test, steepest
 from learnorder.reading import open_runs
 from learnorder.recipes.advise import Candidate
@@ -195,7 +196,7 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
         learning_rates=tuple(final), rungs=3, noise=0, shorter_holds=(), range_test=False,
         training=TrainingConfig(epochs=20),
     )  # fmt: skip
-    advice = _Search(search, tmp_path, {"threads": 1}).run()
+    advice = _Search(search, tmp_path).run()
     assert advice.rungs[0].kept == (0.01, 0.05, 0.1, 0.2)
     assert advice.rungs[1].kept == (0.01, 0.05, 0.1)
     assert advice.finalists() == [0.01, 0.05, 0.1, 0.2, 0.4, 0.8]
@@ -426,7 +427,7 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
     model = network()
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     state = torch.get_rng_state()
-    advice = run_advise(quick, tmp_path, task=Task(model, blobs()), quiet=True)
+    advice = run_advise(quick, tmp_path, task=Task(model, blobs()), execution=Execution(quiet=True))
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, weights[n]) for n, value in model.state_dict().items())
     assert advice.best() in advice.band()
@@ -437,7 +438,7 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
     page = (tmp_path / "report.html").read_text()
     assert "Which initial learning rate?" in page
     records = {f.path: f.records() for f in find_runs(tmp_path)}
-    again = run_advise(quick, tmp_path, task=Task(model, blobs()), quiet=True)
+    again = run_advise(quick, tmp_path, task=Task(model, blobs()), execution=Execution(quiet=True))
     assert again.arms == advice.arms
     assert {f.path: f.records() for f in find_runs(tmp_path)} == records
     results = open_runs(tmp_path / "epochs-4")
@@ -446,12 +447,12 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
 
 
 def test_a_folder_is_about_one_search(tmp_path, quick):
-    run_advise(quick, tmp_path, task=small_task(), quiet=True)
+    run_advise(quick, tmp_path, task=small_task(), execution=Execution(quiet=True))
     other = replace(quick, training=replace(quick.training, epochs=6, batch_size=8))
     with pytest.raises(RunFolderError, match="holds another search"):
-        run_advise(other, tmp_path, task=small_task(), quiet=True)
+        run_advise(other, tmp_path, task=small_task(), execution=Execution(quiet=True))
     with pytest.raises(RunFolderError, match="training data"):
-        run_advise(quick, tmp_path, task=Task(network, blobs(90)), quiet=True)
+        run_advise(quick, tmp_path, task=Task(network, blobs(90)), execution=Execution(quiet=True))
 
 
 def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
@@ -460,13 +461,13 @@ def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
         epochs=60, batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0
     )
     search = Search(training=training, learning_rates=(0.005, 0.3, 1e4), rungs=1, seeds=5, noise=0)
-    advice = run_advise(search, tmp_path, task=linear_task(), quiet=True)
+    advice = run_advise(search, tmp_path, task=linear_task(), execution=Execution(quiet=True))
     assert advice.rungs[0].too_large(1e4) == "diverged in 5 of 5 runs"
     assert advice.band() == [0.3]
     assert "Too large" in " ".join(advice_findings(advice))
     wrong = replace(search, learning_rates=(1e4, 1e5))
     with pytest.raises(ConfigError, match="diverges at all"):
-        run_advise(wrong, tmp_path / "b", task=linear_task(), quiet=True)
+        run_advise(wrong, tmp_path / "b", task=linear_task(), execution=Execution(quiet=True))
 
 
 def test_the_grid_is_extended_while_the_largest_is_among_the_better(tmp_path, monkeypatch):
@@ -475,7 +476,12 @@ def test_the_grid_is_extended_while_the_largest_is_among_the_better(tmp_path, mo
         training=TrainingConfig(epochs=4, batch_size=16), rungs=2, screening_seeds=1, seeds=2,
         noise=0, range_test=False, shorter_holds=(),
     )  # fmt: skip
-    advice = run_advise(search, tmp_path, task=Task(lambda: nn.Linear(3, 3), blobs()), quiet=True)
+    advice = run_advise(
+        search,
+        tmp_path,
+        task=Task(lambda: nn.Linear(3, 3), blobs()),
+        execution=Execution(quiet=True),
+    )
     assert advice.grid()[-1] > 0.005
     assert len(advice.grid()) <= 3 + 4
 
@@ -491,7 +497,9 @@ def test_noise_is_left_out_where_it_has_no_place(tmp_path, quick):
         def forward(self, x):
             return self.layer(x)
 
-    advice = run_advise(quick, tmp_path, task=Task(Straight, blobs()), quiet=True)
+    advice = run_advise(
+        quick, tmp_path, task=Task(Straight, blobs()), execution=Execution(quiet=True)
+    )
     assert "torch.nn.functional.relu" in advice.no_noise
     assert any("was not tried" in sentence for sentence in advice_findings(advice))
     assert advice.noisy() is None
@@ -533,7 +541,7 @@ def test_a_score_that_is_not_a_number_ends_the_run(tmp_path):
     search = Search(training=training, learning_rates=(0.001, 1.0), rungs=1, seeds=2, noise=0,
                     range_test=False, shorter_holds=())  # fmt: skip
     task = Task(network, blobs(60), score=broken, score_name="f1")
-    advice = run_advise(search, tmp_path, task=task, quiet=True)
+    advice = run_advise(search, tmp_path, task=task, execution=Execution(quiet=True))
     assert advice.rungs[0].too_large(1.0)
     json.loads((tmp_path / "advice.json").read_text())
 
@@ -545,7 +553,9 @@ def test_a_task_and_images_are_not_both_given(capsys):
 
 def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
     with pytest.raises(ConfigError, match="fewest that make sense"):
-        run_advise(quick, tmp_path, task=small_task(), minutes=0.01, quiet=True)
+        run_advise(
+            quick, tmp_path, task=small_task(), minutes=0.01, execution=Execution(quiet=True)
+        )
     longer = replace(quick, training=replace(quick.training, epochs=10_000))
     from learnorder.advise import _begun
     from learnorder.task import handed_over
@@ -615,7 +625,9 @@ class Dead(nn.Module):
 
 def test_a_model_that_cannot_learn_is_found_out(tmp_path, quick):
     search = replace(quick, seeds=3, rungs=1)
-    advice = run_advise(search, tmp_path, task=Task(Dead, blobs(90)), quiet=True)
+    advice = run_advise(
+        search, tmp_path, task=Task(Dead, blobs(90)), execution=Execution(quiet=True)
+    )
     assert advice.unlearned == dict.fromkeys(advice.rungs[-1].seeds, pytest.approx(1 / 3))
     assert advice_findings(advice)[0].startswith("Nothing was learned: every arm is at chance")
 

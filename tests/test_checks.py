@@ -27,6 +27,7 @@ from learnorder.config import (
 )
 from learnorder.data import load_images
 from learnorder.errors import ConfigError, DataError, LearnOrderError
+from learnorder.execution import Execution
 from learnorder.models.fresh import _versions, check_fresh
 from learnorder.runs import images, task
 from learnorder.schedules import Schedule
@@ -292,7 +293,7 @@ def test_networks_that_cannot_be_trained(tiny, tmp_path, name, training, field, 
         tiny = changed(tiny, data={"train_examples": 120})
     config = by_name(tiny, name, **training)
     with pytest.raises(ConfigError, match=words) as raised:
-        run_train(config, tmp_path / "run", quiet=True)
+        run_train(config, tmp_path / "run", execution=Execution(quiet=True))
     assert raised.value.field == field
     assert not any(tmp_path.iterdir())
 
@@ -486,7 +487,7 @@ def test_images_to_evaluate_on_have_the_size_of_those_to_train_on(tiny, tmp_path
     data = DataConfig(source=f"function:{HERE}.two_sizes")
     config = replace(tiny, data=data, training=TrainingConfig(epochs=3, batch_size=8))
     with pytest.raises(DataError, match=r"8×8 .* 10×10.*--data\.resolution 8"):
-        run_train(config, tmp_path / "run", quiet=True)
+        run_train(config, tmp_path / "run", execution=Execution(quiet=True))
     assert not any(tmp_path.iterdir())
     assert load_images(replace(data, resolution=8)).evaluation.pixels.shape == (20, 8, 8, 3)
 
@@ -629,7 +630,7 @@ def test_tasks_that_cannot_be_trained(tmp_path, make, field, words):
     optimizer = "Adam" if field == "training.optimizer" else "SGD"
     search = replace(QUICK, training=replace(QUICK.training, optimizer=optimizer))
     with pytest.raises(ConfigError, match=words) as raised:
-        run_advise(search, tmp_path, task=made, quiet=True)
+        run_advise(search, tmp_path, task=made, execution=Execution(quiet=True))
     assert raised.value.field == field
     assert not list(tmp_path.glob("epochs-*"))
 

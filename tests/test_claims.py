@@ -12,6 +12,7 @@ from learnorder.claims.measures import Difference, Later, Learned, Level, Ratio,
 from learnorder.claims.theory_measures import FirstPattern, Slope
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.execution import Execution
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.recipes.reproduction import SCALES, Reproduction
 from learnorder.recipes.theory import TheoryExperiment
@@ -268,7 +269,7 @@ def small_reproduction(tiny):
 
 
 def test_a_whole_reproduction(small_reproduction, tmp_path):
-    found = reproduce(small_reproduction, tmp_path, quiet=True)
+    found = reproduce(small_reproduction, tmp_path, execution=Execution(quiet=True))
     assert len(found.judgements) == len(CLAIMS)
     assert sum(found.counts().values()) == len(CLAIMS)
     unmeasured = {j.claim.name for j in found.judgements if not j.measured.estimate.n}
@@ -300,7 +301,9 @@ def test_a_whole_reproduction(small_reproduction, tmp_path):
 
 
 def test_one_claim_judges_what_its_runs_decide(small_reproduction, tmp_path):
-    found = reproduce(small_reproduction, tmp_path, only=["theory-error-gap"], quiet=True)
+    found = reproduce(
+        small_reproduction, tmp_path, only=["theory-error-gap"], execution=Execution(quiet=True)
+    )
     judged = {judgement.claim.name for judgement in found.judgements}
     assert "theory-small-learns-q-first" in judged
     assert "theory-mitigation" not in judged, "S+noise was not run"
@@ -310,9 +313,11 @@ def test_one_claim_judges_what_its_runs_decide(small_reproduction, tmp_path):
 def test_seeds_added_from_python_join_those_that_are_there(small_reproduction, tmp_path):
     """Runs made under a recipe's name and under none are of the same arms."""
     only = ["theory-error-gap", "final-accuracy"]
-    reproduce(small_reproduction, tmp_path, only=only, scale="demo", quiet=True)
+    reproduce(
+        small_reproduction, tmp_path, only=only, scale="demo", execution=Execution(quiet=True)
+    )
     more = small_reproduction.seeded(3, None)
-    found = reproduce(more, tmp_path, only=only, quiet=True)
+    found = reproduce(more, tmp_path, only=only, execution=Execution(quiet=True))
     assert found["final-accuracy"].measured.estimate.n == 3
     assert found["theory-error-gap"].measured.estimate.n == 3
 
@@ -334,7 +339,9 @@ def test_diverged_and_pending_runs_are_named(evidence):
 def test_theory_measures(small_reproduction, tmp_path):
     """Each against what the records say, worked out here in another way."""
     only = ["theory-error-gap", "theory-kappa", "theory-small-learns-q-first"]
-    found = reproduce(small_reproduction, tmp_path, only=only, quiet=True).evidence
+    found = reproduce(
+        small_reproduction, tmp_path, only=only, execution=Execution(quiet=True)
+    ).evidence
     theory, kappa = found.theory("theory"), found.theory("kappa")
     assert theory is not None
     assert kappa is not None

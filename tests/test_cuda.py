@@ -11,6 +11,7 @@ from learnorder import run_patch
 from learnorder.config import ModelConfig, NoiseConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.noise import ActivationNoise
 from learnorder.recipes import patch
 from learnorder.schedules import Schedule
@@ -124,8 +125,8 @@ def test_several_runs_at_once(tmp_path):
     demo = patch.demo()
     training, data = replace(demo.training, epochs=21), replace(demo.data, train_examples=200)
     few = replace(demo, seeds=1, training=training, data=data)
-    together = run_patch(few, tmp_path / "a", workers=4, quiet=True)
-    alone = run_patch(few, tmp_path / "b", workers=1, quiet=True)
+    together = run_patch(few, tmp_path / "a", execution=Execution(workers=4, quiet=True))
+    alone = run_patch(few, tmp_path / "b", execution=Execution(workers=1, quiet=True))
     assert together.standing() == "4 finished"
     for arm in together.arms:
         a, b = (results.final(arm, "clean", "accuracy")[0] for results in (together, alone))

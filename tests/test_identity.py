@@ -19,6 +19,7 @@ from learnorder import Search, Task
 from learnorder.advise import run_advise
 from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import Interrupted, RunFolderError
+from learnorder.execution import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.identity import Reader, is_own
@@ -126,7 +127,7 @@ def test_an_edited_task_is_refused_in_its_folder(module, tmp_path, monkeypatch):
     search = replace(SEARCH, task=TaskConfig(f"{module.name}.make"))
 
     def advise():
-        return run_advise(search, tmp_path / "out", workers=1, quiet=True)
+        return run_advise(search, tmp_path / "out", execution=Execution(workers=1, quiet=True))
 
     first = advise()
     module.edit("return 1", "return 2  # and a comment")
@@ -148,13 +149,13 @@ def scaled(scale: float, data: TensorDataset | None = None) -> Task:
 
 
 def test_two_tasks_that_differ_in_a_closure(tmp_path):
-    first = run_advise(SEARCH, tmp_path, task=scaled(1.0), quiet=True)
-    again = run_advise(SEARCH, tmp_path, task=scaled(1.0), quiet=True)
+    first = run_advise(SEARCH, tmp_path, task=scaled(1.0), execution=Execution(quiet=True))
+    again = run_advise(SEARCH, tmp_path, task=scaled(1.0), execution=Execution(quiet=True))
     assert again.arms == first.arms
     with pytest.raises(RunFolderError, match=r"scale in .*scaled\.<locals>\.loss"):
-        run_advise(SEARCH, tmp_path, task=scaled(2.0), quiet=True)
+        run_advise(SEARCH, tmp_path, task=scaled(2.0), execution=Execution(quiet=True))
     with pytest.raises(RunFolderError, match="training data"):
-        run_advise(SEARCH, tmp_path, task=scaled(1.0, blobs(93)), quiet=True)
+        run_advise(SEARCH, tmp_path, task=scaled(1.0, blobs(93)), execution=Execution(quiet=True))
 
 
 def test_a_run_that_was_stopped_is_not_continued_with_other_code(module, tmp_path):
@@ -174,7 +175,7 @@ def test_a_run_that_was_stopped_is_not_continued_with_other_code(module, tmp_pat
     with pytest.raises(RunFolderError, match="WIDTH"):
         execute(RunFolder(folder.path))
     with pytest.raises(RunFolderError, match="WIDTH"):
-        run_plans(plans, tmp_path, quiet=True)
+        run_plans(plans, tmp_path, execution=Execution(quiet=True))
 
 
 def test_a_module_loaded_again_makes_its_task_anew(module):
@@ -239,7 +240,7 @@ def test_tasks_are_the_same_after_they_were_trained(tmp_path):
     for name in ("drawn", "object", "plain"):
         task = TASKS[name]()
         before = identify(task)
-        run_advise(SEARCH, tmp_path / name, task=task, quiet=True)
+        run_advise(SEARCH, tmp_path / name, task=task, execution=Execution(quiet=True))
         assert identify(task) == before
 
 

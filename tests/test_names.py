@@ -12,6 +12,7 @@ from rich.console import Console
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.report import terminal
 from learnorder.report.content import TextTable, address
 from learnorder.results import Results, TaskResults
@@ -141,7 +142,7 @@ def test_runs_in_folders_of_any_name(tiny, tmp_path):
     """Made by worker processes, and found, opened and reported on by the command line."""
     out = tmp_path / "out\n[1]*" / "[/x]"
     plans = {name: Plan(tiny, {"arm": name}) for name in ("two\nlines", "--rm")}
-    folders = run_plans(plans, out, workers=1, threads=1, quiet=True)
+    folders = run_plans(plans, out, execution=Execution(workers=1, threads=1, quiet=True))
     assert [f.status for f in folders] == ["finished"] * 2
     assert [f.name for f in find_runs(out)] == ["--rm", "two\nlines"]
     assert main(["report", str(out)]) == 0

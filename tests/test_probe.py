@@ -12,6 +12,7 @@ from learnorder.budget import Budget
 from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.probe import ArmNumbers, Calibration, Probed, Statement, judge_arms, run_probe
 from learnorder.probe.result import calibrate
 from learnorder.probe.run import _begun, arm_plans
@@ -73,7 +74,7 @@ def test_content_that_is_learned_at_no_contrast_stops_the_probe(probe, chance, c
 def test_a_probe_whose_calibration_fails_trains_no_arm(probe, tmp_path):
     faint = replace(probe, contrasts=(0.01, 0.02))
     with pytest.raises(ConfigError, match="memorises the pattern at none"):
-        run_probe(faint, tmp_path, quiet=True)
+        run_probe(faint, tmp_path, execution=Execution(quiet=True))
     assert (tmp_path / "calibration").exists()
     assert not (tmp_path / "arms").exists()
     assert not (tmp_path / "report.html").exists()
@@ -129,7 +130,7 @@ def test_other_optimisers_have_other_rates():
 
 
 def test_a_whole_probe(probe, tmp_path):
-    probed = run_probe(probe, tmp_path, quiet=True)
+    probed = run_probe(probe, tmp_path, execution=Execution(quiet=True))
     assert set(probed.calibration.accuracy) == {0.1, 3.0}
     assert probed.calibration.contrast == 3.0
     assert set(probed.calibration.clean) == {0.1, 3.0}
@@ -155,13 +156,13 @@ def test_a_whole_probe(probe, tmp_path):
 
     assert len(open_runs(tmp_path).arms) == 6, "the calibration is left out"
     times = {p: p.stat().st_mtime_ns for p in tmp_path.glob("*/*/records.parquet")}
-    run_probe(probe, tmp_path, quiet=True)
+    run_probe(probe, tmp_path, execution=Execution(quiet=True))
     assert times == {p: p.stat().st_mtime_ns for p in times}, "what is done is read"
 
 
 def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
     wild = replace(probe, learning_rates=(0.05, 1e9), noise=0.0, contrasts=(3.0,))
-    probed = run_probe(wild, tmp_path, quiet=True)
+    probed = run_probe(wild, tmp_path, execution=Execution(quiet=True))
     assert not probed.calibration.tried
     statuses = {f.name: f.status for f in probed.results.folders}
     assert statuses["constant-1e+09-seed0"] == "diverged"
@@ -173,7 +174,7 @@ def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
 
 def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_path):
     pooled = replace(probe, model=ModelConfig(POOLED), noise=0.0, contrasts=(3.0,))
-    probed = run_probe(pooled, tmp_path, quiet=True)
+    probed = run_probe(pooled, tmp_path, execution=Execution(quiet=True))
     assert "no last layer to retrain" in " ".join(probe_findings(probed))
     assert (tmp_path / "probe.json").exists()
 
@@ -203,18 +204,20 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
 
 def test_a_small_lr_that_diverges_says_what_to_change(probe, tmp_path):
     with pytest.raises(ConfigError, match="Give smaller ones"):
-        run_probe(replace(probe, learning_rates=(1e9, 2e9)), tmp_path, quiet=True)
+        run_probe(
+            replace(probe, learning_rates=(1e9, 2e9)), tmp_path, execution=Execution(quiet=True)
+        )
 
 
 def test_the_budget_buys_epochs_once(probe, tmp_path):
     longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
     with pytest.raises(ConfigError, match="Give that, or fewer"):
-        run_probe(longest, tmp_path, minutes=1e-6, quiet=True)
+        run_probe(longest, tmp_path, minutes=1e-6, execution=Execution(quiet=True))
     bought = _begun(longest, tmp_path, 5.0, {"workers": 1, "threads": 1})
     assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
     kept = read_sealed(tmp_path / "budget.json", Budget)
     replace(kept, epochs=6).keep(tmp_path)
-    probed = run_probe(longest, tmp_path, minutes=5.0, quiet=True)
+    probed = run_probe(longest, tmp_path, minutes=5.0, execution=Execution(quiet=True))
     assert probed.probe.training.epochs == 6
     assert {f.config.training.epochs for f in probed.results.folders} == {6}
 

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from learnorder.errors import ConfigError
+from learnorder.execution import Execution
 from learnorder.runs import find_runs
 from learnorder.sweep.engine import Cores
 from learnorder.sweep.pool import run_pool
@@ -42,7 +43,9 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
                 killed.append(json.loads(folder.file(".lock").read_text())["pid"])
                 os.kill(killed[0], signal.SIGKILL)
 
-    here = run_sweep({"": config}, grid, seeds, tmp_path / "here", threads=1, quiet=True)
+    here = run_sweep(
+        {"": config}, grid, seeds, tmp_path / "here", execution=Execution(threads=1, quiet=True)
+    )
     from learnorder.sweep.driver import make_folders
     from learnorder.sweep.grid import Grid
     from learnorder.verbs import sweep_plans

@@ -16,6 +16,7 @@ import pytest
 from learnorder.cli.main import main
 from learnorder.config import NoiseConfig, RunConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, Interrupted, RunFolderError
+from learnorder.execution import Execution
 from learnorder.recipes.images import Arm, Arms, ImageExperiment
 from learnorder.report.task_page import task_content
 from learnorder.results import Results, TaskResults
@@ -56,7 +57,7 @@ def experiment(tiny) -> ImageExperiment:
 
 
 def test_the_patch_experiment_end_to_end(experiment, tmp_path):
-    results = run_patch(experiment, tmp_path, quiet=True)
+    results = run_patch(experiment, tmp_path, execution=Execution(quiet=True))
     assert results.arms == ["large", "small", "small_noise"]
     assert [f.status for f in results.folders] == ["finished"] * 6
     assert (tmp_path / "report.html").stat().st_size > 1_000_000
@@ -64,7 +65,7 @@ def test_the_patch_experiment_end_to_end(experiment, tmp_path):
     assert set(frame["seed"]) == {0, 1}
     assert results.final_difference("large", "small", "clean", "accuracy").n == 2
     first = find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns
-    run_patch(experiment, tmp_path, quiet=True)
+    run_patch(experiment, tmp_path, execution=Execution(quiet=True))
     assert find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns == first
 
 
@@ -74,21 +75,24 @@ def test_a_folder_keeps_one_experiment(experiment, tmp_path):
         "experiment": "patch", "scale": "custom", "arm": "large"})  # fmt: skip
     other = replace(experiment, first_seed=7, training=replace(experiment.training, batch_size=64))
     with pytest.raises(RunFolderError, match=r"large-seed0.*batch_size is 32 there, 64 asked"):
-        run_patch(other, tmp_path, quiet=True)
+        run_patch(other, tmp_path, execution=Execution(quiet=True))
     assert [p.name for p in tmp_path.iterdir()] == ["large-seed0"]
 
 
 def test_one_run(tiny, tmp_path):
-    results = run_train(tiny, tmp_path / "mine", quiet=True)
+    results = run_train(tiny, tmp_path / "mine", execution=Execution(quiet=True))
     assert results.folders[0].path == tmp_path / "mine"
     assert (tmp_path / "mine" / "report.html").exists()
     other = changed(tiny, training={"batch_size": 60})
-    assert run_train(other, tmp_path / "other", quiet=True).folders[0].status == "finished"
+    assert (
+        run_train(other, tmp_path / "other", execution=Execution(quiet=True)).folders[0].status
+        == "finished"
+    )
 
 
 def test_a_sweep(tiny, tmp_path):
     grid = {"learning_rate.initial": [0.05, 0.1], "patch.contrast": [0.3]}
-    results = run_sweep({"": tiny}, grid, [5], tmp_path, quiet=True)
+    results = run_sweep({"": tiny}, grid, [5], tmp_path, execution=Execution(quiet=True))
     assert [f.config.learning_rate.initial for f in results.folders] == [0.05, 0.1]
     assert {f.config.patch.contrast for f in results.folders} == {0.3}
     assert len(results.arms) == 2
@@ -153,12 +157,14 @@ def test_a_value_that_does_not_fit_is_told_with_its_point(tiny):
 
 def test_runs_are_not_made_in_the_folder_of_a_run_or_of_other_things(tiny, tmp_path):
     labels = {"experiment": "sweep", "arm": "large"}
-    run_plans({"a": Plan(tiny, labels)}, tmp_path / "out", quiet=True)
+    run_plans({"a": Plan(tiny, labels)}, tmp_path / "out", execution=Execution(quiet=True))
     with pytest.raises(RunFolderError, match="a run's own folder"):
-        run_plans({"b": Plan(tiny, labels)}, tmp_path / "out" / "a", quiet=True)
+        run_plans(
+            {"b": Plan(tiny, labels)}, tmp_path / "out" / "a", execution=Execution(quiet=True)
+        )
     theory = Plan(TheoryConfig(), {**labels, "arm": "S"})
     with pytest.raises(RunFolderError, match=r"another experiment \(sweep of images\)"):
-        run_plans({"b": theory}, tmp_path / "out", quiet=True)
+        run_plans({"b": theory}, tmp_path / "out", execution=Execution(quiet=True))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
 
 
@@ -192,7 +198,7 @@ def test_a_grid_may_vary_what_makes_a_base_valid(tiny):
 def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
     config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (8,)}})
     for _ in range(2):
-        folders = run_plans({"a": Plan(config, {})}, tmp_path, quiet=True)
+        folders = run_plans({"a": Plan(config, {})}, tmp_path, execution=Execution(quiet=True))
     assert folders[0].status == "finished"
 
 
@@ -214,7 +220,7 @@ def test_a_run_in_use_is_waited_for(tiny, tmp_path, here, capfd):
         lock.__enter__()
     other = threading.Timer(4, end)
     other.start()
-    run_plans(plans, tmp_path, quiet=True, here=here)
+    run_plans(plans, tmp_path, execution=Execution(quiet=True), here=here)
     other.join()
     assert [f.status for f in folders] == ["finished", "failed", "finished"]
     assert folders[1].manifest["reason"] == "as the other process says"
@@ -232,7 +238,7 @@ def test_waiting_is_stopped_by_a_signal(tiny, tmp_path, here):
     with RunLock(folder.path):
         threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(Interrupted, match="0 of 1 runs have ended"):
-            run_plans({"a": Plan(tiny, {})}, tmp_path, quiet=True, here=here)
+            run_plans({"a": Plan(tiny, {})}, tmp_path, execution=Execution(quiet=True), here=here)
     assert folder.status == "pending"
 
 
@@ -273,7 +279,7 @@ def leaving_task():
 def test_what_is_unfit_leaves_no_folder(tiny, tmp_path, sections, error, match):
     plans = {"good": Plan(tiny, {}), "bad": Plan(changed(tiny, **sections), {})}
     with pytest.raises(error, match=match):
-        run_plans(plans, tmp_path / "out", quiet=True)
+        run_plans(plans, tmp_path / "out", execution=Execution(quiet=True))
     assert not (tmp_path / "out").exists()
 
 
@@ -281,11 +287,15 @@ def test_a_folder_of_another_configuration_stops_before_any_is_made(tiny, tmp_pa
     RunFolder.create(tmp_path / "b", tiny)
     other = changed(tiny, training={"epochs": 4})
     with pytest.raises(RunFolderError, match=r"training.epochs is 3 there, 4 asked"):
-        run_plans({"a": Plan(other, {}), "b": Plan(other, {})}, tmp_path, quiet=True)
+        run_plans(
+            {"a": Plan(other, {}), "b": Plan(other, {})}, tmp_path, execution=Execution(quiet=True)
+        )
     assert not (tmp_path / "a").exists()
     (tmp_path / "c").write_text("a file in the way")
     with pytest.raises(RunFolderError, match="not a run folder"):
-        run_plans({"a": Plan(tiny, {}), "c": Plan(tiny, {})}, tmp_path, quiet=True)
+        run_plans(
+            {"a": Plan(tiny, {}), "c": Plan(tiny, {})}, tmp_path, execution=Execution(quiet=True)
+        )
     assert not (tmp_path / "a").exists()
 
 
@@ -293,7 +303,11 @@ def test_a_failed_run_leaves_the_others(tiny, tmp_path):
     runs = {"a": tiny, "b": replace(tiny, seed=1)}
     folders = [RunFolder.create(tmp_path / name, config) for name, config in runs.items()]
     folders[0].file("checkpoint.pt").write_bytes(b"damaged")
-    results = Results(run_plans({n: Plan(c, {}) for n, c in runs.items()}, tmp_path, quiet=True))
+    results = Results(
+        run_plans(
+            {n: Plan(c, {}) for n, c in runs.items()}, tmp_path, execution=Execution(quiet=True)
+        )
+    )
     assert [f.status for f in results.folders] == ["failed", "finished"]
     assert "not a usable checkpoint" in folders[0].manifest["reason"]
     assert list(results.final(results.arms[0], "clean", "accuracy"))  # the one that finished
@@ -301,9 +315,9 @@ def test_a_failed_run_leaves_the_others(tiny, tmp_path):
 
 def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    cost = estimate_cost(image_plans(experiment), tmp_path, workers=2)
+    cost = estimate_cost(image_plans(experiment), tmp_path, execution=Execution(workers=2))
     with pytest.raises(ConfigError, match="workers"):
-        estimate_cost(image_plans(experiment), tmp_path, workers=0)
+        estimate_cost(image_plans(experiment), tmp_path, execution=Execution(workers=0))
     assert (cost.runs, cost.cores.workers) == (6, 2)
     assert "12 steps" in str(cost)
     assert 0 < cost.longest.seconds < 60
@@ -444,11 +458,11 @@ def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, capf
     folder = RunFolder.create(tmp_path / "run", tiny)
     folder.update(status="running")
     with holder(folder.path) as other:
-        work([folder], Cores(1, 1))
+        work([folder], Execution(1, 1))
         assert "run is made by another process (0/1)" in capfd.readouterr().err
         assert folder.status == "running"
         threading.Timer(4, other.kill).start()
-        work([folder], Cores(1, 1), wait=True, quiet=True)
+        work([folder], Execution(1, 1, quiet=True), wait=True)
     assert f"run: another process works on it (process {other.pid} on" in capfd.readouterr().err
     assert folder.status == "finished"
 

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset, TensorDataset
 from learnorder import BatchMean, Task
 from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
+from learnorder.execution import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.task import check
@@ -127,7 +128,9 @@ def test_a_model_handed_over_comes_back_unchanged(tmp_path):
     torch.set_num_threads(2)
     with handed_over(Task(model, blobs())) as task:
         plans = {"run": Plan(config_of(task), {"experiment": "task"})}
-        (folder,) = run_plans(plans, tmp_path, threads=1, quiet=True, here=True)
+        (folder,) = run_plans(
+            plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True
+        )
     assert folder.status == "finished"
     assert torch.equal(torch.get_rng_state(), kept[0])
     assert random.getstate() == kept[1]
@@ -157,7 +160,7 @@ def test_a_path_gives_the_same_run_in_a_worker_and_here(tmp_path):
     here = RunFolder.create(tmp_path / "here", by_path)
     assert execute(here) == "finished"
     plans = {"there": Plan(by_path, {"experiment": "task"})}
-    (there,) = run_plans(plans, tmp_path, threads=1, quiet=True)
+    (there,) = run_plans(plans, tmp_path, execution=Execution(threads=1, quiet=True))
     assert there.records() == here.records()
     assert there.manifest["data"]["score"] == "accuracy"
 
@@ -207,7 +210,9 @@ class Tied(nn.Module):
 def test_tied_weights_and_other_state_are_kept(tmp_path):
     with handed_over(Task(Tied, blobs())) as task:
         plans = {"run": Plan(config_of(task), {})}
-        (folder,) = run_plans(plans, tmp_path, threads=1, quiet=True, here=True)
+        (folder,) = run_plans(
+            plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True
+        )
     assert folder.status == "finished", folder.manifest["reason"]
     weights = _weights(folder)
     assert torch.equal(weights["one.weight"], weights["two.weight"])
@@ -264,7 +269,7 @@ def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypat
     with handed_over(make_task()) as task:
         plans = {f"run{s}": Plan(config_of(task, 2, seed=s), {}) for s in range(3)}
         with pytest.raises(Interrupted, match="1 of 3 runs have ended"):
-            run_plans(plans, tmp_path, threads=1, quiet=True, here=True)
+            run_plans(plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True)
     assert [RunFolder(tmp_path / name).status for name in plans] == [
         "finished",
         "pending",
@@ -339,7 +344,12 @@ def test_accuracy_leaves_ignored_targets_out():
 )
 def test_what_does_not_fit_is_refused_with_what_to_change(task, error, words, tmp_path):
     with pytest.raises(error, match=words), handed_over(task()) as named:
-        run_plans({"run": Plan(config_of(named), {})}, tmp_path, quiet=True, here=True)
+        run_plans(
+            {"run": Plan(config_of(named), {})},
+            tmp_path,
+            execution=Execution(quiet=True),
+            here=True,
+        )
     assert not any(tmp_path.iterdir())
 
 
@@ -362,7 +372,7 @@ def test_a_class_that_validation_lacks_is_named(tmp_path):
     judged = TensorDataset(x[y < 2], y[y < 2])
     with handed_over(Task(network, blobs(), judged)) as task:
         plans = {"run": Plan(config_of(task, epochs=1), {})}
-        (folder,) = run_plans(plans, tmp_path, quiet=True, here=True)
+        (folder,) = run_plans(plans, tmp_path, execution=Execution(quiet=True), here=True)
     assert folder.manifest["data"]["unseen_classes"] == [2]
 
 
@@ -386,10 +396,14 @@ def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):
         plans = {f"run{s}": Plan(config_of(task, seed=s), {"experiment": "task"}) for s in (0, 1)}
         monkeypatch.setattr(Trainer, "train_step", interrupted)
         with pytest.raises(Interrupted, match="same call continues"):
-            run_plans(plans, tmp_path / "a", threads=1, quiet=True, here=True)
+            run_plans(plans, tmp_path / "a", execution=Execution(threads=1, quiet=True), here=True)
         monkeypatch.undo()
-        stopped = run_plans(plans, tmp_path / "a", threads=1, quiet=True, here=True)
-        whole = run_plans(plans, tmp_path / "b", threads=1, quiet=True, here=True)
+        stopped = run_plans(
+            plans, tmp_path / "a", execution=Execution(threads=1, quiet=True), here=True
+        )
+        whole = run_plans(
+            plans, tmp_path / "b", execution=Execution(threads=1, quiet=True), here=True
+        )
     for a, b in zip(stopped, whole, strict=True):
         assert a.status == "finished"
         assert a.records() == b.records()

@@ -13,6 +13,7 @@ import pytest
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.execution import Execution
 from learnorder.reading import open_runs
 from learnorder.recipes.theory import TheoryExperiment
 from learnorder.report import render
@@ -182,7 +183,7 @@ def test_every_figure_draws_something(results, name):
 
 
 def test_from_the_verb_to_the_page(tmp_path):
-    results = run_theory(SMALL, tmp_path, quiet=True)
+    results = run_theory(SMALL, tmp_path, execution=Execution(quiet=True))
     assert [f.status for f in results.folders] == ["finished"] * 6
     assert results.arms == ["L-S", "S", "S+noise"]
     assert all(
@@ -201,8 +202,16 @@ def test_from_the_verb_to_the_page(tmp_path):
 
 
 def test_arms_share_examples_and_a_run_is_its_seed(tmp_path):
-    one = run_theory(replace(SMALL, arms=("S",), seeds=1), tmp_path / "a", threads=1, quiet=True)
-    two = run_theory(replace(SMALL, arms=("L-S", "S")), tmp_path / "b", threads=1, quiet=True)
+    one = run_theory(
+        replace(SMALL, arms=("S",), seeds=1),
+        tmp_path / "a",
+        execution=Execution(threads=1, quiet=True),
+    )
+    two = run_theory(
+        replace(SMALL, arms=("L-S", "S")),
+        tmp_path / "b",
+        execution=Execution(threads=1, quiet=True),
+    )
     record = one.folders[0].file("records.parquet").read_bytes()
     assert record == (tmp_path / "b" / "S-seed0" / "records.parquet").read_bytes()
     moments = {a: two.trace(a, "p_only", "margin") for a in ("S", "L-S")}
@@ -234,19 +243,21 @@ def test_other_engines_leave_the_same_records(engine, tmp_path):
 
 def test_out_of_steps_is_a_status_of_its_own(tmp_path, capsys):
     short = replace(SMALL, seeds=1, algorithm=AlgorithmConfig(max_time=1.0))
-    results = run_theory(short, tmp_path, quiet=True)
+    results = run_theory(short, tmp_path, execution=Execution(quiet=True))
     assert {f.status for f in results.folders} == {"out_of_steps"}
     assert theory_findings(results) == ["No run has finished: 3 out of steps."]
     assert "out of steps" in render(results)
     before = [f.file("records.parquet").stat().st_mtime_ns for f in results.folders]
-    run_theory(short, tmp_path, quiet=True)  # they have ended, and are not run again
+    run_theory(
+        short, tmp_path, execution=Execution(quiet=True)
+    )  # they have ended, and are not run again
     assert before == [f.file("records.parquet").stat().st_mtime_ns for f in results.folders]
 
 
 def test_a_phase_diagram(tmp_path):
     grid = {"distribution.s": [30, 300], "distribution.r,algorithm.epsilon1": [[1e-3, 0.2]]}
     experiment = replace(SMALL, arms=("L-S", "S"), seeds=2)
-    results = run_phase(experiment, grid, tmp_path, quiet=True)
+    results = run_phase(experiment, grid, tmp_path, execution=Execution(quiet=True))
     assert len(results.folders) == 8
     for name in ("first_S", "first_L-S", "ratio"):
         (heat,) = results.figure(name).data
@@ -271,11 +282,11 @@ def test_a_phase_diagram(tmp_path):
 def test_axes_of_words_and_two_diagrams(tmp_path):
     grid = {"network.kind": ["separate", "convolution"], "distribution.p0": [None, 0.06]}
     small = replace(SMALL, arms=("S",), seeds=1)
-    results = run_phase(small, grid, tmp_path / "a", quiet=True)
+    results = run_phase(small, grid, tmp_path / "a", execution=Execution(quiet=True))
     assert len(phase_table(results).rows) == 4
     assert "network.kind" in phase_table(results).columns
     other = replace(small, algorithm=AlgorithmConfig(epsilon2=0.1))
-    run_phase(other, grid, tmp_path / "b", quiet=True)
+    run_phase(other, grid, tmp_path / "b", execution=Execution(quiet=True))
     with pytest.raises(RunFolderError, match="several phase diagrams"):
         phase_table(open_runs(tmp_path))
 
@@ -403,11 +414,11 @@ def test_a_killed_worker_loses_one_run(tmp_path, monkeypatch):
 
     monkeypatch.setattr(processes, "Process", Doomed)
     plans = {name: Plan(SMALL.run("S", seed), {}) for seed, name in enumerate("abcd")}
-    folders = run_plans(plans, tmp_path, workers=1, quiet=True)
+    folders = run_plans(plans, tmp_path, execution=Execution(workers=1, quiet=True))
     assert [f.status for f in folders] == ["finished", "failed", "finished", "finished"]
     assert "SIGKILL" in folders[1].manifest["reason"]
     monkeypatch.undo()
-    folders = run_plans(plans, tmp_path, workers=1, quiet=True)
+    folders = run_plans(plans, tmp_path, execution=Execution(workers=1, quiet=True))
     assert {f.status for f in folders} == {"finished"}
     assert len(find_runs(tmp_path)) == 4
 
