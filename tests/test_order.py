@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from torch.utils.data import DataLoader, TensorDataset
 
-from learnorder import IndexedDataset, LearningOrder, rank_agreement
+from learnorder import IndexedDataset, LearningOrder
 from learnorder.errors import ConfigError, DataError
+from learnorder.order.agreement import rank_agreement
 
 
 def logits_for(correct, labels, classes=3):
