@@ -1,9 +1,11 @@
 """The public surface, and the wheel that carries it."""
 
+import ast
 import importlib
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,28 @@ import learnorder
 ROOT = Path(__file__).parents[1]
 
 
-def test_public_names_exist_in_order():
-    assert learnorder.__all__ == sorted(learnorder.__all__)
-    for name in learnorder.__all__:
+def test_the_public_names_are_those_of_the_stub():
+    stub = Path(learnorder.__file__).with_suffix(".pyi").read_text(encoding="ascii")
+    imported = [node for node in ast.parse(stub).body if isinstance(node, ast.ImportFrom)]
+    names = [alias.asname for node in imported for alias in node.names]
+    assert sorted(names) == learnorder.__all__ == dir(learnorder)
+    for name in names:
         assert getattr(learnorder, name).__doc__, name
-    assert set(learnorder.__all__) <= set(dir(learnorder))
-    with pytest.raises(AttributeError):
-        learnorder.no_such_name  # noqa: B018
+
+
+def test_what_is_not_public_is_said_with_what_is_near():
+    with pytest.raises(AttributeError, match=r"'run_pach'\. Did you mean run_patch"):
+        learnorder.run_pach  # noqa: B018
+    with pytest.raises(AttributeError, match=r"dir\(learnorder\)"):
+        learnorder.Zzz  # noqa: B018
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    script = """import sys, learnorder
+dir(learnorder), learnorder.Execution, learnorder.errors, learnorder.Schedule
+print(sorted({"torch", "numpy", "pandas", "plotly", "rich"} & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 @pytest.mark.parametrize(
@@ -59,6 +76,8 @@ def test_the_wheel_installs_and_runs(tmp_path):
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", str(ROOT), "-w", str(tmp_path)]
     subprocess.run(build, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("learnorder-*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        assert {"learnorder/py.typed", "learnorder/__init__.pyi"} <= set(packed.namelist())
     place = tmp_path / "installed"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(place), str(wheel)], check=True)
     environment = {**os.environ, "PYTHONPATH": str(place)}

@@ -72,9 +72,9 @@ class Task:
     """A function that makes the model anew at each call, or a module with the weights to start
     from; that one is copied for each run and left as it is. A function that returns one module
     again, or parameters that an earlier call returned, is refused."""
-    train: Dataset
+    train: Dataset[Any]
     """Map-style data set of the training examples."""
-    validation: Dataset | None = None
+    validation: Dataset[Any] | None = None
     """What models are judged on; None holds ``validation_share`` of ``train`` out. Not the test
     data: what is chosen by them says nothing on them."""
     validation_share: float = 0.2
@@ -210,7 +210,7 @@ def _made(task: Task, seed: int) -> nn.Module:
     return model
 
 
-def splits(task: Task) -> tuple[Dataset, Dataset]:
+def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
     """Return what is trained on and what is judged on."""
     if task.validation is not None:
         return task.train, task.validation
@@ -225,7 +225,7 @@ def splits(task: Task) -> tuple[Dataset, Dataset]:
     return Subset(task.train, indices[:-held]), Subset(task.train, indices[-held:])
 
 
-def known_targets(dataset: Dataset) -> Tensor | None:
+def known_targets(dataset: Dataset[Any]) -> Tensor | None:
     """Return the classes of all examples, int64 [N], where the data set says them without a pass.
 
     >>> known_targets(Subset(TensorDataset(torch.zeros(3), torch.tensor([5, 6, 7])), [2, 0]))

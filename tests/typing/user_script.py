@@ -18,7 +18,10 @@ from learnorder.theory import AlgorithmConfig, DistributionConfig, TheoryConfig
 from learnorder.theory.simulation import LimitSimulation
 
 if TYPE_CHECKING:
-    from typing import reveal_type
+    from typing import assert_type, reveal_type
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def patch_experiment() -> learnorder.Results:
@@ -26,16 +29,16 @@ def patch_experiment() -> learnorder.Results:
     experiment = replace(experiment, patch=replace(experiment.patch, contrast=0.5), seeds=3)
     execution = learnorder.Execution(workers=2, threads=1, quiet=True)
     results = learnorder.run_patch(experiment, "runs/mine", execution=execution)
-    reveal_type(results)
+    reveal_type(results)  # Results
     difference = results.final_difference("large", "small", "clean", "accuracy")
-    reveal_type(difference)
+    reveal_type(difference)  # Estimate
     print(difference.mean, difference.low, difference.high, difference.n, difference.format(100))
-    reveal_type(results.learned("large", "patch"))
-    reveal_type(results.final_estimate("small", "conflict", "reliance"))
-    reveal_type(results.figure("patch_only"))
-    reveal_type(results.frame())
-    reveal_type(results.folders[0].config.patch.contrast)
-    reveal_type(results.last_layers("small"))
+    reveal_type(results.learned("large", "patch"))  # dict[int, int | None]
+    reveal_type(results.final_estimate("small", "conflict", "reliance"))  # Estimate
+    reveal_type(results.figure("patch_only"))  # Figure
+    reveal_type(results.frame())  # DataFrame
+    reveal_type(results.folders[0].config.patch.contrast)  # float
+    reveal_type(results.last_layers("small"))  # dict[int, LastLayer]
     plain = learnorder.run_plain("demo", "runs/plain", execution=execution)
     learnorder.write_report(plain, "plain.html")
     return learnorder.retrain("runs/mine", quiet=True)
@@ -51,27 +54,30 @@ def own_settings() -> None:
         learnorder.NoiseConfig(learnorder.Schedule(0.4, decay=0.97)),
         seed=1,
     )
-    reveal_type(learnorder.run_train(config, "runs/train"))
+    reveal_type(learnorder.run_train(config, "runs/train"))  # Results
     grid = {"learning_rate.initial": [0.1, 0.3]}
     swept = learnorder.run_sweep({"large": config}, grid, range(3), "runs/sweep")
-    reveal_type(swept)
-    reveal_type(learnorder.run_sweep({"": TheoryConfig()}, {"distribution.s": [10, 30]}, [0]))
+    reveal_type(swept)  # Results
+    of_theory = learnorder.run_sweep({"": TheoryConfig()}, {"distribution.s": [10, 30]}, [0])
+    reveal_type(of_theory)  # TheoryResults
 
 
 def reading() -> None:
     either = learnorder.open_runs("runs/a", "runs/b")
-    reveal_type(either.final_difference("small", "large", "clean", "accuracy"))
-    reveal_type(learnorder.open_runs("runs/a", of=learnorder.Results))
+    reveal_type(either.final_difference("small", "large", "clean", "accuracy"))  # Estimate
+    reveal_type(learnorder.open_runs("runs/a", of=learnorder.Results))  # Results
     theory = learnorder.open_runs("runs/theory", of=learnorder.TheoryResults)
-    reveal_type(theory.final_ratio("S", "L-S", "p_only", "error"))
-    reveal_type(learnorder.open_runs("runs/tasks", of=learnorder.TaskResults).score())
-    reveal_type(learnorder.query("SELECT status, count(*) AS n FROM runs GROUP BY 1", "runs"))
-    reveal_type(learnorder.connect("runs/a", "runs/b"))
+    reveal_type(theory.final_ratio("S", "L-S", "p_only", "error"))  # Estimate
+    score = learnorder.open_runs("runs/tasks", of=learnorder.TaskResults).score()
+    reveal_type(score)  # tuple[str, bool]
+    statuses = learnorder.query("SELECT status, count(*) AS n FROM runs GROUP BY 1", "runs")
+    reveal_type(statuses)  # DataFrame
+    reveal_type(learnorder.connect("runs/a", "runs/b"))  # DuckDBPyConnection
 
 
 def reproduction() -> learnorder.Reproduced:
     found = learnorder.reproduce("demo", "runs/demo", only=["final-accuracy"])
-    reveal_type(found["final-accuracy"].verdict)
+    reveal_type(found["final-accuracy"].verdict)  # Literal['holds', 'does_not_hold', 'undecided']
     estimate: learnorder.Estimate = found["final-accuracy"].measured.estimate
     print(estimate)
     return found
@@ -79,11 +85,11 @@ def reproduction() -> learnorder.Reproduced:
 
 def probe() -> learnorder.Probed:
     probed = learnorder.run_probe(learnorder.Probe(seeds=5), "runs/probe", minutes=10)
-    reveal_type(probed.calibration.contrast)
+    reveal_type(probed.calibration.contrast)  # float
     arm = probed.arm("annealed", 0.1)
-    reveal_type(arm)
+    reveal_type(arm)  # str | None
     if arm is not None:
-        reveal_type(probed.results.final_estimate(arm, "conflict", "reliance"))
+        reveal_type(probed.results.final_estimate(arm, "conflict", "reliance"))  # Estimate
     return probed
 
 
@@ -98,10 +104,10 @@ def advice() -> learnorder.Advice:
     training = learnorder.TrainingConfig(epochs=20, batch_size=64)
     search = learnorder.Search(training=training, learning_rates=(0.001, 0.003), seeds=3)
     found = learnorder.run_advise(search, "runs/advise", task=task)
-    reveal_type(found)
-    reveal_type(found.band())
-    reveal_type(found.best())
-    reveal_type(found.gain(found.whole(0.003), found.whole(0.001)))
+    reveal_type(found)  # Advice
+    reveal_type(found.band())  # list[float]
+    reveal_type(found.best())  # float
+    reveal_type(found.gain(found.whole(0.003), found.whole(0.001)))  # Estimate
     return found
 
 
@@ -109,40 +115,42 @@ def theory() -> None:
     scaled = learnorder.paper_scaling(100, 0.5)
     experiment = learnorder.TheoryExperiment(distribution=scaled.distribution, arms=("L-S", "S"))
     results = learnorder.run_theory(experiment, "runs/theory")
-    reveal_type(results.half_learned("S", "Q"))
-    reveal_type(results.held_down())
-    reveal_type(learnorder.run_phase(grid={"distribution.s": [1, 2], "distribution.r": [1, 2]}))
+    reveal_type(results.half_learned("S", "Q"))  # dict[int, float | None]
+    reveal_type(results.held_down())  # dict[int, float]
+    phase = learnorder.run_phase(grid={"distribution.s": [1, 2], "distribution.r": [1, 2]})
+    reveal_type(phase)  # TheoryResults
     config = TheoryConfig(DistributionConfig(d=100), algorithm=AlgorithmConfig(eta1=0.3))
-    reveal_type(LimitSimulation(config).run().reason)
+    outcome = LimitSimulation(config).run()
+    if outcome is not None:
+        reveal_type(outcome.reason)  # str
 
 
 def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
     data = learnorder.IndexedDataset(TensorDataset(inputs, labels))
     order = learnorder.LearningOrder(len(data), groups=["easy"] * len(data))
     with learnorder.activation_noise(model, learnorder.Schedule(0.4, decay=0.97), seed=0) as noise:
-        reveal_type(noise)
-        loader: DataLoader[tuple[Tensor, Tensor, Tensor]] = DataLoader(data, batch_size=64)
-        for batch, targets, index in loader:
+        reveal_type(noise)  # ActivationNoise
+        for batch, targets, index in DataLoader(data, batch_size=64):
             logits: Tensor = model(batch)
             order.update(index, logits, targets, epoch=1)
         noise.level = 0.0
-    reveal_type(order.first_learned)
-    reveal_type(order.curve("easy"))
-    reveal_type(order.agreement(order).tau)
+    assert_type(order.first_learned, NDArray[np.int32])
+    reveal_type(order.curve("easy"))  # dict[int, Estimate]
+    reveal_type(order.agreement(order).tau)  # float
     names = [name for name in find_activations(model) if ".se." not in name]
-    handle: ActivationNoise = learnorder.activation_noise(model, 0.4, modules=names)
+    handle = ActivationNoise(model, 0.4, modules=names)
     handle.remove()
 
     product, size = learnorder.hessian(model, lambda: nn.functional.mse_loss(model(inputs), labels))
     found = learnorder.largest_eigenvalue(product, size, torch.Generator().manual_seed(0))
-    reveal_type(found.edge(0.1))
+    reveal_type(found.edge(0.1))  # float
 
 
 def errors() -> None:
     try:
         learnorder.recipe("no such scale")
     except learnorder.errors.ConfigError as error:
-        reveal_type(error.field)
+        reveal_type(error.field)  # str
     except learnorder.LearnOrderError as error:
         print(error)
     print(learnorder.models.WideResNet(depth=16), learnorder.theory.THEORY_ARMS, learnorder.noise)

@@ -154,7 +154,7 @@ def _examples(indices: Any, num_examples: int) -> Array:
 
 
 def coded_groups(
-    groups: Sequence[Any] | Tensor | Array | None, num_examples: int, positions: int | None
+    groups: Sequence[object] | Tensor | Array | None, num_examples: int, positions: int | None
 ) -> tuple[list[Any], Array | None]:
     """Return the groups' names, and each row's group by its place among them.
 

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, IterableDataset, Subset
 from learnorder.errors import ConfigError, DataError
 
 
-class IndexedDataset(Dataset):
+class IndexedDataset(Dataset[Any]):
     """Any map-style data set, with each item's index added to it.
 
     A tuple or list gets it at its end, a mapping under ``key``, and any other item becomes the

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError
@@ -19,6 +20,9 @@ from learnorder.statistics import Estimate, proportion
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Epochs = NDArray[np.int32]
+"""Of each example, [N], or of each of its positions, [N, P]."""
 
 _NEVER = 0
 _COLUMNS = (
@@ -77,7 +81,7 @@ class LearningOrder:
     def __init__(
         self,
         num_examples: int,
-        groups: Sequence[Any] | Tensor | Array | None = None,
+        groups: Sequence[object] | Tensor | Array | None = None,
         *,
         tokens: str | float | None = None,
         positions: int | None = None,
@@ -100,7 +104,7 @@ class LearningOrder:
         self,
         indices: Tensor | Array | Sequence[int],
         logits: Tensor | Array,
-        labels: Tensor | Array | Sequence[Any],
+        labels: Tensor | Array | Sequence[object],
         *,
         epoch: int | None = None,
         once: bool = False,
@@ -172,7 +176,7 @@ class LearningOrder:
                     np.add.at(self._nonfinite, rows[~finite], 1)
                 self._record_in_turn(rows, correct, epoch)
 
-    def _checked_epoch(self, epoch: Any, batches: Sequence[Batch]) -> int:
+    def _checked_epoch(self, epoch: int, batches: Sequence[Batch]) -> int:
         """Return an epoch that no example of these is past."""
         try:
             number = operator.index(epoch)
@@ -237,36 +241,36 @@ class LearningOrder:
         counts[cells, 0] += np.bincount(place)
         counts[cells, 1] += np.bincount(place[correct], minlength=len(cells))
 
-    def _column(self, name: str) -> Array:
+    def _column(self, name: str) -> Epochs:
         return self._shaped(self._state[:, _COLUMNS.index(name)])
 
-    def _shaped(self, values: Array) -> Array:
+    def _shaped(self, values: Epochs) -> Epochs:
         """Return a copy, [N], with positions [N, P]."""
         positions = self._layout.positions
         return values.copy() if positions is None else values.reshape(-1, positions).copy()
 
     @property
-    def first_learned(self) -> Array:
+    def first_learned(self) -> Epochs:
         """The first epoch in which each example was correct, int32 [N]; 0 is never."""
         return self._column("first_learned")
 
     @property
-    def learned_for_good(self) -> Array:
+    def learned_for_good(self) -> Epochs:
         """The epoch since which each example has been correct, int32 [N]; 0 is not now."""
         return self._column("learned_for_good")
 
     @property
-    def last_forgotten(self) -> Array:
+    def last_forgotten(self) -> Epochs:
         """The last epoch in which each went from correct to wrong, int32 [N]; 0 is never."""
         return self._column("last_forgotten")
 
     @property
-    def forgetting_events(self) -> Array:
+    def forgetting_events(self) -> Epochs:
         """How often each example went from correct to wrong, int32 [N]."""
         return self._column("forgetting_events")
 
     @property
-    def epochs_seen(self) -> Array:
+    def epochs_seen(self) -> Epochs:
         """The last epoch recorded of each example, int32 [N]; 0 is none.
 
         Without ``epoch`` in :meth:`update` it is how often each was recorded.
@@ -274,7 +278,7 @@ class LearningOrder:
         return self._column("epochs_seen")
 
     @property
-    def nonfinite(self) -> Array:
+    def nonfinite(self) -> Epochs:
         """How often the largest logit of each example was nan or infinite, int32 [N]."""
         return self._shaped(self._nonfinite)
 
@@ -283,7 +287,7 @@ class LearningOrder:
         """The last epoch recorded."""
         return int(self._state[:, 0].max())
 
-    def curve(self, group: Any = None) -> dict[int, Estimate]:
+    def curve(self, group: object = None) -> dict[int, Estimate]:
         """Return a group's accuracy in each epoch, with the exact 95 % binomial interval.
 
         Args:
