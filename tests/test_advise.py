@@ -433,6 +433,9 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
     assert advice.best() in advice.band()
     assert advice.finalists() == sorted({0.01, *advice.rungs[0].kept})
     assert 30.0 not in advice.band()
+    table = advice._repr_html_()
+    assert table.count("<td>best</td>") == 1
+    assert table.count("<td>yes</td>") == len(advice.band()) - 1
     written = json.loads((tmp_path / "advice.json").read_text())
     assert written["band"] == advice.band()
     page = (tmp_path / "report.html").read_text()

@@ -272,6 +272,7 @@ def test_a_whole_reproduction(small_reproduction, tmp_path):
     found = reproduce(small_reproduction, tmp_path, execution=Execution(quiet=True))
     assert len(found.judgements) == len(CLAIMS)
     assert sum(found.counts().values()) == len(CLAIMS)
+    assert found._repr_html_().count("<tr>") == 1 + len(CLAIMS)
     unmeasured = {j.claim.name for j in found.judgements if not j.measured.estimate.n}
     assert unmeasured <= {"patch-order"}, "in three epochs nobody learns the patch"
     written = json.loads((tmp_path / "claims.json").read_text())

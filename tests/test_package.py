@@ -31,6 +31,15 @@ def test_what_is_not_public_is_said_with_what_is_near():
         learnorder.Zzz  # noqa: B018
 
 
+def test_results_import_nothing_that_draws():
+    script = """import sys
+import learnorder.results, learnorder.theory_results, learnorder.advice, learnorder.probe.result
+import learnorder.claims
+print(sorted({"plotly", "jinja2", "learnorder.report"} & set(sys.modules)))"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
 def test_importing_the_package_imports_nothing_heavy():
     script = """import sys, learnorder
 dir(learnorder), learnorder.Execution, learnorder.errors, learnorder.Schedule

@@ -137,6 +137,8 @@ def test_a_whole_probe(probe, tmp_path):
     patches = {f.config.patch.contrast for f in probed.results.folders}
     assert patches == {probed.calibration.contrast}
     assert {f.status for f in probed.results.folders} == {"finished"}
+    assert "A pattern of contrast 3 was planted" in probed._repr_html_()
+    assert probed._repr_html_().count("<td>1 finished</td>") == 6
     written = json.loads((tmp_path / "probe.json").read_text())
     assert len(written["arms"]) == len(probe.arms()) == 6
     small = probed.arm("constant", 0.05)

@@ -64,6 +64,10 @@ def test_the_patch_experiment_end_to_end(experiment, tmp_path):
     frame = results.frame()
     assert set(frame["seed"]) == {0, 1}
     assert results.final_difference("large", "small", "clean", "accuracy").n == 2
+    reliance = results.final_estimate("small", "conflict", "reliance").format(100)
+    row = next(r for r in results._repr_html_().split("<tr>") if r.startswith("<td>small</td>"))
+    assert row.startswith("<td>small</td><td>2 finished</td>")
+    assert f"<td>{reliance} %</td></tr>" in row
     first = find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns
     run_patch(experiment, tmp_path, execution=Execution(quiet=True))
     assert find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns == first

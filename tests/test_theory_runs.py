@@ -191,6 +191,9 @@ def test_from_the_verb_to_the_page(tmp_path):
     )
     assert results.final_ratio("S", "L-S", "p_only", "error_gaussian").mean > 1.5
     assert 0 < max(results.held_down().values()) < 0.2
+    table = results._repr_html_()
+    error = results.final_estimate("S+noise", "p_only", "error")
+    assert f"<tr><td>S+noise</td><td>2 finished</td><td>{error.format(100)} %</td>" in table
     page = (tmp_path / "report.html").read_text()
     assert "Two-layer theory" in page
     assert "When it was learned" in page

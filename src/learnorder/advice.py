@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from learnorder.recipes.advise import Candidate, Search
 from learnorder.runs import RunFolder
+from learnorder.runs.html_table import html_table
 from learnorder.statistics import (
     Estimate,
     Measured,
     estimate,
     measure_difference,
     range_of,
+    shown_in,
     side_of,
     why_inconclusive,
 )
@@ -226,6 +228,24 @@ class Advice:
         """Return the arm of the range test's pick; None where it picked nothing."""
         pick = None if self.range_test is None else self.range_test.pick
         return None if pick is None else self.whole(near(pick, self.finalists()))
+
+    def _repr_html_(self) -> str:
+        band, best, seeds = self.band(), self.best(), self.search.seeds
+        rows = [
+            [
+                f"{rate:g}",
+                shown_in(self.score, self.mean(self.whole(rate))),
+                "best" if rate == best else "yes" if rate in band else "no",
+                self.lost_words(self.whole(rate)) or "–",
+            ]
+            for rate in self.finalists()
+        ]
+        columns = ["initial learning rate", f"final {self.score}", "in the band", "diverged"]
+        note = (
+            f"Mean over {seeds} seeds [95 % interval], after {self.search.training.epochs} epochs. "
+            "In the band: not significantly worse than the best, paired by seed."
+        )
+        return html_table("Initial learning rates after annealing", columns, rows, note)
 
     def agreements(self) -> list[Agreement]:
         """Return how each rung's ranks agree with the next one's."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -18,10 +17,12 @@ from learnorder.order import (
     is_undertrained,
     order_ratio,
 )
-from learnorder.runs import ENDED, RunFolder, flatten
+from learnorder.runs import RunFolder
+from learnorder.runs.arms import arm_key, name_arms, once, own_labels
+from learnorder.runs.html_table import html_table
 from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.runs.plain_text import storable
-from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of
+from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of, shown_in
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,14 +34,14 @@ FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 DECIDES = CONTENT_LEVELS["¼"]
 """The level of the content that decides."""
-AXES = "axes"
-"""The label that names the two settings of a phase diagram."""
-BETWEEN_AXES = " × "
-"""What stands between them there."""
 WITHOUT_RESULT = ("diverged", "out_of_steps")
 """How a run ends that has no final values: a result of its own, and in no mean."""
-_OF_THE_EXPERIMENT = ("experiment", "scale", AXES)
-"""Labels that say of what experiment a run is, rather than which of its runs."""
+_CLEAN = ("clean", "accuracy", "clean images")
+_WITH_PATCH = (
+    ("mixed", "accuracy", "mixed"),
+    ("patch_only", "accuracy", "patch only"),
+    ("conflict", "reliance", "reliance"),
+)
 
 
 class RunSet(Generic[FolderT]):
@@ -68,9 +69,9 @@ class RunSet(Generic[FolderT]):
                 "There are no runs to show. Make some, e.g. with learnorder patch."
             )
         self._status = {folder: folder.status for folder in found}
-        essence = {folder: _essence(folder) for folder in found}
-        self.folders = _once(found, self._status, essence)
-        self._arms = _name_arms(self.folders, essence)
+        keys = {folder: arm_key(folder) for folder in found}
+        self.folders = once(found, self._status, keys)
+        self._arms = name_arms(self.folders, keys)
         self.arms = list(dict.fromkeys(self._arms.values()))
 
     def __repr__(self) -> str:
@@ -100,7 +101,7 @@ class RunSet(Generic[FolderT]):
     def labels(self, arm: str) -> dict[str, str]:
         """Return what an arm is within its experiment: its name, and settings that were varied."""
         folder = next(f for f in self.folders if self.arm_of(f) == arm)
-        return _own_labels(folder)
+        return own_labels(folder)
 
     def frame(self) -> pd.DataFrame:
         """Return all records: columns run, arm, seed, status, and those of the records."""
@@ -120,6 +121,51 @@ class RunSet(Generic[FolderT]):
     def finished(self) -> pd.DataFrame:
         """The records of finished runs."""
         return self.frame().query("status == 'finished'")
+
+    def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
+        """Return a quantity at the end of an arm's finished runs, by seed.
+
+        Raises:
+            KeyError: There is no such arm, or no such measurement.
+        """
+        raise NotImplementedError
+
+    def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
+        """Return the mean over seeds of a final quantity, with its 95 % t interval.
+
+        Raises:
+            KeyError: As :meth:`final`.
+        """
+        found = list(self.final(arm, set_, quantity).values())
+        return estimate(found, within=range_of(quantity))
+
+    def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
+        """Return the paired difference arm − baseline of a final quantity, over shared seeds.
+
+        Raises:
+            KeyError: As :meth:`final`.
+        """
+        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
+        return paired_difference(ours, theirs, within=range_of(quantity))
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return what tables show of each arm at its end: set, quantity, heading."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        shown = self.quantities()
+        rows = [
+            [
+                arm,
+                self.standing([arm]),
+                *(shown_in(q, self.final_estimate(arm, s, q)) for s, q, _ in shown),
+            ]
+            for arm in self.arms
+        ]
+        columns = ["arm", "runs", *(heading for _, _, heading in shown)]
+        return html_table(
+            "At the end of training", columns, rows, "Mean over seeds [95 % interval]."
+        )
 
     def standing(self, arms: Iterable[str] | None = None) -> str:
         """Return how many runs, of some arms or of all, have each status, in words."""
@@ -170,16 +216,6 @@ class NetworkRuns(RunSet[FolderT]):
         found = self.series(arm, set_, quantity, group)
         return {seed: values[max(values)] for seed, values in found.items()}
 
-    def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
-        """Return the mean over seeds of a final quantity, with its 95 % interval."""
-        found = list(self.final(arm, set_, quantity).values())
-        return estimate(found, within=range_of(quantity))
-
-    def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
-        """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
-        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
-        return paired_difference(ours, theirs, within=range_of(quantity))
-
     def curve(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, Estimate]:
         """Return the mean over seeds at each epoch, with its 95 % interval."""
         found = self.series(arm, set_, quantity, group)
@@ -191,6 +227,11 @@ class NetworkRuns(RunSet[FolderT]):
 
 class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
     """Records of one or more runs of tasks; sets are train and validation."""
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return the score and the loss on validation data."""
+        names = dict.fromkeys([self.score()[0], "loss"])
+        return [("validation", name, f"validation {name}") for name in names]
 
     def score(self) -> tuple[str, bool]:
         """Return the name of what runs are judged by, and whether higher is better.
@@ -226,6 +267,10 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
         if name not in FIGURES:
             raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
         return FIGURES[name](self)
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return accuracies and reliance, on the evaluation sets that there are."""
+        return [_CLEAN, *(_WITH_PATCH if self.has_patch() else ())]
 
     def learned(self, arm: str, what: str, fraction: float = DECIDES) -> dict[int, int | None]:
         """Return by seed the epoch at which "patch" or "content" is learned, None if never.
@@ -308,59 +353,3 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
     def has_patch(self) -> bool:
         """Whether any run planted the patch."""
         return any(folder.config.patch.planted for folder in self.folders)
-
-
-def label_of(folder: RunFolder[Any]) -> str:
-    """Return what a run is called within its experiment: its arm and the settings varied."""
-    labels = _own_labels(folder)
-    arm = labels.pop("arm", "")
-    settings = ", ".join(f"{key} {value}" for key, value in labels.items())
-    return ", ".join(part for part in (arm, settings) if part) or folder.name
-
-
-def _own_labels(folder: RunFolder[Any]) -> dict[str, str]:
-    return {k: v for k, v in folder.labels.items() if k not in _OF_THE_EXPERIMENT}
-
-
-def _essence(folder: RunFolder[Any]) -> str:
-    """Return what the runs of an arm have in common."""
-    return repr((_own_labels(folder), {**folder.config.to_dict(), "seed": None}))
-
-
-def _once(
-    folders: list[FolderT], status: Mapping[FolderT, str], essence: Mapping[FolderT, str]
-) -> list[FolderT]:
-    """Leave out runs of an arm and seed that are there before, ended ones first."""
-    kept: dict[tuple[str, int], FolderT] = {}
-    for folder in sorted(folders, key=lambda f: status[f] not in ENDED):
-        kept.setdefault((essence[folder], folder.config.seed), folder)
-    chosen = set(kept.values())
-    if repeated := [folder for folder in folders if folder not in chosen]:
-        first = kept[essence[repeated[0]], repeated[0].config.seed]
-        logging.getLogger(__name__).warning(
-            "%d of %d runs were made twice, and count once: %s is as %s.",
-            len(repeated), len(folders), repeated[0].path, first.path,
-        )  # fmt: skip
-    return [folder for folder in folders if folder in chosen]
-
-
-def _name_arms(folders: list[FolderT], essence: Mapping[FolderT, str]) -> dict[FolderT, str]:
-    """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
-    first = {essence[f]: f for f in reversed(folders)}
-    names: dict[str, str] = {}
-    for key, folder in first.items():
-        alike = [f for f in first.values() if label_of(f) == label_of(folder)]
-        names[key] = ", ".join([label_of(folder), *_peculiar(folder, alike)])
-    for key, folder in first.items():
-        if list(names.values()).count(names[key]) > 1:
-            names[key] = f"{folder.path.parent.name}: {names[key]}"
-    return {folder: storable(names[essence[folder]]) for folder in folders}
-
-
-def _peculiar(folder: RunFolder[Any], alike: Sequence[RunFolder[Any]]) -> list[str]:
-    """Return the settings, at most three, in which a run differs from others of its name."""
-    flat = [flatten({**f.config.to_dict(), "seed": None}) for f in alike]
-    own = flatten(folder.config.to_dict())
-    names = dict.fromkeys(name for one in flat for name in one)
-    differing = [n for n in names if any(one.get(n) != flat[0].get(n) for one in flat)]
-    return [f"{name} {own.get(name)}" for name in differing[:3]]

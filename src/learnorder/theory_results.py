@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from learnorder.order.theory import half_time, learned_for_good
-from learnorder.results import AXES, RunSet
+from learnorder.results import RunSet
 from learnorder.runs import RunFolder
+from learnorder.runs.arms import AXES
 from learnorder.statistics import (
     POSITIVE,
     Estimate,
     estimate,
-    paired_difference,
     range_of,
     ratio_of_means,
 )
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Pattern = Literal["P", "Q"]
 
+ERROR_SETS = {"p_only": "P-only", "q_only": "Q-only", "both": "both", "all": "all"}
+"""Kinds of test examples, with their names."""
 _OWN_SET = {"P": "p_only", "Q": "q_only"}
 
 
@@ -121,20 +123,14 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         """Return a quantity at the end of training, by seed."""
         return {seed: rows[-1].value for seed, rows in self._rows(arm, set_, quantity).items()}
 
-    def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
-        """Return the mean over seeds of a final quantity, with its 95 % interval."""
-        found = list(self.final(arm, set_, quantity).values())
-        return estimate(found, within=range_of(quantity))
-
-    def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
-        """Return the paired difference arm − baseline of a final quantity, over shared seeds."""
-        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
-        return paired_difference(ours, theirs, within=range_of(quantity))
-
     def final_ratio(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the ratio arm / baseline of a final quantity's means, with Fieller's interval."""
         ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
         return ratio_of_means(ours, theirs, within=POSITIVE)
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return test errors, by kind of example."""
+        return [(set_, "error", f"{name}, test error") for set_, name in ERROR_SETS.items()]
 
     def examples(self, arm: str, set_: str, quantity: str) -> int:
         """Return on how many examples, over all seeds, a final quantity was measured."""

@@ -283,7 +283,7 @@ def phase_plans(
     Raises:
         ConfigError: Not two axes, or a value that a setting does not take.
     """
-    from learnorder.results import AXES, BETWEEN_AXES
+    from learnorder.runs.arms import AXES, BETWEEN_AXES
     from learnorder.sweep.grid import Grid, grid_plans
 
     if len(grid) != 2:

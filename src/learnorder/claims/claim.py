@@ -12,6 +12,7 @@ from learnorder.claims.evidence import Evidence, Need
 from learnorder.claims.measures import Measure
 from learnorder.recipes import ARM_WORDS
 from learnorder.results import WITHOUT_RESULT
+from learnorder.runs.html_table import html_table
 from learnorder.statistics import (
     FEWEST_HEADLINE,
     Measured,
@@ -239,6 +240,18 @@ class Reproduced:
                 return judgement
         judged = [judgement.claim.name for judgement in self.judgements]
         raise KeyError(f"{name!r} was not judged; there are {judged}.")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [j.claim.marked(), j.verdict_words(), j.shown(), f"{j.claim.side} {j.bound()}"]
+            for j in self.judgements
+        ]
+        note = (
+            "A claim holds if its 95 % interval over seeds lies wholly on that side of the bound."
+        )
+        return html_table(
+            "Claims of the paper", ["claim", "verdict", "estimate", "holds if"], rows, note
+        )
 
     def counts(self) -> dict[Verdict, int]:
         """Return how many of the claims whose runs were made have each verdict."""

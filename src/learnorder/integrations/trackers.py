@@ -16,8 +16,8 @@ from typing import Any
 import yaml
 
 from learnorder.errors import ConfigError, one_line
-from learnorder.results import label_of
 from learnorder.runs import ENDED, RunFolder, flatten
+from learnorder.runs.arms import label_of
 from learnorder.runs.files import atomic_write
 from learnorder.runs.plain_text import storable, visible
 

@@ -117,6 +117,10 @@ class Probed:
             runs=sum(counts.values()),
         )
 
+    def _repr_html_(self) -> str:
+        contrast = f"A pattern of contrast {self.calibration.contrast:g} was planted."
+        return f"<p>{contrast}</p>{self.results._repr_html_()}"
+
     def largest(self) -> float:
         """Return the largest learning rate at which the annealed arm trains, else the second."""
         arms = {rate: self.arm("annealed", rate) for rate in self.probe.rates[1:]}

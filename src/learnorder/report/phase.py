@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
 from learnorder.report.orders import span_words
-from learnorder.results import AXES, BETWEEN_AXES
+from learnorder.runs.arms import AXES, BETWEEN_AXES
 from learnorder.statistics import Estimate, Span, median_span
 from learnorder.theory import THEORY_ARMS
 from learnorder.theory_results import TheoryResults

@@ -13,22 +13,10 @@ from learnorder.report.titles import arm_columns, arm_titles, marked_titles
 from learnorder.results import WITHOUT_RESULT, Results, RunSet
 from learnorder.runs import RunFolder
 
-_CLEAN = ("clean", "accuracy", "clean images")
-_WITH_PATCH = (
-    ("mixed", "accuracy", "mixed"),
-    ("patch_only", "accuracy", "patch only"),
-    ("conflict", "reliance", "reliance"),
-)
-
-
-def _quantities(results: Results) -> list[tuple[str, str, str]]:
-    """Return what tables show of each arm: evaluation set, quantity, heading."""
-    return [_CLEAN, *(_WITH_PATCH if results.has_patch() else ())]
-
 
 def final_table(results: Results) -> TextTable:
     """Return accuracies after the last epoch, and reliance, by arm."""
-    quantities = _quantities(results)
+    quantities = results.quantities()
     headings, cells = arm_columns(results)
     columns = [*headings, "n", *(title for _, _, title in quantities)]
     rows = []
@@ -53,7 +41,7 @@ def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTabl
         baselines: What each arm is compared with.
     """
     titles = marked_titles(results)
-    quantities, several = _quantities(results), len(set(baselines.values())) > 1
+    quantities, several = results.quantities(), len(set(baselines.values())) > 1
     rows = []
     for arm, baseline in baselines.items():
         found = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]

@@ -18,8 +18,9 @@ from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
 from learnorder.report.task_page import score_table
 from learnorder.report.theory_tables import summary_table
-from learnorder.results import Results, RunSet, TaskResults, label_of
+from learnorder.results import Results, RunSet, TaskResults
 from learnorder.runs import RunFolder, flatten
+from learnorder.runs.arms import label_of
 from learnorder.runs.plain_text import plain, visible
 from learnorder.theory_results import TheoryResults
 

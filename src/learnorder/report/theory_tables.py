@@ -18,9 +18,8 @@ from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, marked_titles
 from learnorder.statistics import side_of, why_inconclusive
 from learnorder.theory import THEORY_ARMS
-from learnorder.theory_results import Pattern, TheoryResults
+from learnorder.theory_results import ERROR_SETS, Pattern, TheoryResults
 
-_ERRORS = (("p_only", "P-only"), ("q_only", "Q-only"), ("both", "both"), ("all", "all"))
 _BASELINE = "S"
 
 
@@ -28,13 +27,13 @@ def theory_final_table(results: TheoryResults) -> TextTable:
     """Return test errors at the end of training, by kind of example and arm."""
     headings, cells = arm_columns(results)
     closed = any(results.final(arm, "p_only", "error_gaussian") for arm in results.arms)
-    columns = [*headings, "n", *(name for _, name in _ERRORS)]
+    columns = [*headings, "n", *ERROR_SETS.values()]
     if closed:
         columns.insert(len(headings) + 2, "P-only, closed form")
     rows = []
     for arm in results.arms:
         row = [*cells[arm], counted(results, arm)]
-        row += [percent(results, arm, set_) for set_, _ in _ERRORS]
+        row += [percent(results, arm, set_) for set_ in ERROR_SETS]
         if closed:
             gaussian = results.final_estimate(arm, "p_only", "error_gaussian")
             row.insert(len(headings) + 2, percent_words(gaussian))

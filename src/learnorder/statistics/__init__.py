@@ -16,6 +16,7 @@ from learnorder.statistics.measured import (
     Unit,
     measure_difference,
     measure_mean,
+    shown_in,
 )
 from learnorder.statistics.pvalues import holm, mean_p, p_words, paired_p, ratio_p, sign_p
 from learnorder.statistics.ranges import POSITIVE, REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
@@ -69,6 +70,7 @@ __all__ = [
     "range_of",
     "ratio_of_means",
     "ratio_p",
+    "shown_in",
     "side_of",
     "sign_p",
     "slope",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from learnorder.statistics.intervals import Estimate, estimate
 from learnorder.statistics.pvalues import mean_p
-from learnorder.statistics.ranges import REAL, Range
+from learnorder.statistics.ranges import REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,19 @@ class Unit:
 
 POINTS = Unit("points", 100)
 PER_CENT = Unit("%", 100)
+_PLAIN = Unit("", digits=4)
+
+
+def shown_in(quantity: str, e: Estimate) -> str:
+    """Return an estimate of a recorded quantity in its unit: shares in per cent.
+
+    >>> shown_in("accuracy", Estimate(0.931, 0.92, 0.942, 3))
+    '93.1 [92.0, 94.2] %'
+    >>> shown_in("loss", Estimate(0.25, math.nan, math.nan, 1))
+    '0.2500'
+    """
+    unit = PER_CENT if range_of(quantity) in (SHARE, SHARE_DIFFERENCE) else _PLAIN
+    return unit.show(e)
 
 
 @dataclass(frozen=True)
