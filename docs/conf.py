@@ -1,12 +1,17 @@
-"""Sphinx configuration; the pages of the command line are made from its own help."""
+"""Sphinx configuration; pages are made from the help of the commands and from the public stub."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
+from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from sphinx.application import Sphinx
+
+import learnorder
 from learnorder.cli.main import VERBS, main
 
 project = "learnorder"
@@ -28,6 +33,7 @@ html_title = "learnorder"
 html_static_path = ["_static"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_preserve_defaults = True
 autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_use_ivar = True
 
@@ -40,11 +46,62 @@ def _help_of(*verb: str) -> str:
 
 
 def _write_command_pages() -> None:
-    folder = Path(__file__).parent / "reference" / "generated"
-    folder.mkdir(exist_ok=True)
     commands = [(verb,) for verb in VERBS if verb != "theory"]
     for command in [*commands, ("theory", "run"), ("theory", "phase")]:
-        (folder / f"{'-'.join(command)}.txt").write_text(_help_of(*command))
+        (_GENERATED / f"{'-'.join(command)}.txt").write_text(_help_of(*command))
 
 
+def _public_page() -> Iterator[str]:
+    """Yield the lines of the page of public names: the stub's groups, each a table, then each name.
+
+    A group is a comment "Title: text" on the line before an import; what stands beside an import
+    says what it is.
+    """
+    stub = Path(learnorder.__file__).with_suffix(".pyi").read_text(encoding="ascii")
+    lines, names = stub.splitlines(), list[str]()
+    for node in (*ast.parse(stub).body, None):
+        before = lines[node.lineno - 2] if node is not None else "#"
+        if before.startswith("#"):
+            yield from ("", "```{eval-rst}", *map(_directive, names), "```") if names else ()
+            names.clear()
+        if not isinstance(node, ast.ImportFrom):
+            return
+        if before.startswith("#"):
+            title, _, text = before.removeprefix("# ").partition(": ")
+            yield from ("", f"## {title}", "", f"{text.capitalize()}." if text else "", "")
+            yield from ("| name | what it is |", "|---|---|")
+        (alias,) = node.names
+        what = lines[node.lineno - 1].partition("#")[2].strip()
+        if node.module is None:
+            yield f"| `learnorder.{alias.name}` | {what} ([module](modules.md)) |"
+        else:
+            yield f"| {{py:obj}}`~learnorder.{alias.name}` | {what} |"
+            names.append(alias.name)
+
+
+def _directive(name: str) -> str:
+    """Return what documents a public name, with the methods that its bases here give it."""
+    found = getattr(learnorder, name)
+    if not isinstance(found, type):
+        return f".. autofunction:: learnorder.{name}\n"
+    derived = any(base.__module__.startswith("learnorder") for base in found.__bases__)
+    inherited = "   :inherited-members: Generic\n" if derived else ""
+    return f".. autoclass:: learnorder.{name}\n{inherited}"
+
+
+_GENERATED = Path(__file__).parent / "reference" / "generated"
+_GENERATED.mkdir(exist_ok=True)
 _write_command_pages()
+(_GENERATED / "python.txt").write_text("\n".join(_public_page()) + "\n", encoding="utf-8")
+
+
+def setup(app: Sphinx) -> None:
+    """Keep what stands before a colon in an attribute's text, which napoleon takes for a type."""
+
+    def begin_below(_: Sphinx, what: str, *others: object) -> None:
+        if what in ("attribute", "property"):
+            lines = others[-1]
+            assert isinstance(lines, list)
+            lines.insert(0, "")
+
+    app.connect("autodoc-process-docstring", begin_below, priority=400)

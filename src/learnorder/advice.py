@@ -135,11 +135,14 @@ class Advice:
         return sorted(self.rungs[-1].scores)
 
     def mean(self, arm: Candidate) -> Estimate:
-        """Return the mean final score of an arm."""
+        """Return the mean final score of an arm, with its 95 % t interval; accuracies in [0, 1]."""
         return estimate(list(self.arms.get(arm, {}).values()), within=range_of(self.score))
 
     def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
-        """Return by how much an arm is better than another, paired by seed."""
+        """Return by how much an arm is better than another, paired by seed, in units of the score.
+
+        It is above 0 where ``arm`` is better, also of scores of which a lower one is.
+        """
         return self.compared(arm, baseline).estimate
 
     def compared(self, arm: Candidate, baseline: Candidate) -> Measured:

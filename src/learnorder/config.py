@@ -19,7 +19,11 @@ _MOST = 10**9
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images, and how they are cut to size."""
+    """Which images, and how they are cut to size.
+
+    Raises:
+        ConfigError: A value that is out of range, or that contradicts another.
+    """
 
     source: str = "digits"
     """digits (ships with scikit-learn, 8×8), hub:NAME or hub:NAME:CONFIG (an image-classification
@@ -73,7 +77,11 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network."""
+    """Which network.
+
+    Raises:
+        ConfigError: A value that is out of range, or that contradicts another.
+    """
 
     name: str = "WideResNet"
     """WideResNet, ConvNet, MLP or ViT of learnorder.models, or the dotted import path of an
@@ -95,6 +103,9 @@ class PatchConfig:
     one for each. The sign is drawn at each access, so no linear function of the patch tells the
     classes apart. With probability patch_only_share the rest of the image is zero and the pattern
     is z ± a·ζ_c with a = patch_only_amplitude · U[0, 1].
+
+    Raises:
+        ConfigError: A value that is out of range.
     """
 
     eligible_share: float = 0.0
@@ -140,7 +151,11 @@ class PatchConfig:
 
 @dataclass(frozen=True)
 class NoiseConfig:
-    """Gaussian noise added to the input of every activation, in training only."""
+    """Gaussian noise added to the input of every activation, in training only.
+
+    Raises:
+        ConfigError: A value that is out of range, or that contradicts another.
+    """
 
     level: Schedule = Schedule(0.0)  # noqa: RUF009 - Schedule is frozen
     """Standard deviation of the noise; initial 0 is none."""
@@ -154,7 +169,11 @@ class NoiseConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The optimiser and the length of the run."""
+    """The optimiser and the length of the run.
+
+    Raises:
+        ConfigError: A value that is out of range, or that contradicts another.
+    """
 
     epochs: int = 60
     """Passes over the training images."""
@@ -217,7 +236,11 @@ class SharpnessConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the numbers of one run, the seed included."""
+    """Everything that decides the numbers of one run, the seed included.
+
+    Raises:
+        ConfigError: A value that is out of range, or that contradicts another.
+    """
 
     data: DataConfig = DataConfig()
     """The images."""

@@ -32,8 +32,8 @@ class Execution:
     quiet: bool = False
     """Draw no progress."""
     engine: Engine[Any] | None = None
-    """What makes the runs: None is processes of this machine with a run each,
-    :class:`~learnorder.sweep.groups.Groups` several processes a run, and
+    """What makes the runs. None is processes of this machine with a run each;
+    :class:`~learnorder.sweep.groups.Groups` is several processes for each run, and
     :class:`~learnorder.sweep.ray_engine.RayCluster` a Ray cluster."""
 
     def __post_init__(self) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def sweep_probes(
     base: Mapping[str, Any],
-    grid: Mapping[str, Sequence[Any]],
-    points: Sequence[Mapping[str, Any]],
+    grid: Mapping[str, Sequence[object]],
+    points: Sequence[Mapping[str, object]],
     seeds: range,
 ) -> dict[str, Probe]:
     """Return the probes of a grid or a list of settings, by name.

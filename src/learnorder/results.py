@@ -192,7 +192,17 @@ class NetworkRuns(RunSet[FolderT]):
     def series(
         self, arm: str, set_: str, quantity: str, group: str = "all"
     ) -> dict[int, dict[int, float]]:
-        """Return a quantity of an arm's finished runs: {seed: {epoch: value}}."""
+        """Return a quantity of an arm's finished runs: {seed: {epoch: value}}.
+
+        Args:
+            arm: Its name, one of ``arms``.
+            set_: What it was measured on, e.g. clean, patch_only, mixed, conflict or train.
+            quantity: E.g. accuracy, loss or reliance; accuracies and shares are in [0, 1].
+            group: Of the examples of the set; all, unless the set has others.
+
+        Raises:
+            KeyError: There is no such arm, or no such set.
+        """
         if arm not in self.arms:
             raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
         sets = {found for _, found, _, _ in self._rows}
@@ -212,7 +222,7 @@ class NetworkRuns(RunSet[FolderT]):
         return {} if found.empty else found.groupby(["arm", "set", "quantity", "group"]).indices
 
     def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
-        """Return a quantity after the last epoch, by seed."""
+        """Return a quantity after the last epoch, by seed; as :meth:`series`."""
         found = self.series(arm, set_, quantity, group)
         return {seed: values[max(values)] for seed, values in found.items()}
 
@@ -280,6 +290,9 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
             what: patch or content.
             fraction: Of the content: how far on the way from guessing to perfect; see
                 :func:`~learnorder.order.content_level`.
+
+        Raises:
+            KeyError: There is no such arm, or ``what`` is neither.
         """
         set_ = {"patch": "patch_only", "content": "clean"}[what]
         found, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
@@ -321,7 +334,12 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
         return {seed: one for seed, one in found.items() if one is not None}
 
     def last_layer_change(self, arm: str, quantity: str) -> Estimate:
-        """Return the paired difference after − before retraining of clean, content or reliance."""
+        """Return the paired difference after − before retraining the last layer, over seeds.
+
+        Args:
+            arm: Its name.
+            quantity: clean, content or reliance, each a share in [0, 1].
+        """
         found = self.last_layers(arm)
         before, after = (
             {seed: getattr(getattr(one, side), quantity) for seed, one in found.items()}

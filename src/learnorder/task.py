@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -47,8 +47,20 @@ class BatchMean:
     """From a batch's (outputs, targets) to its mean score, or to the score of each example."""
 
 
-def is_metric(score: Any) -> bool:
-    """Whether a score takes batches one after another, as the metrics of torchmetrics do."""
+class Metric(Protocol):
+    """A score that takes batches one after another, as the metrics of torchmetrics do."""
+
+    def update(self, outputs: Any, targets: Any, /) -> object:
+        """Take a batch."""
+        ...
+
+    def compute(self) -> Any:
+        """Return the score of all batches taken, one number."""
+        ...
+
+
+def is_metric(score: object) -> bool:
+    """Whether a score is a :class:`Metric` or the class of one."""
     return all(callable(getattr(score, name, None)) for name in ("update", "compute"))
 
 
@@ -60,6 +72,10 @@ class Task:
     part is the targets, or a mapping with "labels". The model is called with the inputs: one, those
     of a tuple in order, those of a mapping by name; outputs with ``logits``, as an attribute or in
     a mapping, stand for these.
+
+    Raises:
+        ConfigError: A model, function, score, share or data set that cannot be one.
+        DataError: Too few examples: 3, or 2 where ``validation`` is given.
 
     >>> from torch.utils.data import TensorDataset
     >>> data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
@@ -81,7 +97,7 @@ class Task:
     """Share held out: of each class, where the data set says its targets, else at random."""
     loss: Callable[[Any, Any], Tensor] = F.cross_entropy
     """From (outputs, targets) to the mean loss of a batch, or to the loss of each example."""
-    score: Callable[[Any, Any], Any] | BatchMean | Any | None = None
+    score: Callable[[Any, Any], Any] | BatchMean | Metric | type[Metric] | None = None
     """What the final model is judged by, over the whole validation set. A function gets all outputs
     and targets at once, on the CPU (4 GB at most), and returns one number, or one for each example.
     An object with update(outputs, targets) and compute(), as those of torchmetrics, or the class of

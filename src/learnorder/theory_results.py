@@ -102,7 +102,16 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         return self._index.get((arm, set_, quantity), {})
 
     def trace(self, arm: str, set_: str, quantity: str) -> dict[int, dict[float, float]]:
-        """Return a quantity of an arm's finished runs, whole: {seed: {η·t: value}}."""
+        """Return a quantity of an arm's finished runs, whole: {seed: {η·t: value}}.
+
+        Args:
+            arm: Its name, one of ``arms``.
+            set_: What it was measured on, e.g. p_only, q_only, both, all, q or train.
+            quantity: E.g. error, margin, loss or second_difference; errors are in [0, 1].
+
+        Raises:
+            KeyError: There is no such arm, or it was not measured.
+        """
         found = self._rows(arm, set_, quantity)
         return {seed: {row.time: row.value for row in rows} for seed, rows in found.items()}
 

@@ -90,7 +90,18 @@ def run_plain(
     scale: str = "custom",
     execution: Execution = Execution(),
 ) -> Results:
-    """Run the same arms on images as they are (Figure 1, Table 1); as :func:`run_patch`."""
+    """Run the same arms on images as they are (the paper's Figure 1 and Table 1).
+
+    Args:
+        experiment: An experiment, or the name of a recipe: demo, laptop, paper, laptop_cifar100,
+            paper_cifar100.
+        out: Folder of the run folders and of report.html; runs/plain-SCALE by default.
+        scale: Name of the recipe that ``experiment`` derives from, for the report.
+        execution: How the runs are executed.
+
+    Raises:
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
     return run_images("plain", experiment, out, scale=scale, execution=execution)
 
 
@@ -173,43 +184,43 @@ def sweep_plans(
 @overload
 def run_sweep(
     bases: Mapping[str, RunConfig],
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Sequence[object]],
     seeds: Sequence[int],
     out: Path | str = ...,
     *,
-    points: Sequence[Mapping[str, Any]] = ...,
+    points: Sequence[Mapping[str, object]] = ...,
     scale: str = ...,
     execution: Execution = ...,
 ) -> Results: ...
 @overload
 def run_sweep(
     bases: Mapping[str, TaskRunConfig],
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Sequence[object]],
     seeds: Sequence[int],
     out: Path | str = ...,
     *,
-    points: Sequence[Mapping[str, Any]] = ...,
+    points: Sequence[Mapping[str, object]] = ...,
     scale: str = ...,
     execution: Execution = ...,
 ) -> TaskResults: ...
 @overload
 def run_sweep(
     bases: Mapping[str, TheoryConfig],
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Sequence[object]],
     seeds: Sequence[int],
     out: Path | str = ...,
     *,
-    points: Sequence[Mapping[str, Any]] = ...,
+    points: Sequence[Mapping[str, object]] = ...,
     scale: str = ...,
     execution: Execution = ...,
 ) -> TheoryResults: ...
 def run_sweep(
     bases: Mapping[str, RunConfig] | Mapping[str, TaskRunConfig] | Mapping[str, TheoryConfig],
-    grid: Mapping[str, Sequence[Any]],
+    grid: Mapping[str, Sequence[object]],
     seeds: Sequence[int],
     out: Path | str = "runs/sweep",
     *,
-    points: Sequence[Mapping[str, Any]] = (),
+    points: Sequence[Mapping[str, object]] = (),
     scale: str = "custom",
     execution: Execution = Execution(),
 ) -> Results | TaskResults | TheoryResults:
@@ -256,7 +267,9 @@ def run_theory(
     *,
     execution: Execution = Execution(),
 ) -> TheoryResults:
-    """Run algorithms of the two-layer theory, continue them, or read them; write their report.
+    """Run algorithms of the two-layer theory (sections 3 to 5 of the paper); write their report.
+
+    The same call continues runs that were stopped, and reads those that have ended.
 
     Args:
         experiment: What to run; None takes the defaults.
@@ -271,7 +284,7 @@ def run_theory(
 
 
 def phase_plans(
-    experiment: TheoryExperiment, grid: Mapping[str, Sequence[Any]]
+    experiment: TheoryExperiment, grid: Mapping[str, Sequence[object]]
 ) -> dict[str, Plan[TheoryConfig]]:
     """Return the runs of a phase diagram: every algorithm at every point, seed by seed.
 
@@ -302,7 +315,7 @@ def phase_plans(
 
 def run_phase(
     experiment: TheoryExperiment | None = None,
-    grid: Mapping[str, Sequence[Any]] | None = None,
+    grid: Mapping[str, Sequence[object]] | None = None,
     out: Path | str = "runs/phase",
     *,
     execution: Execution = Execution(),
@@ -311,9 +324,14 @@ def run_phase(
 
     Args:
         experiment: What every point shares; None takes L-S and S on three seeds.
-        grid: See :func:`phase_plans`; None varies distribution.s and distribution.r.
+        grid: Two axes, horizontal and vertical, with their values, as :func:`run_sweep` takes
+            them; None varies distribution.s and distribution.r.
         out: Folder of the run folders and of report.html.
         execution: How the runs are executed.
+
+    Raises:
+        ConfigError: Not two axes, or a value that a setting does not take.
+        LearnOrderError: See :mod:`learnorder.errors`.
     """
     folder = Path(out)
     plans = phase_plans(experiment or phase_defaults(), grid or PHASE_GRID)

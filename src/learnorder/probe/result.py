@@ -100,7 +100,7 @@ class Probed:
     not_retrained: str = ""
 
     def numbers(self, arm: str) -> ArmNumbers:
-        """Return what the runs of an arm came to."""
+        """Return what the runs of an arm came to; ``arm`` is a name, as :meth:`arm` returns it."""
         results, counts = self.results, self.results.counts(arm)
         return ArmNumbers(
             clean=results.final(arm, "clean", "accuracy"),
@@ -128,6 +128,11 @@ class Probed:
         return largest_rate(found) if found else self.probe.rates[1]
 
     def arm(self, treatment: str, rate: float) -> str | None:
-        """Return the name that an arm has among the results, None where it was left out."""
+        """Return the name that an arm has among the results, None where it was left out.
+
+        Args:
+            treatment: constant, annealed, constant_noise or annealed_noise.
+            rate: Its initial learning rate.
+        """
         wanted = {"arm": treatment, RATE: setting_words(rate)}
         return next((a for a in self.results.arms if self.results.labels(a) == wanted), None)

@@ -55,7 +55,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Search:
-    """A search for the initial learning rates that are best after annealing."""
+    """A search for the initial learning rates that are best after annealing.
+
+    Raises:
+        ConfigError: A setting that is out of range, or test images to be looked at.
+    """
 
     data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
         train_examples=600, evaluate_on="validation", validation_share=0.4

@@ -60,7 +60,11 @@ class Arms:
 
 @dataclass(frozen=True)
 class ImageExperiment:
-    """Arms × seeds on images. Within a seed, arms share everything else."""
+    """Arms × seeds on images. Within a seed, arms share everything else.
+
+    Raises:
+        ConfigError: A setting that is out of range, or that contradicts another.
+    """
 
     data: DataConfig
     """The images."""

@@ -41,7 +41,11 @@ FEWEST_EPOCHS = 6
 
 @dataclass(frozen=True)
 class Probe:
-    """Arms × seeds on the user's own images and network, with a planted pattern."""
+    """Arms × seeds on the user's own images and network, with a planted pattern.
+
+    Raises:
+        ConfigError: A setting that is out of range, or test images to be looked at.
+    """
 
     data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
         train_examples=600, evaluate_on="validation", validation_share=0.4

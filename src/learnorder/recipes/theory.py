@@ -26,7 +26,11 @@ from learnorder.values import check_fields
 
 @dataclass(frozen=True)
 class TheoryExperiment:
-    """Algorithms × seeds on P/Q data. Within a seed, algorithms share examples and weights."""
+    """Algorithms × seeds on P/Q data. Within a seed, algorithms share examples and weights.
+
+    Raises:
+        ConfigError: A setting that is out of range, or that contradicts another.
+    """
 
     distribution: DistributionConfig = DistributionConfig()  # noqa: RUF009 - frozen
     """The data."""

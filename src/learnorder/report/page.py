@@ -29,12 +29,18 @@ _CONTENT: dict[type, Callable[[Any], Content]] = {
 }
 
 
-def write_report(results: RunSet[Any], path: Path | str) -> Path:
-    """Write the page of some results; return its path.
+def write_report(results: Results | TaskResults | TheoryResults, path: Path | str) -> Path:
+    """Write the page of some results, one HTML file that opens offline (about 5 MB).
 
     Args:
         results: The runs.
-        path: The HTML file.
+        path: The file; one that is there is replaced at once, or not at all.
+
+    Returns:
+        The path.
+
+    Raises:
+        RunFolderError: Records are damaged.
     """
     return write_page(_content(results), path)
 

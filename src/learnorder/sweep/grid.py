@@ -34,8 +34,8 @@ class Grid:
             setting that one of them leaves out is the base's there.
     """
 
-    axes: Mapping[str, Sequence[Any]]
-    points: Sequence[Mapping[str, Any]] = ()
+    axes: Mapping[str, Sequence[object]]
+    points: Sequence[Mapping[str, object]] = ()
 
     def settings(
         self, base: Mapping[str, Any], known: Any
@@ -153,7 +153,7 @@ def folder_name(words: Mapping[str, str]) -> str:
     return settings
 
 
-def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:
+def _axis(names: str, choices: Sequence[object]) -> list[dict[str, Any]]:
     """Return one axis of the grid as points, each a value for every one of its names."""
     joined = names.split(",")
     if not choices:
@@ -166,7 +166,9 @@ def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:
     return [dict(zip(joined, choice, strict=True)) for choice in choices]
 
 
-def _listed(points: Sequence[Mapping[str, Any]], values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _listed(
+    points: Sequence[Mapping[str, object]], values: Mapping[str, Any]
+) -> list[dict[str, Any]]:
     """Return listed points, each with a value for every name that any of them has."""
     names = list(dict.fromkeys(name for point in points for name in point))
     for point in points:

@@ -391,6 +391,9 @@ def paper_scaling(d: int, kappa: float, q0: float = 0.1) -> TheoryConfig:
         d: Dimension of each half.
         kappa: κ.
         q0: Probability of a Q pattern alone; a constant in the paper.
+
+    Raises:
+        ConfigError: Values outside the theorems' range.
     """
     return TheoryConfig(
         DistributionConfig(d=d, kappa=kappa, p0=None, q0=q0, r=d**-0.75, s=1.0),
