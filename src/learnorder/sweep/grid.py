@@ -153,7 +153,7 @@ def folder_name(words: Mapping[str, str]) -> str:
     return settings
 
 
-def _axis(names: str, choices: Sequence[object]) -> list[dict[str, Any]]:
+def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:
     """Return one axis of the grid as points, each a value for every one of its names."""
     joined = names.split(",")
     if not choices:

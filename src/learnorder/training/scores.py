@@ -54,7 +54,8 @@ class Score:
 
 def score_of(task: Task, outputs: Any, targets: Any) -> Score:
     """Return what a task is judged by, given a batch of it."""
-    score, better = task.score, task.higher_is_better
+    score: Any = task.score
+    better = task.higher_is_better
     if score is None:
         if _are_classes(outputs, targets):
             return Score("accuracy", True, lambda _: _Accuracy(), accuracy)
