@@ -22,7 +22,7 @@ from learnorder.schedules import Schedule
 
 
 def paper() -> ImageExperiment:
-    """Exactly the published recipe (code of the paper, ``train_patches.py``)."""
+    """Exactly the published recipe (code of the paper, ``train_patches.py``), and a control."""
     small = Schedule(0.004)
     return ImageExperiment(
         data=DataConfig(source="hub:uoft-cs/cifar10"),
@@ -33,6 +33,7 @@ def paper() -> ImageExperiment:
             large=Arm(Schedule(0.1, step_epochs=(30,), step_factor=0.04)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.4, step_epochs=(30,), step_factor=0.0))),
+            small_annealed=Arm(Schedule(0.004, step_epochs=(30,), step_factor=0.04)),
         ),
     )
 

@@ -41,6 +41,7 @@ def paper() -> ImageExperiment:
             large=Arm(Schedule(0.1, step_epochs=(60, 120, 150), step_factor=0.2)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.4, decay=0.995))),
+            small_annealed=Arm(Schedule(0.01, step_epochs=(60, 120, 150), step_factor=0.2)),
         ),
     )
 
