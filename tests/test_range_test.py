@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def raised(
     seeds: Sequence[int] = (0, 1, 2),
     batch_size: int = 16,
     high: float = 10.0,
-    **training,
+    **training: Any,
 ) -> RangeTest:
     settings = TrainingConfig(batch_size=batch_size, **training)
     config = TaskRunConfig(TaskConfig(), settings)
@@ -226,7 +227,8 @@ def test_the_page_has_a_line_and_a_pick_for_each_restart():
     flat = Restart(9, tuple(RATES), (2.0,) * 100, "exploded")
     seen = RangeTest((*falling_at(0.02, 0.05).restarts, flat))
     figure = rates_figure(fake(scores, range_test=seen))
-    below = [trace for trace in figure.data if trace.yaxis == "y2"]
+    traces: Any = figure.data
+    below = [trace for trace in traces if trace.yaxis == "y2"]
     assert [trace.mode for trace in below].count("lines") == 3
     assert [trace.mode for trace in below].count("markers") == 2
     table = range_table(seen)

@@ -271,7 +271,7 @@ class _Search:
                 s: f"{_folder(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
             }
             finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
-            found[arm] = {seed: _final(folder) for seed, folder in finished.items()}
+            found[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
             for folder in finished.values():
                 _, self.score, self.higher_is_better = _judged_by(folder)
         return found, folders
@@ -316,7 +316,7 @@ def _judged_by(folder: RunFolder[Any]) -> tuple[str, str, bool]:
     return "clean", "accuracy", True
 
 
-def _final(folder: RunFolder[Any]) -> float:
+def final_score(folder: RunFolder[Any]) -> float:
     """Return a run's score after its last epoch."""
     set_, quantity, _ = _judged_by(folder)
     rows = folder.records().to_pylist()

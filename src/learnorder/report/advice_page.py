@@ -14,6 +14,7 @@ from learnorder.range_rules import RULE, RULES, RangeTest
 from learnorder.report.advice_figures import gain_figure, rates_figure
 from learnorder.report.advice_words import STANDING_WORDS, advice_findings, comparisons
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.data_table import data_section
 from learnorder.report.image_page import asked_of
 from learnorder.report.origin import origin
 from learnorder.report.page import write_page
@@ -41,10 +42,12 @@ def write_advice(advice: Advice, folder: Path | str) -> Path:
 
 def advice_content(advice: Advice) -> Content:
     """Return what the page shows."""
+    read: Section | None = None
     if advice.search.is_task:
         asked, came = asked_of_task(task := TaskResults(advice.folders)), origin(task)
     else:
         asked, came = asked_of(images := Results(advice.folders)), origin(images)
+        read = data_section(images)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the end of a whole "
         "schedule, annealed; a dot is a seed, and a hollow mark has runs that diverged, which are "
@@ -70,6 +73,7 @@ def advice_content(advice: Advice) -> Content:
             Section(found.title, found.note, wide=[gain_figure(advice)], last=_bare(found)),
             Section("Rung by rung", table=rung_table(advice)),
             *_range_sections(advice),
+            *([] if read is None else [read]),
         ],
         origins=[came],
     )
