@@ -21,6 +21,7 @@ from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.range_rules import RULES, RangeTest, Restart, pick, smooth
 from learnorder.range_test import range_test
+from learnorder.recipes.advise import Candidate
 from learnorder.report.advice_figures import rates_figure
 from learnorder.report.advice_page import range_table
 from learnorder.report.advice_words import advice_findings
@@ -200,7 +201,7 @@ def test_runs_are_the_same_with_it_and_without(tmp_path):
     assert again.range_test == tried.range_test
 
 
-def test_a_model_that_never_learns_has_no_pick_and_that_is_said(tmp_path):
+def test_a_model_that_never_learns_has_no_pick(tmp_path):
     class Blind(nn.Module):
         def __init__(self):
             super().__init__()
@@ -215,14 +216,22 @@ def test_a_model_that_never_learns_has_no_pick_and_that_is_said(tmp_path):
     )  # fmt: skip
     advice = run_advise(search, tmp_path, task=Task(Blind, blobs()), quiet=True)
     assert advice.picked() is None
-    assert "picks nothing: in 5 of 5 restarts" in " ".join(advice_findings(advice))
     assert "What a range test picks" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "advice.json").read_text())["range_test_pick"] is None
 
 
-def test_the_page_has_a_line_and_a_pick_for_each_restart():
-    from learnorder.recipes.advise import Candidate
+def test_what_was_picked_is_said_with_its_range_or_that_nothing_was():
+    arms = {Candidate(rate, 0.5): [0.5 + rate + k / 1000 for k in range(5)] for rate in (0.01, 0.1)}
+    flat = [Restart(seed, tuple(RATES), (2.0,) * 100, "finished") for seed in (8, 9)]
+    picked = falling_at(0.02, 0.05).restarts
+    some = " ".join(advice_findings(fake(arms, range_test=RangeTest((*picked, flat[0])))))
+    low, high = (restart.pick() for restart in picked)
+    assert f"(median of 2 restarts, {low:.2g} to {high:.2g}; 1 picked nothing)" in some
+    none = " ".join(advice_findings(fake(arms, range_test=RangeTest((picked[0], *flat)))))
+    assert "picks nothing: in 2 of 3 restarts the loss does not fall by more" in none
 
+
+def test_the_page_has_a_line_and_a_pick_for_each_restart():
     scores = {Candidate(rate, 0.5): [rate + 0.5] * 5 for rate in (0.01, 0.1)}
     flat = Restart(9, tuple(RATES), (2.0,) * 100, "exploded")
     seen = RangeTest((*falling_at(0.02, 0.05).restarts, flat))

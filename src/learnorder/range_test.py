@@ -11,7 +11,7 @@ from typing import Any
 from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.range_rules import RangeTest, Restart, smooth
-from learnorder.runs.process import process_kept
+from learnorder.runs.process import free_memory, process_kept
 from learnorder.training.place import Place
 from learnorder.training.problem import Problem
 from learnorder.training.trainer import Trainer
@@ -85,8 +85,12 @@ def range_test(
     if not len(seeds):
         raise ConfigError("seeds", list(seeds), "Give at least one.")
     rise = _Rise(low, high, steps)
+    restarts = list[Restart]()
     with process_kept():
-        return RangeTest(tuple(_raise(training, make_problem, rise, s, stop) for s in seeds))
+        for seed in seeds:
+            restarts.append(_raise(training, make_problem, rise, seed, stop))
+            free_memory()
+    return RangeTest(tuple(restarts))
 
 
 def _raise(
@@ -108,7 +112,6 @@ def _raise(
         losses.append(_step(trainer, batch))
         if exploded := _exploded(losses):
             break
-    trainer.close()
     return Restart(seed, tuple(rates), tuple(losses), "exploded" if exploded else "finished")
 
 
