@@ -2,7 +2,7 @@
 
 ``python studies/range_test_rules.py`` makes, on each task below, four range tests of five restarts
 and a grid of learning rates at full length, annealed as ``advise`` anneals and constant, and writes
-``results/advice/range_test_rules.json`` (about 10 minutes on two cores, CIFAR-10 in
+``results/advice/range_test_rules.json`` (half an hour on two busy cores, CIFAR-10 in
 ``data/cifar10``). No task shares training and validation images, network and optimiser with those
 that ``docs/measure_advise.py`` judges by.
 
@@ -189,7 +189,7 @@ def table(record: dict[str, Any]) -> list[list[str]]:
     """Return costs in points by rule and smoothing: the mean over tasks, then each task."""
     rows = []
     for rule, share in itertools.product(RULES, SHARES):
-        costs: dict[str, list[float]] = {"annealed": [], "constant": []}
+        costs: dict[Schedule, list[float]] = {"annealed": [], "constant": []}
         none, single, each = 0, 0, []
         for found in record.values():
             medians = [median(picks(test, rule, share)) for test in found["range_tests"]]
@@ -210,7 +210,7 @@ def table(record: dict[str, Any]) -> list[list[str]]:
 
 def main() -> None:
     """Measure, or print what was measured."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Choose the rule of the range test.")
     parser.add_argument("--table", action="store_true", help="Only print what is recorded.")
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()

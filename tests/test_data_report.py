@@ -67,7 +67,7 @@ def test_the_report_shows_what_was_read(photos, tmp_path):
     assert section is not None
     assert section.table is not None
     note = section.table.note
-    assert "Sizes of the files: 14 8×8, 6 10×12." in note
+    assert "Sizes of the files: 8×8 (14), 10×12 (6)." in note
     assert "Modes of the files: 19 RGB, 1 L." in note
     assert "2 of the 8 images evaluated on are also trained on, pixel for pixel; 1 of them" in note
     page = render(results)

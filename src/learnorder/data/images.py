@@ -134,10 +134,12 @@ def count_repeated(train: Images, evaluation: Images) -> tuple[int, int]:
     Returns:
         Their number, and how many of them no training image of the same class equals.
     """
-    known: dict[bytes, set[int]] = {}
+    judged = list(_digests(evaluation))
+    trained: dict[bytes, set[int]] = {digest: set() for digest, _ in judged}
     for digest, label in _digests(train):
-        known.setdefault(digest, set()).add(label)
-    alike = [label in known[digest] for digest, label in _digests(evaluation) if digest in known]
+        if digest in trained:
+            trained[digest].add(label)
+    alike = [label in trained[digest] for digest, label in judged if trained[digest]]
     return len(alike), alike.count(False)
 
 

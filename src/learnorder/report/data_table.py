@@ -50,7 +50,7 @@ def data_table(data: ImagesDescription, others: str = "") -> TextTable:
 def reading_words(data: ImagesDescription) -> str:
     """Return what was found in files, done to them and left out, in words."""
     parts = [
-        f"Sizes of the files: {_counted(data.sizes)}." if data.sizes else "",
+        f"Sizes of the files: {_sizes(data.sizes)}." if data.sizes else "",
         f"Modes of the files: {_counted(data.modes)}." if data.modes else "",
         f"Shown as a viewer does: {_counted(data.converted)}." if data.converted else "",
         f"Left out: {_counted(data.skipped)}." if data.skipped else "Nothing was left out.",
@@ -71,6 +71,10 @@ def _repeated_words(data: ImagesDescription) -> str:
     if data.relabeled:
         words += f"; {data.relabeled:,} of them there {'has' if other else 'have'} another label"
     return f"{words}. Remove them from one of the two, or accuracy is in part that of memory."
+
+
+def _sizes(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{size} ({n:,})" for size, n in counts.items())
 
 
 def _counted(counts: Mapping[str, int]) -> str:

@@ -91,14 +91,14 @@ def size_counts(sizes: Mapping[tuple[int, int], int]) -> dict[str, int]:
     >>> size_counts({(32, 32): 5})
     {'32×32': 5}
     >>> size_counts({(side, 10): side for side in range(1, 8)})
-    {'7×10': 7, '6×10': 6, '5×10': 5, '4×10': 4, 'of 3 other sizes': 6}
+    {'7×10': 7, '6×10': 6, '5×10': 5, '4×10': 4, '3 other sizes': 6}
     """
     falling = sorted(sizes.items(), key=lambda item: -item[1])
     shown, others = falling[:_MOST_SIZES], falling[_MOST_SIZES:]
     found = {f"{width}×{height}": count for (width, height), count in shown}
     if others:
         plural = "s" if len(others) > 1 else ""
-        found[f"of {len(others)} other size{plural}"] = sum(count for _, count in others)
+        found[f"{len(others)} other size{plural}"] = sum(count for _, count in others)
     return found
 
 
