@@ -63,6 +63,11 @@ def raised(
     )
 
 
+def random_words() -> list[int]:
+    state: Any = np.random.get_state()
+    return state[1].tolist()
+
+
 def near(found: float | None, rate: float) -> bool:
     return found is not None and abs(math.log10(found / rate)) < 0.5
 
@@ -173,14 +178,15 @@ def test_a_batch_whose_loss_is_not_finite_is_skipped_with_its_step():
 
 
 def test_all_is_left_as_it_was():
-    model = nn.Sequential(nn.Linear(3, 16), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 3))
-    model[1].eval()
+    layers = [nn.Linear(3, 16), nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 3)]
+    model = nn.Sequential(*layers)
+    layers[1].eval()
     task, before = Task(model, blobs()), {k: v.clone() for k, v in model.state_dict().items()}
     random.seed(3)
     np.random.seed(3)
-    state = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())
+    state = (torch.get_rng_state(), random.getstate(), random_words())
     raised(task)
-    now = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist())
+    now = (torch.get_rng_state(), random.getstate(), random_words())
     assert torch.equal(state[0], now[0])
     assert state[1:] == now[1:]
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

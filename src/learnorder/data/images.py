@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -146,7 +145,7 @@ def count_repeated(train: Images, evaluation: Images) -> tuple[int, int]:
 def _digests(images: Images) -> Iterator[tuple[bytes, int]]:
     """Yield a digest of each image's pixels, and its label."""
     for pixels, label in zip(images.pixels.numpy(), images.labels.tolist(), strict=True):
-        yield hashlib.blake2b(np.ascontiguousarray(pixels), digest_size=16).digest(), label
+        yield hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), label
 
 
 def load_unseen(config: DataConfig, most: int) -> Images | None:
