@@ -72,7 +72,7 @@ def sweeps(source: str) -> dict[str, Sweep]:
             images,
             ("large",),
             {RATE: [*([r, [], None] for r in (0.05, 0.1, 0.2)), *rates(12, (0.1, 0.2), 0.02)[1:]]},
-            3,
+            6,
         ),
         "cifar_noise": Sweep(
             images,

@@ -19,12 +19,13 @@ from typing import Any
 
 from measure_advise import ROOT, Judged, searches
 
-from learnorder.advise import final_score, make_problem
+from learnorder.advise import make_problem
 from learnorder.range_rules import RULE, RULES
 from learnorder.range_test import RESTARTS, range_test
 from learnorder.recipes.advise import Candidate, Search
 from learnorder.runs import RunFolder, require_ended
 from learnorder.runs.execute import arithmetic
+from learnorder.runs.judged import final_score
 from learnorder.sweep import Plan, run_plans
 
 RECORD = ROOT / "results" / "advice" / "range_tests.json"

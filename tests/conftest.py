@@ -28,6 +28,14 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _on_the_cpu(request, monkeypatch):
+    """Let all but test_cuda.py train on the CPU, whose numbers they know."""
+    if torch.cuda.is_available() and not request.path.name.startswith("test_cuda"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of processes that tests start
+        monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+
+
 @pytest.fixture
 def tiny() -> RunConfig:
     """A patched run on digits: 4 steps an epoch, 3 epochs."""

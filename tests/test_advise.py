@@ -20,7 +20,7 @@ from learnorder.advise import (
     search_plans,
 )
 from learnorder.cli.main import main
-from learnorder.config import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.range_rules import RangeTest, Restart
 from learnorder.reading import open_runs
@@ -439,7 +439,7 @@ def test_a_folder_is_about_one_search(tmp_path, quick):
     other = replace(quick, training=replace(quick.training, epochs=6, batch_size=8))
     with pytest.raises(RunFolderError, match="holds another search"):
         run_advise(other, tmp_path, task=small_task(), quiet=True)
-    with pytest.raises(RunFolderError, match=r"task\.given"):
+    with pytest.raises(RunFolderError, match="training data"):
         run_advise(quick, tmp_path, task=Task(network, blobs(90)), quiet=True)
 
 
@@ -566,3 +566,55 @@ def test_a_dry_run_counts_no_noise_that_has_no_place():
 
 def flat_model(num_classes: int) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.LazyLinear(num_classes))
+
+
+def test_where_nothing_was_learned_no_learning_rate_is_named():
+    arms = {Candidate(rate, 0.5): around(0.1, 0.02) for rate in (0.01, 0.1, 1.0)}
+    chance = dict.fromkeys(SEEDS, 0.1)
+    advice = fake(arms, unlearned=chance)
+    assert advice.learned_nothing()
+    said = advice_findings(advice)
+    assert said[0].startswith("Nothing was learned: every arm is at chance (10.0 %")
+    assert not any("Best after" in sentence or "No difference" in sentence for sentence in said)
+    found = json.loads(to_json(advice))
+    assert (found["learning_rate"], found["band"]) == (None, [])
+    one = {**arms, Candidate(1.0, 0.5): around(0.2, 0.02)}
+    assert not fake(one, unlearned=chance).learned_nothing()
+    assert not fake(arms).learned_nothing(), "older runs do not say what chance is"
+    below = {arm: around(0.05, 0.0001) for arm in arms}
+    assert fake(below, unlearned=chance).learned_nothing()
+    losses = {Candidate(rate, 0.5): around(2.3, 0.02) for rate in (0.01, 0.1)}
+    start = dict.fromkeys(SEEDS, 2.3)
+    wrong = fake(losses, unlearned=start, score="loss", higher_is_better=False)
+    assert "the level of the initial network (2.3" in advice_findings(wrong)[0]
+    better = {arm: around(1.3, 0.02) for arm in losses}
+    assert not fake(better, unlearned=start, score="loss", higher_is_better=False).learned_nothing()
+
+
+class Dead(nn.Module):
+    """Its outputs do not depend on its inputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x):
+        return self.bias.expand(len(x), 3)
+
+
+def test_a_model_that_cannot_learn_is_found_out(tmp_path, quick):
+    search = replace(quick, seeds=3, rungs=1)
+    advice = run_advise(search, tmp_path, task=Task(Dead, blobs(90)), quiet=True)
+    assert advice.unlearned == dict.fromkeys(advice.rungs[-1].seeds, pytest.approx(1 / 3))
+    assert advice_findings(advice)[0].startswith("Nothing was learned: every arm is at chance")
+
+
+def test_other_scores_are_held_against_the_initial_network(tmp_path):
+    from learnorder.runs.task import _describe
+    from learnorder.training.task_problem import task_trainer
+
+    from .test_task import config_of
+
+    trainer = task_trainer(config_of(TaskConfig()), linear_task())
+    described = _describe(trainer, None)
+    assert described["unlearned"] == trainer.problem.judge(trainer.network)[1]

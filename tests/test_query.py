@@ -188,3 +188,37 @@ def test_runs_are_deleted_when_that_is_said(tmp_path, tiny, capsys, monkeypatch)
     assert "another process" in capsys.readouterr().err
     assert main(["runs", "delete", str(tmp_path), "--yes"]) == 0
     assert not list(tmp_path.glob("run*"))
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 60 characters, without colours."""
+    for name, value in {"TTY_COMPATIBLE": "1", "COLUMNS": "60", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TERM", "dumb")
+
+
+def test_a_terminal_shows_the_columns_that_fit(runs, capsys, terminal):
+    assert main(["query", "SELECT name, * EXCLUDE (name) FROM runs", str(runs)]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) < 100, "but for the last line, it fits"
+    shown = [line for line in out.splitlines() if line[:1] in "│┃"]
+    assert "large-seed0" in out, "no cell is folded"
+    assert len(shown) == 5
+    count = int(out.split(" more columns: --wide")[0].splitlines()[-1])
+    assert count > 10
+    assert main(["query", "SELECT * FROM runs", str(runs), "--wide"]) == 0
+    out = capsys.readouterr().out
+    assert "more column" not in out
+    assert "training.weight_decay" in out
+
+
+def test_a_terminal_shows_the_columns_of_runs_that_fit(runs, capsys, terminal):
+    assert main(["runs", str(runs), "--where", "seed = 0"]) == 0
+    assert "more columns: --wide shows all" in capsys.readouterr().out
+    assert main(["runs", str(runs), "--where", "seed = 0", "--wide"]) == 0
+    out = capsys.readouterr().out
+    assert "last measured" in out
+    assert "more column" not in out
+    assert main(["query", "SELECT name FROM runs", str(runs)]) == 0
+    assert "more column" not in capsys.readouterr().out

@@ -13,7 +13,7 @@ from learnorder.errors import ConfigError
 from learnorder.models import ViT
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
-from learnorder.sharpness import hessian, largest_eigenvalue
+from learnorder.sharpness import NotFinite, hessian, largest_eigenvalue
 from learnorder.training.image_problem import image_trainer
 
 from .conftest import changed
@@ -151,3 +151,70 @@ def test_measuring_changes_nothing_else(tiny):
     for name, value in (("examples", -1), ("every", 0)):
         with pytest.raises(ConfigError):
             SharpnessConfig(**{name: value})
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind: type[nn.Module]) -> None:
+        super().__init__()
+        self.cells, self.head = kind(2, 4, batch_first=True), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.cells(x)[0][:, -1])
+
+
+def encoder() -> nn.Module:
+    layer = nn.TransformerEncoderLayer(2, 1, 4, dropout=0.0, batch_first=True)
+    return nn.Sequential(nn.TransformerEncoder(layer, 1, enable_nested_tensor=False), nn.Flatten())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda: Recurrent(nn.LSTM), lambda: Recurrent(nn.GRU), lambda: Recurrent(nn.RNN), encoder],
+)
+def test_recurrent_networks_and_encoders_against_differences(make):
+    """H v by central differences of the gradient."""
+    torch.manual_seed(0)
+    model, x = make().double().eval(), torch.randn(6, 3, 2, dtype=torch.float64)
+    labels = torch.randint(0, 2, (6,))
+
+    def loss():
+        return F.cross_entropy(model(x), labels)
+
+    product, size = hessian(model, loss)
+    vector = torch.randn(size, dtype=torch.float64)
+    parameters, step = list(model.parameters()), 1e-5
+
+    def gradient(shift):
+        start = torch.nn.utils.parameters_to_vector(parameters).detach()
+        torch.nn.utils.vector_to_parameters(start + shift * vector, parameters)
+        found = torch.cat([g.reshape(-1) for g in torch.autograd.grad(loss(), parameters)])
+        torch.nn.utils.vector_to_parameters(start, parameters)
+        return found
+
+    expected = (gradient(step) - gradient(-step)) / (2 * step)
+    torch.testing.assert_close(product(vector), expected, rtol=1e-4, atol=1e-6)
+
+
+def test_losses_without_an_eigenvalue_say_why():
+    model, x = nn.Linear(2, 1), torch.randn(5, 2)
+    with pytest.raises(NotFinite, match="got inf"):
+        hessian(model, lambda: model(x).square().mean() / 0)
+    with pytest.raises(ConfigError, match=r"loss: got \[5, 1\]"):
+        hessian(model, lambda: model(x))
+    with pytest.raises(ConfigError, match="does not depend on parameters"):
+        hessian(model, lambda: model(x).detach().mean())
+    product, size = hessian(model, lambda: (model(x) * 0).abs().sqrt().sum())
+    with pytest.raises(NotFinite, match="product"):
+        largest_eigenvalue(product, size, generator(0, "root"))
+    product, size = hessian(model, lambda: model(x).mean())
+    assert largest_eigenvalue(product, size, generator(0, "linear")).value == 0
+
+
+def test_a_compiled_network_has_the_hessian_of_the_plain_one():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 1)), torch.randn(5, 2)
+    compiled = torch.compile(model, backend="aot_eager")
+    compiled(x).sum().backward()
+    vector = torch.randn(13)
+    found = [hessian(m, lambda m=m: m(x).square().mean())[0](vector) for m in (model, compiled)]
+    assert torch.equal(*found)

@@ -10,15 +10,17 @@ from accelerate.state import AcceleratorState
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
-from learnorder import Task
+from learnorder import BatchMean, Task
 from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
+from learnorder.runs.task import check
 from learnorder.schedules import Schedule
 from learnorder.sweep import Plan, run_plans
-from learnorder.task import build_network, fingerprint, handed_over, known_targets, splits
-from learnorder.training.task_problem import accuracy, task_trainer
+from learnorder.task import build_network, handed_over, identify, known_targets, splits
+from learnorder.training.scores import accuracy
+from learnorder.training.task_problem import task_trainer, try_on_cpu
 
 
 def blobs(n: int = 90, classes: int = 3) -> TensorDataset:
@@ -169,19 +171,19 @@ def test_a_task_of_another_process_is_not_guessed(tmp_path):
 def test_fingerprints_tell_tasks_apart():
     torch.manual_seed(0)
     model, other = network(), network()
-    assert fingerprint(Task(model, blobs())) == fingerprint(Task(model, blobs()))
-    assert fingerprint(Task(model, blobs())) != fingerprint(Task(other, blobs()))
-    assert fingerprint(Task(model, blobs())) != fingerprint(Task(model, blobs(60)))
+    assert identify(Task(model, blobs())) == identify(Task(model, blobs()))
+    assert identify(Task(model, blobs())) != identify(Task(other, blobs()))
+    assert identify(Task(model, blobs())) != identify(Task(model, blobs(60)))
     x, y = blobs().tensors
-    assert fingerprint(Task(model, blobs())) != fingerprint(Task(model, TensorDataset(2 * x, y)))
+    assert identify(Task(model, blobs())) != identify(Task(model, TensorDataset(2 * x, y)))
     smooth = nn.CrossEntropyLoss(label_smoothing=0.3)
-    assert fingerprint(Task(model, blobs(), loss=nn.CrossEntropyLoss())) != fingerprint(
+    assert identify(Task(model, blobs(), loss=nn.CrossEntropyLoss())) != identify(
         Task(model, blobs(), loss=smooth)
     )
-    assert fingerprint(Task(model, blobs(), score=accuracy)) != fingerprint(
+    assert identify(Task(model, blobs(), score=accuracy)) != identify(
         Task(model, blobs(), score=accuracy, higher_is_better=False)
     )
-    assert fingerprint(Task(network, blobs())) == fingerprint(Task(network, blobs()))
+    assert identify(Task(network, blobs())) == identify(Task(network, blobs()))
 
 
 class Tied(nn.Module):
@@ -237,8 +239,10 @@ def test_two_classes_by_one_output_are_judged_by_the_loss():
 
 
 def test_a_score_that_fails_is_named():
-    with pytest.raises(ConfigError, match=r"task\.score"):
-        task_trainer(config_of(TaskConfig()), Task(network, blobs(), score=lambda o, t: o.nothing))
+    for score in (lambda o, t: o.nothing, BatchMean(lambda o, t: o.nothing)):
+        task = Task(network, blobs(), score=score)
+        with handed_over(task) as named, pytest.raises(ConfigError, match=r"task\.score"):
+            check([config_of(named)])
 
 
 def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypatch):
@@ -389,3 +393,18 @@ def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):
     for a, b in zip(stopped, whole, strict=True):
         assert a.status == "finished"
         assert a.records() == b.records()
+
+
+def test_a_class_out_of_range_is_found_on_the_cpu_before_a_gpu_sees_it():
+    """On a GPU the loss of such a class would end the process's work on the device."""
+    gathered = lambda outputs, targets: -outputs.gather(1, targets[:, None]).mean()  # noqa: E731
+    for loss in (nn.functional.cross_entropy, gathered):
+        with pytest.raises(IndexError, match="out of bounds"):
+            try_on_cpu(loss, torch.zeros(2, 3), torch.tensor([1, 3]))
+
+
+def test_a_loss_that_needs_its_device_is_left_to_the_device():
+    def loss(outputs, targets):
+        raise RuntimeError("Expected all tensors to be on the same device, but found two")
+
+    try_on_cpu(loss, torch.zeros(2, 3), torch.tensor([1, 2]))

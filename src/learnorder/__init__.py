@@ -16,6 +16,7 @@ from typing import Any
 _HOMES = {
     "Advice": "advice",
     "ActivationNoise": "noise",
+    "BatchMean": "task",
     "ConfigError": "errors",
     "ConvNet": "models",
     "DataConfig": "config",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
@@ -92,6 +92,7 @@ class Advice:
         no_noise: Why noise was not tried; empty where it was.
         unseen_classes: Classes trained on that no validation example has, as far as is known.
         folders: The runs at full length.
+        unlearned: Score of a model that has learned nothing, by seed, as far as it is known.
     """
 
     search: Search
@@ -103,6 +104,7 @@ class Advice:
     no_noise: str
     unseen_classes: tuple[int, ...]
     folders: tuple[RunFolder[Any], ...]
+    unlearned: BySeed = field(default_factory=dict)
 
     @property
     def smallest(self) -> float:
@@ -140,7 +142,9 @@ class Advice:
 
     def compared(self, arm: Candidate, baseline: Candidate) -> Measured:
         """Return by how much an arm is better than another, by seed and with its p-value."""
-        ours, theirs = (self.arms.get(each, {}) for each in (arm, baseline))
+        return self._gain_over(*(self.arms.get(each, {}) for each in (arm, baseline)))
+
+    def _gain_over(self, ours: BySeed, theirs: BySeed) -> Measured:
         if not self.higher_is_better:
             ours, theirs = theirs, ours
         return measure_difference(ours, theirs, within=range_of(self.score))
@@ -188,6 +192,15 @@ class Advice:
     def found_no_difference(self) -> bool:
         """Whether no learning rate of the last rung, the smallest included, leaves the band."""
         return self.band() == self.finalists()
+
+    def learned_nothing(self) -> bool:
+        """Whether no arm ends better than a model that has learned nothing, paired by seed."""
+        gains = (self._gain_over(scores, self.unlearned).estimate for scores in self.arms.values())
+        known = [gain for gain in gains if gain.n]
+        learned = (
+            gain.mean > 0 if why_inconclusive(gain) else side_of(gain) == "above" for gain in known
+        )
+        return bool(known) and not any(learned)
 
     def phases(self) -> list[Candidate]:
         """Return the shorter phases at the best learning rate, the shortest first.

@@ -15,7 +15,9 @@ from learnorder.config import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.recipes.advise import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
 from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
+from learnorder.runs.judged import final_score, judged_by, unlearned_scores
 from learnorder.runs.kinds import TaskDescription, kind_of
+from learnorder.runs.manifest import find_manifests
 from learnorder.runs.sealed import read_sealed, write_sealed
 from learnorder.runs.signals import on_signals
 from learnorder.values import to_dict
@@ -90,6 +92,7 @@ def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, A
 
     there = read_sealed(out / "search.json", Search)
     if there is not None:
+        _refuse_other_code(search, out)
         bought = there.training.epochs if minutes is not None else search.training.epochs
         _refuse_other(there, search.lasting(bought), out)
     budget = None if minutes is None else _budget(search, out, minutes, how)
@@ -105,6 +108,14 @@ def _begun(search: Search, out: Path, minutes: float | None, how: Mapping[str, A
         budget.keep(out)
     write_sealed(out / "search.json", to_dict(search))
     return search
+
+
+def _refuse_other_code(search: Search, out: Path) -> None:
+    """Refuse a folder whose runs are of other code or data, in words that name what differs."""
+    config = search.run(Candidate(1.0, search.hold), 1.0, search.training.epochs, seed=0)
+    (identity,) = kind_of(config).load().identify([config])
+    for manifest in find_manifests(out)[:1]:
+        RunFolder(manifest.parent).check_identity(identity)
 
 
 def _refuse_other(there: Search, asked: Search, out: Path) -> None:
@@ -205,6 +216,7 @@ class _Search:
             no_noise=no_noise,
             unseen_classes=unseen,
             folders=tuple(folders),
+            unlearned=unlearned_scores(folders),
         )
 
     def in_full(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
@@ -273,7 +285,7 @@ class _Search:
             finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
             found[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
             for folder in finished.values():
-                _, self.score, self.higher_is_better = _judged_by(folder)
+                _, self.score, self.higher_is_better = judged_by(folder)
         return found, folders
 
     def range_test(self) -> RangeTest:
@@ -307,20 +319,6 @@ class _Search:
             )
         write_sealed(path, asdict(seen))
         return seen
-
-
-def _judged_by(folder: RunFolder[Any]) -> tuple[str, str, bool]:
-    """Return the set and the quantity a run is judged by, and whether higher is better."""
-    if isinstance(described := folder.data(), TaskDescription):
-        return "validation", described.score, described.higher_is_better
-    return "clean", "accuracy", True
-
-
-def final_score(folder: RunFolder[Any]) -> float:
-    """Return a run's score after its last epoch."""
-    set_, quantity, _ = _judged_by(folder)
-    rows = folder.records().to_pylist()
-    return [r["value"] for r in rows if (r["set"], r["quantity"]) == (set_, quantity)][-1]
 
 
 def noise_refused(search: Search) -> str:

@@ -24,6 +24,7 @@ from learnorder.data import ImageData, Images, load_images, load_unseen
 from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.images import identify
 from learnorder.runs.last_layer import Follows, LastLayer, read_last_layer, write_last_layer
 from learnorder.seeding import generator
 from learnorder.training.batches import Batches
@@ -114,6 +115,7 @@ def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
     from safetensors.torch import load
 
     config = folder.config
+    folder.check_identity(*identify([config]))
     model = network_of(config, data)
     weights = folder.read("weights.safetensors")
     try:

@@ -103,7 +103,6 @@ def _raise(
     """Raise the learning rate once."""
     settings = _Settings(training, rise, seed)
     trainer = Trainer(settings, lambda place: make_problem(seed, place))
-    trainer.model.train()
     rates, losses = list[float](), list[float | None]()
     exploded = False
     for batch in islice(_batches(trainer), rise.total):

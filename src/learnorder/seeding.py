@@ -60,7 +60,10 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     import torch
 
     derived = derive_seed(seed, *purpose)
-    torch.manual_seed(derived)
+    if torch.accelerator.is_available():
+        torch.manual_seed(derived)
+    else:  # the same, without going through the generators of devices that are not there
+        torch.default_generator.manual_seed(derived)
     np.random.seed(derived % 2**32)
     random.seed(derived)
 
@@ -86,3 +89,16 @@ def random_state_kept() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Let cuDNN use only algorithms that give the same numbers each time, as those of CPUs do."""
+    import torch
+
+    before = torch.backends.cudnn.deterministic
+    torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.deterministic = before

@@ -7,6 +7,7 @@ on Neural Networks Typically Occurs at the Edge of Stability*, ICLR 2021).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,9 +16,14 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from learnorder.errors import ConfigError
+from learnorder.models.compiled import run_uncompiled
 
 Product = Callable[[Tensor], Tensor]
 """A symmetric matrix, as what it makes of a vector [P]."""
+
+
+class NotFinite(ConfigError):  # noqa: N818 - as of a loss that has diverged
+    """A loss, or a product, that is not finite, so that there is no eigenvalue."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ def largest_eigenvalue(
 
     Raises:
         ConfigError: A size, number of products or tolerance that makes no sense.
+        NotFinite: A product is not finite.
 
     >>> diagonal = torch.tensor([1.0, -9.0, 4.0, 2.5])
     >>> found = largest_eigenvalue(lambda v: diagonal * v, 4, torch.Generator().manual_seed(0))
@@ -83,6 +90,13 @@ def largest_eigenvalue(
     for step in range(1, min(most, size) + 1):
         image = product(basis[-1])
         alphas.append(float(basis[-1] @ image))
+        if not math.isfinite(alphas[-1]):
+            raise NotFinite(
+                "product",
+                alphas[-1],
+                "A product with the matrix is not finite: the loss bends infinitely there, as a "
+                "root or a norm does at 0, or has diverged.",
+            )
         for _ in range(2):  # twice is enough (Giraud et al., 2005)
             image = image - sum((q @ image) * q for q in basis)
         beta = float(image.norm())
@@ -105,16 +119,42 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
     is kept between products. The model is left as it is: its mode is the caller's to choose (in
     training mode batch norm makes examples depend on each other), and .grad is not touched.
 
+    Compiled code, fused attention and cuDNN's recurrent networks have no second derivative in
+    torch, so the loss is computed without them.
+
     Args:
         model: Its parameters that need gradients.
-        loss: The loss on a fixed sample.
+        loss: The loss on a fixed sample, one number.
+
+    Raises:
+        NotFinite: The loss is not finite.
+        ConfigError: The loss is no single number, or does not depend on the parameters.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    with sdpa_kernel(SDPBackend.MATH):  # of fused attention torch has no second derivative
-        parts = torch.autograd.grad(loss(), parameters, create_graph=True, materialize_grads=True)
+    plain = (
+        sdpa_kernel(SDPBackend.MATH),
+        run_uncompiled(),
+        torch.backends.cudnn.flags(enabled=False),
+    )
+    with plain[0], plain[1], plain[2]:
+        value = loss()
+        if value.numel() != 1:
+            raise ConfigError("loss", list(value.shape), "Return one number, e.g. loss.mean().")
+        if not value.isfinite():
+            raise NotFinite("loss", value.item(), "Where it is not finite it has no Hessian.")
+        if not parameters or not value.requires_grad:
+            raise ConfigError(
+                "loss",
+                value.item(),
+                "It does not depend on parameters that need gradients. Compute it without "
+                "torch.no_grad, .detach() or .item(), and leave some parameters trainable.",
+            )
+        parts = torch.autograd.grad(value, parameters, create_graph=True, materialize_grads=True)
     gradient = torch.cat([part.reshape(-1) for part in parts])
 
     def product(vector: Tensor) -> Tensor:
+        if not gradient.requires_grad:  # the loss is linear
+            return torch.zeros_like(gradient)
         products = torch.autograd.grad(
             gradient, parameters, vector, retain_graph=True, materialize_grads=True
         )

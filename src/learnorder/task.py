@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    Subset,
+    TensorDataset,
+    default_collate,
+)
 
 from learnorder.config import TaskConfig
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError, one_line, refusing
+from learnorder.errors import ConfigError, DataError, one_line
 from learnorder.importing import import_object
+from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.trainable import check_lazy, check_trainable
+from learnorder.runs.identity import Identity, Reader, steady, whole
 from learnorder.seeding import generator, random_state_kept, seed_everything
 
 IGNORED = -100
@@ -28,12 +36,30 @@ _WHAT = "Give the import path of a learnorder.Task, or of a function that return
 
 
 @dataclass(frozen=True)
+class BatchMean:
+    """A score of batches, averaged over them, each by its examples.
+
+    Of scores such as F1 or AUROC this is not the score of all examples, and it depends on the batch
+    size; a :class:`Task` takes the score of all examples unless this is asked for.
+    """
+
+    score: Callable[[Any, Any], Any]
+    """From a batch's (outputs, targets) to its mean score, or to the score of each example."""
+
+
+def is_metric(score: Any) -> bool:
+    """Whether a score takes batches one after another, as the metrics of torchmetrics do."""
+    return all(callable(getattr(score, name, None)) for name in ("update", "compute"))
+
+
+@dataclass(frozen=True)
 class Task:
     """Any model, data and loss, for :func:`~learnorder.run_advise`.
 
     A batch is what ``collate`` makes of items: a pair (inputs, targets), a longer tuple whose last
     part is the targets, or a mapping with "labels". The model is called with the inputs: one, those
-    of a tuple in order, those of a mapping by name; outputs with ``logits`` stand for these.
+    of a tuple in order, those of a mapping by name; outputs with ``logits``, as an attribute or in
+    a mapping, stand for these.
 
     >>> from torch.utils.data import TensorDataset
     >>> data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
@@ -55,16 +81,21 @@ class Task:
     """Share held out: of each class, where the data set says its targets, else at random."""
     loss: Callable[[Any, Any], Tensor] = F.cross_entropy
     """From (outputs, targets) to the mean loss of a batch, or to the loss of each example."""
-    score: Callable[[Any, Any], Any] | None = None
-    """From (outputs, targets) to the mean score of a batch or the score of each example, which the
-    final model is judged by. None takes the accuracy where outputs are [B, C] and targets are
-    classes [B], else the loss."""
+    score: Callable[[Any, Any], Any] | BatchMean | Any | None = None
+    """What the final model is judged by, over the whole validation set. A function gets all outputs
+    and targets at once, on the CPU (4 GB at most), and returns one number, or one for each example.
+    An object with update(outputs, targets) and compute(), as those of torchmetrics, or the class of
+    one, gets them batch by batch and keeps what it needs. :class:`BatchMean` takes the mean over
+    batches. None takes the accuracy where outputs are [B, C] and targets are classes [B], else the
+    loss."""
     score_name: str = "score"
     """What reports call it."""
     higher_is_better: bool = True
     """Whether a higher score is a better one."""
     collate: Callable[[list[Any]], Any] = default_collate
     """Makes a batch of a list of items."""
+    validation_collate: Callable[[list[Any]], Any] | None = None
+    """Makes a batch of validation items; None does it as ``collate``."""
     num_workers: int = 0
     """Processes of each run that load items ahead; 0 loads them in the run's own."""
 
@@ -79,27 +110,57 @@ class Task:
             raise ConfigError("task.score_name", "loss", "The loss has this name; give another.")
         if self.num_workers < 0:
             raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
+        self._check_functions()
         for name in ("train", "validation"):
-            data = getattr(self, name)
-            if data is None:
-                continue
-            try:
-                size = len(data)
-            except TypeError:
-                raise ConfigError(
-                    f"task.{name}",
-                    type(data).__name__,
-                    "A map-style data set is needed, with __len__ and __getitem__: its order and "
-                    "its splits are drawn from the seed.",
-                ) from None
-            fewest = 3 if self.validation is None else 2
-            if size < fewest:
-                raise DataError(f"task.{name} has {size} examples: give at least {fewest}.")
+            if (data := getattr(self, name)) is not None:
+                _check_data(f"task.{name}", data, fewest=3 if self.validation is None else 2)
+
+    def _check_functions(self) -> None:
+        for name in ("loss", "collate"):
+            if not callable(value := getattr(self, name)):
+                raise ConfigError(f"task.{name}", value, "Give a function.")
+        if self.validation_collate is not None and not callable(self.validation_collate):
+            raise ConfigError(
+                "task.validation_collate", self.validation_collate, "Give a function."
+            )
+        score = self.score.score if isinstance(self.score, BatchMean) else self.score
+        if score is not None and not callable(score) and not is_metric(score):
+            raise ConfigError(
+                "task.score",
+                score,
+                "Give a function of (outputs, targets), or an object with update and compute.",
+            )
 
     @property
     def fine_tunes(self) -> bool:
         """Whether it starts from given weights."""
         return isinstance(self.model, nn.Module)
+
+
+def _check_data(field: str, data: Any, fewest: int) -> None:
+    """Refuse what is no map-style data set of some examples."""
+    kind = type(data).__name__
+    if isinstance(data, DataLoader):
+        raise ConfigError(
+            field,
+            kind,
+            "Give the data set: loader.dataset. Batches are drawn from it anew, their order from "
+            "the seed; their size is training.batch_size, and collate=loader.collate_fn makes "
+            "them as the loader does.",
+        )
+    try:
+        if isinstance(data, IterableDataset) or not hasattr(data, "__getitem__"):
+            raise TypeError
+        size = len(data)
+    except TypeError:
+        raise ConfigError(
+            field,
+            kind,
+            "A map-style data set is needed, with __len__ and __getitem__: its order and its "
+            "splits are drawn from the seed.",
+        ) from None
+    if size < fewest:
+        raise DataError(f"{field} has {size} examples: give at least {fewest}.")
 
 
 def build_network(task: Task, seed: int) -> nn.Module:
@@ -111,7 +172,8 @@ def build_network(task: Task, seed: int) -> nn.Module:
         ConfigError: The function fails, returns something else, or a module that an earlier call
             returned; the module cannot be copied; it cannot be trained.
     """
-    model = _copied(task.model) if isinstance(task.model, nn.Module) else _made(task, seed)
+    given = isinstance(task.model, nn.Module)
+    model = without_wrappers(_copied(task.model) if given else _made(task, seed))  # pyright: ignore
     check_trainable(model, "task.model", type(model).__name__)
     check_lazy(model, "task.model", type(model).__name__)
     return model
@@ -144,7 +206,7 @@ def _made(task: Task, seed: int) -> nn.Module:
             f"It returned a {type(model).__name__}, not a torch.nn.Module.",
         )
     start = "To start every run from given weights, give the module itself: Task(model=net)."
-    check_fresh(model, "task.model", task.model, start)
+    check_fresh(without_wrappers(model), "task.model", task.model, start)
     return model
 
 
@@ -185,73 +247,53 @@ def known_targets(dataset: Dataset) -> Tensor | None:
     return targets.long() if whole and fits else None
 
 
-def fingerprint(task: Task) -> str:
-    """Return what tells a task from another, as far as that can be seen without a pass over data.
+def identify(task: Task, maker: Any = None) -> Identity:
+    """Return what tells a task from another: its code, its data and its weights, as digests.
 
-    It depends on the weights given, or those that the function makes, on the kinds, sizes and first
-    examples of the data sets, on what loss, score and collate are called and how they print, and on
-    the direction of the score.
+    Args:
+        task: The task.
+        maker: The function that made it, where there is one.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    network = build_network(task, seed=0)
-    _add(digest, {**network.state_dict(), "modules": str(network)})
-    for data in (task.train, task.validation):
-        if data is not None:
-            with random_state_kept():
-                seed_everything(0, "fingerprint")
-                with refusing(lambda why: DataError(f"An example cannot be read: {why}.")):
-                    few = [data[i] for i in range(min(2, len(data)))]  # pyright: ignore
-            _add(digest, [type(data).__qualname__, len(data), few])  # pyright: ignore
-    called = [_name(what) for what in (task.loss, task.score, task.collate)]
-    judged = [task.score_name, task.higher_is_better, task.validation_share]
-    _add(digest, [*called, *judged])
-    return digest.hexdigest()
+    reader = Reader()
+    if maker is not None:
+        reader.add("task", maker)
+    for name in ("model", "loss", "score", "collate", "validation_collate"):
+        reader.add(name, getattr(task, name))
+    for name, data in (("training data", task.train), ("validation data", task.validation)):
+        reader.add(name, None if data is None else reader.data(data))
+    reader.add("settings", [task.score_name, task.higher_is_better, task.validation_share])
+    if not task.fine_tunes:
+        reader.add("initial weights", steady(lambda: reader.token(build_network(task, seed=0))))
+    return reader.parts
 
 
-def _add(digest: Any, value: Any) -> None:
-    """Add what can be seen of a value to a digest."""
-    if isinstance(value, Tensor):
-        dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
-        flat = dense.cpu().contiguous().view(-1)
-        digest.update(repr((tuple(value.shape), value.dtype)).encode())
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    elif isinstance(value, Mapping):
-        for name, each in value.items():
-            digest.update(str(name).encode())
-            _add(digest, each)
-    elif isinstance(value, list | tuple):
-        for each in value:
-            _add(digest, each)
-    elif isinstance(value, str | int | float | bool):
-        digest.update(repr(value).encode())
-    else:  # of which nothing but its kind is the same in another process
-        digest.update(type(value).__qualname__.encode())
-
-
-def _name(what: Any) -> str:
-    """Return what a function, or an object that can be called, goes by."""
-    if isinstance(what, nn.Module):
-        return f"{what} {getattr(what, '__dict__', {}).get('label_smoothing', '')}"
-    return getattr(what, "__qualname__", type(what).__qualname__)
-
-
-_GIVEN: dict[str, Task] = {}
+_GIVEN: dict[str, tuple[Task, Identity]] = {}
 """Tasks handed over in Python, by fingerprint, while a call that has them is under way."""
 
 
 @contextmanager
 def handed_over(task: Task) -> Iterator[TaskConfig]:
     """Let configurations of this process stand for a task that has no import path."""
-    name = fingerprint(task)
-    _GIVEN[name] = task
+    found = identify(task)
+    name = whole(found)
+    _GIVEN[name] = task, found
     try:
         yield TaskConfig(given=name)
     finally:
         _GIVEN.pop(name, None)
 
 
-_MADE: dict[str, Task] = {}
-"""The task made last in this process, by its configuration: runs in a worker share their data."""
+@dataclass
+class _Made:
+    """The task made last in this process: runs in a worker share its data."""
+
+    config: str
+    maker: Any
+    task: Task
+    identity: Identity | None = None
+
+
+_last: list[_Made] = []
 
 
 def load_task(config: TaskConfig) -> Task:
@@ -260,25 +302,46 @@ def load_task(config: TaskConfig) -> Task:
     Raises:
         ConfigError: It cannot be imported, or is no task.
     """
+    if config.given is None:
+        return _made_by(config).task
+    return _given(config.given)[0]
+
+
+def identity_of(config: TaskConfig) -> Identity:
+    """Return the identity of the task that a configuration names; see :func:`identify`."""
     if config.given is not None:
-        if config.given not in _GIVEN:
-            raise ConfigError(
-                "task.given",
-                config.given,
-                "It was handed over in Python, in a process that is gone. Call run_advise again "
-                "with the same task and folder.",
-            )
-        return _GIVEN[config.given]
+        return _given(config.given)[1]
+    made = _made_by(config)
+    if made.identity is None:
+        maker = None if made.maker is made.task else made.maker
+        made.identity = identify(made.task, maker)
+    return made.identity
+
+
+def _given(name: str) -> tuple[Task, Identity]:
+    if name not in _GIVEN:
+        raise ConfigError(
+            "task.given",
+            name,
+            "It was handed over in Python, in a process that is gone. Call run_advise again "
+            "with the same task and folder.",
+        )
+    return _GIVEN[name]
+
+
+def _made_by(config: TaskConfig) -> _Made:
+    """Return the task of an import path, made anew where its module was loaded again."""
     if config.path is None:
         raise ConfigError("task.path", None, _WHAT)
-    if repr(config) not in _MADE:
-        _MADE.clear()
-        _MADE[repr(config)] = _make(config.path, config.arguments)
-    return _MADE[repr(config)]
+    maker, name = import_object(config.path, "task.path", _WHAT), repr(config)
+    if not _last or _last[0].config != name or _last[0].maker is not maker:
+        _last.clear()
+        _last.append(_Made(name, maker, _make(maker, config.path, config.arguments)))
+    return _last[0]
 
 
-def _make(path: str, arguments: Mapping[str, Any]) -> Task:
-    found = import_object(path, "task.path", _WHAT)
+def _make(maker: Any, path: str, arguments: Mapping[str, Any]) -> Task:
+    found = maker
     if callable(found) and not isinstance(found, Task):
         try:
             found = found(**arguments)

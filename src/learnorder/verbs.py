@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from learnorder.config import RunConfig
 from learnorder.errors import ConfigError
 from learnorder.recipes import patch, plain
-from learnorder.recipes.images import ARM_TITLES, ImageExperiment
+from learnorder.recipes.images import ImageExperiment
 from learnorder.recipes.theory import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.theory.config import TheoryConfig
 
@@ -57,7 +57,7 @@ def image_plans(
             experiment.run(arm, seed), {"experiment": name, "scale": scale, "arm": arm}
         )
         for seed in experiment.seed_range()
-        for arm in ARM_TITLES
+        for arm in experiment.arm_names()
     }
 
 

@@ -52,6 +52,15 @@ CLAIMS = (
         reported="+5.48 points (90.41 and 84.93 %)",
     ),
     Claim(
+        "final-accuracy-annealed",
+        "It also ends higher than a small LR annealed at the same epoch by the same factor.",
+        "– (a control that the paper does not have)",
+        Difference(_plain("large"), _plain("small_annealed")),
+        "above",
+        ("plain", "clean"),
+        also=(Difference(_plain("small_annealed"), _plain("small")),),
+    ),
+    Claim(
         "small-ahead-in-training",
         "Before the anneal the small LR is ahead in training accuracy.",
         "Figure 1",
@@ -132,6 +141,15 @@ CLAIMS = (
         Difference(_patch("large"), _patch("small")),
         "above",
         ("patch", "clean"),
+    ),
+    Claim(
+        "patch-final-accuracy-annealed",
+        "It also ends higher than a small LR annealed at the same epoch by the same factor.",
+        "– (a control that the paper does not have)",
+        Difference(_patch("large"), _patch("small_annealed")),
+        "above",
+        ("patch", "clean"),
+        also=(Difference(_patch("small_annealed"), _patch("small")),),
     ),
     Claim(
         "patch-noise-accuracy",

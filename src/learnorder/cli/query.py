@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")
     parser.add("--to", str | None, default=None, help="Write all rows to a .csv or .parquet file.")
     parser.add("--rows", int, default=100, help="The most that are printed.")
+    parser.flag("--wide", help="Print all columns, not those alone that fit the terminal.")
     values = parse(parser, arguments)
     from learnorder.runs.query import query
 
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     from learnorder.report.terminal import print_frame
 
-    print_frame(found, values["rows"])
+    print_frame(found, values["rows"], wide=values["wide"])
     return 0
 
 

@@ -33,6 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("runs", DESCRIPTION, config=False)
     parser.add("folder", str, nargs="?", default="runs", help="Where to look.")
     _add_where(parser)
+    parser.flag("--wide", help="Print all columns, not those alone that fit the terminal.")
     values = parse(parser, arguments)
     from learnorder.report.terminal import print_run, print_runs
 
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     if len(found) == 1:
         print_run(found[0])
     else:
-        print_runs(found)
+        print_runs(found, wide=values["wide"])
     return 0
 
 

@@ -12,7 +12,7 @@ from learnorder.cli.parser import Parser, parse
 from learnorder.config import PatchConfig, RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.probes import probes_plans, run_probes, sweep_probes
-from learnorder.recipes.images import ARM_TITLES, MOST_SEEDS
+from learnorder.recipes.images import MOST_SEEDS
 from learnorder.recipes.probe import Probe
 from learnorder.recipes.theory import TheoryExperiment
 from learnorder.theory.config import THEORY_ARMS, TheoryConfig
@@ -201,7 +201,7 @@ def _images(arguments: Sequence[str], experiment: str) -> _Subject:
     held_out = replace(recipe.data, evaluate_on="validation", validation_share=0.25)
     recipe = _open_arguments(replace(recipe, data=held_out), arguments)
     of_arm = ("learning_rate", "noise")
-    runs = {arm: to_dict(recipe.run(arm, seed=0)) for arm in ARM_TITLES}
+    runs = {arm: to_dict(recipe.run(arm, seed=0)) for arm in recipe.arm_names()}
     return _Subject(
         RunConfig,
         recipe.run("large", seed=0),

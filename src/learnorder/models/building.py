@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from learnorder.config import ModelConfig
 from learnorder.errors import ConfigError, one_line
 from learnorder.importing import import_object
+from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
+from learnorder.models.modes import evaluation_mode
 from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import derive_seed
 
@@ -47,7 +49,7 @@ def build_model(
     arguments = {**_accepted(constructor, offered), **config.arguments}
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
-        model = _construct(config.name, constructor, arguments)
+        model = without_wrappers(_construct(config.name, constructor, arguments))
         check_trainable(model, "model.name", config.name)
         check_fresh(model, "model.name", config.name)
         _check_output(config.name, model, (2, in_channels, *image_size), num_classes)
@@ -108,7 +110,8 @@ def _construct(
 def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int) -> None:
     """Refuse a model that does not map images to one logit for each class."""
     try:
-        found = model.eval()(torch.zeros(shape))
+        with evaluation_mode(model):
+            found = model(torch.zeros(shape))
     except Exception as error:
         raise ConfigError(
             "model.name",
@@ -118,7 +121,6 @@ def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_class
             "another size.",
         ) from error
     check_logits(name, found, shape, num_classes)
-    model.train()
 
 
 def check_logits(

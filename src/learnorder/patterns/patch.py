@@ -138,15 +138,18 @@ class Patch:
 
         Args:
             images: Normalised, float [B, C, H, W]; changed and returned.
-            pattern_labels: Class c of each pattern, int64 [B]; not looked at where clean.
+            pattern_labels: Class c of each pattern, int64 [B]; any class where clean.
             draw: What each example shows.
         """
-        alone = (draw.group == Group.PATCH_ONLY).nonzero().squeeze(1)
-        images.index_fill_(0, alone, 0)
-        carrying = (draw.group != Group.CLEAN).nonzero().squeeze(1)
-        amplitude = draw.amplitude[carrying].view(-1, 1, 1, 1)
-        pattern = torch.addcmul(self.z, amplitude, self.zeta[pattern_labels[carrying]])
+        alone = draw.group == Group.PATCH_ONLY
+        if images.device.type == "cpu":
+            images.index_fill_(0, alone.nonzero().squeeze(1), 0)
+        else:  # indices would have to wait for the device
+            images.masked_fill_(alone.view(-1, 1, 1, 1), 0)
+        amplitude = draw.amplitude.view(-1, 1, 1, 1)
+        pattern = torch.addcmul(self.z, amplitude, self.zeta[pattern_labels]).to(images.dtype)
         size = self.z.shape[-1]
         place = images[:, :, self.top : self.top + size, self.left : self.left + size]
-        place.index_copy_(0, carrying, pattern.to(images.dtype))
+        carrying = (draw.group != Group.CLEAN).view(-1, 1, 1, 1)
+        place.copy_(torch.where(carrying, pattern, place))
         return images

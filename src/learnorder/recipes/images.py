@@ -17,7 +17,7 @@ from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.values import check_fields
 
-ArmName = Literal["large", "small", "small_noise"]
+ArmName = Literal["large", "small", "small_noise", "small_annealed"]
 
 MOST_SEEDS = 10_000
 """Far more than any interval needs."""
@@ -26,6 +26,7 @@ ARM_TITLES: dict[str, str] = {
     "large": "large LR + anneal",
     "small": "small LR",
     "small_noise": "small LR + noise",
+    "small_annealed": "small LR + anneal",
 }
 
 
@@ -44,7 +45,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Arms:
-    """The three treatments that the paper compares."""
+    """The three arms that the paper compares, and a control that it does not have."""
 
     large: Arm
     """Large initial learning rate, annealed."""
@@ -52,6 +53,9 @@ class Arms:
     """Small learning rate throughout."""
     small_noise: Arm
     """Small learning rate with activation noise that is annealed."""
+    small_annealed: Arm | None = None
+    """Small learning rate, annealed as the large one is: a control, which tells the effect of a
+    large learning rate from that of annealing. null leaves it out."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ class ImageExperiment:
                               f"{MOST_SEEDS:,}.")  # fmt: skip
         if self.first_seed < 0:
             raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
-        for arm in ARM_TITLES:
+        for arm in self.arm_names():
             try:
                 self.run(arm, self.first_seed)
             except ConfigError as error:
@@ -89,9 +93,20 @@ class ImageExperiment:
                     raise ConfigError(field, error.value, error.remedy) from None
                 raise
 
+    def arm_names(self) -> list[str]:
+        """Return the names of the arms that are run."""
+        return [name for name in ARM_TITLES if getattr(self.arms, name) is not None]
+
     def run(self, arm: str, seed: int) -> RunConfig:
-        """Return the configuration of one run."""
-        treatment: Arm = getattr(self.arms, arm)
+        """Return the configuration of one run.
+
+        Raises:
+            ConfigError: The experiment leaves this arm out.
+        """
+        treatment: Arm | None = getattr(self.arms, arm)
+        if treatment is None:
+            there = f"This experiment has {', '.join(self.arm_names())}; give arms.{arm} settings."
+            raise ConfigError("arm", arm, there)
         return RunConfig(
             data=self.data,
             model=self.model,

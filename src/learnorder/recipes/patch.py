@@ -58,6 +58,7 @@ def laptop() -> ImageExperiment:
             large=Arm(Schedule(0.7, step_epochs=(12,), step_factor=0.0286)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.8, decay=0.97))),
+            small_annealed=Arm(Schedule(0.02, step_epochs=(12,), step_factor=0.0286)),
         ),
     )
 
@@ -81,6 +82,7 @@ def demo() -> ImageExperiment:
             large=Arm(Schedule(1.0, step_epochs=(20,), step_factor=0.02)),
             small=Arm(small),
             small_noise=Arm(small, NoiseConfig(Schedule(0.8, step_epochs=(20,), step_factor=0.0))),
+            small_annealed=Arm(Schedule(0.02, step_epochs=(20,), step_factor=0.02)),
         ),
     )
 

@@ -217,8 +217,9 @@ def to_json(advice: Advice) -> str:
     tolerance = advice.tolerance
     found = {
         "findings": advice_findings(advice),
-        "learning_rate": advice.best(),
-        "band": advice.band(),
+        "learning_rate": None if advice.learned_nothing() else advice.best(),
+        "band": [] if advice.learned_nothing() else advice.band(),
+        "learned_nothing": advice.learned_nothing(),
         "no_difference": advice.found_no_difference(),
         "score": advice.score,
         "higher_is_better": advice.higher_is_better,

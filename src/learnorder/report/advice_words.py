@@ -8,7 +8,7 @@ from learnorder.advice import Advice, Standing
 from learnorder.recipes.advise import Candidate
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.score_words import ScoreWords
-from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS
+from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
 STANDING_WORDS: dict[Standing, str] = {
     "better": "significantly better",
@@ -24,6 +24,8 @@ _FAIR_GUIDE = 0.8
 
 def advice_findings(advice: Advice) -> list[str]:
     """Return what was found, in sentences."""
+    if advice.learned_nothing():
+        return [_nothing(advice), *_few(advice), *_too_large(advice)]
     parts = (
         _few,
         _best,
@@ -46,6 +48,22 @@ def advice_findings(advice: Advice) -> list[str]:
             "validation data of every class, or a larger validation_share."
         )
     return sentences
+
+
+def _nothing(advice: Advice) -> str:
+    """Return that no learning rate can be named, as nothing was learned at any of them."""
+    words, best = ScoreWords(advice.score), advice.best()
+    level = words.value(estimate(list(advice.unlearned.values()))).partition(" [")[0]
+    chance = f"chance ({level}, the commonest class)"
+    if advice.score != "accuracy":
+        chance = f"the level of the initial network ({level})"
+    reached = words.value(advice.mean(advice.whole(best)))
+    return (
+        f"Nothing was learned: every arm is at {chance}, within its interval or below; the best "
+        f"mean, at {best:g}, is {reached} {words.name}. No learning rate is better than another by "
+        "this. See whether the training loss falls, whether inputs and targets belong together, "
+        "and whether longer runs or other --learning_rates learn anything."
+    )
 
 
 def _few(advice: Advice) -> list[str]:

@@ -15,7 +15,9 @@ _SVG_DASHES = {
     "solid": "", "dash": "8 5", "dot": "2 3", "dashdot": "8 3 2 3", "longdash": "13 5",
     "longdashdot": "13 3 2 3",
 }  # fmt: skip
-_FIXED = {"large": 0, "small": 1, "small_noise": 2, "L-S": 0, "S": 1, "S+noise": 2}
+_FIXED = {
+    "large": 0, "small": 1, "small_noise": 2, "small_annealed": 3, "L-S": 0, "S": 1, "S+noise": 2,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

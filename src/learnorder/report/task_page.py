@@ -30,9 +30,7 @@ def task_content(results: TaskResults) -> Content:
         table = gain_table(results)
         sections.append(Section(table.title, table=table))
     if not results.finished.empty and len(results.arms) <= MOST_ARMS:
-        name, _ = results.score()
-        shown = dict.fromkeys([("validation", name), ("validation", "loss"), ("train", name)])
-        panels = [curve(results, set_, quantity) for set_, quantity in shown]
+        panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
         sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
     return Content(
         title="Runs of a task",
@@ -45,10 +43,7 @@ def task_content(results: TaskResults) -> Content:
 
 def score_table(results: TaskResults) -> TextTable:
     """Return scores and losses after the last epoch, by arm."""
-    name, _ = results.score()
-    quantities = list(
-        dict.fromkeys([("validation", name), ("validation", "loss"), ("train", name)])
-    )
+    quantities = _quantities(results)
     words = [ScoreWords(quantity) for _, quantity in quantities]
     headings, cells = arm_columns(results)
     columns = [*headings, "n"]
@@ -60,6 +55,14 @@ def score_table(results: TaskResults) -> TextTable:
         rows.append([*cells[arm], counted(results, arm), *shown])
     note = "After the last epoch: mean over n seeds [95 % t interval]; one seed has none."
     return TextTable("Final scores", columns, rows, note)
+
+
+def _quantities(results: TaskResults) -> list[tuple[str, str]]:
+    """Return what is shown, as set and quantity: in training the loss, where it has no score."""
+    name, _ = results.score()
+    followed = any(results.final(arm, "train", name) for arm in results.arms)
+    trained = name if followed else "loss"
+    return list(dict.fromkeys([("validation", name), ("validation", "loss"), ("train", trained)]))
 
 
 def gain_table(results: TaskResults) -> TextTable:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,28 +39,71 @@ _HEADLINES = {
 _MOMENTS = {"theory": "time"}
 
 
+_WIDEST = 60
+"""Characters from which a column is folded rather than left out."""
+
+
+_PAGE = 100_000
+"""Characters of a page on which nothing is folded."""
+
+
 def _console() -> Console:
     """The terminal, or a page wide enough that nothing is folded where output goes to a file."""
     console = Console()
-    return console if console.is_terminal else Console(width=1000)
+    return console if console.is_terminal else Console(width=_PAGE)
 
 
-def print_runs(folders: Sequence[RunFolder]) -> None:
-    """Print a line for each run."""
-    table = Table()
-    for name in ("run", "arm", "seed", "status", "progress", "last measured"):
-        table.add_column(name, overflow="fold")
-    for folder in folders:
-        _add_row(
-            table,
-            folder.path,
+def print_runs(folders: Sequence[RunFolder], *, wide: bool = False) -> None:
+    """Print a line for each run: the columns that fit the terminal, or all."""
+    names = ["run", "arm", "seed", "status", "progress", "last measured"]
+    rows = [
+        [
+            str(folder.path),
             label_of(folder),
-            folder.config.seed,
+            str(folder.config.seed),
             folder.status,
             _progress(folder),
             _headline(folder),
-        )
-    _console().print(table)
+        ]
+        for folder in folders
+    ]
+    left_out = _print_columns(names, rows, wide=wide)
+    if left_out:
+        print(f"{_columns(left_out)}: --wide shows all, runs FOLDER one run whole.")
+
+
+def _columns(count: int) -> str:
+    return f"{count} more column{'' if count == 1 else 's'}"
+
+
+def _print_columns(
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    wide: bool,
+    numbers: Sequence[bool] = (),
+) -> int:
+    """Print a table; return how many of the last columns were left out, as they do not fit."""
+    console = Console(width=_PAGE) if wide else _console()
+    shown = _fitting(names, rows, console.width)
+    table = Table()
+    for index, name in enumerate(names[:shown]):
+        right = index < len(numbers) and numbers[index]
+        table.add_column(plain(name), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        _add_row(table, *row[:shown])
+    console.print(table)
+    return len(names) - shown
+
+
+def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+    """Return how many columns, from the first, stand side by side within a width; at least one."""
+    used, fit = 1, 0
+    for index, name in enumerate(names):
+        cells = (visible(each) for each in (name, *(row[index] for row in rows)))
+        used += 3 + min(_WIDEST, max(map(cell_len, cells)))
+        fit += used <= width
+    return max(fit, 1)
 
 
 def _add_row(table: Table, *cells: object) -> None:
@@ -117,15 +161,13 @@ def print_difference(one: RunFolder, other: RunFolder) -> None:
         _console().print(table)
 
 
-def print_frame(found: pd.DataFrame, most: int) -> None:
-    """Print the rows of a frame, at most so many."""
-    table = Table()
-    for name, kind in found.dtypes.items():
-        number = kind.kind in "iuf"
-        table.add_column(plain(name), justify="right" if number else "left", overflow="fold")
-    for row in found.head(most).itertuples(index=False):
-        _add_row(table, *map(_cell, row))
-    _console().print(table)
+def print_frame(found: pd.DataFrame, most: int, *, wide: bool = False) -> None:
+    """Print the rows of a frame, at most so many: the columns that fit the terminal, or all."""
+    rows = [list(map(_cell, row)) for row in found.head(most).itertuples(index=False)]
+    numbers = [kind.kind in "iuf" for kind in found.dtypes]
+    left_out = _print_columns(list(map(str, found.columns)), rows, wide=wide, numbers=numbers)
+    if left_out:
+        print(f"{_columns(left_out)}: --wide prints all, --to writes them; or SELECT some by name.")
     if len(found) > most:
         print(f"{len(found) - most} more rows: --rows {len(found)} prints all, --to writes them.")
 

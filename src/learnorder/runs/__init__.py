@@ -1,13 +1,7 @@
 """Run folders: one a run, whole at every moment."""
 
-from learnorder.runs.folder import (
-    ENDED,
-    Progress,
-    RunFolder,
-    RunStatus,
-    find_runs,
-    require_ended,
-)
+from learnorder.runs.finding import find_runs, require_ended
+from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
 from learnorder.runs.settings import (
     difference_words,
     flatten,

@@ -24,7 +24,18 @@ def environment() -> dict[str, str | int]:
         "system": platform.platform(terse=True),
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
+        **_accelerator(),
     }
+
+
+def _accelerator() -> dict[str, str]:
+    """Return the name of the accelerator that runs are trained on, where there is one."""
+    import torch
+
+    if torch.cuda.is_available():
+        return {"accelerator": torch.cuda.get_device_name()}
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return {} if found is None else {"accelerator": found.type}
 
 
 def _processor() -> str:

@@ -19,9 +19,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,22 +37,20 @@ from learnorder.runs.manifest import (
     FileSeal,
     RunStatus,
     aside,
-    find_manifests,
-    read_each,
     read_manifest,
     unreadable,
     write_manifest,
 )
 from learnorder.runs.sealed import read_whole
-from learnorder.runs.settings import difference_words
+from learnorder.runs.settings import difference_words, identity_words
 from learnorder.values import from_dict
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _RECORDS = "records.parquet"
-_WEIGHTS = "weights.safetensors"
-_SEALED = (_RECORDS, "timings.parquet", _WEIGHTS, "examples.png", "images.png")
+WEIGHTS = "weights.safetensors"
+_SEALED = (_RECORDS, "timings.parquet", WEIGHTS, "examples.png", "images.png")
 """Results whose digests the manifest keeps, once a run has ended."""
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
@@ -119,7 +116,7 @@ class RunFolder(Generic[ConfigT]):
         if status not in ENDED:
             return
         absent = [name for name in (_RECORDS, *files) if not self._is_whole(name, files.get(name))]
-        if any(name != _WEIGHTS for name in absent):
+        if any(name != WEIGHTS for name in absent):
             raise RunFolderError(
                 f"{self.path}: a partial copy: {' and '.join(dict.fromkeys(absent))} "
                 "is missing or cut short. Copy the whole folder, or move it away and run again."
@@ -136,15 +133,23 @@ class RunFolder(Generic[ConfigT]):
     @property
     def lacks_weights(self) -> bool:
         """Whether the run has left weights that are not here, as in a copy without them."""
-        seal = self.opened["files"].get(_WEIGHTS)
-        return seal is not None and not self._is_whole(_WEIGHTS, seal)
+        seal = self.opened["files"].get(WEIGHTS)
+        return seal is not None and not self._is_whole(WEIGHTS, seal)
 
     @classmethod
-    def find(cls, path: Path | str, config: ConfigT) -> RunFolder[ConfigT] | None:
+    def find(
+        cls, path: Path | str, config: ConfigT, identity: Mapping[str, str] | None = None
+    ) -> RunFolder[ConfigT] | None:
         """Return the folder of this run if it is there, None if its place is free.
 
+        Args:
+            path: Where it would be.
+            config: Of the run.
+            identity: The user's own code and data that it is of; None does not compare it.
+
         Raises:
-            RunFolderError: The place holds a run of another configuration, or something else.
+            RunFolderError: The place holds a run of another configuration, or of other code or
+                data, or something else.
         """
         path = Path(path)
         # In this order: a folder that another process is making appears with its manifest.
@@ -158,6 +163,8 @@ class RunFolder(Generic[ConfigT]):
                     f"({difference_words(found.config.to_dict(), config.to_dict())}). Choose "
                     "another folder with --out, or move this one away."
                 )
+            if identity is not None:
+                found.check_identity(identity)
             return found
         if any((path / name).exists() for name in (*_SEALED, "log.txt")):
             raise RunFolderError(
@@ -170,7 +177,11 @@ class RunFolder(Generic[ConfigT]):
 
     @classmethod
     def create(
-        cls, path: Path | str, config: ConfigT, labels: Mapping[str, str] | None = None
+        cls,
+        path: Path | str,
+        config: ConfigT,
+        labels: Mapping[str, str] | None = None,
+        identity: Mapping[str, str] | None = None,
     ) -> RunFolder[ConfigT]:
         """Return the folder of this run, made unless it is there.
 
@@ -178,7 +189,7 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: As :meth:`find`, or the folder cannot be written.
         """
         path = Path(path)
-        if (found := cls.find(path, config)) is not None:
+        if (found := cls.find(path, config, identity)) is not None:
             return found
         manifest = {
             "format": FORMAT,
@@ -188,6 +199,7 @@ class RunFolder(Generic[ConfigT]):
             "kind": kind_of(config).name,
             "labels": dict(labels or {}),
             "config": config.to_dict(),
+            "identity": dict(identity) if identity else None,
             "environment": environment(),
         }
         # Beside its place first, so that whoever looks there never finds half a folder.
@@ -197,7 +209,7 @@ class RunFolder(Generic[ConfigT]):
             write_manifest(made, manifest)
             made.rename(path)
         except OSError as error:
-            if (found := cls.find(path, config)) is not None:
+            if (found := cls.find(path, config, identity)) is not None:
                 return found  # another process was quicker
             raise RunFolderError(
                 f"{path} could not be made: {error.strerror}. Choose another folder with --out."
@@ -207,6 +219,28 @@ class RunFolder(Generic[ConfigT]):
         finally:
             shutil.rmtree(made, ignore_errors=True)
         return cls(path)
+
+    def check_identity(self, identity: Mapping[str, str]) -> None:
+        """Refuse code or data other than the run was made of, or begun with.
+
+        A run that has left nothing yet may be made of others, and older folders do not know theirs.
+
+        Raises:
+            RunFolderError: They differ.
+        """
+        there = self.opened["identity"]
+        begun = any(self.file(name).exists() for name in ("checkpoint.pt", _RECORDS))
+        if there and begun and (words := identity_words(there, identity)):
+            raise RunFolderError(
+                f"{self.path}: made with other code or data than there are now ({words}). Choose "
+                "another folder with --out, move this one away, or undo the change."
+            )
+
+    def begin(self, identity: Mapping[str, str]) -> None:
+        """Note what code and data the run is made of; see :meth:`check_identity`."""
+        self.check_identity(identity)
+        if identity != (self.opened["identity"] or {}):
+            self.update(identity=dict(identity))
 
     def file(self, name: str) -> Path:
         """Return the path of one of the run's files."""
@@ -365,37 +399,6 @@ class RunFolder(Generic[ConfigT]):
             return file.read(use_threads=False)  # files are small, and many
         except (OSError, ValueError, pa.ArrowException) as error:
             raise unreadable(path, one_line(error)) from error
-
-
-def find_runs(path: Path | str) -> list[RunFolder]:
-    """Return the run folders at or below a path, sorted by path.
-
-    Raises:
-        RunFolderError: The path does not exist, or as :func:`read_each`.
-    """
-    found = read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
-    if lacking := [folder for folder in found if folder.lacks_weights]:
-        logging.getLogger(__name__).warning(
-            "%d of %d runs are here without their %s, %s for instance.",
-            len(lacking), len(found), _WEIGHTS, lacking[0].path,
-        )  # fmt: skip
-    return found
-
-
-def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
-    """Refuse to go on without a run that failed or was stopped.
-
-    Args:
-        folders: The runs.
-        so: What cannot be known without it, for the error.
-
-    Raises:
-        RunFolderError: A run that has not ended.
-    """
-    for folder in folders:
-        if folder.status not in ENDED:
-            reason = folder.manifest["reason"]
-            raise RunFolderError(f"{folder.path}: {folder.status}, {so}. {reason}".rstrip())
 
 
 def _digest(content: bytes) -> str:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
+from pathlib import Path
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images
 from learnorder.data.samples import sample_images
 from learnorder.errors import ConfigError, refusing
+from learnorder.importing import import_object
 from learnorder.patterns import Patch, draw_gallery
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
+from learnorder.runs.identity import Identity, Reader, files_token
 from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
@@ -52,8 +55,36 @@ def _distinct_setup(config: RunConfig) -> str:
     return repr((config.data, config.model, config.patch, distinct_training(config)))
 
 
+def identify(configs: Sequence[RunConfig]) -> list[Identity]:
+    """Return what is the user's own of each one's network and data, as digests."""
+    found: dict[str, Identity] = {}
+    for config in configs:
+        key = repr((config.model, config.data))
+        if key not in found:
+            found[key] = _identity(config)
+    return [found[repr((config.model, config.data))] for config in configs]
+
+
+def _identity(config: RunConfig) -> Identity:
+    """Read the code that import paths name, and the names and sizes of the images' files."""
+    reader, data = Reader(), config.data
+    kind, _, place = data.source.partition(":")
+    paths = {
+        "model.name": config.model.name if "." in config.model.name else None,
+        "data.augmentation": data.augmentation,
+        "data.source": place if kind == "function" else None,
+    }
+    for field, path in paths.items():
+        if path is not None:
+            reader.add(field, import_object(path, field, "Give an import path."))
+    if kind in ("folder", "parquet") and Path(place).is_dir():
+        reader.add("files of data.source", files_token(Path(place)))
+    return reader.parts if len(reader.parts) > 1 else {}
+
+
 def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+    folder.begin(*identify([folder.config]))
     state = load_checkpoint(folder)
     data = _load_once(folder.config.data)
     with closing(image_trainer(folder.config, data, state)) as trainer:

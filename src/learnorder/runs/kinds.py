@@ -81,6 +81,8 @@ class TaskDescription:
         score: Name of the score.
         higher_is_better: Whether a higher one is better.
         unseen_classes: Classes trained on that no validation example has.
+        unlearned: Score of a model that has learned nothing: the accuracy of the commonest class,
+            else the score of the run's initial network.
     """
 
     train_examples: int
@@ -88,6 +90,7 @@ class TaskDescription:
     score: str
     higher_is_better: bool
     unseen_classes: tuple[int, ...] = ()
+    unlearned: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,13 @@ class Work(Protocol):
 
         Raises:
             LearnOrderError: A setting that cannot be met.
+        """
+        ...
+
+    def identify(self, configs: Sequence[Any]) -> list[dict[str, str]]:
+        """Return what tells each configuration's run from another beside the settings.
+
+        It is the user's own code and data, as digests by name; see :mod:`learnorder.runs.identity`.
         """
         ...
 

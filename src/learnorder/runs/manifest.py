@@ -62,6 +62,7 @@ class Manifest:
         updated: When the manifest was last written.
         threads: Of the run's arithmetic.
         processes: That made the run together.
+        identity: The user's own code and data, as digests by name.
         data: What the run says of its data.
         examples: What the rows and columns of examples.png are.
         seconds: The run has computed, where no table says so.
@@ -79,6 +80,7 @@ class Manifest:
     updated: str | None = None
     threads: int | None = None
     processes: int | None = None
+    identity: dict[str, str] | None = None
     data: dict[str, Any] | None = None
     examples: dict[str, list[str]] | None = None
     seconds: float | None = None

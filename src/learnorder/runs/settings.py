@@ -8,6 +8,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
 
+PYTHON = "python"
+"""Where an identity has the version of Python that byte code is of."""
+CODE = "code of "
+"""What the names of code in an identity begin with."""
+
+
+def identity_words(there: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """Return the first names in which code or data differ; code only within a version of Python.
+
+    >>> identity_words({"loss": "a", "python": "3.11"}, {"loss": "b", "python": "3.11"})
+    'loss'
+    """
+    same_python = there.get(PYTHON) == here.get(PYTHON)
+    names = [n for n in {**there, **here} if n != PYTHON and there.get(n) != here.get(n)]
+    names = [name for name in names if same_python or not name.startswith(CODE)]
+    names.sort(key=lambda name: (name not in there or name not in here, name))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
 
 def difference_words(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
     """Return the first settings, as nested mappings have them, that differ; empty where none do."""

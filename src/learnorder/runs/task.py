@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
@@ -9,11 +10,13 @@ from learnorder.config import TaskRunConfig
 from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.identity import Identity
+from learnorder.runs.kinds import EndStatus, TaskDescription, Workload
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
-from learnorder.task import build_network, load_task
+from learnorder.task import build_network, identity_of, load_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
+from learnorder.training.trainer import Trainer
 
 
 def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
@@ -31,7 +34,10 @@ def _check(config: TaskRunConfig, processes: int) -> None:
     failed = refusing(lambda why: ConfigError("task.model", task.model, f"It failed: {why}."))
     with process_kept(), failed, closing(task_trainer(config, task)) as trainer:
         check_run(trainer, processes)
-        build_network(task, config.seed)
+        anew = build_network(task, config.seed).to(trainer.accelerator.device)
+        if trainer.problem.score.batch is None:  # a score of all examples is tried on all of them
+            with trainer.accelerator.autocast():
+                trainer.problem.judge(anew)
 
 
 def _distinct_setup(config: TaskRunConfig) -> str:
@@ -39,25 +45,42 @@ def _distinct_setup(config: TaskRunConfig) -> str:
     return repr((config.task, distinct_training(config)))
 
 
+def identify(configs: Sequence[TaskRunConfig]) -> list[Identity]:
+    """Return the identity of each one's task; see :func:`learnorder.task.identify`."""
+    return [identity_of(config.task) for config in configs]
+
+
 def work(
     folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]
 ) -> tuple[EndStatus, str] | None:
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     state = load_checkpoint(folder)
+    folder.begin(identity_of(folder.config.task))
     task = load_task(folder.config.task)
     with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
-        folder.update(data=_describe(trainer.problem))
+        folder.update(data=_describe(trainer, folder.data()))
         return train(folder, trainer, stop)
 
 
-def _describe(problem: TaskProblem) -> dict[str, object]:
-    """What the manifest says of the data and of what models are judged by."""
+def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:
+    """What the manifest says of the data and of what models are judged by.
+
+    Args:
+        trainer: At the run's beginning, or where it goes on.
+        before: What was said when the run began, where it goes on.
+    """
+    problem = trainer.problem
+    unlearned = None if before is None else before.unlearned
+    if unlearned is None and (trainer.epoch, trainer.step) == (1, 0):
+        with trainer.accelerator.autocast():
+            unlearned = problem.unlearned()
     return {
         "train_examples": problem.sizes[0],
         "evaluation_examples": problem.sizes[1],
         "score": problem.score.name,
         "higher_is_better": problem.score.higher_is_better,
         "unseen_classes": problem.unseen_classes,
+        "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }
 
 

@@ -27,6 +27,11 @@ def check(configs: Sequence[TheoryConfig], processes: int = 1) -> None:
         check_memory(config)
 
 
+def identify(configs: Sequence[TheoryConfig]) -> list[dict[str, str]]:
+    """Return that nothing but the configuration tells a run from another."""
+    return [{} for _ in configs]
+
+
 def work(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
     """Simulate the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
     check_memory(folder.config)

@@ -171,7 +171,11 @@ def ratio_of_means(
     leading = mean_b**2 - square * bb
     middle = mean_a * mean_b - square * ab
     constant = mean_a**2 - square * aa
-    root = middle**2 - leading * constant
+    # middle² − leading·constant, written without the difference of two nearly equal numbers
+    residual = (
+        (mean_b * spread([a[s] - ratio * b[s] for s in seeds])) ** 2 if mean_b else mean_a**2 * bb
+    )
+    root = square * residual - square**2 * (aa * bb - ab**2)
     if leading > 0:
         margin = math.sqrt(max(root, 0.0))
         found = Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)

@@ -74,9 +74,9 @@ def make_folders(
     plans: Mapping[str, Plan], out: Path, engine: Engine[Any] | None = None
 ) -> list[RunFolder]:
     """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
-    there = find_folders(plans, out, engine)
+    there, identities = find_folders(plans, out, engine), _identities(plans)
     return [
-        there[name] or RunFolder.create(out / name, plan.config, plan.labels)
+        there[name] or RunFolder.create(out / name, plan.config, plan.labels, identities[name])
         for name, plan in plans.items()
     ]
 
@@ -91,11 +91,24 @@ def find_folders(
     """
     for name in plans:
         check_path(out / name)
-    there = {name: RunFolder.find(out / name, plan.config) for name, plan in plans.items()}
+    identities = _identities(plans)
+    there = {
+        name: RunFolder.find(out / name, plan.config, identities[name])
+        for name, plan in plans.items()
+    }
     _check_neighbours(plans, out)
     if None in there.values():
         check(plans, engine)
     return there
+
+
+def _identities(plans: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
+    """Return the user's own code and data of each planned run, as digests by name."""
+    found: dict[str, dict[str, str]] = {}
+    for kind in {kind_of(plan.config) for plan in plans.values()}:
+        own = {name: p.config for name, p in plans.items() if kind_of(p.config) == kind}
+        found.update(zip(own, kind.load().identify(list(own.values())), strict=True))
+    return found
 
 
 def cores_for(

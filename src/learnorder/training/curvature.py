@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from learnorder.config import SharpnessConfig
+from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.sharpness import Eigenvalue, hessian, largest_eigenvalue
+from learnorder.sharpness import Eigenvalue, NotFinite, hessian, largest_eigenvalue
 from learnorder.training.problem import Problem
 
 
@@ -18,7 +21,7 @@ class Curvature:
 
     The sample is the beginning of the first epoch, patterns included, whatever the epoch. The
     network is in evaluation mode meanwhile, so that no example's loss depends on another's, and
-    there is no noise; it is left in training mode, its weights and gradients as they were.
+    there is no noise; its modes, weights and gradients are left as they were.
 
     Args:
         config: The sample's size, and how often.
@@ -31,24 +34,25 @@ class Curvature:
         self._sample = problem.first(config.examples)
 
     def measure(self, model: nn.Module, epoch: int) -> Eigenvalue | None:
-        """Return λ after an epoch, None where it is not measured there."""
+        """Return λ after an epoch, None where it is not measured there or not finite."""
         if epoch % self._every:
             return None
-        model.eval()
-        product, size = hessian(model, lambda: self._loss(model, self._sample))
         drawing = generator(self._seed, "sharpness", epoch)
         device = next(model.parameters()).device
-        found = largest_eigenvalue(product, size, drawing, tolerance=1e-2, device=device)
-        model.train()
-        return found
+        try:
+            with evaluation_mode(model):
+                product, size = hessian(model, lambda: self._loss(model, self._sample))
+                return largest_eigenvalue(product, size, drawing, tolerance=1e-2, device=device)
+        except NotFinite as error:
+            logging.getLogger(__name__).warning("No sharpness after epoch %d. %s", epoch, error)
+            return None
 
     def try_out(self, model: nn.Module) -> None:
         """Take one product on two examples; it raises what measuring would."""
         sample = self._problem.first(2)
-        model.eval()
-        product, size = hessian(model, lambda: self._loss(model, sample))
-        product(torch.ones(size, device=next(model.parameters()).device))
-        model.train()
+        with evaluation_mode(model), suppress(NotFinite):  # which is a result
+            product, size = hessian(model, lambda: self._loss(model, sample))
+            product(torch.ones(size, device=next(model.parameters()).device))
 
     def _loss(self, model: nn.Module, sample: Any) -> Tensor:
         return self._problem.losses(self._problem.outputs(model, sample), sample).mean()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from learnorder.models.modes import evaluation_mode
 from learnorder.patterns import EvaluationSet, measure_reliance
 from learnorder.training.batches import Batches
 from learnorder.training.place import Place
@@ -25,24 +26,24 @@ def evaluate(
 ) -> bool:
     """Add a model's accuracy and loss on every set, and its reliance on the pattern, to records.
 
-    The model is evaluated in evaluation mode and left in training mode. Several processes share the
-    images out, and each gets the results of all.
+    The model is evaluated in evaluation mode and left in the modes it was in. Several processes
+    share the images out, and each gets the results of all.
 
     Returns:
         Whether every loss is finite.
     """
-    model.eval()
     finite = True
     predictions: dict[str, Tensor] = {}
     truth = batches.evaluation_labels.cpu()
     for chosen in sets:
         found = torch.zeros(2, len(truth), device=place.device)
         predicted, losses = found
-        for rows in place.own(batches.evaluation_rows()):
-            batch = batches.shown(chosen, rows)
-            logits = model(batch.images).float()
-            predicted[rows] = logits.argmax(1).float()
-            losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
+        with evaluation_mode(model):
+            for rows in place.own(batches.evaluation_rows()):
+                batch = batches.shown(chosen, rows)
+                logits = model(batch.images).float()
+                predicted[rows] = logits.argmax(1).float()
+                losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
         predicted, losses = place.total(found).cpu()
         predictions[chosen.name] = predicted.long()
         correct = (predictions[chosen.name] == truth).double().mean().item()
@@ -58,5 +59,4 @@ def evaluate(
                 value = getattr(found, quantity)
                 name = quantity if quantity == "reliance" else f"share_{quantity}"
                 records.add(epoch, "conflict", name, value, n=len(truth))
-    model.train()
     return finite

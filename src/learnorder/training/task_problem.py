@@ -4,160 +4,33 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, Dataset
 
 from learnorder.config import TaskRunConfig
-from learnorder.errors import ConfigError, DataError, one_line, reason_of, refusing
-from learnorder.seeding import generator, seed_everything
+from learnorder.errors import ConfigError, DataError, reason_of, refusing
+from learnorder.models.modes import evaluation_mode
+from learnorder.seeding import generator
 from learnorder.task import IGNORED, Task, build_network, known_targets, splits
 from learnorder.training.place import Place
 from learnorder.training.problem import Part
 from learnorder.training.records import Records
+from learnorder.training.scores import Unfit, mean_of, score_of
+from learnorder.training.task_batches import (
+    StepBatches,
+    TaskBatch,
+    apply_model,
+    shapes,
+    split_batch,
+)
 from learnorder.training.trainer import Trainer
-
-_LABELS = ("labels", "label", "target", "targets")
-"""What a mapping may call its targets."""
-
-
-@dataclass(frozen=True)
-class TaskBatch:
-    """What a step is made of.
-
-    Attributes:
-        inputs: What the model is called with.
-        targets: What the loss compares its outputs with.
-        size: Number of examples.
-    """
-
-    inputs: Any
-    targets: Any
-    size: int
-
-
-class _Steps(Dataset):
-    """Batches of a data set by step, each drawn from (seed, purpose, step) alone.
-
-    So they are the same whatever the number of processes that load them, and wherever it begins.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        dataset: Any,
-        order: Sequence[int],
-        batch_size: int,
-        seed: tuple[Any, ...],
-        place: Place | None = None,
-    ) -> None:
-        self._dataset, self._collate, self._seed = dataset, task.collate, seed
-        self._place = place
-        self._order, self._batch_size = order, batch_size
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._order) / self._batch_size)
-
-    def __getitem__(self, step: int) -> tuple[Any, int]:
-        seed_everything(*self._seed, step)
-        chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        if self._place is not None:
-            chosen = chosen[self._place.rows(len(chosen))]
-        if hasattr(self._dataset, "__getitems__"):
-            items = self._dataset.__getitems__(list(chosen))
-        else:
-            items = [self._dataset[index] for index in chosen]
-        try:
-            return self._collate(items), len(items)
-        except (RuntimeError, TypeError) as error:
-            kind = type(getattr(self._dataset, "dataset", self._dataset)).__name__
-            raise DataError(
-                f"Items of the data set ({kind}) do not go into one batch: {one_line(error)}. "
-                "Bring them to one size in the data set, or give Task a collate function that does."
-            ) from error
-
-
-def split_batch(collated: Any) -> tuple[Any, Any]:
-    """Return the inputs and the targets of a batch; see :class:`~learnorder.Task`.
-
-    >>> split_batch((1, 2, 3))
-    ((1, 2), 3)
-    >>> split_batch({"input_ids": 1, "labels": 2})
-    ({'input_ids': 1}, 2)
-    """
-    if isinstance(collated, Mapping):
-        name = next((name for name in _LABELS if name in collated), None)
-        if name is not None:
-            return {k: v for k, v in collated.items() if k != name}, collated[name]
-        found = f"a mapping with {', '.join(map(str, collated))}"
-    elif isinstance(collated, tuple | list) and len(collated) >= 2:
-        *inputs, targets = collated
-        return (inputs[0] if len(inputs) == 1 else tuple(inputs)), targets
-    else:
-        found = f"a {type(collated).__name__}"
-    raise DataError(
-        f"A batch is {found}: it must be (inputs, targets), or a mapping with one of "
-        f"{', '.join(_LABELS)}. Let the data set return such items, or give Task a collate "
-        "function that makes such batches."
-    )
-
-
-def apply_model(model: nn.Module, inputs: Any) -> Any:
-    """Call a model with a batch's inputs; return its outputs, or their logits."""
-    if isinstance(inputs, Mapping):
-        outputs = model(**inputs)
-    elif isinstance(inputs, tuple):
-        outputs = model(*inputs)
-    else:
-        outputs = model(inputs)
-    return getattr(outputs, "logits", outputs)
-
-
-@dataclass(frozen=True)
-class Score:
-    """What final models are judged by.
-
-    Attributes:
-        name: accuracy, loss, or the user's.
-        higher_is_better: Whether a higher one is better.
-        of: From (outputs, targets) to its mean, or its value for each example.
-    """
-
-    name: str
-    higher_is_better: bool
-    of: Callable[[Any, Any], Any]
-
-
-def score_of(task: Task, outputs: Any, targets: Any) -> Score:
-    """Return what a task is judged by, given a batch of it."""
-    if task.score is not None:
-        return Score(task.score_name, task.higher_is_better, task.score)
-    if _are_classes(outputs, targets):
-        return Score("accuracy", True, accuracy)
-    return Score("loss", False, task.loss)
-
-
-def _are_classes(outputs: Any, targets: Any) -> bool:
-    if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
-        return False
-    whole = targets.dtype in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
-    return whole and targets.dim() == 1 and outputs.dim() == 2 and outputs.shape[1] > 1
-
-
-def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the share of right predictions, outputs [B, C, …] and targets [B, …].
-
-    >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
-    tensor(0.5000)
-    """
-    counted = targets != IGNORED
-    right = (outputs.argmax(1) == targets) & counted
-    return right.sum() / counted.sum().clamp(min=1)
 
 
 class TaskProblem:
@@ -192,8 +65,13 @@ class TaskProblem:
         self.counts = torch.zeros(3, dtype=kept, device=device)
         batch, outputs = self._try_model()
         self.score = score_of(task, outputs, batch.targets)
-        self.unseen_classes = self._unseen_classes() if self.score.of is accuracy else []
+        self.unseen_classes = self._unseen_classes() if self._judges_classes else []
         self.check_outputs(outputs, batch, "evaluation")
+
+    @property
+    def _judges_classes(self) -> bool:
+        """Whether it is judged by the accuracy, as nothing else was given."""
+        return self.task.score is None and self.score.name == "accuracy"
 
     @property
     def steps(self) -> int:
@@ -232,7 +110,10 @@ class TaskProblem:
         start: int = 0,
         place: Place | None = None,
     ) -> Iterator[TaskBatch]:
-        steps = _Steps(self.task, dataset, order, self._config.training.batch_size, seed, place)
+        judged = dataset is self.validation and self.task.validation_collate is not None
+        collate = self.task.validation_collate if judged else self.task.collate
+        size = self._config.training.batch_size
+        steps = StepBatches(dataset, collate, order, size, seed, place)  # pyright: ignore
         loader = DataLoader(
             steps,
             batch_size=None,
@@ -247,7 +128,8 @@ class TaskProblem:
     def first(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
         seed = (self._config.seed, "items", 1)
-        steps = _Steps(self.task, self.train, self._order(1)[:examples], examples, seed)
+        order = self._order(1)[:examples]
+        steps = StepBatches(self.train, self.task.collate, order, examples, seed)
         collated, size = steps[0]
         return TaskBatch(*split_batch(send_to_device(collated, self._device)), size)
 
@@ -274,24 +156,27 @@ class TaskProblem:
         if isinstance(outputs, Tensor) and outputs.is_complex():
             raise self.refusal(
                 "model",
-                f"In {mode} mode it maps inputs {_shapes(batch.inputs)} to complex numbers, "
-                f"{_shapes(outputs)}. Return real ones, e.g. outputs.abs().",
+                f"In {mode} mode it maps inputs {shapes(batch.inputs)} to complex numbers, "
+                f"{shapes(outputs)}. Return real ones, e.g. outputs.abs().",
             )
         with (
             refusing(lambda why: self.refusal("loss", _misfit(outputs, targets, why, mode))),
             warnings.catch_warnings(),  # shapes that broadcast give another loss than is meant
         ):
             warnings.filterwarnings("error", message="Using a target size")
+            if self._device.type != "cpu":
+                try_on_cpu(self.task.loss, outputs, targets)
             losses = self.task.loss(outputs, targets)
         if not isinstance(losses, Tensor) or losses.dim() > 1 or losses.is_complex():
             raise self.refusal(
                 "loss",
-                f"It returned {_shapes(losses)}. It must return the mean loss of a batch, or one "
+                f"It returned {shapes(losses)}. It must return the mean loss of a batch, or one "
                 "loss for each example, as real numbers.",
             )
-        pair = f"outputs {_shapes(outputs)} with targets {_shapes(targets)}"
-        with refusing(lambda why: self.refusal("score", f"It failed on {pair}: {why}.")):
-            _mean(self.score.of(outputs, targets))
+        pair = f"outputs {shapes(outputs)} with targets {shapes(targets)}"
+        if self.score.batch is not None:
+            with refusing(lambda why: self.refusal("score", f"It failed on {pair}: {why}.")):
+                mean_of(self.score.batch(outputs, targets))
 
     def refusal(self, part: Part, reason: str) -> ConfigError:
         """Return the error that refuses the model, the loss or the score of the task."""
@@ -308,31 +193,72 @@ class TaskProblem:
 
     def count(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
         """Add a batch's score and loss."""
-        score = _mean(self.score.of(outputs, batch.targets))
+        of = self.score.batch
+        score = 0.0 if of is None else mean_of(of(outputs, batch.targets))
         row = (1.0, score, losses.detach().mean())
         self.counts += batch.size * torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
 
     def write(self, records: Records, epoch: int) -> None:
         """Add the epoch's mean score and loss to records, and begin anew."""
         n, score, loss = self.counts.tolist()
-        for quantity, value in _named(self.score.name, score / n, loss / n).items():
+        shown = {"loss": loss / n}
+        if self.score.batch is not None and self.score.name != "loss":
+            shown = {self.score.name: score / n, **shown}
+        for quantity, value in shown.items():
             records.add(epoch, "train", quantity, value, n=int(n))
         self.counts.zero_()
 
-    @torch.no_grad()
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
-        """Add the mean validation score and loss to records."""
-        model.eval()
-        n, score, loss = 0, 0.0, 0.0
-        for batch in self.judged():
-            outputs = self.outputs(model, batch)
-            n += batch.size
-            loss += batch.size * float(self.losses(outputs, batch).mean())
-            score += batch.size * float(_mean(self.score.of(outputs, batch.targets)))
-        for quantity, value in _named(self.score.name, score / n, loss / n).items():
-            records.add(epoch, "validation", quantity, value, n=n)
-        model.train()
+        """Add the validation score and the mean validation loss to records."""
+        score, loss = self.judge(model)
+        for quantity, value in {self.score.name: score, "loss": loss}.items():
+            records.add(epoch, "validation", quantity, value, n=self.sizes[1])
         return math.isfinite(loss) and math.isfinite(score)
+
+    @torch.no_grad()
+    def judge(self, model: nn.Module) -> tuple[float, float]:
+        """Return the score over all validation examples, and their mean loss.
+
+        Every process sees all of them, so the score is that of one process.
+
+        Raises:
+            ConfigError: The score fails on them, or they are too many to be gathered for it.
+        """
+        measure, total = self.score.start(self.sizes[1]), 0.0
+        with evaluation_mode(model):
+            for batch in self.judged():
+                outputs = self.outputs(model, batch)
+                total += batch.size * float(self.losses(outputs, batch).mean())
+                with self._scoring("It failed on a batch"):
+                    measure.add(outputs, batch.targets, batch.size)
+        with self._scoring("It failed on all examples"):
+            score = measure.value()
+        loss = total / self.sizes[1]
+        return (loss if self.score.name == "loss" else score), loss
+
+    def unlearned(self) -> float:
+        """Return the score of a model that has learned nothing.
+
+        It is the accuracy of always saying the commonest class, or the score of the network as it
+        is.
+        """
+        if not self._judges_classes:
+            return self.judge(self.network)[0]
+        known = known_targets(self.validation)
+        if known is None:
+            known = torch.cat([batch.targets.cpu() for batch in self.judged()])
+        counts = known[known != IGNORED].unique(return_counts=True)[1]
+        return float(counts.max() / counts.sum()) if len(counts) else math.nan
+
+    @contextmanager
+    def _scoring(self, failed: str) -> Iterator[None]:
+        """Refuse the score by its name, where it fails or is unfit."""
+        try:
+            yield
+        except Unfit as error:
+            raise self.refusal("score", str(error)) from error
+        except Exception as error:
+            raise self.refusal("score", f"{failed}: {reason_of(error)}.") from error
 
     @torch.no_grad()
     def _try_model(self) -> tuple[TaskBatch, Any]:
@@ -342,11 +268,10 @@ class TaskProblem:
             lambda why: DataError(f"task.validation: no batch can be made of it: {why}.")
         ):
             batch = next(self._batches(self.validation, few, (0, "trying out")))
-        self.network.eval()
-        what = f"a batch of inputs {_shapes(batch.inputs)}"
-        with refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}.")):
+        what = f"a batch of inputs {shapes(batch.inputs)}"
+        failed = refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}."))
+        with failed, evaluation_mode(self.network):
             outputs = self.outputs(self.network, batch)
-        self.network.train()
         return batch, outputs
 
     def _unseen_classes(self) -> list[int]:
@@ -364,32 +289,35 @@ def task_trainer(
     return Trainer(config, lambda place: TaskProblem(config, task, place), state)
 
 
-def _mean(value: Any) -> Tensor:
-    return torch.as_tensor(value, dtype=torch.float32).detach().mean()
+def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> None:
+    """Compute a loss on the CPU, where a class that the outputs do not have is an error.
 
+    On a GPU it ends all work of the process on the device, with an error that appears elsewhere.
 
-def _named(name: str, score: float, loss: float) -> dict[str, float]:
-    return {"loss": loss} if name == "loss" else {name: score, "loss": loss}
+    Raises:
+        IndexError: There is such a class.
+    """
+    moved = tree_map_only(Tensor, lambda tensor: tensor.detach().cpu(), (outputs, targets))
+    try:
+        loss(*moved)
+    except Exception as error:  # it may need the device: there it is computed next
+        if isinstance(error, IndexError) or "out of bounds" in str(error):
+            raise IndexError(str(error)) from error
 
 
 def _misfit(outputs: Any, targets: Any, reason: str, mode: str = "") -> str:
     where = f"In {mode} mode the" if mode else "The"
-    return (
-        f"{where} loss does not take outputs {_shapes(outputs)} with targets {_shapes(targets)}: "
-        f"{reason}. Classes are whole numbers from 0, with one output for each; other targets need "
-        "another loss."
+    remedy = (
+        "Classes are whole numbers from 0, with one output for each; other targets need another "
+        "loss."
     )
-
-
-def _shapes(value: Any) -> str:
-    if isinstance(value, Tensor):
-        kind = str(value.dtype).removeprefix("torch.")
-        values = ""
-        if value.numel() and not (value.is_floating_point() or value.is_complex()):
-            values = f" from {int(value.min())} to {int(value.max())}"
-        return f"{kind} {list(value.shape)}{values}"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k}: {_shapes(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, tuple | list):
-        return "(" + ", ".join(map(_shapes, value)) + ")"
-    return type(value).__name__
+    if not isinstance(outputs, Tensor):
+        remedy = (
+            "Loss and score get what the model returns, or its logits where it has these by name. "
+            "Let it return one tensor, or give a loss that takes the part it needs, e.g. lambda "
+            "outputs, targets: cross_entropy(outputs[0], targets)."
+        )
+    return (
+        f"{where} loss does not take outputs {shapes(outputs)} with targets {shapes(targets)}: "
+        f"{reason}. {remedy}"
+    )

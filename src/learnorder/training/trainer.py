@@ -14,9 +14,10 @@ from accelerate.state import AcceleratorState
 from torch import Tensor
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
+from learnorder.models.modes import training_mode
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
-from learnorder.seeding import seed_everything
+from learnorder.seeding import repeatable, seed_everything
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
 from learnorder.training.place import Place
@@ -100,6 +101,7 @@ class Trainer(Generic[ProblemT]):
             if config.sharpness.examples
             else None
         )
+        training_mode(network)
         self.network = network
         self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.epoch, self.step = 1, 0
@@ -125,9 +127,16 @@ class Trainer(Generic[ProblemT]):
         Call it with the gradients of a step in place.
 
         Raises:
-            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`, or
-                parameters that get no gradient.
+            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`,
+                parameters that get no gradient, or fewer devices than processes.
         """
+        if self.place.device.type != "cpu" and count > (there := torch.accelerator.device_count()):
+            raise ConfigError(
+                "processes",
+                count,
+                f"Each process needs a device of its own, and there are {there}. Give at most so "
+                "many, or hide them (CUDA_VISIBLE_DEVICES= for CUDA's) to train on the CPU.",
+            )
         named = self.network.named_parameters()
         unused = [name for name, p in named if p.requires_grad and p.grad is None]
         if count > 1 and unused:
@@ -154,8 +163,13 @@ class Trainer(Generic[ProblemT]):
             stop: Called after each step; true leaves the loop, resumable at that step.
             epoch_ended: Called after each epoch's evaluation, the place for a checkpoint.
         """
+        with repeatable():
+            return self._run(stop, epoch_ended)
+
+    def _run(
+        self, stop: Callable[[Trainer], bool], epoch_ended: Callable[[Trainer], None]
+    ) -> Outcome:
         while self.epoch <= self.config.training.epochs:
-            self.model.train()
             started = time.perf_counter() - self._seconds
             for batch in self.problem.epoch(self.epoch, self.step):
                 self.train_step(batch)

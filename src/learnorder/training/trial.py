@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError, LearnOrderError, reason_of, refusing
+from learnorder.models.modes import evaluation_mode
 from learnorder.training.trainer import Trainer
 
 _ONE_VALUE = "more than 1 value per channel"
@@ -29,7 +30,6 @@ def try_training(trainer: Trainer[Any]) -> None:
         ConfigError: The model, the loss, the score, the optimiser or the batch size is unfit.
         DataError: A batch cannot be made.
     """
-    trainer.model.train()
     for step in (0, trainer.problem.steps - 1):  # the last is the smallest
         trainer.step = step
         _try_gradients(trainer)
@@ -108,17 +108,15 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 def _try_evaluation(trainer: Trainer[Any]) -> None:
     """Apply the network to some batches of evaluation."""
     problem, network = trainer.problem, trainer.network
-    network.eval()
     with refusing(lambda why: DataError(f"An evaluation batch cannot be made: {why}.")):
         batches = list(problem.evaluation_samples())
     for batch in batches:
         failed = refusing(
             lambda why: problem.refusal("model", f"It failed in evaluation mode: {why}.")
         )
-        with failed, trainer.accelerator.autocast():
+        with failed, trainer.accelerator.autocast(), evaluation_mode(network):
             outputs = problem.outputs(network, batch)
         problem.check_outputs(outputs, batch, "evaluation")
-    network.train()
 
 
 def _one_left(trainer: Trainer[Any]) -> ConfigError:

@@ -1,0 +1,54 @@
+"""Networks that torch.compile has wrapped: the wrapper off, the compiled call kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def without_wrappers(model: nn.Module) -> nn.Module:
+    """Return a network whose modules and weights go by their own names, compiled where it was.
+
+    ``torch.compile(net)`` returns a module around the network, which puts ``_orig_mod.`` before
+    every name. The network is compiled in place here instead, as ``net.compile()`` does, with the
+    same options.
+    """
+    if "torch._dynamo" not in sys.modules:  # nothing is compiled
+        return model
+    if _is_wrapper(model):
+        return _bare(model)
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if _is_wrapper(child):
+                setattr(module, name, _bare(child))
+    return model
+
+
+@contextmanager
+def run_uncompiled() -> Iterator[None]:
+    """Run compiled code as it was written: it has no second derivative."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+def _is_wrapper(module: nn.Module) -> bool:
+    from torch._dynamo import OptimizedModule
+
+    return isinstance(module, OptimizedModule)
+
+
+def _bare(wrapper: Any) -> nn.Module:
+    from torch._dynamo.external_utils import wrap_inline
+
+    network = without_wrappers(wrapper._orig_mod)
+    # A frame of its own, as torch.compile makes no graph of the frames of torch.nn themselves.
+    network._compiled_call_impl = wrapper.dynamo_ctx(wrap_inline(network._call_impl))
+    return network
