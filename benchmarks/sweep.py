@@ -124,7 +124,8 @@ def growth(place: Path, counts: tuple[int, ...]) -> list[tuple[str, str]]:
         plans = {p.name: Plan((f := RunFolder(p)).config, f.labels) for p in paths}
         listed = seconds(lambda: learnorder.query("SELECT * FROM runs", part))  # noqa: B023
         asked = seconds(lambda: learnorder.query(QUESTION, part))  # noqa: B023
-        continued = seconds(lambda: run_plans(plans, part, execution=Execution(quiet=True)))  # noqa: B023
+        again = Execution(quiet=True)
+        continued = seconds(lambda: run_plans(plans, part, again))  # noqa: B023
         results = learnorder.open_runs(part)
         reported = seconds(lambda: learnorder.write_report(results, part / "report.html"))  # noqa: B023
         rows.append((

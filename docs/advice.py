@@ -1,7 +1,7 @@
-"""Write ``docs/advice.md`` and its pictures from the records in ``results/advice``.
+"""Write ``docs/advice.md``, its pictures and README's table from the records in ``results/advice``.
 
-``python docs/advice.py`` needs Chromium and the extra ``test``; ``python docs/measure_advise.py``
-makes the records.
+``python docs/advice.py`` needs Chromium and the extra ``test``; ``python docs/measure_advise.py``,
+``python docs/measure_range_test.py`` and ``python studies/range_test_rules.py`` make the records.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import plotly.graph_objects as go
 from figures import launch, markdown, photograph
 from measure_advise import Judged, searches
 from playwright.sync_api import Browser, sync_playwright
+from range_tests import fill_readme, finder_table, picked, readme_table, rules_table, verdict
 
 from learnorder.advice import Advice, Rung
-from learnorder.range_test import RangeTest
 from learnorder.recipes.advise import Candidate, Search
 from learnorder.report.advice_words import STANDING_WORDS, advice_findings, comparisons
 from learnorder.report.parts import Point, add_points, make_room
@@ -49,7 +49,10 @@ def _keyed(by_seed: dict[str, float]) -> dict[int, float]:
 
 
 def advice_of(search: Search, found: Record) -> Advice:
-    """Return what a recorded search found, for its report's words to be said of it anew."""
+    """Return what a recorded search found, for its report's words to be said of it anew.
+
+    Range tests have records of their own.
+    """
     arms = {
         Candidate(arm["learning_rate"], arm["hold"], arm["noise"]): _keyed(arm["by_seed"])
         for arm in found["arms"]
@@ -64,9 +67,8 @@ def advice_of(search: Search, found: Record) -> Advice:
         )
         for rung in found["rungs"]
     )
-    picked = RangeTest((), (), (), found["range_test_pick"])
     better = found["higher_is_better"]
-    return Advice(search, found["score"], better, rungs, arms, picked, "", (), ())
+    return Advice(search, found["score"], better, rungs, arms, None, "", (), ())
 
 
 def _difference(numbers: Record, sign: int = 1) -> str:
@@ -92,30 +94,18 @@ def summary(known: dict[str, Judged], records: dict[str, Record]) -> str:
     for name, record in records.items():
         epochs = known[name].search.training.epochs
         for number, found in enumerate(record["searches"]):
-            judged, pick = found["judged"], found["range_test_pick"]
+            judged = found["judged"]
             regret = {**judged, "mean": judged["regret"]}
             lines.append([
                 TITLES[name] if not number else "",
                 f"{found['learning_rate']:g}",
                 ", ".join(f"{rate:g}" for rate in found["band"]),
                 "–" if judged["regret"] is None else _difference(regret),
-                "–" if pick is None else f"{pick:.2g}",
-                _picked(advice_of(known[name].search, found)),
                 _alike(found),
                 f"{cost(found, epochs):.0f}",
             ])  # fmt: skip
-    columns = ["", "advised", "band", "regret, points", "range test's pick",
-               "its cost, points", "pairs alike", "full runs trained"]  # fmt: skip
+    columns = ["", "advised", "band", "regret, points", "pairs alike", "full runs trained"]
     return markdown(columns, lines)
-
-
-def _picked(advice: Advice) -> str:
-    """Return what the range test's pick costs, from a search's own comparison."""
-    arm, best = advice.picked(), advice.whole(advice.best())
-    if arm is None or arm.learning_rate in advice.finalists():
-        return "on the grid"
-    standing = STANDING_WORDS[advice.standing(arm, best)]
-    return f"{(-advice.gain(arm, best)).format(100)}, {standing}"
 
 
 def _alike(found: Record) -> str:
@@ -143,8 +133,8 @@ def compared(advices: list[Advice]) -> str:
     return markdown(["search", "compared", "better by, points", "n", "", "p (Holm)"], lines)
 
 
-def drawn(name: str, judged: Judged, record: Record) -> go.Figure:
-    """Return the grid, and on it what each search advised and what its range test picked."""
+def drawn(name: str, judged: Judged, record: Record, picks: list[float | None]) -> go.Figure:
+    """Return the grid, and on it what each search advised and what range tests picked."""
     figure, found = go.Figure(), by_rate(judged, record)
     style = LineStyle("#0072B2", "solid")
     add_points(figure, found, "every learning rate in full", style, 100, log_x=True)
@@ -152,9 +142,7 @@ def drawn(name: str, judged: Judged, record: Record) -> go.Figure:
     room = 0.05 * (high - low)
     marks = {
         "advised": ("circle", "#009E73", [one["learning_rate"] for one in record["searches"]]),
-        "range test's pick": (
-            "diamond", "#D55E00", [one["range_test_pick"] for one in record["searches"]],
-        ),
+        "range test's pick": ("diamond", "#D55E00", picks),
     }  # fmt: skip
     ends, edge = (min(found), max(found)), min(found) / 1.5
     for place, (words, (symbol, color, rates)) in enumerate(marks.items()):
@@ -190,10 +178,12 @@ def height(found: dict[float, Point]) -> tuple[float, float]:
     return min(map(min, ends)), max(map(max, ends))
 
 
-def section(browser: Browser, name: str, judged: Judged, record: Record) -> str:
+def section(
+    browser: Browser, name: str, judged: Judged, record: Record, picks: list[float | None]
+) -> str:
     """Draw one, and return it as Markdown."""
     picture, training = f"advice-{name}.png", judged.search.training
-    photograph(browser, drawn(name, judged, record), STATIC / picture)
+    photograph(browser, drawn(name, judged, record, picks), STATIC / picture)
     data = judged.search.data
     advices = [advice_of(judged.search, found) for found in record["searches"]]
     described = (
@@ -215,14 +205,27 @@ def main() -> None:
     known = searches()
     paths = {name: ROOT / "results" / "advice" / f"{name}.json" for name in known}
     found = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+    tests = json.loads((ROOT / "results" / "advice" / "range_tests.json").read_text())
     with sync_playwright() as playwright:
         browser = launch(playwright)
-        sections = [section(browser, name, known[name], record) for name, record in found.items()]
+        sections = [
+            section(browser, name, known[name], record, picked(tests[name]))
+            for name, record in found.items()
+        ]
         browser.close()
     text = (ROOT / "docs" / "advice.md.in").read_text(encoding="utf-8")
-    for name, value in {"summary": summary(known, found), "advice": "\n".join(sections)}.items():
+    rules = json.loads((ROOT / "results" / "advice" / "range_test_rules.json").read_text())
+    parts = {
+        "summary": summary(known, found),
+        "finder": finder_table(TITLES, tests),
+        "verdict": verdict(TITLES, tests),
+        "rules": rules_table(rules),
+        "advice": "\n".join(sections),
+    }
+    for name, value in parts.items():
         text = text.replace(f"@{name}@", value)
     (ROOT / "docs" / "advice.md").write_text(text, encoding="utf-8")
+    fill_readme(readme_table(TITLES, tests))
 
 
 if __name__ == "__main__":

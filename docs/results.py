@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -22,7 +22,7 @@ from results_carry import carry, rows
 
 import learnorder
 from learnorder.claims import CLAIMS, Reproduced
-from learnorder.recipes.images import ImageExperiment
+from learnorder.recipes.images import ARM_TITLES, ImageExperiment
 from learnorder.report.claims_page import reported
 from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
@@ -106,15 +106,44 @@ def after_anneal(results: Results) -> str:
     return markdown(columns, lines)
 
 
-def gap_over_time(plain: Results) -> str:
+def gap_over_time(plain: Results, epochs: Sequence[int]) -> str:
     """Return by epoch how far the large arm is ahead on test images, in Markdown."""
-    large, small = (plain.series(arm, "clean", "accuracy") for arm in ("large", "small"))
+    others = ("small", "small_annealed")
+    curves = {arm: plain.series(arm, "clean", "accuracy") for arm in ("large", *others)}
     lines = []
-    for epoch in (5, 11, 13, 15, 17, 20, 25, 30):
-        at = [{seed: curve[epoch] for seed, curve in arm.items()} for arm in (large, small)]
-        means = [f"{100 * fmean(values.values()):.1f}" for values in at]
-        lines.append([str(epoch), *means, paired_difference(*at, within=SHARE).format(100)])
-    return markdown(["epoch", "large LR, %", "small LR, %", "difference, points"], lines)
+    for epoch in epochs:
+        at = {
+            arm: {seed: curve[epoch] for seed, curve in found.items()}
+            for arm, found in curves.items()
+        }
+        means = [f"{100 * fmean(values.values()):.1f}" for values in at.values()]
+        less = [_points(at["large"], at[arm]).format(100) for arm in others]
+        lines.append([str(epoch), *means, *less])
+    columns = [*(f"{ARM_TITLES[arm]}, %" for arm in curves)]
+    return markdown(
+        ["epoch", *columns, "large less small, points", "large less small + anneal, points"], lines
+    )
+
+
+def paper_scale(results: Results) -> str:
+    """Return what the runs at the paper's scale ended with, a row for each arm, in Markdown."""
+    columns = [
+        "arm", "clean, %", "the pattern alone, before the anneal, %", "in the end, %",
+        "90 % on the pattern at epoch", "content learned at epoch", "reliance in the end, points",
+        "minutes",
+    ]  # fmt: skip
+    lines = []
+    for arm in results.arms:
+        (pattern,) = results.series(arm, "patch_only", "accuracy").values()
+        learned = [results.learned(arm, what) for what in ("patch", "content")]
+        finals = [results.final(arm, "clean", "accuracy"), {0: pattern[30]}, {0: pattern[60]}]
+        shown = [f"{100 * value:.1f}" for found in finals for value in found.values()]
+        reliance = f"{100 * results.final(arm, 'conflict', 'reliance')[0]:.1f}"
+        (folder,) = (f for f in results.folders if results.arm_of(f) == arm)
+        took = f"{(seconds_of(folder) or 0) / 60:.1f}"
+        epochs = [str(*found.values()) for found in learned]
+        lines.append([ARM_TITLES[arm], *shown, *epochs, reliance, took])
+    return markdown(columns, lines)
 
 
 def rates(plain: Results) -> str:
@@ -125,6 +154,9 @@ def rates(plain: Results) -> str:
         words(chosen.small.learning_rate): plain.final("small", "clean", "accuracy"),
         large: plain.final("large", "clean", "accuracy"),
     }
+    annealed = chosen.small_annealed
+    assert annealed is not None
+    found[words(annealed.learning_rate)] = plain.final("small_annealed", "clean", "accuracy")
     add_swept(found, "cifar_rates", "learning_rate")
     found = dict(sorted(found.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
     columns = ["learning rate", "clean, %", "the large arm less this, points", "n"]
@@ -287,26 +319,43 @@ PICTURES = {
 """Pictures of the laptop scale: experiment, figure and title of each panel."""
 
 
+PAPER_PANELS = PICTURES["results-patch"]
+
+
+def images(folder: str) -> Results:
+    """Return the runs on images in a folder of the records."""
+    found = learnorder.open_runs(RESULTS / folder)
+    assert isinstance(found, Results)
+    return found
+
+
 def panels(browser: Browser, found: Reproduced) -> None:
-    """Photograph figures of the experiments side by side, under one key."""
-    experiments = found.evidence.experiments
+    """Photograph the pictures of the laptop scale."""
     for name, shown in PICTURES.items():
-        figures = []
-        for experiment, figure_name, title in shown:
-            figure = experiments[experiment].figure(figure_name)
-            figures.append(figure.update_layout(title_text=title))
-        results = experiments[shown[0][0]]
-        section = Section("", key=key(results), panels=figures)
-        content = Content(name, [], [], [section], [origin(results)])
-        with tempfile.TemporaryDirectory() as folder:
-            report = Path(folder) / "page.html"
-            write_page(content, report)
-            take(browser, report, name, ".legend, .panels", None)
+        draw(browser, name, shown, found.evidence.experiments)
+
+
+def draw(
+    browser: Browser, name: str, shown: Sequence[tuple[str, str, str]], found: Mapping[str, Any]
+) -> None:
+    """Photograph figures of experiments side by side, under one key."""
+    figures = []
+    for experiment, figure_name, title in shown:
+        figure = found[experiment].figure(figure_name)
+        figures.append(figure.update_layout(title_text=title))
+    results = found[shown[0][0]]
+    section = Section("", key=key(results), panels=figures)
+    content = Content(name, [], [], [section], [origin(results)])
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "page.html"
+        write_page(content, report)
+        take(browser, report, name, ".legend, .panels", None)
 
 
 def main() -> None:
     """Judge, draw and write."""
     laptop, demo = judged("laptop"), judged("demo")
+    longer, paper = (images(folder) for folder in ("laptop60/plain", "paper/patch"))
     (RESULTS / "claims.json").write_text(laptop.to_json(), encoding="utf-8")
     plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
     assert isinstance(plain, Results)
@@ -315,6 +364,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = launch(playwright)
         panels(browser, laptop)
+        draw(browser, "results-paper", PAPER_PANELS, {"patch": paper})
         swept = carry(browser)
         browser.close()
     filled = {
@@ -331,7 +381,9 @@ def main() -> None:
         "carry": swept,
         "published": comparison(published),
         "noise_schedules": noise_schedules(plain),
-        "gap_over_time": gap_over_time(plain),
+        "gap_over_time": gap_over_time(plain, (5, 11, 13, 15, 17, 20, 25, 30)),
+        "gap_to_60": gap_over_time(longer, (15, 20, 30, 40, 50, 60)),
+        "paper": paper_scale(paper),
         "rates": rates(plain),
         **settings(reproduction_recipe("laptop").patch),
     }

@@ -23,7 +23,7 @@ from learnorder.cli.main import main
 from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution import Execution
-from learnorder.range_test import RangeTest, range_test, steepest
+from learnorder.range_rules import RangeTest, Restart
 from learnorder.reading import open_runs
 from learnorder.recipes.advise import Candidate
 from learnorder.report.advice_figures import gain_figure, rates_figure
@@ -67,6 +67,17 @@ def fake(
         "folders": (),
     }  # fmt: skip
     return Advice(**{**values, **changes})  # pyright: ignore
+
+
+def falling_at(*rates: float) -> RangeTest:
+    """A range test whose restarts fall most steeply around these rates, and rise from 10 times."""
+    tried = tuple(10 ** (k / 12.5 - 7) for k in range(101))
+    restarts = []
+    for seed, rate in enumerate(rates):
+        logs = [math.log10(each / rate) for each in tried]
+        losses = tuple(2 - math.atan(4 * log) + max(0, log - 1) for log in logs)
+        restarts.append(Restart(seed, tried, losses, "finished"))
+    return RangeTest(tuple(restarts))
 
 
 def around(mean: float, spread: float = 0.002) -> list[float]:
@@ -314,20 +325,23 @@ def test_the_shortest_phase_is_one_shown_as_good():
 
 
 def test_noise_and_the_pick_are_compared_with_the_best():
-    picked = RangeTest((0.001, 0.002, 0.004), (2.0, 1.5, 1.4), (2.0, 1.8, 1.6), 0.002)
+    picked = falling_at(0.001, 0.0005, 0.0015)
+    pick = picked.pick or 0
     advice = fake(
         {
             Candidate(0.01, 0.5): around(0.8),
             Candidate(0.1, 0.5): around(0.95),
             Candidate(0.01, 0.5, 0.4): around(0.951),
-            Candidate(0.002, 0.5): around(0.75),
+            Candidate(pick, 0.5): around(0.75),
         },
         range_test=picked,
     )
-    advice.rungs[-1].scores.pop(0.002)
+    advice.rungs[-1].scores.pop(pick)
     said = " ".join(advice_findings(advice))
     assert "Activation noise (0.4, falling to 0.16) at 0.01 does as well as 0.1" in said
-    assert "range test picks 0.002. Held throughout, as it is below the grid" in said
+    low, high = picked.picks()[0], picked.picks()[-1]
+    assert f"picks {pick:.2g} (median of 3 restarts, {low:.2g} to {high:.2g})" in said
+    assert ". Held throughout, as it is below the grid" in said
     assert "worse by 20.0 points" in said
     assert [row[-1] for row in comparison_table(advice).rows] == [
         "significantly worse", "as good", "significantly better", "significantly worse",
@@ -335,15 +349,16 @@ def test_noise_and_the_pick_are_compared_with_the_best():
 
 
 def test_a_pick_that_does_better_than_the_best_of_the_grid_is_told_first():
-    scores = {0.01: 0.8, 0.1: 0.9, 0.3: 0.95}
+    seen = falling_at(0.2)
+    pick = seen.pick or 0
+    scores = Execution(1, 1)
     advice = fake(
-        {Candidate(rate, 0.5): around(score) for rate, score in scores.items()},
-        range_test=RangeTest((0.1, 0.3), (2.0, 1.5), (2.0, 1.8), 0.3),
+        {Candidate(rate, 0.5): around(score) for rate, score in scores.items()}, range_test=seen
     )
-    advice.rungs[-1].scores.pop(0.3)
+    advice.rungs[-1].scores.pop(pick)
     said = advice_findings(advice)
     assert said[1].startswith(
-        "Yet 0.3, a range test's pick, is significantly better than 0.1: better by 5.0"
+        f"Yet {pick:.2g}, a range test's pick, is significantly better than 0.1: better by 5.0"
     )
 
 
@@ -383,32 +398,6 @@ def test_the_grid_goes_on_by_1_2_5():
     assert rates == [0.1, 0.2, 0.5, 1.0, 2.0, 5.0]
     assert near(0.21, [0.1, 0.2]) == 0.2
     assert near(0.3, [0.1, 0.2]) == 0.3
-
-
-def test_a_range_test_of_a_quadratic_stops_where_it_diverges():
-    """Gradient descent on loss with λ = 1 diverges from η = 2 on; the loss falls before that."""
-    from learnorder.config import TaskRunConfig
-    from learnorder.training.task_problem import TaskProblem
-
-    training = TrainingConfig(batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0)
-    config, task = TaskRunConfig(TaskConfig(), training), linear_task()
-    seen = range_test(
-        training, lambda device: TaskProblem(config, task, device), low=1e-4, high=1e6
-    )
-    assert len(seen.rates) < 100
-    assert seen.pick is not None
-    assert 0.01 < seen.pick < 2
-    ratios = [b / a for a, b in zip(seen.rates, seen.rates[1:], strict=False)]
-    assert max(ratios) == pytest.approx(min(ratios))
-    assert seen.losses[-1] > seen.losses[0]
-
-
-def test_a_loss_that_never_falls_picks_nothing():
-    rates = [10.0**k for k in range(30)]
-    assert steepest(rates, list(range(30))) is None
-    assert steepest(rates[:3], [3, 2, 1]) is None
-    with pytest.raises(ConfigError, match="high"):
-        range_test(TrainingConfig(), lambda _: None, low=1.0, high=0.1)  # pyright: ignore
 
 
 @pytest.fixture
@@ -565,7 +554,7 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
 
     with handed_over(small_task()) as named:
         asked = replace(longer, task=named)
-        cores = {"workers": 1, "threads": 1}
+        cores = Execution(1, 1)
         bought = _begun(asked, tmp_path, 1.0, cores)
         assert 4 <= bought.training.epochs < 10_000
         again = _begun(asked, tmp_path, 1.0, cores)

@@ -249,7 +249,8 @@ def test_one_claim_takes_only_its_runs():
 def small_reproduction(tiny):
     """A reproduction of seconds: two epochs, a little theory."""
     noise = replace(tiny.noise, level=Schedule(0.4, (3,), 0.0))
-    arms = Arms(Arm(tiny.learning_rate), Arm(Schedule(0.01)), Arm(Schedule(0.01), noise))
+    annealed = Arm(Schedule(0.01, (3,), 0.1))
+    arms = Arms(Arm(tiny.learning_rate), Arm(Schedule(0.01)), Arm(Schedule(0.01), noise), annealed)
     patch = ImageExperiment(tiny.data, tiny.model, tiny.patch, tiny.training, arms, seeds=2)
     theory = TheoryExperiment(
         DistributionConfig(d=40, num_train=60),

@@ -431,14 +431,6 @@ def test_columns_that_are_not_there(parquet):
     refuse("'img'", f"parquet:{parquet}", ConfigError, image_column="picture")
 
 
-def test_labels_that_are_no_whole_numbers(tmp_path):
-    table = make_table([10, 200]).to_pandas()
-    table["label"] = ["dark", "light"]
-    pq.write_table(pa.Table.from_pandas(table), tmp_path / "train.parquet")
-    pq.write_table(pa.Table.from_pandas(table), tmp_path / "test.parquet")
-    refuse("whole numbers", f"parquet:{tmp_path}", image_column="img", label_column="label")
-
-
 def test_columns_that_hold_something_else(parquet):
     refuse("not images", f"parquet:{parquet}", image_column="label")
     refuse("whole numbers", f"parquet:{parquet}", label_column="img")
@@ -447,7 +439,8 @@ def test_columns_that_hold_something_else(parquet):
 def number(parquet, labels, split="train-00000"):
     """Write a split again with these labels in place of named classes."""
     table = pq.read_table(parquet / f"{split}.parquet").replace_schema_metadata()
-    columns = {"img": table["img"], "label": pa.array(labels)}
+    column = labels if isinstance(labels, pa.Array) else pa.array(labels)
+    columns = {"img": table["img"], "label": column}
     pq.write_table(pa.table(columns), parquet / f"{split}.parquet")
 
 
@@ -461,6 +454,57 @@ def test_numbers_without_names_have_no_gaps(parquet):
     number(parquet, [0, 1, 0, 1])
     number(parquet, [0, 1], "test")
     assert load_images(DataConfig(f"parquet:{parquet}", **NUMBERED)).class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.string_view()])
+@pytest.mark.parametrize("encoded", [False, True])
+def test_names_are_matched_whatever_their_order(parquet, kind, encoded):
+    def named(labels):
+        column = pa.array(labels, kind)
+        return column.dictionary_encode() if encoded and kind != pa.string_view() else column
+
+    number(parquet, named(["night", "dawn", "day", "day"]))
+    number(parquet, named(["day", "dawn"]), "test")
+    data = load_images(DataConfig(f"parquet:{parquet}", **NUMBERED))
+    assert data.class_names == ("dawn", "day", "night")
+    found = {int(image[1, 1, 0]): int(label) for image, label in zip(
+        torch.cat([data.train.pixels, data.evaluation.pixels]),
+        torch.cat([data.train.labels, data.evaluation.labels]), strict=True)}  # fmt: skip
+    assert found == {10: 2, 20: 0, 200: 1, 210: 1, 30: 1, 220: 0}
+
+
+def test_names_without_a_test_split_are_held_out_by_class(tmp_path):
+    make_table(range(20), labels=[0] * 20).to_parquet(tmp_path / "train-00000.parquet")
+    number(tmp_path, ["b", "a"] * 10)
+    data = load_images(DataConfig(f"parquet:{tmp_path}", **NUMBERED))
+    assert data.evaluation.labels.bincount().tolist() == [2, 2]
+    assert data.train.labels.bincount().tolist() == [8, 8]
+
+
+def test_names_of_the_test_split_meet_the_classes_of_the_training_split(parquet):
+    number(parquet, ["light", "dark"], "test")
+    data = load_images(DataConfig(f"parquet:{parquet}", **NUMBERED))
+    assert data.class_names == ("dark", "light")
+    by_value = {int(x[1, 1, 0]): int(y) for x, y in zip(
+        data.evaluation.pixels, data.evaluation.labels, strict=True)}  # fmt: skip
+    assert by_value == {30: 1, 220: 0}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (["a", "b", "a", "b"], ["a", "c"], "the test split has a class c, and the training split"),
+        (["a", "b", "a", None], ["a", "b"], "column 'label' has rows without a label. Remove"),
+        (["a", "b", "a", ""], ["a", "b"], "column 'label' has rows whose label is empty"),
+        (["a", "b", "a", "b"], [0, 1], "training split's labels are names, and the test split's"),
+        ([0, 1, 0, 1], ["a", "b"], "labels are numbers, and the test split's names"),
+        (["a", "a", "a", "a"], ["a", "a"], "all of one class"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(parquet, train, test, message):
+    number(parquet, train)
+    number(parquet, test, "test")
+    refuse(message, f"parquet:{parquet}", **NUMBERED)
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_the_budget_buys_epochs_once(probe, tmp_path):
     longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
     with pytest.raises(ConfigError, match="Give that, or fewer"):
         run_probe(longest, tmp_path, minutes=1e-6, execution=Execution(quiet=True))
-    bought = _begun(longest, tmp_path, 5.0, {"workers": 1, "threads": 1})
+    bought = _begun(longest, tmp_path, 5.0, Execution(1, 1))
     assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
     kept = read_sealed(tmp_path / "budget.json", Budget)
     replace(kept, epochs=6).keep(tmp_path)

@@ -54,7 +54,7 @@ def test_every_arm_on_images_has_its_seeds(judged):
     for name in ("plain", "patch"):
         results = judged.evidence.experiments[name]
         assert {arm: results.counts(arm) for arm in results.arms} == {
-            arm: {"finished": 6} for arm in ("large", "small", "small_noise")
+            arm: {"finished": 6} for arm in ("large", "small", "small_noise", "small_annealed")
         }
 
 

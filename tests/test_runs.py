@@ -26,7 +26,7 @@ from learnorder.schedules import Schedule
 
 from .conftest import changed
 
-REPRODUCIBLE = ("records.parquet", "weights.safetensors", "examples.png")
+REPRODUCIBLE = ("records.parquet", "weights.safetensors", "examples.png", "images.png")
 
 
 def contents(folder):

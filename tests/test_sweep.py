@@ -242,7 +242,12 @@ def test_waiting_is_stopped_by_a_signal(tiny, tmp_path, here):
     with RunLock(folder.path):
         threading.Timer(4, os.kill, (os.getpid(), signal.SIGINT)).start()
         with pytest.raises(Interrupted, match="0 of 1 runs have ended"):
-            run_plans({"a": Plan(tiny, {})}, tmp_path, execution=Execution(quiet=True), here=here)
+            run_plans(
+                {"a": Plan(tiny, {})},
+                tmp_path,
+                execution=Execution(quiet=True),
+                here=here,
+            )
     assert folder.status == "pending"
 
 

@@ -269,7 +269,12 @@ def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypat
     with handed_over(make_task()) as task:
         plans = {f"run{s}": Plan(config_of(task, 2, seed=s), {}) for s in range(3)}
         with pytest.raises(Interrupted, match="1 of 3 runs have ended"):
-            run_plans(plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True)
+            run_plans(
+                plans,
+                tmp_path,
+                execution=Execution(threads=1, quiet=True),
+                here=True,
+            )
     assert [RunFolder(tmp_path / name).status for name in plans] == [
         "finished",
         "pending",
@@ -396,7 +401,12 @@ def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):
         plans = {f"run{s}": Plan(config_of(task, seed=s), {"experiment": "task"}) for s in (0, 1)}
         monkeypatch.setattr(Trainer, "train_step", interrupted)
         with pytest.raises(Interrupted, match="same call continues"):
-            run_plans(plans, tmp_path / "a", execution=Execution(threads=1, quiet=True), here=True)
+            run_plans(
+                plans,
+                tmp_path / "a",
+                execution=Execution(threads=1, quiet=True),
+                here=True,
+            )
         monkeypatch.undo()
         stopped = run_plans(
             plans, tmp_path / "a", execution=Execution(threads=1, quiet=True), here=True

@@ -24,7 +24,7 @@ from learnorder.statistics import (
 )
 
 if TYPE_CHECKING:
-    from learnorder.range_test import RangeTest
+    from learnorder.range_rules import RangeTest
 
 _POINT = 0.01
 """Difference in accuracy that does not matter, where nothing else is asked."""

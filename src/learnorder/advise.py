@@ -24,9 +24,10 @@ from learnorder.runs.signals import on_signals
 from learnorder.values import to_dict
 
 if TYPE_CHECKING:
-    from learnorder.range_test import RangeTest
+    from learnorder.range_rules import RangeTest
     from learnorder.sweep.driver import Plan
     from learnorder.task import Task
+    from learnorder.training.place import Place
 
 _SPENT_ON_EPOCHS = 0.9
 _MOST_ADDED = 4
@@ -285,19 +286,18 @@ class _Search:
         return found, folders
 
     def range_test(self) -> RangeTest:
-        """Make the range test, on the first seed of all, or read it."""
-        from learnorder.range_test import KeptRangeTest, range_test
+        """Make the range test, from the first seed of all on, or read it."""
+        from learnorder.range_rules import RangeTest
+        from learnorder.range_test import RESTARTS, range_test
         from learnorder.runs.execute import arithmetic
-        from learnorder.runs.process import process_kept
         from learnorder.sweep import share_cores
 
-        path = self.out / "range_test.json"
-        if (kept := read_sealed(path, KeptRangeTest)) is not None:
-            return kept.range_test()
+        path = self.out / "range_tests.json"
+        if (kept := read_sealed(path, RangeTest)) is not None:
+            return kept
         config = self.search.run(
             Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
         )
-        config = replace(config, seed=self.search.first_seed)
         threads = share_cores(1, threads=self.execution.threads).threads
         received: list[int] = []
 
@@ -307,9 +307,14 @@ class _Search:
                     received[0], "in the range test. The same command goes on from there."
                 )
 
-        with on_signals(received.append), arithmetic(threads), process_kept():
-            seen = range_test(config.training, _problem(config), seed=config.seed, stop=stop)
-        write_sealed(path, asdict(KeptRangeTest.of(seen)))
+        with on_signals(received.append), arithmetic(threads):
+            seen = range_test(
+                config.training,
+                make_problem(config),
+                seeds=range(self.search.first_seed, self.search.first_seed + RESTARTS),
+                stop=stop,
+            )
+        write_sealed(path, asdict(seen))
         return seen
 
 
@@ -329,19 +334,19 @@ def noise_refused(search: Search) -> str:
     return ""
 
 
-def _problem(config: RunConfig | TaskRunConfig) -> Callable[..., Any]:
-    """Return what makes the problem of a run."""
+def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, Place], Any]:
+    """Return what makes the problem of a run from a seed, at a place; the data are read once."""
     if isinstance(config, TaskRunConfig):
         from learnorder.task import load_task
         from learnorder.training.task_problem import TaskProblem
 
         task = load_task(config.task)
-        return lambda place: TaskProblem(config, task, place)
+        return lambda seed, place: TaskProblem(replace(config, seed=seed), task, place)
     from learnorder.data import load_images
     from learnorder.training.image_problem import ImageProblem
 
     data = load_images(config.data)
-    return lambda place: ImageProblem(config, data, place)
+    return lambda seed, place: ImageProblem(replace(config, seed=seed), data, place)
 
 
 def next_rate(rate: float) -> float:

@@ -8,64 +8,20 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
 from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
+from learnorder.range_rules import RangeTest, Restart, smooth
+from learnorder.runs.process import free_memory, process_kept
 from learnorder.training.place import Place
 from learnorder.training.problem import Problem
 from learnorder.training.trainer import Trainer
 
-_SMOOTHING = 0.98
-_STOP_ABOVE = 4.0
-"""Times the lowest smoothed loss at which it stops."""
-_SKIP_START, _SKIP_END = 10, 5
-"""Steps at the ends in which no slope is looked for."""
-
-
-@dataclass(frozen=True)
-class RangeTest:
-    """The loss while the learning rate rises from step to step.
-
-    Attributes:
-        rates: Learning rates, geometric.
-        losses: Training loss of each step's batch, before its update.
-        smoothed: Their exponential average, without the bias of its start.
-        pick: The learning rate at which the smoothed loss falls most steeply over log η; None
-            where it never falls.
-    """
-
-    rates: tuple[float, ...]
-    losses: tuple[float, ...]
-    smoothed: tuple[float, ...]
-    pick: float | None
-
-
-@dataclass(frozen=True)
-class KeptRangeTest:
-    """A range test as JSON can hold it: a loss that is not finite is None."""
-
-    rates: tuple[float, ...]
-    losses: tuple[float | None, ...]
-    smoothed: tuple[float | None, ...]
-    pick: float | None
-
-    @staticmethod
-    def of(found: RangeTest) -> KeptRangeTest:
-        """Return what is kept of a range test."""
-        losses, smoothed = (
-            tuple(loss if math.isfinite(loss) else None for loss in series)
-            for series in (found.losses, found.smoothed)
-        )
-        return KeptRangeTest(found.rates, losses, smoothed, found.pick)
-
-    def range_test(self) -> RangeTest:
-        """Return the range test."""
-        losses, smoothed = (
-            tuple(math.nan if loss is None else loss for loss in series)
-            for series in (self.losses, self.smoothed)
-        )
-        return RangeTest(self.rates, losses, smoothed, self.pick)
+RESTARTS = 5
+"""How many times the learning rate is raised, each on weights and a data order of its own."""
+_TOO_HIGH = 3.0
+"""It stops where the loss is above its lowest by so many times that, or what it had fallen by."""
+_MOST_SKIPPED = 3
+"""Batches in a row whose loss is not finite, after which it stops."""
 
 
 @dataclass(frozen=True)
@@ -95,49 +51,90 @@ class _Settings:
 
 def range_test(
     training: TrainingConfig,
-    make_problem: Callable[[Place], Problem],
+    make_problem: Callable[[int, Place], Problem],
     *,
     low: float = 1e-7,
     high: float = 10.0,
     steps: int = 100,
-    seed: int = 0,
+    seeds: Sequence[int] = range(RESTARTS),
     stop: Callable[[], None] = lambda: None,
 ) -> RangeTest:
     """Raise the learning rate geometrically over some steps of training, and watch the loss.
 
     The range test of Smith (*Cyclical Learning Rates for Training Neural Networks*, WACV 2017) as
-    common finders do it: from 10⁻⁷ to 10 in 100 steps, the loss smoothed with factor 0.98, stopped
-    when it is 4 times its lowest, and the learning rate taken at its steepest fall.
+    common finders do it, from 10⁻⁷ to 10 in 100 steps, but restarted: each seed has weights and a
+    data order of its own. What is trained is thrown away, and global random state is left as it
+    was. A batch whose loss is not finite is skipped; the rise stops where the loss explodes.
 
     Args:
         training: The optimiser and the batch size; its epochs do not matter.
-        make_problem: Makes what is trained, on a device.
+        make_problem: Makes what is trained, from a seed, on a device.
         low: First learning rate.
         high: Last.
         steps: How many.
-        seed: Of the data order and of what layers draw.
+        seeds: One for each restart.
         stop: Called before each step; may raise.
 
     Raises:
-        ConfigError: A range that does not rise, or fewer than 20 steps.
+        ConfigError: A range that does not rise, fewer than 20 steps, or no seeds.
     """
     if not 0 < low < high:
         raise ConfigError("high", high, f"Give more than low ({low:g}), and low above 0.")
     if steps < 20:
         raise ConfigError("steps", steps, "Give at least 20.")
+    if not len(seeds):
+        raise ConfigError("seeds", list(seeds), "Give at least one.")
     rise = _Rise(low, high, steps)
-    trainer = Trainer(_Settings(training, rise, seed), make_problem)
-    rates, losses, smoothed = list[float](), list[float](), list[float]()
-    average = 0.0
-    for batch in islice(_batches(trainer), steps):
+    restarts = list[Restart]()
+    with process_kept():
+        for seed in seeds:
+            restarts.append(_raise(training, make_problem, rise, seed, stop))
+            free_memory()
+    return RangeTest(tuple(restarts))
+
+
+def _raise(
+    training: TrainingConfig,
+    make_problem: Callable[[int, Place], Problem],
+    rise: _Rise,
+    seed: int,
+    stop: Callable[[], None],
+) -> Restart:
+    """Raise the learning rate once."""
+    settings = _Settings(training, rise, seed)
+    trainer = Trainer(settings, lambda place: make_problem(seed, place))
+    rates, losses = list[float](), list[float | None]()
+    exploded = False
+    for batch in islice(_batches(trainer), rise.total):
         stop()
         rates.append(rise.at(trainer.epoch, trainer.step, trainer.problem.steps))
-        losses.append(trainer.train_step(batch).item())
-        average = _SMOOTHING * average + (1 - _SMOOTHING) * losses[-1]
-        smoothed.append(average / (1 - _SMOOTHING ** len(losses)))
-        if smoothed[-1] > _STOP_ABOVE * min(smoothed) or not math.isfinite(losses[-1]):
+        losses.append(_step(trainer, batch))
+        if exploded := _exploded(losses):
             break
-    return RangeTest(tuple(rates), tuple(losses), tuple(smoothed), steepest(rates, smoothed))
+    return Restart(seed, tuple(rates), tuple(losses), "exploded" if exploded else "finished")
+
+
+def _step(trainer: Trainer[Any], batch: Any) -> float | None:
+    """Take a step and return its loss; where that is not finite, take none and return None."""
+    trainer.prepare_step()
+    losses = trainer.problem.losses(trainer.outputs(batch), batch)
+    if not math.isfinite(losses.detach().mean().item()):
+        return None
+    loss = trainer.backward(losses)
+    trainer.optimizer.step()
+    return loss.item()
+
+
+def _exploded(losses: Sequence[float | None]) -> bool:
+    """Return whether the loss is far above its lowest, or not finite, for several steps."""
+    if losses[-_MOST_SKIPPED:] == [None] * _MOST_SKIPPED:
+        return True
+    if len(losses) < 2 * _MOST_SKIPPED or losses[-1] is None:
+        return False
+    smoothed = smooth([loss for loss in losses if loss is not None])
+    lowest = float(smoothed.min())
+    room = _TOO_HIGH * max(abs(lowest), float(smoothed[0]) - lowest)
+    return float(smoothed[-1]) > lowest + room
 
 
 def _batches(trainer: Trainer[Any]) -> Iterator[Any]:
@@ -147,20 +144,3 @@ def _batches(trainer: Trainer[Any]) -> Iterator[Any]:
             yield batch
             trainer.step += 1
         trainer.epoch, trainer.step = trainer.epoch + 1, 0
-
-
-def steepest(rates: Sequence[float], losses: Sequence[float]) -> float | None:
-    """Return the learning rate at which losses fall most steeply over log η; None if never.
-
-    >>> rates = [10.0**k for k in range(-20, 10)]
-    >>> losses = [-math.atan(math.log10(rate) + 3) for rate in rates]
-    >>> steepest(rates, losses)
-    0.001
-    """
-    kept = [i for i, loss in enumerate(losses) if math.isfinite(loss)][_SKIP_START:-_SKIP_END]
-    if len(kept) < 2:
-        return None
-    logs = np.log([rates[i] for i in kept])
-    slopes = np.gradient(np.array([losses[i] for i in kept]), logs)
-    best = int(slopes.argmin())
-    return rates[kept[best]] if slopes[best] < 0 else None

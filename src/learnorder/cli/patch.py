@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from learnorder.cli import experiment
 
 DESCRIPTION = """\
-Train a network on images in which a memorisable patch is planted, in three arms that share
-weights, patterns and data order: large LR + anneal, small LR, small LR + annealed activation
-noise. See which arm learned the patch and the content when, and what that cost.
+Train a network on images in which a memorisable patch is planted, in arms that share weights,
+patterns and data order: large LR + anneal, small LR, small LR + annealed activation noise, and a
+control, small LR + anneal. See which arm learned the patch and the content when, and what that
+cost.
 
   learnorder patch                                      digits, about two minutes
   learnorder patch --scale laptop                       CIFAR-10 from the Hugging Face hub

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from learnorder.cli import experiment
 
 DESCRIPTION = """\
-Train a network on images as they are, without augmentation and without a patch, in three arms that
-share weights and data order: large LR + anneal, small LR, small LR + annealed activation noise.
-This is the paper's Figure 1 and Table 1: the small LR is ahead until the large one is annealed.
+Train a network on images as they are, without augmentation and without a patch, in arms that
+share weights and data order: large LR + anneal, small LR, small LR + annealed activation noise, and
+a control, small LR + anneal. This is the paper's Figure 1 and Table 1: the small LR is ahead until
+the large one is annealed.
 
   learnorder plain                                      digits, about two minutes
   learnorder plain --scale laptop                       CIFAR-10 from the Hugging Face hub

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from learnorder.config import DataConfig
 from learnorder.data.decoding import stack_images
-from learnorder.data.labels import as_labels, numbered_classes
+from learnorder.data.labels import as_labels, match_names, numbered_classes
 from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
@@ -101,9 +101,8 @@ def _labels(path: str, given: Sequence[Any]) -> tuple[tuple[str, ...], list[Tens
         labels = [as_labels(v, where) for v in values]
         return numbered_classes(labels[0], where), labels
     if all(np.issubdtype(v.dtype, np.str_) and v.ndim == 1 for v in values):
-        names = tuple(sorted({str(name) for v in values for name in v}))
-        place = {name: number for number, name in enumerate(names)}
-        return names, [torch.tensor([place[str(name)] for name in v]) for v in values]
+        found = match_names(values[0], values[-1], f"function:{path}")
+        return found.names, [found.train, found.test][: len(values)]
     kinds = ", ".join(f"{v.dtype} of shape {v.shape}" for v in values)
     raise DataError(f"function:{path} returned labels as {kinds}. {_FORM}")
 

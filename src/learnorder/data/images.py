@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -46,8 +47,11 @@ class ImageData:
         mean: Channel means in [0, 1], for normalisation.
         std: Channel standard deviations in [0, 1].
         modes: Images by Pillow's mode, as the files have it.
+        sizes: Images by (width, height), as the files have them.
         converted: Images by what was done to show them as a viewer does.
         skipped: Files that were left out, by reason.
+        repeated: Images evaluated on that are also trained on, pixel for pixel.
+        relabeled: How many of these have other labels where they are trained on.
     """
 
     train: Images
@@ -56,8 +60,11 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     modes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[tuple[int, int], int] = field(default_factory=dict)
     converted: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    relabeled: int = 0
 
     @property
     def num_classes(self) -> int:
@@ -104,6 +111,7 @@ def load_images(config: DataConfig) -> ImageData:
     _check_labels(raw, train_images, evaluation_images)
     _check_classes(config, raw, train_images, evaluation_images)
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
+    repeated, relabeled = count_repeated(train_images, evaluation_images)
     return ImageData(
         train_images,
         evaluation_images,
@@ -111,9 +119,33 @@ def load_images(config: DataConfig) -> ImageData:
         mean,
         std,
         modes=dict(raw.decoded.modes),
+        sizes=dict(raw.decoded.sizes),
         converted=dict(raw.decoded.converted),
         skipped=dict(raw.skipped),
+        repeated=repeated,
+        relabeled=relabeled,
     )
+
+
+def count_repeated(train: Images, evaluation: Images) -> tuple[int, int]:
+    """Return how many images evaluated on are also trained on, pixel for pixel, as decoded.
+
+    Returns:
+        Their number, and how many of them no training image of the same class equals.
+    """
+    judged = list(_digests(evaluation))
+    trained: dict[bytes, set[int]] = {digest: set() for digest, _ in judged}
+    for digest, label in _digests(train):
+        if digest in trained:
+            trained[digest].add(label)
+    alike = [label in trained[digest] for digest, label in judged if trained[digest]]
+    return len(alike), alike.count(False)
+
+
+def _digests(images: Images) -> Iterator[tuple[bytes, int]]:
+    """Yield a digest of each image's pixels, and its label."""
+    for pixels, label in zip(images.pixels.numpy(), images.labels.tolist(), strict=True):
+        yield hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), label
 
 
 def load_unseen(config: DataConfig, most: int) -> Images | None:

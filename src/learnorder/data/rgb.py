@@ -26,11 +26,13 @@ class Decoded:
 
     Attributes:
         modes: Images by Pillow's mode, e.g. RGB.
+        sizes: Images by (width, height), as the files have them.
         converted: Images by what was done to show them as a viewer does.
         brightest: The largest value in images of more than 8 bits, over their white; 0 for none.
     """
 
     modes: Counter[str] = field(default_factory=Counter)
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     converted: Counter[str] = field(default_factory=Counter)
     brightest: float = 0.0
 
@@ -52,6 +54,7 @@ def to_rgb(image: Image.Image, decoded: Decoded, white: float | None = None) -> 
     """
     mode = image.mode
     decoded.modes[mode] += 1
+    decoded.sizes[image.size] += 1
     if getattr(image, "n_frames", 1) > 1:
         decoded.converted["the first of several frames or pages"] += 1
     if _has_exif(image) and image.getexif().get(_ORIENTATION, 1) not in (0, 1):

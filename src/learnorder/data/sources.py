@@ -21,7 +21,7 @@ from learnorder.data.decoding import open_encoded, path_of, stack_images
 from learnorder.data.folders import existing_folder
 from learnorder.data.function import open_function
 from learnorder.data.hub import hub_folders, open_hub
-from learnorder.data.labels import as_labels, numbered_classes
+from learnorder.data.labels import class_order, label_values, split_labels
 from learnorder.data.parquet import open_parquet
 from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.rgb import Decoded
@@ -146,9 +146,11 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
     train = splits["train"] if "train" in splits else next(iter(splits.values()))
     image_column = _column(config, train, "image", datasets.Image, ("image", "img"))
     label_column = _column(config, train, "label", datasets.ClassLabel, ("label", "fine_label"))
+    where = _where(config.source, label_column)
     test = splits.get("test", splits.get("validation"))
     if test is None or test is train:
-        order = stratified_order(_labels(config.source, label_column, train), seed=0).tolist()
+        order = stratified_order(class_order(label_values(train, label_column, where)), seed=0)
+        order = order.tolist()
         held_out = round(TEST_SHARE * len(order))
         train, test = train.select(order[held_out:]), train.select(order[:held_out])
     _check_images(config, image_column, train, test)
@@ -156,8 +158,7 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         name: split.cast_column(image_column, datasets.Image(decode=False))
         for name, split in (("train", train), ("test", test))
     }
-    labels = {name: _labels(config.source, label_column, split) for name, split in encoded.items()}
-    labels["test"] = _of_same_classes(config.source, label_column, labels["test"], train, test)
+    labels = split_labels(train, test, label_column, where)
 
     decoded = Decoded()
 
@@ -174,30 +175,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         images = (open_encoded(row, within) for block in blocks for row in block[image_column])
         return stack_images(len(rows), images, describe, config, decoded)
 
-    feature = train.features[label_column]
-    named = isinstance(feature, datasets.ClassLabel)
-    where = _where(config.source, label_column)
-    names = tuple(feature.names) if named else numbered_classes(labels["train"], where)
-    return RawImages(config.source, names, labels["train"], labels["test"], decode, named, decoded)
-
-
-def _of_same_classes(
-    source: str, column: str, labels: Tensor, train: datasets.Dataset, test: datasets.Dataset
-) -> Tensor:
-    """Return test labels numbered as the training split numbers its classes.
-
-    Raises:
-        DataError: A class that the training split has not.
-    """
-    ours, theirs = (getattr(split.features[column], "names", None) for split in (train, test))
-    if ours is None or theirs is None or ours == theirs:
-        return labels
-    for extra in (name for name in theirs if name not in ours):
-        raise DataError(
-            f"{_where(source, column)}: the test split has a class {extra}, and the training split "
-            "has not. Give both the same classes."
-        )
-    return torch.tensor([ours.index(name) for name in theirs])[labels]
+    return RawImages(
+        config.source, labels.names, labels.train, labels.test, decode, labels.named, decoded
+    )
 
 
 def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:
@@ -232,20 +212,6 @@ def _column(
             f"Name it with --data.{role}_column."
         )
     return found[0]
-
-
-def _labels(source: str, column: str, split: datasets.Dataset) -> Tensor:
-    kind = split.features[column]
-    if not str(getattr(kind, "dtype", "")).startswith(("int", "uint")):
-        raise DataError(
-            f"{_where(source, column)} holds {getattr(kind, 'dtype', type(kind).__name__)}; labels "
-            "must be whole numbers from 0. Write them as integers, or name another column with "
-            "--data.label_column."
-        )
-    values: Any = split.with_format("arrow", columns=[column])[:][column]
-    if values.null_count:
-        raise DataError(f"{_where(source, column)} has rows without a label. Remove them.")
-    return as_labels(values.to_numpy(), _where(source, column))
 
 
 def _where(source: str, column: str) -> str:

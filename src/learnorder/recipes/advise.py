@@ -100,7 +100,7 @@ class Search:
     """Loss of score that does not matter: an arm is as good as another where the interval shows no
     more. null is 0.01 for accuracy, else a fiftieth of the leading score."""
     range_test: bool = True
-    """Whether to make a learning-rate range test, and try what it picks."""
+    """Whether to make a learning-rate range test of five restarts, and try its median pick."""
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -17,7 +17,7 @@ from learnorder.report.style import LineStyle, figure_text, layout
 from learnorder.statistics import range_of
 
 if TYPE_CHECKING:
-    from learnorder.range_test import RangeTest
+    from learnorder.range_rules import RangeTest, Restart
 
 _RUNG_COLORS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#8C6D31")
 """From full length to shorter ones."""
@@ -96,7 +96,7 @@ def _stretches(finalists: list[float], band: list[float]) -> list[tuple[float, f
 
 
 def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None:
-    """Draw the loss of a range test, its pick, and what that comes to after annealing."""
+    """Draw the restarts of a range test with their picks, and what following them comes to."""
     words, arm = ScoreWords(advice.score), advice.picked()
     if arm is not None and (e := advice.mean(arm)).n:
         figure.add_scatter(
@@ -110,22 +110,51 @@ def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None
             row=1,
             col=1,
         )
+    for place, restart in enumerate(seen.restarts):
+        _draw_restart(figure, restart, first=place == 0)
+    curves = [losses for r in seen.restarts if (losses := r.smoothed()[1])]
+    start = max((losses[0] for losses in curves), default=1.0)
+    lowest = min((min(losses) for losses in curves), default=0.0)
+    room = max(start - lowest, 0.05 * abs(start)) or 1.0
+    ends = [lowest - 0.1 * room, start + 0.4 * room]
+    figure.update_yaxes(title={"text": "training loss"}, range=ends, row=2, col=1)
+    if (picks := seen.picks()) and picks[0] < picks[-1]:
+        figure.add_vrect(
+            x0=picks[0], x1=picks[-1], fillcolor=_PICK_COLOR, opacity=0.12, line_width=0,
+            row=2, col=1,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+    if seen.pick is not None:
+        figure.add_vline(x=seen.pick, line={"dash": "dot", "width": 1.5, "color": _PICK_COLOR})
+
+
+def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
+    """Draw the smoothed loss of one restart, and its pick on it."""
+    rates, losses = restart.smoothed()
     figure.add_scatter(
-        x=list(seen.rates),
-        y=list(seen.smoothed),
-        name="loss of the range test",
+        x=rates,
+        y=losses,
+        name="range test, a line for each restart",
         mode="lines",
-        line={"color": _PICK_COLOR, "width": 2},
-        showlegend=False,
-        hovertemplate="%{y:.3g}",
+        line={"color": _PICK_COLOR, "width": 1.2},
+        opacity=0.6,
+        showlegend=first,
+        hovertemplate=f"seed {restart.seed}: %{{y:.3g}} at %{{x:.2g}}<extra></extra>",
         row=2,
         col=1,
     )
-    start, lowest = seen.smoothed[0], min(seen.smoothed)
-    ends = [lowest - 0.1 * abs(start - lowest), start + 0.5 * abs(start - lowest)]
-    figure.update_yaxes(title={"text": "training loss"}, range=ends, row=2, col=1)
-    if seen.pick is not None:
-        figure.add_vline(x=seen.pick, line={"dash": "dot", "width": 1.5, "color": _PICK_COLOR})
+    if (pick := restart.pick()) is None:
+        return
+    at = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / pick)))
+    figure.add_scatter(
+        x=[pick],
+        y=[losses[at]],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 8, "color": _PICK_COLOR},
+        showlegend=False,
+        hovertemplate=f"seed {restart.seed} picks {pick:.2g}<extra></extra>",
+        row=2,
+        col=1,
+    )
 
 
 def _height(advice: Advice) -> list[float]:
@@ -149,10 +178,9 @@ def _height(advice: Advice) -> list[float]:
 
 
 def _span(advice: Advice) -> list[float]:
-    """Return the ends of the axis, as logarithms: the grid and the pick, with some room."""
+    """Return the ends of the axis, as logarithms: the grid and the picks, with some room."""
     rates = advice.grid()
-    if advice.range_test is not None and advice.range_test.pick is not None:
-        rates.append(advice.range_test.pick)
+    rates += [] if advice.range_test is None else advice.range_test.picks()
     return [math.log10(min(rates)) - 0.25, math.log10(max(rates)) + 0.25]
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.advice import Advice
+from learnorder.range_rules import RULE, RULES, RangeTest
 from learnorder.report.advice_figures import gain_figure, rates_figure
 from learnorder.report.advice_words import STANDING_WORDS, advice_findings, comparisons
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.data_table import data_section
 from learnorder.report.image_page import asked_of
 from learnorder.report.origin import origin
 from learnorder.report.page import write_page
@@ -40,10 +42,12 @@ def write_advice(advice: Advice, folder: Path | str) -> Path:
 
 def advice_content(advice: Advice) -> Content:
     """Return what the page shows."""
+    read: Section | None = None
     if advice.search.is_task:
         asked, came = asked_of_task(task := TaskResults(advice.folders)), origin(task)
     else:
         asked, came = asked_of(images := Results(advice.folders)), origin(images)
+        read = data_section(images)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the end of a whole "
         "schedule, annealed; a dot is a seed, and a hollow mark has runs that diverged, which are "
@@ -54,7 +58,8 @@ def advice_content(advice: Advice) -> Content:
     if advice.range_test is not None:
         note += (
             " Below, a range test: the training loss, smoothed, while the learning rate rises from "
-            "step to step; the dotted line is where it falls most steeply."
+            "step to step, a line for each restart with weights and a data order of its own. A "
+            "diamond is its pick; the dotted line is the median of the picks."
         )
     found = comparison_table(advice)
     return Content(
@@ -67,6 +72,8 @@ def advice_content(advice: Advice) -> Content:
         sections=[
             Section(found.title, found.note, wide=[gain_figure(advice)], last=_bare(found)),
             Section("Rung by rung", table=rung_table(advice)),
+            *_range_sections(advice),
+            *([] if read is None else [read]),
         ],
         origins=[came],
     )
@@ -154,6 +161,35 @@ def rung_table(advice: Advice) -> TextTable:
     return TextTable("Rung by rung", columns, rows, note)
 
 
+def _range_sections(advice: Advice) -> list[Section]:
+    if advice.range_test is None:
+        return []
+    table = range_table(advice.range_test)
+    return [Section(table.title, table=table)]
+
+
+def range_table(seen: RangeTest) -> TextTable:
+    """Return what each rule that finders have picks from the restarts of a range test."""
+    restarts, rows = len(seen.restarts), []
+    for rule in RULES:
+        picks, median = seen.picks(rule), seen.median(rule)
+        rows.append([
+            f"{rule} (followed here)" if rule == RULE else rule,
+            "no pick" if median is None else f"{median:.2g}",
+            ", ".join(f"{pick:.2g}" for pick in picks),
+            f"{restarts - len(picks)} of {restarts}",
+        ])  # fmt: skip
+    exploded = sum(restart.ended == "exploded" for restart in seen.restarts)
+    note = (
+        "Steepest: where the smoothed loss falls most over log η; valley: the middle of the "
+        "longest falling stretch; minimum: a tenth of where the loss is lowest. A loss that does "
+        "not fall by more than its noise, or a pick at an end of the range, is no pick. The loss "
+        f"exploded in {exploded} of {restarts} restarts, which stopped there."
+    )
+    columns = ["rule", "median", "each restart's pick", "without a pick"]
+    return TextTable("What a range test picks", columns, rows, note)
+
+
 def to_json(advice: Advice) -> str:
     """Return the text of advice.json: every number, seed by seed."""
     arms = [
@@ -190,6 +226,7 @@ def to_json(advice: Advice) -> str:
         "tolerance": None if math.isnan(tolerance) else tolerance,
         "shortest_hold": advice.shortest_hold(),
         "range_test_pick": None if seen is None else seen.pick,
+        "range_test_picks": None if seen is None else {rule: seen.picks(rule) for rule in RULES},
         "compared": compared,
         "ranks": [asdict(each) for each in advice.agreements()],
         "arms": arms,

@@ -241,9 +241,18 @@ def _picked(advice: Advice) -> list[str]:
     if advice.range_test is None:
         return []
     pick, arm = advice.range_test.pick, advice.picked()
+    picks, restarts = advice.range_test.picks(), len(advice.range_test.restarts)
     if pick is None or arm is None:
-        return ["The range test picks nothing: its loss never falls."]
+        none = restarts - len(picks)
+        return [
+            f"A learning-rate range test picks nothing: in {none} of {restarts} restarts the loss "
+            "does not fall by more than its noise, or falls on to an end of the range."
+        ]
+    spread = f"median of {len(picks)} restarts, {picks[0]:.2g} to {picks[-1]:.2g}"
+    if len(picks) < restarts:
+        spread += f"; {restarts - len(picks)} picked nothing"
     best, shown = advice.whole(advice.best()), f"A learning-rate range test picks {pick:.2g}"
+    shown += f" ({spread})" if restarts > 1 else ""
     if f"{arm.learning_rate:.2g}" != f"{pick:.2g}":
         shown += f", taken as {arm.learning_rate:g}"
     if arm == best:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
-
-from PIL import Image
-
-from learnorder.config import RunConfig
-from learnorder.errors import one_line
 from learnorder.report.asked import DIFFERS, sections_alike, training_words
-from learnorder.report.content import Content, Gallery, Section, title_of
-from learnorder.report.data_table import data_table
+from learnorder.report.content import Content, Section, title_of
+from learnorder.report.data_table import data_section
 from learnorder.report.figures import page_figures
 from learnorder.report.findings import baselines, findings
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.origin import key, origin
+from learnorder.report.sheets import example_images
 from learnorder.report.tables import (
     difference_table,
     final_table,
@@ -25,8 +19,6 @@ from learnorder.report.tables import (
 )
 from learnorder.report.titles import MOST_ARMS
 from learnorder.results import Results
-from learnorder.runs import RunFolder
-from learnorder.runs.manifest import unreadable
 
 _TITLES = {
     "patch": "Patch experiment",
@@ -34,9 +26,6 @@ _TITLES = {
     "train": "Training run",
     "sweep": "Sweep",
 }
-
-_MOST_PIXELS = 50_000_000
-"""Far above any sheet of example images."""
 
 CURVES_NOTE = (
     "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. "
@@ -110,8 +99,8 @@ def _sections(results: Results) -> list[Section]:
         last = share_table(results) if shown else None
         title = "What the network was shown"
         sections.append(Section(title, GALLERY_NOTE, gallery=gallery, last=last))
-    if (table := data_table(results)) is not None:
-        sections.append(Section(table.title, table=table))
+    if (section := data_section(results)) is not None:
+        sections.append(section)
     return sections
 
 
@@ -153,45 +142,3 @@ def asked_of(results: Results) -> list[tuple[str, str]]:
     seeds = sorted({f.config.seed for f in results.folders})
     described = [(term, text if same else DIFFERS) for term, (same, text) in asked.items()]
     return [*described, ("Seeds", ", ".join(map(str, seeds)))]
-
-
-def example_images(folders: list[RunFolder[RunConfig]]) -> Gallery | None:
-    """Return the sheet of planted images of the first run that has one."""
-    for folder in folders:
-        described = folder.manifest["examples"]
-        if described is None or not folder.file("examples.png").exists():
-            continue
-        rows, columns = described.get("rows", []), described.get("columns", [])
-        sheet = _sheet(folder)
-        if not rows or not columns or sheet.width < len(columns) or sheet.height < len(rows):
-            raise unreadable(folder.file("examples.png"), "its rows and columns are not described")
-        width, height = sheet.width // len(columns), sheet.height // len(rows)
-        tiles = [
-            [
-                _data_address(
-                    sheet.crop((c * width, r * height, (c + 1) * width, (r + 1) * height))
-                )
-                for c in range(len(columns))
-            ]
-            for r in range(len(rows))
-        ]
-        return Gallery(list(zip(rows, tiles, strict=True)), columns)
-    return None
-
-
-def _sheet(folder: RunFolder[RunConfig]) -> Image.Image:
-    """Return the picture of a run's planted images."""
-    path = folder.file("examples.png")
-    try:
-        picture = Image.open(io.BytesIO(folder.read("examples.png")), formats=["PNG"])
-        if picture.width * picture.height > _MOST_PIXELS:
-            raise unreadable(path, f"it has {picture.width}×{picture.height} pixels")
-        return picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
-        raise unreadable(path, one_line(error)) from None
-
-
-def _data_address(image: Image.Image) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -12,6 +12,7 @@ from learnorder.probe import RATE, ArmNumbers, Calibration, Probed, Statement, s
 from learnorder.probe.record import to_json
 from learnorder.recipes.probe import NOISE_LEFT
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.data_table import data_section
 from learnorder.report.figures import page_figures
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.image_page import (
@@ -20,10 +21,10 @@ from learnorder.report.image_page import (
     GRID_NOTE,
     RELIANCE_NOTE,
     asked_of,
-    example_images,
 )
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
+from learnorder.report.sheets import example_images
 from learnorder.report.tables import final_table, last_layer_table, median_epoch, order_table
 from learnorder.results import Results
 from learnorder.runs import setting_words
@@ -240,6 +241,8 @@ def _sections(probed: Probed) -> list[Section]:
     if gallery is not None or last is not None:
         note = GALLERY_NOTE if gallery is not None else ""
         sections.append(Section("The pattern", note, gallery=gallery, last=last))
+    if (section := data_section(results)) is not None:
+        sections.append(section)
     return sections
 
 

@@ -8,6 +8,7 @@
     checkpoint.pt      where to continue, and checkpoint.previous.pt; gone when it has ended
     weights.safetensors  the final weights
     last_layer.json    what retraining the last layer changed, where that was asked for
+    images.png         some images of each class as they were decoded, for the report
     examples.png       planted images, for the report
     progress.json      how far the run is, for watchers
     log.txt            what the worker printed
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 _RECORDS = "records.parquet"
 WEIGHTS = "weights.safetensors"
-_SEALED = (_RECORDS, "timings.parquet", WEIGHTS, "examples.png")
+_SEALED = (_RECORDS, "timings.parquet", WEIGHTS, "examples.png", "images.png")
 """Results whose digests the manifest keeps, once a run has ended."""
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
 
 from learnorder.config import RunConfig
 from learnorder.data import ImageData, load_images
+from learnorder.data.samples import sample_images
 from learnorder.errors import ConfigError, refusing
 from learnorder.importing import import_object
 from learnorder.patterns import Patch, draw_gallery
@@ -20,6 +21,9 @@ from learnorder.runs.kinds import EndStatus, Workload
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.training.image_problem import image_trainer, network_of
+
+_MOST_SIZES = 4
+"""Sizes of images that are counted each for itself."""
 
 _load_once = lru_cache(maxsize=1)(load_images)
 """Most runs of a worker share their images, which are then read for the first of them."""
@@ -84,7 +88,7 @@ def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndSta
     state = load_checkpoint(folder)
     data = _load_once(folder.config.data)
     with closing(image_trainer(folder.config, data, state)) as trainer:
-        folder.update(data=_describe(data))
+        folder.update(data={**_describe(data), "shown": _save_samples(folder, data)})
         if trainer.problem.batches.patch is not None and not folder.read_only:
             _save_examples(folder, data, trainer.problem.batches.patch)
         return train(folder, trainer, stop)
@@ -104,9 +108,38 @@ def _describe(data: ImageData) -> dict[str, object]:
             for label, name in enumerate(data.class_names)
         },
         "modes": dict(data.modes),
+        "sizes": size_counts(data.sizes),
         "converted": dict(data.converted),
         "skipped": dict(data.skipped),
+        "repeated": data.repeated,
+        "relabeled": data.relabeled,
     }
+
+
+def size_counts(sizes: Mapping[tuple[int, int], int]) -> dict[str, int]:
+    """Return images by size in words: the most frequent sizes, and all others together.
+
+    >>> size_counts({(32, 32): 5})
+    {'32×32': 5}
+    >>> size_counts({(side, 10): side for side in range(1, 8)})
+    {'7×10': 7, '6×10': 6, '5×10': 5, '4×10': 4, '3 other sizes': 6}
+    """
+    falling = sorted(sizes.items(), key=lambda item: -item[1])
+    shown, others = falling[:_MOST_SIZES], falling[_MOST_SIZES:]
+    found = {f"{width}×{height}": count for (width, height), count in shown}
+    if others:
+        plural = "s" if len(others) > 1 else ""
+        found[f"{len(others)} other size{plural}"] = sum(count for _, count in others)
+    return found
+
+
+def _save_samples(folder: RunFolder, data: ImageData) -> dict[str, list[str]]:
+    """Write some images of each class as they were decoded; return its rows and columns."""
+    samples = sample_images(data)
+    if not folder.read_only:
+        with atomic_write(folder.file("images.png")) as temporary:
+            samples.sheet.save(temporary, format="PNG")
+    return {"rows": list(samples.rows), "columns": list(samples.columns)}
 
 
 def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:

@@ -47,8 +47,12 @@ class ImagesDescription:
         std: Channel standard deviations in [0, 1].
         classes: Images of each class: trained on, and evaluated on.
         modes: Images by Pillow's mode, as the files have it.
+        sizes: Images by width×height, as the files have them: the most frequent, and the others.
         converted: Images by what was done to show them as a viewer does.
         skipped: Files that were left out, by reason.
+        repeated: Images evaluated on that are also trained on, pixel for pixel; None in older runs.
+        relabeled: How many of these have other labels where they are trained on.
+        shown: The rows and columns of images.png; empty where there is none.
     """
 
     num_classes: int
@@ -59,8 +63,12 @@ class ImagesDescription:
     std: tuple[float, ...] = ()
     classes: dict[str, tuple[int, int]] = field(default_factory=dict)
     modes: dict[str, int] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
     converted: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, int] = field(default_factory=dict)
+    repeated: int | None = None
+    relabeled: int = 0
+    shown: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
