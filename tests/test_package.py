@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -29,6 +30,18 @@ def test_what_is_not_public_is_said_with_what_is_near():
         learnorder.run_pach  # noqa: B018
     with pytest.raises(AttributeError, match=r"dir\(learnorder\)"):
         learnorder.Zzz  # noqa: B018
+
+
+def test_the_reference_lists_no_private_module():
+    """Public modules are those of the stub, their parts that pages use, and the integrations."""
+    pages = "".join(page.read_text() for page in (ROOT / "docs" / "reference").glob("*.md"))
+    listed = set(re.findall(r"automodule:: learnorder\.([\w.]+)", pages))
+    integrations = {f"integrations{part}" for part in ("", ".lightning", ".transformers")}
+    assert listed == {"errors", "models", "noise", "theory", "theory.simulation", *integrations}
+    for name in re.findall(r"auto(?:class|function):: ([\w.]+)", pages):
+        module, _, attribute = name.rpartition(".")
+        assert getattr(importlib.import_module(module), attribute).__doc__, name
+        assert not any(part.startswith("_") for part in name.split("."))
 
 
 def test_results_import_nothing_that_draws():
