@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -15,7 +16,6 @@ import learnorder
 SCRIPT = Path(__file__).parent / "typing" / "user_script.py"
 CHECKS = {
     "include": [SCRIPT.name],
-    "extraPaths": [str(Path(learnorder.__file__).parents[1])],
     "pythonVersion": "3.11",
     "typeCheckingMode": "strict",  # what is Any or unknown to the checker is an error
 }
@@ -38,7 +38,8 @@ def test_a_users_script_has_real_types(tmp_path):
     shutil.copy(SCRIPT, tmp_path)
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(CHECKS))
     command = [pyright, "--pythonpath", sys.executable, "-p", str(tmp_path), "--outputjson"]
-    checked = subprocess.run(command, capture_output=True, text=True)
+    installed = {**os.environ, "PYTHONPATH": str(Path(learnorder.__file__).parents[1])}
+    checked = subprocess.run(command, capture_output=True, text=True, env=installed)
     assert checked.stdout.startswith("{"), checked.stdout + checked.stderr
     said = json.loads(checked.stdout)["generalDiagnostics"]
     assert not [each for each in said if each["severity"] != "information"]

@@ -84,7 +84,7 @@ class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(f"{signal.Signals(signal_number).name}: {message}")
         self.signal_number = signal_number
-        self.exit_code = 128 + signal_number
+        self.exit_code: int = 128 + signal_number
 
 
 def one_line(error: BaseException) -> str:

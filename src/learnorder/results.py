@@ -70,9 +70,9 @@ class RunSet(Generic[FolderT]):
             )
         self._status = {folder: folder.status for folder in found}
         keys = {folder: arm_key(folder) for folder in found}
-        self.folders = once(found, self._status, keys)
+        self.folders: list[FolderT] = once(found, self._status, keys)
         self._arms = name_arms(self.folders, keys)
-        self.arms = list(dict.fromkeys(self._arms.values()))
+        self.arms: list[str] = list(dict.fromkeys(self._arms.values()))
 
     def __repr__(self) -> str:
         counts = {arm: self.counts(arm) for arm in self.arms}

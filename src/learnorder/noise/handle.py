@@ -79,8 +79,9 @@ class ActivationNoise:
     ) -> None:
         if not isinstance(level, Schedule) and not level >= 0:
             raise ConfigError("level", level, "Give a standard deviation ≥ 0; 0 is off.")
-        self.schedule = level if isinstance(level, Schedule) else Schedule(level)
-        self.epochs, self.shared = epochs, shared
+        self.schedule: Schedule = level if isinstance(level, Schedule) else Schedule(level)
+        self.epochs: int | None = epochs
+        self.shared: bool = shared
         first = self.schedule.at(1, epochs=epochs)
         functions = modules is None if functions is None else functions
         chosen = find_activations(model) if modules is None else choose_modules(model, modules)

@@ -89,7 +89,9 @@ class LearningOrder:
     ) -> None:
         self._layout = Layout.checked(num_examples, tokens, positions, ignore_index)
         self.num_examples = num_examples
-        self.group_names, self._groups = coded_groups(groups, num_examples, positions)
+        coded = coded_groups(groups, num_examples, positions)
+        self.group_names: list[object] = coded[0]
+        self._groups = coded[1]
         rows = num_examples * (positions or 1)
         self._state = np.zeros((rows, len(_COLUMNS)), np.int32)
         self._nonfinite = np.zeros(rows, np.int32)

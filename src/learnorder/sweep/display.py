@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -32,7 +33,7 @@ class Display:
 
     def __init__(
         self,
-        folders: Sequence[RunFolder],
+        folders: Sequence[RunFolder[Any]],
         cores: Cores,
         *,
         title: str = "",
@@ -53,10 +54,10 @@ class Display:
         parents = [str(folder.path.parent) for folder in folders]
         self._root = Path(os.path.commonpath(parents)) if parents else Path()
         self._notices = Console(stderr=True) if quiet else self._bars.console
-        self._seen: dict[RunFolder, float] = {}
-        self._tasks: dict[RunFolder, TaskID] = {}
-        self._told: set[RunFolder] = {f for f in folders if f.status in ENDED}
-        self._awaited = set[RunFolder]()
+        self._seen: dict[RunFolder[Any], float] = {}
+        self._tasks: dict[RunFolder[Any], TaskID] = {}
+        self._told: set[RunFolder[Any]] = {f for f in folders if f.status in ENDED}
+        self._awaited = set[RunFolder[Any]]()
         self._cores = cores
         self._all: TaskID | None = None
         self._base = float(len(self._told))
@@ -122,13 +123,13 @@ class Display:
         seconds = (time.monotonic() - self._started) * (total - done) / done
         return f", about {duration(seconds)} left"
 
-    def _done(self, folder: RunFolder) -> float:
+    def _done(self, folder: RunFolder[Any]) -> float:
         """How far a run is that has not ended."""
         if (progress := folder.progress()) is not None:
             self._seen[folder] = progress.share
         return self._seen.get(folder, 0.0)  # a run that has just ended reports no more
 
-    def _active(self, folder: RunFolder) -> None:
+    def _active(self, folder: RunFolder[Any]) -> None:
         if folder not in self._tasks:
             self._tasks[folder] = self._bars.add_task(
                 self._name(folder), total=1.0, note="starting"
@@ -137,7 +138,7 @@ class Display:
             note = visible(progress.note)
             self._bars.update(self._tasks[folder], completed=progress.share, note=note)
 
-    def _wait_for(self, folder: RunFolder, owner: Owner | None) -> None:
+    def _wait_for(self, folder: RunFolder[Any], owner: Owner | None) -> None:
         """Say once that a run is waited for."""
         if folder in self._awaited:
             return
@@ -151,11 +152,11 @@ class Display:
             soft_wrap=True,
         )
 
-    def _name(self, folder: RunFolder) -> str:
+    def _name(self, folder: RunFolder[Any]) -> str:
         """A run's path below what all of them have in common, as it can be printed."""
         return visible(folder.path.relative_to(self._root))
 
-    def _finished(self, folder: RunFolder, ended: str, how: str = "") -> None:
+    def _finished(self, folder: RunFolder[Any], ended: str, how: str = "") -> None:
         """Say once that nothing is left to do here for a run: how, or its status."""
         if folder in self._told:
             return

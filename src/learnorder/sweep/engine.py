@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import psutil
 
@@ -74,7 +74,7 @@ class Worker(Protocol):
         """Whether it is there, as far as is known."""
         ...
 
-    def execute(self, folder: RunFolder) -> None:
+    def execute(self, folder: RunFolder[Any]) -> None:
         """Begin a run."""
         ...
 
@@ -115,6 +115,6 @@ class Engine(Protocol[WorkerT]):
         """Start a worker whose runs have so many threads."""
         ...
 
-    def ready(self, busy: Mapping[RunFolder, WorkerT], seconds: float) -> list[RunFolder]:
+    def ready(self, busy: Mapping[RunFolder[Any], WorkerT], seconds: float) -> list[RunFolder[Any]]:
         """Wait so long at most; return the runs whose workers have an answer."""
         ...

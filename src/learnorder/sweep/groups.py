@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from learnorder.errors import ConfigError
 from learnorder.runs import RunFolder
@@ -38,7 +39,7 @@ class Group:
         """Whether it can take a run; its processes are begun anew for each."""
         return True
 
-    def execute(self, folder: RunFolder) -> None:
+    def execute(self, folder: RunFolder[Any]) -> None:
         """Begin a run."""
         command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path.resolve())]
         command += ["--threads", str(self._threads)]
@@ -143,7 +144,7 @@ class Groups:
         """Return a group."""
         return Group(self.processes, threads)
 
-    def ready(self, busy: Mapping[RunFolder, Group], seconds: float) -> list[RunFolder]:
+    def ready(self, busy: Mapping[RunFolder[Any], Group], seconds: float) -> list[RunFolder[Any]]:
         """Wait for groups whose processes have all ended."""
         until = time.monotonic() + seconds
         while True:

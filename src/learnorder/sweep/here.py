@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from learnorder.errors import Interrupted, LearnOrderError, RunInUse
 from learnorder.runs import ENDED, RunFolder
@@ -19,7 +20,7 @@ _POLL_SECONDS = 0.2
 
 
 def run_here(
-    folders: Sequence[RunFolder], cores: Cores, watch: Callable[[PoolState], None]
+    folders: Sequence[RunFolder[Any]], cores: Cores, watch: Callable[[PoolState], None]
 ) -> PoolState:
     """Execute every run that has not ended; as :func:`~learnorder.sweep.pool.run_pool`.
 

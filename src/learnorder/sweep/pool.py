@@ -28,15 +28,15 @@ _MOST_DEATHS = 3
 class PoolState:
     """What the pool is doing, for whoever draws it."""
 
-    waiting: list[RunFolder]
-    active: list[RunFolder] = field(default_factory=list)
-    ended: list[RunFolder] = field(default_factory=list)
-    failed: list[RunFolder] = field(default_factory=list)
-    held: dict[RunFolder, LockWatch] = field(default_factory=dict)
+    waiting: list[RunFolder[Any]]
+    active: list[RunFolder[Any]] = field(default_factory=list)
+    ended: list[RunFolder[Any]] = field(default_factory=list)
+    failed: list[RunFolder[Any]] = field(default_factory=list)
+    held: dict[RunFolder[Any], LockWatch] = field(default_factory=dict)
     """Runs that another process works on, and that are waited for."""
-    elsewhere: list[RunFolder] = field(default_factory=list)
+    elsewhere: list[RunFolder[Any]] = field(default_factory=list)
     """Runs that another process works on, and that are left to it."""
-    deaths: dict[RunFolder, int] = field(default_factory=dict)
+    deaths: dict[RunFolder[Any], int] = field(default_factory=dict)
     """How often a run's process was killed, by the system for instance; the run then goes on."""
     signals: list[int] = field(default_factory=list)
     """Signals received: the first asks workers to save themselves, a second kills them."""
@@ -64,7 +64,7 @@ class PoolState:
 
 
 def run_pool(
-    folders: Sequence[RunFolder],
+    folders: Sequence[RunFolder[Any]],
     cores: Cores,
     watch: Callable[[PoolState], None],
     engine: Engine[Any] | None = None,
@@ -90,7 +90,7 @@ def run_pool(
     engine = engine or Processes()
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
-    busy, idle = dict[RunFolder, Worker](), list[Worker]()
+    busy, idle = dict[RunFolder[Any], Worker](), list[Worker]()
     with on_signals(partial(_pass_on, state, busy)):
         try:
             while state.active or ((state.waiting or state.held) and not state.signals):
@@ -132,7 +132,7 @@ def _take(idle: list[Worker]) -> Worker | None:
 
 def _collect(
     state: PoolState,
-    busy: dict[RunFolder, Worker],
+    busy: dict[RunFolder[Any], Worker],
     idle: list[Worker],
     engine: Engine[Any],
     wait: bool,
@@ -164,7 +164,7 @@ def _collect(
             state.failed.append(folder)
 
 
-def _is_held(folder: RunFolder, code: int, alive: bool) -> bool:
+def _is_held(folder: RunFolder[Any], code: int, alive: bool) -> bool:
     """Whether a run did not end because another process works on it.
 
     Where the worker did not survive, code 3 is not RunInUse but of a call of ``sys.exit``.
@@ -172,14 +172,14 @@ def _is_held(folder: RunFolder, code: int, alive: bool) -> bool:
     return (alive and code == RunInUse.exit_code) or (code >= 0 and is_locked(folder.path))
 
 
-def _note_stop(folder: RunFolder) -> None:
+def _note_stop(folder: RunFolder[Any]) -> None:
     """A worker that was killed on request could not say that its run was interrupted."""
     if folder.status == "running" and not is_locked(folder.path):
         with suppress(RunFolderError):
             folder.update(status="interrupted", reason="")
 
 
-def _note_death(folder: RunFolder, code: int) -> None:
+def _note_death(folder: RunFolder[Any], code: int) -> None:
     """A worker that was killed could not write its own status."""
     if folder.status in ("pending", "running"):
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -187,7 +187,7 @@ def _note_death(folder: RunFolder, code: int) -> None:
             folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
 
 
-def _pass_on(state: PoolState, busy: dict[RunFolder, Worker], number: int) -> None:
+def _pass_on(state: PoolState, busy: dict[RunFolder[Any], Worker], number: int) -> None:
     """Pass the first signal on to the workers as it is, and any later one as a kill."""
     state.signals.append(number)
     for worker in busy.values():

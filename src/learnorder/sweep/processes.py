@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from learnorder.runs import RunFolder
 from learnorder.runs.worker import encode_request
@@ -41,7 +42,7 @@ class Process:
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
-    def execute(self, folder: RunFolder) -> None:
+    def execute(self, folder: RunFolder[Any]) -> None:
         """Begin a run."""
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # a dead worker is met when its answer is waited for
@@ -87,7 +88,7 @@ class Processes:
         """Start a process."""
         return Process(threads)
 
-    def ready(self, busy: Mapping[RunFolder, Process], seconds: float) -> list[RunFolder]:
+    def ready(self, busy: Mapping[RunFolder[Any], Process], seconds: float) -> list[RunFolder[Any]]:
         """Wait for answers."""
         with selectors.DefaultSelector() as selector:
             for folder, worker in busy.items():

@@ -71,7 +71,7 @@ class Actor:
         self.result: Any = None
         self.alive = True
 
-    def execute(self, folder: RunFolder) -> None:
+    def execute(self, folder: RunFolder[Any]) -> None:
         """Begin a run."""
         self.result = self._actor.execute.remote(str(folder.path.resolve()), self._threads)
 
@@ -209,7 +209,7 @@ class RayCluster:
         """Start an actor."""
         return Actor(threads, self._gpus or 0.0)
 
-    def ready(self, busy: Mapping[RunFolder, Actor], seconds: float) -> list[RunFolder]:
+    def ready(self, busy: Mapping[RunFolder[Any], Actor], seconds: float) -> list[RunFolder[Any]]:
         """Wait for results."""
         by_result = {worker.result: folder for folder, worker in busy.items()}
         if not by_result:
