@@ -383,7 +383,7 @@ def stability_limit(distribution: DistributionConfig) -> float:
 
 
 def paper_scaling(d: int, kappa: float, q0: float = 0.1) -> TheoryConfig:
-    """Return the scaling of the paper's theorems (section 3).
+    """Return the scaling of the paper's theorems (section 3); refuse what no configuration takes.
 
     N = d/κ², p0 = κ²/2, γ0 = 1/√d, r = d^(−3/4), s = 1 and λ = d^(−5/4).
 
@@ -391,9 +391,6 @@ def paper_scaling(d: int, kappa: float, q0: float = 0.1) -> TheoryConfig:
         d: Dimension of each half.
         kappa: κ.
         q0: Probability of a Q pattern alone; a constant in the paper.
-
-    Raises:
-        ConfigError: Values outside the theorems' range.
     """
     return TheoryConfig(
         DistributionConfig(d=d, kappa=kappa, p0=None, q0=q0, r=d**-0.75, s=1.0),
