@@ -351,7 +351,7 @@ def test_noise_and_the_pick_are_compared_with_the_best():
 def test_a_pick_that_does_better_than_the_best_of_the_grid_is_told_first():
     seen = falling_at(0.2)
     pick = seen.pick or 0
-    scores = Execution(1, 1)
+    scores = {0.01: 0.8, 0.1: 0.9, pick: 0.95}
     advice = fake(
         {Candidate(rate, 0.5): around(score) for rate, score in scores.items()}, range_test=seen
     )
