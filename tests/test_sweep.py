@@ -446,19 +446,19 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
         "--quiet",
     ]  # fmt: skip
     assert main([*command, "--prepare"]) == 0
-    assert "6 runs are prepared" in capsys.readouterr().out
+    assert "8 runs are prepared" in capsys.readouterr().out
     folders = find_runs(tmp_path / "out")
-    assert [f.status for f in folders] == ["pending"] * 6
+    assert [f.status for f in folders] == ["pending"] * 8
     alone = [sys.executable, "-m", "learnorder", "work", str(tmp_path / "out"), "--workers", "1"]
     alone += ["--threads", "1"]
     workers = [subprocess.Popen(alone, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [worker.communicate(timeout=240)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
-    assert [f.status for f in folders] == ["finished"] * 6
+    assert [f.status for f in folders] == ["finished"] * 8
     logs = [f.file("log.txt").read_text() for f in folders]
-    assert [log.count("ends: finished") for log in logs] == [1] * 6
+    assert [log.count("ends: finished") for log in logs] == [1] * 8
     assert main(["work", str(tmp_path / "out")]) == 0
-    assert "6 of 6 runs have ended" in capsys.readouterr().out
+    assert "8 of 8 runs have ended" in capsys.readouterr().out
     assert main(command) == 0
     assert (tmp_path / "out" / "report.html").exists()
 

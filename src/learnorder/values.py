@@ -87,15 +87,18 @@ def check_fields(instance: Any, section: str = "") -> None:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a dataclass as nested dicts, lists and scalars that JSON and YAML can hold."""
+    return to_plain(dataclasses.asdict(config))
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {key: plain(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(item) for item in value]
-        return value
 
-    return plain(dataclasses.asdict(config))
+def to_plain(value: Any) -> Any:
+    """Return values, among them dataclasses, as dicts, lists and scalars."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return to_dict(value)
+    if isinstance(value, Mapping):
+        return {key: to_plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_plain(item) for item in value]
+    return value
 
 
 def convert(hint: Any, value: Any, field: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 from learnorder.cli.yaml_values import dump_yaml, load_yaml, read_yaml
 from learnorder.errors import NOTHING, ConfigError, did_you_mean
-from learnorder.values import convert, describe_type
+from learnorder.values import convert, describe_type, to_plain
 
 _UNSET: Any = object()
 _SHORT = {"--data": "--data.source", "--task": "--task.path"}
@@ -122,7 +122,7 @@ def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
             place = place.setdefault(section, {})
         place[own] = value
     if getattr(parsed, "print_config", False):
-        print(dump_yaml(nested), end="")
+        print(dump_yaml(to_plain(nested)), end="")
         raise SystemExit(0)
     return nested
 
