@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from learnorder.config import PatchConfig
+from learnorder.config.settings import PatchConfig
 from learnorder.data import ImageData
 from learnorder.patterns import Patch
 

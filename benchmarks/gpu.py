@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from baseline import PerItem
 from common import finish, seconds
-from learnorder.config import NoiseConfig, RunConfig
+from learnorder.config.settings import NoiseConfig, RunConfig
 from learnorder.data import ImageData
 from learnorder.models import WideResNet
 from learnorder.schedules import Schedule

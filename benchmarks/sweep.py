@@ -25,12 +25,19 @@ import pyarrow.parquet as pq
 
 import learnorder
 from common import finish, matmul_rate, seconds
-from learnorder.config import DataConfig, ModelConfig, PatchConfig, RunConfig, TrainingConfig
-from learnorder.execution import Execution
+from learnorder.config.settings import (
+    DataConfig,
+    ModelConfig,
+    PatchConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from learnorder.execution.driver import Plan, run_plans
+from learnorder.execution.engine import Cores
+from learnorder.execution.how import Execution
+from learnorder.execution.pool import run_pool
 from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
-from learnorder.sweep import Cores, Plan, run_plans
-from learnorder.sweep.pool import run_pool
 
 RUNS, MANY, RECORDS = 16, 1_000, 1_000
 QUESTION = (

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import torch
 
-from learnorder.config import DataConfig, ModelConfig, RunConfig
+from learnorder.config.settings import DataConfig, ModelConfig, RunConfig
 from learnorder.data import ImageData, Images, load_images
 from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
-from learnorder.recipes.patch import laptop, paper
+from learnorder.images.patch import laptop, paper
 
 
 def paper_run(

@@ -17,9 +17,9 @@ from measure_advise import Judged, searches
 from playwright.sync_api import Browser, sync_playwright
 from range_tests import fill_readme, finder_table, picked, readme_table, rules_table, verdict
 
-from learnorder.advice import Advice, Rung
-from learnorder.recipes.advise import Candidate, Search
-from learnorder.report.advice_words import STANDING_WORDS, advice_findings, comparisons
+from learnorder.advise.result import Advice, Rung
+from learnorder.advise.settings import Candidate, Search
+from learnorder.advise.words import STANDING_WORDS, advice_findings, comparisons
 from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.style import LineStyle, layout
 from learnorder.statistics import SHARE, Estimate, adjusted_p, p_words

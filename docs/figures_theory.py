@@ -20,14 +20,10 @@ from playwright.sync_api import sync_playwright
 
 import learnorder
 from learnorder.report.content import TextTable
-from learnorder.report.phase import percent_words, ratio_words
 from learnorder.report.style import layout
-from learnorder.report.theory_tables import (
-    theory_final_table,
-    theory_order_table,
-    theory_ratio_table,
-)
 from learnorder.statistics import POSITIVE, SHARE, Estimate, estimate, ratio_of_means
+from learnorder.theory.phase_page import percent_words, ratio_words
+from learnorder.theory.tables import theory_final_table, theory_order_table, theory_ratio_table
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results" / "theory"

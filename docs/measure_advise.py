@@ -20,10 +20,10 @@ from pathlib import Path
 from measure_probe import probes
 
 import learnorder
-from learnorder.advice import Advice
-from learnorder.config import ModelConfig, TrainingConfig
-from learnorder.recipes.advise import Search
-from learnorder.report.advice_page import to_json
+from learnorder.advise.page import to_json
+from learnorder.advise.result import Advice
+from learnorder.advise.settings import Search
+from learnorder.config.settings import ModelConfig, TrainingConfig
 from learnorder.runs.files import atomic_write
 
 ROOT = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import learnorder
-from learnorder.recipes.images import ImageExperiment
+from learnorder.images.experiment import ImageExperiment
 from learnorder.report.grid import sweep_rows
 from learnorder.runs import find_runs
 

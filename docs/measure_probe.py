@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import learnorder
-from learnorder.config import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 
 ROOT = Path(__file__).parents[1]
 

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from learnorder.config import DataConfig
+from learnorder.config.settings import DataConfig
 from learnorder.data import load_images
 from learnorder.models import WideResNet
 

@@ -19,14 +19,14 @@ from typing import Any
 
 from measure_advise import ROOT, Judged, searches
 
-from learnorder.advise import make_problem
-from learnorder.range_rules import RULE, RULES
-from learnorder.range_test import RESTARTS, range_test
-from learnorder.recipes.advise import Candidate, Search
+from learnorder.advise.range_rules import RULE, RULES
+from learnorder.advise.range_test import RESTARTS, range_test
+from learnorder.advise.run import make_problem
+from learnorder.advise.settings import Candidate, Search
+from learnorder.execution.driver import Plan, run_plans
 from learnorder.runs import RunFolder, require_ended
 from learnorder.runs.execute import arithmetic
 from learnorder.runs.judged import final_score
-from learnorder.sweep import Plan, run_plans
 
 RECORD = ROOT / "results" / "advice" / "range_tests.json"
 SEEDS = {"cifar_wrn": 5}

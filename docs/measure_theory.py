@@ -17,7 +17,6 @@ from pathlib import Path
 import torch
 
 import learnorder
-from learnorder.order.theory import learned_for_good, level_time
 from learnorder.seeding import generator
 from learnorder.theory import (
     AlgorithmConfig,
@@ -33,6 +32,7 @@ from learnorder.theory import (
 from learnorder.theory.distribution import draw_examples
 from learnorder.theory.finite import FiniteNetwork
 from learnorder.theory.kernel import Kernel, OutputsOn
+from learnorder.theory.order import learned_for_good, level_time
 from learnorder.theory.population import population_margins
 from learnorder.theory.recursion import Recursion
 from learnorder.theory.simulation import FiniteBatch, LimitSimulation, training_set

@@ -22,16 +22,17 @@ from playwright.sync_api import Browser, sync_playwright
 from results_carry import carry, rows
 
 import learnorder
-from learnorder.claims import CLAIMS, Reproduced
-from learnorder.recipes.images import ARM_TITLES, ImageExperiment
-from learnorder.report.claims_page import reported
+from learnorder.images.experiment import ARM_TITLES, ImageExperiment
 from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table, seconds_of
-from learnorder.reproduction import judge_runs, reproduction_recipe
-from learnorder.results import Results
+from learnorder.reproduce.claim import Reproduced
+from learnorder.reproduce.claims import CLAIMS
+from learnorder.reproduce.page import reported
+from learnorder.reproduce.run import judge_runs, reproduction_recipe
 from learnorder.runs import RunFolder
+from learnorder.runs.results import Results
 from learnorder.statistics import SHARE, Estimate, estimate, p_words, paired_difference
 
 ROOT = Path(__file__).parents[1]

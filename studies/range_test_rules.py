@@ -11,7 +11,7 @@ which accuracy is taken as linear in log η between the grid's learning rates. T
 rule and the smoothing with the least cost, mean over tasks, of the median pick when it is annealed,
 among those that pick something on every task. ``--table`` prints what was recorded.
 
-Beside the rules of ``learnorder.range_rules``: ``slide`` and ``per_rate`` as fastai and Lightning
+Beside the rules of ``learnorder.advise.range_rules``: ``slide`` and ``per_rate`` as fastai and Lightning
 describe theirs. Slide walks from the right while the slope differs from that 15 steps back by more
 than 0.005 of loss; per_rate is the steepest fall over η itself, not log η.
 """
@@ -31,11 +31,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from learnorder import range_rules
-from learnorder.advise import make_problem
-from learnorder.config import DataConfig, ModelConfig, TrainingConfig
-from learnorder.range_test import range_test
-from learnorder.recipes.advise import Candidate, Search
+from learnorder.advise import range_rules
+from learnorder.advise.range_test import range_test
+from learnorder.advise.run import make_problem
+from learnorder.advise.settings import Candidate, Search
+from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 from learnorder.runs.execute import arithmetic
 from learnorder.training.trainer import Trainer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from learnorder.config import (
+from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
     PatchConfig,

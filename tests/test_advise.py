@@ -10,8 +10,11 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from learnorder import Advice, Search, Task
-from learnorder.advice import Rung, near
-from learnorder.advise import (
+from learnorder.advise.figures import gain_figure, rates_figure
+from learnorder.advise.page import comparison_table, rung_table, to_json, write_advice
+from learnorder.advise.range_rules import RangeTest, Restart
+from learnorder.advise.result import Rung, near
+from learnorder.advise.run import (
     _Search,
     next_rate,
     noise_refused,
@@ -19,23 +22,15 @@ from learnorder.advise import (
     rung_plans,
     search_plans,
 )
+from learnorder.advise.settings import Candidate
+from learnorder.advise.words import advice_findings
 from learnorder.cli.main import main
-from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.execution import Execution
-from learnorder.range_rules import RangeTest, Restart
-from learnorder.reading import open_runs
-from learnorder.recipes.advise import Candidate
-from learnorder.report.advice_figures import gain_figure, rates_figure
-from learnorder.report.advice_page import (
-    comparison_table,
-    rung_table,
-    to_json,
-    write_advice,
-)
-from learnorder.report.advice_words import advice_findings
-from learnorder.results import TaskResults
+from learnorder.execution.how import Execution
 from learnorder.runs import RunFolder, find_runs
+from learnorder.runs.opening import open_runs
+from learnorder.runs.results import TaskResults
 
 from .test_task import blobs, network
 
@@ -202,7 +197,7 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
             found[arm] = {} if lost else {seed: score + 0.001 * seed for seed in seeds}
         return found, [RunFolder(made.path)]
 
-    monkeypatch.setattr("learnorder.advise._Search.train", train)
+    monkeypatch.setattr("learnorder.advise.run._Search.train", train)
     search = Search(
         learning_rates=tuple(final), rungs=3, noise=0, shorter_holds=(), range_test=False,
         training=TrainingConfig(epochs=20),
@@ -463,7 +458,7 @@ def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
 
 
 def test_the_grid_is_extended_while_the_largest_is_among_the_better(tmp_path, monkeypatch):
-    monkeypatch.setattr("learnorder.recipes.advise._RATES", {"SGD": (0.001, 0.002, 0.005)})
+    monkeypatch.setattr("learnorder.advise.settings._RATES", {"SGD": (0.001, 0.002, 0.005)})
     search = Search(
         training=TrainingConfig(epochs=4, batch_size=16), rungs=2, screening_seeds=1, seeds=2,
         noise=0, range_test=False, shorter_holds=(),
@@ -549,8 +544,8 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
             quick, tmp_path, task=small_task(), minutes=0.01, execution=Execution(quiet=True)
         )
     longer = replace(quick, training=replace(quick.training, epochs=10_000))
-    from learnorder.advise import _begun
-    from learnorder.task import handed_over
+    from learnorder.advise.run import _begun
+    from learnorder.training.task import handed_over
 
     with handed_over(small_task()) as named:
         asked = replace(longer, task=named)
@@ -625,7 +620,7 @@ def test_a_model_that_cannot_learn_is_found_out(tmp_path, quick):
 
 
 def test_other_scores_are_held_against_the_initial_network(tmp_path):
-    from learnorder.runs.task import _describe
+    from learnorder.advise.task_backend import _describe
     from learnorder.training.task_problem import task_trainer
 
     from .test_task import config_of

@@ -14,8 +14,9 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import Search, Task, run_advise, run_train
+from learnorder.advise import task_backend as task
 from learnorder.cli.main import main
-from learnorder.config import (
+from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
     NoiseConfig,
@@ -27,13 +28,13 @@ from learnorder.config import (
 )
 from learnorder.data import load_images
 from learnorder.errors import ConfigError, DataError, LearnOrderError
-from learnorder.execution import Execution
+from learnorder.execution.how import Execution
+from learnorder.images import backend as images
 from learnorder.models.fresh import _versions, check_fresh
-from learnorder.runs import images, task
 from learnorder.schedules import Schedule
 from learnorder.seeding import random_state_kept
-from learnorder.task import handed_over
 from learnorder.training.image_problem import image_trainer
+from learnorder.training.task import handed_over
 from learnorder.training.task_problem import task_trainer
 
 from .conftest import changed

@@ -7,21 +7,23 @@ from dataclasses import replace
 
 import pytest
 
-from learnorder.claims import CLAIMS, Evidence, Reproduced, claims_named, judge
-from learnorder.claims.measures import Difference, Later, Learned, Level, Ratio, Share, Value
-from learnorder.claims.theory_measures import FirstPattern, Slope
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.execution import Execution
-from learnorder.recipes.images import Arm, Arms, ImageExperiment
-from learnorder.recipes.reproduction import SCALES, Reproduction
-from learnorder.recipes.theory import TheoryExperiment
-from learnorder.report.claims_page import summary
-from learnorder.reproduction import judge_runs, reproduce, reproduction_plans
-from learnorder.results import Results
+from learnorder.execution.how import Execution
+from learnorder.images.experiment import Arm, Arms, ImageExperiment
+from learnorder.reproduce.claim import Reproduced, judge
+from learnorder.reproduce.claims import CLAIMS, claims_named
+from learnorder.reproduce.evidence import Evidence
+from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
+from learnorder.reproduce.page import summary
+from learnorder.reproduce.run import judge_runs, reproduce, reproduction_plans
+from learnorder.reproduce.scales import SCALES, Reproduction
+from learnorder.reproduce.theory_measures import FirstPattern, Slope
+from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 from learnorder.statistics import POINTS, Estimate, Measured, Unit, compare_times, verdict
 from learnorder.theory import DistributionConfig, MeasureConfig, NetworkConfig
+from learnorder.theory.experiment import TheoryExperiment
 
 from .conftest import changed, fake_run
 

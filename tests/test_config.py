@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnorder.config import NoiseConfig, PatchConfig, RunConfig
+from learnorder.config.settings import NoiseConfig, PatchConfig, RunConfig
 from learnorder.errors import ConfigError
-from learnorder.recipes.patch import SCALES
+from learnorder.images.patch import SCALES
 from learnorder.schedules import Schedule
 
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from learnorder import run_patch
-from learnorder.config import ModelConfig, NoiseConfig
+from learnorder.config.settings import ModelConfig, NoiseConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
-from learnorder.execution import Execution
+from learnorder.execution.how import Execution
+from learnorder.images import patch
 from learnorder.noise import ActivationNoise
-from learnorder.recipes import patch
 from learnorder.schedules import Schedule
 from learnorder.training.image_problem import image_trainer
 

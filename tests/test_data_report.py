@@ -14,17 +14,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from learnorder import TrainingConfig
-from learnorder.config import DataConfig, ModelConfig, RunConfig
+from learnorder.config.settings import DataConfig, ModelConfig, RunConfig
 from learnorder.data import Images, load_images
 from learnorder.data.images import count_repeated
 from learnorder.data.samples import sample_images
+from learnorder.images.backend import size_counts
+from learnorder.images.data_table import data_section, reading_words
 from learnorder.report import render
-from learnorder.report.data_table import data_section, reading_words
-from learnorder.results import Results
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
-from learnorder.runs.images import size_counts
 from learnorder.runs.kinds import ImagesDescription
+from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 
 

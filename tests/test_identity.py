@@ -16,18 +16,17 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import Search, Task
-from learnorder.advise import run_advise
-from learnorder.config import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.advise.run import run_advise
+from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import Interrupted, RunFolderError
-from learnorder.execution import Execution
+from learnorder.execution.driver import Plan, make_folders, run_plans
+from learnorder.execution.how import Execution
+from learnorder.images.backend import identify as identify_images
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
-from learnorder.runs.identity import Reader, is_own
-from learnorder.runs.images import identify as identify_images
 from learnorder.runs.settings import identity_words
-from learnorder.sweep import Plan, run_plans
-from learnorder.sweep.driver import make_folders
-from learnorder.task import identify, load_task
+from learnorder.training.identity import Reader, is_own
+from learnorder.training.task import identify, load_task
 
 from .test_task import blobs, config_of
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learnorder.config import DataConfig
+from learnorder.config.settings import DataConfig
 from learnorder.data import load_images
 from learnorder.data.class_folders import read_class_folders
 from learnorder.data.rgb import Decoded, to_rgb

@@ -24,7 +24,7 @@ from torch.utils.data import (
 
 from learnorder import IndexedDataset
 from learnorder.errors import ConfigError, DataError
-from learnorder.order.indexed import indexed_in
+from learnorder.toolkit.indexed import indexed_in
 
 N = 23
 

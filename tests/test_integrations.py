@@ -18,7 +18,7 @@ from learnorder import IndexedDataset, LearningOrder
 from learnorder.errors import ConfigError, DataError
 
 lightning = pytest.importorskip("lightning.pytorch")
-from learnorder.integrations.lightning import LearningOrderCallback  # noqa: E402
+from learnorder.toolkit.lightning import LearningOrderCallback  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 EXAMPLES, EPOCHS = 40, 3

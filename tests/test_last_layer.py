@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from learnorder.cli.main import main
-from learnorder.config import ModelConfig, PatchConfig
+from learnorder.config.settings import ModelConfig, PatchConfig
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.last_layer import retrain_last_layer
-from learnorder.recipes.images import ARM_TITLES
+from learnorder.images.experiment import ARM_TITLES
+from learnorder.retrain.last_layer import retrain_last_layer
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.last_layer import FILE, read_last_layer

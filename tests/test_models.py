@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from learnorder.config import ModelConfig
+from learnorder.config.settings import ModelConfig
 from learnorder.errors import ConfigError
 from learnorder.models import MLP, ConvNet, ViT, WideResNet, build_model
 from learnorder.noise import ActivationNoise

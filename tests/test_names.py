@@ -12,21 +12,20 @@ from rich.console import Console
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError
-from learnorder.execution import Execution
+from learnorder.execution.display import Display
+from learnorder.execution.driver import Plan, make_folders, run_plans
+from learnorder.execution.engine import Cores
+from learnorder.execution.estimate import estimate_cost
+from learnorder.execution.grid import Grid, folder_name
+from learnorder.execution.how import Execution
+from learnorder.execution.pool import PoolState
 from learnorder.report import terminal
 from learnorder.report.content import TextTable, address
-from learnorder.results import Results, TaskResults
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.files import atomic_write, check_path, remove_leftovers
 from learnorder.runs.plain_text import storable, visible
+from learnorder.runs.results import Results, TaskResults
 from learnorder.runs.worker import decode_request, encode_request
-from learnorder.sweep import Plan, run_plans
-from learnorder.sweep.display import Display
-from learnorder.sweep.driver import make_folders
-from learnorder.sweep.engine import Cores
-from learnorder.sweep.estimate import estimate_cost
-from learnorder.sweep.grid import Grid, folder_name
-from learnorder.sweep.pool import PoolState
 
 from .conftest import fake_run
 

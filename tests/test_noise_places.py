@@ -11,13 +11,7 @@ from torch.nn import functional as F
 
 from learnorder.errors import ConfigError
 from learnorder.models import ViT, WideResNet
-from learnorder.noise import (
-    FUNCTIONS,
-    ActivationNoise,
-    Site,
-    activation_noise,
-    find_activations,
-)
+from learnorder.noise import FUNCTIONS, ActivationNoise, Site, activation_noise, find_activations
 
 LEVEL = 0.4
 

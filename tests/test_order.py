@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from learnorder import IndexedDataset, LearningOrder
 from learnorder.errors import ConfigError, DataError
-from learnorder.order.agreement import rank_agreement
+from learnorder.toolkit.rank_agreement import rank_agreement
 
 
 def logits_for(correct, labels, classes=3):

@@ -95,7 +95,7 @@ def error_of_one_process():
 def trainer(folder):
     import transformers
 
-    from learnorder.integrations.transformers import STATE, LearningOrderMixin
+    from learnorder.toolkit.transformers import STATE, LearningOrderMixin
 
     class OrderedTrainer(LearningOrderMixin, transformers.Trainer):
         pass
@@ -119,7 +119,7 @@ def trainer(folder):
 def callback(folder):
     import lightning.pytorch as lightning
 
-    from learnorder.integrations.lightning import LearningOrderCallback
+    from learnorder.toolkit.lightning import LearningOrderCallback
 
     class Module(lightning.LightningModule):
         def __init__(self):

@@ -4,8 +4,9 @@ import pytest
 import torch
 from scipy import stats
 
-from learnorder.config import PatchConfig
+from learnorder.config.settings import PatchConfig
 from learnorder.errors import ConfigError
+from learnorder.images.patch import paper
 from learnorder.patterns import (
     Draw,
     Group,
@@ -16,7 +17,6 @@ from learnorder.patterns import (
     evaluation_sets,
     measure_reliance,
 )
-from learnorder.recipes.patch import paper
 from learnorder.seeding import generator
 
 PAPER = paper().patch

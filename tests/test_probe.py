@@ -8,18 +8,18 @@ from unittest.mock import ANY
 import pytest
 
 from learnorder import Probe
-from learnorder.budget import Budget
 from learnorder.cli.main import main
-from learnorder.config import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.execution import Execution
+from learnorder.execution.budget import Budget
+from learnorder.execution.how import Execution
 from learnorder.probe import ArmNumbers, Calibration, Probed, Statement, judge_arms, run_probe
+from learnorder.probe.page import advice_words, calibration_words, probe_findings
 from learnorder.probe.result import calibrate
 from learnorder.probe.run import _begun, arm_plans
-from learnorder.reading import open_runs
-from learnorder.recipes.probe import FEWEST_EPOCHS
-from learnorder.report.probe_page import advice_words, calibration_words, probe_findings
-from learnorder.results import Results
+from learnorder.probe.settings import FEWEST_EPOCHS
+from learnorder.runs.opening import open_runs
+from learnorder.runs.results import Results
 from learnorder.runs.sealed import read_sealed
 
 from .conftest import POOLED, fake_run

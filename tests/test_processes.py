@@ -13,16 +13,16 @@ from torch import nn
 
 from learnorder import Task
 from learnorder.cli.main import main
-from learnorder.config import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
+from learnorder.execution.engine import Cores
+from learnorder.execution.groups import Group, Groups
+from learnorder.execution.pool import run_pool
 from learnorder.noise import ActivationNoise
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
-from learnorder.sweep.engine import Cores
-from learnorder.sweep.groups import Group, Groups
-from learnorder.sweep.pool import run_pool
 from learnorder.training.place import Place
 
 from .conftest import changed
@@ -193,7 +193,7 @@ def test_noise_of_a_shared_batch_is_that_of_the_whole():
 
 def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
     """The first of two processes is refused, the other waits for it and is ended."""
-    monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("learnorder.execution.groups._GRACE_SECONDS", 0.5)
     folder = RunFolder.create(tmp_path / "run", tiny, {})
     with RunLock(folder.path):
         state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2), wait=False)
@@ -203,7 +203,7 @@ def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
 
 def test_the_first_process_may_save_while_the_others_have_ended(monkeypatch):
     """After a signal, ranks above 0 have nothing to save and are gone at once."""
-    monkeypatch.setattr("learnorder.sweep.groups._GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("learnorder.execution.groups._GRACE_SECONDS", 0.2)
     group = Group(2, 1)
     codes = ("import time, sys; time.sleep(1); sys.exit(143)", "import sys; sys.exit(143)")
     group._processes = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]

@@ -14,11 +14,11 @@ import torch
 from scipy.stats import chi2_contingency, kstest
 
 from learnorder.data import load_images
+from learnorder.images.patch import paper
 from learnorder.models import WideResNet
 from learnorder.noise import activation_noise
 from learnorder.patterns import evaluation_sets
 from learnorder.patterns.patch import Group, Patch, draw_accesses, draw_eligible
-from learnorder.recipes.patch import paper
 from learnorder.seeding import generator
 
 ROOT = Path(__file__).parents[1]

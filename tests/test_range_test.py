@@ -17,15 +17,15 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from learnorder import Search, Task, run_advise
-from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.advise.figures import rates_figure
+from learnorder.advise.page import range_table
+from learnorder.advise.range_rules import RULES, RangeTest, Restart, pick, smooth
+from learnorder.advise.range_test import range_test
+from learnorder.advise.settings import Candidate
+from learnorder.advise.words import advice_findings
+from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.execution import Execution
-from learnorder.range_rules import RULES, RangeTest, Restart, pick, smooth
-from learnorder.range_test import range_test
-from learnorder.recipes.advise import Candidate
-from learnorder.report.advice_figures import rates_figure
-from learnorder.report.advice_page import range_table
-from learnorder.report.advice_words import advice_findings
+from learnorder.execution.how import Execution
 from learnorder.training.task_problem import TaskProblem
 
 from .test_advise import fake, falling_at

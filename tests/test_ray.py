@@ -10,11 +10,11 @@ import time
 import pytest
 
 from learnorder.errors import ConfigError
-from learnorder.execution import Execution
+from learnorder.execution.engine import Cores
+from learnorder.execution.how import Execution
+from learnorder.execution.pool import run_pool
 from learnorder.runs import find_runs
-from learnorder.sweep.engine import Cores
-from learnorder.sweep.pool import run_pool
-from learnorder.verbs import run_sweep
+from learnorder.sweep.run import run_sweep
 
 from .conftest import changed
 
@@ -23,7 +23,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed (pip install 'lear
 
 @pytest.fixture(scope="module")
 def cluster():
-    from learnorder.sweep.ray_engine import RayCluster
+    from learnorder.execution.ray_engine import RayCluster
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield RayCluster()
@@ -46,9 +46,9 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
     here = run_sweep(
         {"": config}, grid, seeds, tmp_path / "here", execution=Execution(threads=1, quiet=True)
     )
-    from learnorder.sweep.driver import make_folders
-    from learnorder.sweep.grid import Grid
-    from learnorder.verbs import sweep_plans
+    from learnorder.execution.driver import make_folders
+    from learnorder.execution.grid import Grid
+    from learnorder.sweep.run import sweep_plans
 
     folders = make_folders(sweep_plans({"": config}, Grid(grid), seeds), tmp_path / "there")
     cores = cluster.cores(len(folders), None, 1, accelerated=True)
@@ -65,7 +65,7 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_an_address_where_nothing_listens_is_refused_at_once(address):
-    from learnorder.sweep.ray_engine import _check_answers
+    from learnorder.execution.ray_engine import _check_answers
 
     with pytest.raises(ConfigError, match=r"No Ray cluster answers.*ray start --head"):
         _check_answers(address)

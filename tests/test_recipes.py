@@ -7,8 +7,8 @@ import torch
 
 from learnorder.data import ImageData, Images
 from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
+from learnorder.images.patch import SCALES, paper
 from learnorder.patterns import Group
-from learnorder.recipes.patch import SCALES, paper
 from learnorder.schedules import Schedule
 from learnorder.training.batches import Batches
 from learnorder.training.image_problem import image_trainer

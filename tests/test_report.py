@@ -11,16 +11,16 @@ import pytest
 from PIL import Image
 
 from learnorder.errors import RunFolderError
-from learnorder.order import first_epoch
+from learnorder.images.figures import FIGURES
+from learnorder.images.findings import baselines, findings
 from learnorder.report import render, style, write_report
-from learnorder.report.figures import FIGURES
-from learnorder.report.findings import baselines, findings
 from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
 from learnorder.report.tables import difference_table, final_table, order_table
-from learnorder.results import Results
 from learnorder.runs import RunFolder
+from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 from learnorder.statistics import Span
+from learnorder.statistics.learned import first_epoch
 
 from .conftest import changed, fake_run
 

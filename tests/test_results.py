@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from learnorder.reproduction import judge_runs, reproduction_recipe
+from learnorder.reproduce.run import judge_runs, reproduction_recipe
 from learnorder.runs import find_runs
 from learnorder.statistics import FEWEST_HEADLINE, p_words
 

@@ -17,7 +17,8 @@ import torch
 from safetensors.torch import load_file
 
 from learnorder.errors import Interrupted, RunFolderError
-from learnorder.runs import RunFolder, find_runs, images
+from learnorder.images import backend as images
+from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write

@@ -9,12 +9,12 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from learnorder import BatchMean, Task
-from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.advise.task_backend import check
+from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.runs.task import check
 from learnorder.schedules import Schedule
-from learnorder.task import handed_over
 from learnorder.training import scores
+from learnorder.training.task import handed_over
 from learnorder.training.task_problem import task_trainer
 
 
@@ -161,7 +161,7 @@ def test_what_is_too_much_to_gather_is_refused_before_anything_runs(monkeypatch)
     assert "26 kB, and at most 10 kB are gathered" in said
     assert "BatchMean" in said
     monkeypatch.setattr(scores, "MOST_GATHERED", 10**9)
-    check_free = monkeypatch.setattr("learnorder.memory.free_memory", lambda: 1000)
+    check_free = monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 1000)
     assert check_free is None
     assert "are free" in refused(Task(network, rare(), rare(), score=f1))
 

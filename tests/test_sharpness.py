@@ -7,13 +7,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from learnorder.config import ModelConfig, SharpnessConfig
+from learnorder.config.settings import ModelConfig, SharpnessConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import ViT
 from learnorder.schedules import Schedule
 from learnorder.seeding import generator
-from learnorder.sharpness import NotFinite, hessian, largest_eigenvalue
+from learnorder.toolkit.sharpness import NotFinite, hessian, largest_eigenvalue
 from learnorder.training.image_problem import image_trainer
 
 from .conftest import changed

@@ -8,8 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
-from learnorder.order import order_ratio
-from learnorder.results import Results
+from learnorder.runs.results import Results
 from learnorder.statistics import (
     POSITIVE,
     SHARE,
@@ -33,6 +32,7 @@ from learnorder.statistics import (
     verdict,
     why_inconclusive,
 )
+from learnorder.statistics.learned import order_ratio
 
 from .conftest import fake_run
 

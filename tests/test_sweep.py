@@ -13,26 +13,32 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from learnorder.advise.task_page import task_content
 from learnorder.cli.main import main
-from learnorder.config import NoiseConfig, RunConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import (
+    NoiseConfig,
+    RunConfig,
+    TaskConfig,
+    TaskRunConfig,
+    TrainingConfig,
+)
 from learnorder.errors import ConfigError, DataError, Interrupted, RunFolderError
-from learnorder.execution import Execution
-from learnorder.recipes.images import Arm, Arms, ImageExperiment
-from learnorder.report.task_page import task_content
-from learnorder.results import Results, TaskResults
+from learnorder.execution.driver import Plan, make_folders, run_plans
+from learnorder.execution.engine import Cores, share_cores
+from learnorder.execution.estimate import estimate_cost
+from learnorder.execution.grid import Grid, grid_plans
+from learnorder.execution.how import Execution
+from learnorder.execution.pool import run_pool
+from learnorder.execution.work import work
+from learnorder.images.experiment import Arm, Arms, ImageExperiment
+from learnorder.images.run import image_plans, run_patch, run_train
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.execute import execute
 from learnorder.runs.lock import RunLock
+from learnorder.runs.results import Results, TaskResults
 from learnorder.schedules import Schedule
-from learnorder.sweep import Plan, run_plans, share_cores
-from learnorder.sweep.driver import make_folders
-from learnorder.sweep.engine import Cores
-from learnorder.sweep.estimate import estimate_cost
-from learnorder.sweep.grid import Grid, grid_plans
-from learnorder.sweep.pool import run_pool
-from learnorder.sweep.work import work
+from learnorder.sweep.run import run_sweep, sweep_plans
 from learnorder.theory.config import TheoryConfig
-from learnorder.verbs import image_plans, run_patch, run_sweep, run_train, sweep_plans
 
 from .conftest import changed
 from .test_lock import holder, leave

@@ -11,16 +11,16 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import BatchMean, Task
-from learnorder.config import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.advise.task_backend import check
+from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
-from learnorder.execution import Execution
+from learnorder.execution.driver import Plan, run_plans
+from learnorder.execution.how import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
-from learnorder.runs.task import check
 from learnorder.schedules import Schedule
-from learnorder.sweep import Plan, run_plans
-from learnorder.task import build_network, handed_over, identify, known_targets, splits
 from learnorder.training.scores import accuracy
+from learnorder.training.task import build_network, handed_over, identify, known_targets, splits
 from learnorder.training.task_problem import task_trainer, try_on_cpu
 
 

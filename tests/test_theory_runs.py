@@ -13,24 +13,13 @@ import pytest
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.execution import Execution
-from learnorder.reading import open_runs
-from learnorder.recipes.theory import TheoryExperiment
+from learnorder.execution.driver import Plan, make_folders, run_plans
+from learnorder.execution.how import Execution
 from learnorder.report import render
-from learnorder.report.theory_figures import FIGURES
-from learnorder.report.theory_tables import (
-    phase_table,
-    theory_final_table,
-    theory_findings,
-    theory_order_table,
-    theory_ratio_table,
-)
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.execute import execute
-from learnorder.runs.theory import measure, workload_key
+from learnorder.runs.opening import open_runs
 from learnorder.statistics import ratio_of_means
-from learnorder.sweep import Plan, run_plans
-from learnorder.sweep.driver import make_folders
 from learnorder.theory import (
     AlgorithmConfig,
     DistributionConfig,
@@ -39,10 +28,20 @@ from learnorder.theory import (
     SolverConfig,
     TheoryConfig,
 )
+from learnorder.theory.backend import measure, workload_key
+from learnorder.theory.experiment import TheoryExperiment
+from learnorder.theory.figures import FIGURES
 from learnorder.theory.memory import check_memory
 from learnorder.theory.records import TheoryRecords
-from learnorder.theory_results import TheoryResults
-from learnorder.verbs import phase_plans, run_phase, run_theory
+from learnorder.theory.results import TheoryResults
+from learnorder.theory.run import phase_plans, run_phase, run_theory
+from learnorder.theory.tables import (
+    phase_table,
+    theory_final_table,
+    theory_findings,
+    theory_order_table,
+    theory_ratio_table,
+)
 
 SMALL = TheoryExperiment(
     DistributionConfig(d=40, s=300.0, r=1e-3),
@@ -451,7 +450,7 @@ FINITE = {"solver": {"engine": "finite"}, "algorithm": {"eta2": 1e-7}}
 )  # fmt: skip
 def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, settings, field):
     """Before anything is made, with sizes; the folder of such a run can be read nevertheless."""
-    monkeypatch.setattr("learnorder.memory.free_memory", lambda: 10**9)
+    monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 10**9)
     config = TheoryConfig.from_dict(settings)
     with pytest.raises(ConfigError, match=rf"{field}: got .*B of memory, and 1.0 GB are free"):
         make_folders({"a": Plan(config, {})}, tmp_path / "out")
@@ -464,7 +463,7 @@ def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, setti
 
 
 def test_the_largest_that_is_usual_is_not_refused(monkeypatch):
-    monkeypatch.setattr("learnorder.memory.free_memory", lambda: 10**9)
+    monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 10**9)
     for name in ("flow", "recursion"):
         check_memory(TheoryConfig.from_dict({"solver": {"engine": name}}))
     check_memory(

@@ -6,9 +6,9 @@ import pytest
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError
-from learnorder.integrations.trackers import NOTES, track
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
+from learnorder.runs.trackers import NOTES, track
 from learnorder.theory.config import TheoryConfig
 from learnorder.training.records import Records
 

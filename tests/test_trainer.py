@@ -23,7 +23,7 @@ from learnorder import IndexedDataset, LearningOrder
 from learnorder.errors import ConfigError, DataError
 
 transformers = pytest.importorskip("transformers")
-from learnorder.integrations.transformers import STATE, LearningOrderMixin  # noqa: E402
+from learnorder.toolkit.transformers import STATE, LearningOrderMixin  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 EXAMPLES, EPOCHS, BATCH = 40, 3, 8

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from learnorder.config import NoiseConfig, TrainingConfig
+from learnorder.config.settings import NoiseConfig, TrainingConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import build_model

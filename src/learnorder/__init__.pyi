@@ -4,54 +4,56 @@
 # ASCII only: lazy_loader opens it in the encoding of the machine.
 
 # Commands: each runs an experiment, continues it or reads it, and writes its report
-from .reproduction import reproduce as reproduce  # the claims of the paper, each with a verdict
-from .verbs import run_patch as run_patch  # arms on images with a planted patch
-from .verbs import run_plain as run_plain  # the same arms on images as they are
-from .verbs import run_train as run_train  # one run of your own settings
-from .verbs import run_sweep as run_sweep  # a grid of settings on several seeds
+from .reproduce.run import reproduce as reproduce  # the claims of the paper, each with a verdict
+from .images.run import run_patch as run_patch  # arms on images with a planted patch
+from .images.run import run_plain as run_plain  # the same arms on images as they are
+from .images.run import run_train as run_train  # one run of your own settings
+from .sweep.run import run_sweep as run_sweep  # a grid of settings on several seeds
 from .probe import run_probe as run_probe  # what your network learns first
-from .advise import run_advise as run_advise  # which learning rates are best after annealing
-from .verbs import run_theory as run_theory  # the two-layer network of the paper
-from .verbs import run_phase as run_phase  # the same over a grid of two settings
-from .reading import retrain as retrain  # the last layers of finished runs
-from .execution import Execution as Execution  # workers, threads, engine, quiet
+from .advise.run import run_advise as run_advise  # which learning rates are best after annealing
+from .theory.run import run_theory as run_theory  # the two-layer network of the paper
+from .theory.run import run_phase as run_phase  # the same over a grid of two settings
+from .retrain.run import retrain as retrain  # the last layers of finished runs
+from .execution.how import Execution as Execution  # workers, threads, engine, quiet
 
 # Settings: what is run
-from .verbs import recipe as recipe  # the experiments of the paper at a scale
-from .recipes.images import ImageExperiment as ImageExperiment  # what recipe returns
-from .config import RunConfig as RunConfig  # one run on images
-from .config import DataConfig as DataConfig  # its images
-from .config import ModelConfig as ModelConfig  # its network
-from .config import PatchConfig as PatchConfig  # its planted patch
-from .config import TrainingConfig as TrainingConfig  # its optimiser and length
-from .config import NoiseConfig as NoiseConfig  # its noise before activations
+from .images.run import recipe as recipe  # the experiments of the paper at a scale
+from .images.experiment import ImageExperiment as ImageExperiment  # what recipe returns
+from .config.settings import RunConfig as RunConfig  # one run on images
+from .config.settings import DataConfig as DataConfig  # its images
+from .config.settings import ModelConfig as ModelConfig  # its network
+from .config.settings import PatchConfig as PatchConfig  # its planted patch
+from .config.settings import TrainingConfig as TrainingConfig  # its optimiser and length
+from .config.settings import NoiseConfig as NoiseConfig  # its noise before activations
 from .schedules import Schedule as Schedule  # a learning rate or noise level over the epochs
-from .recipes.probe import Probe as Probe  # for run_probe
-from .recipes.advise import Search as Search  # for run_advise
-from .task import Task as Task  # any model, data set and loss, for run_advise
-from .task import BatchMean as BatchMean  # a score that is averaged over batches
-from .recipes.theory import TheoryExperiment as TheoryExperiment  # for run_theory and run_phase
+from .probe.settings import Probe as Probe  # for run_probe
+from .advise.settings import Search as Search  # for run_advise
+from .training.task import Task as Task  # any model, data set and loss, for run_advise
+from .training.task import BatchMean as BatchMean  # a score that is averaged over batches
+from .theory.experiment import TheoryExperiment as TheoryExperiment  # for run_theory and run_phase
 from .theory import paper_scaling as paper_scaling  # the scaling of the theorems
 
 # Results: what the commands return, and runs made before
-from .reading import open_runs as open_runs  # all runs at or below some folders
-from .results import Results as Results  # of runs on images
-from .results import TaskResults as TaskResults  # of runs of tasks
-from .theory_results import TheoryResults as TheoryResults  # of runs of the theory
+from .runs.opening import open_runs as open_runs  # all runs at or below some folders
+from .runs.results import Results as Results  # of runs on images
+from .runs.results import TaskResults as TaskResults  # of runs of tasks
+from .theory.results import TheoryResults as TheoryResults  # of runs of the theory
 from .probe import Probed as Probed  # of run_probe
-from .advice import Advice as Advice  # of run_advise
-from .claims import Reproduced as Reproduced  # of reproduce
+from .advise.result import Advice as Advice  # of run_advise
+from .reproduce.claim import Reproduced as Reproduced  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
 from .runs.query import query as query  # one SQL question about runs
 from .runs.query import connect as connect  # a DuckDB connection to runs
 from .report import write_report as write_report  # a page of any results
 
 # In your own training loop
-from .order.tracker import LearningOrder as LearningOrder  # which examples are learned when
-from .order.indexed import IndexedDataset as IndexedDataset  # gives batches their indices
+from .toolkit.learning_order import (
+    LearningOrder as LearningOrder,
+)  # which examples are learned when
+from .toolkit.indexed import IndexedDataset as IndexedDataset  # gives batches their indices
 from .noise import activation_noise as activation_noise  # noise before activations
-from .sharpness import hessian as hessian  # the Hessian of a loss, as a product
-from .sharpness import largest_eigenvalue as largest_eigenvalue  # of such a product
+from .toolkit.sharpness import hessian as hessian  # the Hessian of a loss, as a product
+from .toolkit.sharpness import largest_eigenvalue as largest_eigenvalue  # of such a product
 
 # Errors, and modules that are public too
 from .errors import LearnOrderError as LearnOrderError  # of all errors that say what to do

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from learnorder.cli.parser import Parser, look_up
 from learnorder.errors import ConfigError
-from learnorder.execution import Execution
-from learnorder.recipes.images import ARM_TITLES, ImageExperiment
+from learnorder.execution.how import Execution
+from learnorder.images.experiment import ARM_TITLES, ImageExperiment
+from learnorder.images.run import recipe
 from learnorder.values import Built, field_types, from_dict, to_dict
-from learnorder.verbs import recipe
 
 if TYPE_CHECKING:
-    from learnorder.results import RunSet
-    from learnorder.sweep.driver import Plan
-    from learnorder.sweep.engine import Engine
+    from learnorder.execution.driver import Plan
+    from learnorder.execution.engine import Engine
+    from learnorder.runs.results import RunSet
 
 
 GRID_FORM = (
@@ -245,11 +245,11 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
         if values.get("engine", "local") != "local":
             raise ConfigError("processes", processes, "It is for runs of this machine: give "
                               "--engine local, or --processes 1.")  # fmt: skip
-        from learnorder.sweep.groups import Groups
+        from learnorder.execution.groups import Groups
 
         return Groups(processes)
     if values.get("engine") == "ray":
-        from learnorder.sweep.ray_engine import RayCluster
+        from learnorder.execution.ray_engine import RayCluster
 
         return RayCluster(values["address"], values["gpus"])
     for name in ("address", "gpus"):
@@ -272,7 +272,7 @@ def only_planned(values: dict[str, Any]) -> bool:
 def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
     """Print what the plans would cost, or make their folders and print how to run them."""
     if values.get("prepare", False):
-        from learnorder.sweep.driver import make_folders
+        from learnorder.execution.driver import make_folders
 
         folders = make_folders(plans, out, engine_of(values))
         runs = f"{len(folders)} runs are" if len(folders) > 1 else "One run is"
@@ -283,7 +283,7 @@ def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
             "command without --prepare then writes the report."
         )
         return 0
-    from learnorder.sweep.estimate import estimate_cost
+    from learnorder.execution.estimate import estimate_cost
 
     one = {} if "workers" in values else {"workers": 1}
     print(estimate_cost(plans, out, execution({**values, **one})))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
-from learnorder.cli.yaml_values import dump_yaml, load_yaml, read_yaml
+from learnorder.config.yaml_values import dump_yaml, load_yaml, read_yaml
 from learnorder.errors import NOTHING, ConfigError, did_you_mean
 from learnorder.values import convert, describe_type, to_plain
 

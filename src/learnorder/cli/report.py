@@ -20,8 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("report", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     values = parse(parser, arguments)
-    from learnorder.reading import open_runs
     from learnorder.report import write_report
+    from learnorder.runs.opening import open_runs
 
     out = options.page_of(values)
     results = open_runs(*values["runs"])

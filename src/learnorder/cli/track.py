@@ -31,9 +31,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add("--project", str, default="learnorder", help="W&B's project.")
     parser.flag("--follow", help="Look again every 10 s until all runs have ended.")
     values = parse(parser, arguments)
-    from learnorder.integrations.trackers import track
     from learnorder.runs import ENDED, find_runs
     from learnorder.runs.plain_text import visible
+    from learnorder.runs.trackers import track
 
     to = Path(values["to"] or f"runs/{values['tracker']}")
     copied = set[Path]()

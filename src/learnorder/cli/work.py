@@ -35,9 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.flag("--quiet", help="Draw no progress.")
     values = parse(parser, arguments)
+    from learnorder.execution.work import work
     from learnorder.runs import ENDED, find_runs
     from learnorder.runs.plain_text import visible
-    from learnorder.sweep.work import work
 
     folders = find_runs(values["folder"])
     work(folders, options.execution(values), wait=values["wait"])

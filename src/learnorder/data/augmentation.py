@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from learnorder.config.importing import import_object
 from learnorder.errors import ConfigError, one_line
-from learnorder.importing import import_object
 from learnorder.seeding import derive_seed, generator
 
 

@@ -14,10 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from learnorder.config import DataConfig
+from learnorder.config.memory import beyond_memory
+from learnorder.config.settings import DataConfig
 from learnorder.data.rgb import Decoded, check_brightness, to_rgb
 from learnorder.errors import DataError, one_line
-from learnorder.memory import beyond_memory
 
 Encoded = dict[str, Any] | None
 """An image as Hugging Face datasets hold it: its bytes, or its path."""

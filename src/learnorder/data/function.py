@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from learnorder.config import DataConfig
+from learnorder.config.importing import import_object
+from learnorder.config.settings import DataConfig
 from learnorder.data.decoding import stack_images
 from learnorder.data.labels import as_labels, match_names, numbered_classes
 from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
 from learnorder.errors import DataError, one_line
-from learnorder.importing import import_object
 
 _FORM = (
     "It must return (images, labels), or ((images, labels) to train on, (images, labels) to test "

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from learnorder.config import DataConfig
+from learnorder.config.settings import DataConfig
 from learnorder.data.sources import ONE_CLASS, RawImages, load_source
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError

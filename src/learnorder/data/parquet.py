@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from learnorder.config.memory import beyond_memory
 from learnorder.data.folders import existing_folder
 from learnorder.errors import DataError, one_line
-from learnorder.memory import beyond_memory
 
 if TYPE_CHECKING:
     import datasets

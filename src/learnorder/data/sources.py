@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from learnorder.config import DataConfig
+from learnorder.config.settings import DataConfig
 from learnorder.data.class_folders import read_class_folders
 from learnorder.data.decoding import open_encoded, path_of, stack_images
 from learnorder.data.folders import existing_folder

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from learnorder.config import ModelConfig
+from learnorder.config.importing import import_object
+from learnorder.config.settings import ModelConfig
 from learnorder.errors import ConfigError, one_line
-from learnorder.importing import import_object
 from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.modes import evaluation_mode

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learnorder.config import PatchConfig
+from learnorder.config.settings import PatchConfig
 from learnorder.patterns.patch import Draw, Group, draw_accesses, draw_eligible
 from learnorder.seeding import generator
 

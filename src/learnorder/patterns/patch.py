@@ -8,7 +8,7 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
-from learnorder.config import PatchConfig
+from learnorder.config.settings import PatchConfig
 from learnorder.errors import ConfigError
 
 

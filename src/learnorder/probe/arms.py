@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from learnorder.order import (
+from learnorder.statistics import Span
+from learnorder.statistics.learned import (
     CONTENT_LEVELS,
     NEXT_TO_NOTHING,
     PATCH_LEVEL,
@@ -14,7 +15,6 @@ from learnorder.order import (
     on_the_way,
     order_ratio,
 )
-from learnorder.statistics import Span
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class ArmNumbers:
         """Return in words how the arm failed to train; empty where it did not.
 
         A run that diverges stops; one that ends having learned next to nothing
-        (:data:`~learnorder.order.NEXT_TO_NOTHING`) has lost what it had.
+        (:data:`~learnorder.statistics.learned.NEXT_TO_NOTHING`) has lost what it had.
         """
         if self.diverged:
             return f"diverged in {self.diverged} of {self.runs} runs, which are in no mean"
@@ -92,7 +92,7 @@ class ArmNumbers:
     def undertrained(self) -> str:
         """Return in words that the arm ends with neither content nor pattern learned; else empty.
 
-        By its mean final accuracies; see :func:`~learnorder.order.is_undertrained`.
+        By its mean final accuracies; see :func:`~learnorder.statistics.learned.is_undertrained`.
         """
         if not self.clean or self.chance is None:
             return ""

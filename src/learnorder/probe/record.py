@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from learnorder.order import CONTENT_LEVELS
 from learnorder.probe.result import Probed
 from learnorder.probe.statements import statements
 from learnorder.statistics import Estimate
+from learnorder.statistics.learned import CONTENT_LEVELS
 
 Value = TypeVar("Value")
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from learnorder.errors import ConfigError
-from learnorder.order import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
 from learnorder.probe.arms import ArmNumbers, largest_rate
-from learnorder.recipes.probe import Probe
+from learnorder.probe.settings import Probe
 from learnorder.runs import setting_words
+from learnorder.statistics.learned import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
 
 if TYPE_CHECKING:
-    from learnorder.results import Results
+    from learnorder.runs.results import Results
 
 RATE = "learning_rate.initial"
 """The setting that the probe varies, as labels name it."""

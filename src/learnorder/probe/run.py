@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from learnorder.budget import epochs_within
-from learnorder.config import RunConfig
+from learnorder.config.settings import RunConfig
 from learnorder.errors import ConfigError, LearnOrderError
-from learnorder.execution import Execution
+from learnorder.execution.budget import epochs_within
+from learnorder.execution.how import Execution
 from learnorder.probe.result import RATE, Calibration, Probed, calibrate
-from learnorder.recipes.probe import FEWEST_EPOCHS, Probe
+from learnorder.probe.settings import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
 
 if TYPE_CHECKING:
-    from learnorder.results import Results
+    from learnorder.execution.driver import Plan
     from learnorder.runs import RunFolder
-    from learnorder.sweep.driver import Plan
+    from learnorder.runs.results import Results
 
 _SPENT_ON_EPOCHS = 0.8
 """Share of the time that training takes; retraining last layers takes most of the rest."""
@@ -34,7 +34,7 @@ def run_probe(
 
     The pattern's contrast is calibrated first (:class:`Calibration`). Then every arm is trained,
     each finished network's last layer is retrained on clean images
-    (:func:`~learnorder.last_layer.retrain_last_layer`), and report.html and probe.json are written.
+    (:func:`~learnorder.retrain.last_layer.retrain_last_layer`), and report.html and probe.json are written.
     The same call continues what was stopped.
 
     Args:
@@ -48,7 +48,7 @@ def run_probe(
         ConfigError: A setting that the data or the network refuses, or a budget that is too small.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    from learnorder.report import write_probe
+    from learnorder.probe.page import write_probe
 
     out, probe = Path(out), probe or Probe()
     probe = _begun(probe, out, minutes, execution)
@@ -72,8 +72,9 @@ def make_probes(
     Returns:
         What each found, or why its calibration came to nothing.
     """
-    from learnorder.reading import results_of, retrain_runs
-    from learnorder.sweep.driver import check
+    from learnorder.execution.driver import check
+    from learnorder.retrain.run import retrain_runs
+    from learnorder.runs.opening import results_of
 
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
     calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
@@ -113,7 +114,7 @@ def _run_parts(
     title: str = "",
 ) -> dict[str, list[RunFolder[RunConfig]]]:
     """Make the runs of several probes side by side, each in the folder ``out/name/what``."""
-    from learnorder.sweep import run_plans
+    from learnorder.execution.driver import run_plans
 
     plans = {
         str(Path(name, what, run)): plan for name, own in parts.items() for run, plan in own.items()
@@ -129,7 +130,7 @@ def _calibrated(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
     Raises:
         ConfigError: They diverge, or see :func:`~learnorder.probe.result.calibrate`.
     """
-    from learnorder.reading import results_of
+    from learnorder.runs.opening import results_of
 
     require_ended(runs, "so the pattern has no contrast")
     found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
@@ -154,8 +155,8 @@ def _only(results: Results, set_: str) -> float:
 
 def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan[RunConfig]]:
     """Return the runs that choose the pattern's contrast."""
-    from learnorder.reading import CALIBRATION
-    from learnorder.sweep.driver import Plan
+    from learnorder.execution.driver import Plan
+    from learnorder.runs.opening import CALIBRATION
 
     return {
         f"contrast-{setting_words(contrast)}": Plan(
@@ -170,7 +171,7 @@ def arm_plans(
     probe: Probe, contrast: float, image_size: tuple[int, int]
 ) -> dict[str, Plan[RunConfig]]:
     """Return the runs of all arms, seed by seed."""
-    from learnorder.sweep.driver import Plan
+    from learnorder.execution.driver import Plan
 
     patch = probe.patch(contrast, image_size)
     return {
@@ -202,7 +203,7 @@ def _begun(probe: Probe, out: Path, minutes: float | None, execution: Execution)
 
     Nothing is written where the folder holds runs of another probe, or the first are refused.
     """
-    from learnorder.sweep.driver import find_folders
+    from learnorder.execution.driver import find_folders
 
     if minutes is None:
         return probe

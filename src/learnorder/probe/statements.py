@@ -47,7 +47,7 @@ class Statement:
         treatment: What is compared with the small LR.
         quantity: What is compared.
         measured: What it compares, paired by seed.
-        verdict: holds, does_not_hold or undecided; see :class:`~learnorder.claims.claim.Claim`.
+        verdict: holds, does_not_hold or undecided; see :class:`~learnorder.reproduce.claim.Claim`.
         beside: The same at other levels of the content, which decide nothing.
         reason: Why it is undecided whatever the interval says; else empty.
     """

@@ -1,10 +1,10 @@
 """Figures, tables and the HTML page of results."""
 
-from learnorder.report.advice_page import write_advice
-from learnorder.report.claims_page import write_claims
+from learnorder.advise.page import write_advice
+from learnorder.probe.compare_page import write_probes
+from learnorder.probe.page import write_probe
 from learnorder.report.page import render, write_report
-from learnorder.report.probe_page import write_probe
-from learnorder.report.probes_page import write_probes
+from learnorder.reproduce.page import write_claims
 
 __all__ = [
     "render",

@@ -9,7 +9,6 @@ from statistics import fmean
 
 import plotly.graph_objects as go
 
-from learnorder.order import CONTENT_LEVELS, is_undertrained, order_ratio
 from learnorder.report.orders import add_orders, span_color, span_words, times_scale
 from learnorder.report.parts import (
     ONE_SIDED,
@@ -21,11 +20,12 @@ from learnorder.report.parts import (
     make_room,
     say_above,
 )
-from learnorder.report.phase import in_order
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import ARM_WORDS
-from learnorder.results import Results
+from learnorder.runs.results import Results
 from learnorder.statistics import Estimate, Span, median_span, range_of
+from learnorder.statistics.learned import CONTENT_LEVELS, is_undertrained, order_ratio
+from learnorder.theory.phase_page import in_order
 
 Row = dict[str, str | float]
 """A finished run: its arm, the settings varied, seed, and what it ended with."""

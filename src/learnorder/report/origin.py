@@ -11,9 +11,9 @@ from learnorder.report.content import Key, Origin, TextTable
 from learnorder.report.style import line_styles
 from learnorder.report.tables import run_table
 from learnorder.report.titles import MOST_ARMS, arm_titles, marked_titles
-from learnorder.results import Results, RunSet, TaskResults
 from learnorder.runs import flatten, shared_settings
-from learnorder.theory_results import TheoryResults
+from learnorder.runs.results import Results, RunSet, TaskResults
+from learnorder.theory.results import TheoryResults
 
 _SHARED = {
     Results: "Runs of one seed share initial weights, data, patterns and their order.",

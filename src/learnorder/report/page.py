@@ -13,14 +13,14 @@ import plotly.graph_objects as go
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
+from learnorder.advise.task_page import task_content
+from learnorder.images.page import image_content
 from learnorder.report.content import Content
-from learnorder.report.image_page import image_content
-from learnorder.report.task_page import task_content
-from learnorder.report.theory_page import theory_content
-from learnorder.results import Results, RunSet, TaskResults
 from learnorder.runs.files import atomic_write
 from learnorder.runs.plain_text import visible
-from learnorder.theory_results import TheoryResults
+from learnorder.runs.results import Results, RunSet, TaskResults
+from learnorder.theory.page import theory_content
+from learnorder.theory.results import TheoryResults
 
 _CONTENT: dict[type, Callable[[Any], Content]] = {
     Results: image_content,

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from statistics import fmean, median
 from typing import Any
 
-from learnorder.order import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
 from learnorder.report.content import TextTable
 from learnorder.report.titles import arm_columns, arm_titles, marked_titles
-from learnorder.results import WITHOUT_RESULT, Results, RunSet
 from learnorder.runs import RunFolder
+from learnorder.runs.results import WITHOUT_RESULT, Results, RunSet
+from learnorder.statistics.learned import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
 
 
 def final_table(results: Results) -> TextTable:

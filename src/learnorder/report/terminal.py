@@ -11,18 +11,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from learnorder.claims import Reproduced
+from learnorder.advise.task_page import score_table
 from learnorder.errors import RunFolderError
-from learnorder.report.claims_page import claims_table
 from learnorder.report.content import TextTable
 from learnorder.report.tables import final_table
-from learnorder.report.task_page import score_table
-from learnorder.report.theory_tables import summary_table
-from learnorder.results import Results, RunSet, TaskResults
+from learnorder.reproduce.claim import Reproduced
+from learnorder.reproduce.page import claims_table
 from learnorder.runs import RunFolder, flatten
 from learnorder.runs.arms import label_of
 from learnorder.runs.plain_text import plain, visible
-from learnorder.theory_results import TheoryResults
+from learnorder.runs.results import Results, RunSet, TaskResults
+from learnorder.theory.results import TheoryResults
+from learnorder.theory.tables import summary_table
 
 if TYPE_CHECKING:
     import pandas as pd

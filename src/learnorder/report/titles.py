@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from learnorder.recipes import ARM_WORDS
-from learnorder.results import RunSet
+from learnorder.report.arm_words import ARM_WORDS
+from learnorder.runs.results import RunSet
 
 MOST_ARMS = 8
 """More arms than this are shown by their final values alone, without curves and pairs."""

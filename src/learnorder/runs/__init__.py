@@ -2,12 +2,7 @@
 
 from learnorder.runs.finding import find_runs, require_ended
 from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
-from learnorder.runs.settings import (
-    difference_words,
-    flatten,
-    setting_words,
-    shared_settings,
-)
+from learnorder.runs.settings import difference_words, flatten, setting_words, shared_settings
 
 __all__ = [
     "ENDED",

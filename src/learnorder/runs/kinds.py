@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from learnorder.config import RunConfig, TaskRunConfig
+from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
 from learnorder.theory.config import TheoryConfig
 from learnorder.values import from_dict
@@ -141,7 +141,7 @@ class Work(Protocol):
     def identify(self, configs: Sequence[Any]) -> list[dict[str, str]]:
         """Return what tells each configuration's run from another beside the settings.
 
-        It is the user's own code and data, as digests by name; see :mod:`learnorder.runs.identity`.
+        It is the user's own code and data, as digests by name; see :mod:`learnorder.training.identity`.
         """
         ...
 
@@ -226,7 +226,7 @@ KINDS = (
     Kind(
         "images",
         RunConfig,
-        "learnorder.runs.images",
+        "learnorder.images.backend",
         "learnorder.training.records.Records",
         ImagesDescription,
         True,
@@ -234,7 +234,7 @@ KINDS = (
     Kind(
         "task",
         TaskRunConfig,
-        "learnorder.runs.task",
+        "learnorder.advise.task_backend",
         "learnorder.training.records.Records",
         TaskDescription,
         True,
@@ -242,7 +242,7 @@ KINDS = (
     Kind(
         "theory",
         TheoryConfig,
-        "learnorder.runs.theory",
+        "learnorder.theory.backend",
         "learnorder.theory.records.TheoryRecords",
         TheoryDescription,
         False,

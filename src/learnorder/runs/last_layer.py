@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from learnorder.config import RunConfig
+from learnorder.config.settings import RunConfig
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.sealed import read_sealed, write_sealed
 

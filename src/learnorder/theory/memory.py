@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from learnorder.config.memory import beyond_memory, size_words
 from learnorder.errors import ConfigError
-from learnorder.memory import beyond_memory, size_words
 from learnorder.theory.arcsine import arcsine
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.kernel import MOST_QUADRATIC

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from learnorder.config import RunConfig
+from learnorder.config.settings import RunConfig
 from learnorder.data import Augmentation, ImageData, Images
 from learnorder.patterns import Draw, EvaluationSet, Patch, draw_accesses, draw_eligible
 from learnorder.seeding import generator

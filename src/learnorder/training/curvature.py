@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from learnorder.config import SharpnessConfig
+from learnorder.config.settings import SharpnessConfig
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.sharpness import Eigenvalue, NotFinite, hessian, largest_eigenvalue
+from learnorder.toolkit.sharpness import Eigenvalue, NotFinite, hessian, largest_eigenvalue
 from learnorder.training.problem import Problem
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from learnorder.config import RunConfig
+from learnorder.config.settings import RunConfig
 from learnorder.data import ImageData
 from learnorder.errors import ConfigError
 from learnorder.models import build_model

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from learnorder.config import TrainingConfig
+from learnorder.config.settings import TrainingConfig
 from learnorder.errors import ConfigError, did_you_mean, one_line
 
 _SET_HERE = ("params", "lr", "weight_decay", "fused")

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
 
-from learnorder.config import NoiseConfig, SharpnessConfig, TrainingConfig
+from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Varying
 from learnorder.training.records import Records

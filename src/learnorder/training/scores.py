@@ -10,9 +10,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from learnorder.config.memory import beyond_memory, size_words
 from learnorder.errors import reason_of
-from learnorder.memory import beyond_memory, size_words
-from learnorder.task import IGNORED, BatchMean, Task, is_metric
+from learnorder.training.task import IGNORED, BatchMean, Task, is_metric
 
 MOST_GATHERED = 4 * 10**9
 """Bytes of validation outputs and targets that are gathered for a score at most."""

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, Dataset
 
-from learnorder.config import TaskRunConfig
+from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.task import IGNORED, Task, build_network, known_targets, splits
 from learnorder.training.place import Place
 from learnorder.training.problem import Part
 from learnorder.training.records import Records
 from learnorder.training.scores import Unfit, mean_of, score_of
+from learnorder.training.task import IGNORED, Task, build_network, known_targets, splits
 from learnorder.training.task_batches import (
     StepBatches,
     TaskBatch,

@@ -1,0 +1,1 @@
+"""The command ``advise``: which initial learning rate is best after annealing."""

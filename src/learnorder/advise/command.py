@@ -1,0 +1,76 @@
+"""``learnorder advise``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.advise.run import run_advise, search_plans
+from learnorder.advise.settings import Search
+from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
+from learnorder.errors import ConfigError
+from learnorder.execution.budget import check_minutes
+
+DESCRIPTION = """\
+Which initial learning rates are best after annealing, for your model and your data? Every run is a
+whole schedule, annealed, so nothing is judged before its anneal. Short schedules leave learning
+rates out; those that are left are compared at full length on fresh seeds, with intervals, together
+with shorter phases at the large learning rate, activation noise, and what a conventional
+learning-rate range test would have picked. Test data are never looked at.
+
+  learnorder advise                                      on digits, to see what it says
+  learnorder advise --data folder:photos --data.resolution 32 --model.name my_nets.Net
+  learnorder advise --task my_tasks.make --minutes 30    any model, data set and loss: a
+                                                         learnorder.Task from your own function
+  learnorder advise --training.optimizer AdamW --anneal cosine
+  learnorder advise --learning_rates '[0.001, 0.003, 0.01, 0.03, 0.1]' --rungs 1
+                                                         every learning rate at full length
+  learnorder advise --dry-run                            what it would cost
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = Parser("advise", DESCRIPTION)
+    parser.add(
+        "--minutes",
+        float | None,
+        default=None,
+        help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
+    )
+    options.add_execution(parser, "runs/advise", prepare=False)
+    options.add_settings(parser, Search, _defaults(arguments))
+    values = parse(parser, arguments)
+    search: Search = options.take_settings(values, Search)
+    out = Path(values["out"])
+    check_minutes(values["minutes"])
+    if values["dry_run"]:
+        if values["minutes"] is not None:
+            raise ConfigError(
+                "minutes", values["minutes"], "--dry-run says what all epochs take: give one of "
+                "the two."
+            )  # fmt: skip
+        return options.dry_run(search_plans(search), out / "none", values)
+    advice = run_advise(search, out, minutes=values["minutes"], execution=options.execution(values))
+    from learnorder.advise.page import comparison_table, rung_table
+    from learnorder.advise.words import advice_findings
+    from learnorder.report.terminal import print_table
+    from learnorder.runs.plain_text import visible
+
+    print_table(rung_table(advice))
+    print_table(comparison_table(advice))
+    print(visible(f"Report: {out / 'report.html'}"))
+    print("\n".join(f"- {visible(sentence)}" for sentence in advice_findings(advice)))
+    return 0
+
+
+def _defaults(arguments: Sequence[str]) -> Search:
+    """Return the defaults, without what belongs to digits or to our network where others' come."""
+    base = Search()
+    data = options.peek(arguments, "data.source", "")
+    if options.peek(arguments, "task.path", "") and data:
+        raise ConfigError(
+            "data.source", data, "A task has data of its own: give --task or --data, not both."
+        )
+    return options.without_recipe(base, arguments)

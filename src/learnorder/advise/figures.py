@@ -1,0 +1,209 @@
+"""Figures of a search: final scores over the learning rate, and paired comparisons."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from learnorder.advise.result import Advice
+from learnorder.advise.words import comparisons
+from learnorder.report.parts import Point, add_points, final_figure, make_room
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.style import LineStyle, figure_text, layout
+from learnorder.statistics import range_of
+
+if TYPE_CHECKING:
+    from learnorder.advise.range_rules import RangeTest, Restart
+
+_RUNG_COLORS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#8C6D31")
+"""From full length to shorter ones."""
+_RUNG_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_PICK_COLOR, _BAND_COLOR = "#D55E00", "rgba(0,158,115,0.13)"
+_EDGE = 1.2
+"""How far the band is shaded beyond its ends, as a factor."""
+
+
+def rates_figure(advice: Advice) -> go.Figure:
+    """Return final scores over the learning rate, and the range test below on the same axis."""
+    seen = advice.range_test
+    rows = 1 if seen is None else 2
+    figure = make_subplots(
+        rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.68, 0.32][:rows]
+    )
+    layout(figure, "", "", "", 380 if seen is None else 520)
+    ticks = _ticks(advice)
+    figure.update_xaxes(
+        type="log", range=_span(advice), tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks]
+    )
+    figure.update_xaxes(title={"text": "initial learning rate"}, row=rows, col=1)
+    _draw_rungs(figure, advice)
+    if seen is not None:
+        _draw_range_test(figure, advice, seen)
+    return make_room(figure.update_layout(hovermode="closest", margin={"t": 20, "b": 90}))
+
+
+def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
+    """Draw final scores, a line for each rung, the longest with intervals; shade the band."""
+    words = ScoreWords(advice.score)
+    for place, rung in enumerate(reversed(advice.rungs)):
+        color, dash = _RUNG_COLORS[place % 5], _RUNG_DASHES[place % 5]
+        style, name = LineStyle(color, dash), f"{rung.epochs} epochs"
+        if place == 0:
+            points = {
+                rate: Point(scores, range_of(rung.score), advice.lost_words(advice.whole(rate)))
+                for rate, scores in sorted(rung.scores.items())
+            }
+            add_points(figure, points, name, style, words.scale, log_x=True, row=1, col=1)
+            continue
+        means = {rate: rung.mean(rate) for rate in sorted(rung.scores) if rung.scores[rate]}
+        figure.add_scatter(
+            x=list(means),
+            y=[words.scale * e.mean for e in means.values()],
+            name=name,
+            mode="lines+markers",
+            line={"color": color, "dash": dash, "width": 2},
+            marker={"color": color, "size": 8},
+            customdata=[f"{rate:g}: {words.number(e)}" for rate, e in means.items()],
+            hovertemplate="%{customdata}",
+            row=1,
+            col=1,
+        )
+    for low, high in _stretches(advice.finalists(), advice.band()):
+        figure.add_vrect(
+            x0=low / _EDGE, x1=high * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
+            row=1, col=1,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+    heading = figure_text(f"final {words.heading}")
+    figure.update_yaxes(title={"text": heading}, range=_height(advice), row=1, col=1)
+
+
+def _stretches(finalists: list[float], band: list[float]) -> list[tuple[float, float]]:
+    """Return the ends of each stretch of learning rates in the band with none between that is not.
+
+    >>> _stretches([0.1, 0.2, 0.5, 1.0], [0.1, 0.5, 1.0])
+    [(0.1, 0.1), (0.5, 1.0)]
+    """
+    found: list[tuple[float, float]] = []
+    for inside, rates in itertools.groupby(finalists, lambda rate: rate in band):
+        if inside:
+            members = list(rates)
+            found.append((members[0], members[-1]))
+    return found
+
+
+def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None:
+    """Draw the restarts of a range test with their picks, and what following them comes to."""
+    words, arm = ScoreWords(advice.score), advice.picked()
+    if arm is not None and (e := advice.mean(arm)).n:
+        figure.add_scatter(
+            x=[arm.learning_rate],
+            y=[words.scale * e.mean],
+            name="the range test's pick",
+            mode="markers",
+            marker={"symbol": "diamond", "size": 11, "color": _PICK_COLOR},
+            customdata=[words.number(e)],
+            hovertemplate="%{customdata}",
+            row=1,
+            col=1,
+        )
+    for place, restart in enumerate(seen.restarts):
+        _draw_restart(figure, restart, first=place == 0)
+    curves = [losses for r in seen.restarts if (losses := r.smoothed()[1])]
+    start = max((losses[0] for losses in curves), default=1.0)
+    lowest = min((min(losses) for losses in curves), default=0.0)
+    room = max(start - lowest, 0.05 * abs(start)) or 1.0
+    ends = [lowest - 0.1 * room, start + 0.4 * room]
+    figure.update_yaxes(title={"text": "training loss"}, range=ends, row=2, col=1)
+    if (picks := seen.picks()) and picks[0] < picks[-1]:
+        figure.add_vrect(
+            x0=picks[0], x1=picks[-1], fillcolor=_PICK_COLOR, opacity=0.12, line_width=0,
+            row=2, col=1,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+    if seen.pick is not None:
+        figure.add_vline(x=seen.pick, line={"dash": "dot", "width": 1.5, "color": _PICK_COLOR})
+
+
+def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
+    """Draw the smoothed loss of one restart, and its pick on it."""
+    rates, losses = restart.smoothed()
+    figure.add_scatter(
+        x=rates,
+        y=losses,
+        name="range test, a line for each restart",
+        mode="lines",
+        line={"color": _PICK_COLOR, "width": 1.2},
+        opacity=0.6,
+        showlegend=first,
+        hovertemplate=f"seed {restart.seed}: %{{y:.3g}} at %{{x:.2g}}<extra></extra>",
+        row=2,
+        col=1,
+    )
+    if (pick := restart.pick()) is None:
+        return
+    at = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / pick)))
+    figure.add_scatter(
+        x=[pick],
+        y=[losses[at]],
+        mode="markers",
+        marker={"symbol": "diamond", "size": 8, "color": _PICK_COLOR},
+        showlegend=False,
+        hovertemplate=f"seed {restart.seed} picks {pick:.2g}<extra></extra>",
+        row=2,
+        col=1,
+    )
+
+
+def _height(advice: Advice) -> list[float]:
+    """Return the ends of the axis of scores: around the learning rates trained in full.
+
+    What ends far below them, or above, runs out of the picture.
+    """
+    scale = ScoreWords(advice.score).scale
+    rates = [rate for rate in advice.finalists() if advice.rungs[-1].scores[rate]]
+    shown = [
+        rung.mean(rate).mean for rung in advice.rungs for rate in rates if rung.scores.get(rate)
+    ]
+    last = [advice.rungs[-1].mean(rate) for rate in rates]
+    shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
+    shown += [score for rate in rates for score in advice.rungs[-1].scores[rate].values()]
+    low, high = scale * min(shown), scale * max(shown)
+    room = 0.06 * (high - low) or 1.0
+    if advice.score == "accuracy":
+        low, high = max(0.0, low), min(100.0, high)
+    return [low - room, high + room]
+
+
+def _span(advice: Advice) -> list[float]:
+    """Return the ends of the axis, as logarithms: the grid and the picks, with some room."""
+    rates = advice.grid()
+    rates += [] if advice.range_test is None else advice.range_test.picks()
+    return [math.log10(min(rates)) - 0.25, math.log10(max(rates)) + 0.25]
+
+
+def _ticks(advice: Advice) -> list[float]:
+    low, high = (10**end for end in _span(advice))
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    found = [float(f"{step * 10.0**power:g}") for power in powers for step in (1, 2, 5)]
+    return [tick for tick in found if low <= tick <= high]
+
+
+def gain_figure(advice: Advice) -> go.Figure:
+    """Return the paired comparisons: 95 % intervals and a dot for each seed."""
+    words, found = ScoreWords(advice.score), comparisons(advice)
+    points, titles = [], list[str]()
+    for name, arm, baseline in found:
+        lost = advice.lost_words(arm) or advice.lost_words(baseline)
+        gains = advice.compared(arm, baseline).by_seed
+        points.append(Point(gains, range_of(advice.score).difference(), lost))
+        titles.append(f"{name} ({lost})" if lost else name)
+    unit = f"better by, {words.unit}"
+    figure = final_figure("", titles, points, 36, scale=words.scale, unit=unit)
+    figure.add_vline(x=0, line={"width": 1}, opacity=0.7)
+    if not math.isnan(advice.tolerance):
+        edge = -words.scale * advice.tolerance
+        figure.add_vline(x=edge, line={"width": 1, "dash": "dot"}, opacity=0.6)
+    return figure.update_layout(margin={"t": 16})

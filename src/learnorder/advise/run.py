@@ -1,0 +1,400 @@
+"""The verb ``advise``: rungs of whole schedules, then paired comparisons at full length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
+from learnorder.advise.settings import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
+from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.errors import ConfigError, Interrupted, RunFolderError
+from learnorder.execution.budget import Budget, epochs_within
+from learnorder.execution.how import Execution
+from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
+from learnorder.runs.judged import final_score, judged_by, unlearned_scores
+from learnorder.runs.kinds import TaskDescription, kind_of
+from learnorder.runs.manifest import find_manifests
+from learnorder.runs.sealed import read_sealed, write_sealed
+from learnorder.runs.signals import on_signals
+from learnorder.values import to_dict
+
+if TYPE_CHECKING:
+    from learnorder.advise.range_rules import RangeTest
+    from learnorder.execution.driver import Plan
+    from learnorder.training.place import Place
+    from learnorder.training.task import Task
+
+_SPENT_ON_EPOCHS = 0.9
+_MOST_ADDED = 4
+"""Learning rates that are added above the default ones at most."""
+
+
+def run_advise(
+    search: Search | None = None,
+    out: Path | str = "runs/advise",
+    *,
+    task: Task | None = None,
+    minutes: float | None = None,
+    execution: Execution = Execution(),
+) -> Advice:
+    """Find the initial learning rates that are best after annealing.
+
+    Every run is a complete, annealed schedule. Rungs of rising length leave the worse half of the
+    learning rates out; the last compares what is left, and shorter phases, noise and the pick of a
+    range test, on fresh seeds. report.html and advice.json are written. The same call continues
+    what was stopped.
+
+    Args:
+        search: What to try; None takes the defaults, on digits.
+        out: Gets a folder for each rung, report.html and advice.json.
+        task: A model, data and loss of this process, in place of those that ``search`` names; runs
+            are then made here, one after another, and the model is left as it is.
+        minutes: About how long it may take, as measured on this machine when it begins: runs get
+            as many epochs as fit, at most ``search.training.epochs``.
+        execution: How the runs are executed.
+
+    Raises:
+        ConfigError: A setting that the data or the model refuses, or a budget that is too small.
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    search = search or Search()
+    if task is None:
+        given = nullcontext(search.task)
+    else:
+        from learnorder.training.task import handed_over
+
+        given = handed_over(task)
+        execution = replace(execution, workers=1)
+    with given as named:
+        search = _begun(replace(search, task=named), Path(out), minutes, execution)
+        advice = _Search(search, Path(out), execution, here=task is not None).run()
+    from learnorder.advise.page import write_advice
+
+    write_advice(advice, out)
+    return advice
+
+
+def _begun(search: Search, out: Path, minutes: float | None, execution: Execution) -> Search:
+    """Return the search with the epochs that its budget buys; note in its folder what it is about.
+
+    Nothing is written where the folder holds another search, or the first runs are refused.
+    """
+    from learnorder.execution.driver import find_folders
+
+    there = read_sealed(out / "search.json", Search)
+    if there is not None:
+        _refuse_other_code(search, out)
+        bought = there.training.epochs if minutes is not None else search.training.epochs
+        _refuse_other(there, search.lasting(bought), out)
+    budget = None if minutes is None else _budget(search, out, minutes, execution)
+    if budget is not None:
+        search = search.lasting(budget.epochs)
+    if there is not None:
+        _refuse_other(there, search, out)
+        return search
+    rates, epochs = initial_rates(search), search.rung_epochs(0)
+    arms = [Candidate(rate, search.hold) for rate in rates]
+    find_folders(rung_plans(search, arms, rates[0], 0), out / f"epochs-{epochs}")
+    if budget is not None:
+        budget.keep(out)
+    write_sealed(out / "search.json", to_dict(search))
+    return search
+
+
+def _refuse_other_code(search: Search, out: Path) -> None:
+    """Refuse a folder whose runs are of other code or data, in words that name what differs."""
+    config = search.run(Candidate(1.0, search.hold), 1.0, search.training.epochs, seed=0)
+    (identity,) = kind_of(config).load().identify([config])
+    for manifest in find_manifests(out)[:1]:
+        RunFolder(manifest.parent).check_identity(identity)
+
+
+def _refuse_other(there: Search, asked: Search, out: Path) -> None:
+    """Refuse a folder that is about another search."""
+    if words := difference_words(to_dict(there), to_dict(asked)):
+        raise RunFolderError(
+            f"{out}: holds another search ({words}). Choose another folder with --out, or move "
+            "this one away."
+        )
+
+
+def initial_rates(search: Search) -> tuple[float, ...]:
+    """Return the learning rates that a search begins with."""
+    if not search.is_task:
+        return search.rates()
+    from learnorder.training.task import load_task
+
+    return search.rates(fine_tunes=load_task(search.task).fine_tunes)
+
+
+def rung_plans(
+    search: Search, arms: Sequence[Candidate], smallest: float, rung: int
+) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+    """Return the runs of a rung, seed by seed."""
+    from learnorder.execution.driver import Plan
+
+    epochs = search.rung_epochs(rung)
+    return {
+        f"{_folder(search, arm)}-seed{seed}": Plan(
+            search.run(arm, smallest, epochs, seed),
+            {"experiment": "advise", **_labels(search, arm)},
+        )
+        for seed in search.rung_seeds(rung)
+        for arm in arms
+    }
+
+
+def search_plans(search: Search) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+    """Return the runs a search has, for their cost: all but learning rates added or come back."""
+    rates, noisy = initial_rates(search), not noise_refused(search)
+    smallest, plans = rates[0], {}
+    for rung in range(search.rungs):
+        arms = [Candidate(rate, search.hold) for rate in rates]
+        if rung == search.rungs - 1:
+            arms += [Candidate(rates[-1], hold) for hold in search.holds()]
+            arms += [Candidate(smallest, search.hold, search.noise)] if noisy else []
+            arms += [Candidate(rates[-1] * 0.99, search.hold)] if search.range_test else []
+        for name, plan in rung_plans(search, arms, smallest, rung).items():
+            plans[f"{rung}-{name}"] = plan
+        kept = min(len(rates), _half(len(rates)) + 1)  # the smallest stays too
+        rates = (smallest, *rates[len(rates) - kept + 1 :])
+    return plans
+
+
+def _half(count: int) -> int:
+    return max(FEWEST_FINALISTS, math.ceil(count / 2))
+
+
+class _Search:
+    """A search under way, in a folder."""
+
+    def __init__(
+        self, search: Search, out: Path, execution: Execution = Execution(), *, here: bool = False
+    ) -> None:
+        self.search, self.out, self.execution, self.here = search, out, execution, here
+        self.smallest = 0.0
+        self.score, self.higher_is_better = "accuracy", True
+
+    def run(self) -> Advice:
+        """Run the rungs, then everything at full length."""
+        rates = initial_rates(self.search)
+        self.smallest = rates[0]
+        rungs = list[Rung]()
+        for rung in range(self.search.rungs - 1):
+            rungs.append(self.screen(rates, rung, extend=rung == 0))
+            rates = rungs[-1].kept
+        last = self.search.rungs - 1
+        whole = self.in_full(rates, rungs)
+        rates, best = sorted(whole), best_of(whole, self.higher_is_better)
+        arms = [Candidate(rate, self.search.hold) for rate in rates]
+        no_noise = noise_refused(self.search)
+        if best != self.smallest:
+            arms += [Candidate(best, hold) for hold in self.search.holds()]
+        arms += [] if no_noise else [Candidate(self.smallest, self.search.hold, self.search.noise)]
+        seen = self.range_test() if self.search.range_test else None
+        if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
+            arms.append(Candidate(seen.pick, self.search.hold))
+        found, folders = self.train(arms, last)
+        seeds = tuple(self.search.rung_seeds(last))
+        rungs.append(Rung(self.search.rung_epochs(last), seeds, whole, score=self.score))
+        described = folders[0].data()
+        unseen = described.unseen_classes if isinstance(described, TaskDescription) else ()
+        return Advice(
+            search=self.search,
+            score=self.score,
+            higher_is_better=self.higher_is_better,
+            rungs=tuple(rungs),
+            arms=found,
+            range_test=seen,
+            no_noise=no_noise,
+            unseen_classes=unseen,
+            folders=tuple(folders),
+            unlearned=unlearned_scores(folders),
+        )
+
+    def in_full(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
+        """Train learning rates at full length; return their scores.
+
+        Short schedules speak against large learning rates. So while the largest of those trained
+        is the best of them, the next larger one is trained too, though it was left out before,
+        unless it diverged then.
+        """
+        rates, last = list(rates), self.search.rungs - 1
+        while True:
+            found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], last)
+            scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
+            if not any(scores.values()):
+                raise _all_diverge(rates)
+            larger = [
+                rate
+                for rate in (rungs[0].scores if rungs else ())
+                if rate > rates[-1]
+                and not any(rung.too_large(rate) for rung in rungs if rate in rung.scores)
+            ]
+            if not larger or best_of(scores, self.higher_is_better) != rates[-1]:
+                return scores
+            rates.append(min(larger))
+
+    def screen(self, rates: Sequence[float], rung: int, *, extend: bool) -> Rung:
+        """Run a rung; add larger learning rates while the largest is among the better half."""
+        rates, added = list(rates), 0
+        while True:
+            found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], rung)
+            scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
+            better = self.better_half(scores)
+            may = extend and self.search.learning_rates is None and added < _MOST_ADDED
+            if not may or rates[-1] not in better:
+                break
+            rates.append(next_rate(rates[-1]))
+            added += 1
+        kept = tuple(sorted({self.smallest, *better}))
+        seeds = tuple(self.search.rung_seeds(rung))
+        return Rung(self.search.rung_epochs(rung), seeds, scores, kept, self.score)
+
+    def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
+        """Return the better half of the learning rates, of those that diverge least."""
+        if not any(scores.values()):
+            raise _all_diverge(list(scores))
+        return ranked(scores, self.higher_is_better)[: _half(len(scores))]
+
+    def train(
+        self, arms: Sequence[Candidate], rung: int
+    ) -> tuple[dict[Candidate, BySeed], list[RunFolder[Any]]]:
+        """Make the runs of some arms; return final scores of those that finished, and all runs."""
+        from learnorder.execution.driver import run_plans
+
+        epochs = self.search.rung_epochs(rung)
+        plans = rung_plans(self.search, arms, self.smallest, rung)
+        out, title = self.out / f"epochs-{epochs}", f"{epochs} epochs"
+        folders = run_plans(plans, out, self.execution, title=title, here=self.here)
+        require_ended(folders, "so there is nothing to compare it by")
+        by_plan = dict(zip(plans, folders, strict=True))
+        found: dict[Candidate, BySeed] = {}
+        for arm in arms:
+            names = {
+                s: f"{_folder(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
+            }
+            finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
+            found[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
+            for folder in finished.values():
+                _, self.score, self.higher_is_better = judged_by(folder)
+        return found, folders
+
+    def range_test(self) -> RangeTest:
+        """Make the range test, from the first seed of all on, or read it."""
+        from learnorder.advise.range_rules import RangeTest
+        from learnorder.advise.range_test import RESTARTS, range_test
+        from learnorder.execution.engine import share_cores
+        from learnorder.runs.execute import arithmetic
+
+        path = self.out / "range_tests.json"
+        if (kept := read_sealed(path, RangeTest)) is not None:
+            return kept
+        config = self.search.run(
+            Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
+        )
+        threads = share_cores(1, threads=self.execution.threads).threads
+        received: list[int] = []
+
+        def stop() -> None:
+            if received:
+                raise Interrupted(
+                    received[0], "in the range test. The same command goes on from there."
+                )
+
+        with on_signals(received.append), arithmetic(threads):
+            seen = range_test(
+                config.training,
+                make_problem(config),
+                seeds=range(self.search.first_seed, self.search.first_seed + RESTARTS),
+                stop=stop,
+            )
+        write_sealed(path, asdict(seen))
+        return seen
+
+
+def noise_refused(search: Search) -> str:
+    """Return why noise cannot be tried; empty where it can."""
+    if not search.noise:
+        return "It was not asked for."
+    smallest = initial_rates(search)[0]
+    arm, epochs = Candidate(smallest, search.hold, search.noise), search.training.epochs
+    config = search.run(arm, smallest, epochs, seed=0)
+    try:
+        kind_of(config).load().check([config])
+    except ConfigError as error:
+        if error.field != "model":
+            raise
+        return error.remedy
+    return ""
+
+
+def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, Place], Any]:
+    """Return what makes the problem of a run from a seed, at a place; the data are read once."""
+    if isinstance(config, TaskRunConfig):
+        from learnorder.training.task import load_task
+        from learnorder.training.task_problem import TaskProblem
+
+        task = load_task(config.task)
+        return lambda seed, place: TaskProblem(replace(config, seed=seed), task, place)
+    from learnorder.data import load_images
+    from learnorder.training.image_problem import ImageProblem
+
+    data = load_images(config.data)
+    return lambda seed, place: ImageProblem(replace(config, seed=seed), data, place)
+
+
+def next_rate(rate: float) -> float:
+    """Return the next larger one of 1, 2, 5, 10 and so on.
+
+    >>> next_rate(0.02), next_rate(0.5), next_rate(0.3)
+    (0.05, 1.0, 0.5)
+    """
+    power = 10.0 ** math.floor(math.log10(rate))
+    larger = next(step for step in (1, 2, 5, 10, 20) if step * power > rate * (1 + 1e-9))
+    return float(f"{larger * power:g}")
+
+
+def _folder(search: Search, arm: Candidate) -> str:
+    parts = [f"{arm.learning_rate:.4g}"]
+    parts += [f"hold{arm.hold:g}"] if arm.hold != search.hold else []
+    parts += [f"noise{arm.noise:g}"] if arm.noise else []
+    return "-".join(parts)
+
+
+def _labels(search: Search, arm: Candidate) -> dict[str, str]:
+    """Return what a run is within the search."""
+    name = "noise" if arm.noise else "annealed"
+    if arm.hold != search.hold:
+        name = f"phase of {arm.hold:g}"
+    rate = setting_words(float(f"{arm.learning_rate:.4g}"))
+    return {"arm": name, "learning_rate.initial": rate}
+
+
+def _all_diverge(rates: Sequence[float]) -> ConfigError:
+    return ConfigError(
+        "learning_rates",
+        list(rates),
+        "Training diverges at all of them. Give smaller ones, and "
+        "look for values in the data that are not finite.",
+    )
+
+
+def _budget(search: Search, out: Path, minutes: float, execution: Execution) -> Budget:
+    """Return as many epochs as the minutes buy, as measured when the search began."""
+    return epochs_within(
+        minutes,
+        search_plans(search),
+        search.training.epochs,
+        FEWEST_EPOCHS * 2 ** (search.rungs - 1),
+        out,
+        share=_SPENT_ON_EPOCHS,
+        remedy="fewer learning_rates, seeds or shorter_holds, --noise 0, less data or a smaller "
+        "model",
+        execution=execution,
+    )

@@ -1,0 +1,231 @@
+"""The search for an initial learning rate: what ``learnorder advise`` runs.
+
+Every run is a complete schedule: a learning rate η held for the first part of the epochs, then
+annealed to the smallest of the grid (or a cosine from η to 0). Short schedules leave learning rates
+out, on seeds of their own; those that are left are compared at full length, on fresh seeds, paired,
+together with shorter phases at the large learning rate, activation noise at the smallest, and the
+pick of a learning-rate range test.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Literal
+
+from learnorder.config.settings import (
+    DataConfig,
+    ModelConfig,
+    NoiseConfig,
+    RunConfig,
+    TaskConfig,
+    TaskRunConfig,
+    TrainingConfig,
+)
+from learnorder.errors import ConfigError
+from learnorder.images.experiment import MOST_SEEDS
+from learnorder.probe.settings import NOISE_LEFT
+from learnorder.schedules import Schedule
+from learnorder.values import check_fields
+
+_RATES = {"SGD": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
+_OTHER_RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
+FINE_TUNING = 10.0
+"""How much smaller the default learning rates are where training starts from given weights."""
+FEWEST_EPOCHS = 2
+"""The shortest schedule: an epoch at the learning rate, and one annealed."""
+FEWEST_FINALISTS = 3
+"""Learning rates that reach the last rung at least, besides the smallest."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What is done in a run, beside its seed and its length.
+
+    Attributes:
+        learning_rate: The initial one, η.
+        hold: Share of the epochs before the anneal.
+        noise: Standard deviation of the activation noise at its start; 0 is none.
+    """
+
+    learning_rate: float
+    hold: float
+    noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search for the initial learning rates that are best after annealing.
+
+    Raises:
+        ConfigError: A setting that is out of range, or test images to be looked at.
+    """
+
+    data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
+        train_examples=600, evaluate_on="validation", validation_share=0.4
+    )
+    """The images, where it is about images; judged on a validation split, never on test images."""
+    model: ModelConfig = field(
+        default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
+    )
+    """The network, where it is about images."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """Any other model, data and loss, in place of images and network."""
+    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
+    """The optimiser, and the length that the advice is for."""
+    learning_rates: tuple[float, ...] | None = None
+    """Rising. The first is the small one, that others are annealed to. null takes 0.01, 0.02, 0.05
+    … 2 for SGD and 0.0001 … 0.02 for other optimisers, and larger ones while the largest is among
+    the better half."""
+    anneal: Literal["step", "cosine"] = "step"
+    """step: one drop to the smallest learning rate after the hold; cosine: from η to 0 over the
+    whole run."""
+    hold: float = 0.5
+    """Share of the epochs before the step."""
+    shorter_holds: tuple[float, ...] = (0.1, 0.25)
+    """Shorter phases that are tried at the leading learning rate; empty tries none. step only."""
+    noise: float = 0.4
+    """Standard deviation of the activation noise at the start, tried at the smallest learning rate;
+    it falls to 0.4 times that. 0 tries none."""
+    rungs: int = 3
+    """Lengths: each rung has half the epochs of the next and hands the better half of the learning
+    rates on. 1 trains every learning rate at full length."""
+    screening_seeds: int = 2
+    """Seeds of each rung but the last."""
+    seeds: int = 5
+    """Seeds of the last rung; none of them was used before."""
+    first_seed: int = 0
+    """The first seed of all."""
+    tolerance: float | None = None
+    """Loss of score that does not matter: an arm is as good as another where the interval shows no
+    more. null is 0.01 for accuracy, else a fiftieth of the leading score."""
+    range_test: bool = True
+    """Whether to make a learning-rate range test of five restarts, and try its median pick."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("learning_rates", "shorter_holds"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if list(values) != sorted(set(values)) or (values and values[0] <= 0):
+                raise ConfigError(name, list(values), "Give rising, distinct numbers above 0.")
+        if self.learning_rates is not None and len(self.learning_rates) < 2:
+            raise ConfigError(
+                "learning_rates", list(self.learning_rates), "Give at least two to choose from."
+            )
+        for low, high in pairwise(self.learning_rates or ()):
+            if high < 1.1 * low:
+                raise ConfigError(
+                    "learning_rates", [low, high], "Give rates that are a tenth apart at least."
+                )
+        if not 0 < self.hold < 1:
+            raise ConfigError("hold", self.hold, "Give a share in (0, 1).")
+        if self.shorter_holds and self.shorter_holds[-1] >= self.hold:
+            raise ConfigError(
+                "shorter_holds", list(self.shorter_holds), f"Give shares below hold, {self.hold:g}."
+            )
+        if not self.noise >= 0:
+            raise ConfigError("noise", self.noise, "Give a standard deviation ≥ 0; 0 is none.")
+        for name, most in (("rungs", 20), ("screening_seeds", MOST_SEEDS), ("seeds", MOST_SEEDS)):
+            if not 1 <= getattr(self, name) <= most:
+                raise ConfigError(name, getattr(self, name), f"Give at least 1, at most {most:,}.")
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        if self.seeds < 2:
+            raise ConfigError("seeds", self.seeds, "Give at least 2: what is said of "
+                              "differences rests on their spread over seeds.")  # fmt: skip
+        if self.tolerance is not None and not self.tolerance >= 0:
+            raise ConfigError("tolerance", self.tolerance, "Give a difference ≥ 0, or null.")
+        if not self.is_task and self.data.evaluate_on == "test":
+            raise ConfigError(
+                "data.evaluate_on",
+                "test",
+                "Learning rates are chosen by what is measured, and what is chosen on test images "
+                "says nothing on them. Give validation, and a data.validation_share such as 0.2.",
+            )
+        if self.rung_epochs(0) < FEWEST_EPOCHS:
+            raise ConfigError(
+                "training.epochs",
+                self.training.epochs,
+                f"The first of {self.rungs} rungs would have {self.rung_epochs(0)}, and a schedule "
+                f"has at least {FEWEST_EPOCHS}: one before the anneal and one after. Give at least "
+                f"{FEWEST_EPOCHS * 2 ** (self.rungs - 1)} epochs, or fewer --rungs.",
+            )
+
+    @property
+    def is_task(self) -> bool:
+        """Whether it is about a task rather than images."""
+        return self.task.path is not None or self.task.given is not None
+
+    def rates(self, *, fine_tunes: bool = False) -> tuple[float, ...]:
+        """Return the learning rates to begin with.
+
+        Args:
+            fine_tunes: Whether training starts from given weights: the defaults are then smaller.
+        """
+        if self.learning_rates is not None:
+            return self.learning_rates
+        rates = _RATES.get(self.training.optimizer, _OTHER_RATES)
+        return tuple(float(f"{r / FINE_TUNING:g}") for r in rates) if fine_tunes else rates
+
+    def rung_epochs(self, rung: int) -> int:
+        """Return the length of the schedules of a rung, counted from 0."""
+        return self.training.epochs // 2 ** (self.rungs - 1 - rung)
+
+    def rung_seeds(self, rung: int) -> range:
+        """Return the seeds of a rung: none is shared between rungs."""
+        start = self.first_seed + rung * self.screening_seeds
+        last = rung == self.rungs - 1
+        return range(start, start + (self.seeds if last else self.screening_seeds))
+
+    def lasting(self, epochs: int) -> Search:
+        """Return the same for runs of another length."""
+        return replace(self, training=replace(self.training, epochs=epochs))
+
+    def held_epochs(self, hold: float, epochs: int) -> int:
+        """Return how many epochs come before the anneal, one at least on either side of it."""
+        return min(epochs - 1, max(1, round(hold * epochs)))
+
+    def holds(self) -> tuple[float, ...]:
+        """Return the shorter phases that differ, as epochs, from each other and from the whole."""
+        if self.anneal == "cosine":
+            return ()
+        epochs = self.training.epochs
+        found = {self.held_epochs(hold, epochs): hold for hold in reversed(self.shorter_holds)}
+        found.pop(self.held_epochs(self.hold, epochs), None)
+        return tuple(sorted(found.values()))
+
+    def schedule(self, arm: Candidate, smallest: float, epochs: int) -> Schedule:
+        """Return the learning rate of a run, a step never upwards.
+
+        Args:
+            arm: Its initial learning rate and hold.
+            smallest: What it is annealed to.
+            epochs: Of the run.
+        """
+        rate = arm.learning_rate
+        if self.anneal == "cosine":
+            return Schedule(rate, cosine=True)
+        if rate <= smallest:
+            return Schedule(rate)
+        return Schedule(rate, (1 + self.held_epochs(arm.hold, epochs),), smallest / rate)
+
+    def run(
+        self, arm: Candidate, smallest: float, epochs: int, seed: int
+    ) -> RunConfig | TaskRunConfig:
+        """Return the configuration of one run."""
+        training = replace(self.training, epochs=epochs)
+        schedule = self.schedule(arm, smallest, epochs)
+        level = Schedule(arm.noise, decay=NOISE_LEFT ** (1 / epochs) if arm.noise else 1.0)
+        noise = NoiseConfig(level)
+        if self.is_task:
+            return TaskRunConfig(self.task, training, schedule, noise, seed)
+        return RunConfig(
+            self.data,
+            self.model,
+            training=training,
+            learning_rate=schedule,
+            noise=noise,
+            seed=seed,
+        )

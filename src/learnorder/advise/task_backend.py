@@ -1,0 +1,96 @@
+"""The work of a run of a task: training, with its checkpoints and records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from learnorder.config.settings import TaskRunConfig
+from learnorder.errors import ConfigError, refusing
+from learnorder.runs.checkpoint import load_checkpoint
+from learnorder.runs.folder import RunFolder
+from learnorder.runs.kinds import EndStatus, TaskDescription, Workload
+from learnorder.runs.process import free_memory, process_kept
+from learnorder.runs.training import check_run, distinct_training, measure_steps, train
+from learnorder.training.identity import Identity
+from learnorder.training.task import build_network, identity_of, load_task
+from learnorder.training.task_problem import TaskProblem, task_trainer
+from learnorder.training.trainer import Trainer
+
+
+def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
+    """Try each distinct task and optimiser, so that what is unfit is refused.
+
+    The model is built again after it was trained for a step: one that is not made anew is found.
+    """
+    for config in {_distinct_setup(config): config for config in configs}.values():
+        _check(config, processes)
+    free_memory()
+
+
+def _check(config: TaskRunConfig, processes: int) -> None:
+    task = load_task(config.task)
+    failed = refusing(lambda why: ConfigError("task.model", task.model, f"It failed: {why}."))
+    with process_kept(), failed, closing(task_trainer(config, task)) as trainer:
+        check_run(trainer, processes)
+        anew = build_network(task, config.seed).to(trainer.accelerator.device)
+        if trainer.problem.score.batch is None:  # a score of all examples is tried on all of them
+            with trainer.accelerator.autocast():
+                trainer.problem.judge(anew)
+
+
+def _distinct_setup(config: TaskRunConfig) -> str:
+    """Return what decides whether a configuration can be run."""
+    return repr((config.task, distinct_training(config)))
+
+
+def identify(configs: Sequence[TaskRunConfig]) -> list[Identity]:
+    """Return the identity of each one's task; see :func:`learnorder.training.task.identify`."""
+    return [identity_of(config.task) for config in configs]
+
+
+def work(
+    folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]
+) -> tuple[EndStatus, str] | None:
+    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+    state = load_checkpoint(folder)
+    folder.begin(identity_of(folder.config.task))
+    task = load_task(folder.config.task)
+    with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
+        folder.update(data=_describe(trainer, folder.data()))
+        return train(folder, trainer, stop)
+
+
+def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:
+    """What the manifest says of the data and of what models are judged by.
+
+    Args:
+        trainer: At the run's beginning, or where it goes on.
+        before: What was said when the run began, where it goes on.
+    """
+    problem = trainer.problem
+    unlearned = None if before is None else before.unlearned
+    if unlearned is None and (trainer.epoch, trainer.step) == (1, 0):
+        with trainer.accelerator.autocast():
+            unlearned = problem.unlearned()
+    return {
+        "train_examples": problem.sizes[0],
+        "evaluation_examples": problem.sizes[1],
+        "score": problem.score.name,
+        "higher_is_better": problem.score.higher_is_better,
+        "unseen_classes": problem.unseen_classes,
+        "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
+    }
+
+
+def workload_key(config: TaskRunConfig) -> str:
+    """Return what runs that take as long have in common."""
+    return repr((config.task, config.training, config.noise.level.initial > 0))
+
+
+def measure(config: TaskRunConfig) -> Workload:
+    """Time a few steps of training."""
+    with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
+        trained_on, judged_on = trainer.problem.sizes
+        return measure_steps(trainer, judged_on / trained_on)

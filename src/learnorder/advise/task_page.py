@@ -1,0 +1,117 @@
+"""The page of runs of tasks: what they are judged by, over the epochs and at the end."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from learnorder.images.figures import add_curve, mark_changes
+from learnorder.images.findings import baselines
+from learnorder.report.asked import DIFFERS, sections_alike, training_words
+from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.origin import key, origin
+from learnorder.report.parts import add_band
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.style import layout, line_styles
+from learnorder.report.tables import counted
+from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
+from learnorder.runs.results import TaskResults
+
+_NOTE = (
+    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. What "
+    "is measured in training is measured on each batch before its update."
+)
+
+
+def task_content(results: TaskResults) -> Content:
+    """Return what the page shows."""
+    table = score_table(results)
+    sections = [Section(table.title, table=table)]
+    if not results.finished.empty and 1 < len(results.arms) <= MOST_ARMS:
+        table = gain_table(results)
+        sections.append(Section(table.title, table=table))
+    if not results.finished.empty and len(results.arms) <= MOST_ARMS:
+        panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
+        sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
+    return Content(
+        title="Runs of a task",
+        findings=[f"{results.standing().capitalize()}."],
+        asked=asked_of_task(results),
+        sections=sections,
+        origins=[origin(results)],
+    )
+
+
+def score_table(results: TaskResults) -> TextTable:
+    """Return scores and losses after the last epoch, by arm."""
+    quantities = _quantities(results)
+    words = [ScoreWords(quantity) for _, quantity in quantities]
+    headings, cells = arm_columns(results)
+    columns = [*headings, "n"]
+    columns += [f"{s} {w.heading}" for (s, _), w in zip(quantities, words, strict=True)]
+    rows = []
+    for arm in results.arms:
+        found = [results.final_estimate(arm, *quantity) for quantity in quantities]
+        shown = [w.number(e) for w, e in zip(words, found, strict=True)]
+        rows.append([*cells[arm], counted(results, arm), *shown])
+    note = "After the last epoch: mean over n seeds [95 % t interval]; one seed has none."
+    return TextTable("Final scores", columns, rows, note)
+
+
+def _quantities(results: TaskResults) -> list[tuple[str, str]]:
+    """Return what is shown, as set and quantity: in training the loss, where it has no score."""
+    name, _ = results.score()
+    followed = any(results.final(arm, "train", name) for arm in results.arms)
+    trained = name if followed else "loss"
+    return list(dict.fromkeys([("validation", name), ("validation", "loss"), ("train", trained)]))
+
+
+def gain_table(results: TaskResults) -> TextTable:
+    """Return by how much each arm ends better than the one that it is compared with."""
+    name, higher_is_better = results.score()
+    words, titles = ScoreWords(name), marked_titles(results)
+    rows = []
+    for arm, baseline in baselines(results).items():
+        found = results.final_difference(arm, baseline, "validation", name)
+        gain = words.gain(found if higher_is_better else -found) if found.n else "–"
+        rows.append([f"{titles[arm]} against {titles[baseline]}", str(found.n), gain])
+    note = f"Final validation {name}, paired by seed: mean [95 % t interval]."
+    return TextTable("Compared", ["arms", "n pairs", words.name], rows, note)
+
+
+def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
+    """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval."""
+    figure, words = go.Figure(), ScoreWords(quantity)
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity)
+        if not points:
+            continue
+        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
+        means = [words.scale * e.mean for e in points.values()]
+        shown = [words.number(e) for e in points.values()]
+        add_curve(figure, points, means, shown, titles[arm], styles[arm])
+    mark_changes(figure, results.folders)
+    return layout(figure, f"{quantity}, {set_}".capitalize(), "epoch", words.heading)
+
+
+def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
+    """Return what was asked, as terms and descriptions."""
+    folders = results.folders
+    config = folders[0].config
+    described = [folder.data() for folder in folders]
+    data = described[0] if all(each == described[0] for each in described) else None
+    given = "".join(f", {name} {value}" for name, value in config.task.arguments.items())
+    path = config.task.path or "handed over in Python"
+    task = path + given
+    if data is not None:
+        task += (
+            f": {data.train_examples:,} examples to train on, {data.evaluation_examples:,} "
+            f"to judge on, by {data.score}"
+        )
+    training, alike = training_words(config.training), sections_alike(folders)
+    seeds = sorted({folder.config.seed for folder in folders})
+    return [
+        ("Task", task if "task" in alike else f"{path}, {DIFFERS}"),
+        ("Training", training if "training" in alike else DIFFERS),
+        ("Seeds", ", ".join(map(str, seeds))),
+    ]

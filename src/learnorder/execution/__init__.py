@@ -1,0 +1,1 @@
+"""How runs are executed: on this machine, on several, on Ray."""

@@ -1,0 +1,104 @@
+"""What an experiment would cost: its runs, their time and their space, measured on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from learnorder.config.memory import size_words
+from learnorder.execution.display import duration
+from learnorder.execution.driver import Plan, cores_for, find_folders
+from learnorder.execution.engine import Cores
+from learnorder.execution.how import Execution
+from learnorder.runs import ENDED
+from learnorder.runs.kinds import Settings, Workload, kind_of
+
+_REPORT_BYTES = 5_000_000
+_START_SECONDS = 4.0
+"""What a worker's process takes to start, of which importing torch is most."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of an experiment.
+
+    Attributes:
+        runs: Number of runs to do.
+        ended: Number of runs that have ended already.
+        longest: The longest run.
+        seconds: All runs, with the machine's cores shared out.
+        disk_bytes: Space at the end.
+        peak_bytes: Space while checkpoints stand too.
+        cores: How the runs share the machine.
+    """
+
+    runs: int
+    ended: int
+    longest: Workload
+    seconds: float
+    disk_bytes: float
+    peak_bytes: float
+    cores: Cores
+
+    def __str__(self) -> str:
+        ended = f" ({self.ended} more have ended)" if self.ended else ""
+        about = "at most" if self.longest.at_most else "about"
+        return (
+            f"{self.runs} run{'s' * (self.runs != 1)}{ended} of up to {self.longest.what}; {about} "
+            f"{duration(self.longest.seconds)} each "
+            f"and {duration(self.seconds)} in all with {self.cores.workers} at once "
+            f"({self.cores.threads} thread{'s' * (self.cores.threads != 1)} each), as measured on "
+            "this machine just now; "
+            f"{size_words(self.disk_bytes)} of disk when done, {size_words(self.peak_bytes)} while "
+            "running."
+        )
+
+
+def estimate_cost(
+    plans: Mapping[str, Plan],
+    out: Path,
+    execution: Execution = Execution(),
+) -> Cost:
+    """Check the plans and their folders, and time a few steps of each; nothing is written.
+
+    Args:
+        plans: The runs.
+        out: Where they would go; those that have ended there cost nothing.
+        execution: How the runs would be executed; time is taken on this machine in any case.
+
+    Raises:
+        LearnOrderError: As running the plans would.
+    """
+    import torch
+
+    found = find_folders(plans, out, execution.engine)
+    cores = cores_for([plan.config for plan in plans.values()], execution)
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores.threads)
+    try:
+        distinct = {_key(plan.config): plan.config for plan in plans.values()}
+        measured = {key: kind_of(c).load().measure(c) for key, c in distinct.items()}
+    finally:
+        torch.set_num_threads(before)
+    every = {name: measured[_key(plan.config)] for name, plan in plans.items()}
+    to_do = [
+        every[name]
+        for name, folder in found.items()
+        if folder is None or folder.status not in ENDED
+    ]
+    started = _START_SECONDS * min(len(to_do), cores.workers)
+    disk = sum(each.disk_bytes for each in every.values()) + _REPORT_BYTES
+    return Cost(
+        runs=len(to_do),
+        ended=len(plans) - len(to_do),
+        longest=max(to_do or every.values(), key=lambda each: each.seconds),
+        seconds=(sum(each.seconds for each in to_do) + started) / cores.workers,
+        disk_bytes=disk,
+        peak_bytes=disk + max(each.peak_bytes for each in every.values()) * cores.workers,
+        cores=cores,
+    )
+
+
+def _key(config: Settings) -> str:
+    return kind_of(config).load().workload_key(config)

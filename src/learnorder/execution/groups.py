@@ -1,0 +1,160 @@
+"""Workers that are groups of processes of this machine, which train one run together."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from learnorder.errors import ConfigError
+from learnorder.execution.engine import Cores, process_environment, share_cores
+from learnorder.runs import RunFolder
+
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 10.0
+"""What the others of a group get to end by themselves, once one of it has ended badly."""
+_STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+
+
+class Group:
+    """A group of processes for one run at a time: a :class:`~learnorder.execution.engine.Worker`.
+
+    Args:
+        count: Its processes.
+        threads: Of each of them.
+    """
+
+    def __init__(self, count: int, threads: int) -> None:
+        self._count, self._threads = count, threads
+        self._processes = list[subprocess.Popen[bytes]]()
+        self._failed_at, self._blame = 0.0, 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a run; its processes are begun anew for each."""
+        return True
+
+    def execute(self, folder: RunFolder[Any]) -> None:
+        """Begin a run."""
+        command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path.resolve())]
+        command += ["--threads", str(self._threads)]
+        port, self._failed_at, self._blame = str(_free_port()), 0.0, 0
+        with folder.file("log.txt").open("ab") as log:
+            for rank in range(self._count):
+                group = {
+                    "RANK": str(rank),
+                    "LOCAL_RANK": str(rank),
+                    "WORLD_SIZE": str(self._count),
+                    "LOCAL_WORLD_SIZE": str(self._count),
+                    "MASTER_ADDR": "127.0.0.1",
+                    "MASTER_PORT": port,
+                }
+                self._processes.append(
+                    subprocess.Popen(
+                        command,
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=log,
+                        env={**process_environment(self._threads), **group},
+                        start_new_session=True,
+                    )
+                )
+
+    def ended(self) -> bool:
+        """Whether all processes have ended; where one ends badly, the others soon do.
+
+        One that a signal has stopped has not ended badly: the first may still be saving the run.
+        """
+        codes = [process.poll() for process in self._processes]
+        bad = [code for code in codes if code and code not in _STOPPED]
+        if bad and not self._blame:
+            self._failed_at = time.monotonic()
+            self._blame = next((code for code in bad if code < 0), bad[0])
+        if None not in codes:
+            return True
+        if self._blame and time.monotonic() - self._failed_at > _GRACE_SECONDS:
+            self.send_signal(signal.SIGKILL)
+        return False
+
+    def answer(self) -> tuple[int, bool]:
+        """Wait for the end of the run; return its exit code and whether the group lives on.
+
+        What was first to go wrong stands for the group: the others lose their connection to it.
+        """
+        while not self.ended():
+            time.sleep(_POLL_SECONDS)
+        codes = [process.returncode for process in self._processes]
+        self._processes.clear()
+        return self._blame or codes[0] or max(codes), True
+
+    def send_signal(self, number: int) -> None:
+        """Pass a signal to all processes."""
+        for process in self._processes:
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the processes, where a run is under way."""
+        if kill:
+            self.send_signal(signal.SIGKILL)
+        for process in self._processes:
+            process.wait()
+        self._processes.clear()
+
+
+class Groups:
+    """Groups of processes of this machine: an :class:`~learnorder.execution.engine.Engine`.
+
+    Args:
+        count: Processes of each run.
+
+    Raises:
+        ConfigError: Less than one process.
+    """
+
+    def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ConfigError("processes", count, "Give at least 1.")
+        self.processes = count
+
+    def cores(
+        self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
+    ) -> Cores:
+        """Let one run go at a time, unless more are asked for, its processes sharing the cores.
+
+        Raises:
+            ConfigError: Runs of the theory, whose work several processes cannot share.
+        """
+        if not accelerated and self.processes > 1:
+            raise ConfigError(
+                "processes",
+                self.processes,
+                "Runs of the theory are made by one process each: give 1.",
+            )
+        alone = share_cores(1, 1, None, accelerated=accelerated)
+        shared = max(1, alone.threads // self.processes // (workers or 1))
+        return share_cores(runs, workers or 1, threads or shared, accelerated=accelerated)
+
+    def start(self, threads: int) -> Group:
+        """Return a group."""
+        return Group(self.processes, threads)
+
+    def ready(self, busy: Mapping[RunFolder[Any], Group], seconds: float) -> list[RunFolder[Any]]:
+        """Wait for groups whose processes have all ended."""
+        until = time.monotonic() + seconds
+        while True:
+            found = [folder for folder, group in busy.items() if group.ended()]
+            if found or time.monotonic() > until:
+                return found
+            time.sleep(_POLL_SECONDS / 2)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

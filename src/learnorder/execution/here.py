@@ -1,0 +1,77 @@
+"""Many runs in this process, one after another: for tasks that were handed over in Python."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from learnorder.errors import Interrupted, LearnOrderError, RunInUse
+from learnorder.execution.engine import Cores
+from learnorder.execution.pool import PoolState
+from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.execute import execute
+from learnorder.runs.lock import LockWatch
+from learnorder.runs.pace import Pace
+from learnorder.runs.signals import on_signals
+
+_POLL_SECONDS = 0.2
+
+
+def run_here(
+    folders: Sequence[RunFolder[Any]], cores: Cores, watch: Callable[[PoolState], None]
+) -> PoolState:
+    """Execute every run that has not ended; as :func:`~learnorder.execution.pool.run_pool`.
+
+    Args:
+        folders: The runs, in the order they are made.
+        cores: Their threads.
+        watch: Called several times a second.
+
+    Raises:
+        Interrupted: A signal came; the same call continues.
+    """
+    state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
+    state.ended = [f for f in folders if f.status in ENDED]
+    pace, received = Pace(), list[int]()
+
+    def each_step() -> None:
+        if pace.due():
+            watch(state)
+
+    with on_signals(received.append):
+        while (state.waiting or state.held) and not received:
+            if state.waiting:
+                _execute_next(state, cores, each_step, received)
+            else:
+                time.sleep(_POLL_SECONDS)
+            state.look_at_held()
+            watch(state)
+    if received:
+        raise Interrupted(
+            received[0],
+            f"{len(state.ended)} of {len(folders)} runs have ended and the one under way is saved "
+            "where it was. The same call continues them.",
+        )
+    return state
+
+
+def _execute_next(
+    state: PoolState, cores: Cores, each_step: Callable[[], None], received: list[int]
+) -> None:
+    """Execute the first waiting run, and sort it."""
+    folder = state.waiting.pop(0)
+    state.active.append(folder)
+    try:
+        execute(folder, cores.threads, each_step, received)
+    except Interrupted:
+        return
+    except RunInUse:
+        state.held[folder] = LockWatch(folder.path)
+    except Exception as error:
+        if not isinstance(error, LearnOrderError):  # a fault of the user's code, or of ours
+            logging.getLogger(__name__).exception("%s failed", folder.path)
+    state.active.clear()
+    if folder not in state.held:
+        (state.ended if folder.status in ENDED else state.failed).append(folder)

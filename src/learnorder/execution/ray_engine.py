@@ -1,0 +1,239 @@
+"""Workers on a Ray cluster, whose machines share the disk that the run folders are on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from learnorder.errors import ConfigError, one_line
+from learnorder.execution.engine import Cores
+from learnorder.execution.how import Execution
+from learnorder.runs import RunFolder
+
+_ANSWER_SECONDS = 5.0
+
+
+class _Executor:
+    """What runs on the cluster: an actor that executes run after run, and can be told to stop.
+
+    Args:
+        directory: Where the command was given; relative paths and the user's own code are there.
+    """
+
+    def __init__(self, directory: str) -> None:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+        self._received = list[int]()
+        if Path(directory).is_dir():
+            os.chdir(directory)
+            sys.path.insert(0, directory)
+
+    def execute(self, path: str, threads: int) -> int:
+        """Execute a run; return its exit code."""
+        from learnorder.runs.worker import execute_logged
+
+        if self._received:
+            return 128 + self._received[0]
+        if not Path(path, "manifest.json").exists():
+            raise FileNotFoundError(path)
+        return execute_logged(Path(path), threads, self._received)
+
+    def stop(self, number: int) -> None:
+        """Let the run under way save itself, as a signal would."""
+        self._received.append(number)
+
+
+class Actor:
+    """An actor of the cluster: a :class:`~learnorder.execution.engine.Worker`.
+
+    Args:
+        threads: Of each run, and cores that Ray keeps for it.
+        gpus: GPUs, or the share of one, that Ray keeps for it.
+    """
+
+    def __init__(self, threads: int, gpus: float) -> None:
+        import ray
+
+        self._ray, self._threads = ray, threads
+        # Two methods at once: `stop` is heard while `execute` is at work.
+        executor: Any = ray.remote(_Executor)
+        kept = executor.options(max_concurrency=2, num_cpus=threads, num_gpus=gpus)
+        self._actor = kept.remote(str(Path.cwd()))
+        self._placed = self._actor.__ray_ready__.remote()
+        self.result: Any = None
+        self.alive = True
+
+    def execute(self, folder: RunFolder[Any]) -> None:
+        """Begin a run."""
+        self.result = self._actor.execute.remote(str(folder.path.resolve()), self._threads)
+
+    def answer(self) -> tuple[int, bool]:
+        """Wait for the end of the run; return its exit code and whether the actor lives on."""
+        try:
+            return self._ray.get(self.result), True
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, FileNotFoundError):
+                raise ConfigError(
+                    "out",
+                    str(error.cause),
+                    "A machine of the Ray cluster does not see this run folder. Give --out on a "
+                    "disk that all its machines share.",
+                ) from None
+            raise
+        except self._ray.exceptions.RayError as error:  # the process, or its machine, is gone
+            self.alive = False
+            if "creation task" in str(error):
+                reason = one_line(error)[-300:]
+                raise ConfigError(
+                    "engine",
+                    "ray",
+                    f"A machine of the cluster cannot make runs: {reason} Install the same version "
+                    "of learnorder on all of them.",
+                ) from None
+            return -signal.SIGKILL, False
+
+    def send_signal(self, number: int) -> None:
+        """Let the run save itself; SIGKILL ends the actor.
+
+        One that still waits for a place on the cluster has nothing to save, and ends too.
+        """
+        placed, _ = self._ray.wait([self._placed], timeout=0)
+        if number == signal.SIGKILL or not placed:
+            self._ray.kill(self._actor)
+        else:
+            self._actor.stop.remote(number)
+
+    def close(self, *, kill: bool = False) -> None:
+        """End the actor; idle or not, as an idle one has nothing to save."""
+        if self.alive:
+            self._ray.kill(self._actor)
+            self.alive = False
+
+
+def _check_answers(address: str | None) -> None:
+    """Refuse an address where nothing listens: Ray would try it for minutes.
+
+    Raises:
+        ConfigError: Nothing listens there.
+    """
+    place = urlsplit(address if address and "://" in address else f"ray://{address}")
+    try:
+        if place.hostname is None or place.port is None:  # auto, local, none
+            return
+        socket.create_connection((place.hostname, place.port), _ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str | None, error: Exception) -> ConfigError:
+    return ConfigError(
+        "address",
+        address,
+        f"No Ray cluster answers ({one_line(error)}). Begin one with `ray start --head`, or leave "
+        "--address out for one on this machine.",
+    )
+
+
+class RayCluster:
+    """A Ray cluster: an :class:`~learnorder.execution.engine.Engine`.
+
+    Args:
+        address: As ``ray.init`` takes it: host:port, auto, ray://host:port. None begins a cluster
+            of its own on this machine, which ends with this process.
+        gpus: GPUs, or the share of one, for each run; None is one where the cluster has any and the
+            runs use accelerators.
+
+    Raises:
+        ConfigError: Ray is not installed, or there is no cluster at the address.
+    """
+
+    processes = 1
+
+    def __init__(self, address: str | None = None, gpus: float | None = None) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise ConfigError(
+                "engine", "ray", "Ray is not installed: pip install 'learnorder[ray]'."
+            ) from None
+        if gpus is not None and gpus < 0:
+            raise ConfigError("gpus", gpus, "Give 0 or more; a share such as 0.5 is possible.")
+        self._ray, self._gpus = ray, gpus
+        if not ray.is_initialized():
+            _check_answers(address)
+            try:
+                ray.init(
+                    address=address or "local",
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                    include_dashboard=False if address is None else None,
+                )
+            except Exception as error:
+                raise _no_cluster(address, error) from error
+
+    def cores(
+        self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
+    ) -> Cores:
+        """Let as many runs go at once as the cluster has room for.
+
+        Raises:
+            ConfigError: Less than one worker or thread, or no room for a single run.
+        """
+        Execution(workers, threads)  # refuses numbers that make no sense
+        machines = [
+            (node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
+            for node in self._ray.nodes()
+            if node["Alive"]
+        ]
+        if self._gpus is None:
+            self._gpus = 1.0 if accelerated and any(gpus for _, gpus in machines) else 0.0
+        threads = threads or 1
+        room = sum(fitting(cpus, gpus, threads, self._gpus) for cpus, gpus in machines)
+        if room < 1:
+            there = "; ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in machines)
+            raise ConfigError(
+                "threads", threads, f"A run asks for {threads} cores and {self._gpus:g} GPUs; the "
+                f"machines of the cluster have {there}."
+            )  # fmt: skip
+        return Cores(min(workers or runs, room, max(runs, 1)), threads)
+
+    def start(self, threads: int) -> Actor:
+        """Start an actor."""
+        return Actor(threads, self._gpus or 0.0)
+
+    def ready(self, busy: Mapping[RunFolder[Any], Actor], seconds: float) -> list[RunFolder[Any]]:
+        """Wait for results."""
+        by_result = {worker.result: folder for folder, worker in busy.items()}
+        if not by_result:
+            time.sleep(seconds)
+            return []
+        done, _ = self._ray.wait(list(by_result), num_returns=1, timeout=seconds)
+        return [by_result[result] for result in done]
+
+
+def fitting(cpus: float, gpus: float, threads: int, share: float) -> int:
+    """Return how many runs a machine has room for.
+
+    Args:
+        cpus: Its cores.
+        gpus: Its GPUs.
+        threads: Cores of a run.
+        share: GPUs of a run; shares of one lie on the same GPU.
+
+    >>> fitting(8, 2, 2, 0.4), fitting(3, 0, 2, 0), fitting(64, 4, 2, 2)
+    (4, 1, 2)
+    """
+    room = math.floor(cpus / threads)
+    if share >= 1:
+        return min(room, math.floor(gpus / share))
+    if share > 0:
+        return min(room, math.floor(gpus) * math.floor(1 / share + 1e-9))
+    return room

@@ -1,0 +1,1 @@
+"""The commands ``patch``, ``plain`` and ``train``: networks on images."""

@@ -1,0 +1,33 @@
+"""The verbs that run the paper's arms on images: ``patch`` and ``plain``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
+from learnorder.images.experiment import ImageExperiment
+from learnorder.images.run import IMAGE_SCALES, image_plans, run_images
+
+
+def main(name: str, description: str, arguments: Sequence[str]) -> int:
+    """Run an experiment on images by its name."""
+    scale = options.peek(arguments, "scale", "demo")
+    parser = Parser(name, description)
+    parser.add(
+        "--scale",
+        str,
+        default=scale,
+        help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), paper (as published; needs a "
+        f"GPU). Decides the defaults below. There are {', '.join(IMAGE_SCALES[name])}.",
+    )
+    options.add_execution(parser, f"runs/{name}-{scale}")
+    options.add_settings(parser, ImageExperiment, options.recipe_for(scale, arguments, name))
+    values = parse(parser, arguments)
+    experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
+    out = Path(values["out"])
+    if options.only_planned(values):
+        return options.dry_run(image_plans(experiment, name, scale), out, values)
+    results = run_images(name, experiment, out, scale=scale, execution=options.execution(values))
+    return options.finish(results, out / "report.html")

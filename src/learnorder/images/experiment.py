@@ -1,0 +1,126 @@
+"""What the paper's experiments on images have in common: arms × seeds on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from learnorder.config.settings import (
+    DataConfig,
+    ModelConfig,
+    NoiseConfig,
+    PatchConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from learnorder.errors import ConfigError
+from learnorder.schedules import Schedule
+from learnorder.values import check_fields
+
+ArmName = Literal["large", "small", "small_noise", "small_annealed"]
+
+MOST_SEEDS = 10_000
+"""Far more than any interval needs."""
+
+ARM_TITLES: dict[str, str] = {
+    "large": "large LR + anneal",
+    "small": "small LR",
+    "small_noise": "small LR + noise",
+    "small_annealed": "small LR + anneal",
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One treatment: a learning rate and noise before the activations."""
+
+    learning_rate: Schedule
+    """The learning rate over the epochs."""
+    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
+    """Noise before the activations."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The three arms that the paper compares, and a control that it does not have."""
+
+    large: Arm
+    """Large initial learning rate, annealed."""
+    small: Arm
+    """Small learning rate throughout."""
+    small_noise: Arm
+    """Small learning rate with activation noise that is annealed."""
+    small_annealed: Arm | None = None
+    """Small learning rate, annealed as the large one is: a control, which tells the effect of a
+    large learning rate from that of annealing. null leaves it out."""
+
+
+@dataclass(frozen=True)
+class ImageExperiment:
+    """Arms × seeds on images. Within a seed, arms share everything else.
+
+    Raises:
+        ConfigError: A setting that is out of range, or that contradicts another.
+    """
+
+    data: DataConfig
+    """The images."""
+    model: ModelConfig
+    """The network."""
+    patch: PatchConfig
+    """The planted patch."""
+    training: TrainingConfig
+    """The optimiser."""
+    arms: Arms
+    """The treatments."""
+    seeds: int = 5
+    """How many seeds."""
+    first_seed: int = 0
+    """The first of them; the others follow it."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError("seeds", self.seeds, "Give at least 1; a verdict takes 3. At most "
+                              f"{MOST_SEEDS:,}.")  # fmt: skip
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        for arm in self.arm_names():
+            try:
+                self.run(arm, self.first_seed)
+            except ConfigError as error:
+                if error.field.startswith(("learning_rate", "noise")):
+                    field = f"arms.{arm}.{error.field}"
+                    raise ConfigError(field, error.value, error.remedy) from None
+                raise
+
+    def arm_names(self) -> list[str]:
+        """Return the names of the arms that are run."""
+        return [name for name in ARM_TITLES if getattr(self.arms, name) is not None]
+
+    def run(self, arm: str, seed: int) -> RunConfig:
+        """Return the configuration of one run.
+
+        Raises:
+            ConfigError: The experiment leaves this arm out.
+        """
+        treatment: Arm | None = getattr(self.arms, arm)
+        if treatment is None:
+            there = f"This experiment has {', '.join(self.arm_names())}; give arms.{arm} settings."
+            raise ConfigError("arm", arm, there)
+        return RunConfig(
+            data=self.data,
+            model=self.model,
+            patch=self.patch,
+            training=self.training,
+            learning_rate=treatment.learning_rate,
+            noise=treatment.noise,
+            seed=seed,
+        )
+
+    def seed_range(self) -> range:
+        """Return the seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)

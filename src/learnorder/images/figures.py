@@ -1,0 +1,292 @@
+"""Figures of results: each a function from results to a plotly figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+
+import plotly.graph_objects as go
+
+from learnorder.report import parts
+from learnorder.report.parts import Point, add_band, arm_axis
+from learnorder.report.style import LineStyle, figure_text, layout, line_styles
+from learnorder.report.titles import MOST_ARMS, marked_titles
+from learnorder.runs import RunFolder
+from learnorder.runs.results import Results
+from learnorder.statistics import range_of
+
+
+def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
+    """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval.
+
+    Args:
+        results: The runs.
+        set_: Evaluation set or train.
+        quantity: accuracy or reliance.
+        group: Group within train, else all.
+        title: What the panel shows.
+    """
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    lines: list[list[float]] = []
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity, group)
+        if not points:
+            continue
+        add_band(figure, points, styles[arm].band(), 100, len(results.arms))
+        lines.append([100 * e.mean for e in points.values()])
+        add_curve(
+            figure,
+            points,
+            lines[-1],
+            [e.format(100) for e in points.values()],
+            titles[arm],
+            styles[arm],
+        )
+    mark_changes(figure, results.folders)
+    layout(figure, title, "epoch", f"{quantity}, %")
+    if quantity == "accuracy":
+        figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
+    else:
+        figure.update_yaxes(minallowed=-102, maxallowed=102)
+    if set_ == "patch_only" and (chance := results.chance()) is not None:
+        figure.add_hline(y=100 * chance, line={"dash": "dot", "width": 1}, opacity=0.6)
+        figure.add_annotation(
+            text="chance",
+            x=1,
+            xref="paper",
+            y=100 * chance,
+            yshift=9,
+            showarrow=False,
+            xanchor="right",
+        )
+    return figure
+
+
+def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> go.Figure:
+    """Return λ or η·λ/2 over epochs, on a logarithmic axis: mean over seeds of each arm."""
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, "run", quantity)
+        means = [e.mean for e in points.values()]
+        add_curve(
+            figure,
+            points,
+            means,
+            [e.format(digits=2) for e in points.values()],
+            titles[arm],
+            styles[arm],
+        )
+    mark_changes(figure, results.folders)
+    layout(figure, title, "epoch", unit)
+    figure.update_yaxes(type="log", range=None)
+    if quantity == "edge":
+        figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
+    return figure
+
+
+def add_curve(
+    figure: go.Figure,
+    epochs: Iterable[int],
+    values: Sequence[float],
+    shown: Sequence[str],
+    title: str,
+    style: LineStyle,
+) -> None:
+    """Add an arm's curve; ``title`` is any text, ``shown`` is what its points say."""
+    figure.add_scatter(
+        x=list(epochs),
+        y=list(values),
+        customdata=list(shown),
+        hovertemplate="%{customdata}",
+        name=figure_text(title),
+        line={"color": style.color, "dash": style.dash, "width": 2},
+        mode="lines" if len(values) > 1 else "markers",
+    )
+
+
+def _span(lines: list[list[float]]) -> list[float]:
+    """Return the ends of the axis: around every mean but those of the first two epochs."""
+    values = [value for line in lines for value in (line[2:] or line)]
+    return [max(0.0, min(values, default=0.0) - 3), min(102.0, max(values, default=100.0) + 4)]
+
+
+def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
+    """Mark the epochs at which a learning rate is annealed or noise is reduced."""
+    marks: dict[int, set[str]] = {}
+    for folder in folders:
+        config = folder.config
+        for epoch in config.learning_rate.step_epochs:
+            marks.setdefault(epoch, set()).add("LR")
+        for epoch in config.noise.level.step_epochs:
+            marks.setdefault(epoch, set()).add("noise")
+    if len(marks) > 4:
+        return
+    for epoch, what in marks.items():
+        figure.add_vline(x=epoch - 0.5, line={"dash": "dash", "width": 1}, opacity=0.6)
+        figure.add_annotation(
+            text=" and ".join(sorted(what)) + " annealed",
+            x=epoch - 0.5,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 11},
+        )
+
+
+_LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
+
+
+def order_figure(results: Results) -> go.Figure:
+    """Return when each run learned the content and the patch: one mark for each seed."""
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    last = max(folder.config.training.epochs for folder in results.folders)
+    never = last * 1.08
+    shown = {"content": ("circle-open", -0.16), "patch": ("diamond", 0.16)}
+    kinds = ("content", "patch") if results.has_patch() else ("content",)
+    for kind in kinds:
+        symbol, offset = shown[kind]
+        for row, arm in enumerate(results.arms):
+            found = results.learned(arm, kind)
+            spread = 0.2 / max(len(found), 1)
+            figure.add_scatter(
+                x=[never if epoch is None else epoch for epoch in found.values()],
+                y=[row + offset + spread * (i - len(found) / 2) for i in range(len(found))],
+                text=[f"seed {seed}: {epoch or 'never'}" for seed, epoch in found.items()],
+                hovertemplate=f"{figure_text(titles[arm])}, {kind}, %{{text}}<extra></extra>",
+                marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
+                mode="markers",
+                showlegend=False,
+            )
+        figure.add_scatter(
+            x=[None], y=[None], name=_LEARNED[kind], mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": "#777777"},
+        )  # fmt: skip
+    mark_changes(figure, results.folders)
+    layout(
+        figure,
+        "What was learned when",
+        "epoch",
+        "",
+        height=150 + _row_height(results, 70) * len(results.arms),
+    )
+    figure.update_layout(hovermode="closest", margin={"b": 80})
+    step = max(1, round(last / 8))
+    ticks = [1, *range(step, last + 1, step)] if step > 1 else list(range(1, last + 1))
+    figure.update_xaxes(
+        range=[0, never * 1.04], tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"]
+    )
+    arm_axis(figure, list(marked_titles(results).values()))
+    return figure
+
+
+def conflict_figure(results: Results) -> go.Figure:
+    """Return what each arm follows on conflict images: content, pattern, or neither."""
+    figure = go.Figure()
+    shades = {"content": "#0072B2", "pattern": "#E69F00", "neither": "#999999"}
+    for part, color in shades.items():
+        found = [results.final_estimate(a, "conflict", f"share_{part}") for a in results.arms]
+        figure.add_bar(
+            x=[100 * e.mean for e in found],
+            y=list(range(len(results.arms))),
+            name=f"follows {part}" if part != "neither" else part,
+            orientation="h",
+            marker={"color": color, "pattern": {"shape": "/" if part == "pattern" else ""}},
+            text=[f"{100 * e.mean:.0f} %" if e.mean > 0.06 else "" for e in found],
+            textangle=0,
+            insidetextfont={"color": "white" if part == "content" else "black"},
+            customdata=[e.format(100) for e in found],
+            hovertemplate=f"{part}: %{{customdata}} %<extra></extra>",
+        )
+    title = "Conflict images: content of one class, pattern of another"
+    layout(
+        figure,
+        title,
+        "share of conflict images, %",
+        "",
+        height=150 + _row_height(results, 56) * len(results.arms),
+    )
+    figure.update_layout(barmode="stack", hovermode="closest", margin={"b": 80})
+    figure.update_layout(legend={"traceorder": "normal"})
+    figure.update_xaxes(range=[0, 100])
+    arm_axis(figure, list(marked_titles(results).values()))
+    return figure
+
+
+def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.Figure:
+    """Return a final quantity of every arm: mean over seeds, bar = 95 % interval, dots = seeds."""
+    titles = list(marked_titles(results).values())
+    points = [
+        Point(results.final(arm, set_, quantity), range_of(quantity), results.lost(arm))
+        for arm in results.arms
+    ]
+    figure = parts.final_figure(title, titles, points, 34)
+    figure.update_xaxes(range=[-25 if quantity == "reliance" else -2, 102])
+    return figure
+
+
+def _row_height(results: Results, roomy: int) -> int:
+    return roomy if len(results.arms) <= MOST_ARMS else 30
+
+
+_CURVES = {
+    "clean": ("clean", "accuracy", "all", "Clean images"),
+    "mixed": ("mixed", "accuracy", "all", "Mixed, as in training"),
+    "patch_only": ("patch_only", "accuracy", "all", "Pattern alone"),
+    "reliance": ("conflict", "reliance", "all", "Reliance on the pattern"),
+    "train": ("train", "accuracy", "all", "Training"),
+    "train_clean": ("train", "accuracy", "clean", "Training, clean images"),
+    "train_patch_only": ("train", "accuracy", "patch_only", "Training, pattern alone"),
+    "train_both": ("train", "accuracy", "both", "Training, image with pattern"),
+}
+_SHARPNESS = {
+    "sharpness": ("sharpness", "Sharpness", "largest eigenvalue λ"),
+    "edge": ("edge", "Beside the edge of stability", "η·λ/2"),
+}
+_FINALS = {
+    "final_clean": ("clean", "accuracy", "Final accuracy, clean images"),
+    "final_patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
+    "final_reliance": ("conflict", "reliance", "Final reliance on the pattern"),
+}
+
+FIGURES: dict[str, Callable[[Results], go.Figure]] = {
+    "order": order_figure,
+    "conflict": conflict_figure,
+    **{
+        name: partial(curve_figure, set_=set_, quantity=quantity, group=group, title=title)
+        for name, (set_, quantity, group, title) in _CURVES.items()
+    },
+    **{
+        name: partial(sharpness_figure, quantity=quantity, title=title, unit=unit)
+        for name, (quantity, title, unit) in _SHARPNESS.items()
+    },
+    **{
+        name: partial(final_figure, set_=set_, quantity=quantity, title=title)
+        for name, (set_, quantity, title) in _FINALS.items()
+    },
+}
+"""Every figure by name, as in ``Results.figure(name)``."""
+
+PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", "train_both")
+"""The page's panels over epochs, where there is a patch."""
+
+
+def page_figures(results: Results) -> dict[str, list[go.Figure]]:
+    """Return the page's figures by section: curves, order, final, sharpness."""
+    many = len(results.arms) > MOST_ARMS
+    patched = results.has_patch()
+    curves = PANELS if patched else ("clean", "train")
+    order = ("order", "conflict") if patched else ("order",)
+    finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
+    chosen = {
+        "curves": () if many else curves,
+        "order": order,
+        "final": finals if many else (),
+        "sharpness": tuple(_SHARPNESS) if results.has_sharpness() and not many else (),
+    }
+    return {
+        section: [FIGURES[name](results) for name in names] for section, names in chosen.items()
+    }

@@ -1,0 +1,45 @@
+"""``learnorder train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
+from learnorder.config.settings import PatchConfig, RunConfig
+from learnorder.images.experiment import ARM_TITLES
+from learnorder.images.run import run_train, train_plans
+
+DESCRIPTION = """\
+Make one run, of any arm or of your own settings. No patch is planted unless you ask for it with
+--patch.eligible_share.
+
+  learnorder train                                            digits, the large-LR arm
+  learnorder train --arm small --patch.eligible_share 0.8     the small-LR arm with the patch
+  learnorder train --processes 4 --training.batch_size 512    on four GPUs, sharing every batch
+  learnorder train --data folder:photos --data.resolution 32 \\
+                   --model.name my_package.Net --learning_rate.initial 0.05 --out runs/mine
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    scale = options.peek(arguments, "scale", "demo")
+    arm = options.peek(arguments, "arm", "large")
+    options.check_arms([arm])
+    parser = Parser("train", DESCRIPTION)
+    parser.add("--scale", str, default=scale, help="demo, laptop or paper: defaults.")
+    parser.add("--arm", str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}.")
+    options.add_execution(parser, "runs/train", many=False)
+    base = options.recipe_for(scale, arguments).run(arm, seed=0)
+    no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})
+    options.add_settings(parser, RunConfig, replace(base, patch=no_patch))
+    values = parse(parser, arguments)
+    config: RunConfig = options.take_settings(values, RunConfig)
+    out = Path(values["out"])
+    if options.only_planned(values):
+        return options.dry_run(train_plans(config, out), out.parent, values)
+    results = run_train(config, out, execution=options.execution(values))
+    return options.finish(results, out / "report.html")

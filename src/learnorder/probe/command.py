@@ -1,0 +1,54 @@
+"""``learnorder probe``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
+from learnorder.execution.budget import check_minutes
+from learnorder.probe import probe_plans, run_probe
+from learnorder.probe.settings import Probe
+
+DESCRIPTION = """\
+What does your network learn first on your images, and how far does it rely on a shortcut? A
+memorisable pattern is planted in a share of the training images; its contrast is calibrated so that
+the smallest learning rate can memorise it. Then the network is trained at every learning rate,
+constant and annealed, without and with activation noise, on several seeds. The report says when the
+pattern and the content were learned, what the network follows where they disagree, and whether the
+content was not learned or only not used.
+
+  learnorder probe                                      on digits, to see what it says
+  learnorder probe --data folder:photos --data.resolution 32 --model.name my_nets.Net
+  learnorder probe --data function:my_data.load --model.name my_nets.Net --minutes 30
+  learnorder probe --training.optimizer AdamW --learning_rates '[0.0003, 0.001, 0.003]'
+  learnorder probe --noise 0 --seeds 5                  no arms with noise, five seeds
+  learnorder probe --dry-run                            what it would cost
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = Parser("probe", DESCRIPTION)
+    parser.add(
+        "--minutes",
+        float | None,
+        default=None,
+        help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
+    )
+    options.add_execution(parser, "runs/probe", prepare=False)
+    options.add_settings(parser, Probe, options.without_recipe(Probe(), arguments))
+    values = parse(parser, arguments)
+    probe: Probe = options.take_settings(values, Probe)
+    out = Path(values["out"])
+    check_minutes(values["minutes"])
+    if values["dry_run"]:
+        return options.dry_run(probe_plans(probe), out / "none", values)
+    probed = run_probe(probe, out, minutes=values["minutes"], execution=options.execution(values))
+    from learnorder.probe.page import probe_findings
+    from learnorder.runs.plain_text import visible
+
+    code = options.finish(probed.results, out / "report.html")
+    print("\n".join(f"- {visible(sentence)}" for sentence in probe_findings(probed)))
+    return code

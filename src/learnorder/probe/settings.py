@@ -1,0 +1,178 @@
+"""The probe: a planted pattern shows what a network of the user's own learns first, by arm.
+
+Arms are every learning rate × {constant, annealed} × {without, with annealed activation noise};
+within a seed they share weights, pattern, eligible images and data order, as in the paper's patch
+experiment (section 6.2). ``learnorder probe`` runs it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from learnorder.config.settings import (
+    DataConfig,
+    ModelConfig,
+    NoiseConfig,
+    PatchConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from learnorder.errors import ConfigError
+from learnorder.images.experiment import MOST_SEEDS
+from learnorder.schedules import Schedule
+from learnorder.values import check_fields
+
+TREATMENT_TITLES = {
+    "constant": "constant LR",
+    "annealed": "annealed LR",
+    "constant_noise": "constant LR + noise",
+    "annealed_noise": "annealed LR + noise",
+}
+"""What is done at each learning rate."""
+
+_RATES = {"SGD": (0.02, 0.1, 0.5)}
+_OTHER_RATES = (0.0002, 0.001, 0.005)
+NOISE_LEFT = 0.4
+"""Share of the noise that is left at the end, as the 0.995 an epoch of the published code leaves
+of it after 200 epochs."""
+FEWEST_EPOCHS = 6
+"""A shorter run has no two phases to speak of."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Arms × seeds on the user's own images and network, with a planted pattern.
+
+    Raises:
+        ConfigError: A setting that is out of range, or test images to be looked at.
+    """
+
+    data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
+        train_examples=600, evaluate_on="validation", validation_share=0.4
+    )
+    """The images. Accuracies are measured on a validation split, as settings may be chosen by what
+    the probe finds; the test images are not touched."""
+    model: ModelConfig = field(
+        default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
+    )
+    """The network."""
+    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
+    """The optimiser, and the longest a run may be."""
+    learning_rates: tuple[float, ...] | None = None
+    """Rising. The first is the small one, that others are annealed to. null takes 0.02, 0.1 and
+    0.5 for SGD, 0.0002, 0.001 and 0.005 for other optimisers."""
+    anneal_at: float = 0.4
+    """Share of the epochs before the anneal."""
+    noise: float = 0.8
+    """Standard deviation of the activation noise at the start; it falls to 0.4 times that. 0 leaves
+    the arms with noise out."""
+    pattern_size: int | None = None
+    """Side of the pattern in pixels; null takes a quarter of the image's, at least 3."""
+    eligible_share: float = 0.8
+    """Share of the training images that can carry the pattern."""
+    patch_only_share: float = 0.2
+    """Share of such an image's accesses that show the pattern alone."""
+    contrasts: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
+    """Rising, in units of the images' standard deviation: the calibration takes the faintest that
+    the small LR memorises before the epoch of the anneal. One is taken as it is."""
+    seeds: int = 3
+    """How many seeds."""
+    first_seed: int = 0
+    """The first of them. The calibration has the seed after the last."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        for name in ("learning_rates", "contrasts"):
+            values = getattr(self, name)
+            if values is None:
+                continue
+            if list(values) != sorted(set(values)) or not values or values[0] <= 0:
+                raise ConfigError(name, list(values), "Give rising, distinct numbers above 0.")
+        if len(self.rates) < 2:
+            raise ConfigError(
+                "learning_rates", list(self.rates), "Give at least two: a small and a large one."
+            )
+        if not 0 < self.anneal_at < 1:
+            raise ConfigError("anneal_at", self.anneal_at, "Give a share in (0, 1).")
+        if not self.noise >= 0:
+            raise ConfigError("noise", self.noise, "Give a standard deviation ≥ 0; 0 is none.")
+        for name in ("eligible_share", "patch_only_share"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ConfigError(name, getattr(self, name), "Give a share in (0, 1].")
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError("seeds", self.seeds, f"Give at least 1, at most {MOST_SEEDS:,}.")
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        if self.pattern_size is not None and self.pattern_size < 1:
+            raise ConfigError("pattern_size", self.pattern_size, "Give at least 1 pixel, or null.")
+        if self.data.evaluate_on == "test":
+            raise ConfigError(
+                "data.evaluate_on",
+                "test",
+                "Settings may be chosen by what a probe finds, and what is chosen on test images "
+                "says nothing on them. Give validation, and a data.validation_share such as 0.2.",
+            )
+        if self.training.epochs < FEWEST_EPOCHS:
+            raise ConfigError(
+                "training.epochs", self.training.epochs, f"Give at least {FEWEST_EPOCHS}."
+            )
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The learning rates."""
+        if self.learning_rates is not None:
+            return self.learning_rates
+        return _RATES.get(self.training.optimizer, _OTHER_RATES)
+
+    @property
+    def anneal_epoch(self) -> int:
+        """The first epoch after the anneal."""
+        return min(self.training.epochs, 1 + max(1, round(self.anneal_at * self.training.epochs)))
+
+    def lasting(self, epochs: int) -> Probe:
+        """Return the same with runs of another length."""
+        return replace(self, training=replace(self.training, epochs=epochs))
+
+    def patch(self, contrast: float, image_size: tuple[int, int]) -> PatchConfig:
+        """Return the pattern at a contrast, on images of (H, W)."""
+        size = self.pattern_size
+        if size is None:
+            size = max(3, round(min(image_size) / 4))
+        return PatchConfig(self.eligible_share, self.patch_only_share, size, contrast=contrast)
+
+    def arms(self) -> list[tuple[str, float]]:
+        """Return every treatment and learning rate.
+
+        The small learning rate is what the others are annealed to, so it is constant only.
+        """
+        treatments = [t for t in TREATMENT_TITLES if self.noise > 0 or "noise" not in t]
+        return [
+            (treatment, rate)
+            for treatment in treatments
+            for rate in self.rates
+            if not (treatment.startswith("annealed") and rate == self.rates[0])
+        ]
+
+    def run(self, treatment: str, rate: float, seed: int, patch: PatchConfig) -> RunConfig:
+        """Return the configuration of one run."""
+        learning_rate = Schedule(rate)
+        if treatment.startswith("annealed"):
+            learning_rate = Schedule(rate, (self.anneal_epoch,), self.rates[0] / rate)
+        noise = NoiseConfig()
+        if treatment.endswith("noise"):
+            noise = NoiseConfig(
+                Schedule(self.noise, decay=NOISE_LEFT ** (1 / self.training.epochs))
+            )
+        return RunConfig(
+            self.data, self.model, patch, self.training, learning_rate, noise, seed=seed
+        )
+
+    def calibration(self, contrast: float, image_size: tuple[int, int]) -> RunConfig:
+        """Return the small LR's run, up to the anneal, at one contrast."""
+        seed, patch = self.first_seed + self.seeds, self.patch(contrast, image_size)
+        whole = self.run("constant", self.rates[0], seed, patch)
+        return replace(whole, training=replace(self.training, epochs=self.anneal_epoch - 1))
+
+    def seed_range(self) -> range:
+        """Return the seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)

@@ -1,0 +1,122 @@
+"""``learnorder reproduce``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
+from learnorder.errors import ConfigError
+from learnorder.reproduce.claims import claims_named
+from learnorder.reproduce.run import recorded, reproduce, reproduction_plans, reproduction_recipe
+from learnorder.reproduce.scales import EXPERIMENT_TITLES
+
+if TYPE_CHECKING:
+    from learnorder.execution.driver import Plan
+
+DESCRIPTION = """\
+Run what decides the claims of the paper, and give a verdict on each: it holds, does not hold, or is
+undecided, by a 95 % interval over seeds. One report has the claims first, each with its figure and
+its runs; claims.json has the numbers. The same command continues what was stopped, and reads what
+is done.
+
+  learnorder reproduce                                       digits and the theory, five minutes
+  learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, 1.5 hours on two cores
+  learnorder reproduce --only theory-error-gap               one claim: makes only its runs
+  learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
+  learnorder reproduce --judge-only                          verdicts on the runs there are
+  learnorder reproduce --list                                the claims, and what decides each
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the verb."""
+    scale = options.peek(arguments, "scale", "demo")
+    recipe = reproduction_recipe(scale)
+    parser = Parser("reproduce", DESCRIPTION)
+    parser.add(
+        "--scale",
+        str,
+        default=scale,
+        help="demo (digits), laptop (CIFAR-10 at 16×16), paper (as published; needs a GPU).",
+    )
+    parser.add(
+        "--data.source",
+        str,
+        default=recipe.plain.data.source,
+        help="Where CIFAR-10 is, e.g. parquet:DIR; --data SOURCE is the same.",
+    )
+    parser.add(
+        "--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null is all."
+    )
+    parser.add(
+        "--seeds",
+        int | None,
+        default=None,
+        help="How many seeds of every experiment; null takes "
+        f"{recipe.patch.seeds} on images and {recipe.theory.seeds} in the theory.",
+    )
+    parser.add(
+        "--first_seed",
+        int | None,
+        default=None,
+        help=f"The first of them; null takes {recipe.patch.first_seed} on images and "
+        f"{recipe.theory.first_seed} in the theory.",
+    )
+    parser.flag("--list", help="Print the claims and stop.")
+    parser.flag(
+        "--judge-only", help="Make no runs: judge those in --out, on the seeds that they have."
+    )
+    options.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
+    values = parse(parser, arguments)
+    out, only = Path(values["out"]), values["only"]
+    if values["list"]:
+        print(_listed(only))
+        return 0
+    if values["judge_only"] and values["dry_run"]:
+        raise ConfigError("dry-run", True, "--judge-only makes no runs; leave one of the two out.")
+    recipe = recorded(recipe, out) if values["judge_only"] else recipe.on(values["data"]["source"])
+    reproduction = recipe.seeded(values["seeds"], values["first_seed"])
+    if values["dry_run"]:
+        return _dry_run(reproduction_plans(reproduction, only, scale), out, values)
+    reproduced = reproduce(
+        reproduction,
+        out,
+        only=only,
+        scale=scale,
+        make_runs=not values["judge_only"],
+        execution=options.execution(values),
+    )
+    from learnorder.report.terminal import print_claims
+    from learnorder.runs.plain_text import visible
+
+    print_claims(reproduced)
+    print(visible(f"Report: {out / 'report.html'}"))
+    if values["judge_only"]:
+        return 0
+    unfinished = [options.print_unfinished(r) for r in reproduced.evidence.homes().values()]
+    return 1 if any(unfinished) else 0
+
+
+def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
+    """Print what each experiment would cost, and all of them."""
+    from learnorder.execution.display import duration
+    from learnorder.execution.estimate import estimate_cost
+
+    seconds = 0.0
+    for name, plans in experiments.items():
+        cost = estimate_cost(plans, out / name, options.execution(values))
+        seconds += cost.seconds
+        print(f"{EXPERIMENT_TITLES[name]}: {cost}")
+    print(f"All of them: about {duration(seconds)}.")
+    return 0
+
+
+def _listed(only: Sequence[str] | None) -> str:
+    """Return claims by name, with where they stand and what decides each."""
+    return "\n".join(
+        f"{claim.name}\n    {claim.says} ({claim.source})\n    Decided by: {claim.decides()}.\n"
+        for claim in claims_named(only)
+    )

@@ -1,0 +1,1 @@
+"""The command ``retrain``: was a pattern not learned, or learned but unused?"""

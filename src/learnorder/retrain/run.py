@@ -1,0 +1,69 @@
+"""Retrain the last layer of finished runs."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from learnorder.errors import RunFolderError
+from learnorder.runs.opening import open_runs
+
+if TYPE_CHECKING:
+    from learnorder.runs.results import Results, TaskResults
+    from learnorder.theory.results import TheoryResults
+
+    ResultsT = TypeVar("ResultsT", Results, TaskResults, TheoryResults)
+
+CALIBRATION = "calibration"
+"""The experiment that runs which chose a probe's contrast are of."""
+
+
+def retrain(*paths: Path | str, quiet: bool = False) -> Results:
+    """Retrain the last layer of every finished run on images at or below some folders.
+
+    Args:
+        paths: Folders of runs.
+        quiet: Draw no progress.
+
+    Returns:
+        The results; :meth:`~learnorder.runs.results.Results.last_layers` has what changed.
+
+    Raises:
+        RunFolderError: No runs, or runs of the theory.
+        ConfigError: A network without a last layer to retrain.
+    """
+    results = open_images(*paths)
+    retrain_runs(results, quiet=quiet)
+    return results
+
+
+def open_images(*paths: Path | str) -> Results:
+    """Return the results of all runs on images at or below some folders.
+
+    Raises:
+        RunFolderError: As :func:`open_runs`, or runs of another kind.
+    """
+    from learnorder.runs.results import Results
+
+    results = open_runs(*paths)
+    if not isinstance(results, Results):
+        raise RunFolderError(
+            f"These are runs of another kind ({results.folders[0].kind}): last layers are "
+            "retrained of runs on images."
+        )
+    return results
+
+
+def retrain_runs(results: Results, *, quiet: bool = False) -> None:
+    """Retrain the last layer of every finished run of some results."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from learnorder.retrain.last_layer import RetrainingImages, retrain_last_layer
+
+    load = lru_cache(maxsize=1)(RetrainingImages.load)  # most runs share their images
+    finished = [folder for folder in results.folders if folder.status == "finished"]
+    console = Console(stderr=True, quiet=quiet)
+    for folder in track(finished, "Retraining last layers", console=console):
+        retrain_last_layer(folder, load)

@@ -1,0 +1,373 @@
+"""The results of runs: what verbs return, and what reports are drawn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.errors import RunFolderError
+from learnorder.runs import RunFolder
+from learnorder.runs.arms import arm_key, name_arms, once, own_labels
+from learnorder.runs.html_table import html_table
+from learnorder.runs.last_layer import LastLayer, read_last_layer
+from learnorder.runs.plain_text import storable
+from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of, shown_in
+from learnorder.statistics.learned import (
+    CONTENT_LEVELS,
+    PATCH_LEVEL,
+    content_level,
+    first_epoch,
+    is_undertrained,
+    order_ratio,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+
+FolderT = TypeVar("FolderT", bound=RunFolder[Any])
+
+
+DECIDES = CONTENT_LEVELS["¼"]
+"""The level of the content that decides."""
+WITHOUT_RESULT = ("diverged", "out_of_steps")
+"""How a run ends that has no final values: a result of its own, and in no mean."""
+_CLEAN = ("clean", "accuracy", "clean images")
+_WITH_PATCH = (
+    ("mixed", "accuracy", "mixed"),
+    ("patch_only", "accuracy", "patch only"),
+    ("conflict", "reliance", "reliance"),
+)
+
+
+class RunSet(Generic[FolderT]):
+    """Runs of one kind, by arm and seed.
+
+    An *arm* is the set of runs that differ, in labels and configuration, in nothing but the seed.
+
+    Args:
+        folders: The runs. One that is named twice counts once, and so does one that was made twice,
+            as by the same sweep in two folders: then the first counts, of those that have ended.
+
+    Attributes:
+        folders: The runs.
+        arms: Names of the arms, in the order met. Arms of several experiments that would have the
+            same name are told apart by the settings in which they differ.
+
+    Raises:
+        RunFolderError: There are no runs.
+    """
+
+    def __init__(self, folders: Iterable[FolderT]) -> None:
+        found = list({folder.path.resolve(): folder for folder in folders}.values())
+        if not found:
+            raise RunFolderError(
+                "There are no runs to show. Make some, e.g. with learnorder patch."
+            )
+        self._status = {folder: folder.status for folder in found}
+        keys = {folder: arm_key(folder) for folder in found}
+        self.folders: list[FolderT] = once(found, self._status, keys)
+        self._arms = name_arms(self.folders, keys)
+        self.arms: list[str] = list(dict.fromkeys(self._arms.values()))
+
+    def __repr__(self) -> str:
+        counts = {arm: self.counts(arm) for arm in self.arms}
+        return f"{type(self).__name__}({len(self.folders)} runs, {counts})"
+
+    def arm_of(self, folder: FolderT) -> str:
+        """Return the name of the arm a run belongs to."""
+        return self._arms[folder]
+
+    def unfinished(self, treatment: str) -> dict[str, int]:
+        """Return how many runs with an arm as their label have other statuses than finished."""
+        own = [f for f in self.folders if f.labels.get("arm") == treatment]
+        counts = Counter(self._status[folder] for folder in own)
+        return {status: n for status, n in counts.items() if status != "finished"}
+
+    def lost(self, arm: str) -> str:
+        """Return how many of an arm's runs came to no result, as "1 of 5 diverged"; else empty."""
+        counts = self.counts(arm)
+        total = sum(counts.values())
+        return ", ".join(
+            f"{counts[status]} of {total} {status.replace('_', ' ')}"
+            for status in WITHOUT_RESULT
+            if status in counts
+        )
+
+    def labels(self, arm: str) -> dict[str, str]:
+        """Return what an arm is within its experiment: its name, and settings that were varied."""
+        folder = next(f for f in self.folders if self.arm_of(f) == arm)
+        return own_labels(folder)
+
+    def frame(self) -> pd.DataFrame:
+        """Return all records: columns run, arm, seed, status, and those of the records."""
+        import pandas as pd
+
+        parts = []
+        for folder in self.folders:
+            part = folder.records().to_pandas()
+            part.insert(0, "run", storable(folder.name))
+            part.insert(1, "arm", self.arm_of(folder))
+            part.insert(2, "seed", folder.config.seed)
+            part.insert(3, "status", self._status[folder])
+            parts.append(part)
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def finished(self) -> pd.DataFrame:
+        """The records of finished runs."""
+        return self.frame().query("status == 'finished'")
+
+    def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
+        """Return a quantity at the end of an arm's finished runs, by seed.
+
+        Raises:
+            KeyError: There is no such arm, or no such measurement.
+        """
+        raise NotImplementedError
+
+    def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
+        """Return the mean over seeds of a final quantity, with its 95 % t interval.
+
+        Raises:
+            KeyError: As :meth:`final`.
+        """
+        found = list(self.final(arm, set_, quantity).values())
+        return estimate(found, within=range_of(quantity))
+
+    def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
+        """Return the paired difference arm − baseline of a final quantity, over shared seeds.
+
+        Raises:
+            KeyError: As :meth:`final`.
+        """
+        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
+        return paired_difference(ours, theirs, within=range_of(quantity))
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return what tables show of each arm at its end: set, quantity, heading."""
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        shown = self.quantities()
+        rows = [
+            [
+                arm,
+                self.standing([arm]),
+                *(shown_in(q, self.final_estimate(arm, s, q)) for s, q, _ in shown),
+            ]
+            for arm in self.arms
+        ]
+        columns = ["arm", "runs", *(heading for _, _, heading in shown)]
+        return html_table(
+            "At the end of training", columns, rows, "Mean over seeds [95 % interval]."
+        )
+
+    def standing(self, arms: Iterable[str] | None = None) -> str:
+        """Return how many runs, of some arms or of all, have each status, in words."""
+        counts = Counter[str]()
+        for arm in self.arms if arms is None else arms:
+            counts.update(self.counts(arm))
+        return ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
+
+    def counts(self, arm: str) -> dict[str, int]:
+        """Return how many of an arm's runs have each status."""
+        counts: dict[str, int] = {}
+        for folder in self.folders:
+            if self.arm_of(folder) == arm:
+                counts[self._status[folder]] = counts.get(self._status[folder], 0) + 1
+        return counts
+
+
+class NetworkRuns(RunSet[FolderT]):
+    """Records of runs that train a network, epoch by epoch, by arm and seed.
+
+    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
+    """
+
+    def series(
+        self, arm: str, set_: str, quantity: str, group: str = "all"
+    ) -> dict[int, dict[int, float]]:
+        """Return a quantity of an arm's finished runs: {seed: {epoch: value}}.
+
+        Args:
+            arm: Its name, one of ``arms``.
+            set_: What it was measured on, e.g. clean, patch_only, mixed, conflict or train.
+            quantity: E.g. accuracy, loss or reliance; accuracies and shares are in [0, 1].
+            group: Of the examples of the set; all, unless the set has others.
+
+        Raises:
+            KeyError: There is no such arm, or no such set.
+        """
+        if arm not in self.arms:
+            raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
+        sets = {found for _, found, _, _ in self._rows}
+        if sets and set_ not in sets:
+            raise KeyError(f"{set_!r} is no set; there are {sorted(sets)}.")
+        rows = self.finished.iloc[self._rows.get((arm, set_, quantity, group), [])]
+        series: dict[int, dict[int, float]] = {}
+        columns = (rows[name].tolist() for name in ("seed", "epoch", "value"))
+        for seed, epoch, value in zip(*columns, strict=True):
+            series.setdefault(seed, {})[epoch] = value
+        return series
+
+    @cached_property
+    def _rows(self) -> dict[Any, Any]:
+        """The rows of the records of finished runs, by arm, set, quantity and group."""
+        found = self.finished
+        return {} if found.empty else found.groupby(["arm", "set", "quantity", "group"]).indices
+
+    def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
+        """Return a quantity after the last epoch, by seed; as :meth:`series`."""
+        found = self.series(arm, set_, quantity, group)
+        return {seed: values[max(values)] for seed, values in found.items()}
+
+    def curve(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, Estimate]:
+        """Return the mean over seeds at each epoch, with its 95 % interval."""
+        found = self.series(arm, set_, quantity, group)
+        epochs = sorted({epoch for values in found.values() for epoch in values})
+        by_epoch = {e: [values[e] for values in found.values() if e in values] for e in epochs}
+        within = range_of(quantity)
+        return {epoch: estimate(values, within=within) for epoch, values in by_epoch.items()}
+
+
+class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
+    """Records of one or more runs of tasks; sets are train and validation."""
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return the score and the loss on validation data."""
+        names = dict.fromkeys([self.score()[0], "loss"])
+        return [("validation", name, f"validation {name}") for name in names]
+
+    def score(self) -> tuple[str, bool]:
+        """Return the name of what runs are judged by, and whether higher is better.
+
+        Runs that have none yet, or differ, are judged by their loss.
+        """
+        described = [folder.data() for folder in self.folders]
+        found = {(d.score, d.higher_is_better) for d in described if d is not None}
+        return found.pop() if len(found) == 1 else ("loss", False)
+
+
+class Results(NetworkRuns[RunFolder[RunConfig]]):
+    """Records of one or more runs on images, by arm and seed.
+
+    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
+    """
+
+    def figure(self, name: str | None = None) -> go.Figure:
+        """Return a figure.
+
+        Args:
+            name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
+                train_both over the epochs; sharpness or edge, where they were measured; order;
+                conflict; final_clean, final_patch_only or final_reliance. None takes patch_only, or
+                clean where there is no patch.
+
+        Raises:
+            KeyError: There is no figure of this name.
+        """
+        from learnorder.images.figures import FIGURES
+
+        name = name or ("patch_only" if self.has_patch() else "clean")
+        if name not in FIGURES:
+            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
+        return FIGURES[name](self)
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return accuracies and reliance, on the evaluation sets that there are."""
+        return [_CLEAN, *(_WITH_PATCH if self.has_patch() else ())]
+
+    def learned(self, arm: str, what: str, fraction: float = DECIDES) -> dict[int, int | None]:
+        """Return by seed the epoch at which "patch" or "content" is learned, None if never.
+
+        Args:
+            arm: Its name.
+            what: patch or content.
+            fraction: Of the content: how far on the way from guessing to perfect; see
+                :func:`~learnorder.statistics.learned.content_level`.
+
+        Raises:
+            KeyError: There is no such arm, or ``what`` is neither.
+        """
+        set_ = {"patch": "patch_only", "content": "clean"}[what]
+        found, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
+        return {
+            seed: first_epoch(
+                list(values),
+                list(values.values()),
+                PATCH_LEVEL if what == "patch" else content_level(classes[seed], fraction),
+            )
+            for seed, values in found.items()
+        }
+
+    def _classes(self, arm: str) -> dict[int, int]:
+        """Return how many classes an arm's images have, by seed."""
+        described = {f.config.seed: f.data() for f in self.folders if self.arm_of(f) == arm}
+        return {seed: data.num_classes for seed, data in described.items() if data is not None}
+
+    def order_ratio(self, arm: str, fraction: float = DECIDES) -> dict[int, Span]:
+        """Return by seed log10 of the epoch of the patch over that of the content.
+
+        Positive: the content is learned first. Where one is never learned only a bound is known;
+        see :func:`~learnorder.statistics.learned.order_ratio`.
+
+        Args:
+            arm: Its name.
+            fraction: As :meth:`learned` takes it.
+        """
+        patch, content = self.learned(arm, "patch"), self.learned(arm, "content", fraction)
+        return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in patch}
+
+    def epochs(self, arm: str) -> int:
+        """Return the length of an arm's runs."""
+        return max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
+
+    def last_layers(self, arm: str) -> dict[int, LastLayer]:
+        """Return by seed what retraining the last layer changed, of runs where it was done."""
+        own = [f for f in self.folders if self.arm_of(f) == arm]
+        found = {folder.config.seed: read_last_layer(folder) for folder in own}
+        return {seed: one for seed, one in found.items() if one is not None}
+
+    def last_layer_change(self, arm: str, quantity: str) -> Estimate:
+        """Return the paired difference after − before retraining the last layer, over seeds.
+
+        Args:
+            arm: Its name.
+            quantity: clean, content or reliance, each a share in [0, 1].
+        """
+        found = self.last_layers(arm)
+        before, after = (
+            {seed: getattr(getattr(one, side), quantity) for seed, one in found.items()}
+            for side in ("before", "after")
+        )
+        return paired_difference(after, before, within=range_of(quantity))
+
+    def chance(self) -> float | None:
+        """Return the accuracy of guessing among the classes; None where their number differs."""
+        described = [folder.data() for folder in self.folders]
+        classes = {data.num_classes for data in described if data is not None}
+        return 1 / classes.pop() if len(classes) == 1 else None
+
+    def undertrained(self, arm: str) -> bool:
+        """Whether an arm ends with neither content nor pattern learned, by its mean accuracies.
+
+        See :func:`~learnorder.statistics.learned.is_undertrained`; of images without a pattern it is not said.
+        """
+        chance = self.chance()
+        if chance is None or not self.has_patch():
+            return False
+        clean, patch = (self.final_estimate(arm, s, "accuracy") for s in ("clean", "patch_only"))
+        return clean.n > 0 and is_undertrained(clean.mean, patch.mean, chance)
+
+    def has_sharpness(self) -> bool:
+        """Whether any run measured the loss's curvature."""
+        return any(folder.config.sharpness.examples for folder in self.folders)
+
+    def has_patch(self) -> bool:
+        """Whether any run planted the patch."""
+        return any(folder.config.patch.planted for folder in self.folders)

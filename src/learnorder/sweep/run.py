@@ -1,0 +1,137 @@
+"""Run a grid of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.errors import ConfigError
+from learnorder.execution.how import Execution
+from learnorder.images import patch, plain
+from learnorder.images.experiment import ImageExperiment
+from learnorder.report.planned import run_planned
+from learnorder.theory.config import TheoryConfig
+
+if TYPE_CHECKING:
+    from learnorder.execution.driver import Plan
+    from learnorder.execution.grid import Grid
+    from learnorder.runs.folder import ConfigT
+    from learnorder.runs.results import Results, TaskResults
+    from learnorder.theory.results import TheoryResults
+
+
+IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
+    "patch": patch.SCALES,
+    "plain": plain.SCALES,
+}
+"""The recipes of the experiments on images, by experiment and scale."""
+
+
+def sweep_plans(
+    bases: Mapping[str, ConfigT | Mapping[str, Any]],
+    grid: Grid,
+    seeds: Sequence[int],
+    scale: str = "custom",
+    kind: type[ConfigT] = RunConfig,
+) -> dict[str, Plan[ConfigT]]:
+    """Return the runs of a sweep: every arm at every point of the grid, seed by seed.
+
+    Args:
+        bases: As :func:`run_sweep` takes them; or in the form of ``to_dict``, which may become
+            valid by the grid's values only.
+        grid: What is varied.
+        seeds: The seeds of every point.
+        scale: Name of the recipe.
+        kind: What those of ``bases`` that are mappings are of.
+    """
+    from learnorder.execution.grid import grid_plans
+
+    if not bases:
+        raise ConfigError("arms", [], "Name at least one arm.")
+    if not seeds:
+        raise ConfigError("seeds", 0, "Give at least 1; a verdict takes 3.")
+    plans = dict[str, "Plan[ConfigT]"]()
+    for seed in seeds:
+        for arm, base in bases.items():
+            labels = {"experiment": "sweep", "scale": scale, "arm": arm}
+            values, of = (base, kind) if isinstance(base, Mapping) else (base.to_dict(), type(base))
+            for name, plan in grid_plans(values, grid, [seed], labels, of).items():
+                plans[f"{arm}-{name}" if arm else name] = plan
+    return plans
+
+
+@overload
+def run_sweep(
+    bases: Mapping[str, RunConfig],
+    grid: Mapping[str, Sequence[object]],
+    seeds: Sequence[int],
+    out: Path | str = ...,
+    *,
+    points: Sequence[Mapping[str, object]] = ...,
+    scale: str = ...,
+    execution: Execution = ...,
+) -> Results: ...
+
+
+@overload
+def run_sweep(
+    bases: Mapping[str, TaskRunConfig],
+    grid: Mapping[str, Sequence[object]],
+    seeds: Sequence[int],
+    out: Path | str = ...,
+    *,
+    points: Sequence[Mapping[str, object]] = ...,
+    scale: str = ...,
+    execution: Execution = ...,
+) -> TaskResults: ...
+
+
+@overload
+def run_sweep(
+    bases: Mapping[str, TheoryConfig],
+    grid: Mapping[str, Sequence[object]],
+    seeds: Sequence[int],
+    out: Path | str = ...,
+    *,
+    points: Sequence[Mapping[str, object]] = ...,
+    scale: str = ...,
+    execution: Execution = ...,
+) -> TheoryResults: ...
+
+
+def run_sweep(
+    bases: Mapping[str, RunConfig] | Mapping[str, TaskRunConfig] | Mapping[str, TheoryConfig],
+    grid: Mapping[str, Sequence[object]],
+    seeds: Sequence[int],
+    out: Path | str = "runs/sweep",
+    *,
+    points: Sequence[Mapping[str, object]] = (),
+    scale: str = "custom",
+    execution: Execution = Execution(),
+) -> Results | TaskResults | TheoryResults:
+    """Run a grid or a list of named settings on several seeds, continue it, or read it.
+
+    Args:
+        bases: The configuration of each arm that is varied: a RunConfig, TaskRunConfig or
+            TheoryConfig; all of one kind.
+        grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
+            commas vary together. Every combination is run.
+        seeds: The seeds of every point.
+        out: Folder of the run folders and of report.html.
+        points: A list of settings by dotted name, each run with every combination of the grid.
+        scale: Name of the recipe that ``bases`` derive from, for the report.
+        execution: How the runs are executed.
+
+    Returns:
+        The results, by the kind of ``bases``: Results, TaskResults or TheoryResults.
+
+    Raises:
+        ConfigError: A name that no setting has, or a value that it does not take.
+        LearnOrderError: See :mod:`learnorder.errors`.
+    """
+    from learnorder.execution.grid import Grid
+
+    plans = sweep_plans(bases, Grid(grid, points), seeds, scale)
+    return run_planned(plans, Path(out), execution)

@@ -1,0 +1,101 @@
+"""``learnorder theory run`` and ``learnorder theory phase``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from learnorder.cli import options
+from learnorder.cli.parser import Parser, parse
+from learnorder.theory.experiment import PHASE_GRID, TheoryExperiment, phase_defaults
+from learnorder.theory.run import phase_plans, run_phase, run_theory, theory_plans
+
+USAGE = """\
+usage: learnorder theory run | phase [options]
+
+The paper's two-layer network on data with two kinds of pattern: P, hard to generalise and easy to
+fit, and Q, easy to generalise and hard to fit. Which is learned first, and what that costs.
+
+  run     L-S (large LR, annealed), S (small LR) and S with noise, on the same seeds
+  phase   a grid over two settings: who is learned first, and the ratio of the errors
+
+learnorder theory run --help and learnorder theory phase --help have the options.
+"""
+
+RUN = """\
+Run algorithms of the paper on the two-layer network, at infinite width (or at a finite one), each
+on the same seeds. See which pattern each learns first and what that costs on test examples that
+have P alone.
+
+  learnorder theory run                                  three arms, five seeds: 15 s
+  learnorder theory run --arms '[L-S]' --seeds 1
+  learnorder theory run --distribution.kappa 0.7 --distribution.p0 null     the paper's p0 = κ²/2
+  learnorder theory run --network.kind convolution                filters shared over the halves
+  learnorder theory run --solver.engine finite --network.width_w 64 --network.width_v 200 \\
+      --distribution.d 100 --distribution.s 12 --distribution.r 0.1 --algorithm.eta2 0.01 \\
+      --algorithm.max_time 300 --seeds 1             the network itself: about five minutes
+  learnorder theory run --print_config > my.yaml       all settings; then --config my.yaml
+
+Times are in η·t, the sum of the learning rates of all steps. Symbols are the paper's.
+"""
+
+PHASE = """\
+Run L-S and S over a grid of two settings, several seeds each, and draw two maps: which pattern is
+learned first, and how many times more often S errs on test examples that have P alone.
+
+  learnorder theory phase                                         s × r: about a minute
+  learnorder theory phase --grid '{distribution.kappa: [0.6, 0.8, 1], distribution.p0: [0.03, 0.1]}'
+  learnorder theory phase --grid '{"distribution.kappa,distribution.d": [[1, 200], [0.7, 100]],
+                                   algorithm.weight_decay: [1e-5, 1e-4]}'     two that vary together
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the sub-verb."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0 if arguments else 2
+    verb, *rest = arguments
+    if verb not in _VERBS:
+        print(f"learnorder theory: no verb {verb!r}. There are run and phase.", file=sys.stderr)
+        return 2
+    return _VERBS[verb](rest)
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = Parser("theory run", RUN)
+    options.add_execution(parser, "runs/theory")
+    options.add_settings(parser, TheoryExperiment, TheoryExperiment())
+    values = parse(parser, arguments)
+    experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
+    out = Path(values["out"])
+    if options.only_planned(values):
+        return options.dry_run(theory_plans(experiment), out, values)
+    results = run_theory(experiment, out, execution=options.execution(values))
+    return options.finish(results, out / "report.html")
+
+
+def _phase(arguments: Sequence[str]) -> int:
+    parser = Parser("theory phase", PHASE)
+    options.add_execution(parser, "runs/phase")
+    parser.add(
+        "--grid",
+        dict[str, list[Any]],
+        default=PHASE_GRID,
+        help="Two axes, horizontal and vertical, with their values, in YAML; names joined by "
+        "commas vary together, and the first names the axis.",
+        form=options.GRID_FORM,
+    )
+    options.add_settings(parser, TheoryExperiment, phase_defaults())
+    values = parse(parser, arguments)
+    experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
+    out, grid = Path(values["out"]), values["grid"]
+    if options.only_planned(values):
+        return options.dry_run(phase_plans(experiment, grid), out, values)
+    results = run_phase(experiment, grid, out, execution=options.execution(values))
+    return options.finish(results, out / "report.html")
+
+
+_VERBS = {"run": _run, "phase": _phase}

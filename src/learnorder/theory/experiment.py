@@ -1,0 +1,98 @@
+"""The paper's two-layer theory (sections 3 to 5): its algorithms on the same data.
+
+The defaults are a setting in which the theorem's order appears: d = 300, κ = 1, s = 1000,
+r = 10⁻⁴. It was chosen on seeds 1000 to 1002; ``docs/explanation/theory.md`` says how, and what
+other settings show. ``learnorder theory run`` takes about two seconds a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from learnorder.errors import ConfigError
+from learnorder.images.experiment import MOST_SEEDS
+from learnorder.theory.config import (
+    THEORY_ARMS,
+    AlgorithmConfig,
+    DistributionConfig,
+    MeasureConfig,
+    NetworkConfig,
+    SolverConfig,
+    TheoryArm,
+    TheoryConfig,
+)
+from learnorder.values import check_fields
+
+
+@dataclass(frozen=True)
+class TheoryExperiment:
+    """Algorithms × seeds on P/Q data. Within a seed, algorithms share examples and weights.
+
+    Raises:
+        ConfigError: A setting that is out of range, or that contradicts another.
+    """
+
+    distribution: DistributionConfig = DistributionConfig()  # noqa: RUF009 - frozen
+    """The data."""
+    network: NetworkConfig = NetworkConfig()  # noqa: RUF009 - frozen
+    """The network."""
+    algorithm: AlgorithmConfig = AlgorithmConfig()  # noqa: RUF009 - frozen
+    """The parameters of the algorithms."""
+    solver: SolverConfig = SolverConfig()  # noqa: RUF009 - frozen
+    """How training is computed."""
+    measure: MeasureConfig = MeasureConfig()  # noqa: RUF009 - frozen
+    """What is measured."""
+    arms: tuple[TheoryArm, ...] = ("L-S", "S", "S+noise")
+    """Which algorithms: of L-S, S and S+noise."""
+    seeds: int = 5
+    """How many seeds."""
+    first_seed: int = 0
+    """The first of them; the others follow it."""
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        if not 1 <= self.seeds <= MOST_SEEDS:
+            raise ConfigError("seeds", self.seeds, "Give at least 1; a verdict takes 3. At most "
+                              f"{MOST_SEEDS:,}.")  # fmt: skip
+        if self.first_seed < 0:
+            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        if not self.arms or len(set(self.arms)) < len(self.arms):
+            raise ConfigError("arms", self.arms, f"Name some of {', '.join(THEORY_ARMS)}, once.")
+        self.run(self.arms[0], self.first_seed)
+
+    def run(self, arm: TheoryArm, seed: int) -> TheoryConfig:
+        """Return the configuration of one run."""
+        return TheoryConfig(
+            distribution=self.distribution,
+            network=self.network,
+            algorithm=self.algorithm,
+            arm=arm,
+            solver=self.solver,
+            measure=self.measure,
+            seed=seed,
+        )
+
+    def seed_range(self) -> range:
+        """Return the seeds."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
+
+def phase_defaults() -> TheoryExperiment:
+    """Return what phase diagrams begin from: two algorithms, three seeds, fewer measurements.
+
+    With time and little weight decay, so that runs end where a pattern is learned slowly too.
+    """
+    return replace(
+        TheoryExperiment(),
+        arms=("L-S", "S"),
+        seeds=3,
+        algorithm=AlgorithmConfig(weight_decay=1e-6, max_time=1e6),
+        measure=MeasureConfig(per_decade=4),
+    )
+
+
+PHASE_GRID: dict[str, list[float]] = {
+    "distribution.s": [10, 30, 100, 300, 1000],
+    "distribution.r": [1e-5, 1e-4, 1e-3, 1e-2],
+}
+"""The grid that ``learnorder theory phase`` draws unless told otherwise."""

@@ -1,0 +1,212 @@
+"""Figures of the theory: each a function from results to a plotly figure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import plotly.graph_objects as go
+
+from learnorder.report import parts
+from learnorder.report.orders import span_color, span_words, times_scale
+from learnorder.report.parts import add_band, arm_axis, heat_map
+from learnorder.report.style import figure_text, layout, line_styles
+from learnorder.report.titles import MOST_ARMS, marked_titles
+from learnorder.statistics import range_of
+from learnorder.theory import THEORY_ARMS
+from learnorder.theory.phase_page import PhaseGrid, ratio_words
+from learnorder.theory.results import TheoryResults
+
+_TIME = "η·t"
+
+
+def curve_figure(
+    results: TheoryResults, set_: str, quantity: str, title: str, unit: str, scale: float
+) -> go.Figure:
+    """Return a quantity over η·t: mean over seeds of each arm, band = 95 % interval.
+
+    A triangle marks where the learning rate, or the noise, is annealed (geometric mean over seeds).
+
+    Args:
+        results: The runs.
+        set_: Set of test examples, train or q.
+        quantity: What is drawn.
+        title: What the panel shows.
+        unit: Of the vertical axis.
+        scale: By which values are multiplied.
+    """
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity)
+        if not points:
+            continue
+        times, means = list(points), [scale * e.mean for e in points.values()]
+        add_band(figure, points, styles[arm].band(), scale, len(results.arms))
+        figure.add_scatter(
+            x=times, y=means, mode="lines", name=figure_text(titles[arm]),
+            customdata=[e.format(scale, 3) for e in points.values()],
+            hovertemplate="%{customdata}",
+            line={"color": styles[arm].color, "dash": styles[arm].dash, "width": 2},
+        )  # fmt: skip
+        annealed = list(results.annealed(arm).values())
+        if annealed:
+            when = math.exp(math.fsum(map(math.log, annealed)) / len(annealed))
+            nearest = min(range(len(times)), key=lambda i: abs(math.log(times[i] / when)))
+            figure.add_scatter(
+                x=[when], y=[means[nearest]], mode="markers", showlegend=False,
+                marker={"symbol": "triangle-down", "size": 11, "color": styles[arm].color},
+                hovertemplate=(
+                    f"{figure_text(titles[arm])}: annealed at {when:.3g}<extra></extra>"
+                ),
+            )  # fmt: skip
+    layout(figure, title, _TIME, unit)
+    figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    if quantity in ("error", "loss"):
+        figure.update_yaxes(minallowed=0, maxallowed=102 if quantity == "error" else None)
+    return figure
+
+
+def order_figure(results: TheoryResults) -> go.Figure:
+    """Return when each run had learned P and Q, by half their final margins: a mark for a seed."""
+    figure = go.Figure()
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    shown = {"P": ("circle-open", -0.17), "Q": ("diamond", 0.17)}
+    for pattern, (symbol, offset) in shown.items():
+        for row, arm in enumerate(results.arms):
+            found = {
+                seed: time
+                for seed, time in results.half_learned(arm, pattern).items()  # pyright: ignore
+                if time is not None
+            }
+            spread = 0.2 / max(len(found), 1)
+            figure.add_scatter(
+                x=list(found.values()),
+                y=[row + offset + spread * (i - (len(found) - 1) / 2) for i in range(len(found))],
+                text=[f"seed {seed}: {time:.3g}" for seed, time in found.items()],
+                hovertemplate=f"{figure_text(titles[arm])}, {pattern}, %{{text}}<extra></extra>",
+                marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
+                mode="markers", showlegend=False,
+            )  # fmt: skip
+        figure.add_scatter(
+            x=[None], y=[None], name=f"{pattern} at half its final margin", mode="markers",
+            marker={"symbol": symbol, "size": 9, "color": "#777777"},
+        )  # fmt: skip
+    for row, arm in enumerate(results.arms):
+        annealed = list(results.annealed(arm).values())
+        figure.add_scatter(
+            x=annealed, y=[row] * len(annealed), mode="markers", showlegend=False,
+            marker={"symbol": "line-ns-open", "size": 26, "color": "#777777"},
+            hovertemplate="annealed at %{x:.3g}<extra></extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=[None], y=[None], name="annealed", mode="markers",
+        marker={"symbol": "line-ns-open", "size": 12, "color": "#777777"},
+    )  # fmt: skip
+    layout(figure, "What was learned when", _TIME, "", height=150 + 70 * len(results.arms))
+    figure.update_layout(hovermode="closest", margin={"b": 84})
+    figure.update_xaxes(type="log", exponentformat="power")
+    arm_axis(figure, list(marked_titles(results).values()))
+    return figure
+
+
+def final_figure(results: TheoryResults) -> go.Figure:
+    """Return the final P-only error of every arm: mean, bar = 95 % interval, dots = seeds."""
+    titles = list(marked_titles(results).values())
+    points = [
+        parts.Point(results.final(arm, "p_only", "error"), range_of("error"), results.lost(arm))
+        for arm in results.arms
+    ]
+    title = "Final error on P-only test examples"
+    figure = parts.final_figure(title, titles, points, row_height=36)
+    return figure.update_xaxes(rangemode="tozero")
+
+
+def first_figure(results: TheoryResults, arm: str) -> go.Figure:
+    """Return the heat map of which pattern an algorithm learns first, by half the final margins.
+
+    Each cell says which, and how many times later the other: the median over seeds.
+    """
+    grid = PhaseGrid.of(results)
+    found = {at: grid.first(at, arm) for at in grid.cells}
+    text = {at: span_words(span, "P", "Q") for at, span in found.items()}
+    cells = {at: span_color(span) for at, span in found.items()}
+    scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
+    figure = heat_map(grid.xs, grid.ys, cells, text, scale)
+    return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))
+
+
+def ratio_figure(results: TheoryResults) -> go.Figure:
+    """Return the heat map of the P-only error ratio S / L-S, with Fieller's 95 % interval."""
+    grid = PhaseGrid.of(results)
+    found = {at: grid.ratio(at) for at in grid.cells}
+    cells = {
+        at: math.log10(e.mean) if e.n and 0 < e.mean < math.inf else None for at, e in found.items()
+    }
+    text = {at: ratio_words(e).replace(" [", "<br>[") for at, e in found.items()}
+    scale = times_scale(cells.values(), "S better", "L-S better", "ratio S / L-S")
+    figure = heat_map(grid.xs, grid.ys, cells, text, scale)
+    title = "Error on P-only test examples, S over L-S"
+    return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
+
+
+def setting_figure(results: TheoryResults) -> go.Figure:
+    """Return the P-only error against the horizontal setting of a phase diagram with one row.
+
+    The closed form of a Gaussian margin, mean over seeds of each algorithm, bar = 95 % interval.
+    """
+    grid = PhaseGrid.of(results)
+    algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
+    styles, figure = line_styles(algorithms), go.Figure()
+    for algorithm in algorithms:
+        arms = {float(x): own[algorithm] for (x, _), own in grid.cells.items() if algorithm in own}
+        found = {
+            x: parts.Point(
+                results.final(arm, "p_only", "error_gaussian"), range_of("error"), results.lost(arm)
+            )
+            for x, arm in arms.items()
+        }
+        name, style = THEORY_ARMS[algorithm], styles[algorithm]
+        parts.add_points(figure, found, name, style, 100, log_x=True, log_y=True)
+    layout(figure, "Error on P-only test examples", grid.x_name, "%", 380)
+    figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
+    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return figure.update_layout(margin={"b": 84})
+
+
+def _height(grid: PhaseGrid) -> int:
+    return 150 + 52 * len(grid.ys)
+
+
+_CURVES = {
+    "p_error": ("p_only", "error", "Error on P-only test examples", "%", 100.0),
+    "q_error": ("q_only", "error", "Error on Q-only test examples", "%", 100.0),
+    "p_margin": ("p_only", "margin", "Margin on P-only test examples", "mean y·f", 1.0),
+    "second_difference": (
+        "q", "second_difference", "Second difference on Q", "s·(g₊ + g₋ − 2g₀)", 1.0,
+    ),
+    "loss": ("train", "loss", "Training loss", "logistic loss", 1.0),
+    "error": ("all", "error", "Error on the whole test distribution", "%", 100.0),
+}  # fmt: skip
+
+FIGURES: dict[str, Callable[[TheoryResults], go.Figure]] = {
+    "order": order_figure,
+    "p_only_error_final": final_figure,
+    "ratio": ratio_figure,
+    "p_error_by_setting": setting_figure,
+    "first_S": partial(first_figure, arm="S"),
+    "first_L-S": partial(first_figure, arm="L-S"),
+    **{
+        name: partial(
+            curve_figure, set_=set_, quantity=quantity, title=title, unit=unit, scale=scale
+        )
+        for name, (set_, quantity, title, unit, scale) in _CURVES.items()
+    },
+}
+"""Every figure by name, as in ``TheoryResults.figure(name)``."""
+
+
+def curve_panels(results: TheoryResults) -> list[go.Figure]:
+    """Return the page's panels over η·t; none where there are too many arms."""
+    return [] if len(results.arms) > MOST_ARMS else [FIGURES[name](results) for name in _CURVES]

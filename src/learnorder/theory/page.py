@@ -1,0 +1,141 @@
+"""The page of runs of the theory."""
+
+from __future__ import annotations
+
+from learnorder.report.content import Content, Section, title_of
+from learnorder.report.origin import key, origin
+from learnorder.report.titles import MOST_ARMS
+from learnorder.runs import flatten, shared_settings
+from learnorder.theory import TheoryConfig
+from learnorder.theory.figures import FIGURES, curve_panels
+from learnorder.theory.phase_page import phase_table
+from learnorder.theory.results import TheoryResults
+from learnorder.theory.tables import (
+    phase_findings,
+    theory_final_table,
+    theory_findings,
+    theory_order_table,
+    theory_ratio_table,
+)
+
+_ENGINES = {
+    "flow": "infinite width, integrated implicitly (flow)",
+    "recursion": "infinite width, step by step (recursion)",
+    "finite": "finite width",
+}
+_NOTE = (
+    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. The "
+    "horizontal axis is η·t, the sum of the learning rates of all steps, on which arms of any "
+    "learning rate can be compared. A triangle marks the anneal. After its end a run stays at its "
+    "last value."
+)
+_PHASE_NOTE = (
+    "First is the pattern whose mean margin on test examples of its own reaches half its final "
+    "value first; the number says how many times earlier."
+)
+
+
+def theory_content(results: TheoryResults) -> Content:
+    """Return what the page shows."""
+    phase = results.is_phase
+    return Content(
+        title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
+        findings=phase_findings(results) if phase else theory_findings(results),
+        asked=_asked(results),
+        sections=_phase_sections(results) if phase else _sections(results),
+        origins=[origin(results)],
+    )
+
+
+def _sections(results: TheoryResults) -> list[Section]:
+    if results.finished.empty:
+        return []
+    table = theory_final_table(results)
+    sections = [Section(table.title, table=table, wide=[FIGURES["p_only_error_final"](results)])]
+    if (ratios := theory_ratio_table(results)) is not None and len(results.arms) <= MOST_ARMS:
+        sections.append(Section(ratios.title, table=ratios))
+    if panels := curve_panels(results):
+        sections.append(
+            Section("Over the course of training", _NOTE, key=key(results), panels=panels)
+        )
+    table = theory_order_table(results)
+    sections.append(Section(table.title, table=table, wide=[FIGURES["order"](results)]))
+    return sections
+
+
+def _phase_sections(results: TheoryResults) -> list[Section]:
+    if results.finished.empty:
+        return []
+    arms = {labels["arm"] for labels in (results.labels(arm) for arm in results.arms)}
+    maps = [name for name in ("first_S", "first_L-S") if name.removeprefix("first_") in arms]
+    sections = [
+        Section("Who is learned first", _PHASE_NOTE, wide=[FIGURES[n](results) for n in maps])
+    ]
+    if {"S", "L-S"} <= arms:
+        note = "Ratio of the means over seeds, with Fieller's 95 % interval."
+        title = "What it costs on P-only examples"
+        sections.append(Section(title, note, wide=[FIGURES["ratio"](results)]))
+    table = phase_table(results)
+    sections.append(Section(table.title, table=table))
+    return sections
+
+
+def _asked(results: TheoryResults) -> list[tuple[str, str]]:
+    """What was asked, as terms and descriptions; what differs between runs is named only."""
+    configs = [folder.config for folder in results.folders]
+    same = shared_settings(results.folders)
+    varied = [name for name in flatten(configs[0].to_dict()) if name not in same]
+    sections = {
+        "Data": ("distribution", _data),
+        "Network": ("network", _network),
+        "Training": ("algorithm", _training),
+        "Computed": ("solver", lambda config: [_ENGINES[config.solver.engine]]),
+    }
+    described = []
+    for term, (section, words) in sections.items():
+        alike = [
+            parts[0] for parts in zip(*map(words, configs), strict=False) if len(set(parts)) == 1
+        ]
+        names = [n.partition(".")[2] for n in varied if n.startswith(f"{section}.")]
+        if names:
+            alike.append(f"varied: {', '.join(names)}")
+        described.append((term, ", ".join(alike)))
+    seeds = sorted({config.seed for config in configs})
+    return [*described, ("Seeds", ", ".join(map(str, seeds)))]
+
+
+def _data(config: TheoryConfig) -> list[str]:
+    data = config.distribution
+    return [
+        f"d = {data.d:,}",
+        f"N = {data.N:,} (κ = {data.kappa_value:.3g})",
+        f"p0 = {data.p0_value:.3g}",
+        f"q0 = {data.q0:g}",
+        f"r = {data.r:g}",
+        f"s = {data.s:g}",
+        f"γ0 = {data.gamma0_value:.3g}",
+    ]
+
+
+def _network(config: TheoryConfig) -> list[str]:
+    network = config.network
+    separate = network.kind == "separate"
+    parts = ["two layers, separate blocks for the halves"]
+    if not separate:
+        outputs = "shared" if network.shared_output else "independent"
+        parts = [f"shared filters over the halves, output weights {outputs}"]
+    if config.solver.engine == "finite":
+        parts += [f"m_W = {network.width_w:,}", f"m_V = {network.width_v:,}"][: 1 + separate]
+    return parts
+
+
+def _training(config: TheoryConfig) -> list[str]:
+    algorithm = config.algorithm
+    return [
+        f"η1 = {config.eta1:.3g}",
+        f"η2 = {config.eta2:.3g}",
+        f"λ = {algorithm.weight_decay:g}",
+        f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2",
+        f"until {algorithm.epsilon2:g}",
+        f"noise of S + noise {algorithm.sigma:g}·τ0",
+    ]

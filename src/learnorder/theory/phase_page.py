@@ -1,0 +1,183 @@
+"""Runs of the theory over a grid of two settings, as a grid."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+from learnorder.errors import RunFolderError
+from learnorder.report.content import TextTable
+from learnorder.report.orders import span_words
+from learnorder.runs.arms import AXES, BETWEEN_AXES
+from learnorder.statistics import Estimate, Span, median_span
+from learnorder.theory import THEORY_ARMS
+from learnorder.theory.results import TheoryResults
+
+
+@dataclass(frozen=True)
+class PhaseGrid:
+    """Which arm of the results stands where.
+
+    Attributes:
+        results: The runs.
+        x_name: Setting along the horizontal axis.
+        y_name: Setting along the vertical axis.
+        xs: Its values, as the labels say them.
+        ys: Its values.
+        cells: By (x, y), the name of the results' arm for each algorithm run there.
+    """
+
+    results: TheoryResults
+    x_name: str
+    y_name: str
+    xs: list[str]
+    ys: list[str]
+    cells: dict[tuple[str, str], dict[str, str]]
+
+    @classmethod
+    def of(cls, results: TheoryResults) -> PhaseGrid:
+        """Find the grid in the labels of the runs.
+
+        Raises:
+            RunFolderError: The runs are no phase diagram.
+        """
+        axes = {folder.labels.get(AXES, "") for folder in results.folders}
+        if len(axes) != 1 or BETWEEN_AXES not in (named := axes.pop()):
+            raise RunFolderError("These runs are not those of one `learnorder theory phase`.")
+        x_name, y_name = named.split(BETWEEN_AXES)
+        cells: dict[tuple[str, str], dict[str, str]] = {}
+        for arm in results.arms:
+            labels = results.labels(arm)
+            cell = cells.setdefault((labels[x_name], labels[y_name]), {})
+            if labels["arm"] in cell:
+                raise RunFolderError(
+                    "These are the runs of several phase diagrams. Name the folder of one."
+                )
+            cell[labels["arm"]] = arm
+        xs, ys = (in_order([at[axis] for at in cells]) for axis in (0, 1))
+        for x in xs:
+            for y in ys:
+                cells.setdefault((x, y), {})
+        return cls(results, x_name, y_name, xs, ys, cells)
+
+    def first(self, at: tuple[str, str], algorithm: str) -> Span | None:
+        """Return log10 of P's half-margin time over Q's, median over seeds; positive: Q is first.
+
+        A pattern that is never learned is later than one that is, by a factor that is not known.
+        """
+        if (arm := self.cells[at].get(algorithm)) is None:
+            return None
+        p, q = (self.results.half_learned(arm, pattern) for pattern in ("P", "Q"))
+        spans = [_order(p[seed], q[seed]) for seed in p.keys() & q.keys()]
+        return median_span(spans) if spans else None
+
+    def ratio(self, at: tuple[str, str]) -> Estimate:
+        """Return the P-only error ratio S / L-S."""
+        arms = self.cells[at]
+        if "S" not in arms or "L-S" not in arms:
+            return Estimate(math.nan, math.nan, math.nan, 0)
+        return self.results.final_ratio(arms["S"], arms["L-S"], "p_only", "error")
+
+    def runs(self, at: tuple[str, str]) -> str:
+        """Return how the runs at a point stand."""
+        return self.results.standing(self.cells[at].values())
+
+
+def _order(p: float | None, q: float | None) -> Span:
+    """Return log10(p/q), or on which side of 0 it is."""
+    if p is None or q is None:
+        return Span(-math.inf if q is None else 0.0, math.inf if p is None else 0.0)
+    return Span.at(math.log10(p / q))
+
+
+def in_order(values: list[str]) -> list[str]:
+    """Return distinct values, numbers by size, and otherwise as they were met.
+
+    >>> in_order(["1e-3", "0.0001", "1e-3"]), in_order(["None", "0.1"])
+    (['0.0001', '1e-3'], ['None', '0.1'])
+    """
+    distinct = list(dict.fromkeys(values))
+    try:
+        return sorted(distinct, key=float)
+    except ValueError:
+        return distinct
+
+
+def ratio_words(e: Estimate) -> str:
+    """Return a ratio with its interval.
+
+    >>> ratio_words(Estimate(6.3, 2.8, math.inf, 3))
+    '6.3 [2.8, ∞]'
+    """
+    if e.n == 0 or math.isnan(e.mean):
+        return "–"
+    shown = [_short(value) for value in (e.mean, e.low, e.high)]
+    if math.isinf(e.low) and e.low > 0:
+        return "∞ (none below)"
+    return shown[0] if e.n < 2 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def _short(value: float) -> str:
+    text = f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return text.replace("inf", "∞").replace("-", "−")
+
+
+def phase_table(results: TheoryResults) -> TextTable:
+    """Return a phase diagram as a table, a row for each of its points."""
+    grid = PhaseGrid.of(results)
+    algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
+    rows = [
+        [
+            *at,
+            *(span_words(grid.first(at, algorithm), "P", "Q") for algorithm in algorithms),
+            *(_errors(grid, at, algorithm) for algorithm in algorithms),
+            ratio_words(grid.ratio(at)),
+            grid.runs(at),
+        ]
+        for at in itertools.product(grid.xs, grid.ys)
+    ]
+    return TextTable(
+        "Point by point",
+        [
+            grid.x_name,
+            grid.y_name,
+            *(f"first by {algorithm}" for algorithm in algorithms),
+            *(f"P-only error of {algorithm}, %" for algorithm in algorithms),
+            "S / L-S",
+            "runs",
+        ],
+        rows,
+        "First: the pattern whose mean margin on test examples of its own first reaches half its "
+        "final value, and how many times earlier, median over seeds. Errors: mean over seeds "
+        "[95 % t interval]; their ratio with Fieller's interval. A dash: no run has finished.",
+    )
+
+
+def _errors(grid: PhaseGrid, at: tuple[str, str], algorithm: str) -> str:
+    arm = grid.cells[at].get(algorithm)
+    return "–" if arm is None else percent(grid.results, arm)
+
+
+def percent(results: TheoryResults, arm: str, set_: str = "p_only") -> str:
+    """Return a final error in per cent; where there was no mistake, its 95 % upper bound."""
+    found = results.final_estimate(arm, set_, "error")
+    examples = results.examples(arm, set_, "error")
+    if found.n and found.mean == 0 and examples:
+        return f"< {_rounded_up(300 / examples)}"
+    return percent_words(found)
+
+
+def _rounded_up(value: float) -> str:
+    """Return a bound with one digit, rounded up.
+
+    >>> _rounded_up(0.015), _rounded_up(0.003)
+    ('0.02', '0.003')
+    """
+    unit = 10 ** math.floor(math.log10(value))
+    return f"{math.ceil(value / unit - 1e-9) * unit:.1g}"
+
+
+def percent_words(e: Estimate) -> str:
+    """Return an error in per cent, with more digits where it is tiny."""
+    return e.format(100, 6 if 0 < e.mean < 5e-5 else 3)

@@ -1,0 +1,1 @@
+"""What people use in their own training loops; see the modules."""

@@ -1,0 +1,332 @@
+"""What a run is about beside its settings: the user's own code and data, as digests by name.
+
+Functions and classes of the user's are read as their byte code, with the values they hold:
+defaults, closures, class attributes, and the module-level names they use, and theirs in turn. Of
+installed packages, and of what is written in C, only the names are read.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import hashlib
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path, PurePath
+from types import (
+    BuiltinFunctionType,
+    CodeType,
+    FunctionType,
+    MethodType,
+    ModuleType,
+    NoneType,
+)
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learnorder.errors import DataError, LearnOrderError, refusing
+from learnorder.runs.settings import CODE, PYTHON
+
+Identity = dict[str, str]
+"""Digests by name, e.g. "code of my_tasks.loss"."""
+
+_PLAIN = (str, int, float, bool, complex, bytes, Enum, PurePath, range, torch.dtype, torch.device)
+_MOST_ITEMS = 10_000
+_MOST_VALUES = 50_000_000
+_NOT_OF_A_CLASS = {
+    "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__firstlineno__",
+    "__static_attributes__", "__abstractmethods__", "_abc_impl", "__orig_bases__", "__parameters__",
+    "__qualname__", "__dataclass_fields__", "__annotate_func__", "__annotations_cache__",
+}  # fmt: skip
+_INSTALLED = [
+    Path(__file__).resolve().parents[1],
+    *(
+        Path(sysconfig.get_path(n)).resolve()
+        for n in ("stdlib", "platstdlib", "purelib", "platlib")
+    ),
+]
+
+
+def spread(size: int, most: int = 32) -> list[int]:
+    """Return the first, the last and evenly spaced places between.
+
+    >>> spread(3), spread(100, 5)
+    ([0, 1, 2], [0, 24, 49, 74, 99])
+    """
+    count = min(size, most)
+    return sorted({i * (size - 1) // max(count - 1, 1) for i in range(count)})
+
+
+class Reader:
+    """Reads values and code into an identity.
+
+    Attributes:
+        parts: What was read so far.
+    """
+
+    def __init__(self) -> None:
+        self.parts: Identity = {PYTHON: f"{sys.version_info[0]}.{sys.version_info[1]}"}
+        self._read: dict[int, Any] = {}  # functions and classes, kept alive with their ids
+
+    def add(self, name: str, value: Any) -> None:
+        """Read a value under a name."""
+        self._note(name, self.token(value))
+
+    def _note(self, name: str, *tokens: str) -> None:
+        before = self.parts.get(name, "")
+        self.parts[name] = _digest(before, *tokens)
+
+    def token(self, value: Any, within: tuple[int, ...] = ()) -> str:
+        """Return what stands for a value: equal where it is, and in another process too."""
+        if id(value) in within:
+            return "itself"
+        inner = (*within, id(value))
+        if value is None or value is Ellipsis or isinstance(value, _PLAIN):
+            return f"{type(value).__name__} {value!r}"
+        if isinstance(value, Tensor | np.ndarray):
+            return _numbers(value)
+        if isinstance(value, FunctionType | BuiltinFunctionType | MethodType | type | ModuleType):
+            return self._code(value, inner)
+        if isinstance(value, functools.partial):
+            return self._all([value.func, value.args, value.keywords], inner)
+        if isinstance(value, Mapping):
+            items = _few(list(value.items()))
+            return _digest("mapping", *(self.token(list(item), inner) for item in items))
+        if isinstance(value, list | tuple):
+            return self._all(value, inner)
+        if isinstance(value, set | frozenset):
+            return _digest("set", *sorted(self.token(each, inner) for each in value))
+        return self._instance(value, inner)
+
+    def _all(self, values: Any, within: tuple[int, ...]) -> str:
+        tokens = (self.token(each, within) for each in _few(values))
+        return _digest(type(values).__name__, str(len(values)), *tokens)
+
+    def _code(self, value: Any, within: tuple[int, ...]) -> str:
+        """Return the name of a function, class or module, having read the user's own."""
+        if isinstance(value, ModuleType):
+            return f"module {value.__name__}"
+        if isinstance(value, MethodType):
+            return self._all([value.__func__, value.__self__], within)
+        name = _name_of(value)
+        if not is_own(value) or isinstance(value, BuiltinFunctionType):
+            return name
+        if id(value) not in self._read:
+            self._read[id(value)] = value
+            if isinstance(value, type):
+                self._class(value, name, within)
+            else:
+                self._function(value, name, within)
+        return name
+
+    def _function(self, function: FunctionType, name: str, within: tuple[int, ...]) -> None:
+        code = function.__code__
+        self._note(CODE + name, *_of_code(code, function.__doc__))
+        defaults = {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
+        held = {f"default values of {name}": v for v in [defaults] if any(defaults.values())}
+        for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                held[f"{variable} in {name}"] = cell.cell_contents
+            except ValueError:  # not assigned yet
+                continue
+        for used, each in _globals_of(code, function.__globals__):
+            held[used] = each
+        for what, each in held.items():
+            self._hold(what, each, within)
+
+    def _hold(self, what: str, value: Any, within: tuple[int, ...]) -> None:
+        """Read what code holds: other code under its own name, values under the name held by."""
+        token = self.token(value, within)
+        if not isinstance(value, FunctionType | BuiltinFunctionType | type | ModuleType):
+            self.parts[what] = _digest(token)
+
+    def _class(self, kind: type, name: str, within: tuple[int, ...]) -> None:
+        own = {k: v for k, v in vars(kind).items() if k not in _NOT_OF_A_CLASS}
+        tokens = []
+        for attribute, value in own.items():
+            parts = value
+            if isinstance(value, staticmethod | classmethod):
+                parts = value.__func__
+            elif isinstance(value, property | functools.cached_property):
+                parts = [getattr(value, n, None) for n in ("fget", "fset", "fdel", "func")]
+            tokens.append(f"{attribute} {self.token(parts, within)}")
+        tokens += [self.token(base, within) for base in kind.__bases__]
+        self._note(CODE + name, *tokens)
+
+    def _instance(self, value: Any, within: tuple[int, ...]) -> str:
+        """Return what stands for an object: of one that cannot be read, its class alone."""
+        kind = self.token(type(value), within)
+        try:
+            return self._contents(value, kind, within)
+        except LearnOrderError:
+            raise
+        except Exception:  # an object of the user's can refuse anything
+            return kind
+
+    def _contents(self, value: Any, kind: str, within: tuple[int, ...]) -> str:
+        """Return what stands for an object: its class, its weights and its attributes."""
+        tokens = list[str]()
+        wrapped = getattr(value, "__wrapped__", None)  # by functools.cache, for example
+        if isinstance(wrapped, FunctionType):
+            return self.token(wrapped, within)
+        if isinstance(value, nn.Module):
+            tokens += [f"{n} {self.token(t, within)}" for n, t in value.state_dict().items()]
+            children = value.named_children()
+            tokens += [f"{n} {self.token(child, within)}" for n, child in children]
+        elif _is_data(value):
+            return _digest(kind, *self.data(value, within))
+        elif hasattr(value, "__array_interface__"):  # a picture
+            return _digest(kind, _numbers(np.asarray(value)))
+        for name, each in getattr(value, "__dict__", {}).items():
+            if isinstance(value, nn.Module) and name in _OF_A_MODULE:
+                continue
+            told = not name.startswith("_") and isinstance(each, (*_PLAIN, NoneType, Tensor))
+            if told or is_own(type(value)):
+                tokens.append(f"{name} {self.token(each, within)}")
+        return _digest(kind, *tokens)
+
+    def data(self, dataset: Any, within: tuple[int, ...] = ()) -> list[str]:
+        """Return what stands for a data set: its size, its targets, and some of its examples."""
+        from learnorder.seeding import random_state_kept, seed_everything
+        from learnorder.training.task import known_targets
+
+        def examples() -> str:
+            with random_state_kept(), refusing(_unreadable):
+                seed_everything(0, "identity")
+                few = [dataset[i] for i in spread(len(dataset))]
+            return self._all(few, within)
+
+        held = [v for v in getattr(dataset, "__dict__", {}).values() if callable(v)]
+        held += [type(dataset), type(getattr(dataset, "dataset", None))]
+        tensors = list(getattr(dataset, "tensors", ()))
+        known = [str(len(dataset)), self._all([known_targets(dataset), held, tensors], within)]
+        return [*known, steady(examples)]
+
+
+_OF_A_MODULE = set(nn.Module().__dict__)
+
+
+def steady(read: Callable[[], str]) -> str:
+    """Return what is read; where it is something else each time, only that."""
+    first = read()
+    return first if read() == first else "something else each time"
+
+
+def is_own(value: Any) -> bool:
+    """Whether a function or class is of the user's code, and of no installed package."""
+    name = getattr(value, "__module__", None)
+    module = sys.modules.get(name or "")
+    if name == "__main__" or module is None:
+        return name == "__main__" or isinstance(value, FunctionType)
+    if (file := getattr(module, "__file__", None)) is None:  # compiled in
+        return False
+    path = Path(file).resolve()
+    packaged = {"site-packages", "dist-packages"} & set(path.parts)
+    return not packaged and not any(path.is_relative_to(root) for root in _INSTALLED)
+
+
+def files_token(root: Path) -> str:
+    """Return what stands for the files of a folder: their names and sizes, and some contents."""
+    files = sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith("."))
+    names = [f"{path.relative_to(root)} {path.stat().st_size}" for path in files]
+    some = (hashlib.blake2b(files[i].read_bytes()).hexdigest() for i in spread(len(files)))
+    return _digest(*names, *some)
+
+
+def _unreadable(why: str) -> DataError:
+    return DataError(f"An example cannot be read: {why}.")
+
+
+def _is_data(value: Any) -> bool:
+    is_dataset = isinstance(value, torch.utils.data.Dataset)
+    return is_dataset and hasattr(value, "__len__") and hasattr(value, "__getitem__")
+
+
+def _name_of(value: Any) -> str:
+    module = getattr(value, "__module__", None)
+    name = getattr(value, "__qualname__", None) or type(value).__qualname__
+    return f"{module}.{name}" if module else name
+
+
+def _of_code(code: CodeType, doc: str | None = None) -> Iterator[str]:
+    """Yield what a function's code does, wherever it stands in its file."""
+    yield code.co_code.hex()
+    yield repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
+    yield repr((code.co_argcount, code.co_kwonlyargcount, code.co_posonlyargcount, code.co_flags))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _of_code(constant)
+        elif isinstance(constant, frozenset):
+            yield repr(sorted(map(repr, constant)))
+        elif doc is None or constant != doc:
+            yield repr(constant)
+
+
+def _globals_of(code: CodeType, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the module-level names that code uses, and what it uses of modules of the user's."""
+    used = list(dis.get_instructions(code))
+    module = names.get("__name__", "")
+    attributes = {i.argval for i in used if i.opname in ("LOAD_ATTR", "LOAD_METHOD")}
+    for name in sorted({i.argval for i in used if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}):
+        if name not in names:
+            continue
+        value = names[name]
+        yield f"{module}.{name}", value
+        if isinstance(value, ModuleType):
+            for inner in sorted(attributes & vars(value).keys()):
+                found = vars(value)[inner]
+                if is_own(found) or (not callable(found) and _is_own_module(value)):
+                    yield f"{value.__name__}.{inner}", found
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _globals_of(constant, names)
+
+
+def _is_own_module(module: ModuleType) -> bool:
+    probe = type("probe", (), {"__module__": module.__name__})
+    return is_own(probe)
+
+
+def _numbers(value: Tensor | np.ndarray[Any, Any]) -> str:
+    """Return what stands for an array: its values, of a very large one evenly spaced ones."""
+    if isinstance(value, Tensor):
+        if value.is_meta or nn.parameter.is_lazy(value):
+            return f"tensor without values {value.dtype}"
+        dense = value.detach() if value.layout is torch.strided else value.detach().to_dense()
+        flat = dense.cpu().resolve_conj().resolve_neg().contiguous().view(-1)
+        flat = flat[:: 1 + len(flat) // _MOST_VALUES].contiguous()
+        content, dtype = flat.view(torch.uint8).numpy().tobytes(), value.dtype
+    else:
+        flat = np.asarray(value).reshape(-1)[:: 1 + value.size // _MOST_VALUES]
+        plain = flat.tolist() if value.dtype == object else None
+        content, dtype = flat.tobytes() if plain is None else repr(plain).encode(), value.dtype
+    hashed = hashlib.blake2b(content, digest_size=8).hexdigest()
+    return f"{dtype} {tuple(value.shape)} {hashed}"
+
+
+def _few(values: Any) -> Any:
+    """Return values, of a very long sequence evenly spaced ones."""
+    return values if len(values) <= _MOST_ITEMS else [values[i] for i in spread(len(values), 1000)]
+
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+def whole(identity: Identity) -> str:
+    """Return one digest of an identity.
+
+    >>> whole({"loss": "a"}) == whole({"loss": "b"})
+    False
+    """
+    return _digest(*(f"{name} {value}" for name, value in sorted(identity.items())))
+
+
+def _digest(*tokens: str) -> str:
+    joined = "\0".join(_ADDRESS.sub("", token) for token in tokens)
+    return hashlib.blake2b(joined.encode(errors="surrogatepass"), digest_size=8).hexdigest()
