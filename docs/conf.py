@@ -12,7 +12,7 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 import learnorder
-from learnorder.cli.main import VERBS, main
+from learnorder.cli.main import COMMANDS, main
 
 project = "learnorder"
 author = "The learnorder developers"
@@ -46,7 +46,7 @@ def _help_of(*verb: str) -> str:
 
 
 def _write_command_pages() -> None:
-    commands = [(verb,) for verb in VERBS if verb != "theory"]
+    commands = [(verb,) for verb in COMMANDS if verb != "theory"]
     for command in [*commands, ("theory", "run"), ("theory", "phase")]:
         (_GENERATED / f"{'-'.join(command)}.txt").write_text(_help_of(*command))
 

@@ -14,13 +14,14 @@ from figures import launch, markdown, photograph
 from measure_probe import probes
 from playwright.sync_api import Browser, sync_playwright
 
+from learnorder.config.arm_titles import TREATMENT_TITLES
 from learnorder.probe import RATE, ArmNumbers, Statement, judge_arms, largest_rate
 from learnorder.probe.page import over_rates
-from learnorder.probe.settings import TREATMENT_TITLES, Probe
+from learnorder.probe.settings import Probe
 from learnorder.probe.statements import Quantity, Treatment
 from learnorder.report.grid import Row
-from learnorder.reproduce.claim import VERDICT_WORDS
 from learnorder.statistics import adjusted_p, estimate, p_words, paired_difference, range_of
+from learnorder.statistics.verdicts import VERDICT_WORDS
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "docs" / "_static"

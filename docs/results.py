@@ -22,7 +22,8 @@ from playwright.sync_api import Browser, sync_playwright
 from results_carry import carry, rows
 
 import learnorder
-from learnorder.images.experiment import ARM_TITLES, ImageExperiment
+from learnorder.config.arm_titles import ARM_TITLES
+from learnorder.images.experiment import ImageExperiment
 from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page

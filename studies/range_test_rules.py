@@ -11,8 +11,8 @@ which accuracy is taken as linear in log η between the grid's learning rates. T
 rule and the smoothing with the least cost, mean over tasks, of the median pick when it is annealed,
 among those that pick something on every task. ``--table`` prints what was recorded.
 
-Beside the rules of ``learnorder.advise.range_rules``: ``slide`` and ``per_rate`` as fastai and Lightning
-describe theirs. Slide walks from the right while the slope differs from that 15 steps back by more
+Beside the rules of ``learnorder.advise.range_rules``: ``slide`` and ``per_rate`` as fastai and
+Lightning describe theirs. Slide walks from the right while the slope differs from that 15 steps back by more
 than 0.005 of loss; per_rate is the steepest fall over η itself, not log η.
 """
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from learnorder.cli.main import VERBS, main
+from learnorder.cli.main import COMMANDS, main
 
 TINY = [
     "--data.train_examples", "120", "--data.evaluation_examples", "60", "--model.name", "ConvNet",
@@ -33,12 +33,12 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_help_lists_every_verb(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    assert all(verb in out for verb in VERBS)
+    assert all(verb in out for verb in COMMANDS)
     assert run(capsys)[0] == 2
     assert run(capsys, "--version")[1].startswith("learnorder ")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", COMMANDS)
 def test_help_of_every_verb_explains_its_options(capsys, verb):
     code, out, _ = run(capsys, verb, "--help")
     assert code == 0

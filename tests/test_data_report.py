@@ -20,7 +20,7 @@ from learnorder.data.images import count_repeated
 from learnorder.data.samples import sample_images
 from learnorder.images.backend import size_counts
 from learnorder.images.data_table import data_section, reading_words
-from learnorder.report import render
+from learnorder.report.page import render
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.kinds import ImagesDescription

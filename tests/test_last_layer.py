@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from learnorder.cli.main import main
+from learnorder.config.arm_titles import ARM_TITLES
 from learnorder.config.settings import ModelConfig, PatchConfig
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.images.experiment import ARM_TITLES
 from learnorder.retrain.last_layer import retrain_last_layer
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute

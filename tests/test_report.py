@@ -13,8 +13,9 @@ from PIL import Image
 from learnorder.errors import RunFolderError
 from learnorder.images.figures import FIGURES
 from learnorder.images.findings import baselines, findings
-from learnorder.report import render, style, write_report
+from learnorder.report import style
 from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
+from learnorder.report.page import render, write_report
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.runs import RunFolder
 from learnorder.runs.results import Results

@@ -14,7 +14,7 @@ from learnorder.cli.main import main
 from learnorder.config.settings import RunConfig, TrainingConfig
 from learnorder.config.yaml_values import load_yaml
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.report import write_report
+from learnorder.report.page import write_report
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.last_layer import FILE, Follows, LastLayer, read_last_layer, write_last_layer
 from learnorder.runs.opening import open_runs

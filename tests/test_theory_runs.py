@@ -15,7 +15,7 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.how import Execution
-from learnorder.report import render
+from learnorder.report.page import render
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.execute import execute
 from learnorder.runs.opening import open_runs

@@ -9,7 +9,7 @@ from .images.run import run_patch as run_patch  # arms on images with a planted 
 from .images.run import run_plain as run_plain  # the same arms on images as they are
 from .images.run import run_train as run_train  # one run of your own settings
 from .sweep.run import run_sweep as run_sweep  # a grid of settings on several seeds
-from .probe import run_probe as run_probe  # what your network learns first
+from .probe.run import run_probe as run_probe  # what your network learns first
 from .advise.run import run_advise as run_advise  # which learning rates are best after annealing
 from .theory.run import run_theory as run_theory  # the two-layer network of the paper
 from .theory.run import run_phase as run_phase  # the same over a grid of two settings
@@ -38,13 +38,13 @@ from .runs.opening import open_runs as open_runs  # all runs at or below some fo
 from .runs.results import Results as Results  # of runs on images
 from .runs.results import TaskResults as TaskResults  # of runs of tasks
 from .theory.results import TheoryResults as TheoryResults  # of runs of the theory
-from .probe import Probed as Probed  # of run_probe
+from .probe.result import Probed as Probed  # of run_probe
 from .advise.result import Advice as Advice  # of run_advise
 from .reproduce.claim import Reproduced as Reproduced  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
 from .runs.query import query as query  # one SQL question about runs
 from .runs.query import connect as connect  # a DuckDB connection to runs
-from .report import write_report as write_report  # a page of any results
+from .report.page import write_report as write_report  # a page of any results
 
 # In your own training loop
 from .toolkit.learning_order import (

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+MOST_SEEDS = 10_000
+"""Far more than any interval needs."""
+
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
     """Return a 63-bit seed that depends on ``seed`` and on each part of ``purpose``.

@@ -23,9 +23,9 @@ from learnorder.config.settings import (
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
-from learnorder.images.experiment import MOST_SEEDS
 from learnorder.probe.settings import NOISE_LEFT
 from learnorder.schedules import Schedule
+from learnorder.seeding import MOST_SEEDS
 from learnorder.values import check_fields
 
 _RATES = {"SGD": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}

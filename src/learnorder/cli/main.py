@@ -13,22 +13,65 @@ from pathlib import Path
 
 from learnorder.errors import LearnOrderError
 
-VERBS = {
-    "reproduce": "run what decides the paper's claims, and give a verdict on each",
-    "patch": "plant a memorisable patch; compare large LR, small LR, small LR + noise",
-    "plain": "the same arms on images as they are (the paper's Figure 1 and Table 1)",
-    "probe": "your network, your images: what is learned first, and what it relies on",
-    "advise": "which initial learning rate is best after annealing, for any model and data",
-    "train": "make one run, of any arm or of your own settings",
-    "sweep": "run a grid over named settings and seeds; settings are chosen this way",
-    "work": "make prepared runs: start it as often as you have machines",
-    "retrain": "retrain the last layer of finished runs: was it learned, or only used?",
-    "theory": "run the two-layer theory: order, cost and phase diagrams",
-    "report": "build the HTML page of runs that were made",
-    "runs": "list runs, show one, tell two apart, delete some",
-    "query": "ask an SQL question of all runs",
-    "track": "copy runs to TensorBoard or Weights & Biases",
+COMMANDS = {
+    "reproduce": (
+        "reproduce.command",
+        "run what decides the paper's claims, and give a verdict on each",
+    ),
+    "patch": (
+        "images.patch_command",
+        "plant a memorisable patch; compare large LR, small LR, small LR + noise",
+    ),
+    "plain": (
+        "images.plain_command",
+        "the same arms on images as they are (the paper's Figure 1 and Table 1)",
+    ),
+    "probe": (
+        "probe.command",
+        "your network, your images: what is learned first, and what it relies on",
+    ),
+    "advise": (
+        "advise.command",
+        "which initial learning rate is best after annealing, for any model and data",
+    ),
+    "train": (
+        "images.train_command",
+        "make one run, of any arm or of your own settings",
+    ),
+    "sweep": (
+        "sweep.command",
+        "run a grid over named settings and seeds; settings are chosen this way",
+    ),
+    "work": (
+        "cli.work",
+        "make prepared runs: start it as often as you have machines",
+    ),
+    "retrain": (
+        "retrain.command",
+        "retrain the last layer of finished runs: was it learned, or only used?",
+    ),
+    "theory": (
+        "theory.command",
+        "run the two-layer theory: order, cost and phase diagrams",
+    ),
+    "report": (
+        "cli.report",
+        "build the HTML page of runs that were made",
+    ),
+    "runs": (
+        "cli.runs",
+        "list runs, show one, tell two apart, delete some",
+    ),
+    "query": (
+        "cli.query",
+        "ask an SQL question of all runs",
+    ),
+    "track": (
+        "cli.track",
+        "copy runs to TensorBoard or Weights & Biases",
+    ),
 }
+"""Where each command is, below learnorder, and what it does."""
 
 USAGE = """\
 usage: learnorder VERB [options]
@@ -61,8 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(len(verb) for verb in VERBS)
-        listed = "\n".join(f"  {verb:{width}}  {text}" for verb, text in VERBS.items())
+        width = max(len(verb) for verb in COMMANDS)
+        listed = "\n".join(f"  {verb:{width}}  {text}" for verb, (_, text) in COMMANDS.items())
         print(USAGE.format(verbs=listed), end="")
         return 0 if arguments else 2
     if arguments[0] == "--version":
@@ -71,8 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"learnorder {version('learnorder')}")
         return 0
     verb, *rest = arguments
-    if verb not in VERBS:
-        print(f"learnorder: no verb {verb!r}. There are {', '.join(VERBS)}.", file=sys.stderr)
+    if verb not in COMMANDS:
+        print(f"learnorder: no verb {verb!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr)
         return 2
     if os.environ.get("WORLD_SIZE", "1") != "1":
         print(
@@ -85,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
     try:
-        return importlib.import_module(f"learnorder.cli.{verb}").main(rest)
+        return importlib.import_module(f"learnorder.{COMMANDS[verb][0]}").main(rest)
     except LearnOrderError as error:
         _complain(verb, error)
         return error.exit_code

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from learnorder.cli.parser import Parser, look_up
 from learnorder.errors import ConfigError
 from learnorder.execution.how import Execution
-from learnorder.images.experiment import ARM_TITLES, ImageExperiment
-from learnorder.images.run import recipe
 from learnorder.values import Built, field_types, from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -55,22 +53,6 @@ def mentions(arguments: Sequence[str], name: str, words: str) -> bool:
     """
     given, _, written = look_up(arguments, name)
     return words in str(written if given is None else given)
-
-
-def recipe_for(scale: str, arguments: Sequence[str], experiment: str = "patch") -> ImageExperiment:
-    """Return a recipe, without what belongs to its data or its network where these are others'.
-
-    Subset sizes are left open for other data, and arguments for another network.
-    """
-    base = recipe(scale, experiment)
-    source = peek(arguments, "data.source", base.data.source)
-    is_cifar = base.data.source.startswith("hub:") and "cifar" in source.lower()
-    if source != base.data.source and not is_cifar:
-        data = replace(base.data, train_examples=None, evaluation_examples=None)
-        base = replace(base, data=data)
-    if peek(arguments, "model.name", base.model.name) != base.model.name:
-        base = replace(base, model=replace(base.model, arguments={}))
-    return base
 
 
 Base = TypeVar("Base")
@@ -140,7 +122,7 @@ def take_settings(values: dict[str, Any], kind: type[Built]) -> Built:
     return from_dict(kind, {n: values[n] for n in field_types(kind) if n in values})
 
 
-def check_arms(arms: Sequence[str], known: Collection[str] = tuple(ARM_TITLES)) -> None:
+def check_arms(arms: Sequence[str], known: Collection[str]) -> None:
     """Refuse names that are no arms, and arms that stand twice."""
     for arm in arms:
         if arm not in known:

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("report", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     values = parse(parser, arguments)
-    from learnorder.report import write_report
+    from learnorder.report.page import write_report
     from learnorder.runs.opening import open_runs
 
     out = options.page_of(values)

@@ -8,6 +8,7 @@ from pathlib import Path
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.images.experiment import ImageExperiment
+from learnorder.images.options import recipe_for
 from learnorder.images.run import IMAGE_SCALES, image_plans, run_images
 
 
@@ -23,7 +24,7 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
         f"GPU). Decides the defaults below. There are {', '.join(IMAGE_SCALES[name])}.",
     )
     options.add_execution(parser, f"runs/{name}-{scale}")
-    options.add_settings(parser, ImageExperiment, options.recipe_for(scale, arguments, name))
+    options.add_settings(parser, ImageExperiment, recipe_for(scale, arguments, name))
     values = parse(parser, arguments)
     experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
     out = Path(values["out"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from learnorder.config.arm_titles import ARM_TITLES
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
@@ -15,19 +16,10 @@ from learnorder.config.settings import (
 )
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
+from learnorder.seeding import MOST_SEEDS
 from learnorder.values import check_fields
 
 ArmName = Literal["large", "small", "small_noise", "small_annealed"]
-
-MOST_SEEDS = 10_000
-"""Far more than any interval needs."""
-
-ARM_TITLES: dict[str, str] = {
-    "large": "large LR + anneal",
-    "small": "small LR",
-    "small_noise": "small LR + noise",
-    "small_annealed": "small LR + anneal",
-}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from learnorder.errors import ConfigError
 from learnorder.execution.how import Execution
 from learnorder.images import patch, plain
 from learnorder.images.experiment import ImageExperiment
-from learnorder.report.planned import _run
+from learnorder.report.planned import run_planned
+from learnorder.runs.results import Results
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -113,7 +114,8 @@ def run_images(
     if isinstance(experiment, str):
         scale, experiment = experiment, recipe(experiment, name)
     folder = Path(out or f"runs/{name}-{scale}")
-    return _run(image_plans(experiment, name, scale), folder, folder, execution)
+    plans = image_plans(experiment, name, scale)
+    return run_planned(plans, folder, execution, of=Results)
 
 
 def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan[RunConfig]]:
@@ -141,4 +143,5 @@ def run_train(
     """
     folder = Path(out)
     alone = replace(execution, workers=1)
-    return _run(train_plans(config, folder), folder.parent, folder, alone)
+    plans = train_plans(config, folder)
+    return run_planned(plans, folder.parent, alone, of=Results, page=folder)

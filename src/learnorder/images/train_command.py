@@ -8,8 +8,9 @@ from pathlib import Path
 
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
+from learnorder.config.arm_titles import ARM_TITLES
 from learnorder.config.settings import PatchConfig, RunConfig
-from learnorder.images.experiment import ARM_TITLES
+from learnorder.images.options import recipe_for
 from learnorder.images.run import run_train, train_plans
 
 DESCRIPTION = """\
@@ -28,12 +29,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the verb."""
     scale = options.peek(arguments, "scale", "demo")
     arm = options.peek(arguments, "arm", "large")
-    options.check_arms([arm])
+    options.check_arms([arm], ARM_TITLES)
     parser = Parser("train", DESCRIPTION)
     parser.add("--scale", str, default=scale, help="demo, laptop or paper: defaults.")
     parser.add("--arm", str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}.")
     options.add_execution(parser, "runs/train", many=False)
-    base = options.recipe_for(scale, arguments).run(arm, seed=0)
+    base = recipe_for(scale, arguments).run(arm, seed=0)
     no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})
     options.add_settings(parser, RunConfig, replace(base, patch=no_patch))
     values = parse(parser, arguments)

@@ -13,7 +13,6 @@ from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.style import layout, line_styles
-from learnorder.reproduce.claim import VERDICT_WORDS
 from learnorder.runs.results import Results
 from learnorder.statistics import (
     FEWEST_ALIKE,
@@ -23,6 +22,7 @@ from learnorder.statistics import (
     adjusted_p,
     p_words,
 )
+from learnorder.statistics.verdicts import VERDICT_WORDS
 
 _TREATMENTS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
 _QUANTITIES = {

@@ -18,7 +18,6 @@ from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table, last_layer_table, median_epoch, order_table
-from learnorder.reproduce.claim import VERDICT_WORDS
 from learnorder.runs import setting_words
 from learnorder.runs.files import atomic_write
 from learnorder.runs.results import Results
@@ -32,6 +31,7 @@ from learnorder.statistics import (
     side_of,
 )
 from learnorder.statistics.learned import PATCH_LEVEL
+from learnorder.statistics.verdicts import VERDICT_WORDS
 
 
 def write_probe(probed: Probed, folder: Path | str) -> Path:

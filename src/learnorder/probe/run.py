@@ -34,8 +34,8 @@ def run_probe(
 
     The pattern's contrast is calibrated first (:class:`Calibration`). Then every arm is trained,
     each finished network's last layer is retrained on clean images
-    (:func:`~learnorder.retrain.last_layer.retrain_last_layer`), and report.html and probe.json are written.
-    The same call continues what was stopped.
+    (:func:`~learnorder.retrain.last_layer.retrain_last_layer`), and report.html and probe.json are
+    written. The same call continues what was stopped.
 
     Args:
         probe: What to run; None takes the defaults, on digits.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from learnorder.config.arm_titles import TREATMENT_TITLES
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
@@ -18,17 +19,9 @@ from learnorder.config.settings import (
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
-from learnorder.images.experiment import MOST_SEEDS
 from learnorder.schedules import Schedule
+from learnorder.seeding import MOST_SEEDS
 from learnorder.values import check_fields
-
-TREATMENT_TITLES = {
-    "constant": "constant LR",
-    "annealed": "annealed LR",
-    "constant_noise": "constant LR + noise",
-    "annealed_noise": "annealed LR + noise",
-}
-"""What is done at each learning rate."""
 
 _RATES = {"SGD": (0.02, 0.1, 0.5)}
 _OTHER_RATES = (0.0002, 0.001, 0.005)

@@ -9,7 +9,8 @@ from statistics import fmean
 
 import plotly.graph_objects as go
 
-from learnorder.report.orders import add_orders, span_color, span_words, times_scale
+from learnorder.config.arm_titles import ARM_WORDS
+from learnorder.report.orders import add_orders, in_order, span_color, span_words, times_scale
 from learnorder.report.parts import (
     ONE_SIDED,
     TWO_SIDED,
@@ -21,11 +22,9 @@ from learnorder.report.parts import (
     say_above,
 )
 from learnorder.report.style import figure_text, layout, line_styles
-from learnorder.report.titles import ARM_WORDS
 from learnorder.runs.results import Results
 from learnorder.statistics import Estimate, Span, median_span, range_of
 from learnorder.statistics.learned import CONTENT_LEVELS, is_undertrained, order_ratio
-from learnorder.theory.phase_page import in_order
 
 Row = dict[str, str | float]
 """A finished run: its arm, the settings varied, seed, and what it ended with."""

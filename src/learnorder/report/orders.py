@@ -138,3 +138,16 @@ def span_color(span: Span | None) -> float | None:
     if span is None or (span.low < 0 < span.high):
         return None
     return span.low if span.low >= 0 else span.high
+
+
+def in_order(values: list[str]) -> list[str]:
+    """Return distinct values, numbers by size, and otherwise as they were met.
+
+    >>> in_order(["1e-3", "0.0001", "1e-3"]), in_order(["None", "0.1"])
+    (['0.0001', '1e-3'], ['None', '0.1'])
+    """
+    distinct = list(dict.fromkeys(values))
+    try:
+        return sorted(distinct, key=float)
+    except ValueError:
+        return distinct

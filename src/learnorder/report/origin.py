@@ -12,16 +12,8 @@ from learnorder.report.style import line_styles
 from learnorder.report.tables import run_table
 from learnorder.report.titles import MOST_ARMS, arm_titles, marked_titles
 from learnorder.runs import flatten, shared_settings
-from learnorder.runs.results import Results, RunSet, TaskResults
-from learnorder.theory.results import TheoryResults
-
-_SHARED = {
-    Results: "Runs of one seed share initial weights, data, patterns and their order.",
-    TaskResults: "Runs of one seed share initial weights, data and their order.",
-    TheoryResults: (
-        "Runs of one seed share their examples and, at finite width, weights and noise."
-    ),
-}
+from learnorder.runs.kinds import kind_named
+from learnorder.runs.results import RunSet
 
 
 def origin(
@@ -42,7 +34,7 @@ def origin(
         environment=results.folders[0].manifest["environment"],
         anchor=anchor,
         page=page,
-        shared=_SHARED[type(results)],
+        shared=kind_named(results.folders[0].kind).shared,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,23 +12,14 @@ import plotly.graph_objects as go
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
-from learnorder.advise.task_page import task_content
-from learnorder.images.page import image_content
 from learnorder.report.content import Content
 from learnorder.runs.files import atomic_write
+from learnorder.runs.kinds import kind_named
 from learnorder.runs.plain_text import visible
-from learnorder.runs.results import Results, RunSet, TaskResults
-from learnorder.theory.page import theory_content
-from learnorder.theory.results import TheoryResults
-
-_CONTENT: dict[type, Callable[[Any], Content]] = {
-    Results: image_content,
-    TaskResults: task_content,
-    TheoryResults: theory_content,
-}
+from learnorder.runs.results import RunSet
 
 
-def write_report(results: Results | TaskResults | TheoryResults, path: Path | str) -> Path:
+def write_report(results: RunSet[Any], path: Path | str) -> Path:
     """Write the page of some results, one HTML file that opens offline (about 5 MB).
 
     Args:
@@ -60,7 +50,7 @@ def render(results: RunSet[Any]) -> str:
 
 
 def _content(results: RunSet[Any]) -> Content:
-    return _CONTENT[type(results)](results)
+    return kind_named(results.folders[0].kind).present().content(results)
 
 
 def render_page(content: Content) -> str:

@@ -1,53 +1,42 @@
-"""Execute planned runs, and write their report."""
+"""Execute planned runs, and write their page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from learnorder.config.settings import RunConfig
 from learnorder.execution.how import Execution
-from learnorder.images import patch, plain
-from learnorder.images.experiment import ImageExperiment
-from learnorder.theory.config import TheoryConfig
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
-    from learnorder.runs.results import Results
-    from learnorder.theory.results import TheoryResults
+    from learnorder.runs.results import RunSet
+
+    ResultsT = TypeVar("ResultsT", bound=RunSet[Any])
 
 
-IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
-    "patch": patch.SCALES,
-    "plain": plain.SCALES,
-}
-"""The recipes of the experiments on images, by experiment and scale."""
+def run_planned(
+    plans: Mapping[str, Plan[Any]],
+    out: Path,
+    execution: Execution,
+    *,
+    of: type[ResultsT],
+    page: Path | None = None,
+) -> ResultsT:
+    """Make planned runs of any one kind, with their report; return their results.
 
-
-def run_planned(plans: Mapping[str, Plan], out: Path, execution: Execution) -> Any:
-    """Make planned runs of any one kind below ``out``, with their report; return their results."""
-    return _run(plans, out, out, execution)
-
-
-@overload
-def _run(
-    plans: Mapping[str, Plan[RunConfig]], out: Path, page: Path, execution: Execution
-) -> Results: ...
-
-
-@overload
-def _run(
-    plans: Mapping[str, Plan[TheoryConfig]], out: Path, page: Path, execution: Execution
-) -> TheoryResults: ...
-
-
-def _run(plans: Mapping[str, Plan[Any]], out: Path, page: Path, execution: Execution) -> Any:
-    """Make the planned runs below ``out`` and write report.html to the folder ``page``."""
+    Args:
+        plans: The runs by name.
+        out: Their folder.
+        execution: How they are executed.
+        of: What their results are.
+        page: The folder of report.html; None is ``out``.
+    """
     from learnorder.execution.driver import run_plans
-    from learnorder.report import write_report
+    from learnorder.report.page import write_report
     from learnorder.runs.opening import results_of
 
     results = results_of(run_plans(plans, out, execution))
-    write_report(results, page / "report.html")
+    assert isinstance(results, of)
+    write_report(results, (page or out) / "report.html")
     return results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -11,34 +11,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from learnorder.advise.task_page import score_table
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
-from learnorder.report.tables import final_table
-from learnorder.reproduce.claim import Reproduced
-from learnorder.reproduce.page import claims_table
 from learnorder.runs import RunFolder, flatten
 from learnorder.runs.arms import label_of
+from learnorder.runs.kinds import kind_named
 from learnorder.runs.plain_text import plain, visible
-from learnorder.runs.results import Results, RunSet, TaskResults
-from learnorder.theory.results import TheoryResults
-from learnorder.theory.tables import summary_table
+from learnorder.runs.results import RunSet
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TABLES: dict[type, Callable[[Any], TextTable]] = {
-    Results: final_table,
-    TaskResults: score_table,
-    TheoryResults: summary_table,
-}
-_HEADLINES = {
-    "images": ("clean", "all", "accuracy", "clean accuracy"),
-    "task": ("validation", "all", "loss", "validation loss"),
-    "theory": ("p_only", "", "error", "P-only error"),
-}
-_MOMENTS = {"theory": "time"}
-
 
 _WIDEST = 60
 """Characters from which a column is folded rather than left out."""
@@ -114,7 +96,7 @@ def _add_row(table: Table, *cells: object) -> None:
 
 def _headline(folder: RunFolder) -> str:
     """Return what tells most of what a run measured last, in words."""
-    *key, words = _HEADLINES[folder.kind]
+    *key, words = kind_named(folder.kind).headline
     try:
         value = _last(folder).get(tuple(key))
     except RunFolderError:
@@ -184,7 +166,7 @@ def _cell(value: Any) -> str:
 def _last(folder: RunFolder) -> dict[tuple[str, ...], float]:
     """Return what a run measured last, by set, group (of images) and quantity."""
     rows = folder.records().to_pylist()
-    moment = _MOMENTS.get(folder.kind, "epoch")
+    moment = kind_named(folder.kind).moment
     last = max((row[moment] for row in rows), default=0)
     return {
         (row["set"], row.get("group", ""), row["quantity"]): row["value"]
@@ -200,18 +182,7 @@ def _progress(folder: RunFolder) -> str:
 
 def print_summary(results: RunSet[Any]) -> None:
     """Print final accuracies or errors by arm, with 95 % intervals over seeds."""
-    print_table(_TABLES[type(results)](results))
-
-
-def print_claims(reproduced: Reproduced) -> None:
-    """Print the verdict on each claim, and what it rests on."""
-    found = claims_table(reproduced)
-    wanted = ("verdict", "p (Holm)", "claim", "measured", "holds if", "n")
-    chosen = [name for name in wanted if name in found.columns]
-    columns = [found.columns.index(name) for name in chosen]
-    rows = [[row[i] for i in columns] for row in found.rows]
-    note = "Mean [95 % interval] over n seeds; the report says what is measured."
-    print_table(TextTable(found.title, chosen, rows, note, wrap=True))
+    print_table(kind_named(results.folders[0].kind).present().summary_table(results))
 
 
 def print_table(found: TextTable) -> None:

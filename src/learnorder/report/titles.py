@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from learnorder.report.arm_words import ARM_WORDS
+from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.runs.results import RunSet
 
 MOST_ARMS = 8

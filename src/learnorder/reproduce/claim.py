@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from learnorder.report.arm_words import ARM_WORDS
+from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Measure
 from learnorder.runs.html_table import html_table
@@ -21,12 +21,7 @@ from learnorder.statistics import (
     verdict,
     why_inconclusive,
 )
-
-VERDICT_WORDS: dict[Verdict, str] = {
-    "holds": "✓ holds",
-    "does_not_hold": "✗ does not hold",
-    "undecided": "? undecided",
-}
+from learnorder.statistics.verdicts import VERDICT_WORDS
 
 RESCALED = ("theory", "kappa", "convolution")
 """Experiments in which the half that Q is in is scaled up, s = 1000 where the paper has s = 1."""

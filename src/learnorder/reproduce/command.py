@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
         make_runs=not values["judge_only"],
         execution=options.execution(values),
     )
-    from learnorder.report.terminal import print_claims
+    from learnorder.reproduce.terminal import print_claims
     from learnorder.runs.plain_text import visible
 
     print_claims(reproduced)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, Protocol
 
-from learnorder.report.arm_words import ARM_WORDS
+from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import (
     PER_CENT,

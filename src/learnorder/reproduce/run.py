@@ -82,7 +82,7 @@ def reproduce(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.execution.driver import run_plans
-    from learnorder.report import write_report
+    from learnorder.report.page import write_report
     from learnorder.reproduce.page import write_claims
 
     if isinstance(reproduction, str):

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from learnorder.report.arm_words import ARM_WORDS
+from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import POSITIVE, Measured, Unit, compare_times, measure_mean, slope
 

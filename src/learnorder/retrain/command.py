@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         "--dry-run", help="Say which runs, and what code and data that reads; import none of it."
     )
     values = parse(parser, arguments)
-    from learnorder.report import write_report
+    from learnorder.report.page import write_report
     from learnorder.report.tables import last_layer_table
     from learnorder.report.terminal import print_table
     from learnorder.retrain.run import open_images, retrain

@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 import importlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
-from learnorder.theory.config import TheoryConfig
 from learnorder.values import from_dict
 
 if TYPE_CHECKING:
@@ -141,7 +139,8 @@ class Work(Protocol):
     def identify(self, configs: Sequence[Any]) -> list[dict[str, str]]:
         """Return what tells each configuration's run from another beside the settings.
 
-        It is the user's own code and data, as digests by name; see :mod:`learnorder.training.identity`.
+        It is the user's own code and data, as digests by name; see
+        :mod:`learnorder.training.identity`.
         """
         ...
 
@@ -168,34 +167,77 @@ class Work(Protocol):
         ...
 
 
+class Presentation(Protocol):
+    """What the module that shows a kind of results has.
+
+    Attributes:
+        FIGURES: What draws each figure, by its name.
+    """
+
+    FIGURES: Mapping[str, Callable[..., Any]]
+
+    def content(self, results: Any) -> Any:
+        """Return what the page of results says, :class:`~learnorder.report.content.Content`."""
+        ...
+
+    def summary_table(self, results: Any) -> Any:
+        """Return what a terminal shows of results, a table of text."""
+        ...
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of run.
 
+    What belongs to one kind of run alone is named by its import path, and imported when it is first
+    used: so this room knows of no room above it, and reading runs imports no torch.
+
     Attributes:
         name: As manifests say it.
-        config: Its configuration.
-        module: Where its :class:`Work` is.
-        records: Dotted name of its records.
+        configuration: Import path of its configuration.
+        backend: Import path of its :class:`Work`.
+        records: Import path of its records.
         description: What its runs say of their data.
+        results: Import path of what its finished runs are read as.
+        presentation: Import path of its :class:`Presentation`.
+        shared: What runs of one seed share, as pages say it.
+        headline: Set, group and quantity that tell most of a run, and the words for it.
+        moment: The column of its records that says when.
         accelerated: Whether it uses an accelerator where there is one.
     """
 
     name: str
-    config: type
-    module: str
+    configuration: str
+    backend: str
     records: str
     description: type
-    accelerated: bool
+    results: str
+    presentation: str
+    shared: str
+    headline: tuple[str, str, str, str]
+    moment: str = "epoch"
+    accelerated: bool = True
+
+    @property
+    def config(self) -> type:
+        """The class of its configuration."""
+        return _load(self.configuration)
 
     def no_records(self) -> Any:
         """Return the table of records of a run that has none yet."""
-        module, name = self.records.rsplit(".", 1)
-        return getattr(importlib.import_module(module), name)().table()
+        return _load(self.records)().table()
 
     def load(self) -> Work:
         """Import the work, torch with it."""
-        return importlib.import_module(self.module)  # pyright: ignore[reportReturnType]
+        return importlib.import_module(self.backend)  # pyright: ignore[reportReturnType]
+
+    def results_of(self, folders: Sequence[RunFolder[Any]]) -> Any:
+        """Return the results of runs of this kind."""
+        return _load(self.results)(folders)
+
+    def present(self) -> Presentation:
+        """Import what shows its results."""
+        return importlib.import_module(self.presentation)  # pyright: ignore[reportReturnType]
 
     def read(self, values: dict[str, Any]) -> Any:
         """Build a configuration from a manifest; the same values are parsed once in a process.
@@ -217,6 +259,11 @@ class Kind:
         return None if values is None else from_dict(self.description, values, "data")
 
 
+def _load(path: str) -> Any:
+    module, name = path.rsplit(".", 1)
+    return getattr(importlib.import_module(module), name)
+
+
 @functools.lru_cache(maxsize=4096)
 def _parsed(config: type, text: str) -> Any:
     return from_dict(config, json.loads(text))
@@ -224,35 +271,48 @@ def _parsed(config: type, text: str) -> Any:
 
 KINDS = (
     Kind(
-        "images",
-        RunConfig,
-        "learnorder.images.backend",
-        "learnorder.training.records.Records",
-        ImagesDescription,
-        True,
+        name="images",
+        configuration="learnorder.config.settings.RunConfig",
+        backend="learnorder.images.backend",
+        records="learnorder.training.records.Records",
+        description=ImagesDescription,
+        results="learnorder.runs.results.Results",
+        presentation="learnorder.images.presentation",
+        shared="Runs of one seed share initial weights, data, patterns and their order.",
+        headline=("clean", "all", "accuracy", "clean accuracy"),
     ),
     Kind(
-        "task",
-        TaskRunConfig,
-        "learnorder.advise.task_backend",
-        "learnorder.training.records.Records",
-        TaskDescription,
-        True,
+        name="task",
+        configuration="learnorder.config.settings.TaskRunConfig",
+        backend="learnorder.advise.task_backend",
+        records="learnorder.training.records.Records",
+        description=TaskDescription,
+        results="learnorder.runs.results.TaskResults",
+        presentation="learnorder.advise.task_presentation",
+        shared="Runs of one seed share initial weights, data and their order.",
+        headline=("validation", "all", "loss", "validation loss"),
     ),
     Kind(
-        "theory",
-        TheoryConfig,
-        "learnorder.theory.backend",
-        "learnorder.theory.records.TheoryRecords",
-        TheoryDescription,
-        False,
+        name="theory",
+        configuration="learnorder.theory.config.TheoryConfig",
+        backend="learnorder.theory.backend",
+        records="learnorder.theory.records.TheoryRecords",
+        description=TheoryDescription,
+        results="learnorder.theory.results.TheoryResults",
+        presentation="learnorder.theory.presentation",
+        shared="Runs of one seed share their examples and, at finite width, weights and noise.",
+        headline=("p_only", "", "error", "P-only error"),
+        moment="time",
+        accelerated=False,
     ),
 )
+"""All kinds: one more is one entry here, and a room of its own."""
 
 
 def kind_of(config: Settings) -> Kind:
     """Return the kind of a configuration."""
-    return next(kind for kind in KINDS if isinstance(config, kind.config))
+    path = f"{type(config).__module__}.{type(config).__qualname__}"
+    return next(kind for kind in KINDS if kind.configuration == path)
 
 
 def kind_named(name: str) -> Kind:

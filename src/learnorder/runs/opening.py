@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from learnorder.errors import RunFolderError
+from learnorder.runs.kinds import kind_named
 
 if TYPE_CHECKING:
     from learnorder.config.settings import RunConfig, TaskRunConfig
@@ -74,17 +75,13 @@ def results_of(folders: Sequence[RunFolder[TheoryConfig]]) -> TheoryResults: ...
 
 def results_of(folders: Sequence[RunFolder[Any]]) -> Results | TaskResults | TheoryResults:
     """Return the results of run folders, as their kind has them."""
-    from learnorder.runs.results import Results, TaskResults
-    from learnorder.theory.results import TheoryResults
-
     kinds = sorted({folder.kind for folder in folders})
     if len(kinds) > 1:
         raise RunFolderError(
             f"There are runs of several kinds among these: {_examples(folders, kinds)}. Name the "
             "folders of one kind."
         )
-    of_kind = {"theory": TheoryResults, "task": TaskResults}
-    return of_kind.get("".join(kinds), Results)(folders)
+    return kind_named(kinds[0] if kinds else "images").results_of(folders)
 
 
 def _examples(folders: Sequence[RunFolder[Any]], kinds: list[str]) -> str:

@@ -12,6 +12,7 @@ from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
 from learnorder.runs.arms import arm_key, name_arms, once, own_labels
 from learnorder.runs.html_table import html_table
+from learnorder.runs.kinds import kind_named
 from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.runs.plain_text import storable
 from learnorder.statistics import Estimate, Span, estimate, paired_difference, range_of, shown_in
@@ -271,12 +272,11 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
         Raises:
             KeyError: There is no figure of this name.
         """
-        from learnorder.images.figures import FIGURES
-
+        figures = kind_named("images").present().FIGURES
         name = name or ("patch_only" if self.has_patch() else "clean")
-        if name not in FIGURES:
-            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
-        return FIGURES[name](self)
+        if name not in figures:
+            raise KeyError(f"{name!r} is no figure; there are {sorted(figures)}.")
+        return figures[name](self)
 
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return accuracies and reliance, on the evaluation sets that there are."""
@@ -356,7 +356,7 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
     def undertrained(self, arm: str) -> bool:
         """Whether an arm ends with neither content nor pattern learned, by its mean accuracies.
 
-        See :func:`~learnorder.statistics.learned.is_undertrained`; of images without a pattern it is not said.
+        See :func:`~learnorder.statistics.learned.is_undertrained`; never without a pattern.
         """
         chance = self.chance()
         if chance is None or not self.has_patch():

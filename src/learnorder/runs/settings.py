@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from learnorder.config.identity import CODE, PYTHON
+
 if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
-
-PYTHON = "python"
-"""Where an identity has the version of Python that byte code is of."""
-CODE = "code of "
-"""What the names of code in an identity begin with."""
 
 
 def identity_words(there: Mapping[str, str], here: Mapping[str, str]) -> str:

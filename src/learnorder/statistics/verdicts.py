@@ -22,6 +22,12 @@ from learnorder.statistics.measured import Measured
 from learnorder.statistics.pvalues import holm
 
 Verdict = Literal["holds", "does_not_hold", "undecided"]
+
+VERDICT_WORDS: dict[Verdict, str] = {
+    "holds": "✓ holds",
+    "does_not_hold": "✗ does not hold",
+    "undecided": "? undecided",
+}
 Side = Literal["above", "below", "inconclusive"]
 """Of a bound."""
 

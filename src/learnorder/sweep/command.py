@@ -9,14 +9,17 @@ from typing import Any, TypeVar
 
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.config.settings import PatchConfig, RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, did_you_mean
-from learnorder.images.experiment import MOST_SEEDS
+from learnorder.images.options import recipe_for
 from learnorder.probe.compare import probes_plans, run_probes, sweep_probes
 from learnorder.probe.settings import Probe
 from learnorder.report.planned import run_planned
+from learnorder.runs.results import RunSet
+from learnorder.seeding import MOST_SEEDS
 from learnorder.sweep.run import sweep_plans
-from learnorder.theory.config import THEORY_ARMS, TheoryConfig
+from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import TheoryExperiment
 from learnorder.values import to_dict
 
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str]) -> int:
     plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
     if options.only_planned(values):
         return options.dry_run(plans, out, values)
-    results = run_planned(plans, out, options.execution(values))
+    results = run_planned(plans, out, options.execution(values), of=RunSet)
     return options.finish(results, out / "report.html")
 
 
@@ -189,7 +192,7 @@ def _open_arguments(base: Base, arguments: Sequence[str]) -> Base:
 
 def _images(arguments: Sequence[str], experiment: str) -> _Subject:
     scale = options.peek(arguments, "scale", "demo")
-    recipe = options.recipe_for(scale, arguments, experiment)
+    recipe = recipe_for(scale, arguments, experiment)
     held_out = replace(recipe.data, evaluate_on="validation", validation_share=0.25)
     recipe = _open_arguments(replace(recipe, data=held_out), arguments)
     of_arm = ("learning_rate", "noise")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.how import Execution
-from learnorder.images import patch, plain
-from learnorder.images.experiment import ImageExperiment
 from learnorder.report.planned import run_planned
+from learnorder.runs.results import RunSet
 from learnorder.theory.config import TheoryConfig
 
 if TYPE_CHECKING:
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from learnorder.runs.folder import ConfigT
     from learnorder.runs.results import Results, TaskResults
     from learnorder.theory.results import TheoryResults
-
-
-IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
-    "patch": patch.SCALES,
-    "plain": plain.SCALES,
-}
-"""The recipes of the experiments on images, by experiment and scale."""
 
 
 def sweep_plans(
@@ -134,4 +126,5 @@ def run_sweep(
     from learnorder.execution.grid import Grid
 
     plans = sweep_plans(bases, Grid(grid, points), seeds, scale)
-    return run_planned(plans, Path(out), execution)
+    results: Any = run_planned(plans, Path(out), execution, of=RunSet)
+    return results

@@ -1,8 +1,8 @@
 """The two-layer theory of the paper: data, algorithms, the network and its infinite width."""
 
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.theory.algorithm import Course, Grid, Moment, Outcome, Phase, phases, train
 from learnorder.theory.config import (
-    THEORY_ARMS,
     AlgorithmConfig,
     DistributionConfig,
     MeasureConfig,

@@ -13,13 +13,6 @@ from typing import Any, Literal
 from learnorder.errors import ConfigError
 from learnorder.values import check_fields, from_dict, to_dict
 
-THEORY_ARMS: dict[str, str] = {
-    "L-S": "L-S (large LR + anneal)",
-    "S": "S (small LR)",
-    "S+noise": "S + noise",
-}
-"""The algorithms that are compared, with words for each."""
-
 _LARGEST = 10**12
 """No machine has the memory for more; what this one has room for is seen before a run is made."""
 MOST_FLOW = 20_000

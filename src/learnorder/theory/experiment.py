@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.errors import ConfigError
-from learnorder.images.experiment import MOST_SEEDS
+from learnorder.seeding import MOST_SEEDS
 from learnorder.theory.config import (
-    THEORY_ARMS,
     AlgorithmConfig,
     DistributionConfig,
     MeasureConfig,

@@ -8,13 +8,13 @@ from functools import partial
 
 import plotly.graph_objects as go
 
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.report import parts
 from learnorder.report.orders import span_color, span_words, times_scale
 from learnorder.report.parts import add_band, arm_axis, heat_map
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.statistics import range_of
-from learnorder.theory import THEORY_ARMS
 from learnorder.theory.phase_page import PhaseGrid, ratio_words
 from learnorder.theory.results import TheoryResults
 

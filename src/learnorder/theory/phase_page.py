@@ -6,12 +6,12 @@ import itertools
 import math
 from dataclasses import dataclass
 
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
-from learnorder.report.orders import span_words
+from learnorder.report.orders import in_order, span_words
 from learnorder.runs.arms import AXES, BETWEEN_AXES
 from learnorder.statistics import Estimate, Span, median_span
-from learnorder.theory import THEORY_ARMS
 from learnorder.theory.results import TheoryResults
 
 
@@ -89,19 +89,6 @@ def _order(p: float | None, q: float | None) -> Span:
     if p is None or q is None:
         return Span(-math.inf if q is None else 0.0, math.inf if p is None else 0.0)
     return Span.at(math.log10(p / q))
-
-
-def in_order(values: list[str]) -> list[str]:
-    """Return distinct values, numbers by size, and otherwise as they were met.
-
-    >>> in_order(["1e-3", "0.0001", "1e-3"]), in_order(["None", "0.1"])
-    (['0.0001', '1e-3'], ['None', '0.1'])
-    """
-    distinct = list(dict.fromkeys(values))
-    try:
-        return sorted(distinct, key=float)
-    except ValueError:
-        return distinct
 
 
 def ratio_words(e: Estimate) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.runs import RunFolder
 from learnorder.runs.arms import AXES
 from learnorder.runs.results import RunSet
 from learnorder.statistics import POSITIVE, Estimate, estimate, range_of, ratio_of_means
-from learnorder.theory import THEORY_ARMS, TheoryConfig
+from learnorder.theory import TheoryConfig
 from learnorder.theory.order import half_time, learned_for_good
 
 if TYPE_CHECKING:

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnorder.errors import ConfigError
 from learnorder.execution.how import Execution
-from learnorder.images import patch, plain
-from learnorder.images.experiment import ImageExperiment
-from learnorder.report.planned import _run
+from learnorder.report.planned import run_planned
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import PHASE_GRID, TheoryExperiment, phase_defaults
+from learnorder.theory.results import TheoryResults
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
     from learnorder.theory.results import TheoryResults
-
-
-IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
-    "patch": patch.SCALES,
-    "plain": plain.SCALES,
-}
-"""The recipes of the experiments on images, by experiment and scale."""
 
 
 def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan[TheoryConfig]]:
@@ -56,7 +48,7 @@ def run_theory(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     folder, plans = Path(out), theory_plans(experiment or TheoryExperiment())
-    return _run(plans, folder, folder, execution)
+    return run_planned(plans, folder, execution, of=TheoryResults)
 
 
 def phase_plans(
@@ -111,4 +103,4 @@ def run_phase(
     """
     folder = Path(out)
     plans = phase_plans(experiment or phase_defaults(), grid or PHASE_GRID)
-    return _run(plans, folder, folder, execution)
+    return run_planned(plans, folder, execution, of=TheoryResults)

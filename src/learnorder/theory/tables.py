@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import median
 
+from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.report.content import TextTable
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, marked_titles
 from learnorder.statistics import side_of, why_inconclusive
-from learnorder.theory import THEORY_ARMS
 from learnorder.theory.order import ACCURACY_LEVEL
 from learnorder.theory.phase_page import PhaseGrid, percent, percent_words, phase_table, ratio_words
 from learnorder.theory.results import ERROR_SETS, Pattern, TheoryResults

@@ -30,8 +30,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from learnorder.config.identity import CODE, PYTHON
 from learnorder.errors import DataError, LearnOrderError, refusing
-from learnorder.runs.settings import CODE, PYTHON
 
 Identity = dict[str, str]
 """Digests by name, e.g. "code of my_tasks.loss"."""

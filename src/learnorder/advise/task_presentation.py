@@ -1,0 +1,12 @@
+"""How runs of tasks are shown: their page, their table in a terminal."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from learnorder.advise.task_page import score_table as summary_table
+from learnorder.advise.task_page import task_content as content
+
+__all__ = ["FIGURES", "content", "summary_table"]
+
+FIGURES: Mapping[str, Callable[..., Any]] = {}
+"""They have none by name."""

@@ -1,0 +1,28 @@
+"""The arms of all experiments, in words."""
+
+from __future__ import annotations
+
+ARM_TITLES: dict[str, str] = {
+    "large": "large LR + anneal",
+    "small": "small LR",
+    "small_noise": "small LR + noise",
+    "small_annealed": "small LR + anneal",
+}
+
+TREATMENT_TITLES = {
+    "constant": "constant LR",
+    "annealed": "annealed LR",
+    "constant_noise": "constant LR + noise",
+    "annealed_noise": "annealed LR + noise",
+}
+"""What is done at each learning rate."""
+
+THEORY_ARMS: dict[str, str] = {
+    "L-S": "L-S (large LR + anneal)",
+    "S": "S (small LR)",
+    "S+noise": "S + noise",
+}
+"""The algorithms that are compared, with words for each."""
+
+ARM_WORDS = {**ARM_TITLES, **TREATMENT_TITLES, **THEORY_ARMS}
+"""Words for the arms of all experiments."""

@@ -1,0 +1,19 @@
+"""The verdicts in a terminal."""
+
+from __future__ import annotations
+
+from learnorder.report.content import TextTable
+from learnorder.report.terminal import print_table
+from learnorder.reproduce.claim import Reproduced
+from learnorder.reproduce.page import claims_table
+
+
+def print_claims(reproduced: Reproduced) -> None:
+    """Print the verdict on each claim, and what it rests on."""
+    found = claims_table(reproduced)
+    wanted = ("verdict", "p (Holm)", "claim", "measured", "holds if", "n")
+    chosen = [name for name in wanted if name in found.columns]
+    columns = [found.columns.index(name) for name in chosen]
+    rows = [[row[i] for i in columns] for row in found.rows]
+    note = "Mean [95 % interval] over n seeds; the report says what is measured."
+    print_table(TextTable(found.title, chosen, rows, note, wrap=True))

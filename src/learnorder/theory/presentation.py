@@ -1,0 +1,7 @@
+"""How runs of the theory are shown: their page, their figures, their table in a terminal."""
+
+from learnorder.theory.figures import FIGURES
+from learnorder.theory.page import theory_content as content
+from learnorder.theory.tables import summary_table
+
+__all__ = ["FIGURES", "content", "summary_table"]
