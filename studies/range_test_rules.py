@@ -12,8 +12,8 @@ rule and the smoothing with the least cost, mean over tasks, of the median pick 
 among those that pick something on every task. ``--table`` prints what was recorded.
 
 Beside the rules of ``learnorder.advise.range_rules``: ``slide`` and ``per_rate`` as fastai and
-Lightning describe theirs. Slide walks from the right while the slope differs from that 15 steps back by more
-than 0.005 of loss; per_rate is the steepest fall over η itself, not log η.
+Lightning describe theirs. Slide walks from the right while the slope differs from that 15 steps
+back by more than 0.005 of loss; per_rate is the steepest fall over η itself, not log η.
 """
 
 from __future__ import annotations

@@ -28,8 +28,9 @@ import json, logging, os, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])  # the canary
 from learnorder.cli.main import main
-import learnorder.report, learnorder.reading, learnorder.runs.query, learnorder.verbs
-import learnorder.integrations.trackers, learnorder.training, torch.utils.tensorboard
+import learnorder.report.page, learnorder.runs.opening, learnorder.runs.query
+import learnorder.images.run, learnorder.sweep.run, learnorder.theory.run, learnorder.retrain.run
+import learnorder.runs.trackers, learnorder.training, torch.utils.tensorboard
 logging.disable(logging.CRITICAL)
 seen, out = [], os.path.realpath(sys.argv[2])
 starts = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect")
