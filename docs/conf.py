@@ -38,15 +38,15 @@ autodoc_default_options = {"members": True, "show-inheritance": False}
 napoleon_use_ivar = True
 
 
-def _help_of(*verb: str) -> str:
+def _help_of(*command: str) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-        main([*verb, "--help"])
+        main([*command, "--help"])
     return printed.getvalue()
 
 
 def _write_command_pages() -> None:
-    commands = [(verb,) for verb in COMMANDS if verb != "theory"]
+    commands = [(command,) for command in COMMANDS if command != "theory"]
     for command in [*commands, ("theory", "run"), ("theory", "phase")]:
         (_GENERATED / f"{'-'.join(command)}.txt").write_text(_help_of(*command))
 

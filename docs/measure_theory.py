@@ -1,4 +1,4 @@
-"""Measure what the pages on the theory show beyond the verbs' own runs.
+"""Measure what the pages on the theory show beyond the commands' own runs.
 
 ``python docs/measure_theory.py width finite scaling`` writes results/theory/NAME.csv; they take
 about 2, 15 and 10 minutes on one core. ``… collect NAME=FOLDER`` writes it from the runs of a phase

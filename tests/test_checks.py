@@ -308,19 +308,19 @@ def test_a_sharpness_that_cannot_be_measured(tiny):
 
 
 @pytest.mark.parametrize(
-    ("verb", "planned"),
+    ("command", "planned"),
     [
         *itertools.product(["train", "sweep", "patch"], ["--dry-run", "--prepare"]),
         ("probe", "--dry-run"),
     ],
 )
-def test_what_only_plans_refuses_the_same(tmp_path, capsys, verb, planned):
+def test_what_only_plans_refuses_the_same(tmp_path, capsys, command, planned):
     out = tmp_path / "out"
     arguments = ["--data.train_examples", "100", "--model.name", f"{HERE}.Auxiliary"]
     arguments += ["--model.arguments", "{}", "--out", str(out)]
-    if verb == "sweep":
+    if command == "sweep":
         arguments += ["--grid", "{training.epochs: [40, 50]}"]
-    assert main([verb, *arguments, planned]) == 2
+    assert main([command, *arguments, planned]) == 2
     assert "to a tuple" in capsys.readouterr().err
     assert not out.exists()
 

@@ -427,7 +427,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     decided = next(each for each in judged if each["claim"] == "theory-error-gap")
     assert list(decided["by_seed"]) == ["7", "8"], "judged on the seeds that are there"
     assert main([*line, "--out", "other/theory"]) == 2
-    assert "another verb" in capsys.readouterr().err
+    assert "another command" in capsys.readouterr().err
     assert main(["reproduce", "--judge-only", "--out", "empty"]) != 0
     assert "Leave out --judge-only" in capsys.readouterr().err
     assert main(["reproduce", "--seeds", "0"]) == 2

@@ -33,29 +33,29 @@ def _elsewhere(tmp_path, monkeypatch):
 def test_help_lists_every_verb(capsys):
     code, out, _ = run(capsys, "--help")
     assert code == 0
-    assert all(verb in out for verb in COMMANDS)
+    assert all(command in out for command in COMMANDS)
     assert run(capsys)[0] == 2
     assert run(capsys, "--version")[1].startswith("learnorder ")
 
 
-@pytest.mark.parametrize("verb", COMMANDS)
-def test_help_of_every_verb_explains_its_options(capsys, verb):
-    code, out, _ = run(capsys, verb, "--help")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_explains_its_options(capsys, command):
+    code, out, _ = run(capsys, command, "--help")
     assert code == 0
-    assert f"learnorder {verb} " in out
-    if verb in ("work", "query", "track"):
+    assert f"learnorder {command} " in out
+    if command in ("work", "query", "track"):
         assert "older" in out
-    elif verb == "advise":
+    elif command == "advise":
         assert "Share of the epochs before the step" in " ".join(out.split())
-    elif verb not in ("report", "reproduce", "retrain", "runs", "theory"):
-        what = "training images" if verb == "probe" else "images"
+    elif command not in ("report", "reproduce", "retrain", "runs", "theory"):
+        what = "training images" if command == "probe" else "images"
         assert f"Share of the {what} that can carry the" in " ".join(out.split())
         assert "default: digits" in out
 
 
-@pytest.mark.parametrize("verb", ["run", "phase"])
-def test_help_of_the_theory_explains_its_options(capsys, verb):
-    code, out, _ = run(capsys, "theory", verb, "--help")
+@pytest.mark.parametrize("command", ["run", "phase"])
+def test_help_of_the_theory_explains_its_options(capsys, command):
+    code, out, _ = run(capsys, "theory", command, "--help")
     assert code == 0
     assert "Dimension of each half" in out
     assert "default: 0.06" in out
@@ -139,7 +139,7 @@ def test_dry_run(capsys, tmp_path):
 
 
 ERRORS = [
-    (["ptach"], "no verb 'ptach'"),
+    (["ptach"], "no command 'ptach'"),
     (["patch", "--scale", "huge"], "scale: got 'huge'. There are demo, laptop, paper"),
     (["patch", "--patch.sise", "3"], "patch.sise: got '3'. There is no option"),
     (["patch", "--patch.size", "9"], "patch.size"),

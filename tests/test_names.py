@@ -19,12 +19,13 @@ from learnorder.execution.estimate import estimate_cost
 from learnorder.execution.grid import Grid, folder_name
 from learnorder.execution.how import Execution
 from learnorder.execution.pool import PoolState
+from learnorder.images import presentation
 from learnorder.report import terminal
 from learnorder.report.content import TextTable, address
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.files import atomic_write, check_path, remove_leftovers
 from learnorder.runs.plain_text import storable, visible
-from learnorder.runs.results import Results, TaskResults
+from learnorder.runs.results import Results
 from learnorder.runs.worker import decode_request, encode_request
 
 from .conftest import fake_run
@@ -93,17 +94,10 @@ def test_tables_in_the_terminal_show_names_as_they_are(tiny, tmp_path, printed, 
     assert text.count(shown) > 12
 
 
-def test_a_score_of_any_name(printed, monkeypatch):
-    class Tasks(TaskResults):
-        arms = ["a"]  # noqa: RUF012
-
-        def __init__(self):
-            pass
-
-    monkeypatch.setitem(
-        terminal._TABLES, Tasks, lambda r: TextTable("[/x]", ["arm", "[/x]"], [["a", "1"]], "")
-    )
-    terminal.print_summary(Tasks())
+def test_a_score_of_any_name(printed, monkeypatch, tiny, tmp_path):
+    table = TextTable("[/x]", ["arm", "[/x]"], [["a", "1"]], "")
+    monkeypatch.setattr(presentation, "summary_table", lambda results: table)
+    terminal.print_summary(Results([RunFolder.create(tmp_path / "run", tiny)]))
     assert printed.getvalue().count("[/x]") == 2
 
 

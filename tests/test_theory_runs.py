@@ -1,4 +1,4 @@
-"""The theory's verbs: run folders, results with known answers, phase diagrams, pages."""
+"""The theory's commands: run folders, results with known answers, phase diagrams, pages."""
 
 import json
 import math

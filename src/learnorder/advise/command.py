@@ -31,7 +31,7 @@ learning-rate range test would have picked. Test data are never looked at.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("advise", DESCRIPTION)
     parser.add(
         "--minutes",

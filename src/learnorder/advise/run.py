@@ -1,4 +1,4 @@
-"""The verb ``advise``: rungs of whole schedules, then paired comparisons at full length."""
+"""The command ``advise``: rungs of whole schedules, then paired comparisons at full length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dispatch to a verb, and turn errors into one paragraph and an exit code."""
+"""Dispatch to a command, and turn errors into one paragraph and an exit code."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ COMMANDS = {
 """Where each command is, below learnorder, and what it does."""
 
 USAGE = """\
-usage: learnorder VERB [options]
+usage: learnorder COMMAND [options]
 
 What does my network learn first, how does the learning rate decide that, and what does it cost in
 generalisation?
 
-verbs:
-{verbs}
+commands:
+{commands}
 
 start here:
   learnorder reproduce                 does the paper hold? In about five minutes, on digits
@@ -90,7 +90,7 @@ start here:
   learnorder theory run                the theory behind it, in 15 seconds
   learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores
   learnorder patch --dry-run           what it would cost on this machine
-  learnorder VERB --help               all options of a verb
+  learnorder COMMAND --help               all options of a command
 
 Results go to runs/ below the folder you are in. The same command continues what was stopped.
 """
@@ -104,23 +104,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_anything()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
-        width = max(len(verb) for verb in COMMANDS)
-        listed = "\n".join(f"  {verb:{width}}  {text}" for verb, (_, text) in COMMANDS.items())
-        print(USAGE.format(verbs=listed), end="")
+        width = max(len(command) for command in COMMANDS)
+        listed = "\n".join(
+            f"  {command:{width}}  {text}" for command, (_, text) in COMMANDS.items()
+        )
+        print(USAGE.format(commands=listed), end="")
         return 0 if arguments else 2
     if arguments[0] == "--version":
         from importlib.metadata import version
 
         print(f"learnorder {version('learnorder')}")
         return 0
-    verb, *rest = arguments
-    if verb not in COMMANDS:
-        print(f"learnorder: no verb {verb!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr)
+    command, *rest = arguments
+    if command not in COMMANDS:
+        print(
+            f"learnorder: no command {command!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr
+        )
         return 2
     if os.environ.get("WORLD_SIZE", "1") != "1":
         print(
-            f"learnorder {verb}: this is one of {os.environ['WORLD_SIZE']} processes of a launcher "
-            "(WORLD_SIZE). Start the command once: --processes lets several train a run, and on "
+            f"learnorder {command}: this is one of {os.environ['WORLD_SIZE']} processes of a "
+            "launcher (WORLD_SIZE). Start the command once: --processes lets several train a run, and on "
             "several machines the launcher starts `-m learnorder.runs.execute FOLDER` of a run "
             "that --prepare has made.",
             file=sys.stderr,
@@ -128,12 +132,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
     try:
-        return importlib.import_module(f"learnorder.{COMMANDS[verb][0]}").main(rest)
+        return importlib.import_module(f"learnorder.{COMMANDS[command][0]}").main(rest)
     except LearnOrderError as error:
-        _complain(verb, error)
+        _complain(command, error)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"learnorder {verb}: stopped before any run began.", file=sys.stderr)
+        print(f"learnorder {command}: stopped before any run began.", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -141,7 +145,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        _complain(verb, f"{error.filename}: longer than a path can be. Give a shorter one.")
+        _complain(command, f"{error.filename}: longer than a path can be. Give a shorter one.")
         return 2
 
 
@@ -163,7 +167,7 @@ def _print_anything() -> None:
         logging.lastResort.setFormatter(_VisibleFormatter())
 
 
-def _complain(verb: str, error: object) -> None:
+def _complain(command: str, error: object) -> None:
     from learnorder.runs.plain_text import visible
 
-    print(visible(f"learnorder {verb}: {error}"), file=sys.stderr)
+    print(visible(f"learnorder {command}: {error}"), file=sys.stderr)

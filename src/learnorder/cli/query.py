@@ -27,7 +27,7 @@ and `records`, what they measured, with `run` to join them by.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("query", DESCRIPTION, config=False)
     parser.add("sql", str, help="The question.")
     parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")

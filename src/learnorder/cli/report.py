@@ -16,7 +16,7 @@ Build the HTML page of runs that were made: of every run at or below the folders
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("report", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     values = parse(parser, arguments)

@@ -27,7 +27,7 @@ Conditions are over the columns of the table `runs`: learnorder query 'DESCRIBE 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     if arguments and arguments[0] in _ACTIONS:
         return _ACTIONS[arguments[0]](arguments[1:])
     parser = Parser("runs", DESCRIPTION, config=False)

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("track", DESCRIPTION, config=False)
     parser.add("tracker", Literal["tensorboard", "wandb"], help="Which tracker.")
     parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")

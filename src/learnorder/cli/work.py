@@ -23,7 +23,7 @@ are; whoever works next goes on with them.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("work", DESCRIPTION, config=False)
     parser.add("folder", str, help="Folder of runs.")
     parser.add("--workers", int | None, default=None, help="Runs at once; null uses all cores.")

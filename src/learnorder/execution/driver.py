@@ -1,4 +1,4 @@
-"""The one way that verbs run things: check, make folders, run what has not ended."""
+"""The one way that commands run things: check, make folders, run what has not ended."""
 
 from __future__ import annotations
 

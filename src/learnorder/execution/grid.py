@@ -197,7 +197,7 @@ def _check_name(name: str, known: Any) -> None:
             return
     if name not in names:
         parts = ("No setting of this name.", did_you_mean(name, names))
-        remedy = " ".join([*filter(None, parts), "--print_config of the verb shows all."])
+        remedy = " ".join([*filter(None, parts), "--print_config of the command shows all."])
         raise ConfigError("grid", name, remedy)
 
 

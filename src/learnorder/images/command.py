@@ -1,4 +1,4 @@
-"""The verbs that run the paper's arms on images: ``patch`` and ``plain``."""
+"""The commands that run the paper's arms on images: ``patch`` and ``plain``."""
 
 from __future__ import annotations
 

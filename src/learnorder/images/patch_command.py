@@ -21,5 +21,5 @@ cost.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     return experiment.main("patch", DESCRIPTION, arguments)

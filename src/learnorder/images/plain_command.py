@@ -21,5 +21,5 @@ the large one is annealed.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     return experiment.main("plain", DESCRIPTION, arguments)

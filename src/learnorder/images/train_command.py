@@ -26,7 +26,7 @@ Make one run, of any arm or of your own settings. No patch is planted unless you
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     scale = options.peek(arguments, "scale", "demo")
     arm = options.peek(arguments, "arm", "large")
     options.check_arms([arm], ARM_TITLES)

@@ -29,7 +29,7 @@ content was not learned or only not used.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("probe", DESCRIPTION)
     parser.add(
         "--minutes",

@@ -32,7 +32,7 @@ is done.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     scale = options.peek(arguments, "scale", "demo")
     recipe = reproduction_recipe(scale)
     parser = Parser("reproduce", DESCRIPTION)

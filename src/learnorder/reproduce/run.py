@@ -1,4 +1,4 @@
-"""The verb ``reproduce``: run what decides the paper's claims, judge, and write the report."""
+"""The command ``reproduce``: run what decides the paper's claims, judge, and write the report."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def reproduce(
     plans = reproduction_plans(reproduction, only, scale)
     if next(folder.glob("*/manifest.json"), None) is not None:
         raise RunFolderError(
-            f"{folder}: holds runs of another verb, and a report of them. Choose another folder "
+            f"{folder}: holds runs of another command, and a report of them. Choose another folder "
             "with --out."
         )
     if make_runs:

@@ -23,7 +23,7 @@ learned do not. Seconds a run; the network itself is left as it is.
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     parser = Parser("retrain", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     parser.flag(

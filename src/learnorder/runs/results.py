@@ -1,4 +1,4 @@
-"""The results of runs: what verbs return, and what reports are drawn from."""
+"""The results of runs: what commands return, and what reports are drawn from."""
 
 from __future__ import annotations
 

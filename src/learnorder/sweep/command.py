@@ -77,7 +77,7 @@ class _Subject:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the command."""
     experiment = options.peek(arguments, "experiment", "patch")
     if experiment not in EXPERIMENTS:
         parts = (did_you_mean(experiment, EXPERIMENTS), f"There are {', '.join(EXPERIMENTS)}.")

@@ -53,15 +53,17 @@ learned first, and how many times more often S errs on test examples that have P
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the sub-verb."""
+    """Run the subcommand."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
         return 0 if arguments else 2
-    verb, *rest = arguments
-    if verb not in _VERBS:
-        print(f"learnorder theory: no verb {verb!r}. There are run and phase.", file=sys.stderr)
+    command, *rest = arguments
+    if command not in _COMMANDS:
+        print(
+            f"learnorder theory: no command {command!r}. There are run and phase.", file=sys.stderr
+        )
         return 2
-    return _VERBS[verb](rest)
+    return _COMMANDS[command](rest)
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -98,4 +100,4 @@ def _phase(arguments: Sequence[str]) -> int:
     return options.finish(results, out / "report.html")
 
 
-_VERBS = {"run": _run, "phase": _phase}
+_COMMANDS = {"run": _run, "phase": _phase}

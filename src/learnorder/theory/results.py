@@ -1,4 +1,4 @@
-"""The results of runs of the theory: what its verbs return, and what its reports are drawn from."""
+"""The results of runs of the theory: what its commands return and its reports are drawn from."""
 
 from __future__ import annotations
 
