@@ -124,9 +124,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if os.environ.get("WORLD_SIZE", "1") != "1":
         print(
             f"learnorder {command}: this is one of {os.environ['WORLD_SIZE']} processes of a "
-            "launcher (WORLD_SIZE). Start the command once: --processes lets several train a run, and "
-            "on several machines the launcher starts `-m learnorder.runs.execute FOLDER` of a run "
-            "that --prepare has made.",
+            "launcher (WORLD_SIZE). Start the command once: --processes lets several train a run, "
+            "and on several machines the launcher starts `-m learnorder.runs.execute FOLDER` of a "
+            "run that --prepare has made.",
             file=sys.stderr,
         )
         return 2
