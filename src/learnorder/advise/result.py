@@ -180,8 +180,8 @@ class Advice:
     def best(self) -> float:
         """Return the learning rate with the best mean at full length, of those that diverge least.
 
-        It is chosen by the seeds that it is judged on, so its estimate is slightly optimistic; shorter
-        runs, on other seeds, would choose worse.
+        It is chosen by the seeds that it is judged on, so its estimate is slightly
+        optimistic; shorter runs, on other seeds, would choose worse.
         """
         return best_of(self.rungs[-1].scores, self.higher_is_better)
 

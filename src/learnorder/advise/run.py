@@ -220,9 +220,9 @@ class _Search:
     def in_full(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
         """Train learning rates at full length; return their scores.
 
-        Short schedules are biased against large learning rates. So while the largest of those trained
-        is the best of them, the next larger one is trained too, though it was left out before,
-        unless it diverged then.
+        Short schedules are biased against large learning rates. So while the largest of those
+        trained is the best of them, the next larger one is trained too, though it was left out
+        before, unless it diverged then.
         """
         rates, last = list(rates), self.search.rungs - 1
         while True:
