@@ -4,7 +4,7 @@
 scale   what                                                        time
 ======  ==========================================================  ============================
 demo    digits, and the theory with a few seeds                     about seven minutes, 2 cores
-laptop  10,000 CIFAR-10 images at 16×16, WRN-16-1; the theory       an hour and a half, 2 cores
+laptop  10,000 CIFAR-10 images at 16×16, WRN-16-1; the theory       about two hours, 2 cores
 paper   CIFAR-10, WRN-16-10, as published; the theory               days on a GPU
 ======  ==========================================================  ============================
 
