@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import plotly.graph_objects as go
-from figures import launch, markdown, photograph
+from figures import fill_readme, launch, markdown, photograph
 from measure_advise import Judged, searches
 from playwright.sync_api import Browser, sync_playwright
-from range_tests import fill_readme, finder_table, picked, readme_table, rules_table, verdict
+from range_tests import finder_table, picked, readme_table, rules_table, verdict
 
 from learnorder.advise.result import Advice, Rung
 from learnorder.advise.settings import Candidate, Search
@@ -225,7 +225,7 @@ def main() -> None:
     for name, value in parts.items():
         text = text.replace(f"@{name}@", value)
     (ROOT / "docs" / "advice.md").write_text(text, encoding="utf-8")
-    fill_readme(readme_table(TITLES, tests))
+    fill_readme("advice", readme_table(TITLES, tests))
 
 
 if __name__ == "__main__":

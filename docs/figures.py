@@ -1,7 +1,7 @@
 """Draw the pictures of README and docs from the committed records.
 
-``python docs/figures.py`` reads ``results/demo/patch``, writes ``docs/_static/demo-*.png`` and
-prints README's table; it needs Chromium and the extra ``test``.
+``python docs/figures.py`` reads ``results/demo/patch`` and writes ``docs/_static/demo-*.png``;
+it needs Chromium and the extra ``test``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from playwright.sync_api import Browser, Playwright, sync_playwright
 from plotly.offline import get_plotlyjs
 
 import learnorder
-from learnorder.report.tables import median_epoch
-from learnorder.report.titles import arm_titles
 
 ROOT = Path(__file__).parents[1]
 PICTURES = {
@@ -75,30 +73,19 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def readme_table(results: learnorder.Results) -> str:
-    """Return README's table of the committed records, in Markdown."""
-    titles, rows = arm_titles(results), []
-    for arm in results.arms:
-        cells = [
-            titles[arm],
-            results.final_estimate(arm, "clean", "accuracy").format(100),
-            results.final_estimate(arm, "patch_only", "accuracy").format(100),
-            median_epoch(results.learned(arm, "patch")),
-            results.final_estimate(arm, "conflict", "reliance").format(100),
-        ]
-        rows.append(cells)
-    columns = ["arm", "clean images", "pattern alone", "learned at epoch", "reliance"]
-    lines = [markdown(columns, rows)]
-    for arm in ("large", "small_noise"):
-        difference = results.final_difference(arm, "small", "clean", "accuracy")
-        lines.append(f"\n{titles[arm]} − small LR, clean images: {difference.format(100)}")
-    return "\n".join(lines)
+def fill_readme(name: str, table: str) -> None:
+    """Put a table between README's marks of a name."""
+    path = Path(__file__).parents[1] / "README.md"
+    head, mark, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->\n")
+    _, end, tail = rest.partition(f"<!-- end of {name} -->")
+    assert mark
+    assert end
+    path.write_text(f"{head}{mark}\n{table}\n\n{end}{tail}", encoding="utf-8")
 
 
 def main() -> None:
-    """Build the report of the committed records, photograph it, and print README's table."""
+    """Build the report of the committed records, and photograph it."""
     results = learnorder.open_runs(ROOT / "results" / "demo" / "patch")
-    print(readme_table(results))
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         report = Path(folder) / "report.html"
         learnorder.write_report(results, report)

@@ -171,13 +171,3 @@ def _listed(rates: Iterable[float | None]) -> str:
     none = rates.count(None)
     words = [f"{rate:g}" for rate in distinct] + [f"nothing ({none} of {len(rates)})"] * bool(none)
     return ", ".join(words)
-
-
-def fill_readme(table: str) -> None:
-    """Put the table between README's marks."""
-    path = ROOT / "README.md"
-    head, mark, rest = path.read_text(encoding="utf-8").partition("<!-- advice -->\n")
-    _, end, tail = rest.partition("<!-- end of advice -->")
-    assert mark
-    assert end
-    path.write_text(f"{head}{mark}\n{table}\n\n{end}{tail}", encoding="utf-8")

@@ -16,10 +16,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from figures import launch, markdown, take
+from figures import fill_readme, launch, markdown, take
 from measure_images import DATA, words
 from playwright.sync_api import Browser, sync_playwright
 from results_carry import carry, rows
+from results_published import comparison
 
 import learnorder
 from learnorder.config.arm_titles import ARM_TITLES
@@ -112,15 +113,19 @@ def finals(results: Results) -> str:
     return markdown(table.columns, table.rows)
 
 
+def anneal_of(results: Results) -> int:
+    """Return the first epoch that the large arm trains at its annealed learning rate."""
+    large = next(f for f in results.folders if results.arm_of(f) == "large")
+    return large.config.learning_rate.step_epochs[0]
+
+
 def after_anneal(results: Results) -> str:
     """Return patch-only accuracy of the large arm by seed, before and after its anneal."""
     columns = [
         "seed", "last epoch before the anneal", "5 epochs after it", "last epoch", "90 % at epoch",
     ]  # fmt: skip
     lines = []
-    large = next(f for f in results.folders if results.arm_of(f) == "large")
-    anneal = large.config.learning_rate.step_epochs[0]
-    learned = results.learned("large", "patch")
+    anneal, learned = anneal_of(results), results.learned("large", "patch")
     for seed, curve in sorted(results.series("large", "patch_only", "accuracy").items()):
         at = [curve[anneal - 1], curve[anneal + 4], curve[max(curve)]]
         shown = [f"{100 * value:.0f}" for value in at]
@@ -157,14 +162,13 @@ def paper_scale(results: Results) -> str:
     lines = []
     for arm in results.arms:
         (pattern,) = results.series(arm, "patch_only", "accuracy").values()
-        learned = [results.learned(arm, what) for what in ("patch", "content")]
-        finals = [results.final(arm, "clean", "accuracy"), {0: pattern[30]}, {0: pattern[60]}]
-        shown = [f"{100 * value:.1f}" for found in finals for value in found.values()]
-        reliance = f"{100 * results.final(arm, 'conflict', 'reliance')[0]:.1f}"
-        (folder,) = (f for f in results.folders if results.arm_of(f) == arm)
-        took = f"{(seconds_of(folder) or 0) / 60:.1f}"
-        epochs = [str(*found.values()) for found in learned]
-        lines.append([ARM_TITLES[arm], *shown, *epochs, reliance, took])
+        (clean,) = results.final(arm, "clean", "accuracy").values()
+        (reliance,) = results.final(arm, "conflict", "reliance").values()
+        shares = [clean, pattern[anneal_of(results) - 1], pattern[max(pattern)]]
+        epochs = [str(*results.learned(arm, what).values()) for what in ("patch", "content")]
+        took = minutes(Results([f for f in results.folders if results.arm_of(f) == arm]))
+        shown = [f"{100 * share:.1f}" for share in (*shares, reliance)]
+        lines.append([ARM_TITLES[arm], *shown[:3], *epochs, shown[3], took])
     return markdown(columns, lines)
 
 
@@ -290,38 +294,6 @@ def _percent(share: str) -> str:
     return f"{100 * float(share):.1f}" if share else "–"
 
 
-def comparison(found: dict[str, Any]) -> str:
-    """Return the published code's numbers beside what ours is built for, in Markdown."""
-    patch, network = found["patch"], found["network"]
-    groups = patch["groups"]
-    total = sum(groups.values())
-    shares = " / ".join(f"{100 * groups[n] / total:.1f}" for n in ("clean", "patch_only", "both"))
-    furthest = max(v["largest_difference"] for n, v in network.items() if n.startswith("wrn"))
-    ours = learnorder.recipe("paper")
-    e, p = ours.patch.eligible_share, ours.patch.patch_only_share
-    here = " / ".join(f"{100 * share:.0f}" for share in (1 - e, e * p, e * (1 - p)))
-    first = (32 - ours.patch.size) // 2
-    level = network["noise"]["level"]
-    lines = [
-        ("accesses clean / pattern alone / both, %", f"{shares} of {total:,}", here),
-        ("the same images carry the patch", _yes(patch["eligible_are_the_same"]), "yes"),
-        (
-            "rows of the patch",
-            f"{patch['first_row']} to {patch['last_row']}",
-            f"{first} to {first + ours.patch.size - 1}",
-        ),
-        ("z, standard deviation", f"{patch['z_std']:.3f} (100 patterns)", f"{ours.patch.z_scale}"),
-        ("maps of noise a step", str(len(network["noise"]["draws"])), "one at each of 13 ReLUs"),
-        ("noise, standard deviation", f"{network['noise']['std']:.4f}", f"{level}"),
-        ("logits on the same weights, largest difference", f"{furthest:.1g}", "–"),
-    ]
-    return markdown(["what", "published code, measured", "here, as set"], lines)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
-
-
 PICTURES = {
     "results-lead": (
         ("plain", "clean", "Test accuracy, no patch"),
@@ -339,9 +311,6 @@ PICTURES = {
     ),
 }
 """Pictures of the laptop scale: experiment, figure and title of each panel."""
-
-
-PAPER_PANELS = PICTURES["results-patch"]
 
 
 def images(folder: str) -> Results:
@@ -386,7 +355,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = launch(playwright)
         panels(browser, laptop)
-        draw(browser, "results-paper", PAPER_PANELS, {"patch": paper})
+        draw(browser, "results-paper", PICTURES["results-patch"], {"patch": paper})
         swept = carry(browser)
         browser.close()
     filled = {
@@ -413,17 +382,7 @@ def main() -> None:
     for name, value in filled.items():
         template = template.replace(f"@{name}@", value)
     PAGE.write_text(template, encoding="utf-8")
-    fill_readme(headlines(laptop))
-
-
-def fill_readme(table: str) -> None:
-    """Put the verdicts between README's marks."""
-    path = ROOT / "README.md"
-    head, mark, rest = path.read_text(encoding="utf-8").partition("<!-- claims -->\n")
-    _, end, tail = rest.partition("<!-- end of claims -->")
-    assert mark
-    assert end
-    path.write_text(f"{head}{mark}\n{table}\n\n{end}{tail}", encoding="utf-8")
+    fill_readme("claims", headlines(laptop))
 
 
 if __name__ == "__main__":
