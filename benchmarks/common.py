@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import statistics
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from rich.console import Console
@@ -27,6 +28,27 @@ def paired(a: Callable[[], object], b: Callable[[], object], rounds: int) -> tup
     a(), b()
     times = [(seconds(a), seconds(b)) for _ in range(rounds)]
     return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
+
+
+def begun_together(command: Sequence[str], processes: int) -> list[float]:
+    """Return what some processes print, a number each, that begin at once when all are ready.
+
+    Args:
+        command: Prints a line when it is ready, reads one, and prints its number.
+        processes: How many of it.
+    """
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return [float(process.communicate()[0]) for process in started]
 
 
 def matmul_rate(size: int = 2048, rounds: int = 5) -> float:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +20,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from baseline import PerItem
-from common import finish, seconds
+from common import begun_together, finish, seconds
 from learnorder.config.settings import NoiseConfig, RunConfig
 from learnorder.data import ImageData
 from learnorder.models import WideResNet
@@ -116,18 +115,7 @@ def alone(steps: int) -> None:
 def at_once(processes: int, steps: int) -> float:
     """Return images a second of several processes together, each on a run of its own."""
     command = [sys.executable, __file__, "--alone", "--steps", str(steps)]
-    started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        process.stdout.readline()
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return sum(float(process.communicate()[0]) for process in started)
+    return sum(begun_together(command, processes))
 
 
 def main() -> None:

@@ -34,8 +34,8 @@ from learnorder.config.settings import (
 )
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.engine import Cores
-from learnorder.execution.how import Execution
 from learnorder.execution.pool import run_pool
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
 

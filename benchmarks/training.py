@@ -9,7 +9,6 @@ side by side against one after the other.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 
 import torch
@@ -17,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from baseline import loader
-from common import finish, kind, matmul_rate, paired, seconds
+from common import begun_together, finish, kind, matmul_rate, paired, seconds
 from learnorder.models import WideResNet
 from learnorder.training.batches import draw_patch
 from learnorder.training.image_problem import image_trainer
@@ -74,18 +73,7 @@ def side_by_side(arguments: argparse.Namespace, processes: int, threads: int) ->
     command = [sys.executable, __file__, "--alone", "--threads", str(threads)]
     command += ["--data", arguments.data, "--images", str(arguments.images)]
     command += ["--side", str(arguments.side)]
-    started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
-    for process in started:
-        assert process.stdout is not None
-        process.stdout.readline()
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    return max(float(process.communicate()[0]) for process in started)
+    return max(begun_together(command, processes))
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from learnorder.advise.words import advice_findings
 from learnorder.cli.main import main
 from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import TaskResults

@@ -28,7 +28,7 @@ from learnorder.config.settings import (
 )
 from learnorder.data import load_images
 from learnorder.errors import ConfigError, DataError, LearnOrderError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.images import backend as images
 from learnorder.models.fresh import _versions, check_fresh
 from learnorder.schedules import Schedule

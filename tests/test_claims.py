@@ -9,7 +9,7 @@ import pytest
 
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
 from learnorder.reproduce.claim import Reproduced, judge
 from learnorder.reproduce.claims import CLAIMS, claims_named

@@ -11,7 +11,7 @@ from learnorder import run_patch
 from learnorder.config.settings import ModelConfig, NoiseConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.images import patch
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Schedule

@@ -20,7 +20,7 @@ from learnorder.advise.run import run_advise
 from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.execution.driver import Plan, make_folders, run_plans
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.images.backend import identify as identify_images
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute

@@ -17,8 +17,8 @@ from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.engine import Cores
 from learnorder.execution.estimate import estimate_cost
 from learnorder.execution.grid import Grid, folder_name
-from learnorder.execution.how import Execution
 from learnorder.execution.pool import PoolState
+from learnorder.execution.settings import Execution
 from learnorder.images import presentation
 from learnorder.report import terminal
 from learnorder.report.content import TextTable, address

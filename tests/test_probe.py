@@ -12,7 +12,7 @@ from learnorder.cli.main import main
 from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.budget import Budget
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.probe import ArmNumbers, Calibration, Probed, Statement, judge_arms, run_probe
 from learnorder.probe.page import advice_words, calibration_words, probe_findings
 from learnorder.probe.result import calibrate

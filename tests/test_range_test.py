@@ -25,7 +25,7 @@ from learnorder.advise.settings import Candidate
 from learnorder.advise.words import advice_findings
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.training.task_problem import TaskProblem
 
 from .test_advise import fake, falling_at

@@ -11,8 +11,8 @@ import pytest
 
 from learnorder.errors import ConfigError
 from learnorder.execution.engine import Cores
-from learnorder.execution.how import Execution
 from learnorder.execution.pool import run_pool
+from learnorder.execution.settings import Execution
 from learnorder.runs import find_runs
 from learnorder.sweep.run import run_sweep
 

@@ -27,8 +27,8 @@ from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.engine import Cores, share_cores
 from learnorder.execution.estimate import estimate_cost
 from learnorder.execution.grid import Grid, grid_plans
-from learnorder.execution.how import Execution
 from learnorder.execution.pool import run_pool
+from learnorder.execution.settings import Execution
 from learnorder.execution.work import work
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
 from learnorder.images.run import image_plans, run_patch, run_train

@@ -15,12 +15,13 @@ from learnorder.advise.task_backend import check
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.execution.driver import Plan, run_plans
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.training.scores import accuracy
-from learnorder.training.task import build_network, handed_over, identify, known_targets, splits
+from learnorder.training.targets import known_targets
+from learnorder.training.task import build_network, handed_over, identify, splits
 from learnorder.training.task_problem import task_trainer, try_on_cpu
 
 

@@ -14,7 +14,7 @@ import pytest
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.driver import Plan, make_folders, run_plans
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.report.page import render
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.execute import execute

@@ -14,7 +14,7 @@ from .advise.run import run_advise as run_advise  # which learning rates are bes
 from .theory.run import run_theory as run_theory  # the two-layer network of the paper
 from .theory.run import run_phase as run_phase  # the same over a grid of two settings
 from .retrain.run import retrain as retrain  # the last layers of finished runs
-from .execution.how import Execution as Execution  # workers, threads, engine, quiet
+from .execution.settings import Execution as Execution  # workers, threads, engine, quiet
 
 # Settings: what is run
 from .images.run import recipe as recipe  # the experiments of the paper at a scale

@@ -14,11 +14,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from learnorder.errors import ConfigError
+
 if TYPE_CHECKING:
     import torch
 
 MOST_SEEDS = 10_000
 """Far more than any interval needs."""
+
+
+def check_seeds(seeds: int, first_seed: int) -> None:
+    """Refuse a number of seeds, or a first of them, that no experiment has.
+
+    Raises:
+        ConfigError: It is out of range.
+    """
+    if not 1 <= seeds <= MOST_SEEDS:
+        remedy = f"Give at least 1; a verdict takes 3. At most {MOST_SEEDS:,}."
+        raise ConfigError("seeds", seeds, remedy)
+    if first_seed < 0:
+        raise ConfigError("first_seed", first_seed, "Give 0 or more.")
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:

@@ -14,7 +14,7 @@ from learnorder.advise.settings import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidat
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
 from learnorder.runs.judged import final_score, judged_by, unlearned_scores
 from learnorder.runs.kinds import TaskDescription, kind_of

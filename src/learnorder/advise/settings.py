@@ -16,14 +16,13 @@ from typing import Literal
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
-    NoiseConfig,
     RunConfig,
     TaskConfig,
     TaskRunConfig,
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
-from learnorder.probe.settings import NOISE_LEFT
+from learnorder.probe.settings import falling_noise
 from learnorder.schedules import Schedule
 from learnorder.seeding import MOST_SEEDS
 from learnorder.values import check_fields
@@ -217,8 +216,7 @@ class Search:
         """Return the configuration of one run."""
         training = replace(self.training, epochs=epochs)
         schedule = self.schedule(arm, smallest, epochs)
-        level = Schedule(arm.noise, decay=NOISE_LEFT ** (1 / epochs) if arm.noise else 1.0)
-        noise = NoiseConfig(level)
+        noise = falling_noise(arm.noise, epochs)
         if self.is_task:
             return TaskRunConfig(self.task, training, schedule, noise, seed)
         return RunConfig(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from learnorder.advise.result import Advice, Standing
 from learnorder.advise.settings import Candidate
-from learnorder.probe.settings import NOISE_LEFT
+from learnorder.probe.settings import noise_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
@@ -224,11 +224,10 @@ def _noise(advice: Advice) -> list[str]:
         "diverged": "cannot be compared with",
         "other_diverged": "cannot be compared with",
     }[advice.standing(arm, best)]
-    level = f"{arm.noise:g}, falling to {NOISE_LEFT * arm.noise:g}"
     by = _by(advice, arm, best)
     sentence = (
-        f"Activation noise ({level}) at {small.learning_rate:g} {does} {best.learning_rate:g} "
-        f"without it: {by}."
+        f"Activation noise ({noise_words(arm.noise)}) at {small.learning_rate:g} {does} "
+        f"{best.learning_rate:g} without it: {by}."
     )
     if best != small:
         alone = _by(advice, arm, small)

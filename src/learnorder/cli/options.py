@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from learnorder.cli.parser import Parser, look_up
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.values import Built, field_types, from_dict, to_dict
 
 if TYPE_CHECKING:

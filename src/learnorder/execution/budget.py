@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from learnorder.errors import RunFolderError
 from learnorder.execution.display import Display
 from learnorder.execution.engine import Cores, Engine
 from learnorder.execution.here import run_here
-from learnorder.execution.how import Execution
 from learnorder.execution.pool import run_pool
 from learnorder.execution.processes import Processes
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.files import check_path
 from learnorder.runs.folder import ConfigT

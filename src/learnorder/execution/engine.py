@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import psutil
 
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 
 

@@ -10,7 +10,7 @@ from learnorder.config.memory import size_words
 from learnorder.execution.display import duration
 from learnorder.execution.driver import Plan, cores_for, find_folders
 from learnorder.execution.engine import Cores
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs import ENDED
 from learnorder.runs.kinds import Settings, Workload, kind_of
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from learnorder.errors import ConfigError, one_line
 from learnorder.execution.engine import Cores
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 
 _ANSWER_SECONDS = 5.0

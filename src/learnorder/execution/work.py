@@ -7,8 +7,8 @@ from typing import Any
 
 from learnorder.execution.display import Display
 from learnorder.execution.driver import cores_for
-from learnorder.execution.how import Execution
 from learnorder.execution.pool import run_pool
+from learnorder.execution.settings import Execution
 from learnorder.runs import ENDED, RunFolder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from learnorder.config.arm_titles import ARM_TITLES
 from learnorder.config.settings import (
@@ -16,10 +15,8 @@ from learnorder.config.settings import (
 )
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
-from learnorder.seeding import MOST_SEEDS
+from learnorder.seeding import check_seeds
 from learnorder.values import check_fields
-
-ArmName = Literal["large", "small", "small_noise", "small_annealed"]
 
 
 @dataclass(frozen=True)
@@ -75,11 +72,7 @@ class ImageExperiment:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise ConfigError("seeds", self.seeds, "Give at least 1; a verdict takes 3. At most "
-                              f"{MOST_SEEDS:,}.")  # fmt: skip
-        if self.first_seed < 0:
-            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        check_seeds(self.seeds, self.first_seed)
         for arm in self.arm_names():
             try:
                 self.run(arm, self.first_seed)

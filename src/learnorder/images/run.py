@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from learnorder.config.settings import RunConfig
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.images import patch, plain
 from learnorder.images.experiment import ImageExperiment
 from learnorder.report.planned import run_planned

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.config.settings import RunConfig
 from learnorder.errors import RunFolderError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.probe import Probed, make_probes, probe_plans
 from learnorder.probe.settings import Probe
 

@@ -12,7 +12,7 @@ from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANC
 from learnorder.images.sheets import example_images
 from learnorder.probe import RATE, ArmNumbers, Calibration, Probed, Statement, statements
 from learnorder.probe.record import to_json
-from learnorder.probe.settings import NOISE_LEFT
+from learnorder.probe.settings import noise_words
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.origin import key, origin
@@ -46,7 +46,6 @@ def probe_content(probed: Probed) -> Content:
     """Return what the page shows."""
     results, probe = probed.results, probed.probe
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
-    noise = f"{probe.noise:g}, falling to {NOISE_LEFT * probe.noise:g}" if probe.noise else "none"
     return Content(
         title="What does the network learn first?",
         findings=probe_findings(probed),
@@ -54,7 +53,7 @@ def probe_content(probed: Probed) -> Content:
             *asked_of(results),
             ("Learning rates", f"{rates}; annealed to {probe.rates[0]:g} at epoch "
              f"{probe.anneal_epoch}"),
-            ("Noise", noise),
+            ("Noise", noise_words(probe.noise)),
         ],
         sections=_sections(probed),
         origins=[origin(results)],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from learnorder.config.settings import RunConfig
 from learnorder.errors import ConfigError, LearnOrderError
 from learnorder.execution.budget import epochs_within
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.probe.result import RATE, Calibration, Probed, calibrate
 from learnorder.probe.settings import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words

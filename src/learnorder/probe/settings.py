@@ -20,7 +20,7 @@ from learnorder.config.settings import (
 )
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
-from learnorder.seeding import MOST_SEEDS
+from learnorder.seeding import check_seeds
 from learnorder.values import check_fields
 
 _RATES = {"SGD": (0.02, 0.1, 0.5)}
@@ -28,6 +28,22 @@ _OTHER_RATES = (0.0002, 0.001, 0.005)
 NOISE_LEFT = 0.4
 """Share of the noise that is left at the end, as the 0.995 an epoch of the published code leaves
 of it after 200 epochs."""
+
+
+def falling_noise(level: float, epochs: int) -> NoiseConfig:
+    """Return noise that falls by the same factor each epoch, to NOISE_LEFT of its level."""
+    return NoiseConfig(Schedule(level, decay=NOISE_LEFT ** (1 / epochs) if level else 1.0))
+
+
+def noise_words(level: float) -> str:
+    """Return such noise in words.
+
+    >>> noise_words(0.5), noise_words(0.0)
+    ('0.5, falling to 0.2', 'none')
+    """
+    return f"{level:g}, falling to {NOISE_LEFT * level:g}" if level else "none"
+
+
 FEWEST_EPOCHS = 6
 """A shorter run has no two phases to speak of."""
 
@@ -92,10 +108,7 @@ class Probe:
         for name in ("eligible_share", "patch_only_share"):
             if not 0 < getattr(self, name) <= 1:
                 raise ConfigError(name, getattr(self, name), "Give a share in (0, 1].")
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise ConfigError("seeds", self.seeds, f"Give at least 1, at most {MOST_SEEDS:,}.")
-        if self.first_seed < 0:
-            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        check_seeds(self.seeds, self.first_seed)
         if self.pattern_size is not None and self.pattern_size < 1:
             raise ConfigError("pattern_size", self.pattern_size, "Give at least 1 pixel, or null.")
         if self.data.evaluate_on == "test":
@@ -153,9 +166,7 @@ class Probe:
             learning_rate = Schedule(rate, (self.anneal_epoch,), self.rates[0] / rate)
         noise = NoiseConfig()
         if treatment.endswith("noise"):
-            noise = NoiseConfig(
-                Schedule(self.noise, decay=NOISE_LEFT ** (1 / self.training.epochs))
-            )
+            noise = falling_noise(self.noise, self.training.epochs)
         return RunConfig(
             self.data, self.model, patch, self.training, learning_rate, noise, seed=seed
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.images.experiment import ImageExperiment
 from learnorder.images.run import image_plans
 from learnorder.reproduce.claim import Reproduced, judge

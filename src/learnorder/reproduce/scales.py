@@ -83,8 +83,6 @@ class Reproduction:
 
     def seeded(self, seeds: int | None, first_seed: int | None) -> Reproduction:
         """Return the same on other seeds; None keeps what each experiment has."""
-        if seeds is not None and seeds < 1:
-            raise ConfigError("seeds", seeds, "Give at least 1; a verdict needs 2.")
         given = {"seeds": seeds, "first_seed": first_seed}
         changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
         found = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
@@ -45,7 +46,7 @@ _WITH_PATCH = (
 )
 
 
-class RunSet(Generic[FolderT]):
+class RunSet(ABC, Generic[FolderT]):
     """Runs of one kind, by arm and seed.
 
     An *arm* is the set of runs that differ, in labels and configuration, in nothing but the seed.
@@ -123,13 +124,13 @@ class RunSet(Generic[FolderT]):
         """The records of finished runs."""
         return self.frame().query("status == 'finished'")
 
+    @abstractmethod
     def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
         """Return a quantity at the end of an arm's finished runs, by seed.
 
         Raises:
             KeyError: There is no such arm, or no such measurement.
         """
-        raise NotImplementedError
 
     def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
         """Return the mean over seeds of a final quantity, with its 95 % t interval.
@@ -149,9 +150,16 @@ class RunSet(Generic[FolderT]):
         ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
         return paired_difference(ours, theirs, within=range_of(quantity))
 
+    @abstractmethod
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return what tables show of each arm at its end: set, quantity, heading."""
-        raise NotImplementedError
+
+    def _draw(self, name: str) -> go.Figure:
+        """Return a figure of this kind of runs by its name."""
+        figures = kind_named(self.folders[0].kind).present().FIGURES
+        if name not in figures:
+            raise KeyError(f"{name!r} is no figure; there are {sorted(figures)}.")
+        return figures[name](self)
 
     def _repr_html_(self) -> str:
         shown = self.quantities()
@@ -272,11 +280,7 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
         Raises:
             KeyError: There is no figure of this name.
         """
-        figures = kind_named("images").present().FIGURES
-        name = name or ("patch_only" if self.has_patch() else "clean")
-        if name not in figures:
-            raise KeyError(f"{name!r} is no figure; there are {sorted(figures)}.")
-        return figures[name](self)
+        return self._draw(name or ("patch_only" if self.has_patch() else "clean"))
 
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return accuracies and reliance, on the evaluation sets that there are."""

@@ -17,7 +17,7 @@ from learnorder.probe.compare import probes_plans, run_probes, sweep_probes
 from learnorder.probe.settings import Probe
 from learnorder.report.planned import run_planned
 from learnorder.runs.results import RunSet
-from learnorder.seeding import MOST_SEEDS
+from learnorder.seeding import check_seeds
 from learnorder.sweep.run import sweep_plans
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import TheoryExperiment
@@ -108,11 +108,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _seeds(values: dict[str, Any]) -> range:
     """Return the seeds of every point."""
-    if not 1 <= values["seeds"] <= MOST_SEEDS:
-        remedy = f"Give at least 1, at most {MOST_SEEDS:,}; a verdict takes 3."
-        raise ConfigError("seeds", values["seeds"], remedy)
-    if values["first_seed"] < 0:
-        raise ConfigError("first_seed", values["first_seed"], "Give 0 or more.")
+    check_seeds(values["seeds"], values["first_seed"])
     return range(values["first_seed"], values["first_seed"] + values["seeds"])
 
 

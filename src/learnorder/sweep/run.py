@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.report.planned import run_planned
 from learnorder.runs.results import RunSet
 from learnorder.theory.config import TheoryConfig

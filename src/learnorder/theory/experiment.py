@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.errors import ConfigError
-from learnorder.seeding import MOST_SEEDS
+from learnorder.seeding import check_seeds
 from learnorder.theory.config import (
     AlgorithmConfig,
     DistributionConfig,
@@ -51,11 +51,7 @@ class TheoryExperiment:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if not 1 <= self.seeds <= MOST_SEEDS:
-            raise ConfigError("seeds", self.seeds, "Give at least 1; a verdict takes 3. At most "
-                              f"{MOST_SEEDS:,}.")  # fmt: skip
-        if self.first_seed < 0:
-            raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
+        check_seeds(self.seeds, self.first_seed)
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise ConfigError("arms", self.arms, f"Name some of {', '.join(THEORY_ARMS)}, once.")
         self.run(self.arms[0], self.first_seed)

@@ -58,11 +58,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         Raises:
             KeyError: There is no figure of this name.
         """
-        from learnorder.theory.figures import FIGURES
-
-        if name not in FIGURES:
-            raise KeyError(f"{name!r} is no figure; there are {sorted(FIGURES)}.")
-        return FIGURES[name](self)
+        return self._draw(name)
 
     @property
     def is_phase(self) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnorder.errors import ConfigError
-from learnorder.execution.how import Execution
+from learnorder.execution.settings import Execution
 from learnorder.report.planned import run_planned
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import PHASE_GRID, TheoryExperiment, phase_defaults

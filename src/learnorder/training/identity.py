@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from learnorder.config.identity import CODE, PYTHON
 from learnorder.errors import DataError, LearnOrderError, refusing
+from learnorder.training.targets import known_targets
 
 Identity = dict[str, str]
 """Digests by name, e.g. "code of my_tasks.loss"."""
@@ -194,7 +195,6 @@ class Reader:
     def data(self, dataset: Any, within: tuple[int, ...] = ()) -> list[str]:
         """Return what stands for a data set: its size, its targets, and some of its examples."""
         from learnorder.seeding import random_state_kept, seed_everything
-        from learnorder.training.task import known_targets
 
         def examples() -> str:
             with random_state_kept(), refusing(_unreadable):

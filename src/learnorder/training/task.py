@@ -16,7 +16,6 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     Subset,
-    TensorDataset,
     default_collate,
 )
 
@@ -29,6 +28,7 @@ from learnorder.models.fresh import check_fresh
 from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import generator, random_state_kept, seed_everything
 from learnorder.training.identity import Identity, Reader, steady, whole
+from learnorder.training.targets import known_targets
 
 IGNORED = -100
 """The target that PyTorch's losses leave out."""
@@ -239,28 +239,6 @@ def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
     held = min(max(1, round(task.validation_share * size)), size - 2)
     indices = order.tolist()
     return Subset(task.train, indices[:-held]), Subset(task.train, indices[-held:])
-
-
-def known_targets(dataset: Dataset[Any]) -> Tensor | None:
-    """Return the classes of all examples, int64 [N], where the data set says them without a pass.
-
-    >>> known_targets(Subset(TensorDataset(torch.zeros(3), torch.tensor([5, 6, 7])), [2, 0]))
-    tensor([7, 5])
-    """
-    if isinstance(dataset, Subset):
-        parent = known_targets(dataset.dataset)
-        return None if parent is None else parent[torch.as_tensor(dataset.indices)]
-    if isinstance(dataset, TensorDataset):
-        found = dataset.tensors[-1]
-    else:
-        found = getattr(dataset, "targets", getattr(dataset, "labels", None))
-    try:
-        targets = torch.as_tensor(found)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    whole = not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
-    fits = targets.dim() == 1 and len(targets) == len(dataset)  # pyright: ignore[reportArgumentType]
-    return targets.long() if whole and fits else None
 
 
 def identify(task: Task, maker: Any = None) -> Identity:

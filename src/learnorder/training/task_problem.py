@@ -22,7 +22,8 @@ from learnorder.training.place import Place
 from learnorder.training.problem import Part
 from learnorder.training.records import Records
 from learnorder.training.scores import Unfit, mean_of, score_of
-from learnorder.training.task import IGNORED, Task, build_network, known_targets, splits
+from learnorder.training.targets import known_targets
+from learnorder.training.task import IGNORED, Task, build_network, splits
 from learnorder.training.task_batches import (
     StepBatches,
     TaskBatch,
