@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, sync_playwright
 from range_tests import finder_table, picked, readme_table, rules_table, verdict
 
 from learnorder.advise.result import Advice, Rung
-from learnorder.advise.settings import Candidate, Search
-from learnorder.advise.words import STANDING_WORDS, advice_findings, comparisons
+from learnorder.advise.settings import Candidate, LRSearch
+from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.style import LineStyle, layout
 from learnorder.statistics import SHARE, Estimate, adjusted_p, p_words
@@ -48,13 +48,13 @@ def _keyed(by_seed: dict[str, float]) -> dict[int, float]:
     return {int(seed): value for seed, value in by_seed.items()}
 
 
-def advice_of(search: Search, found: Record) -> Advice:
+def advice_of(search: LRSearch, found: Record) -> Advice:
     """Return what a recorded search found, for its report's words to be said of it anew.
 
     Range tests have records of their own.
     """
     arms = {
-        Candidate(arm["learning_rate"], arm["hold"], arm["noise"]): _keyed(arm["by_seed"])
+        Candidate(arm["learning_rate"], arm["plateau"], arm["noise"]): _keyed(arm["by_seed"])
         for arm in found["arms"]
     }
     rungs = tuple(
@@ -124,7 +124,7 @@ def compared(advices: list[Advice]) -> str:
     lines = [
         [
             str(number), name, each.estimate.format(100), str(each.estimate.n),
-            STANDING_WORDS[advice.standing(arm, baseline)], p_words(p),
+            ARM_VERDICT_WORDS[advice.verdict(arm, baseline)], p_words(p),
         ]
         for (number, name, advice, arm, baseline), each, p in zip(
             chosen, measured, adjusted_p(measured), strict=True

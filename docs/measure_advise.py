@@ -22,7 +22,7 @@ from measure_probe import probes
 import learnorder
 from learnorder.advise.page import to_json
 from learnorder.advise.result import Advice
-from learnorder.advise.settings import Search
+from learnorder.advise.settings import LRSearch
 from learnorder.config.settings import ModelConfig, TrainingConfig
 from learnorder.runs.files import atomic_write
 
@@ -42,35 +42,35 @@ class Judged:
         rates: Of the grid.
     """
 
-    search: Search
+    search: LRSearch
     searches: int
     seeds: int
     rates: tuple[float, ...] = _SGD
 
-    def repeated(self) -> list[Search]:
+    def repeated(self) -> list[LRSearch]:
         """Return the searches."""
         first = self.search.first_seed
         return [
             replace(self.search, first_seed=first + 100 * number) for number in range(self.searches)
         ]
 
-    def grid(self) -> Search:
+    def grid(self) -> LRSearch:
         """Return the grid, with nothing left out and nothing else tried."""
         return replace(
             self.search, learning_rates=self.rates, rungs=1, seeds=self.seeds, first_seed=10_000,
-            shorter_holds=(), noise=0.0, range_test=False,
+            shorter_plateaus=(), noise=0.0, range_test=False,
         )  # fmt: skip
 
 
 def searches() -> dict[str, Judged]:
     """Return what is judged, by name."""
-    digits = Search()
+    digits = LRSearch()
     perceptron = replace(
         digits,
         model=ModelConfig("MLP", {"widths": [256, 256]}),
         training=replace(digits.training, optimizer="AdamW", weight_decay=0.01),
     )
-    cifar = Search(
+    cifar = LRSearch(
         data=replace(probes()["cifar_wrn"].data, subset_seed=1),  # not those that the rule is from
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
         training=TrainingConfig(epochs=15, batch_size=64),

@@ -22,7 +22,7 @@ from measure_advise import ROOT, Judged, searches
 from learnorder.advise.range_rules import RULE, RULES
 from learnorder.advise.range_test import RESTARTS, range_test
 from learnorder.advise.run import make_problem
-from learnorder.advise.settings import Candidate, Search
+from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.runs import RunFolder, require_ended
 from learnorder.runs.execute import arithmetic
@@ -33,10 +33,10 @@ SEEDS = {"cifar_wrn": 5}
 """Seeds on which picks are followed; ten where nothing is said."""
 
 
-def tested(search: Search) -> dict[str, Any]:
+def tested(search: LRSearch) -> dict[str, Any]:
     """Return what the range test of a search saw, and what each rule picks from it."""
     smallest = search.rates()[0]
-    config = search.run(Candidate(smallest, search.hold), smallest, 2, 0)
+    config = search.run(Candidate(smallest, search.plateau), smallest, 2, 0)
     first = search.first_seed
     with arithmetic(1):
         seen = range_test(
@@ -56,7 +56,7 @@ def followed(judged: Judged, arms: set[tuple[float, str]], name: str) -> list[di
     for (rate, schedule), folder in named.items():
         end = rate if schedule == "constant" else smallest
         for seed in seeds:
-            config = search.run(Candidate(rate, search.hold), end, epochs, seed)
+            config = search.run(Candidate(rate, search.plateau), end, epochs, seed)
             labels = {"experiment": "advise", "arm": schedule, "learning_rate.initial": f"{rate:g}"}
             plans[f"{folder}-seed{seed}"] = Plan(config, labels)
     folders = run_plans(plans, ROOT / "runs" / "range_test" / name, title=name)

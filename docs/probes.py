@@ -14,11 +14,11 @@ from figures import launch, markdown, photograph
 from measure_probe import probes
 from playwright.sync_api import Browser, sync_playwright
 
-from learnorder.config.arm_titles import TREATMENT_TITLES
+from learnorder.config.arm_titles import PROBE_ARM_TITLES
 from learnorder.probe import RATE, ArmNumbers, Statement, judge_arms, largest_rate
 from learnorder.probe.page import over_rates
 from learnorder.probe.settings import Probe
-from learnorder.probe.statements import Quantity, Treatment
+from learnorder.probe.statements import Arm, Quantity
 from learnorder.report.grid import Row
 from learnorder.statistics import adjusted_p, estimate, p_words, paired_difference, range_of
 from learnorder.statistics.verdicts import VERDICT_WORDS
@@ -32,7 +32,7 @@ TITLES = {
     "cifar_wrn_adamw": "WRN-16-1, AdamW, CIFAR-10",
     "cifar_vit_adamw": "ViT, AdamW, CIFAR-10",
 }
-STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
+STATEMENTS: dict[tuple[Arm, Quantity], str] = {
     ("annealed", "order"): "A large LR, annealed, moves the order towards the content first",
     ("annealed", "clean"): "… ends with higher clean accuracy",
     ("annealed", "reliance"): "… relies on the pattern less",
@@ -41,7 +41,7 @@ STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
     ("noise", "reliance"): "… makes it rely on the pattern less",
 }
 Record = dict[str, Any]
-Statements = dict[tuple[Treatment, Quantity], Statement]
+Statements = dict[tuple[Arm, Quantity], Statement]
 CLASSES = 10
 """Of the data sets in records that do not say it."""
 DRAWN = ("reliance", "clean")
@@ -97,7 +97,7 @@ def large_rate(probe: Probe, record: Record) -> float:
 def judged(probe: Probe, record: Record) -> list[Statement]:
     """Return the statements about a record, as the report of a probe judges them."""
     arms = arms_compared(probe, record)
-    compared: dict[Treatment, ArmNumbers] = {
+    compared: dict[Arm, ArmNumbers] = {
         "annealed": arms["annealed"],
         "noise": arms["noise"],
     }
@@ -105,9 +105,9 @@ def judged(probe: Probe, record: Record) -> list[Statement]:
 
 
 def by_key(known: dict[str, Probe], found: dict[str, Record]) -> dict[str, Statements]:
-    """Return the statements by probe, and by treatment and quantity."""
+    """Return the statements by probe, and by arm and quantity."""
     return {
-        name: {(each.treatment, each.quantity): each for each in judged(known[name], record)}
+        name: {(each.arm, each.quantity): each for each in judged(known[name], record)}
         for name, record in found.items()
     }
 
@@ -179,7 +179,7 @@ def arms(record: Record) -> str:
             paired_difference(found["after"], found["before"], within=range_of(name)).format(100)
             for name, found in zip(("clean", "reliance"), retrained, strict=True)
         ]
-        title = TREATMENT_TITLES[arm["arm"]]
+        title = PROBE_ARM_TITLES[arm["arm"]]
         lines.append([title, arm[RATE], n, *cells, *changes])
     columns = [
         "arm", "LR", "n", "clean", "pattern alone", "reliance", "clean, last layer retrained",

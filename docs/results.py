@@ -29,7 +29,7 @@ from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table, seconds_of
-from learnorder.reproduce.claim import Reproduced
+from learnorder.reproduce.claim import ReproductionResult
 from learnorder.reproduce.claims import CLAIMS
 from learnorder.reproduce.page import reported
 from learnorder.reproduce.run import judge_runs, reproduction_recipe
@@ -42,7 +42,7 @@ RESULTS, STATIC = ROOT / "results", ROOT / "docs" / "_static"
 PAGE = ROOT / "docs" / "results.md"
 
 
-def judged(scale: str) -> Reproduced:
+def judged(scale: str) -> ReproductionResult:
     """Return the verdicts on the committed runs of a scale."""
     recipe = reproduction_recipe(scale)
     if scale == "laptop":
@@ -60,7 +60,7 @@ HEADLINES = (
 """Claims that README shows: the effect, its control, remedy, cause, cost and theory."""
 
 
-def claims(found: Reproduced, *, whole: bool = True) -> str:
+def claims(found: ReproductionResult, *, whole: bool = True) -> str:
     """Return the claims as a table in Markdown, ``whole`` with the paper's values and places."""
     columns = ["verdict", "p (Holm)", "claim", "measured", "holds if", "n"]
     columns += ["reported", "where"] * whole
@@ -76,7 +76,7 @@ def claims(found: Reproduced, *, whole: bool = True) -> str:
     return markdown(columns, lines)
 
 
-def headlines(found: Reproduced) -> str:
+def headlines(found: ReproductionResult) -> str:
     """Return README's claims as a table in Markdown, and how many of all hold."""
     lines = []
     for judgement, p in zip(found.judgements, found.adjusted(), strict=True):
@@ -95,7 +95,7 @@ def headlines(found: Reproduced) -> str:
     return f"{table}\n\n{textwrap.fill(says, 116)}"
 
 
-def beside(found: Reproduced) -> str:
+def beside(found: ReproductionResult) -> str:
     """Return what stands beside the claims, as a table in Markdown."""
     lines = []
     for judgement in found.judgements:
@@ -234,7 +234,7 @@ def by_schedule(
     return markdown(columns, lines)
 
 
-def machine(found: Reproduced) -> str:
+def machine(found: ReproductionResult) -> str:
     """Return where the runs were made."""
     folders = [f for r in found.evidence.homes().values() for f in r.folders]
     said = {(e["processor"], e["cores"], e["torch"]) for e in map(_environment, folders)}
@@ -320,7 +320,7 @@ def images(folder: str) -> Results:
     return found
 
 
-def panels(browser: Browser, found: Reproduced) -> None:
+def panels(browser: Browser, found: ReproductionResult) -> None:
     """Photograph the pictures of the laptop scale."""
     for name, shown in PICTURES.items():
         draw(browser, name, shown, found.evidence.experiments)

@@ -34,7 +34,7 @@ import numpy as np
 from learnorder.advise import range_rules
 from learnorder.advise.range_test import range_test
 from learnorder.advise.run import make_problem
-from learnorder.advise.settings import Candidate, Search
+from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 from learnorder.runs.execute import arithmetic
 from learnorder.training.trainer import Trainer
@@ -66,9 +66,9 @@ RULES: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
 }  # fmt: skip
 
 
-def tasks() -> dict[str, Search]:
+def tasks() -> dict[str, LRSearch]:
     """Return what the rule is chosen on."""
-    digits = Search(
+    digits = LRSearch(
         data=DataConfig(
             train_examples=600, evaluate_on="validation", validation_share=0.4, subset_seed=5
         ),
@@ -105,7 +105,7 @@ def final_accuracy(job: tuple[str, float, Schedule, int]) -> float | None:
     name, rate, schedule, seed = job
     search = tasks()[name]
     end = rate if schedule == "constant" else search.rates()[0]
-    config = search.run(Candidate(rate, search.hold), end, search.training.epochs, seed)
+    config = search.run(Candidate(rate, search.plateau), end, search.training.epochs, seed)
     with arithmetic(1):
         made = make_problem(config)
         trainer = Trainer(config, lambda place: made(seed, place))
@@ -117,7 +117,7 @@ def tested(job: tuple[str, int]) -> dict[str, Any]:
     """Make one range test of five restarts."""
     name, first = job
     search = tasks()[name]
-    config = search.run(Candidate(search.rates()[0], search.hold), search.rates()[0], 2, 0)
+    config = search.run(Candidate(search.rates()[0], search.plateau), search.rates()[0], 2, 0)
     with arithmetic(1):
         found = range_test(config.training, make_problem(config), seeds=range(first, first + 5))
     return asdict(found)

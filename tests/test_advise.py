@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from learnorder import Advice, Search, Task
+from learnorder import Advice, LRSearch, Task
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.page import comparison_table, rung_table, to_json, write_advice
 from learnorder.advise.range_rules import RangeTest, Restart
 from learnorder.advise.result import Rung, near
 from learnorder.advise.run import (
-    _Search,
+    _Runner,
     next_rate,
     noise_refused,
     run_advise,
@@ -52,9 +52,9 @@ def fake(
     scores: dict[Candidate, list[float]], rungs: tuple[Rung, ...] = (), **changes: object
 ) -> Advice:
     """Return advice made of scores alone."""
-    search = Search(training=TrainingConfig(epochs=20), rungs=len(rungs) + 1)
+    search = LRSearch(training=TrainingConfig(epochs=20), rungs=len(rungs) + 1)
     arms = {arm: dict(enumerate(values)) for arm, values in scores.items()}
-    plain = {a.learning_rate: s for a, s in arms.items() if a.hold == 0.5 and not a.noise}
+    plain = {a.learning_rate: s for a, s in arms.items() if a.plateau == 0.5 and not a.noise}
     last = Rung(20, tuple(SEEDS), plain)
     values = {
         "search": search, "score": "accuracy", "higher_is_better": True, "rungs": (*rungs, last),
@@ -83,7 +83,7 @@ def around(mean: float, spread: float = 0.002) -> list[float]:
 
 
 def test_every_run_is_a_whole_schedule_of_its_rung():
-    search = Search(training=TrainingConfig(epochs=40))
+    search = LRSearch(training=TrainingConfig(epochs=40))
     for rung, epochs in enumerate((10, 20, 40)):
         plans = rung_plans(search, [Candidate(0.5, 0.5), Candidate(0.01, 0.5)], 0.01, rung)
         for plan in plans.values():
@@ -94,20 +94,20 @@ def test_every_run_is_a_whole_schedule_of_its_rung():
 
 
 def test_a_cosine_ends_at_nothing_and_has_no_shorter_phases():
-    search = Search(training=TrainingConfig(epochs=8), anneal="cosine")
+    search = LRSearch(training=TrainingConfig(epochs=8), anneal="cosine")
     config = next(iter(rung_plans(search, [Candidate(0.5, 0.5)], 0.01, 2).values())).config
     assert config.learning_rate.at(8, 9, 10, epochs=8) < 0.01
-    assert search.holds() == ()
+    assert search.distinct_plateaus() == ()
 
 
 def test_no_seed_serves_two_rungs():
-    search = Search(first_seed=7, screening_seeds=3, seeds=4)
+    search = LRSearch(first_seed=7, screening_seeds=3, seeds=4)
     seeds = [seed for rung in range(search.rungs) for seed in search.rung_seeds(rung)]
     assert seeds == list(range(7, 7 + 3 + 3 + 4))
 
 
 def test_the_arms_of_a_seed_share_all_but_the_treatment():
-    search = Search()
+    search = LRSearch()
     arms = [Candidate(0.1, 0.5), Candidate(0.1, 0.25), Candidate(0.01, 0.5, noise=0.4)]
     plans = rung_plans(search, arms, 0.01, 2)
     assert len(plans) == 3 * search.seeds
@@ -117,13 +117,13 @@ def test_the_arms_of_a_seed_share_all_but_the_treatment():
 
 
 def test_phases_that_come_to_the_same_epochs_are_tried_once():
-    search = Search(training=TrainingConfig(epochs=8), shorter_holds=(0.1, 0.12, 0.25, 0.49))
-    assert [search.held_epochs(hold, 8) for hold in search.holds()] == [1, 2]
+    search = LRSearch(training=TrainingConfig(epochs=8), shorter_plateaus=(0.1, 0.12, 0.25, 0.49))
+    assert [search.plateau_epochs(plateau, 8) for plateau in search.distinct_plateaus()] == [1, 2]
 
 
 def test_fine_tuning_begins_lower():
-    assert Search().rates(fine_tunes=True)[0] == 0.001
-    assert Search(learning_rates=(0.1, 0.2)).rates(fine_tunes=True) == (0.1, 0.2)
+    assert LRSearch().rates(fine_tunes=True)[0] == 0.001
+    assert LRSearch(learning_rates=(0.1, 0.2)).rates(fine_tunes=True) == (0.1, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_fine_tuning_begins_lower():
         ({"data": DataConfig()}, "evaluate_on"),
         ({"learning_rates": (0.1,)}, "at least two"),
         ({"learning_rates": (0.2, 0.1)}, "rising"),
-        ({"shorter_holds": (0.25, 0.6)}, "below hold"),
-        ({"hold": 1.0}, "hold"),
+        ({"shorter_plateaus": (0.25, 0.6)}, "below plateau"),
+        ({"plateau": 1.0}, "plateau"),
         ({"seeds": 1}, "at least 2"),
         ({"tolerance": -1.0}, "tolerance"),
         ({"rungs": 0}, "rungs"),
@@ -144,7 +144,7 @@ def test_fine_tuning_begins_lower():
 )
 def test_a_search_that_makes_no_sense_is_refused(settings, words):
     with pytest.raises(ConfigError, match=words):
-        Search(**settings)
+        LRSearch(**settings)
 
 
 def test_the_band_has_what_is_not_significantly_worse():
@@ -183,7 +183,7 @@ def test_the_best_has_the_best_mean_at_full_length():
 def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monkeypatch):
     """Short runs speak for the small ones; at full length the larger, the better, up to 0.4."""
     final = {0.01: 0.5, 0.05: 0.6, 0.1: 0.7, 0.2: 0.8, 0.4: 0.9, 0.8: 0.7, 1.6: 0.1}
-    made = RunFolder.create(tmp_path / "run", Search().run(Candidate(0.1, 0.5), 0.1, 4, 0), {})
+    made = RunFolder.create(tmp_path / "run", LRSearch().run(Candidate(0.1, 0.5), 0.1, 4, 0), {})
     trained = list[tuple[float, int]]()
 
     def train(self, arms, rung):
@@ -197,12 +197,12 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
             found[arm] = {} if lost else {seed: score + 0.001 * seed for seed in seeds}
         return found, [RunFolder(made.path)]
 
-    monkeypatch.setattr("learnorder.advise.run._Search.train", train)
-    search = Search(
-        learning_rates=tuple(final), rungs=3, noise=0, shorter_holds=(), range_test=False,
+    monkeypatch.setattr("learnorder.advise.run._Runner.train", train)
+    search = LRSearch(
+        learning_rates=tuple(final), rungs=3, noise=0, shorter_plateaus=(), range_test=False,
         training=TrainingConfig(epochs=20),
     )  # fmt: skip
-    advice = _Search(search, tmp_path).run()
+    advice = _Runner(search, tmp_path).run()
     assert advice.rungs[0].kept == (0.01, 0.05, 0.1, 0.2)
     assert advice.rungs[1].kept == (0.01, 0.05, 0.1)
     assert advice.finalists() == [0.01, 0.05, 0.1, 0.2, 0.4, 0.8]
@@ -220,7 +220,7 @@ def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
         Candidate(2.0, 0.5): [0.99],
     }
     advice = fake(lost)
-    assert advice.standing(Candidate(2.0, 0.5), Candidate(0.1, 0.5)) == "diverged"
+    assert advice.verdict(Candidate(2.0, 0.5), Candidate(0.1, 0.5)) == "diverged"
     assert advice.band() == [0.1]
     assert "Too large, at 20 epochs: 2 diverged in 4 of 5 runs." in advice_findings(advice)
     none = fake({**lost, Candidate(2.0, 0.5): []})
@@ -301,21 +301,21 @@ def test_a_smallest_learning_rate_that_leads_has_no_phases():
     arms = {Candidate(0.01, 0.5): around(0.9), Candidate(0.1, 0.5): around(0.8),
             Candidate(0.01, 0.25): around(0.9)}  # fmt: skip
     advice = fake(arms)
-    assert advice.phases() == []
-    assert advice.shortest_hold() is None
+    assert advice.shorter_plateaus() == []
+    assert advice.shortest_plateau() is None
 
 
 def test_the_shortest_phase_is_one_shown_as_good():
     arms = {Candidate(0.01, 0.5): around(0.8), Candidate(0.1, 0.5): around(0.95)}
     bad, good = Candidate(0.1, 0.1), Candidate(0.1, 0.25)
     advice = fake({**arms, bad: around(0.92), good: around(0.949)})
-    assert advice.shortest_hold() == 0.25
+    assert advice.shortest_plateau() == 0.25
     assert "shortest phase shown to keep the result within 1 point is 5 epochs" in " ".join(
         advice_findings(advice)
     )
     wide = fake({**arms, bad: around(0.95, 0.05), good: around(0.949, 0.05)})
-    assert wide.standing(good, Candidate(0.1, 0.5)) == "undecided"
-    assert wide.shortest_hold() is None
+    assert wide.verdict(good, Candidate(0.1, 0.5)) == "undecided"
+    assert wide.shortest_plateau() is None
     assert "No shorter phase is shown" in " ".join(advice_findings(wide))
 
 
@@ -396,9 +396,9 @@ def test_the_grid_goes_on_by_1_2_5():
 
 
 @pytest.fixture
-def quick() -> Search:
+def quick() -> LRSearch:
     """Seconds: a task in this process."""
-    return Search(
+    return LRSearch(
         training=TrainingConfig(epochs=4, batch_size=16),
         learning_rates=(0.01, 0.05, 0.2, 30.0),
         rungs=2,
@@ -447,7 +447,9 @@ def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
     training = TrainingConfig(
         epochs=60, batch_size=40, momentum=0.0, nesterov=False, weight_decay=0.0
     )
-    search = Search(training=training, learning_rates=(0.005, 0.3, 1e4), rungs=1, seeds=5, noise=0)
+    search = LRSearch(
+        training=training, learning_rates=(0.005, 0.3, 1e4), rungs=1, seeds=5, noise=0
+    )
     advice = run_advise(search, tmp_path, task=linear_task(), execution=Execution(quiet=True))
     assert advice.rungs[0].too_large(1e4) == "diverged in 5 of 5 runs"
     assert advice.band() == [0.3]
@@ -459,9 +461,9 @@ def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
 
 def test_the_grid_is_extended_while_the_largest_is_among_the_better(tmp_path, monkeypatch):
     monkeypatch.setattr("learnorder.advise.settings._RATES", {"SGD": (0.001, 0.002, 0.005)})
-    search = Search(
+    search = LRSearch(
         training=TrainingConfig(epochs=4, batch_size=16), rungs=2, screening_seeds=1, seeds=2,
-        noise=0, range_test=False, shorter_holds=(),
+        noise=0, range_test=False, shorter_plateaus=(),
     )  # fmt: skip
     advice = run_advise(
         search,
@@ -525,8 +527,8 @@ def test_a_score_that_is_not_a_number_ends_the_run(tmp_path):
         return float("nan") if outputs.abs().max() > 3 else 0.5
 
     training = TrainingConfig(epochs=2, batch_size=16)
-    search = Search(training=training, learning_rates=(0.001, 1.0), rungs=1, seeds=2, noise=0,
-                    range_test=False, shorter_holds=())  # fmt: skip
+    search = LRSearch(training=training, learning_rates=(0.001, 1.0), rungs=1, seeds=2, noise=0,
+                    range_test=False, shorter_plateaus=())  # fmt: skip
     task = Task(network, blobs(60), score=broken, score_name="f1")
     advice = run_advise(search, tmp_path, task=task, execution=Execution(quiet=True))
     assert advice.rungs[0].too_large(1.0)
@@ -545,9 +547,9 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
         )
     longer = replace(quick, training=replace(quick.training, epochs=10_000))
     from learnorder.advise.run import _begun
-    from learnorder.training.task import handed_over
+    from learnorder.training.task import register_task
 
-    with handed_over(small_task()) as named:
+    with register_task(small_task()) as named:
         asked = replace(longer, task=named)
         cores = Execution(1, 1)
         bought = _begun(asked, tmp_path, 1.0, cores)
@@ -563,7 +565,7 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
 
 
 def test_a_dry_run_counts_no_noise_that_has_no_place():
-    search = Search(model=ModelConfig("MLP", {"widths": [8]}), learning_rates=(0.01, 0.1, 0.3))
+    search = LRSearch(model=ModelConfig("MLP", {"widths": [8]}), learning_rates=(0.01, 0.1, 0.3))
     assert noise_refused(search) == ""
     assert any("noise" in name for name in search_plans(search))
     assert not any("noise" in name for name in search_plans(replace(search, noise=0)))

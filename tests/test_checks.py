@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
-from learnorder import Search, Task, run_advise, run_train
+from learnorder import LRSearch, Task, run_advise, run_train
 from learnorder.advise import task_backend as task
 from learnorder.cli.main import main
 from learnorder.config.settings import (
@@ -34,7 +34,7 @@ from learnorder.models.fresh import _versions, check_fresh
 from learnorder.schedules import Schedule
 from learnorder.seeding import random_state_kept
 from learnorder.training.image_problem import image_trainer
-from learnorder.training.task import handed_over
+from learnorder.training.task import register_task
 from learnorder.training.task_problem import task_trainer
 
 from .conftest import changed
@@ -619,9 +619,9 @@ BAD_TASKS = [
     (lambda: Task(shares_its_head, blobs()), "task.model", r"same 2\.weight"),
 ]  # fmt: skip
 
-QUICK = Search(
+QUICK = LRSearch(
     training=TrainingConfig(epochs=4, batch_size=16), learning_rates=(0.01, 0.1, 0.3), rungs=1,
-    seeds=2, noise=0, range_test=False, shorter_holds=(),
+    seeds=2, noise=0, range_test=False, shorter_plateaus=(),
 )  # fmt: skip
 
 
@@ -638,7 +638,7 @@ def test_tasks_that_cannot_be_trained(tmp_path, make, field, words):
 
 def check_task(made: Task, **training: object) -> None:
     settings = TrainingConfig(**{"epochs": 2, "batch_size": 16, **training})
-    with handed_over(made) as named:
+    with register_task(made) as named:
         task.check([TaskRunConfig(named, settings, Schedule(0.1))])
 
 
@@ -687,7 +687,7 @@ def test_a_module_given_is_left_as_it_is():
     modes, hooks = [m.training for m in model.modules()], len(model[1]._forward_pre_hooks)
     state = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()
     noise = NoiseConfig(Schedule(0.3))
-    with handed_over(Task(model, blobs())) as named:
+    with register_task(Task(model, blobs())) as named:
         training = TrainingConfig(epochs=2, batch_size=16)
         task.check([TaskRunConfig(named, training, Schedule(0.1), noise)])
     assert torch.equal(torch.get_rng_state(), state[0])

@@ -11,7 +11,7 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
-from learnorder.reproduce.claim import Reproduced, judge
+from learnorder.reproduce.claim import ReproductionResult, judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
@@ -200,7 +200,7 @@ def test_a_claim_without_runs_is_said_to_be_not_run(evidence):
     found = evidence({"plain": {"small": [{}, {}]}})
     judged = judge(claims_named(["theory-error-gap"])[0], found)
     assert judged.verdict_words() == "– not run"
-    reproduced = Reproduced(found, (judged,), "demo")
+    reproduced = ReproductionResult(found, (judged,), "demo")
     assert set(reproduced.counts().values()) == {0}
     assert summary(reproduced) == ["Of 1 claim: 0 hold, 0 do not, 0 undecided, 1 not run."]
 

@@ -127,7 +127,7 @@ def test_several_runs_at_once(tmp_path):
     few = replace(demo, seeds=1, training=training, data=data)
     together = run_patch(few, tmp_path / "a", execution=Execution(workers=4, quiet=True))
     alone = run_patch(few, tmp_path / "b", execution=Execution(workers=1, quiet=True))
-    assert together.standing() == "4 finished"
+    assert together.status_words() == "4 finished"
     for arm in together.arms:
         a, b = (results.final(arm, "clean", "accuracy")[0] for results in (together, alone))
         assert abs(a - b) < 0.2

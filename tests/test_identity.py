@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, TensorDataset
 
-from learnorder import Search, Task
+from learnorder import LRSearch, Task
 from learnorder.advise.run import run_advise
 from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
 from learnorder.errors import Interrupted, RunFolderError
@@ -30,9 +30,9 @@ from learnorder.training.task import identify, load_task
 
 from .test_task import blobs, config_of
 
-SEARCH = Search(
+SEARCH = LRSearch(
     training=TrainingConfig(epochs=2, batch_size=20), learning_rates=(0.01, 0.1), rungs=1,
-    seeds=2, screening_seeds=2, noise=0, shorter_holds=(), range_test=False,
+    seeds=2, screening_seeds=2, noise=0, shorter_plateaus=(), range_test=False,
 )  # fmt: skip
 
 MODULE = """
@@ -251,7 +251,7 @@ def test_code_is_compared_within_a_version_of_python():
 
 def test_installed_code_goes_by_its_name():
     assert not is_own(F.cross_entropy)
-    assert not is_own(Search)
+    assert not is_own(LRSearch)
     assert is_own(scaled)
     reader = Reader()
     reader.add("loss", F.cross_entropy)

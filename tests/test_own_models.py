@@ -16,7 +16,7 @@ from learnorder.errors import ConfigError
 from learnorder.models import MLP
 from learnorder.models.modes import evaluation_mode, training_mode
 from learnorder.training.image_problem import network_of
-from learnorder.training.task import handed_over
+from learnorder.training.task import register_task
 from learnorder.training.task_problem import TaskProblem, task_trainer
 
 from .test_task import blobs, config_of, network, train
@@ -119,7 +119,7 @@ def test_logits_in_whatever_holds_them(form):
 
 
 def refused(task: Task) -> str:
-    with pytest.raises(ConfigError) as caught, handed_over(task) as named:
+    with pytest.raises(ConfigError) as caught, register_task(task) as named:
         check([config_of(named)])
     return str(caught.value)
 

@@ -13,7 +13,7 @@ from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.budget import Budget
 from learnorder.execution.settings import Execution
-from learnorder.probe import ArmNumbers, Calibration, Probed, Statement, judge_arms, run_probe
+from learnorder.probe import ArmNumbers, Calibration, ProbeResult, Statement, judge_arms, run_probe
 from learnorder.probe.page import advice_words, calibration_words, probe_findings
 from learnorder.probe.result import calibrate
 from learnorder.probe.run import _begun, arm_plans
@@ -130,28 +130,28 @@ def test_other_optimisers_have_other_rates():
 
 
 def test_a_whole_probe(probe, tmp_path):
-    probed = run_probe(probe, tmp_path, execution=Execution(quiet=True))
-    assert set(probed.calibration.accuracy) == {0.1, 3.0}
-    assert probed.calibration.contrast == 3.0
-    assert set(probed.calibration.clean) == {0.1, 3.0}
-    patches = {f.config.patch.contrast for f in probed.results.folders}
-    assert patches == {probed.calibration.contrast}
-    assert {f.status for f in probed.results.folders} == {"finished"}
-    assert "A pattern of contrast 3 was planted" in probed._repr_html_()
-    assert probed._repr_html_().count("<td>1 finished</td>") == 6
+    result = run_probe(probe, tmp_path, execution=Execution(quiet=True))
+    assert set(result.calibration.accuracy) == {0.1, 3.0}
+    assert result.calibration.contrast == 3.0
+    assert set(result.calibration.clean) == {0.1, 3.0}
+    patches = {f.config.patch.contrast for f in result.results.folders}
+    assert patches == {result.calibration.contrast}
+    assert {f.status for f in result.results.folders} == {"finished"}
+    assert "A pattern of contrast 3 was planted" in result._repr_html_()
+    assert result._repr_html_().count("<td>1 finished</td>") == 6
     written = json.loads((tmp_path / "probe.json").read_text())
     assert len(written["arms"]) == len(probe.arms()) == 6
-    small = probed.arm("constant", 0.05)
+    small = result.arm("constant", 0.05)
     row = next(
         a for a in written["arms"]
         if (a["arm"], a["learning_rate.initial"]) == ("constant", "0.05")
     )  # fmt: skip
-    assert row["clean"]["mean"] == probed.results.final_estimate(small, "clean", "accuracy").mean
+    assert row["clean"]["mean"] == result.results.final_estimate(small, "clean", "accuracy").mean
     assert row["last_layer"]["0"]["before"]["clean"] == pytest.approx(row["clean"]["mean"])
     page = (tmp_path / "report.html").read_text()
     for title in ("Over the learning rates", "Learned, or only used?", "The pattern"):
         assert title in page
-    undecided = [s for s in probe_findings(probed) if s.startswith("? undecided: ")]
+    undecided = [s for s in probe_findings(result) if s.startswith("? undecided: ")]
     assert len(undecided) == len(written["statements"]) == 6, "one seed decides nothing"
     assert set(row["content_learned_at"]) == {"¼", "½", "¾"}
     assert "p (Holm)" in page, "six statements stand in one table"
@@ -164,20 +164,20 @@ def test_a_whole_probe(probe, tmp_path):
 
 def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
     wild = replace(probe, learning_rates=(0.05, 1e9), noise=0.0, contrasts=(3.0,))
-    probed = run_probe(wild, tmp_path, execution=Execution(quiet=True))
-    assert not probed.calibration.tried
-    statuses = {f.name: f.status for f in probed.results.folders}
+    result = run_probe(wild, tmp_path, execution=Execution(quiet=True))
+    assert not result.calibration.tried
+    statuses = {f.name: f.status for f in result.results.folders}
     assert statuses["constant-1e+09-seed0"] == "diverged"
     assert statuses["constant-0.05-seed0"] == "finished"
     assert "Too large: LR 1e+09, constant, diverged in 1 of 1 runs" in " ".join(
-        probe_findings(probed)
+        probe_findings(result)
     )
 
 
 def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_path):
     pooled = replace(probe, model=ModelConfig(POOLED), noise=0.0, contrasts=(3.0,))
-    probed = run_probe(pooled, tmp_path, execution=Execution(quiet=True))
-    assert "no last layer to retrain" in " ".join(probe_findings(probed))
+    result = run_probe(pooled, tmp_path, execution=Execution(quiet=True))
+    assert "no last layer to retrain" in " ".join(probe_findings(result))
     assert (tmp_path / "probe.json").exists()
 
 
@@ -195,13 +195,13 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
     run = fake_run(
         tmp_path / "run", tiny, {"arm": "constant", "learning_rate.initial": "0.05"}, [0.5] * 3
     )
-    probed = Probed(probe, Calibration({}, 3.0), Results([run]))
+    result = ProbeResult(probe, Calibration({}, 3.0), Results([run]))
     found = [
         Statement("more accurate", "annealed", "clean", ANY, clean),
         Statement("leans less", "annealed", "reliance", ANY, reliance),
         Statement("noise: leans less", "noise", "reliance", ANY, "holds"),
     ]
-    assert words in advice_words(probed, found)
+    assert words in advice_words(result, found)
 
 
 def test_a_small_lr_that_diverges_says_what_to_change(probe, tmp_path):
@@ -219,9 +219,9 @@ def test_the_budget_buys_epochs_once(probe, tmp_path):
     assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
     kept = read_sealed(tmp_path / "budget.json", Budget)
     replace(kept, epochs=6).keep(tmp_path)
-    probed = run_probe(longest, tmp_path, minutes=5.0, execution=Execution(quiet=True))
-    assert probed.probe.training.epochs == 6
-    assert {f.config.training.epochs for f in probed.results.folders} == {6}
+    result = run_probe(longest, tmp_path, minutes=5.0, execution=Execution(quiet=True))
+    assert result.probe.training.epochs == 6
+    assert {f.config.training.epochs for f in result.results.folders} == {6}
 
 
 def test_the_verb(tmp_path, monkeypatch, capsys):

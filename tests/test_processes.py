@@ -23,7 +23,7 @@ from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.lock import RunLock
 from learnorder.schedules import Schedule
-from learnorder.training.place import Place
+from learnorder.training.process_group import ProcessGroup
 
 from .conftest import changed
 from .test_task import blobs
@@ -141,11 +141,11 @@ def test_killed_and_stopped_it_ends_with_the_same_bytes(tiny, tmp_path):
 def test_batch_norm_is_refused_on_the_cpu():
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
     with pytest.raises(ConfigError, match=r"processes: got 2.*SyncBatchNorm"):
-        Place(CPU, 0, 2).with_global_statistics(network)
+        ProcessGroup(CPU, 0, 2).with_global_statistics(network)
     own = type("BatchNormAct", (nn.BatchNorm2d,), {})
     with pytest.raises(ConfigError, match="BatchNormAct is a batch norm of its own kind"):
-        Place(torch.device("cuda"), 0, 2).with_global_statistics(own(2))
-    assert Place(CPU, 0, 2).with_global_statistics(layer := nn.Linear(2, 2)) is layer
+        ProcessGroup(torch.device("cuda"), 0, 2).with_global_statistics(own(2))
+    assert ProcessGroup(CPU, 0, 2).with_global_statistics(layer := nn.Linear(2, 2)) is layer
 
 
 @pytest.mark.parametrize("option", ["--dry-run", "--prepare"])
@@ -161,20 +161,22 @@ def test_batch_norm_takes_global_statistics_on_accelerators():
     """What is trained there is torch's SyncBatchNorm; no accelerator is needed to see it put in."""
     network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
     names = list(network.state_dict())
-    found = Place(torch.device("cuda"), 0, 2).with_global_statistics(network)
+    found = ProcessGroup(torch.device("cuda"), 0, 2).with_global_statistics(network)
     assert isinstance(found[1], nn.SyncBatchNorm)
     assert list(found.state_dict()) == names
-    assert isinstance(Place(CPU, 0, 1).with_global_statistics(nn.BatchNorm1d(3)), nn.BatchNorm1d)
+    assert isinstance(
+        ProcessGroup(CPU, 0, 1).with_global_statistics(nn.BatchNorm1d(3)), nn.BatchNorm1d
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("examples", [1, 2, 4, 7, 32])
 def test_every_example_is_trained_on_once(count, examples):
-    places = [Place(CPU, rank, count) for rank in range(count)]
+    places = [ProcessGroup(CPU, rank, count) for rank in range(count)]
     losses = torch.rand(examples, generator=torch.Generator().manual_seed(0))
-    counted = [losses[p.rows(examples)] for p in places if p.counts(examples)]
+    counted = [losses[p.shard(examples)] for p in places if p.counts(examples)]
     torch.testing.assert_close(torch.cat(counted), losses)
-    means = [p.weight(examples) * losses[p.rows(examples)].mean() for p in places]
+    means = [p.weight(examples) * losses[p.shard(examples)].mean() for p in places]
     torch.testing.assert_close(torch.stack(means).mean(), losses.mean())
 
 
@@ -184,7 +186,7 @@ def test_noise_of_a_shared_batch_is_that_of_the_whole():
     noise.reseed(3)
     whole, parts = model(x), list[torch.Tensor]()
     for rank in range(2):
-        rows = Place(CPU, rank, 2).rows(5)
+        rows = ProcessGroup(CPU, rank, 2).shard(5)
         noise.reseed(3)
         noise.share(rows, 5)
         parts.append(model(x[rows]))

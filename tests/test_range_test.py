@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from learnorder import Search, Task, run_advise
+from learnorder import LRSearch, Task, run_advise
 from learnorder.advise.figures import rates_figure
 from learnorder.advise.page import range_table
 from learnorder.advise.range_rules import RULES, RangeTest, Restart, pick, smooth
@@ -196,9 +196,9 @@ def test_all_is_left_as_it_was():
 
 
 def test_runs_are_the_same_with_it_and_without(tmp_path):
-    search = Search(
+    search = LRSearch(
         training=TrainingConfig(epochs=2, batch_size=16), learning_rates=(0.01, 0.1), rungs=1,
-        seeds=2, noise=0, shorter_holds=(),
+        seeds=2, noise=0, shorter_plateaus=(),
     )  # fmt: skip
     task = Task(network, blobs())
     tried = run_advise(search, tmp_path / "a", task=task, execution=Execution(quiet=True))
@@ -222,9 +222,9 @@ def test_a_model_that_never_learns_has_no_pick(tmp_path):
         def forward(self, x):
             return 0 * self.layer(x)
 
-    search = Search(
+    search = LRSearch(
         training=TrainingConfig(epochs=2, batch_size=16), learning_rates=(0.01, 0.1), rungs=1,
-        seeds=2, noise=0, shorter_holds=(),
+        seeds=2, noise=0, shorter_plateaus=(),
     )  # fmt: skip
     advice = run_advise(
         search, tmp_path, task=Task(Blind, blobs()), execution=Execution(quiet=True)

@@ -16,7 +16,13 @@ from learnorder.config.yaml_values import load_yaml
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.report.page import write_report
 from learnorder.runs import RunFolder, find_runs
-from learnorder.runs.last_layer import FILE, Follows, LastLayer, read_last_layer, write_last_layer
+from learnorder.runs.last_layer import (
+    FILE,
+    LastLayer,
+    LastLayerScores,
+    read_last_layer,
+    write_last_layer,
+)
 from learnorder.runs.opening import open_runs
 from learnorder.runs.query import query
 
@@ -248,7 +254,7 @@ def test_a_flip_of_any_bit_of_a_manifest_is_seen(tiny, tmp_path):
 
 def test_what_commands_keep_is_under_a_seal_too(tiny, tmp_path):
     folder = fake_run(tmp_path / "run", tiny, {"arm": "large"}, [0.5])
-    side = Follows(0.5, None, None)
+    side = LastLayerScores(0.5, None, None)
     write_last_layer(folder, LastLayer(side, side, 10, True))
     path = folder.file(FILE)
     whole = path.read_bytes()

@@ -14,7 +14,7 @@ from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.training import scores
-from learnorder.training.task import handed_over
+from learnorder.training.task import register_task
 from learnorder.training.task_problem import task_trainer
 
 
@@ -148,7 +148,7 @@ def test_outputs_and_targets_are_gathered_in_whatever_holds_them():
 
 
 def refused(task: Task) -> str:
-    with handed_over(task) as named, pytest.raises(ConfigError) as caught:
+    with register_task(task) as named, pytest.raises(ConfigError) as caught:
         check([TaskRunConfig(named, TrainingConfig(epochs=1, batch_size=32), Schedule(0.1))])
     assert caught.value.field == "task.score"
     return str(caught.value)

@@ -21,7 +21,7 @@ from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.training.scores import accuracy
 from learnorder.training.targets import known_targets
-from learnorder.training.task import build_network, handed_over, identify, splits
+from learnorder.training.task import build_network, identify, register_task, splits
 from learnorder.training.task_problem import task_trainer, try_on_cpu
 
 
@@ -127,7 +127,7 @@ def test_a_model_handed_over_comes_back_unchanged(tmp_path):
     torch.manual_seed(5), random.seed(5), np.random.seed(5)
     kept = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy())
     torch.set_num_threads(2)
-    with handed_over(Task(model, blobs())) as task:
+    with register_task(Task(model, blobs())) as task:
         plans = {"run": Plan(config_of(task), {"experiment": "task"})}
         (folder,) = run_plans(
             plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True
@@ -209,7 +209,7 @@ class Tied(nn.Module):
 
 
 def test_tied_weights_and_other_state_are_kept(tmp_path):
-    with handed_over(Task(Tied, blobs())) as task:
+    with register_task(Task(Tied, blobs())) as task:
         plans = {"run": Plan(config_of(task), {})}
         (folder,) = run_plans(
             plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True
@@ -247,7 +247,7 @@ def test_two_classes_by_one_output_are_judged_by_the_loss():
 def test_a_score_that_fails_is_named():
     for score in (lambda o, t: o.nothing, BatchMean(lambda o, t: o.nothing)):
         task = Task(network, blobs(), score=score)
-        with handed_over(task) as named, pytest.raises(ConfigError, match=r"task\.score"):
+        with register_task(task) as named, pytest.raises(ConfigError, match=r"task\.score"):
             check([config_of(named)])
 
 
@@ -267,7 +267,7 @@ def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypat
         return evaluate(self, model, records, epoch)
 
     monkeypatch.setattr(TaskProblem, "evaluate", interrupted)
-    with handed_over(make_task()) as task:
+    with register_task(make_task()) as task:
         plans = {f"run{s}": Plan(config_of(task, 2, seed=s), {}) for s in range(3)}
         with pytest.raises(Interrupted, match="1 of 3 runs have ended"):
             run_plans(
@@ -349,7 +349,7 @@ def test_accuracy_leaves_ignored_targets_out():
     ],
 )
 def test_what_does_not_fit_is_refused_with_what_to_change(task, error, words, tmp_path):
-    with pytest.raises(error, match=words), handed_over(task()) as named:
+    with pytest.raises(error, match=words), register_task(task()) as named:
         run_plans(
             {"run": Plan(config_of(named), {})},
             tmp_path,
@@ -376,7 +376,7 @@ def test_a_task_is_checked_when_it_is_made(arguments, error, words):
 def test_a_class_that_validation_lacks_is_named(tmp_path):
     x, y = blobs().tensors
     judged = TensorDataset(x[y < 2], y[y < 2])
-    with handed_over(Task(network, blobs(), judged)) as task:
+    with register_task(Task(network, blobs(), judged)) as task:
         plans = {"run": Plan(config_of(task, epochs=1), {})}
         (folder,) = run_plans(plans, tmp_path, execution=Execution(quiet=True), here=True)
     assert folder.manifest["data"]["unseen_classes"] == [2]
@@ -398,7 +398,7 @@ def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, batch)
 
-    with handed_over(make_task()) as task:
+    with register_task(make_task()) as task:
         plans = {f"run{s}": Plan(config_of(task, seed=s), {"experiment": "task"}) for s in (0, 1)}
         monkeypatch.setattr(Trainer, "train_step", interrupted)
         with pytest.raises(Interrupted, match="same call continues"):

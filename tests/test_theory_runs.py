@@ -28,7 +28,7 @@ from learnorder.theory import (
     SolverConfig,
     TheoryConfig,
 )
-from learnorder.theory.backend import measure, workload_key
+from learnorder.theory.backend import cost_key, measure
 from learnorder.theory.experiment import TheoryExperiment
 from learnorder.theory.figures import FIGURES
 from learnorder.theory.memory import check_memory
@@ -312,8 +312,8 @@ def test_runs_of_other_lengths_are_measured_apart():
     algorithm = AlgorithmConfig(eta1=4e-4, eta2=1e-4, max_time=1.0)
     run = replace(SMALL.run("S", 0), algorithm=algorithm, solver=SolverConfig("finite"))
     longer = replace(run, algorithm=replace(algorithm, max_time=2.0))
-    assert workload_key(run) != workload_key(longer) != workload_key(replace(longer, arm="L-S"))
-    assert workload_key(run) == workload_key(replace(run, seed=7))
+    assert cost_key(run) != cost_key(longer) != cost_key(replace(longer, arm="L-S"))
+    assert cost_key(run) == cost_key(replace(run, seed=7))
     assert measure(longer).what.startswith("20,000 steps")
 
 

@@ -27,7 +27,6 @@ from .config.settings import TrainingConfig as TrainingConfig  # its optimiser a
 from .config.settings import NoiseConfig as NoiseConfig  # its noise before activations
 from .schedules import Schedule as Schedule  # a learning rate or noise level over the epochs
 from .probe.settings import Probe as Probe  # for run_probe
-from .advise.settings import Search as Search  # for run_advise
 from .training.task import Task as Task  # any model, data set and loss, for run_advise
 from .training.task import BatchMean as BatchMean  # a score that is averaged over batches
 from .theory.experiment import TheoryExperiment as TheoryExperiment  # for run_theory and run_phase
@@ -38,9 +37,9 @@ from .runs.opening import open_runs as open_runs  # all runs at or below some fo
 from .runs.results import Results as Results  # of runs on images
 from .runs.results import TaskResults as TaskResults  # of runs of tasks
 from .theory.results import TheoryResults as TheoryResults  # of runs of the theory
-from .probe.result import Probed as Probed  # of run_probe
+from .probe.result import ProbeResult as ProbeResult  # of run_probe
 from .advise.result import Advice as Advice  # of run_advise
-from .reproduce.claim import Reproduced as Reproduced  # of reproduce
+from .reproduce.claim import ReproductionResult as ReproductionResult  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
 from .runs.query import query as query  # one SQL question about runs
 from .runs.query import connect as connect  # a DuckDB connection to runs

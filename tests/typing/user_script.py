@@ -75,7 +75,7 @@ def reading() -> None:
     reveal_type(learnorder.connect("runs/a", "runs/b"))  # DuckDBPyConnection
 
 
-def reproduction() -> learnorder.Reproduced:
+def reproduction() -> learnorder.ReproductionResult:
     found = learnorder.reproduce("demo", "runs/demo", only=["final-accuracy"])
     reveal_type(found["final-accuracy"].verdict)  # Literal['holds', 'does_not_hold', 'undecided']
     estimate: learnorder.Estimate = found["final-accuracy"].measured.estimate
@@ -83,7 +83,7 @@ def reproduction() -> learnorder.Reproduced:
     return found
 
 
-def probe() -> learnorder.Probed:
+def probe() -> learnorder.ProbeResult:
     probed = learnorder.run_probe(learnorder.Probe(seeds=5), "runs/probe", minutes=10)
     reveal_type(probed.calibration.contrast)  # float
     arm = probed.arm("annealed", 0.1)
@@ -102,7 +102,7 @@ def advice() -> learnorder.Advice:
     score = learnorder.BatchMean(accuracy)
     task = learnorder.Task(model=lambda: nn.Linear(8, 4), train=data, score=score)
     training = learnorder.TrainingConfig(epochs=20, batch_size=64)
-    search = learnorder.Search(training=training, learning_rates=(0.001, 0.003), seeds=3)
+    search = learnorder.LRSearch(training=training, learning_rates=(0.001, 0.003), seeds=3)
     found = learnorder.run_advise(search, "runs/advise", task=task)
     reveal_type(found)  # Advice
     reveal_type(found.band())  # list[float]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learnorder.advise.run import run_advise, search_plans
-from learnorder.advise.settings import Search
+from learnorder.advise.settings import LRSearch
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
@@ -40,9 +40,9 @@ def main(arguments: Sequence[str]) -> int:
         help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/advise", prepare=False)
-    options.add_settings(parser, Search, _defaults(arguments))
+    options.add_settings(parser, LRSearch, _defaults(arguments))
     values = parse(parser, arguments)
-    search: Search = options.take_settings(values, Search)
+    search: LRSearch = options.take_settings(values, LRSearch)
     out = Path(values["out"])
     check_minutes(values["minutes"])
     if values["dry_run"]:
@@ -65,9 +65,9 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _defaults(arguments: Sequence[str]) -> Search:
+def _defaults(arguments: Sequence[str]) -> LRSearch:
     """Return the defaults, without what belongs to digits or to our network where others' come."""
-    base = Search()
+    base = LRSearch()
     data = options.peek(arguments, "data.source", "")
     if options.peek(arguments, "task.path", "") and data:
         raise ConfigError(

@@ -13,7 +13,7 @@ from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
 from learnorder.advise.task_page import asked_of_task
-from learnorder.advise.words import STANDING_WORDS, advice_findings, comparisons
+from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.images.data_table import data_section
 from learnorder.images.page import asked_of
 from learnorder.report.content import Content, Section, TextTable
@@ -86,7 +86,7 @@ def _bare(table: TextTable) -> TextTable:
 def _asked(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
-    held = search.held_epochs(search.hold, search.training.epochs)
+    held = search.plateau_epochs(search.plateau, search.training.epochs)
     schedule = (
         f"held for {held} of {search.training.epochs} epochs, then {advice.smallest:g}"
         if search.anneal == "step"
@@ -117,7 +117,7 @@ def comparison_table(advice: Advice) -> TextTable:
     many = len(found) > MOST_UNADJUSTED
     for (name, arm, baseline), each, p in zip(found, measured, adjusted_p(measured), strict=True):
         mean = ", ".join(filter(None, [words.number(advice.mean(arm)), advice.lost_words(arm)]))
-        standing = STANDING_WORDS[advice.standing(arm, baseline)]
+        standing = ARM_VERDICT_WORDS[advice.verdict(arm, baseline)]
         gain = words.number(each.estimate)
         rows.append([name, str(each.estimate.n), mean, gain, standing, *[p_words(p)] * many])
     columns = ["compared", "n pairs", words.heading, f"better by, {words.unit}", ""]
@@ -209,7 +209,7 @@ def to_json(advice: Advice) -> str:
         {
             "says": name,
             "better_by": _numbers(advice.gain(arm, baseline)),
-            "standing": advice.standing(arm, baseline),
+            "standing": advice.verdict(arm, baseline),
         }
         for name, arm, baseline in comparisons(advice)
     ]
@@ -224,7 +224,7 @@ def to_json(advice: Advice) -> str:
         "score": advice.score,
         "higher_is_better": advice.higher_is_better,
         "tolerance": None if math.isnan(tolerance) else tolerance,
-        "shortest_hold": advice.shortest_hold(),
+        "shortest_plateau": advice.shortest_plateau(),
         "range_test_pick": None if seen is None else seen.pick,
         "range_test_picks": None if seen is None else {rule: seen.picks(rule) for rule in RULES},
         "compared": compared,

@@ -12,8 +12,8 @@ from learnorder.advise.range_rules import RangeTest, Restart, smooth
 from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.runs.process import free_memory, process_kept
-from learnorder.training.place import Place
 from learnorder.training.problem import Problem
+from learnorder.training.process_group import ProcessGroup
 from learnorder.training.trainer import Trainer
 
 RESTARTS = 5
@@ -51,7 +51,7 @@ class _Settings:
 
 def range_test(
     training: TrainingConfig,
-    make_problem: Callable[[int, Place], Problem],
+    make_problem: Callable[[int, ProcessGroup], Problem],
     *,
     low: float = 1e-7,
     high: float = 10.0,
@@ -95,14 +95,14 @@ def range_test(
 
 def _raise(
     training: TrainingConfig,
-    make_problem: Callable[[int, Place], Problem],
+    make_problem: Callable[[int, ProcessGroup], Problem],
     rise: _Rise,
     seed: int,
     stop: Callable[[], None],
 ) -> Restart:
     """Raise the learning rate once."""
     settings = _Settings(training, rise, seed)
-    trainer = Trainer(settings, lambda place: make_problem(seed, place))
+    trainer = Trainer(settings, lambda group: make_problem(seed, group))
     rates, losses = list[float](), list[float | None]()
     exploded = False
     for batch in islice(_batches(trainer), rise.total):

@@ -9,7 +9,7 @@ from itertools import combinations, pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
-from learnorder.advise.settings import Candidate, Search
+from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.runs import RunFolder
 from learnorder.runs.html_table import html_table
 from learnorder.statistics import (
@@ -31,7 +31,7 @@ _POINT = 0.01
 
 BySeed = dict[int, float]
 """Final scores by seed."""
-Standing = Literal["better", "worse", "as_good", "undecided", "diverged", "other_diverged"]
+ArmVerdict = Literal["better", "worse", "as_good", "undecided", "diverged", "other_diverged"]
 """How an arm stands to another: its interval is above 0, or above minus the tolerance, or else
 below 0, or none of these; or one of the two diverged, which no mean of the runs that are left
 stands for."""
@@ -97,7 +97,7 @@ class Advice:
         unlearned: Score of a model that has learned nothing, by seed, as far as it is known.
     """
 
-    search: Search
+    search: LRSearch
     score: str
     higher_is_better: bool
     rungs: tuple[Rung, ...]
@@ -128,7 +128,7 @@ class Advice:
 
     def whole(self, rate: float) -> Candidate:
         """Return the arm of a learning rate with its whole phase and no noise."""
-        return Candidate(rate, self.search.hold)
+        return Candidate(rate, self.search.plateau)
 
     def finalists(self) -> list[float]:
         """Return the learning rates of the grid that were trained at full length, rising."""
@@ -154,7 +154,7 @@ class Advice:
             ours, theirs = theirs, ours
         return measure_difference(ours, theirs, within=range_of(self.score))
 
-    def standing(self, arm: Candidate, baseline: Candidate) -> Standing:
+    def verdict(self, arm: Candidate, baseline: Candidate) -> ArmVerdict:
         """Return how an arm stands to another."""
         if arm == baseline:
             return "as_good"
@@ -192,7 +192,7 @@ class Advice:
         """
         best = self.whole(self.best())
         out = ("worse", "diverged")
-        return [r for r in self.finalists() if self.standing(self.whole(r), best) not in out]
+        return [r for r in self.finalists() if self.verdict(self.whole(r), best) not in out]
 
     def found_no_difference(self) -> bool:
         """Whether no learning rate of the last rung, the smallest included, leaves the band."""
@@ -207,21 +207,25 @@ class Advice:
         )
         return bool(known) and not any(learned)
 
-    def phases(self) -> list[Candidate]:
+    def shorter_plateaus(self) -> list[Candidate]:
         """Return the shorter phases at the best learning rate, the shortest first.
 
         There are none at the smallest, which is held throughout.
         """
         if self.best() == self.smallest:
             return []
-        tried = [Candidate(self.best(), hold) for hold in self.search.holds()]
+        tried = [Candidate(self.best(), plateau) for plateau in self.search.distinct_plateaus()]
         return [arm for arm in tried if arm in self.arms]
 
-    def shortest_hold(self) -> float | None:
+    def shortest_plateau(self) -> float | None:
         """Return the shortest phase shown as good as the whole one; None where none is."""
         whole = self.whole(self.best())
-        good = (arm for arm in self.phases() if self.standing(arm, whole) in ("better", "as_good"))
-        return next((arm.hold for arm in good), None)
+        good = (
+            arm
+            for arm in self.shorter_plateaus()
+            if self.verdict(arm, whole) in ("better", "as_good")
+        )
+        return next((arm.plateau for arm in good), None)
 
     def noisy(self) -> Candidate | None:
         """Return the arm of the smallest learning rate with noise; None where it was not run."""

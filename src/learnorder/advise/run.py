@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
-from learnorder.advise.settings import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, Search
+from learnorder.advise.settings import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, LRSearch
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
@@ -26,7 +26,7 @@ from learnorder.values import to_dict
 if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest
     from learnorder.execution.driver import Plan
-    from learnorder.training.place import Place
+    from learnorder.training.process_group import ProcessGroup
     from learnorder.training.task import Task
 
 _SPENT_ON_EPOCHS = 0.9
@@ -35,7 +35,7 @@ _MOST_ADDED = 4
 
 
 def run_advise(
-    search: Search | None = None,
+    search: LRSearch | None = None,
     out: Path | str = "runs/advise",
     *,
     task: Task | None = None,
@@ -62,31 +62,31 @@ def run_advise(
         ConfigError: A setting that the data or the model refuses, or a budget that is too small.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    search = search or Search()
+    search = search or LRSearch()
     if task is None:
         given = nullcontext(search.task)
     else:
-        from learnorder.training.task import handed_over
+        from learnorder.training.task import register_task
 
-        given = handed_over(task)
+        given = register_task(task)
         execution = replace(execution, workers=1)
     with given as named:
         search = _begun(replace(search, task=named), Path(out), minutes, execution)
-        advice = _Search(search, Path(out), execution, here=task is not None).run()
+        advice = _Runner(search, Path(out), execution, here=task is not None).run()
     from learnorder.advise.page import write_advice
 
     write_advice(advice, out)
     return advice
 
 
-def _begun(search: Search, out: Path, minutes: float | None, execution: Execution) -> Search:
+def _begun(search: LRSearch, out: Path, minutes: float | None, execution: Execution) -> LRSearch:
     """Return the search with the epochs that its budget buys; note in its folder what it is about.
 
     Nothing is written where the folder holds another search, or the first runs are refused.
     """
     from learnorder.execution.driver import find_folders
 
-    there = read_sealed(out / "search.json", Search)
+    there = read_sealed(out / "search.json", LRSearch)
     if there is not None:
         _refuse_other_code(search, out)
         bought = there.training.epochs if minutes is not None else search.training.epochs
@@ -98,7 +98,7 @@ def _begun(search: Search, out: Path, minutes: float | None, execution: Executio
         _refuse_other(there, search, out)
         return search
     rates, epochs = initial_rates(search), search.rung_epochs(0)
-    arms = [Candidate(rate, search.hold) for rate in rates]
+    arms = [Candidate(rate, search.plateau) for rate in rates]
     find_folders(rung_plans(search, arms, rates[0], 0), out / f"epochs-{epochs}")
     if budget is not None:
         budget.keep(out)
@@ -106,15 +106,15 @@ def _begun(search: Search, out: Path, minutes: float | None, execution: Executio
     return search
 
 
-def _refuse_other_code(search: Search, out: Path) -> None:
+def _refuse_other_code(search: LRSearch, out: Path) -> None:
     """Refuse a folder whose runs are of other code or data, in words that name what differs."""
-    config = search.run(Candidate(1.0, search.hold), 1.0, search.training.epochs, seed=0)
-    (identity,) = kind_of(config).load().identify([config])
+    config = search.run(Candidate(1.0, search.plateau), 1.0, search.training.epochs, seed=0)
+    (identity,) = kind_of(config).load_backend().identify([config])
     for manifest in find_manifests(out)[:1]:
         RunFolder(manifest.parent).check_identity(identity)
 
 
-def _refuse_other(there: Search, asked: Search, out: Path) -> None:
+def _refuse_other(there: LRSearch, asked: LRSearch, out: Path) -> None:
     """Refuse a folder that is about another search."""
     if words := difference_words(to_dict(there), to_dict(asked)):
         raise RunFolderError(
@@ -123,7 +123,7 @@ def _refuse_other(there: Search, asked: Search, out: Path) -> None:
         )
 
 
-def initial_rates(search: Search) -> tuple[float, ...]:
+def initial_rates(search: LRSearch) -> tuple[float, ...]:
     """Return the learning rates that a search begins with."""
     if not search.is_task:
         return search.rates()
@@ -133,7 +133,7 @@ def initial_rates(search: Search) -> tuple[float, ...]:
 
 
 def rung_plans(
-    search: Search, arms: Sequence[Candidate], smallest: float, rung: int
+    search: LRSearch, arms: Sequence[Candidate], smallest: float, rung: int
 ) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
     """Return the runs of a rung, seed by seed."""
     from learnorder.execution.driver import Plan
@@ -149,16 +149,16 @@ def rung_plans(
     }
 
 
-def search_plans(search: Search) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
     """Return the runs a search has, for their cost: all but learning rates added or come back."""
     rates, noisy = initial_rates(search), not noise_refused(search)
     smallest, plans = rates[0], {}
     for rung in range(search.rungs):
-        arms = [Candidate(rate, search.hold) for rate in rates]
+        arms = [Candidate(rate, search.plateau) for rate in rates]
         if rung == search.rungs - 1:
-            arms += [Candidate(rates[-1], hold) for hold in search.holds()]
-            arms += [Candidate(smallest, search.hold, search.noise)] if noisy else []
-            arms += [Candidate(rates[-1] * 0.99, search.hold)] if search.range_test else []
+            arms += [Candidate(rates[-1], plateau) for plateau in search.distinct_plateaus()]
+            arms += [Candidate(smallest, search.plateau, search.noise)] if noisy else []
+            arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.range_test else []
         for name, plan in rung_plans(search, arms, smallest, rung).items():
             plans[f"{rung}-{name}"] = plan
         kept = min(len(rates), _half(len(rates)) + 1)  # the smallest stays too
@@ -170,11 +170,11 @@ def _half(count: int) -> int:
     return max(FEWEST_FINALISTS, math.ceil(count / 2))
 
 
-class _Search:
+class _Runner:
     """A search under way, in a folder."""
 
     def __init__(
-        self, search: Search, out: Path, execution: Execution = Execution(), *, here: bool = False
+        self, search: LRSearch, out: Path, execution: Execution = Execution(), *, here: bool = False
     ) -> None:
         self.search, self.out, self.execution, self.here = search, out, execution, here
         self.smallest = 0.0
@@ -191,14 +191,16 @@ class _Search:
         last = self.search.rungs - 1
         whole = self.in_full(rates, rungs)
         rates, best = sorted(whole), best_of(whole, self.higher_is_better)
-        arms = [Candidate(rate, self.search.hold) for rate in rates]
+        arms = [Candidate(rate, self.search.plateau) for rate in rates]
         no_noise = noise_refused(self.search)
         if best != self.smallest:
-            arms += [Candidate(best, hold) for hold in self.search.holds()]
-        arms += [] if no_noise else [Candidate(self.smallest, self.search.hold, self.search.noise)]
+            arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
+        arms += (
+            [] if no_noise else [Candidate(self.smallest, self.search.plateau, self.search.noise)]
+        )
         seen = self.range_test() if self.search.range_test else None
         if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
-            arms.append(Candidate(seen.pick, self.search.hold))
+            arms.append(Candidate(seen.pick, self.search.plateau))
         found, folders = self.train(arms, last)
         seeds = tuple(self.search.rung_seeds(last))
         rungs.append(Rung(self.search.rung_epochs(last), seeds, whole, score=self.score))
@@ -226,7 +228,7 @@ class _Search:
         """
         rates, last = list(rates), self.search.rungs - 1
         while True:
-            found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], last)
+            found, _ = self.train([Candidate(rate, self.search.plateau) for rate in rates], last)
             scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
             if not any(scores.values()):
                 raise _all_diverge(rates)
@@ -244,7 +246,7 @@ class _Search:
         """Run a rung; add larger learning rates while the largest is among the better half."""
         rates, added = list(rates), 0
         while True:
-            found, _ = self.train([Candidate(rate, self.search.hold) for rate in rates], rung)
+            found, _ = self.train([Candidate(rate, self.search.plateau) for rate in rates], rung)
             scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
             better = self.better_half(scores)
             may = extend and self.search.learning_rates is None and added < _MOST_ADDED
@@ -296,7 +298,7 @@ class _Search:
         if (kept := read_sealed(path, RangeTest)) is not None:
             return kept
         config = self.search.run(
-            Candidate(self.smallest, self.search.hold), self.smallest, 2, seed=0
+            Candidate(self.smallest, self.search.plateau), self.smallest, 2, seed=0
         )
         threads = share_cores(1, threads=self.execution.threads).threads
         received: list[int] = []
@@ -318,15 +320,15 @@ class _Search:
         return seen
 
 
-def noise_refused(search: Search) -> str:
+def noise_refused(search: LRSearch) -> str:
     """Return why noise cannot be tried; empty where it can."""
     if not search.noise:
         return "It was not asked for."
     smallest = initial_rates(search)[0]
-    arm, epochs = Candidate(smallest, search.hold, search.noise), search.training.epochs
+    arm, epochs = Candidate(smallest, search.plateau, search.noise), search.training.epochs
     config = search.run(arm, smallest, epochs, seed=0)
     try:
-        kind_of(config).load().check([config])
+        kind_of(config).load_backend().check([config])
     except ConfigError as error:
         if error.field != "model":
             raise
@@ -334,19 +336,19 @@ def noise_refused(search: Search) -> str:
     return ""
 
 
-def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, Place], Any]:
+def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGroup], Any]:
     """Return what makes the problem of a run from a seed, at a place; the data are read once."""
     if isinstance(config, TaskRunConfig):
         from learnorder.training.task import load_task
         from learnorder.training.task_problem import TaskProblem
 
         task = load_task(config.task)
-        return lambda seed, place: TaskProblem(replace(config, seed=seed), task, place)
+        return lambda seed, group: TaskProblem(replace(config, seed=seed), task, group)
     from learnorder.data import load_images
     from learnorder.training.image_problem import ImageProblem
 
     data = load_images(config.data)
-    return lambda seed, place: ImageProblem(replace(config, seed=seed), data, place)
+    return lambda seed, group: ImageProblem(replace(config, seed=seed), data, group)
 
 
 def next_rate(rate: float) -> float:
@@ -360,18 +362,18 @@ def next_rate(rate: float) -> float:
     return float(f"{larger * power:g}")
 
 
-def _folder(search: Search, arm: Candidate) -> str:
+def _folder(search: LRSearch, arm: Candidate) -> str:
     parts = [f"{arm.learning_rate:.4g}"]
-    parts += [f"hold{arm.hold:g}"] if arm.hold != search.hold else []
+    parts += [f"hold{arm.plateau:g}"] if arm.plateau != search.plateau else []
     parts += [f"noise{arm.noise:g}"] if arm.noise else []
     return "-".join(parts)
 
 
-def _labels(search: Search, arm: Candidate) -> dict[str, str]:
+def _labels(search: LRSearch, arm: Candidate) -> dict[str, str]:
     """Return what a run is within the search."""
     name = "noise" if arm.noise else "annealed"
-    if arm.hold != search.hold:
-        name = f"phase of {arm.hold:g}"
+    if arm.plateau != search.plateau:
+        name = f"phase of {arm.plateau:g}"
     rate = setting_words(float(f"{arm.learning_rate:.4g}"))
     return {"arm": name, "learning_rate.initial": rate}
 
@@ -385,7 +387,7 @@ def _all_diverge(rates: Sequence[float]) -> ConfigError:
     )
 
 
-def _budget(search: Search, out: Path, minutes: float, execution: Execution) -> Budget:
+def _budget(search: LRSearch, out: Path, minutes: float, execution: Execution) -> Budget:
     """Return as many epochs as the minutes buy, as measured when the search began."""
     return epochs_within(
         minutes,
@@ -394,7 +396,7 @@ def _budget(search: Search, out: Path, minutes: float, execution: Execution) -> 
         FEWEST_EPOCHS * 2 ** (search.rungs - 1),
         out,
         share=_SPENT_ON_EPOCHS,
-        remedy="fewer learning_rates, seeds or shorter_holds, --noise 0, less data or a smaller "
+        remedy="fewer learning_rates, seeds or shorter_plateaus, --noise 0, less data or a smaller "
         "model",
         execution=execution,
     )

@@ -43,17 +43,17 @@ class Candidate:
 
     Attributes:
         learning_rate: The initial one, η.
-        hold: Share of the epochs before the anneal.
+        plateau: Share of the epochs before the anneal.
         noise: Standard deviation of the activation noise at its start; 0 is none.
     """
 
     learning_rate: float
-    hold: float
+    plateau: float
     noise: float = 0.0
 
 
 @dataclass(frozen=True)
-class Search:
+class LRSearch:
     """A search for the initial learning rates that are best after annealing.
 
     Raises:
@@ -77,11 +77,11 @@ class Search:
     … 2 for SGD and 0.0001 … 0.02 for other optimisers, and larger ones while the largest is among
     the better half."""
     anneal: Literal["step", "cosine"] = "step"
-    """step: one drop to the smallest learning rate after the hold; cosine: from η to 0 over the
+    """step: one drop to the smallest learning rate after the plateau; cosine: from η to 0 over the
     whole run."""
-    hold: float = 0.5
+    plateau: float = 0.5
     """Share of the epochs before the step."""
-    shorter_holds: tuple[float, ...] = (0.1, 0.25)
+    shorter_plateaus: tuple[float, ...] = (0.1, 0.25)
     """Shorter phases that are tried at the leading learning rate; empty tries none. step only."""
     noise: float = 0.4
     """Standard deviation of the activation noise at the start, tried at the smallest learning rate;
@@ -103,7 +103,7 @@ class Search:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        for name in ("learning_rates", "shorter_holds"):
+        for name in ("learning_rates", "shorter_plateaus"):
             values = getattr(self, name)
             if values is None:
                 continue
@@ -118,11 +118,13 @@ class Search:
                 raise ConfigError(
                     "learning_rates", [low, high], "Give rates that are a tenth apart at least."
                 )
-        if not 0 < self.hold < 1:
-            raise ConfigError("hold", self.hold, "Give a share in (0, 1).")
-        if self.shorter_holds and self.shorter_holds[-1] >= self.hold:
+        if not 0 < self.plateau < 1:
+            raise ConfigError("plateau", self.plateau, "Give a share in (0, 1).")
+        if self.shorter_plateaus and self.shorter_plateaus[-1] >= self.plateau:
             raise ConfigError(
-                "shorter_holds", list(self.shorter_holds), f"Give shares below hold, {self.hold:g}."
+                "shorter_plateaus",
+                list(self.shorter_plateaus),
+                f"Give shares below plateau, {self.plateau:g}.",
             )
         if not self.noise >= 0:
             raise ConfigError("noise", self.noise, "Give a standard deviation ≥ 0; 0 is none.")
@@ -178,28 +180,31 @@ class Search:
         last = rung == self.rungs - 1
         return range(start, start + (self.seeds if last else self.screening_seeds))
 
-    def lasting(self, epochs: int) -> Search:
+    def lasting(self, epochs: int) -> LRSearch:
         """Return the same for runs of another length."""
         return replace(self, training=replace(self.training, epochs=epochs))
 
-    def held_epochs(self, hold: float, epochs: int) -> int:
+    def plateau_epochs(self, plateau: float, epochs: int) -> int:
         """Return how many epochs come before the anneal, one at least on either side of it."""
-        return min(epochs - 1, max(1, round(hold * epochs)))
+        return min(epochs - 1, max(1, round(plateau * epochs)))
 
-    def holds(self) -> tuple[float, ...]:
+    def distinct_plateaus(self) -> tuple[float, ...]:
         """Return the shorter phases that differ, as epochs, from each other and from the whole."""
         if self.anneal == "cosine":
             return ()
         epochs = self.training.epochs
-        found = {self.held_epochs(hold, epochs): hold for hold in reversed(self.shorter_holds)}
-        found.pop(self.held_epochs(self.hold, epochs), None)
+        found = {
+            self.plateau_epochs(plateau, epochs): plateau
+            for plateau in reversed(self.shorter_plateaus)
+        }
+        found.pop(self.plateau_epochs(self.plateau, epochs), None)
         return tuple(sorted(found.values()))
 
     def schedule(self, arm: Candidate, smallest: float, epochs: int) -> Schedule:
         """Return the learning rate of a run, a step never upwards.
 
         Args:
-            arm: Its initial learning rate and hold.
+            arm: Its initial learning rate and plateau.
             smallest: What it is annealed to.
             epochs: Of the run.
         """
@@ -208,7 +213,7 @@ class Search:
             return Schedule(rate, cosine=True)
         if rate <= smallest:
             return Schedule(rate)
-        return Schedule(rate, (1 + self.held_epochs(arm.hold, epochs),), smallest / rate)
+        return Schedule(rate, (1 + self.plateau_epochs(arm.plateau, epochs),), smallest / rate)
 
     def run(
         self, arm: Candidate, smallest: float, epochs: int, seed: int

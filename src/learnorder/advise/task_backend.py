@@ -10,7 +10,7 @@ from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import EndStatus, TaskDescription, Workload
+from learnorder.runs.kinds import CostEstimate, EndStatus, TaskDescription
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.training.identity import Identity
@@ -50,10 +50,8 @@ def identify(configs: Sequence[TaskRunConfig]) -> list[Identity]:
     return [identity_of(config.task) for config in configs]
 
 
-def work(
-    folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]
-) -> tuple[EndStatus, str] | None:
-    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+def run(folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
+    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Backend`."""
     state = load_checkpoint(folder)
     folder.begin(identity_of(folder.config.task))
     task = load_task(folder.config.task)
@@ -84,12 +82,12 @@ def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> 
     }
 
 
-def workload_key(config: TaskRunConfig) -> str:
+def cost_key(config: TaskRunConfig) -> str:
     """Return what runs that take as long have in common."""
     return repr((config.task, config.training, config.noise.level.initial > 0))
 
 
-def measure(config: TaskRunConfig) -> Workload:
+def measure(config: TaskRunConfig) -> CostEstimate:
     """Time a few steps of training."""
     with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
         trained_on, judged_on = trainer.problem.sizes

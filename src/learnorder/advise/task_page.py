@@ -34,7 +34,7 @@ def task_content(results: TaskResults) -> Content:
         sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
     return Content(
         title="Runs of a task",
-        findings=[f"{results.standing().capitalize()}."],
+        findings=[f"{results.status_words().capitalize()}."],
         asked=asked_of_task(results),
         sections=sections,
         origins=[origin(results)],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from learnorder.advise.result import Advice, Standing
+from learnorder.advise.result import Advice, ArmVerdict
 from learnorder.advise.settings import Candidate
 from learnorder.probe.settings import noise_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
-STANDING_WORDS: dict[Standing, str] = {
+ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
     "better": "significantly better",
     "worse": "significantly worse",
     "as_good": "as good",
@@ -94,7 +94,7 @@ def _best(advice: Advice) -> list[str]:
             f"significantly worse, or diverge ({reached})."
         ]
     whole = {rate: advice.whole(rate) for rate in band}
-    shown = [r for r in band if advice.standing(whole[r], whole[best]) in ("better", "as_good")]
+    shown = [r for r in band if advice.verdict(whole[r], whole[best]) in ("better", "as_good")]
     undecided = [rate for rate in band if rate not in shown]
     others = [rate for rate in band if rate != best]
     sentences = [
@@ -112,7 +112,7 @@ def _best(advice: Advice) -> list[str]:
 def _beaten(advice: Advice) -> list[str]:
     """Return that a range test's pick, off the grid, does better than the best on it."""
     arm, best = advice.picked(), advice.whole(advice.best())
-    if arm is None or advice.standing(arm, best) != "better":
+    if arm is None or advice.verdict(arm, best) != "better":
         return []
     return [
         f"Yet {arm.learning_rate:.2g}, a range test's pick, is significantly better than "
@@ -190,19 +190,19 @@ def _too_large(advice: Advice) -> list[str]:
 
 def _phases(advice: Advice) -> list[str]:
     search, best = advice.search, advice.best()
-    if not advice.phases():
+    if not advice.shorter_plateaus():
         return []
     words, whole, epochs = ScoreWords(advice.score), advice.whole(best), search.training.epochs
     told = []
-    for arm in advice.phases():
-        short = search.held_epochs(arm.hold, epochs)
+    for arm in advice.shorter_plateaus():
+        short = search.plateau_epochs(arm.plateau, epochs)
         told.append(f"{short} epoch{'s' * (short > 1)}: {_stands(advice, arm, whole)}")
-    full = search.held_epochs(search.hold, epochs)
+    full = search.plateau_epochs(search.plateau, epochs)
     against = f"At {best:g}, against {full} of {epochs} epochs: {'; '.join(told)}."
-    within, found = words.amount(advice.tolerance), advice.shortest_hold()
+    within, found = words.amount(advice.tolerance), advice.shortest_plateau()
     if found is None:
         return [f"No shorter phase is shown to keep the result within {within}. {against}"]
-    shortest = search.held_epochs(found, epochs)
+    shortest = search.plateau_epochs(found, epochs)
     plural = "s" if shortest > 1 else ""
     return [
         f"The shortest phase shown to keep the result within {within} is {shortest} epoch{plural}. "
@@ -223,7 +223,7 @@ def _noise(advice: Advice) -> list[str]:
         "undecided": "is inconclusive against",
         "diverged": "cannot be compared with",
         "other_diverged": "cannot be compared with",
-    }[advice.standing(arm, best)]
+    }[advice.verdict(arm, best)]
     by = _by(advice, arm, best)
     sentence = (
         f"Activation noise ({noise_words(arm.noise)}) at {small.learning_rate:g} {does} "
@@ -285,12 +285,12 @@ def _ranks(advice: Advice) -> list[str]:
 
 def _stands(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
     """Return how an arm stands to another, and by how much."""
-    standing, by = advice.standing(arm, baseline), _by(advice, arm, baseline)
+    standing, by = advice.verdict(arm, baseline), _by(advice, arm, baseline)
     if standing in ("diverged", "other_diverged"):
         return by
     if standing in ("better", "worse"):
         return f"significantly {by}"
-    return f"{STANDING_WORDS[standing]}, {by}"
+    return f"{ARM_VERDICT_WORDS[standing]}, {by}"
 
 
 def _by(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
@@ -312,8 +312,8 @@ def comparisons(advice: Advice) -> list[tuple[str, Candidate, Candidate]]:
     b, epochs = f"{best.learning_rate:g}", search.training.epochs
     whole = [advice.whole(rate) for rate in advice.finalists()]
     found = [(f"{arm.learning_rate:g} against {b}", arm, best) for arm in whole if arm != best]
-    for arm in advice.phases():
-        short, full = (search.held_epochs(each.hold, epochs) for each in (arm, best))
+    for arm in advice.shorter_plateaus():
+        short, full = (search.plateau_epochs(each.plateau, epochs) for each in (arm, best))
         words = f"{b} for {short} epoch{'s' * (short > 1)} against {full}"
         found.append((words, arm, best))
     noisy, picked = advice.noisy(), advice.picked()

@@ -9,7 +9,7 @@ ARM_TITLES: dict[str, str] = {
     "small_annealed": "small LR + anneal",
 }
 
-TREATMENT_TITLES = {
+PROBE_ARM_TITLES = {
     "constant": "constant LR",
     "annealed": "annealed LR",
     "constant_noise": "constant LR + noise",
@@ -24,5 +24,5 @@ THEORY_ARMS: dict[str, str] = {
 }
 """The algorithms that are compared, with words for each."""
 
-ARM_WORDS = {**ARM_TITLES, **TREATMENT_TITLES, **THEORY_ARMS}
+ARM_WORDS = {**ARM_TITLES, **PROBE_ARM_TITLES, **THEORY_ARMS}
 """Words for the arms of all experiments."""

@@ -106,7 +106,7 @@ def _identities(plans: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for kind in {kind_of(plan.config) for plan in plans.values()}:
         own = {name: p.config for name, p in plans.items() if kind_of(p.config) == kind}
-        found.update(zip(own, kind.load().identify(list(own.values())), strict=True))
+        found.update(zip(own, kind.load_backend().identify(list(own.values())), strict=True))
     return found
 
 
@@ -166,4 +166,4 @@ def check(plans: Mapping[str, Plan], engine: Engine[Any] | None = None) -> None:
     for plan in plans.values():
         by_kind.setdefault(kind_of(plan.config), []).append(plan.config)
     for kind, configs in by_kind.items():
-        kind.load().check(configs, (engine or Processes()).processes)
+        kind.load_backend().check(configs, (engine or Processes()).processes)

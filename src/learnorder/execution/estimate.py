@@ -12,7 +12,7 @@ from learnorder.execution.driver import Plan, cores_for, find_folders
 from learnorder.execution.engine import Cores
 from learnorder.execution.settings import Execution
 from learnorder.runs import ENDED
-from learnorder.runs.kinds import Settings, Workload, kind_of
+from learnorder.runs.kinds import CostEstimate, Settings, kind_of
 
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
@@ -35,7 +35,7 @@ class Cost:
 
     runs: int
     ended: int
-    longest: Workload
+    longest: CostEstimate
     seconds: float
     disk_bytes: float
     peak_bytes: float
@@ -78,7 +78,7 @@ def estimate_cost(
     torch.set_num_threads(cores.threads)
     try:
         distinct = {_key(plan.config): plan.config for plan in plans.values()}
-        measured = {key: kind_of(c).load().measure(c) for key, c in distinct.items()}
+        measured = {key: kind_of(c).load_backend().measure(c) for key, c in distinct.items()}
     finally:
         torch.set_num_threads(before)
     every = {name: measured[_key(plan.config)] for name, plan in plans.items()}
@@ -101,4 +101,4 @@ def estimate_cost(
 
 
 def _key(config: Settings) -> str:
-    return kind_of(config).load().workload_key(config)
+    return kind_of(config).load_backend().cost_key(config)

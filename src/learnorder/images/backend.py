@@ -16,7 +16,7 @@ from learnorder.patterns import Patch, draw_gallery
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.training.identity import Identity, Reader, files_token
@@ -82,8 +82,8 @@ def _identity(config: RunConfig) -> Identity:
     return reader.parts if len(reader.parts) > 1 else {}
 
 
-def work(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
-    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+def run(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
+    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Backend`."""
     folder.begin(*identify([folder.config]))
     state = load_checkpoint(folder)
     data = _load_once(folder.config.data)
@@ -161,13 +161,13 @@ def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:
     folder.update(examples={"rows": gallery.rows, "columns": gallery.columns})
 
 
-def workload_key(config: RunConfig) -> str:
+def cost_key(config: RunConfig) -> str:
     """Return what runs that take as long have in common."""
     noisy = config.noise.level.initial > 0
     return repr((config.data, config.model, config.patch.planted, config.training, noisy))
 
 
-def measure(config: RunConfig) -> Workload:
+def measure(config: RunConfig) -> CostEstimate:
     """Time a few steps of training."""
     data = load_images(config.data)
     with process_kept(), closing(image_trainer(config, data)) as trainer:

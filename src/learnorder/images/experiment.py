@@ -21,7 +21,7 @@ from learnorder.values import check_fields
 
 @dataclass(frozen=True)
 class Arm:
-    """One treatment: a learning rate and noise before the activations."""
+    """An arm: a learning rate and noise before the activations."""
 
     learning_rate: Schedule
     """The learning rate over the epochs."""
@@ -64,7 +64,7 @@ class ImageExperiment:
     training: TrainingConfig
     """The optimiser."""
     arms: Arms
-    """The treatments."""
+    """The arms: learning rate and noise of each."""
     seeds: int = 5
     """How many seeds."""
     first_seed: int = 0
@@ -92,8 +92,8 @@ class ImageExperiment:
         Raises:
             ConfigError: The experiment leaves this arm out.
         """
-        treatment: Arm | None = getattr(self.arms, arm)
-        if treatment is None:
+        settings: Arm | None = getattr(self.arms, arm)
+        if settings is None:
             there = f"This experiment has {', '.join(self.arm_names())}; give arms.{arm} settings."
             raise ConfigError("arm", arm, there)
         return RunConfig(
@@ -101,8 +101,8 @@ class ImageExperiment:
             model=self.model,
             patch=self.patch,
             training=self.training,
-            learning_rate=treatment.learning_rate,
-            noise=treatment.noise,
+            learning_rate=settings.learning_rate,
+            noise=settings.noise,
             seed=seed,
         )
 

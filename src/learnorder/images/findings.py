@@ -21,14 +21,14 @@ BASELINE = "small"
 def baselines(results: RunSet[Any]) -> dict[str, str]:
     """Return the arm that each other arm is compared with.
 
-    Where several treatments, as large and small, were tried at the same settings, that is one of
+    Where several arms, as large and small, were tried at the same settings, that is one of
     them: each is compared at its own settings. Else one arm is compared with all others.
     """
     arms, by_settings = results.arms, dict[str, dict[str, str]]()
     for arm in arms:
         labels = results.labels(arm)
-        treatment = labels.pop("arm", "")
-        by_settings.setdefault(repr(labels), {})[treatment] = arm
+        name = labels.pop("arm", "")
+        by_settings.setdefault(repr(labels), {})[name] = arm
     groups = list(by_settings.values())
     told_apart = sum(map(len, groups)) == len(arms) and min(map(len, groups)) > 1
     if BASELINE in arms or not told_apart:
@@ -44,7 +44,7 @@ def baselines(results: RunSet[Any]) -> dict[str, str]:
 def findings(results: Results) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
-        return [f"No run has finished: {results.standing()}."]
+        return [f"No run has finished: {results.status_words()}."]
     if len(results.arms) > MOST_COMPARED:
         return [_highest(results)]
     sentences = [_patch_order(results)] if results.has_patch() else []

@@ -1,7 +1,7 @@
 """The command ``probe``: calibrate a pattern, train the arms, retrain last layers, report."""
 
 from learnorder.probe.arms import ArmNumbers, largest_rate
-from learnorder.probe.result import RATE, Calibration, Probed
+from learnorder.probe.result import RATE, Calibration, ProbeResult
 from learnorder.probe.run import make_probes, probe_plans, run_probe
 from learnorder.probe.statements import Statement, judge_arms, statements
 
@@ -9,7 +9,7 @@ __all__ = [
     "RATE",
     "ArmNumbers",
     "Calibration",
-    "Probed",
+    "ProbeResult",
     "Statement",
     "judge_arms",
     "largest_rate",

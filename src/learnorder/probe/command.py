@@ -45,10 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     check_minutes(values["minutes"])
     if values["dry_run"]:
         return options.dry_run(probe_plans(probe), out / "none", values)
-    probed = run_probe(probe, out, minutes=values["minutes"], execution=options.execution(values))
+    result = run_probe(probe, out, minutes=values["minutes"], execution=options.execution(values))
     from learnorder.probe.page import probe_findings
     from learnorder.runs.plain_text import visible
 
-    code = options.finish(probed.results, out / "report.html")
-    print("\n".join(f"- {visible(sentence)}" for sentence in probe_findings(probed)))
+    code = options.finish(result.results, out / "report.html")
+    print("\n".join(f"- {visible(sentence)}" for sentence in probe_findings(result)))
     return code

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from learnorder.config.settings import RunConfig
 from learnorder.errors import RunFolderError
 from learnorder.execution.settings import Execution
-from learnorder.probe import Probed, make_probes, probe_plans
+from learnorder.probe import ProbeResult, make_probes, probe_plans
 from learnorder.probe.settings import Probe
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run_probes(
     probes: Mapping[str, Probe],
     out: Path | str = "runs/sweep",
     execution: Execution = Execution(),
-) -> dict[str, Probed]:
+) -> dict[str, ProbeResult]:
     """Run several probes: all calibrations side by side, then all arms.
 
     Each is made as :func:`~learnorder.run_probe` makes one.
@@ -71,13 +71,13 @@ def run_probes(
 
     out = Path(out)
     found = make_probes(probes, out, execution)
-    made = {name: each for name, each in found.items() if isinstance(each, Probed)}
-    for name, probed in made.items():
-        write_probe(probed, out / name)
+    made = {name: each for name, each in found.items() if isinstance(each, ProbeResult)}
+    for name, result in made.items():
+        write_probe(result, out / name)
     if made:
         write_probes(made, out / "report.html")
     for name, each in found.items():
-        if not isinstance(each, Probed):
+        if not isinstance(each, ProbeResult):
             left = f" The other {len(made)} are done: {out / 'report.html'}." if made else ""
             raise RunFolderError(f"{name}: {each}{left}")
     return made

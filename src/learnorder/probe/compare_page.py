@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.images.page import asked_of
-from learnorder.probe import Probed, Statement, statements
+from learnorder.probe import ProbeResult, Statement, statements
 from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
@@ -24,7 +24,7 @@ from learnorder.statistics import (
 )
 from learnorder.statistics.verdicts import VERDICT_WORDS
 
-_TREATMENTS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
+_ARMS = {"annealed": "large LR, annealed", "noise": "small LR + noise"}
 _QUANTITIES = {
     "order": ("content before pattern", "Order, against the small LR", "log₁₀ of epochs"),
     "clean": ("clean accuracy", "Clean accuracy, against the small LR", "points"),
@@ -32,33 +32,33 @@ _QUANTITIES = {
 }
 
 
-def write_probes(probed: Mapping[str, Probed], path: Path | str) -> Path:
+def write_probes(results: Mapping[str, ProbeResult], path: Path | str) -> Path:
     """Write the page of several probes, whose own pages lie in folders of their names."""
-    return write_page(probes_content(probed), path)
+    return write_page(probes_content(results), path)
 
 
-def probes_content(probed: Mapping[str, Probed]) -> Content:
+def probes_content(results: Mapping[str, ProbeResult]) -> Content:
     """Return what the page shows."""
-    tried, table = _statements(probed), probes_table(probed)
+    tried, table = _statements(results), probes_table(results)
     figures = [figure for quantity in _QUANTITIES if (figure := _forest(tried, quantity))]
-    runs = Results([folder for one in probed.values() for folder in one.results.folders])
+    runs = Results([folder for one in results.values() for folder in one.results.folders])
     return Content(
         title="What is learned first, probe by probe?",
-        findings=[*_findings(tried), f"Runs of the arms: {runs.standing()}."],
-        asked=[("Probes", ", ".join(probed)), *asked_of(runs)],
+        findings=[*_findings(tried), f"Runs of the arms: {runs.status_words()}."],
+        asked=[("Probes", ", ".join(results)), *asked_of(runs)],
         sections=[Section(table.title, table=table), Section("In pictures", wide=figures)],
         origins=[],
     )
 
 
 Statements = dict[tuple[str, str], Statement]
-"""What holds for a probe, by treatment and quantity."""
+"""What holds for a probe, by arm and quantity."""
 
 
-def _statements(probed: Mapping[str, Probed]) -> dict[str, Statements]:
+def _statements(results: Mapping[str, ProbeResult]) -> dict[str, Statements]:
     return {
-        name: {(each.treatment, each.quantity): each for each in statements(one)}
-        for name, one in probed.items()
+        name: {(each.arm, each.quantity): each for each in statements(one)}
+        for name, one in results.items()
     }
 
 
@@ -67,7 +67,7 @@ def _findings(tried: Mapping[str, Statements]) -> list[str]:
     by_name: dict[str, list[Statement]] = {}
     for own in tried.values():
         for each in own.values():
-            name = f"{_TREATMENTS[each.treatment]}: {_QUANTITIES[each.quantity][0]}"
+            name = f"{_ARMS[each.arm]}: {_QUANTITIES[each.quantity][0]}"
             by_name.setdefault(name, []).append(each)
     sentences = []
     for name, found in by_name.items():
@@ -85,19 +85,19 @@ def _findings(tried: Mapping[str, Statements]) -> list[str]:
     return sentences
 
 
-def probes_table(probed: Mapping[str, Probed]) -> TextTable:
-    """Return what every probe found, a row for each treatment."""
-    rows, tried = [], _statements(probed)
+def probes_table(results: Mapping[str, ProbeResult]) -> TextTable:
+    """Return what every probe found, a row for each arm."""
+    rows, tried = [], _statements(results)
     keys = [(name, key) for name, own in tried.items() for key in own]
     adjusted = dict(
         zip(keys, adjusted_p([tried[name][key].measured for name, key in keys]), strict=True)
     )
-    for name, one in probed.items():
+    for name, one in results.items():
         calibration = one.calibration
-        for treatment, words in _TREATMENTS.items():
-            chosen = [(treatment, quantity) for quantity in _QUANTITIES]
+        for arm, words in _ARMS.items():
+            chosen = [(arm, quantity) for quantity in _QUANTITIES]
             if any(key in tried[name] for key in chosen):
-                rate = one.largest() if treatment == "annealed" else one.probe.rates[0]
+                rate = one.largest() if arm == "annealed" else one.probe.rates[0]
                 rows.append([
                     Link(name, address(f"{name}/report.html")), f"{calibration.contrast:g}",
                     f"{words}, LR {rate:g}",
@@ -130,10 +130,10 @@ def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
     Sign tests of the order, whose scale is another, are left out.
     """
     _, title, unit = _QUANTITIES[quantity]
-    styles, names = line_styles(list(_TREATMENTS)), list(tried)
+    styles, names = line_styles(list(_ARMS)), list(tried)
     figure = go.Figure()
-    for place, (treatment, words) in enumerate(_TREATMENTS.items()):
-        every = (own.get((treatment, quantity)) for own in tried.values())
+    for place, (arm, words) in enumerate(_ARMS.items()):
+        every = (own.get((arm, quantity)) for own in tried.values())
         found = {
             row: each.measured
             for row, each in enumerate(every)
@@ -142,7 +142,7 @@ def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
         if not found:
             continue
         estimates = [one.estimate for one in found.values()]
-        color, scale = styles[treatment].color, next(iter(found.values())).unit.scale
+        color, scale = styles[arm].color, next(iter(found.values())).unit.scale
         places = {row: row + 0.36 * place - 0.2 for row in found}
         dots = [(row, s, v) for row, one in found.items() for s, v in one.by_seed.items()]
         figure.add_scatter(

@@ -10,7 +10,7 @@ from learnorder.images.data_table import data_section
 from learnorder.images.figures import page_figures
 from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE, asked_of
 from learnorder.images.sheets import example_images
-from learnorder.probe import RATE, ArmNumbers, Calibration, Probed, Statement, statements
+from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Statement, statements
 from learnorder.probe.record import to_json
 from learnorder.probe.settings import noise_words
 from learnorder.report.content import Content, Section, TextTable
@@ -34,49 +34,49 @@ from learnorder.statistics.learned import PATCH_LEVEL
 from learnorder.statistics.verdicts import VERDICT_WORDS
 
 
-def write_probe(probed: Probed, folder: Path | str) -> Path:
+def write_probe(result: ProbeResult, folder: Path | str) -> Path:
     """Write report.html and probe.json to a folder; return the page's path."""
     folder = Path(folder)
     with atomic_write(folder / "probe.json") as temporary:
-        temporary.write_text(to_json(probed), encoding="utf-8")
-    return write_page(probe_content(probed), folder / "report.html")
+        temporary.write_text(to_json(result), encoding="utf-8")
+    return write_page(probe_content(result), folder / "report.html")
 
 
-def probe_content(probed: Probed) -> Content:
+def probe_content(result: ProbeResult) -> Content:
     """Return what the page shows."""
-    results, probe = probed.results, probed.probe
+    results, probe = result.results, result.probe
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
     return Content(
         title="What does the network learn first?",
-        findings=probe_findings(probed),
+        findings=probe_findings(result),
         asked=[
             *asked_of(results),
             ("Learning rates", f"{rates}; annealed to {probe.rates[0]:g} at epoch "
              f"{probe.anneal_epoch}"),
             ("Noise", noise_words(probe.noise)),
         ],
-        sections=_sections(probed),
+        sections=_sections(result),
         origins=[origin(results)],
     )  # fmt: skip
 
 
-def probe_findings(probed: Probed) -> list[str]:
+def probe_findings(result: ProbeResult) -> list[str]:
     """Return what was found, in sentences that go no further than their intervals."""
-    results, probe = probed.results, probed.probe
-    sentences = [calibration_words(probed.calibration, probe.rates[0])]
-    small, large = probe.rates[0], probed.largest()
-    small_arm, large_arm = probed.arm("constant", small), probed.arm("annealed", large)
+    results, probe = result.results, result.probe
+    sentences = [calibration_words(result.calibration, probe.rates[0])]
+    small, large = probe.rates[0], result.largest()
+    small_arm, large_arm = result.arm("constant", small), result.arm("annealed", large)
     titles = {arm: _title(results, arm) for arm in results.arms}
     if results.finished.empty:
-        return [*sentences, f"No run has finished: {results.standing()}."]
+        return [*sentences, f"No run has finished: {results.status_words()}."]
     sentences += [
-        f"{titles[arm]}: {learned_words(probed.numbers(arm))}."
+        f"{titles[arm]}: {learned_words(result.numbers(arm))}."
         for arm in (small_arm, large_arm)
         if arm is not None and results.final(arm, "clean", "accuracy")
     ]
-    tried = statements(probed)
+    tried = statements(result)
     sentences += [statement_words(each) for each in tried]
-    numbers = {titles[arm]: probed.numbers(arm) for arm in results.arms}
+    numbers = {titles[arm]: result.numbers(arm) for arm in results.arms}
     for title, arm in numbers.items():
         if failed := arm.too_large():
             sentences.append(f"Too large: {title}, {failed}.")
@@ -86,10 +86,10 @@ def probe_findings(probed: Probed) -> list[str]:
             )
     if small_arm is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
-    if probed.not_retrained:
-        sentences.append(f"Last layers were not retrained. {probed.not_retrained}")
+    if result.not_retrained:
+        sentences.append(f"Last layers were not retrained. {result.not_retrained}")
     if tried:
-        sentences.append(advice_words(probed, tried))
+        sentences.append(advice_words(result, tried))
     return sentences
 
 
@@ -128,8 +128,8 @@ def statement_table(found: Sequence[Statement]) -> TextTable:
 def _title(results: Results, arm: str) -> str:
     """Return an arm in words: "LR 0.5, annealed, with noise"."""
     labels = results.labels(arm)
-    treatment, _, noise = labels["arm"].partition("_")
-    return f"LR {labels[RATE]}, {treatment}{', with noise' if noise else ''}"
+    arm, _, noise = labels["arm"].partition("_")
+    return f"LR {labels[RATE]}, {arm}{', with noise' if noise else ''}"
 
 
 def learned_words(arm: ArmNumbers) -> str:
@@ -183,10 +183,10 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
     )
 
 
-def advice_words(probed: Probed, found: list[Statement]) -> str:
+def advice_words(result: ProbeResult, found: list[Statement]) -> str:
     """Return which learning rate the probe speaks for, or that it does not tell."""
-    small, large = probed.probe.rates[0], probed.largest()
-    verdicts = {each.quantity: each.verdict for each in found if each.treatment == "annealed"}
+    small, large = result.probe.rates[0], result.largest()
+    verdicts = {each.quantity: each.verdict for each in found if each.arm == "annealed"}
     clean, reliance = verdicts.get("clean"), verdicts.get("reliance")
     if clean == "holds" and reliance != "does_not_hold":
         return f"These runs speak for LR {large:g}, annealed."
@@ -212,25 +212,25 @@ def calibration_table(calibration: Calibration) -> TextTable:
     return TextTable("Calibration", ["contrast", "pattern alone", ""], rows, note)
 
 
-def _sections(probed: Probed) -> list[Section]:
-    results, sections = probed.results, []
+def _sections(result: ProbeResult) -> list[Section]:
+    results, sections = result.results, []
     if not results.finished.empty:
-        if tried := statements(probed):
+        if tried := statements(result):
             table = statement_table(tried)
             sections.append(Section(table.title, table=table))
-        grid = over_rates(sweep_rows(results), probed.probe.rates[0])
+        grid = over_rates(sweep_rows(results), result.probe.rates[0])
         if grid is not None:
             note = GRID_NOTE + RELIANCE_NOTE
             sections.append(Section("Over the learning rates", note, wide=grid.figures()))
         tables = (final_table(results), order_table(results), last_layer_table(results))
         sections += [Section(table.title, table=table) for table in tables if table is not None]
-        shown = _shown(probed)
+        shown = _shown(result)
         panels = page_figures(shown)["curves"]
         if panels:
             note = CURVES_NOTE + " The smallest and the largest learning rate are shown."
             sections.append(Section("Over the epochs", note, key=key(shown), panels=panels))
     gallery = example_images(results.folders)
-    last = calibration_table(probed.calibration) if probed.calibration.accuracy else None
+    last = calibration_table(result.calibration) if result.calibration.accuracy else None
     if gallery is not None or last is not None:
         note = GALLERY_NOTE if gallery is not None else ""
         sections.append(Section("The pattern", note, gallery=gallery, last=last))
@@ -240,7 +240,7 @@ def _sections(probed: Probed) -> list[Section]:
 
 
 def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
-    """Return the treatments over the learning rates.
+    """Return the arms over the learning rates.
 
     The small LR stands at the beginning of the annealed ones too, as it is what they are annealed
     to.
@@ -257,8 +257,8 @@ def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
     return SweepGrid.of([*rows, *shared])
 
 
-def _shown(probed: Probed) -> Results:
+def _shown(result: ProbeResult) -> Results:
     """Return the arms that curves are shown of: the smallest and the largest learning rate."""
-    ends = (probed.probe.rates[0], probed.probe.rates[-1])
-    chosen = [f for f in probed.results.folders if f.config.learning_rate.initial in ends]
+    ends = (result.probe.rates[0], result.probe.rates[-1])
+    chosen = [f for f in result.results.folders if f.config.learning_rate.initial in ends]
     return Results(chosen)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from learnorder.probe.result import Probed
+from learnorder.probe.result import ProbeResult
 from learnorder.probe.statements import statements
 from learnorder.statistics import Estimate
 from learnorder.statistics.learned import CONTENT_LEVELS
@@ -16,9 +16,9 @@ from learnorder.statistics.learned import CONTENT_LEVELS
 Value = TypeVar("Value")
 
 
-def to_json(probed: Probed) -> str:
+def to_json(result: ProbeResult) -> str:
     """Return the text of probe.json: what the pattern was, and each arm's final numbers."""
-    results, arms = probed.results, []
+    results, arms = result.results, []
     for arm in results.arms:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
         for name, (set_, quantity) in _QUANTITIES.items():
@@ -31,10 +31,10 @@ def to_json(probed: Probed) -> str:
             words: _keyed(results.learned(arm, "content", fraction))
             for words, fraction in CONTENT_LEVELS.items()
         }
-        row["undertrained"] = probed.numbers(arm).undertrained()
+        row["undertrained"] = result.numbers(arm).undertrained()
         row["last_layer"] = {str(s): asdict(one) for s, one in results.last_layers(arm).items()}
         arms.append(row)
-    calibration = asdict(probed.calibration)
+    calibration = asdict(result.calibration)
     for name in ("accuracy", "clean"):
         calibration[name] = {f"{c:g}": v for c, v in calibration[name].items()}
     tried = [
@@ -52,10 +52,10 @@ def to_json(probed: Probed) -> str:
                 for level, found in each.beside.items()
             },
         }
-        for each in statements(probed)
+        for each in statements(result)
     ]
     found = {
-        "epochs": probed.probe.training.epochs,
+        "epochs": result.probe.training.epochs,
         "chance": results.chance(),
         "calibration": calibration,
         "statements": tried,

@@ -84,7 +84,7 @@ def calibrate(
 
 
 @dataclass(frozen=True)
-class Probed:
+class ProbeResult:
     """What a probe found.
 
     Attributes:
@@ -127,12 +127,12 @@ class Probed:
         found = {rate: self.numbers(arm) for rate, arm in arms.items() if arm is not None}
         return largest_rate(found) if found else self.probe.rates[1]
 
-    def arm(self, treatment: str, rate: float) -> str | None:
+    def arm(self, arm: str, rate: float) -> str | None:
         """Return the name that an arm has among the results, None where it was left out.
 
         Args:
-            treatment: constant, annealed, constant_noise or annealed_noise.
+            arm: constant, annealed, constant_noise or annealed_noise.
             rate: Its initial learning rate.
         """
-        wanted = {"arm": treatment, RATE: setting_words(rate)}
+        wanted = {"arm": arm, RATE: setting_words(rate)}
         return next((a for a in self.results.arms if self.results.labels(a) == wanted), None)

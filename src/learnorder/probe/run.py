@@ -10,7 +10,7 @@ from learnorder.config.settings import RunConfig
 from learnorder.errors import ConfigError, LearnOrderError
 from learnorder.execution.budget import epochs_within
 from learnorder.execution.settings import Execution
-from learnorder.probe.result import RATE, Calibration, Probed, calibrate
+from learnorder.probe.result import RATE, Calibration, ProbeResult, calibrate
 from learnorder.probe.settings import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
 
@@ -29,7 +29,7 @@ def run_probe(
     *,
     minutes: float | None = None,
     execution: Execution = Execution(),
-) -> Probed:
+) -> ProbeResult:
     """Plant a pattern in images, and see which arms of a network learn it when and rely on it.
 
     The pattern's contrast is calibrated first (:class:`Calibration`). Then every arm is trained,
@@ -52,16 +52,16 @@ def run_probe(
 
     out, probe = Path(out), probe or Probe()
     probe = _begun(probe, out, minutes, execution)
-    probed = make_probes({"": probe}, out, execution)[""]
-    if not isinstance(probed, Probed):
-        raise probed
-    write_probe(probed, out)
-    return probed
+    result = make_probes({"": probe}, out, execution)[""]
+    if not isinstance(result, ProbeResult):
+        raise result
+    write_probe(result, out)
+    return result
 
 
 def make_probes(
     probes: Mapping[str, Probe], out: Path, execution: Execution
-) -> dict[str, Probed | LearnOrderError]:
+) -> dict[str, ProbeResult | LearnOrderError]:
     """Calibrate, train and retrain; each probe in a folder of its name.
 
     Args:
@@ -84,7 +84,7 @@ def make_probes(
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
     runs = _run_parts(plans, "calibration", out, execution, "Calibration")
     calibrations = {name: Calibration({}, p.contrasts[0]) for name, p in probes.items()}
-    found = dict[str, Probed | LearnOrderError]()
+    found = dict[str, ProbeResult | LearnOrderError]()
     for name, probe in calibrated.items():
         try:
             calibrations[name] = _calibrated(probe, runs[name])
@@ -102,7 +102,7 @@ def make_probes(
             retrain_runs(results, quiet=execution.quiet)
         except ConfigError as error:
             not_retrained = error.remedy
-        found[name] = Probed(probes[name], calibrations[name], results, not_retrained)
+        found[name] = ProbeResult(probes[name], calibrations[name], results, not_retrained)
     return {name: found[name] for name in probes}
 
 
@@ -175,12 +175,12 @@ def arm_plans(
 
     patch = probe.patch(contrast, image_size)
     return {
-        f"{treatment}-{setting_words(rate)}-seed{seed}": Plan(
-            probe.run(treatment, rate, seed, patch),
-            {"experiment": "probe", "arm": treatment, RATE: setting_words(rate)},
+        f"{arm}-{setting_words(rate)}-seed{seed}": Plan(
+            probe.run(arm, rate, seed, patch),
+            {"experiment": "probe", "arm": arm, RATE: setting_words(rate)},
         )
         for seed in probe.seed_range()
-        for treatment, rate in probe.arms()
+        for arm, rate in probe.arms()
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from learnorder.config.arm_titles import TREATMENT_TITLES
+from learnorder.config.arm_titles import PROBE_ARM_TITLES
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
@@ -147,25 +147,25 @@ class Probe:
         return PatchConfig(self.eligible_share, self.patch_only_share, size, contrast=contrast)
 
     def arms(self) -> list[tuple[str, float]]:
-        """Return every treatment and learning rate.
+        """Return every arm and learning rate.
 
         The small learning rate is what the others are annealed to, so it is constant only.
         """
-        treatments = [t for t in TREATMENT_TITLES if self.noise > 0 or "noise" not in t]
+        arms = [t for t in PROBE_ARM_TITLES if self.noise > 0 or "noise" not in t]
         return [
-            (treatment, rate)
-            for treatment in treatments
+            (arm, rate)
+            for arm in arms
             for rate in self.rates
-            if not (treatment.startswith("annealed") and rate == self.rates[0])
+            if not (arm.startswith("annealed") and rate == self.rates[0])
         ]
 
-    def run(self, treatment: str, rate: float, seed: int, patch: PatchConfig) -> RunConfig:
+    def run(self, arm: str, rate: float, seed: int, patch: PatchConfig) -> RunConfig:
         """Return the configuration of one run."""
         learning_rate = Schedule(rate)
-        if treatment.startswith("annealed"):
+        if arm.startswith("annealed"):
             learning_rate = Schedule(rate, (self.anneal_epoch,), self.rates[0] / rate)
         noise = NoiseConfig()
-        if treatment.endswith("noise"):
+        if arm.endswith("noise"):
             noise = falling_noise(self.noise, self.training.epochs)
         return RunConfig(
             self.data, self.model, patch, self.training, learning_rate, noise, seed=seed

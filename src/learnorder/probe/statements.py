@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from learnorder.probe.arms import ArmNumbers
-from learnorder.probe.result import Probed
+from learnorder.probe.result import ProbeResult
 from learnorder.statistics import (
     Measured,
     Unit,
@@ -19,7 +19,7 @@ from learnorder.statistics import (
     verdict,
 )
 
-Treatment = Literal["annealed", "noise"]
+Arm = Literal["annealed", "noise"]
 """What is compared with the small LR: a large LR, annealed, or noise."""
 Quantity = Literal["order", "clean", "reliance"]
 """What is compared: log10 of the pattern's epoch over the content's, or a final share."""
@@ -27,8 +27,8 @@ ORDER = Unit("in log10 of epoch over epoch", 1.0, 2)
 """Unit of the order."""
 
 SMALL = "the small LR"
-_WHOSE: dict[Treatment, str] = {"annealed": "the large LR", "noise": "the small LR with noise"}
-_STATEMENTS: dict[tuple[Treatment, Quantity], str] = {
+_WHOSE: dict[Arm, str] = {"annealed": "the large LR", "noise": "the small LR with noise"}
+_STATEMENTS: dict[tuple[Arm, Quantity], str] = {
     ("annealed", "order"): "{large} moves the order towards the content first, against {small}.",
     ("annealed", "clean"): "{large} ends with higher accuracy on clean images than {small}.",
     ("annealed", "reliance"): "{large} ends relying on the pattern less than {small}.",
@@ -44,7 +44,7 @@ class Statement:
 
     Attributes:
         text: The statement.
-        treatment: What is compared with the small LR.
+        arm: The arm that is compared with the small LR.
         quantity: What is compared.
         measured: What it compares, paired by seed.
         verdict: holds, does_not_hold or undecided; see :class:`~learnorder.reproduce.claim.Claim`.
@@ -53,7 +53,7 @@ class Statement:
     """
 
     text: str
-    treatment: Treatment
+    arm: Arm
     quantity: Quantity
     measured: Measured
     verdict: Verdict
@@ -61,28 +61,28 @@ class Statement:
     reason: str = ""
 
 
-def statements(probed: Probed) -> list[Statement]:
+def statements(result: ProbeResult) -> list[Statement]:
     """Return which of the paper's statements hold for this network and these images.
 
-    The small learning rate is the probe's first, the large one :meth:`Probed.largest`; statements
-    whose arms were not run are left out, and those of which no seed has both are undecided.
+    The small learning rate is the probe's first, the large one :meth:`ProbeResult.largest`. A
+    statement whose arms were not run is left out; one whose arms share no seed is undecided.
     """
-    small, large = probed.probe.rates[0], probed.largest()
-    constant = probed.arm("constant", small)
+    small, large = result.probe.rates[0], result.largest()
+    constant = result.arm("constant", small)
     if constant is None:
         return []
-    chosen: dict[Treatment, str | None] = {
-        "annealed": probed.arm("annealed", large),
-        "noise": probed.arm("constant_noise", small),
+    chosen: dict[Arm, str | None] = {
+        "annealed": result.arm("annealed", large),
+        "noise": result.arm("constant_noise", small),
     }
-    compared: dict[Treatment, ArmNumbers] = {
-        treatment: probed.numbers(arm) for treatment, arm in chosen.items() if arm is not None
+    compared: dict[Arm, ArmNumbers] = {
+        arm: result.numbers(label) for arm, label in chosen.items() if label is not None
     }
-    return judge_arms(small, large, probed.numbers(constant), compared)
+    return judge_arms(small, large, result.numbers(constant), compared)
 
 
 def judge_arms(
-    small: float, large: float, constant: ArmNumbers, compared: Mapping[Treatment, ArmNumbers]
+    small: float, large: float, constant: ArmNumbers, compared: Mapping[Arm, ArmNumbers]
 ) -> list[Statement]:
     """Return the statements about arms, with their verdicts.
 
@@ -90,29 +90,29 @@ def judge_arms(
         small: The small learning rate.
         large: The large one.
         constant: The arm of the small learning rate, constant.
-        compared: The arms that are compared with it, by treatment.
+        compared: The arms that are compared with it.
     """
     found = []
-    for (treatment, quantity), text in _STATEMENTS.items():
-        if treatment not in compared:
+    for (arm, quantity), text in _STATEMENTS.items():
+        if arm not in compared:
             continue
-        arm, beside = compared[treatment], dict[str, Measured]()
+        numbers, beside = compared[arm], dict[str, Measured]()
         if quantity == "order":
-            names = _WHOSE[treatment], SMALL
-            measured, *_ = every = [_order(arm, constant, level, names) for level in arm.content]
-            beside = dict(list(zip(arm.content, every, strict=True))[1:])
+            names, levels = (_WHOSE[arm], SMALL), list(numbers.content)
+            measured, *others = [_order(numbers, constant, level, names) for level in levels]
+            beside = dict(zip(levels[1:], others, strict=True))
         else:
             within = range_of("reliance" if quantity == "reliance" else "accuracy")
             measured = measure_difference(
-                getattr(arm, quantity), getattr(constant, quantity), within=within
+                getattr(numbers, quantity), getattr(constant, quantity), within=within
             )
-        reason = _reason({_WHOSE[treatment]: arm, SMALL: constant}, quantity)
+        reason = _reason({_WHOSE[arm]: numbers, SMALL: constant}, quantity)
         if reason:
             measured = replace(measured, p=math.nan)
         side = "below" if quantity == "reliance" else "above"
         decided = "undecided" if reason else verdict(measured, side)
         said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
-        found.append(Statement(said, treatment, quantity, measured, decided, beside, reason))
+        found.append(Statement(said, arm, quantity, measured, decided, beside, reason))
     return found
 
 

@@ -115,7 +115,7 @@ def _epoch(row: Row, name: str) -> int | None:
 
 @dataclass
 class Cell:
-    """The runs of a treatment at one point.
+    """The runs of a arm at one point.
 
     Attributes:
         finals: Final values by quantity and seed.
@@ -192,7 +192,7 @@ class SweepGrid:
     Attributes:
         axes: The one or two settings varied, each with those that vary together with it.
         values: Of each axis, in order.
-        cells: By treatment (large, small, …) and point.
+        cells: By arm (large, small, …) and point.
     """
 
     axes: tuple[str, ...]
@@ -240,9 +240,7 @@ class SweepGrid:
         """Return a figure for each quantity: lines over one setting, or heat maps over two."""
         if len(self.axes) == 1:
             return [_row(self, name) for name in self.quantities()]
-        return [
-            _plane(self, treatment, name) for treatment in self.cells for name in self.quantities()
-        ]
+        return [_plane(self, arm, name) for arm in self.cells for name in self.quantities()]
 
 
 def _axis_title(axis: str, together: Sequence[str]) -> str:
@@ -260,10 +258,10 @@ def _follows(setting: list[str], axis: list[str]) -> bool:
     return len(set(axis)) == len(set(zip(axis, setting, strict=True)))
 
 
-def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
-    """Return a quantity of one treatment over two settings, as a heat map."""
+def _plane(grid: SweepGrid, arm: str, name: str) -> go.Figure:
+    """Return a quantity of one arm over two settings, as a heat map."""
     xs, ys = grid.values
-    points = {(x, y): cell for (x, y), cell in grid.cells[treatment].items()}
+    points = {(x, y): cell for (x, y), cell in grid.cells[arm].items()}
     if name == "first":
         known = {at: cell for at, cell in points.items() if cell.orders}
         medians = {at: median_span(cell.order().values()) for at, cell in known.items()}
@@ -280,8 +278,8 @@ def _plane(grid: SweepGrid, treatment: str, name: str) -> go.Figure:
         if any(said):
             text[at] = "<br>".join(filter(None, [text.get(at, "").strip("–"), *said]))
     figure = heat_map(xs, ys, cells, text, scale)
-    words = ARM_WORDS.get(treatment, treatment)
-    title = f"{GRID_TITLES[name]}: {words}" if treatment else GRID_TITLES[name]
+    words = ARM_WORDS.get(arm, arm)
+    title = f"{GRID_TITLES[name]}: {words}" if arm else GRID_TITLES[name]
     return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 56 * len(ys))
 
 
@@ -305,26 +303,26 @@ _PALE = ((0.0, TWO_SIDED[1][1]), (1.0, "#E69F00"))
 
 
 _BESIDE = 0.14
-"""Distance between two treatments along the axis, so that they do not cover each other."""
+"""Distance between two arms along the axis, so that they do not cover each other."""
 
 
 def _row(grid: SweepGrid, name: str) -> go.Figure:
-    """Return a quantity of every treatment over one setting, as lines."""
+    """Return a quantity of every arm over one setting, as lines."""
     (values,) = grid.values
-    figure, treatments = go.Figure(), list(grid.cells)
-    styles = line_styles(treatments)
-    for place, (treatment, points) in enumerate(grid.cells.items()):
-        beside = _BESIDE * (place - (len(treatments) - 1) / 2)
+    figure, arms = go.Figure(), list(grid.cells)
+    styles = line_styles(arms)
+    for place, (arm, points) in enumerate(grid.cells.items()):
+        beside = _BESIDE * (place - (len(arms) - 1) / 2)
         cells = {i + beside: points[v,] for i, v in enumerate(values) if (v,) in points}
-        words = ARM_WORDS.get(treatment, treatment)
+        words = ARM_WORDS.get(arm, arm)
         if name == "first":
             orders = {x: cell.order() for x, cell in cells.items() if cell.orders}
-            add_orders(figure, orders, words, styles[treatment])
+            add_orders(figure, orders, words, styles[arm])
             lost = {x: cell.lost() for x, cell in cells.items()}
-            say_above(figure, lost, styles[treatment].color)
+            say_above(figure, lost, styles[arm].color)
         else:
             finals = {x: cell.point(name) for x, cell in cells.items()}
-            add_points(figure, finals, words, styles[treatment], 100.0)
+            add_points(figure, finals, words, styles[arm], 100.0)
     unit = "epoch of pattern / content" if name == "first" else "%"
     layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
     shown = [figure_text(value.strip("[]")) for value in values]  # an anneal's one epoch: [20]

@@ -58,7 +58,7 @@ def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTabl
 
 
 def _pair(arm: str, baseline: str) -> str:
-    """Return words for two treatments at the same settings.
+    """Return words for two arms at the same settings.
 
     >>> _pair("large LR, contrast 0.6", "small LR, contrast 0.6")
     'large LR − small LR, contrast 0.6'

@@ -216,7 +216,7 @@ def _number(value: float) -> float | str | None:
 
 
 @dataclass(frozen=True)
-class Reproduced:
+class ReproductionResult:
     """The verdicts of one reproduction.
 
     Attributes:

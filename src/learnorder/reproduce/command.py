@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
     reproduction = recipe.seeded(values["seeds"], values["first_seed"])
     if values["dry_run"]:
         return _dry_run(reproduction_plans(reproduction, only, scale), out, values)
-    reproduced = reproduce(
+    result = reproduce(
         reproduction,
         out,
         only=only,
@@ -92,11 +92,11 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.reproduce.terminal import print_claims
     from learnorder.runs.plain_text import visible
 
-    print_claims(reproduced)
+    print_claims(result)
     print(visible(f"Report: {out / 'report.html'}"))
     if values["judge_only"]:
         return 0
-    unfinished = [options.print_unfinished(r) for r in reproduced.evidence.homes().values()]
+    unfinished = [options.print_unfinished(r) for r in result.evidence.homes().values()]
     return 1 if any(unfinished) else 0
 
 

@@ -10,7 +10,7 @@ from learnorder.report.content import Content, Link, Links, Section, TextTable, 
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.parts import measured_figure
-from learnorder.reproduce.claim import RESCALED_NOTE, Judgement, Reproduced
+from learnorder.reproduce.claim import RESCALED_NOTE, Judgement, ReproductionResult
 from learnorder.reproduce.scales import EXPERIMENT_TITLES
 from learnorder.runs.files import atomic_write
 from learnorder.runs.results import Results
@@ -36,29 +36,27 @@ _NOTE = (
 )
 
 
-def write_claims(reproduced: Reproduced, folder: Path | str) -> Path:
+def write_claims(result: ReproductionResult, folder: Path | str) -> Path:
     """Write report.html and claims.json to a folder; return the page's path."""
     folder = Path(folder)
     with atomic_write(folder / "claims.json") as temporary:
         # a character that UTF-8 cannot hold becomes an escape, which JSON reads
-        temporary.write_text(reproduced.to_json(), encoding="utf-8", errors="backslashreplace")
-    return write_page(claims_content(reproduced), folder / "report.html")
+        temporary.write_text(result.to_json(), encoding="utf-8", errors="backslashreplace")
+    return write_page(claims_content(result), folder / "report.html")
 
 
-def claims_content(reproduced: Reproduced) -> Content:
+def claims_content(result: ReproductionResult) -> Content:
     """Return what the page shows."""
-    experiments = reproduced.evidence.homes()
+    experiments = result.evidence.homes()
     return Content(
-        title=title_of("Does it hold? The paper's claims", {"scale": reproduced.scale}),
-        findings=summary(reproduced),
-        lead=[Section("Claims", table=claims_table(reproduced))],
+        title=title_of("Does it hold? The paper's claims", {"scale": result.scale}),
+        findings=summary(result),
+        lead=[Section("Claims", table=claims_table(result))],
         asked=[
-            (EXPERIMENT_TITLES[name], f"{results.standing()}; seeds {_seeds(results)}")
+            (EXPERIMENT_TITLES[name], f"{results.status_words()}; seeds {_seeds(results)}")
             for name, results in experiments.items()
         ],
-        sections=[
-            _card(judgement, reproduced.evidence.experiments) for judgement in reproduced.judgements
-        ],
+        sections=[_card(judgement, result.evidence.experiments) for judgement in result.judgements],
         origins=[
             origin(
                 results,
@@ -71,10 +69,10 @@ def claims_content(reproduced: Reproduced) -> Content:
     )
 
 
-def summary(reproduced: Reproduced) -> list[str]:
+def summary(result: ReproductionResult) -> list[str]:
     """Return how many claims hold, and which do not, in sentences."""
-    counts = reproduced.counts()
-    total = len(reproduced.judgements)
+    counts = result.counts()
+    total = len(result.judgements)
     lacking = total - sum(counts.values())
     sentences = [
         f"Of {total} claim{'s' * (total != 1)}: {counts['holds']} hold, "
@@ -83,7 +81,7 @@ def summary(reproduced: Reproduced) -> list[str]:
     ]
     few = sum(
         judgement.verdict != "undecided" and judgement.measured.estimate.n < FEWEST_HEADLINE
-        for judgement in reproduced.judgements
+        for judgement in result.judgements
     )
     if few:
         sentences.append(
@@ -91,7 +89,7 @@ def summary(reproduced: Reproduced) -> list[str]:
             "headline."
         )
     for verdict, words in (("does_not_hold", "Does not hold"), ("undecided", "Undecided")):
-        for judgement in reproduced.judgements:
+        for judgement in result.judgements:
             if judgement.verdict == verdict and judgement.made:
                 sentences.append(f"{words}: {judgement.claim.says} ({_why(judgement)})")
     return sentences
@@ -103,12 +101,12 @@ def _why(judgement: Judgement) -> str:
     return "; ".join(part for part in (shown, judgement.reason, judgement.measured.note) if part)
 
 
-def claims_table(reproduced: Reproduced) -> TextTable:
+def claims_table(result: ReproductionResult) -> TextTable:
     """Return a row for each claim; it leads to the claim's figure and its runs on the page."""
-    evidence, judgements = reproduced.evidence, reproduced.judgements
+    evidence, judgements = result.evidence, result.judgements
     many = len(judgements) > MOST_UNADJUSTED
     rows: list[list[str]] = []
-    for judgement, p in zip(judgements, reproduced.adjusted(), strict=True):
+    for judgement, p in zip(judgements, result.adjusted(), strict=True):
         claim = judgement.claim
         homes = [evidence.home(name) for name, _ in claim.needs if name in evidence.experiments]
         places = list(dict.fromkeys(homes))

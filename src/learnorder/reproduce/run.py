@@ -11,7 +11,7 @@ from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import ImageExperiment
 from learnorder.images.run import image_plans
-from learnorder.reproduce.claim import Reproduced, judge
+from learnorder.reproduce.claim import ReproductionResult, judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.scales import EXPERIMENT_TITLES, SCALES, Reproduction
@@ -65,7 +65,7 @@ def reproduce(
     scale: str = "custom",
     make_runs: bool = True,
     execution: Execution = Execution(),
-) -> Reproduced:
+) -> ReproductionResult:
     """Run what decides the paper's claims, continue it, or read it; judge, and write the report.
 
     Args:
@@ -97,11 +97,11 @@ def reproduce(
     if make_runs:
         for name, runs in plans.items():
             run_plans(runs, folder / name, execution, title=EXPERIMENT_TITLES[name])
-    reproduced = judge_runs(reproduction, folder, only=only, scale=scale)
-    for name, results in reproduced.evidence.homes().items():
+    result = judge_runs(reproduction, folder, only=only, scale=scale)
+    for name, results in result.evidence.homes().items():
         write_report(results, folder / name / "report.html")
-    write_claims(reproduced, folder)
-    return reproduced
+    write_claims(result, folder)
+    return result
 
 
 def judge_runs(
@@ -110,7 +110,7 @@ def judge_runs(
     *,
     only: Sequence[str] | None = None,
     scale: str = "custom",
-) -> Reproduced:
+) -> ReproductionResult:
     """Judge the runs of a reproduction that are there; nothing is run and nothing written.
 
     Args:
@@ -139,7 +139,7 @@ def judge_runs(
         experiments["unpatched"] = experiments["plain"]
     evidence, asked = Evidence(experiments), claims_named(only)
     chosen = [claim for claim in CLAIMS if claim in asked or evidence.has(claim.needs)]
-    return Reproduced(evidence, tuple(judge(claim, evidence) for claim in chosen), scale)
+    return ReproductionResult(evidence, tuple(judge(claim, evidence) for claim in chosen), scale)
 
 
 def recorded(reproduction: Reproduction, out: Path | str) -> Reproduction:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from learnorder.report.content import TextTable
 from learnorder.report.terminal import print_table
-from learnorder.reproduce.claim import Reproduced
+from learnorder.reproduce.claim import ReproductionResult
 from learnorder.reproduce.page import claims_table
 
 
-def print_claims(reproduced: Reproduced) -> None:
+def print_claims(result: ReproductionResult) -> None:
     """Print the verdict on each claim, and what it rests on."""
-    found = claims_table(reproduced)
+    found = claims_table(result)
     wanted = ("verdict", "p (Holm)", "claim", "measured", "holds if", "n")
     chosen = [name for name in wanted if name in found.columns]
     columns = [found.columns.index(name) for name in chosen]

@@ -25,7 +25,7 @@ from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.images.backend import identify
 from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.last_layer import Follows, LastLayer, read_last_layer, write_last_layer
+from learnorder.runs.last_layer import LastLayer, LastLayerScores, read_last_layer, write_last_layer
 from learnorder.seeding import generator
 from learnorder.training.batches import Batches
 from learnorder.training.image_problem import network_of
@@ -205,12 +205,14 @@ def _fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> GridSearchCV | Pipelin
         return GridSearchCV(pipeline, penalties, cv=folds).fit(x.astype(np.float64), y)
 
 
-def _follows(predicted: dict[str, Tensor], sets: list[EvaluationSet], labels: Tensor) -> Follows:
+def _follows(
+    predicted: dict[str, Tensor], sets: list[EvaluationSet], labels: Tensor
+) -> LastLayerScores:
     clean = (predicted["clean"] == labels).double().mean().item()
     for chosen in sets:
         if chosen.name == "conflict":
             found = measure_reliance(
                 predicted["conflict"], predicted["clean"], labels, chosen.pattern_labels
             )
-            return Follows(clean, found.content, found.reliance)
-    return Follows(clean, None, None)
+            return LastLayerScores(clean, found.content, found.reliance)
+    return LastLayerScores(clean, None, None)

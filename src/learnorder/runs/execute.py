@@ -95,7 +95,7 @@ def _work(
         each_step()
         return bool(received)
 
-    work = kind_named(folder.kind).load()
+    backend = kind_named(folder.kind).load_backend()
     log = logging.getLogger(__name__)
     log.info("%s begins in process %d", visible(folder.name), os.getpid())
     folder.update(
@@ -105,7 +105,7 @@ def _work(
         processes=int(os.environ.get("WORLD_SIZE", "1")),
         environment=environment(),
     )
-    outcome = work.work(folder, stop)
+    outcome = backend.run(folder, stop)
     if outcome is None:
         raise Interrupted(  # the signal may have come to another of the run's processes
             received[0] if received else signal.SIGTERM,

@@ -103,7 +103,7 @@ class TheoryDescription:
 
 
 @dataclass(frozen=True)
-class Workload:
+class CostEstimate:
     """What a run takes.
 
     Attributes:
@@ -121,8 +121,8 @@ class Workload:
     at_most: bool = False
 
 
-class Work(Protocol):
-    """What the module of a kind has."""
+class Backend(Protocol):
+    """What the backend module of a kind of run has."""
 
     def check(self, configs: Sequence[Any], processes: int = 1) -> None:
         """Build each distinct thing that configurations ask for once, so that the unfit is refused.
@@ -144,9 +144,7 @@ class Work(Protocol):
         """
         ...
 
-    def work(
-        self, folder: RunFolder[Any], stop: Callable[[], bool]
-    ) -> tuple[EndStatus, str] | None:
+    def run(self, folder: RunFolder[Any], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
         """Do a folder's run, from its checkpoint where there is one, and leave its results there.
 
         Args:
@@ -158,11 +156,11 @@ class Work(Protocol):
         """
         ...
 
-    def measure(self, config: Any) -> Workload:
+    def measure(self, config: Any) -> CostEstimate:
         """Time a few steps of a run."""
         ...
 
-    def workload_key(self, config: Any) -> str:
+    def cost_key(self, config: Any) -> str:
         """Return what runs of the same workload have in common."""
         ...
 
@@ -195,7 +193,7 @@ class Kind:
     Attributes:
         name: As manifests say it.
         configuration: Import path of its configuration.
-        backend: Import path of its :class:`Work`.
+        backend: Import path of its :class:`Backend`.
         records: Import path of its records.
         description: What its runs say of their data.
         results: Import path of what its finished runs are read as.
@@ -227,8 +225,8 @@ class Kind:
         """Return the table of records of a run that has none yet."""
         return _load(self.records)().table()
 
-    def load(self) -> Work:
-        """Import the work, torch with it."""
+    def load_backend(self) -> Backend:
+        """Import the backend, torch with it."""
         return importlib.import_module(self.backend)  # pyright: ignore[reportReturnType]
 
     def results_of(self, folders: Sequence[RunFolder[Any]]) -> Any:

@@ -12,7 +12,7 @@ FILE = "last_layer.json"
 
 
 @dataclass(frozen=True)
-class Follows:
+class LastLayerScores:
     """What a network's predictions follow.
 
     Attributes:
@@ -37,8 +37,8 @@ class LastLayer:
         unseen: Whether the network had not been trained on them.
     """
 
-    before: Follows
-    after: Follows
+    before: LastLayerScores
+    after: LastLayerScores
     examples: int
     unseen: bool
 

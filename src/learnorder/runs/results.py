@@ -84,9 +84,9 @@ class RunSet(ABC, Generic[FolderT]):
         """Return the name of the arm a run belongs to."""
         return self._arms[folder]
 
-    def unfinished(self, treatment: str) -> dict[str, int]:
+    def unfinished(self, label: str) -> dict[str, int]:
         """Return how many runs with an arm as their label have other statuses than finished."""
-        own = [f for f in self.folders if f.labels.get("arm") == treatment]
+        own = [f for f in self.folders if f.labels.get("arm") == label]
         counts = Counter(self._status[folder] for folder in own)
         return {status: n for status, n in counts.items() if status != "finished"}
 
@@ -166,7 +166,7 @@ class RunSet(ABC, Generic[FolderT]):
         rows = [
             [
                 arm,
-                self.standing([arm]),
+                self.status_words([arm]),
                 *(shown_in(q, self.final_estimate(arm, s, q)) for s, q, _ in shown),
             ]
             for arm in self.arms
@@ -176,7 +176,7 @@ class RunSet(ABC, Generic[FolderT]):
             "At the end of training", columns, rows, "Mean over seeds [95 % interval]."
         )
 
-    def standing(self, arms: Iterable[str] | None = None) -> str:
+    def status_words(self, arms: Iterable[str] | None = None) -> str:
         """Return how many runs, of some arms or of all, have each status, in words."""
         counts = Counter[str]()
         for arm in self.arms if arms is None else arms:

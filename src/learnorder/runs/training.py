@@ -10,7 +10,7 @@ from typing import Any
 from learnorder.errors import refusing
 from learnorder.runs.checkpoint import encode_weights, save_checkpoint, save_weights
 from learnorder.runs.folder import Progress, RunFolder
-from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.pace import Pace
 from learnorder.training.problem import RunSettings
 from learnorder.training.trainer import Trainer
@@ -23,7 +23,7 @@ _RECORD_BYTES_PER_EPOCH = 400
 def train(
     folder: RunFolder[Any], trainer: Trainer[Any], stop: Callable[[], bool]
 ) -> tuple[EndStatus, str] | None:
-    """Train a folder's run to its end; see :meth:`~learnorder.runs.kinds.Work.work`."""
+    """Train a folder's run to its end; see :meth:`~learnorder.runs.kinds.Backend.run`."""
     import pyarrow as pa
 
     epochs, steps, pace = folder.config.training.epochs, trainer.problem.steps, Pace()
@@ -44,7 +44,7 @@ def train(
     outcome = trainer.run(stop_here, save_epoch)
     if outcome.status == "interrupted":
         save_checkpoint(folder, trainer.state())
-        trainer.place.wait()  # a launcher ends all processes when one ends
+        trainer.group.wait()  # a launcher ends all processes when one ends
         return None
     folder.write_tables(records=trainer.records.table())
     save_weights(folder, trainer.network.state_dict())
@@ -78,7 +78,7 @@ def check_run(trainer: Trainer[Any], processes: int) -> None:
         encode_weights(trainer.network.state_dict())
 
 
-def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> Workload:
+def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate:
     """Time a few steps of training.
 
     Args:
@@ -100,7 +100,7 @@ def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> Workload:
     # Evaluation beside training: a forward pass is about a third of a step.
     epoch = sum(warm) / len(warm) * steps * (1 + evaluated_share / 3)
     parameters = sum(p.numel() for p in trainer.network.parameters())
-    return Workload(
+    return CostEstimate(
         seconds=epochs * epoch,
         what=f"{epochs * steps:,} steps of {parameters:,} parameters",
         disk_bytes=4 * parameters + _RECORD_BYTES_PER_EPOCH * epochs,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.folder import Progress, RunFolder
-from learnorder.runs.kinds import EndStatus, Workload
+from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.pace import Pace
 from learnorder.theory import TheoryConfig
 from learnorder.theory.memory import check_memory
@@ -32,8 +32,8 @@ def identify(configs: Sequence[TheoryConfig]) -> list[dict[str, str]]:
     return [{} for _ in configs]
 
 
-def work(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
-    """Simulate the folder's run to its end; see :class:`~learnorder.runs.kinds.Work`."""
+def run(folder: RunFolder[TheoryConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
+    """Simulate the folder's run to its end; see :class:`~learnorder.runs.kinds.Backend`."""
     check_memory(folder.config)
     saved = load_checkpoint(folder)
     simulation = simulate(folder.config, snapshot=None if saved is None else saved["simulation"])
@@ -71,7 +71,7 @@ def _progress(simulation: Simulation) -> Progress:
     return Progress(come, f"η·t {moment.time:.3g}, loss {moment.loss:.3f}")
 
 
-def workload_key(config: TheoryConfig) -> str:
+def cost_key(config: TheoryConfig) -> str:
     """Return what runs that take as long have in common."""
     data, parts = config.distribution, [config.network, config.solver, config.measure]
     if config.solver.engine != "flow":  # its number of steps follows from the learning rates
@@ -79,7 +79,7 @@ def workload_key(config: TheoryConfig) -> str:
     return repr((data.d, data.N, parts))
 
 
-def measure(config: TheoryConfig) -> Workload:
+def measure(config: TheoryConfig) -> CostEstimate:
     """Time a few steps, and say how many there may be."""
     simulation, taken = simulate(config), 0
     started = time.perf_counter()
@@ -98,7 +98,7 @@ def measure(config: TheoryConfig) -> Workload:
     else:
         steps = math.ceil(config.max_time / simulation.step_length)
     data = config.distribution
-    return Workload(
+    return CostEstimate(
         seconds=each * max(steps, taken),
         what=f"{steps:,} steps at d = {data.d:,}, N = {data.N:,} ({config.solver.engine})",
         disk_bytes=_RECORD_BYTES,

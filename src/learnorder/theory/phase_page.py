@@ -81,7 +81,7 @@ class PhaseGrid:
 
     def runs(self, at: tuple[str, str]) -> str:
         """Return how the runs at a point stand."""
-        return self.results.standing(self.cells[at].values())
+        return self.results.status_words(self.cells[at].values())
 
 
 def _order(p: float | None, q: float | None) -> Span:

@@ -112,7 +112,7 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
 def theory_findings(results: TheoryResults) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
-        return [f"No run has finished: {results.standing()}."]
+        return [f"No run has finished: {results.status_words()}."]
     sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
     if {"L-S", "S"} <= set(results.arms):
         held = results.held_down()
@@ -129,7 +129,7 @@ def theory_findings(results: TheoryResults) -> list[str]:
     statuses = {status for arm in results.arms for status in results.counts(arm)}
     if statuses != {"finished"}:
         more = "Those out of steps take a larger --algorithm.max_time."
-        told = f"Not all runs have a result: {results.standing()}."
+        told = f"Not all runs have a result: {results.status_words()}."
         sentences.append(f"{told} {more}" if "out_of_steps" in statuses else told)
     return sentences
 
@@ -137,7 +137,7 @@ def theory_findings(results: TheoryResults) -> list[str]:
 def phase_findings(results: TheoryResults) -> list[str]:
     """Return how a phase diagram's runs stand, and how many of its points say what."""
     grid = PhaseGrid.of(results)
-    sentences = [f"{len(results.folders)} runs: {results.standing()}."]
+    sentences = [f"{len(results.folders)} runs: {results.status_words()}."]
     for algorithm in THEORY_ARMS:
         found = [grid.first(at, algorithm) for at in grid.cells]
         known = [span for span in found if span is not None]

@@ -12,7 +12,7 @@ from learnorder.config.settings import RunConfig
 from learnorder.data import Augmentation, ImageData, Images
 from learnorder.patterns import Draw, EvaluationSet, Patch, draw_accesses, draw_eligible
 from learnorder.seeding import generator
-from learnorder.training.place import Place
+from learnorder.training.process_group import ProcessGroup
 
 _EVALUATED_AT_ONCE = 512
 
@@ -79,20 +79,22 @@ class Batches:
             self._patch_config, self.eligible, generator(self._seed, "accesses", epoch)
         )
 
-    def epoch(self, epoch: int, start: int = 0, place: Place | None = None) -> Iterator[Batch]:
+    def epoch(
+        self, epoch: int, start: int = 0, group: ProcessGroup | None = None
+    ) -> Iterator[Batch]:
         """Yield the training batches of an epoch, from step ``start`` on.
 
         Args:
             epoch: From 1.
             start: From 0.
-            place: Of the process whose rows are yielded; None yields all.
+            group: Of the process whose rows are yielded; None yields all.
         """
         order = torch.randperm(len(self._train), generator=generator(self._seed, "order", epoch))
         order = order.to(self._device)
         draw = self.draws(epoch).to(self._device)[order]
         for first in range(start * self._batch_size, len(order), self._batch_size):
             step = first // self._batch_size
-            own = slice(None) if place is None else place.rows(self.examples(step))
+            own = slice(None) if group is None else group.shard(self.examples(step))
             indices = order[first : first + self._batch_size]
             shown = draw[first : first + self._batch_size][own]
             if (augment := self._augment) is None:

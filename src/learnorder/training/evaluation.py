@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from learnorder.models.modes import evaluation_mode
 from learnorder.patterns import EvaluationSet, measure_reliance
 from learnorder.training.batches import Batches
-from learnorder.training.place import Place
+from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 
 
@@ -22,7 +22,7 @@ def evaluate(
     sets: list[EvaluationSet],
     records: Records,
     epoch: int,
-    place: Place,
+    group: ProcessGroup,
 ) -> bool:
     """Add a model's accuracy and loss on every set, and its reliance on the pattern, to records.
 
@@ -36,15 +36,15 @@ def evaluate(
     predictions: dict[str, Tensor] = {}
     truth = batches.evaluation_labels.cpu()
     for chosen in sets:
-        found = torch.zeros(2, len(truth), device=place.device)
+        found = torch.zeros(2, len(truth), device=group.device)
         predicted, losses = found
         with evaluation_mode(model):
-            for rows in place.own(batches.evaluation_rows()):
+            for rows in group.own(batches.evaluation_rows()):
                 batch = batches.shown(chosen, rows)
                 logits = model(batch.images).float()
                 predicted[rows] = logits.argmax(1).float()
                 losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
-        predicted, losses = place.total(found).cpu()
+        predicted, losses = group.total(found).cpu()
         predictions[chosen.name] = predicted.long()
         correct = (predictions[chosen.name] == truth).double().mean().item()
         records.add(epoch, chosen.name, "accuracy", correct, n=len(truth))

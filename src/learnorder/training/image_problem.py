@@ -17,8 +17,8 @@ from learnorder.models.building import check_logits
 from learnorder.patterns import evaluation_sets
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
-from learnorder.training.place import Place
 from learnorder.training.problem import Part
+from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 from learnorder.training.tally import Tally
 from learnorder.training.trainer import Trainer
@@ -45,7 +45,7 @@ def image_trainer(
         data: Its images.
         state: Where to continue, from :meth:`~learnorder.training.trainer.Trainer.state`.
     """
-    return Trainer(config, lambda place: ImageProblem(config, data, place), state)
+    return Trainer(config, lambda group: ImageProblem(config, data, group), state)
 
 
 class ImageProblem:
@@ -54,7 +54,7 @@ class ImageProblem:
     Args:
         config: The run.
         data: Its images.
-        place: Where it is trained.
+        group: Where it is trained.
 
     Attributes:
         network: The network, with its initial weights.
@@ -63,8 +63,8 @@ class ImageProblem:
         counts: See :class:`~learnorder.training.tally.Tally`.
     """
 
-    def __init__(self, config: RunConfig, data: ImageData, place: Place) -> None:
-        self._place, device = place, place.device
+    def __init__(self, config: RunConfig, data: ImageData, group: ProcessGroup) -> None:
+        self._group, device = group, group.device
         self._name, self._num_classes = config.model.name, data.num_classes
         network = network_of(config, data)
         self.network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
@@ -86,7 +86,7 @@ class ImageProblem:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield this process's rows of an epoch's batches, from step ``start`` on."""
-        return self.batches.epoch(epoch, start, self._place)
+        return self.batches.epoch(epoch, start, self._group)
 
     def first(self, examples: int) -> Batch:
         """Return the first examples of the first epoch, patterns included."""
@@ -132,4 +132,4 @@ class ImageProblem:
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
         """Add accuracy, loss and reliance on the fixed sets to records."""
-        return evaluate(model, self.batches, self.sets, records, epoch, self._place)
+        return evaluate(model, self.batches, self.sets, records, epoch, self._group)

@@ -266,7 +266,7 @@ _GIVEN: dict[str, tuple[Task, Identity]] = {}
 
 
 @contextmanager
-def handed_over(task: Task) -> Iterator[TaskConfig]:
+def register_task(task: Task) -> Iterator[TaskConfig]:
     """Let configurations of this process stand for a task that has no import path."""
     found = identify(task)
     name = whole(found)

@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from learnorder.errors import DataError, one_line
 from learnorder.seeding import seed_everything
-from learnorder.training.place import Place
+from learnorder.training.process_group import ProcessGroup
 
 _LABELS = ("labels", "label", "target", "targets")
 """What a mapping may call its targets."""
@@ -46,10 +46,10 @@ class StepBatches(Dataset):
         order: Sequence[int],
         batch_size: int,
         seed: tuple[Any, ...],
-        place: Place | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
         self._dataset, self._collate, self._seed = dataset, collate, seed
-        self._place = place
+        self._group = group
         self._order, self._batch_size = order, batch_size
 
     def __len__(self) -> int:
@@ -58,8 +58,8 @@ class StepBatches(Dataset):
     def __getitem__(self, step: int) -> tuple[Any, int]:
         seed_everything(*self._seed, step)
         chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        if self._place is not None:
-            chosen = chosen[self._place.rows(len(chosen))]
+        if self._group is not None:
+            chosen = chosen[self._group.shard(len(chosen))]
         if hasattr(self._dataset, "__getitems__"):
             items = self._dataset.__getitems__(list(chosen))
         else:

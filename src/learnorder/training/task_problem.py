@@ -18,8 +18,8 @@ from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.training.place import Place
 from learnorder.training.problem import Part
+from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 from learnorder.training.scores import Unfit, mean_of, score_of
 from learnorder.training.targets import known_targets
@@ -40,7 +40,7 @@ class TaskProblem:
     Args:
         config: The run.
         task: The task it names.
-        place: Where it is trained.
+        group: Where it is trained.
 
     Attributes:
         network: The model, with its initial weights.
@@ -55,9 +55,9 @@ class TaskProblem:
         DataError: Items that do not go into a batch, or a batch of no known form.
     """
 
-    def __init__(self, config: TaskRunConfig, task: Task, place: Place) -> None:
-        self.task, self._config, self._place = task, config, place
-        device = self._device = place.device
+    def __init__(self, config: TaskRunConfig, task: Task, group: ProcessGroup) -> None:
+        self.task, self._config, self._group = task, config, group
+        device = self._device = group.device
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
         self.network = build_network(task, config.seed).to(device)
@@ -99,9 +99,9 @@ class TaskProblem:
         What the data set draws at random is drawn by each process for its own rows, so it depends
         on how many there are.
         """
-        place = self._place
-        seed = (self._config.seed, "items", epoch, *place.own_draws)
-        return self._batches(self.train, self._order(epoch), seed, start, place)
+        group = self._group
+        seed = (self._config.seed, "items", epoch, *group.own_draws)
+        return self._batches(self.train, self._order(epoch), seed, start, group)
 
     def _batches(
         self,
@@ -109,12 +109,12 @@ class TaskProblem:
         order: Sequence[int],
         seed: tuple[Any, ...],
         start: int = 0,
-        place: Place | None = None,
+        group: ProcessGroup | None = None,
     ) -> Iterator[TaskBatch]:
         judged = dataset is self.validation and self.task.validation_collate is not None
         collate = self.task.validation_collate if judged else self.task.collate
         size = self._config.training.batch_size
-        steps = StepBatches(dataset, collate, order, size, seed, place)  # pyright: ignore
+        steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
         loader = DataLoader(
             steps,
             batch_size=None,
@@ -287,7 +287,7 @@ def task_trainer(
     config: TaskRunConfig, task: Task, state: dict[str, Any] | None = None
 ) -> Trainer[TaskProblem]:
     """Return the trainer of a run of a task; as :func:`~learnorder.training.image_trainer`."""
-    return Trainer(config, lambda place: TaskProblem(config, task, place), state)
+    return Trainer(config, lambda group: TaskProblem(config, task, group), state)
 
 
 def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> None:

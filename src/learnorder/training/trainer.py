@@ -20,8 +20,8 @@ from learnorder.schedules import Varying
 from learnorder.seeding import repeatable, seed_everything
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
-from learnorder.training.place import Place
 from learnorder.training.problem import Problem, RunSettings
+from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 
 Status = Literal["finished", "interrupted", "diverged"]
@@ -65,11 +65,11 @@ class Trainer(Generic[ProblemT]):
 
     Args:
         config: The run.
-        make_problem: Makes what is trained, at a place.
+        make_problem: Makes what is trained, for this process.
         state: Where to continue, from :meth:`state`; None starts anew.
 
     Attributes:
-        place: The device, and which of the run's processes this is.
+        group: The device, and which of the run's processes this is.
         problem: What is trained.
         epoch: The epoch under way, from 1; one past the last when all is done.
         step: Steps done in it.
@@ -80,7 +80,7 @@ class Trainer(Generic[ProblemT]):
     def __init__(
         self,
         config: RunSettings,
-        make_problem: Callable[[Place], ProblemT],
+        make_problem: Callable[[ProcessGroup], ProblemT],
         state: dict[str, Any] | None = None,
     ) -> None:
         AcceleratorState._reset_state(reset_partial_state=False)  # its precision is per process
@@ -90,9 +90,11 @@ class Trainer(Generic[ProblemT]):
             mixed_precision=precision, cpu=not torch.accelerator.is_available()
         )
         device = self.accelerator.device
-        self.place = Place(device, self.accelerator.process_index, self.accelerator.num_processes)
-        self.problem = make_problem(self.place)
-        network = self.place.with_global_statistics(self.problem.network)
+        self.group = ProcessGroup(
+            device, self.accelerator.process_index, self.accelerator.num_processes
+        )
+        self.problem = make_problem(self.group)
+        network = self.group.with_global_statistics(self.problem.network)
         optimizer = build_optimizer(
             config.training, network.parameters(), config.learning_rate.initial, device
         )
@@ -127,10 +129,10 @@ class Trainer(Generic[ProblemT]):
         Call it with the gradients of a step in place.
 
         Raises:
-            ConfigError: As :meth:`~learnorder.training.place.Place.with_global_statistics`,
+            ConfigError: As :meth:`~learnorder.training.process_group.Place.with_global_statistics`,
                 parameters that get no gradient, or fewer devices than processes.
         """
-        if self.place.device.type != "cpu" and count > (there := torch.accelerator.device_count()):
+        if self.group.device.type != "cpu" and count > (there := torch.accelerator.device_count()):
             raise ConfigError(
                 "processes",
                 count,
@@ -147,7 +149,7 @@ class Trainer(Generic[ProblemT]):
                 "DistributedDataParallel takes for an error. Use one process, or set their "
                 "requires_grad to False.",
             )
-        replace(self.place, count=count).with_global_statistics(self.network)
+        replace(self.group, world_size=count).with_global_statistics(self.network)
 
     def close(self) -> None:
         """Take the noise off the network, whose modules others may share."""
@@ -193,10 +195,10 @@ class Trainer(Generic[ProblemT]):
 
     def _agreed(self, stop: bool) -> bool:
         """Whether all processes leave the loop here, as one of them was asked to."""
-        if self.place.count == 1:
+        if self.group.world_size == 1:
             return stop
         last = self.step == self.problem.steps
-        return (last or self.step % _AGREED_EVERY == 0) and self.place.any(stop)
+        return (last or self.step % _AGREED_EVERY == 0) and self.group.any(stop)
 
     def train_step(self, batch: Any) -> Tensor:
         """Take one step at the learning rate and noise level in force; return its loss."""
@@ -205,7 +207,7 @@ class Trainer(Generic[ProblemT]):
         losses = self.problem.losses(outputs, batch)
         loss = self.backward(losses)
         self.optimizer.step()
-        if self.place.counts(self.problem.examples(self.step)):
+        if self.group.counts(self.problem.examples(self.step)):
             with torch.no_grad():
                 self.problem.count(batch, outputs, losses)
         self._losses.append(loss)
@@ -213,12 +215,12 @@ class Trainer(Generic[ProblemT]):
 
     def prepare_step(self) -> None:
         """Set the learning rate, the noise and the random state of a step; clear the gradients."""
-        examples, place = self.problem.examples(self.step), self.place
+        examples, group = self.problem.examples(self.step), self.group
         for group in self.optimizer.param_groups:
             group["lr"] = self._now(self.config.learning_rate)
-        seed_everything(self.config.seed, "layers", self.epoch, self.step, *place.own_draws)
+        seed_everything(self.config.seed, "layers", self.epoch, self.step, *group.own_draws)
         if self.noise is not None:
-            self.noise.share(place.rows(examples), examples)
+            self.noise.share(group.shard(examples), examples)
             self.noise.at(self.epoch, self.step, self.problem.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
@@ -231,8 +233,8 @@ class Trainer(Generic[ProblemT]):
     def backward(self, losses: Tensor) -> Tensor:
         """Add the gradient of a batch's mean loss; return the loss."""
         loss = losses.mean()
-        if self.place.count > 1:
-            loss = loss * self.place.weight(self.problem.examples(self.step))
+        if self.group.world_size > 1:
+            loss = loss * self.group.weight(self.problem.examples(self.step))
         self.accelerator.backward(loss)
         return loss.detach()
 
@@ -250,7 +252,7 @@ class Trainer(Generic[ProblemT]):
         last = self.step == self.problem.steps
         if len(self._losses) < _LOSSES_CHECKED_EVERY and not last:
             return None
-        bad = (~self.place.total(torch.stack(self._losses)).isfinite()).nonzero()
+        bad = (~self.group.total(torch.stack(self._losses)).isfinite()).nonzero()
         step = self.step - len(self._losses)
         self._losses.clear()
         if not len(bad):
@@ -261,7 +263,7 @@ class Trainer(Generic[ProblemT]):
 
     def _end_epoch(self) -> bool:
         """Record the epoch and evaluate; return whether the losses are finite."""
-        self.problem.counts.copy_(self.place.total(self.problem.counts))
+        self.problem.counts.copy_(self.group.total(self.problem.counts))
         self.problem.write(self.records, self.epoch)
         rate, level = self.config.learning_rate, self.config.noise.level
         self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
@@ -305,7 +307,7 @@ class Trainer(Generic[ProblemT]):
             "step": self.step,
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "tally": self.place.total(self.problem.counts),
+            "tally": self.group.total(self.problem.counts),
             "losses": [loss.item() for loss in self._losses],
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
@@ -323,7 +325,7 @@ class Trainer(Generic[ProblemT]):
                 f"({one_line(error)}). If its code has changed since the run began, run it in "
                 "another folder."
             ) from error
-        if self.place.rank == 0:
+        if self.group.rank == 0:
             self.problem.counts.copy_(state["tally"])
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
