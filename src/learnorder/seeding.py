@@ -30,7 +30,7 @@ def check_seeds(seeds: int, first_seed: int) -> None:
         ConfigError: It is out of range.
     """
     if not 1 <= seeds <= MOST_SEEDS:
-        remedy = f"Give at least 1; a verdict takes 3. At most {MOST_SEEDS:,}."
+        remedy = f"Give at least 1 (a verdict takes 3) and at most {MOST_SEEDS:,}."
         raise ConfigError("seeds", seeds, remedy)
     if first_seed < 0:
         raise ConfigError("first_seed", first_seed, "Give 0 or more.")
