@@ -19,9 +19,9 @@ from typing import Any
 
 from measure_advise import ROOT, Judged, searches
 
+from learnorder.advise.plans import make_problem
 from learnorder.advise.range_rules import RULE, RULES
 from learnorder.advise.range_test import RESTARTS, range_test
-from learnorder.advise.run import make_problem
 from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.runs import RunFolder, require_ended

@@ -32,8 +32,8 @@ from typing import Any, Literal
 import numpy as np
 
 from learnorder.advise import range_rules
+from learnorder.advise.plans import make_problem
 from learnorder.advise.range_test import range_test
-from learnorder.advise.run import make_problem
 from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
 from learnorder.runs.execute import arithmetic

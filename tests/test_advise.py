@@ -15,7 +15,8 @@ from learnorder.advise.page import comparison_table, rung_table, to_json, write_
 from learnorder.advise.range_rules import RangeTest, Restart
 from learnorder.advise.result import Rung, near
 from learnorder.advise.run import (
-    _Runner,
+    SearchRunner,
+    StartedSearch,
     next_rate,
     noise_refused,
     run_advise,
@@ -197,12 +198,13 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
             found[arm] = {} if lost else {seed: score + 0.001 * seed for seed in seeds}
         return found, [RunFolder(made.path)]
 
-    monkeypatch.setattr("learnorder.advise.run._Runner.train", train)
+    monkeypatch.setattr("learnorder.advise.run.SearchRunner.train", train)
     search = LRSearch(
         learning_rates=tuple(final), rungs=3, noise=0, shorter_plateaus=(), range_test=False,
         training=TrainingConfig(epochs=20),
     )  # fmt: skip
-    advice = _Runner(search, tmp_path).run()
+    begun = StartedSearch(search, tuple(final), no_noise="left out")
+    advice = SearchRunner(begun, tmp_path).run()
     assert advice.rungs[0].kept == (0.01, 0.05, 0.1, 0.2)
     assert advice.rungs[1].kept == (0.01, 0.05, 0.1)
     assert advice.finalists() == [0.01, 0.05, 0.1, 0.2, 0.4, 0.8]
@@ -546,20 +548,20 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
             quick, tmp_path, task=small_task(), minutes=0.01, execution=Execution(quiet=True)
         )
     longer = replace(quick, training=replace(quick.training, epochs=10_000))
-    from learnorder.advise.run import _begun
+    from learnorder.advise.run import start_search
     from learnorder.training.task import register_task
 
     with register_task(small_task()) as named:
         asked = replace(longer, task=named)
         cores = Execution(1, 1)
-        bought = _begun(asked, tmp_path, 1.0, cores)
-        assert 4 <= bought.training.epochs < 10_000
-        again = _begun(asked, tmp_path, 1.0, cores)
+        bought = start_search(asked, tmp_path, 1.0, cores)
+        assert 4 <= bought.search.training.epochs < 10_000
+        again = start_search(asked, tmp_path, 1.0, cores)
         shorter = replace(asked, training=replace(asked.training, epochs=4))
-        assert _begun(shorter, tmp_path / "shorter", 1.0, cores) == shorter
+        assert start_search(shorter, tmp_path / "shorter", 1.0, cores).search == shorter
         kept = (tmp_path / "budget.json").read_bytes()
         with pytest.raises(RunFolderError, match="holds another search"):
-            _begun(replace(asked, noise=0.1), tmp_path, 1.0, cores)
+            start_search(replace(asked, noise=0.1), tmp_path, 1.0, cores)
         assert (tmp_path / "budget.json").read_bytes() == kept
     assert again == bought
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnorder.advise.run import run_advise, search_plans
+from learnorder.advise.plans import search_plans
+from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse

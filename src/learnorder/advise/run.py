@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnorder.advise.plans import (
+    folder_name,
+    half,
+    initial_rates,
+    make_problem,
+    next_rate,
+    noise_refused,
+    rung_plans,
+    search_plans,
+)
 from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
-from learnorder.advise.settings import FEWEST_EPOCHS, FEWEST_FINALISTS, Candidate, LRSearch
-from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
 from learnorder.execution.settings import Execution
-from learnorder.runs import RunFolder, difference_words, require_ended, setting_words
+from learnorder.runs import (
+    RunFolder,
+    difference_words,
+    existing_runs,
+    require_ended,
+)
+from learnorder.runs.experiment import Experiment, read_experiment, settings_as
 from learnorder.runs.judged import final_score, judged_by, unlearned_scores
 from learnorder.runs.kinds import TaskDescription, kind_of
 from learnorder.runs.manifest import find_manifests
-from learnorder.runs.sealed import read_sealed, write_sealed
+from learnorder.runs.sealed import read_json, read_sealed, write_sealed
 from learnorder.runs.signals import on_signals
 from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest
-    from learnorder.execution.driver import Plan
-    from learnorder.training.process_group import ProcessGroup
     from learnorder.training.task import Task
 
 _SPENT_ON_EPOCHS = 0.9
+_FORMER_FILE = "search.json"
+"""What the version before had in place of experiment.json."""
+_FORMER_NAMES = {"hold": "plateau", "shorter_holds": "shorter_plateaus"}
 _MOST_ADDED = 4
 """Learning rates that are added above the default ones at most."""
+
+
+@dataclass(frozen=True)
+class StartedSearch:
+    """What experiment.json has of a search.
+
+    Attributes:
+        search: Its settings, with the epochs that its budget bought.
+        learning_rates: Those it began with.
+        no_noise: Why noise is not tried; empty where it is.
+    """
+
+    search: LRSearch
+    learning_rates: tuple[float, ...]
+    no_noise: str
 
 
 def run_advise(
@@ -71,22 +101,34 @@ def run_advise(
         given = register_task(task)
         execution = replace(execution, workers=1)
     with given as named:
-        search = _begun(replace(search, task=named), Path(out), minutes, execution)
-        advice = _Runner(search, Path(out), execution, here=task is not None).run()
+        begun = start_search(replace(search, task=named), Path(out), minutes, execution)
+        advice = SearchRunner(begun, Path(out), execution, here=task is not None).run()
     from learnorder.advise.page import write_advice
 
     write_advice(advice, out)
     return advice
 
 
-def _begun(search: LRSearch, out: Path, minutes: float | None, execution: Execution) -> LRSearch:
+def open_search(folder: Path, settings: dict[str, Any]) -> Advice:
+    """Return the advice of a search that has ended, from its runs; nothing is run.
+
+    Raises:
+        RunFolderError: Its settings are of another version, or runs are missing or have not ended.
+    """
+    return SearchRunner(settings_as(StartedSearch, settings, folder), folder, reads=True).run()
+
+
+def start_search(
+    search: LRSearch, out: Path, minutes: float | None, execution: Execution
+) -> StartedSearch:
     """Return the search with the epochs that its budget buys; note in its folder what it is about.
 
     Nothing is written where the folder holds another search, or the first runs are refused.
     """
     from learnorder.execution.driver import find_folders
 
-    there = read_sealed(out / "search.json", LRSearch)
+    Experiment("advise").check(out)
+    there = _search_in(out)
     if there is not None:
         _refuse_other_code(search, out)
         bought = there.training.epochs if minutes is not None else search.training.epochs
@@ -96,14 +138,27 @@ def _begun(search: LRSearch, out: Path, minutes: float | None, execution: Execut
         search = search.lasting(budget.epochs)
     if there is not None:
         _refuse_other(there, search, out)
-        return search
     rates, epochs = initial_rates(search), search.rung_epochs(0)
+    begun = StartedSearch(search, rates, noise_refused(search))
+    if there is not None:
+        return begun
     arms = [Candidate(rate, search.plateau) for rate in rates]
     find_folders(rung_plans(search, arms, rates[0], 0), out / f"epochs-{epochs}")
     if budget is not None:
         budget.keep(out)
-    write_sealed(out / "search.json", to_dict(search))
-    return search
+    Experiment("advise", to_dict(begun)).write(out)
+    return begun
+
+
+def _search_in(out: Path) -> LRSearch | None:
+    """Return the search that a folder is of, None where it is of none yet."""
+    there = read_experiment(out)
+    if there is None:
+        return None
+    if there.settings is not None:
+        return settings_as(StartedSearch, there.settings, out).search
+    values, _ = read_json(out / _FORMER_FILE, "Move its folder away and run again.")
+    return settings_as(LRSearch, {_FORMER_NAMES.get(n, n): v for n, v in values.items()}, out)
 
 
 def _refuse_other_code(search: LRSearch, out: Path) -> None:
@@ -123,68 +178,26 @@ def _refuse_other(there: LRSearch, asked: LRSearch, out: Path) -> None:
         )
 
 
-def initial_rates(search: LRSearch) -> tuple[float, ...]:
-    """Return the learning rates that a search begins with."""
-    if not search.is_task:
-        return search.rates()
-    from learnorder.training.task import load_task
-
-    return search.rates(fine_tunes=load_task(search.task).fine_tunes)
-
-
-def rung_plans(
-    search: LRSearch, arms: Sequence[Candidate], smallest: float, rung: int
-) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
-    """Return the runs of a rung, seed by seed."""
-    from learnorder.execution.driver import Plan
-
-    epochs = search.rung_epochs(rung)
-    return {
-        f"{_folder(search, arm)}-seed{seed}": Plan(
-            search.run(arm, smallest, epochs, seed),
-            {"experiment": "advise", **_labels(search, arm)},
-        )
-        for seed in search.rung_seeds(rung)
-        for arm in arms
-    }
-
-
-def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
-    """Return the runs a search has, for their cost: all but learning rates added or come back."""
-    rates, noisy = initial_rates(search), not noise_refused(search)
-    smallest, plans = rates[0], {}
-    for rung in range(search.rungs):
-        arms = [Candidate(rate, search.plateau) for rate in rates]
-        if rung == search.rungs - 1:
-            arms += [Candidate(rates[-1], plateau) for plateau in search.distinct_plateaus()]
-            arms += [Candidate(smallest, search.plateau, search.noise)] if noisy else []
-            arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.range_test else []
-        for name, plan in rung_plans(search, arms, smallest, rung).items():
-            plans[f"{rung}-{name}"] = plan
-        kept = min(len(rates), _half(len(rates)) + 1)  # the smallest stays too
-        rates = (smallest, *rates[len(rates) - kept + 1 :])
-    return plans
-
-
-def _half(count: int) -> int:
-    return max(FEWEST_FINALISTS, math.ceil(count / 2))
-
-
-class _Runner:
+class SearchRunner:
     """A search under way, in a folder."""
 
     def __init__(
-        self, search: LRSearch, out: Path, execution: Execution = Execution(), *, here: bool = False
+        self,
+        begun: StartedSearch,
+        out: Path,
+        execution: Execution = Execution(),
+        *,
+        here: bool = False,
+        reads: bool = False,
     ) -> None:
-        self.search, self.out, self.execution, self.here = search, out, execution, here
-        self.smallest = 0.0
+        self.search, self.rates, self.no_noise = begun.search, begun.learning_rates, begun.no_noise
+        self.out, self.execution, self.here, self.reads = out, execution, here, reads
+        self.smallest = self.rates[0]
         self.score, self.higher_is_better = "accuracy", True
 
     def run(self) -> Advice:
         """Run the rungs, then everything at full length."""
-        rates = initial_rates(self.search)
-        self.smallest = rates[0]
-        rungs = list[Rung]()
+        rates, rungs = self.rates, list[Rung]()
         for rung in range(self.search.rungs - 1):
             rungs.append(self.screen(rates, rung, extend=rung == 0))
             rates = rungs[-1].kept
@@ -192,12 +205,10 @@ class _Runner:
         whole = self.in_full(rates, rungs)
         rates, best = sorted(whole), best_of(whole, self.higher_is_better)
         arms = [Candidate(rate, self.search.plateau) for rate in rates]
-        no_noise = noise_refused(self.search)
         if best != self.smallest:
             arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
-        arms += (
-            [] if no_noise else [Candidate(self.smallest, self.search.plateau, self.search.noise)]
-        )
+        if not self.no_noise:
+            arms.append(Candidate(self.smallest, self.search.plateau, self.search.noise))
         seen = self.range_test() if self.search.range_test else None
         if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
             arms.append(Candidate(seen.pick, self.search.plateau))
@@ -213,7 +224,7 @@ class _Runner:
             rungs=tuple(rungs),
             arms=found,
             range_test=seen,
-            no_noise=no_noise,
+            no_noise=self.no_noise,
             unseen_classes=unseen,
             folders=tuple(folders),
             unlearned=unlearned_scores(folders),
@@ -262,7 +273,7 @@ class _Runner:
         """Return the better half of the learning rates, of those that diverge least."""
         if not any(scores.values()):
             raise _all_diverge(list(scores))
-        return ranked(scores, self.higher_is_better)[: _half(len(scores))]
+        return ranked(scores, self.higher_is_better)[: half(len(scores))]
 
     def train(
         self, arms: Sequence[Candidate], rung: int
@@ -273,13 +284,16 @@ class _Runner:
         epochs = self.search.rung_epochs(rung)
         plans = rung_plans(self.search, arms, self.smallest, rung)
         out, title = self.out / f"epochs-{epochs}", f"{epochs} epochs"
-        folders = run_plans(plans, out, self.execution, title=title, here=self.here)
-        require_ended(folders, "so there is nothing to compare it by")
+        if self.reads:
+            folders = existing_runs(out, plans)
+        else:
+            folders = run_plans(plans, out, self.execution, title=title, here=self.here)
+            require_ended(folders, "so there is nothing to compare it by")
         by_plan = dict(zip(plans, folders, strict=True))
         found: dict[Candidate, BySeed] = {}
         for arm in arms:
             names = {
-                s: f"{_folder(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
+                s: f"{folder_name(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
             }
             finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
             found[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
@@ -297,6 +311,8 @@ class _Runner:
         path = self.out / "range_tests.json"
         if (kept := read_sealed(path, RangeTest)) is not None:
             return kept
+        if self.reads:
+            raise RunFolderError(f"{path}: not made yet. The same search goes on with it.")
         config = self.search.run(
             Candidate(self.smallest, self.search.plateau), self.smallest, 2, seed=0
         )
@@ -318,64 +334,6 @@ class _Runner:
             )
         write_sealed(path, asdict(seen))
         return seen
-
-
-def noise_refused(search: LRSearch) -> str:
-    """Return why noise cannot be tried; empty where it can."""
-    if not search.noise:
-        return "It was not asked for."
-    smallest = initial_rates(search)[0]
-    arm, epochs = Candidate(smallest, search.plateau, search.noise), search.training.epochs
-    config = search.run(arm, smallest, epochs, seed=0)
-    try:
-        kind_of(config).load_backend().check([config])
-    except ConfigError as error:
-        if error.field != "model":
-            raise
-        return error.remedy
-    return ""
-
-
-def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGroup], Any]:
-    """Return what makes the problem of a run from a seed, at a place; the data are read once."""
-    if isinstance(config, TaskRunConfig):
-        from learnorder.training.task import load_task
-        from learnorder.training.task_problem import TaskProblem
-
-        task = load_task(config.task)
-        return lambda seed, group: TaskProblem(replace(config, seed=seed), task, group)
-    from learnorder.data import load_images
-    from learnorder.training.image_problem import ImageProblem
-
-    data = load_images(config.data)
-    return lambda seed, group: ImageProblem(replace(config, seed=seed), data, group)
-
-
-def next_rate(rate: float) -> float:
-    """Return the next larger one of 1, 2, 5, 10 and so on.
-
-    >>> next_rate(0.02), next_rate(0.5), next_rate(0.3)
-    (0.05, 1.0, 0.5)
-    """
-    power = 10.0 ** math.floor(math.log10(rate))
-    larger = next(step for step in (1, 2, 5, 10, 20) if step * power > rate * (1 + 1e-9))
-    return float(f"{larger * power:g}")
-
-
-def _folder(search: LRSearch, arm: Candidate) -> str:
-    parts = [f"{arm.learning_rate:.4g}"]
-    parts += [f"hold{arm.plateau:g}"] if arm.plateau != search.plateau else []
-    parts += [f"noise{arm.noise:g}"] if arm.noise else []
-    return "-".join(parts)
-
-
-def _labels(search: LRSearch, arm: Candidate) -> dict[str, str]:
-    """Return what a run is within the search."""
-    name = "noise" if arm.noise else "annealed"
-    if arm.plateau != search.plateau:
-        name = f"phase of {arm.plateau:g}"
-    rate = setting_words(float(f"{arm.learning_rate:.4g}"))
-    return {"arm": name, "learning_rate.initial": rate}
 
 
 def _all_diverge(rates: Sequence[float]) -> ConfigError:

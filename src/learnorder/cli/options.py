@@ -17,6 +17,7 @@ from learnorder.values import Built, field_types, from_dict, to_dict
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
     from learnorder.execution.engine import Engine
+    from learnorder.runs.experiment import Experiment
     from learnorder.runs.results import RunSet
 
 
@@ -251,12 +252,15 @@ def only_planned(values: dict[str, Any]) -> bool:
     return values["dry_run"] or values.get("prepare", False)
 
 
-def dry_run(plans: dict[str, Plan], out: Path, values: dict[str, Any]) -> int:
+def dry_run(
+    plans: dict[str, Plan], out: Path, values: dict[str, Any], experiment: Experiment | None = None
+) -> int:
     """Print what the plans would cost, or make their folders and print how to run them."""
     if values.get("prepare", False):
         from learnorder.execution.driver import make_folders
 
-        folders = make_folders(plans, out, engine_of(values))
+        experiments = {} if experiment is None else {out: experiment}
+        folders = make_folders(plans, out, engine_of(values), experiments)
         runs = f"{len(folders)} runs are" if len(folders) > 1 else "One run is"
         where = out if len(folders) > 1 else folders[0].path
         print(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
-Build the HTML page of runs that were made: of every run at or below the folders named.
+Build the HTML page of runs that were made. The folder of a probe, a search or a reproduction gets
+its own page again; of other folders, the page shows every run at or below them.
 
   learnorder report runs/patch-demo
   learnorder report runs/a runs/b --out both.html      runs of several experiments, side by side
+  learnorder report runs/probe --out runs.html         the runs of a probe, without its verdicts
 """
 
 
@@ -21,9 +24,17 @@ def main(arguments: Sequence[str]) -> int:
     options.add_run_folders(parser)
     values = parse(parser, arguments)
     from learnorder.report.page import write_report
-    from learnorder.runs.opening import open_runs
+    from learnorder.runs.experiment import read_experiment
+    from learnorder.runs.kinds import load_named
+    from learnorder.runs.opening import open_experiment, open_runs
+    from learnorder.runs.plain_text import visible
 
-    out = options.page_of(values)
-    results = open_runs(*values["runs"])
+    folders, out = values["runs"], options.page_of(values)
+    experiment = read_experiment(folders[0]) if len(folders) == 1 else None
+    if values["out"] is None and experiment is not None and (path := experiment.of().write):
+        load_named(path)(open_experiment(folders[0], experiment), Path(folders[0]))
+        print(visible(f"Report: {out}"))
+        return 0
+    results = open_runs(*folders)
     write_report(results, out)
     return options.finish(results, out)

@@ -36,8 +36,14 @@ def main(arguments: Sequence[str]) -> int:
     parser.flag("--wide", help="Print all columns, not those alone that fit the terminal.")
     values = parse(parser, arguments)
     from learnorder.report.terminal import print_run, print_runs
+    from learnorder.runs.experiment import read_experiment
+    from learnorder.runs.plain_text import visible
 
     found = _chosen(values["folder"], values["where"])
+    experiment = read_experiment(values["folder"])
+    if experiment is not None:
+        kind = experiment.of()
+        print(visible(f"{values['folder']}: {kind.what} (learnorder {kind.command})"))
     if len(found) == 1:
         print_run(found[0])
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from learnorder.errors import RunFolderError
@@ -15,6 +16,7 @@ from learnorder.execution.pool import run_pool
 from learnorder.execution.processes import Processes
 from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
+from learnorder.runs.experiment import Experiment
 from learnorder.runs.files import check_path
 from learnorder.runs.folder import ConfigT
 from learnorder.runs.kinds import Kind, Settings, kind_of
@@ -35,6 +37,7 @@ def run_plans(
     out: Path,
     execution: Execution = Execution(),
     *,
+    experiments: Mapping[Path, Experiment] = MappingProxyType({}),
     title: str = "",
     here: bool = False,
 ) -> list[RunFolder[ConfigT]]:
@@ -44,6 +47,7 @@ def run_plans(
         plans: Run folders' names, and what to run in each.
         out: Folder of the run folders.
         execution: How the runs are executed.
+        experiments: What folders are of, which they say before the first run is made.
         title: What the runs are of, for the display.
         here: Make them in this process, one after another, as objects of it cannot reach workers.
 
@@ -54,13 +58,14 @@ def run_plans(
         ConfigError: A setting that the data or the model refuses, or a name that is too long; no
             folder is made.
         DataError: The data cannot be used; no folder is made.
-        RunFolderError: A folder of another configuration is in the way; no folder is made.
+        RunFolderError: A folder of another configuration or experiment is in the way; no folder is
+            made.
         Interrupted: A signal came; the same call continues.
     """
     if here:
         execution = replace(execution, workers=1)
     cores = cores_for([plan.config for plan in plans.values()], execution)
-    folders = make_folders(plans, out, execution.engine)
+    folders = make_folders(plans, out, execution.engine, experiments)
     with Display(folders, cores, title=title, quiet=execution.quiet) as display:
         if here:
             run_here(folders, cores, display.update)
@@ -70,10 +75,17 @@ def run_plans(
 
 
 def make_folders(
-    plans: Mapping[str, Plan[ConfigT]], out: Path, engine: Engine[Any] | None = None
+    plans: Mapping[str, Plan[ConfigT]],
+    out: Path,
+    engine: Engine[Any] | None = None,
+    experiments: Mapping[Path, Experiment] = MappingProxyType({}),
 ) -> list[RunFolder[ConfigT]]:
     """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
+    for folder, experiment in experiments.items():
+        experiment.check(folder)
     there, identities = find_folders(plans, out, engine), _identities(plans)
+    for folder, experiment in experiments.items():
+        experiment.write(folder)
     return [
         there[name] or RunFolder.create(out / name, plan.config, plan.labels, identities[name])
         for name, plan in plans.items()

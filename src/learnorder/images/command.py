@@ -9,7 +9,7 @@ from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.images.experiment import ImageExperiment
 from learnorder.images.options import recipe_for
-from learnorder.images.run import IMAGE_SCALES, image_plans, run_images
+from learnorder.images.run import IMAGE_SCALES, image_plans, on_images, run_images
 
 
 def main(name: str, description: str, arguments: Sequence[str]) -> int:
@@ -29,6 +29,8 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
     experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
     out = Path(values["out"])
     if options.only_planned(values):
-        return options.dry_run(image_plans(experiment, name, scale), out, values)
+        return options.dry_run(
+            image_plans(experiment, name, scale), out, values, on_images(experiment, name, scale)
+        )
     results = run_images(name, experiment, out, scale=scale, execution=options.execution(values))
     return options.finish(results, out / "report.html")

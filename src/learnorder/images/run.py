@@ -13,7 +13,9 @@ from learnorder.execution.settings import Execution
 from learnorder.images import patch, plain
 from learnorder.images.experiment import ImageExperiment
 from learnorder.report.planned import run_planned
+from learnorder.runs.experiment import Experiment
 from learnorder.runs.results import Results
+from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -57,6 +59,11 @@ def image_plans(
         for seed in experiment.seed_range()
         for arm in experiment.arm_names()
     }
+
+
+def on_images(experiment: ImageExperiment, name: str, scale: str = "custom") -> Experiment:
+    """Return what a folder of :func:`image_plans` says that it is of."""
+    return Experiment(name, {"scale": scale, **to_dict(experiment)})
 
 
 def run_patch(
@@ -115,7 +122,8 @@ def run_images(
         scale, experiment = experiment, recipe(experiment, name)
     folder = Path(out or f"runs/{name}-{scale}")
     plans = image_plans(experiment, name, scale)
-    return run_planned(plans, folder, execution, of=Results)
+    about = on_images(experiment, name, scale)
+    return run_planned(plans, folder, execution, of=Results, experiment=about)
 
 
 def train_plans(config: RunConfig, folder: Path) -> dict[str, Plan[RunConfig]]:
@@ -142,6 +150,7 @@ def run_train(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     folder = Path(out)
+    Experiment("train").check(folder)
     alone = replace(execution, workers=1)
     plans = train_plans(config, folder)
     return run_planned(plans, folder.parent, alone, of=Results, page=folder)

@@ -11,6 +11,8 @@ from learnorder.errors import RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.probe import ProbeResult, make_probes, probe_plans
 from learnorder.probe.settings import Probe
+from learnorder.runs.experiment import Experiment
+from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -67,15 +69,13 @@ def run_probes(
         LearnOrderError: As :func:`~learnorder.run_probe`.
     """
     from learnorder.probe.compare_page import write_probes
-    from learnorder.probe.page import write_probe
 
     out = Path(out)
-    found = make_probes(probes, out, execution)
+    settings = {"probes": {name: to_dict(probe) for name, probe in probes.items()}}
+    found = make_probes(probes, out, execution, {out: Experiment("probes", settings)})
     made = {name: each for name, each in found.items() if isinstance(each, ProbeResult)}
-    for name, result in made.items():
-        write_probe(result, out / name)
     if made:
-        write_probes(made, out / "report.html")
+        write_probes(made, out)
     for name, each in found.items():
         if not isinstance(each, ProbeResult):
             left = f" The other {len(made)} are done: {out / 'report.html'}." if made else ""

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from learnorder.images.page import asked_of
 from learnorder.probe import ProbeResult, Statement, statements
+from learnorder.probe.page import write_probe
 from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
@@ -32,9 +33,15 @@ _QUANTITIES = {
 }
 
 
-def write_probes(results: Mapping[str, ProbeResult], path: Path | str) -> Path:
-    """Write the page of several probes, whose own pages lie in folders of their names."""
-    return write_page(probes_content(results), path)
+def write_probes(results: Mapping[str, ProbeResult], folder: Path | str) -> Path:
+    """Write the pages of several probes: report.html of them all, and each in a folder of its name.
+
+    Returns:
+        The path of the page of them all.
+    """
+    for name, result in results.items():
+        write_probe(result, Path(folder) / name)
+    return write_page(probes_content(results), Path(folder) / "report.html")
 
 
 def probes_content(results: Mapping[str, ProbeResult]) -> Content:

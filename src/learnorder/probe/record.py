@@ -6,10 +6,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 from learnorder.probe.result import ProbeResult
 from learnorder.probe.statements import statements
+from learnorder.runs.sealed import read_json
 from learnorder.statistics import Estimate
 from learnorder.statistics.learned import CONTENT_LEVELS
 
@@ -57,11 +59,21 @@ def to_json(result: ProbeResult) -> str:
     found = {
         "epochs": result.probe.training.epochs,
         "chance": results.chance(),
+        "not_retrained": result.not_retrained,
         "calibration": calibration,
         "statements": tried,
         "arms": arms,
     }
     return json.dumps(found, indent=1, allow_nan=False) + "\n"
+
+
+def not_retrained(folder: Path) -> str:
+    """Return why a probe's last layers were not retrained, as its probe.json says; else empty."""
+    try:
+        values, _ = read_json(folder / "probe.json", "Remove it, and run the probe again.")
+    except FileNotFoundError:
+        return ""
+    return str(values.get("not_retrained", ""))
 
 
 _QUANTITIES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from learnorder.config.settings import RunConfig
@@ -13,6 +14,8 @@ from learnorder.execution.settings import Execution
 from learnorder.probe.result import RATE, Calibration, ProbeResult, calibrate
 from learnorder.probe.settings import FEWEST_EPOCHS, Probe
 from learnorder.runs import require_ended, setting_words
+from learnorder.runs.experiment import Experiment
+from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -51,6 +54,7 @@ def run_probe(
     from learnorder.probe.page import write_probe
 
     out, probe = Path(out), probe or Probe()
+    Experiment("probe").check(out)
     probe = _begun(probe, out, minutes, execution)
     result = make_probes({"": probe}, out, execution)[""]
     if not isinstance(result, ProbeResult):
@@ -60,7 +64,10 @@ def run_probe(
 
 
 def make_probes(
-    probes: Mapping[str, Probe], out: Path, execution: Execution
+    probes: Mapping[str, Probe],
+    out: Path,
+    execution: Execution,
+    about: Mapping[Path, Experiment] = MappingProxyType({}),
 ) -> dict[str, ProbeResult | LearnOrderError]:
     """Calibrate, train and retrain; each probe in a folder of its name.
 
@@ -68,6 +75,7 @@ def make_probes(
         probes: By the names of their folders; "" is ``out`` itself.
         out: Where the folders go.
         execution: How the runs are executed.
+        about: What other folders are of.
 
     Returns:
         What each found, or why its calibration came to nothing.
@@ -82,12 +90,14 @@ def make_probes(
         if not (out / name / "calibration").exists():  # arms are refused before it, not after
             check(arm_plans(probe, probe.contrasts[0], sizes[name]), execution.engine)
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
-    runs = _run_parts(plans, "calibration", out, execution, "Calibration")
+    own = {out / name: Experiment("probe", to_dict(probe)) for name, probe in probes.items()}
+    experiments = {**about, **own}
+    runs = _run_parts(plans, "calibration", out, execution, experiments, "Calibration")
     calibrations = {name: Calibration({}, p.contrasts[0]) for name, p in probes.items()}
     found = dict[str, ProbeResult | LearnOrderError]()
     for name, probe in calibrated.items():
         try:
-            calibrations[name] = _calibrated(probe, runs[name])
+            calibrations[name] = calibrated_by(probe, runs[name])
         except LearnOrderError as error:
             found[name] = error
     plans = {
@@ -95,7 +105,7 @@ def make_probes(
         for name, probe in probes.items()
         if name not in found
     }
-    for name, folders in _run_parts(plans, "arms", out, execution).items():
+    for name, folders in _run_parts(plans, "arms", out, execution, experiments).items():
         results = results_of(folders)
         not_retrained = ""
         try:
@@ -111,6 +121,7 @@ def _run_parts(
     what: str,
     out: Path,
     execution: Execution,
+    experiments: Mapping[Path, Experiment],
     title: str = "",
 ) -> dict[str, list[RunFolder[RunConfig]]]:
     """Make the runs of several probes side by side, each in the folder ``out/name/what``."""
@@ -119,12 +130,14 @@ def _run_parts(
     plans = {
         str(Path(name, what, run)): plan for name, own in parts.items() for run, plan in own.items()
     }
-    folders = run_plans(plans, out, execution, title=title) if plans else []
+    folders = []
+    if plans:
+        folders = run_plans(plans, out, execution, experiments=experiments, title=title)
     made = dict(zip(plans, folders, strict=True))
     return {name: [made[str(Path(name, what, run))] for run in own] for name, own in parts.items()}
 
 
-def _calibrated(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
+def calibrated_by(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
     """Return the contrast that the calibration's runs decide on.
 
     Raises:

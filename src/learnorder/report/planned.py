@@ -10,6 +10,7 @@ from learnorder.execution.settings import Execution
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
+    from learnorder.runs.experiment import Experiment
     from learnorder.runs.results import RunSet
 
     ResultsT = TypeVar("ResultsT", bound=RunSet[Any])
@@ -21,6 +22,7 @@ def run_planned(
     execution: Execution,
     *,
     of: type[ResultsT],
+    experiment: Experiment | None = None,
     page: Path | None = None,
 ) -> ResultsT:
     """Make planned runs of any one kind, with their report; return their results.
@@ -30,13 +32,15 @@ def run_planned(
         out: Their folder.
         execution: How they are executed.
         of: What their results are.
+        experiment: What ``out`` is of.
         page: The folder of report.html; None is ``out``.
     """
     from learnorder.execution.driver import run_plans
     from learnorder.report.page import write_report
     from learnorder.runs.opening import results_of
 
-    results = results_of(run_plans(plans, out, execution))
+    experiments = {} if experiment is None else {out: experiment}
+    results = results_of(run_plans(plans, out, execution, experiments=experiments))
     assert isinstance(results, of)
     write_report(results, (page or out) / "report.html")
     return results

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
-from learnorder.report.page import write_page
+from learnorder.report.page import write_page, write_report
 from learnorder.report.parts import measured_figure
 from learnorder.reproduce.claim import RESCALED_NOTE, Judgement, ReproductionResult
 from learnorder.reproduce.scales import EXPERIMENT_TITLES
@@ -34,6 +34,17 @@ _NOTE = (
     "the last epoch; before the anneal is the mean over the second half of the large-LR phase. "
     "Reported values are the paper's; those marked * could not be checked against a copy of it."
 )
+
+
+def write_reproduction(result: ReproductionResult, folder: Path | str) -> Path:
+    """Write report.html and claims.json to a folder, and each experiment's report.html within.
+
+    Returns:
+        The path of the page of the claims.
+    """
+    for name, results in result.evidence.homes().items():
+        write_report(results, Path(folder) / name / "report.html")
+    return write_claims(result, folder)
 
 
 def write_claims(result: ReproductionResult, folder: Path | str) -> Path:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import ImageExperiment
-from learnorder.images.run import image_plans
+from learnorder.images.run import image_plans, on_images
 from learnorder.reproduce.claim import ReproductionResult, judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.scales import EXPERIMENT_TITLES, SCALES, Reproduction
+from learnorder.runs.experiment import Experiment, settings_as
 from learnorder.runs.opening import results_of
-from learnorder.theory.run import phase_plans, theory_plans
+from learnorder.theory.run import of_phase, of_theory, phase_plans, theory_plans
+from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What experiment.json has of a reproduction."""
+
+    reproduction: Reproduction
+    scale: str
+    only: tuple[str, ...] | None
 
 
 def reproduction_plans(
@@ -82,8 +93,7 @@ def reproduce(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.execution.driver import run_plans
-    from learnorder.report.page import write_report
-    from learnorder.reproduce.page import write_claims
+    from learnorder.reproduce.page import write_reproduction
 
     if isinstance(reproduction, str):
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
@@ -94,14 +104,46 @@ def reproduce(
             f"{folder}: holds runs of another command, and a report of them. Choose another folder "
             "with --out."
         )
+    whole = _of_all(reproduction, only, scale)
+    whole.check(folder)
     if make_runs:
+        parts = _of_parts(reproduction, scale)
         for name, runs in plans.items():
-            run_plans(runs, folder / name, execution, title=EXPERIMENT_TITLES[name])
+            of = {folder: whole, folder / name: parts[name]}
+            title = EXPERIMENT_TITLES[name]
+            run_plans(runs, folder / name, execution, experiments=of, title=title)
     result = judge_runs(reproduction, folder, only=only, scale=scale)
-    for name, results in result.evidence.homes().items():
-        write_report(results, folder / name / "report.html")
-    write_claims(result, folder)
+    write_reproduction(result, folder)
     return result
+
+
+def _of_all(reproduction: Reproduction, only: Sequence[str] | None, scale: str) -> Experiment:
+    """Return what the folder of a reproduction says that it is of."""
+    settings = to_dict(_Recorded(reproduction, scale, None if only is None else tuple(only)))
+    return Experiment("reproduce", settings)
+
+
+def _of_parts(reproduction: Reproduction, scale: str) -> dict[str, Experiment]:
+    """Return what the folders within say that they are of, by name."""
+    unpatched = reproduction.unpatched or reproduction.plain
+    return {
+        "plain": on_images(reproduction.plain, "plain", scale),
+        "patch": on_images(reproduction.patch, "patch", scale),
+        "unpatched": on_images(unpatched, "unpatched", scale),
+        "theory": of_theory(reproduction.theory),
+        "convolution": of_theory(reproduction.convolution),
+        "kappa": of_phase(reproduction.kappa, reproduction.kappa_grid()),
+    }
+
+
+def open_reproduction(folder: Path, settings: dict[str, Any]) -> ReproductionResult:
+    """Return the verdicts on the runs in a folder of :func:`reproduce`; nothing is run.
+
+    Raises:
+        RunFolderError: Its settings are of another version, or it has no runs.
+    """
+    recorded = settings_as(_Recorded, settings, folder)
+    return judge_runs(recorded.reproduction, folder, only=recorded.only, scale=recorded.scale)
 
 
 def judge_runs(

@@ -1,6 +1,6 @@
 """Run folders: one a run, whole at every moment."""
 
-from learnorder.runs.finding import find_runs, require_ended
+from learnorder.runs.finding import existing_runs, find_runs, require_ended
 from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus
 from learnorder.runs.settings import difference_words, flatten, setting_words, shared_settings
 
@@ -10,6 +10,7 @@ __all__ = [
     "RunFolder",
     "RunStatus",
     "difference_words",
+    "existing_runs",
     "find_runs",
     "flatten",
     "require_ended",

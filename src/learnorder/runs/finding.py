@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,23 @@ def find_runs(path: Path | str) -> list[RunFolder]:
             "%d of %d runs are here without their %s, %s for instance.",
             len(lacking), len(found), WEIGHTS, lacking[0].path,
         )  # fmt: skip
+    return found
+
+
+def existing_runs(folder: Path, names: Iterable[str]) -> list[RunFolder[Any]]:
+    """Return runs of an experiment by name; a run that is missing or has not ended is refused.
+
+    Raises:
+        RunFolderError: As said.
+    """
+    found = list[RunFolder[Any]]()
+    for name in names:
+        if not (folder / name / "manifest.json").is_file():
+            raise RunFolderError(
+                f"{folder / name}: not made yet. The command that made the others goes on with it."
+            )
+        found.append(RunFolder(folder / name))
+    require_ended(found, "so the experiment has no result yet")
     return found
 
 

@@ -219,11 +219,11 @@ class Kind:
     @property
     def config(self) -> type:
         """The class of its configuration."""
-        return _load(self.configuration)
+        return load_named(self.configuration)
 
     def no_records(self) -> Any:
         """Return the table of records of a run that has none yet."""
-        return _load(self.records)().table()
+        return load_named(self.records)().table()
 
     def load_backend(self) -> Backend:
         """Import the backend, torch with it."""
@@ -231,7 +231,7 @@ class Kind:
 
     def results_of(self, folders: Sequence[RunFolder[Any]]) -> Any:
         """Return the results of runs of this kind."""
-        return _load(self.results)(folders)
+        return load_named(self.results)(folders)
 
     def present(self) -> Presentation:
         """Import what shows its results."""
@@ -257,7 +257,8 @@ class Kind:
         return None if values is None else from_dict(self.description, values, "data")
 
 
-def _load(path: str) -> Any:
+def load_named(path: str) -> Any:
+    """Return what an import path of this package names, e.g. "learnorder.runs.results.Results"."""
     module, name = path.rsplit(".", 1)
     return getattr(importlib.import_module(module), name)
 

@@ -25,6 +25,8 @@ FORMAT = 2
 _FORMER = 1
 """The version before, which is still read: a digest of its values stands where a seal does now."""
 
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
+"""A number in a path."""
 _ASIDE = re.compile(r"\..*\.[0-9a-f]{8}\.tmp", re.DOTALL)
 """The name of a folder that is not yet, or no more, at its place."""
 
@@ -194,7 +196,7 @@ def read_each(paths: Sequence[Path], read: Callable[[Path], ReadT]) -> list[Read
 
 
 def find_manifests(path: Path | str) -> list[Path]:
-    """Return the manifests at or below a path, sorted.
+    """Return the manifests at or below a path, sorted by path, numbers in it by their size.
 
     Raises:
         RunFolderError: The path does not exist.
@@ -205,8 +207,15 @@ def find_manifests(path: Path | str) -> list[Path]:
             f"{root}: there is no such folder. Give a folder of runs; by default they are below "
             "runs/ where the command was run."
         )
-    found = sorted(root.glob("**/manifest.json"))
+    found = sorted(root.glob("**/manifest.json"), key=_by_number)
     return [m for m in found if not _ASIDE.fullmatch(m.parent.name)]
+
+
+def _by_number(path: Path) -> list[tuple[bool, str, float]]:
+    """Return a key that sorts paths with their numbers by size: seed2 before seed10."""
+    parts = _NUMBER.split(str(path))
+    return [(i % 2 == 1, "" if i % 2 else part, float(part) if i % 2 else 0.0)
+            for i, part in enumerate(parts)]  # fmt: skip
 
 
 def aside(folder: Path) -> Path:

@@ -18,7 +18,7 @@ from learnorder.probe.settings import Probe
 from learnorder.report.planned import run_planned
 from learnorder.runs.results import RunSet
 from learnorder.seeding import check_seeds
-from learnorder.sweep.run import sweep_plans
+from learnorder.sweep.run import of_sweep, sweep_plans
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import TheoryExperiment
 from learnorder.values import to_dict
@@ -100,9 +100,10 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.execution.grid import Grid
 
     plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
+    about = of_sweep(bases, grid, points, seeds, scale)
     if options.only_planned(values):
-        return options.dry_run(plans, out, values)
-    results = run_planned(plans, out, options.execution(values), of=RunSet)
+        return options.dry_run(plans, out, values, about)
+    results = run_planned(plans, out, options.execution(values), of=RunSet, experiment=about)
     return options.finish(results, out / "report.html")
 
 

@@ -10,8 +10,10 @@ from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.settings import Execution
 from learnorder.report.planned import run_planned
+from learnorder.runs.experiment import Experiment
 from learnorder.runs.results import RunSet
 from learnorder.theory.config import TheoryConfig
+from learnorder.values import to_plain
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -52,6 +54,18 @@ def sweep_plans(
             for name, plan in grid_plans(values, grid, [seed], labels, of).items():
                 plans[f"{arm}-{name}" if arm else name] = plan
     return plans
+
+
+def of_sweep(
+    bases: Mapping[str, Any],
+    grid: Mapping[str, Sequence[object]],
+    points: Sequence[Mapping[str, object]],
+    seeds: Sequence[int],
+    scale: str = "custom",
+) -> Experiment:
+    """Return what a folder of :func:`sweep_plans` says that it is of."""
+    settings = {"scale": scale, "seeds": list(seeds), "grid": grid, "points": points}
+    return Experiment("sweep", to_plain({**settings, "bases": bases}))
 
 
 @overload
@@ -126,5 +140,6 @@ def run_sweep(
     from learnorder.execution.grid import Grid
 
     plans = sweep_plans(bases, Grid(grid, points), seeds, scale)
-    results: Any = run_planned(plans, Path(out), execution, of=RunSet)
+    about = of_sweep(bases, grid, points, seeds, scale)
+    results: Any = run_planned(plans, Path(out), execution, of=RunSet, experiment=about)
     return results

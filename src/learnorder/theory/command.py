@@ -10,7 +10,14 @@ from typing import Any
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.theory.experiment import PHASE_GRID, TheoryExperiment, phase_defaults
-from learnorder.theory.run import phase_plans, run_phase, run_theory, theory_plans
+from learnorder.theory.run import (
+    of_phase,
+    of_theory,
+    phase_plans,
+    run_phase,
+    run_theory,
+    theory_plans,
+)
 
 USAGE = """\
 usage: learnorder theory run | phase [options]
@@ -74,7 +81,7 @@ def _run(arguments: Sequence[str]) -> int:
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out = Path(values["out"])
     if options.only_planned(values):
-        return options.dry_run(theory_plans(experiment), out, values)
+        return options.dry_run(theory_plans(experiment), out, values, of_theory(experiment))
     results = run_theory(experiment, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")
 
@@ -95,7 +102,9 @@ def _phase(arguments: Sequence[str]) -> int:
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out, grid = Path(values["out"]), values["grid"]
     if options.only_planned(values):
-        return options.dry_run(phase_plans(experiment, grid), out, values)
+        return options.dry_run(
+            phase_plans(experiment, grid), out, values, of_phase(experiment, grid)
+        )
     results = run_phase(experiment, grid, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")
 

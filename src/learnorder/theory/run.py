@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from learnorder.errors import ConfigError
 from learnorder.execution.settings import Execution
 from learnorder.report.planned import run_planned
+from learnorder.runs.experiment import Experiment
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.theory.results import TheoryResults
+from learnorder.values import to_dict, to_plain
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -27,6 +29,16 @@ def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan[TheoryConfig]]:
         for seed in experiment.seed_range()
         for arm in experiment.arms
     }
+
+
+def of_theory(experiment: TheoryExperiment) -> Experiment:
+    """Return what a folder of :func:`theory_plans` says that it is of."""
+    return Experiment("theory", to_dict(experiment))
+
+
+def of_phase(experiment: TheoryExperiment, grid: Mapping[str, Sequence[object]]) -> Experiment:
+    """Return what a folder of :func:`phase_plans` says that it is of."""
+    return Experiment("phase", {**to_dict(experiment), "grid": to_plain(grid)})
 
 
 def run_theory(
@@ -47,8 +59,9 @@ def run_theory(
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    folder, plans = Path(out), theory_plans(experiment or TheoryExperiment())
-    return run_planned(plans, folder, execution, of=TheoryResults)
+    experiment = experiment or TheoryExperiment()
+    plans, about = theory_plans(experiment), of_theory(experiment)
+    return run_planned(plans, Path(out), execution, of=TheoryResults, experiment=about)
 
 
 def phase_plans(
@@ -101,6 +114,6 @@ def run_phase(
         ConfigError: Not two axes, or a value that a setting does not take.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    folder = Path(out)
-    plans = phase_plans(experiment or phase_defaults(), grid or PHASE_GRID)
-    return run_planned(plans, folder, execution, of=TheoryResults)
+    experiment, grid = experiment or phase_defaults(), grid or PHASE_GRID
+    plans, about = phase_plans(experiment, grid), of_phase(experiment, grid)
+    return run_planned(plans, Path(out), execution, of=TheoryResults, experiment=about)

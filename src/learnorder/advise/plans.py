@@ -1,0 +1,125 @@
+"""The runs of a search: which learning rates, on which seeds, in which folders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from learnorder.advise.settings import FEWEST_FINALISTS, Candidate, LRSearch
+from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.errors import ConfigError
+from learnorder.runs import setting_words
+from learnorder.runs.kinds import kind_of
+
+if TYPE_CHECKING:
+    from learnorder.execution.driver import Plan
+    from learnorder.training.process_group import ProcessGroup
+
+
+def initial_rates(search: LRSearch) -> tuple[float, ...]:
+    """Return the learning rates that a search begins with."""
+    if not search.is_task:
+        return search.rates()
+    from learnorder.training.task import load_task
+
+    return search.rates(fine_tunes=load_task(search.task).fine_tunes)
+
+
+def rung_plans(
+    search: LRSearch, arms: Sequence[Candidate], smallest: float, rung: int
+) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+    """Return the runs of a rung, seed by seed."""
+    from learnorder.execution.driver import Plan
+
+    epochs = search.rung_epochs(rung)
+    return {
+        f"{folder_name(search, arm)}-seed{seed}": Plan(
+            search.run(arm, smallest, epochs, seed),
+            {"experiment": "advise", **labels_of(search, arm)},
+        )
+        for seed in search.rung_seeds(rung)
+        for arm in arms
+    }
+
+
+def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+    """Return the runs a search has, for their cost: all but learning rates added or come back."""
+    rates, noisy = initial_rates(search), not noise_refused(search)
+    smallest, plans = rates[0], {}
+    for rung in range(search.rungs):
+        arms = [Candidate(rate, search.plateau) for rate in rates]
+        if rung == search.rungs - 1:
+            arms += [Candidate(rates[-1], plateau) for plateau in search.distinct_plateaus()]
+            arms += [Candidate(smallest, search.plateau, search.noise)] if noisy else []
+            arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.range_test else []
+        for name, plan in rung_plans(search, arms, smallest, rung).items():
+            plans[f"{rung}-{name}"] = plan
+        kept = min(len(rates), half(len(rates)) + 1)  # the smallest stays too
+        rates = (smallest, *rates[len(rates) - kept + 1 :])
+    return plans
+
+
+def half(count: int) -> int:
+    """Return how many of so many learning rates the next rung keeps."""
+    return max(FEWEST_FINALISTS, math.ceil(count / 2))
+
+
+def noise_refused(search: LRSearch) -> str:
+    """Return why noise cannot be tried; empty where it can."""
+    if not search.noise:
+        return "It was not asked for."
+    smallest = initial_rates(search)[0]
+    arm, epochs = Candidate(smallest, search.plateau, search.noise), search.training.epochs
+    config = search.run(arm, smallest, epochs, seed=0)
+    try:
+        kind_of(config).load_backend().check([config])
+    except ConfigError as error:
+        if error.field != "model":
+            raise
+        return error.remedy
+    return ""
+
+
+def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGroup], Any]:
+    """Return what makes the problem of a run from a seed, at a place; the data are read once."""
+    if isinstance(config, TaskRunConfig):
+        from learnorder.training.task import load_task
+        from learnorder.training.task_problem import TaskProblem
+
+        task = load_task(config.task)
+        return lambda seed, group: TaskProblem(replace(config, seed=seed), task, group)
+    from learnorder.data import load_images
+    from learnorder.training.image_problem import ImageProblem
+
+    data = load_images(config.data)
+    return lambda seed, group: ImageProblem(replace(config, seed=seed), data, group)
+
+
+def next_rate(rate: float) -> float:
+    """Return the next larger one of 1, 2, 5, 10 and so on.
+
+    >>> next_rate(0.02), next_rate(0.5), next_rate(0.3)
+    (0.05, 1.0, 0.5)
+    """
+    power = 10.0 ** math.floor(math.log10(rate))
+    larger = next(step for step in (1, 2, 5, 10, 20) if step * power > rate * (1 + 1e-9))
+    return float(f"{larger * power:g}")
+
+
+def folder_name(search: LRSearch, arm: Candidate) -> str:
+    """Return the beginning of the names that an arm's run folders have."""
+    parts = [f"{arm.learning_rate:.4g}"]
+    parts += [f"hold{arm.plateau:g}"] if arm.plateau != search.plateau else []
+    parts += [f"noise{arm.noise:g}"] if arm.noise else []
+    return "-".join(parts)
+
+
+def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
+    """Return what a run is within the search."""
+    name = "noise" if arm.noise else "annealed"
+    if arm.plateau != search.plateau:
+        name = f"plateau of {arm.plateau:g}"
+    rate = setting_words(float(f"{arm.learning_rate:.4g}"))
+    return {"arm": name, "learning_rate.initial": rate}

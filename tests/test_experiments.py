@@ -1,0 +1,245 @@
+"""What a folder is of: each command's folder opened by the others, and by the wrong command."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+import learnorder
+from learnorder import (
+    Advice,
+    Execution,
+    ImageExperiment,
+    LRSearch,
+    Probe,
+    ProbeResult,
+    ReproductionResult,
+    Results,
+    Schedule,
+    TaskResults,
+    TheoryResults,
+    open_runs,
+)
+from learnorder.cli.main import main
+from learnorder.config.settings import (
+    DataConfig,
+    ModelConfig,
+    NoiseConfig,
+    PatchConfig,
+    TrainingConfig,
+)
+from learnorder.errors import RunFolderError
+from learnorder.images.experiment import Arm, Arms
+from learnorder.probe.compare import run_probes
+from learnorder.reproduce.scales import demo
+from learnorder.runs.experiment import FILE, TYPES, Experiment, read_experiment
+from learnorder.runs.sealed import write_sealed
+from learnorder.theory import DistributionConfig
+from learnorder.theory.experiment import TheoryExperiment
+from learnorder.values import to_dict
+
+QUIET = Execution(workers=1, quiet=True)
+DATA = DataConfig(
+    train_examples=60, evaluation_examples=60, evaluate_on="validation", validation_share=0.25
+)
+MLP = ModelConfig("MLP", {"widths": [8]})
+SHORT = TrainingConfig(epochs=2, batch_size=20)
+THEORY = TheoryExperiment(
+    distribution=DistributionConfig(d=20, num_train=20),
+    arms=("S",),
+    seeds=1,
+)
+
+
+def images(name):
+    """An experiment on images that takes a second."""
+    noisy = Arm(Schedule(0.01), NoiseConfig(Schedule(0.1)))
+    arms = Arms(Arm(Schedule(0.1, (2,), 0.1)), Arm(Schedule(0.01)), noisy)
+    patch = PatchConfig() if name == "patch" else PatchConfig(eligible_share=0.0)
+    return ImageExperiment(DATA, MLP, patch, SHORT, arms, seeds=1)
+
+
+def probe():
+    """A probe that takes seconds."""
+    training = TrainingConfig(epochs=6, batch_size=20)
+    return Probe(
+        DATA, MLP, training, learning_rates=(0.05, 0.3), contrasts=(3.0,), noise=0, seeds=1
+    )
+
+
+def search():
+    """A search that takes seconds."""
+    return LRSearch(
+        data=DATA, model=MLP, training=TrainingConfig(epochs=4, batch_size=20), rungs=1, seeds=2,
+        learning_rates=(0.05, 0.3), noise=0.0, shorter_plateaus=(), range_test=False,
+    )  # fmt: skip
+
+
+def reproduction():
+    """A reproduction of which the claims on images as they are are judged."""
+    return replace(demo(), plain=images("plain"), patch=images("patch"))
+
+
+MAKERS = {
+    "patch": lambda out: learnorder.run_patch(images("patch"), out, execution=QUIET),
+    "plain": lambda out: learnorder.run_plain(images("plain"), out, execution=QUIET),
+    "train": lambda out: learnorder.run_train(
+        images("plain").run("small", 0), out, execution=QUIET
+    ),
+    "theory": lambda out: learnorder.run_theory(THEORY, out, execution=QUIET),
+    "phase": lambda out: learnorder.run_phase(
+        THEORY, {"distribution.s": [5, 10], "distribution.r": [0.1, 0.2]}, out, execution=QUIET
+    ),
+    "sweep": lambda out: learnorder.run_sweep(
+        {"": THEORY.run("S", 0)}, {"distribution.s": [5, 10]}, [0], out, execution=QUIET
+    ),
+    "probe": lambda out: learnorder.run_probe(probe(), out, execution=QUIET),
+    "probes": lambda out: run_probes({"one": probe(), "other": probe()}, out, QUIET),
+    "advise": lambda out: learnorder.run_advise(search(), out, execution=QUIET),
+    "reproduce": lambda out: learnorder.reproduce(
+        reproduction(), out, only=["final-accuracy"], execution=QUIET
+    ),
+}
+"""What makes a folder of each type; the type "unpatched" lies within a reproduction."""
+OWN = {"probe": ProbeResult, "advise": Advice, "reproduce": ReproductionResult}
+"""Types with a result of their own."""
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def made(request, tmp_path_factory):
+    """A type's name, a folder of it, and what the function that made it returned."""
+    folder = tmp_path_factory.mktemp(request.param) / "out"
+    return request.param, folder, MAKERS[request.param](folder)
+
+
+def test_every_type_of_experiment_is_tried():
+    assert MAKERS.keys() | {"unpatched"} == TYPES.keys()
+
+
+def test_a_folder_says_what_it_is_of(made):
+    name, folder, _ = made
+    assert read_experiment(folder).type == name
+    assert (folder / FILE).exists() == (name != "train"), "a single run's manifest says it"
+
+
+def test_its_page_is_written_again(made, capsys):
+    """``report`` writes the pages that the command wrote, but for the time of writing."""
+    _, folder, _ = made
+    before = {page: titles(page) for page in folder.glob("**/report.html")}
+    for page in before:
+        page.unlink()
+    assert main(["report", str(folder)]) == 0
+    assert "Report: " in capsys.readouterr().out
+    assert titles(folder / "report.html") == before[folder / "report.html"]
+    assert {page: titles(page) for page in folder.glob("**/report.html")} == before
+
+
+def titles(page):
+    """The headings and findings of a page."""
+    text = page.read_text("utf-8").partition("<script")[0]
+    return [line.strip() for line in text.splitlines() if "<h" in line or "<li" in line]
+
+
+def test_it_opens_as_the_function_returned_it(made):
+    name, folder, result = made
+    if name in OWN:
+        opened = open_runs(folder, of=OWN[name])
+        assert opened == result or opened._repr_html_() == result._repr_html_()
+        assert type(opened) is type(result)
+    elif name != "probes":
+        opened = open_runs(folder, of=type(result))
+        assert opened.status_words() == result.status_words()
+        assert opened.arms == result.arms
+
+
+def test_another_result_is_refused(made):
+    name, folder, _ = made
+    for other, result in OWN.items():
+        if other != name:
+            with pytest.raises(RunFolderError, match=f"{TYPES[other].what} was asked for"):
+                open_runs(folder, of=result)
+    wrong = {"theory": Results, "phase": Results, "sweep": TaskResults}.get(name, TheoryResults)
+    with pytest.raises(RunFolderError, match="another kind"):
+        open_runs(folder, of=wrong)
+
+
+def test_its_runs_are_listed(made, capsys):
+    name, folder, _ = made
+    assert main(["runs", str(folder)]) == 0
+    assert f"{TYPES[name].what}" in capsys.readouterr().out
+
+
+def test_other_commands_refuse_it_and_leave_it(made, capsys):
+    name, folder, _ = made
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("**/*")}
+    for other, make in MAKERS.items():
+        if other != name:
+            with pytest.raises(RunFolderError, match=r"holds .*Choose another folder with --out"):
+                make(folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("**/*")} == before
+
+
+def test_a_folder_of_a_newer_version_is_refused(tmp_path):
+    write_sealed(tmp_path / FILE, {"format": 2, "type": "probe", "version": "9", "settings": {}})
+    with pytest.raises(RunFolderError, match="newer version"):
+        read_experiment(tmp_path)
+    write_sealed(tmp_path / FILE, {"format": 1, "type": "quiz", "version": "9", "settings": {}})
+    with pytest.raises(RunFolderError, match="newer version"):
+        read_experiment(tmp_path)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_setting_of_another_version_is_named(tmp_path, name):
+    Experiment(name, {"never_heard_of": 1}).write(tmp_path)
+    with pytest.raises(RunFolderError, match="other settings than this version"):
+        open_runs(tmp_path, of=OWN[name])
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_an_unfinished_one_says_so(tmp_path, name):
+    settings = {
+        "probe": to_dict(probe()),
+        "advise": {"search": to_dict(search()), "learning_rates": [0.05, 0.3], "no_noise": "off"},
+        "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
+    }
+    Experiment(name, settings[name]).write(tmp_path)
+    with pytest.raises(RunFolderError, match=r"not made yet|holds no runs"):
+        open_runs(tmp_path, of=OWN[name])
+
+
+def test_folders_of_the_version_before_are_known(tmp_path, capsys):
+    """Without experiment.json, other files or the labels of their runs tell what they are of."""
+    out = tmp_path / "probe"
+    learnorder.run_probe(probe(), out, execution=QUIET)
+    (out / FILE).unlink()
+    assert read_experiment(out) == Experiment("probe")
+    assert main(["report", str(out)]) == 2
+    assert "makes no finished run again" in capsys.readouterr().err
+    assert learnorder.run_probe(probe(), out, execution=QUIET).results.arms
+    assert read_experiment(out).settings == to_dict(probe())
+    out = tmp_path / "patch"
+    learnorder.run_patch(images("patch"), out, execution=QUIET)
+    (out / FILE).unlink()
+    assert read_experiment(out).type == "patch"
+    assert main(["report", str(out)]) == 0
+
+
+def test_a_search_of_the_version_before_goes_on(tmp_path):
+    advice = learnorder.run_advise(search(), tmp_path, execution=QUIET)
+    (tmp_path / FILE).unlink()
+    former = to_dict(search())
+    former["hold"] = former.pop("plateau")
+    former["shorter_holds"] = former.pop("shorter_plateaus")
+    write_sealed(tmp_path / "search.json", former)
+    records = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*/records.parquet")}
+    again = learnorder.run_advise(search(), tmp_path, execution=QUIET)
+    assert again.arms == advice.arms
+    assert {path: path.stat().st_mtime_ns for path in records} == records
+    with pytest.raises(RunFolderError, match="holds another search"):
+        learnorder.run_advise(replace(search(), seeds=3), tmp_path, execution=QUIET)
+
+
+def test_an_experiment_takes_more_seeds(tmp_path):
+    learnorder.run_theory(THEORY, tmp_path, execution=QUIET)
+    learnorder.run_theory(replace(THEORY, seeds=2), tmp_path, execution=QUIET)
+    assert json.loads((tmp_path / FILE).read_text())["settings"]["seeds"] == 2
