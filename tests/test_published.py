@@ -1,6 +1,6 @@
 """Ours against numbers measured on the paper's published code (``results/published.json``).
 
-``docs/measure_published.py`` measured them; it has the formula of the weights too.
+``studies/published/measure.py`` measured them; it has the formula of the weights too.
 """
 
 import importlib.util

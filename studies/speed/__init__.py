@@ -1,0 +1,1 @@
+"""Speed, from what the benchmarks print: ``docs/explanation/speed.md``."""
