@@ -20,6 +20,7 @@ are:
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from learnorder.runs import ENDED, RunFolder
@@ -38,8 +39,14 @@ from learnorder.runs.manifest import FileSeal, find_manifests, write_manifest
 
 _RUNS, _RECORDS, _EXAMPLES = "runs.parquet", "records.parquet", "examples.png"
 _TIMINGS = pa.list_(
-    pa.struct({"epoch": pa.int64(), "train_seconds": pa.float64(), "evaluation_seconds": pa.float64()})
-)  # fmt: skip
+    pa.struct(
+        {
+            "epoch": pa.int64(),
+            "train_seconds": pa.float64(),
+            "evaluation_seconds": pa.float64(),
+        }
+    )
+)
 _SCHEMA = pa.schema(
     {"run": pa.string(), "kind": pa.string(), "status": pa.string(), "manifest": pa.string(),
      "timings": _TIMINGS, "examples": pa.binary()}
@@ -129,26 +136,28 @@ def _unpack_experiment(source: Path, folder: Path) -> int:
     measured = pq.read_table(source / _RECORDS)
     rows = pq.read_table(source / _RUNS).to_pylist()
     for row in rows:
-        own = measured.filter(pc.equal(measured["run"], row["run"])).drop_columns(["run"])
+        own = measured.filter(ds.field("run") == row["run"]).drop_columns(["run"])
         _restore(row, own.combine_chunks(), folder / row["run"])
     return len(rows)
 
 
 def _restore(row: dict[str, Any], records: pa.Table, path: Path) -> None:
     manifest = json.loads(row["manifest"])
-    left = {name: FileSeal(**seal) for name, seal in manifest["files"].items() if name == WEIGHTS}
-    path.mkdir(parents=True)
-    # As one that has not ended first: its files are not there yet.
-    write_manifest(path, {**manifest, "status": "interrupted", "files": {}})
-    run = RunFolder[Any](path)
     ended = manifest["status"] in ENDED
+    path.mkdir(parents=True)
     if ended or records.num_rows:
-        run.write_tables(records=records)
+        pq.write_table(records, path / _RECORDS)
     if row["timings"] is not None:
-        run.write_tables(timings=pa.Table.from_pylist(row["timings"]))
+        pq.write_table(pa.Table.from_pylist(row["timings"]), path / "timings.parquet")
     if row["examples"] is not None:
-        run.file(_EXAMPLES).write_bytes(row["examples"])
-    write_manifest(path, {**manifest, "files": {**left, **run.seal()} if ended else {}})
+        (path / _EXAMPLES).write_bytes(row["examples"])
+    seals = {name: FileSeal(**seal) for name, seal in manifest["files"].items() if name == WEIGHTS}
+    seals |= {file.name: _seal(file.read_bytes()) for file in path.iterdir()}
+    write_manifest(path, {**manifest, "files": seals if ended else {}})
+
+
+def _seal(content: bytes) -> FileSeal:
+    return FileSeal(hashlib.blake2b(content, digest_size=8).hexdigest(), len(content))
 
 
 @contextmanager

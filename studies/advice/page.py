@@ -1,7 +1,7 @@
 """``docs/advice.md``, its pictures and README's table, from the records in ``results/advice``.
 
-``python -m studies.pages`` writes them; ``python -m studies.advice.measure``,
-``python -m studies.range_test.measure`` and ``python -m studies.range_test.rules`` make the records.
+``python -m studies.pages`` writes them; ``studies.advice.measure``, ``studies.range_test.measure``
+and ``studies.range_test.rules`` make the records.
 """
 
 from __future__ import annotations

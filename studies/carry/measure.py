@@ -1,9 +1,9 @@
 """How far the effect carries: sweeps over learning rate, contrast, batch size and anneal.
 
 ``python -m studies.carry.measure`` makes what is missing of the sweeps on digits;
-``python -m studies.carry.measure cifar_plane cifar_noise cifar_rates`` those on CIFAR-10. Runs go to
-``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it was
-stopped. Accuracies are on test images: nothing is chosen by them.
+``python -m studies.carry.measure cifar_plane cifar_noise cifar_rates`` those on CIFAR-10. Runs go
+to ``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it
+was stopped. Accuracies are on test images: nothing is chosen by them.
 
 ``python -m studies.carry.measure --selection FOLDER`` writes what each run at or below a folder of
 sweeps ended with to ``results/selection.csv``: the record of how settings were chosen.

@@ -72,7 +72,9 @@ def stand_in_for_torchvision(images: Any) -> None:
     """
 
     class CIFAR10:
-        def __init__(self, _: str, train: bool = True, download: bool = False, transform=None):
+        def __init__(
+            self, _: str, train: bool = True, download: bool = False, transform: Any = None
+        ):
             self.pixels, self.labels = images["train" if train else "test"]
             self.transform = transform
 

@@ -36,6 +36,7 @@ from learnorder.theory.kernel import Kernel, OutputsOn
 from learnorder.theory.order import learned_for_good, level_time
 from learnorder.theory.population import population_margins
 from learnorder.theory.recursion import Recursion
+from learnorder.theory.results import TheoryResults
 from learnorder.theory.simulation import FiniteBatch, LimitSimulation, training_set
 from studies.common import RESULTS
 
@@ -178,7 +179,7 @@ def _times(
 
 def collect(folder: Path) -> Iterator[Row]:
     """What the runs of a phase diagram ended with."""
-    results = learnorder.open_runs(folder)
+    results = learnorder.open_runs(folder, of=TheoryResults)
     for run in results.folders:
         config, arm = run.config, results.arm_of(run)
         data, seed = config.distribution, config.seed

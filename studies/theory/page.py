@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -70,7 +71,8 @@ def log_axes(figure: go.Figure, title: str, x: str, y: str, ticks: list[float] |
     """Finish a figure with two logarithmic axes."""
     layout(figure, title, x, y, height=380)
     figure.update_xaxes(type="log", exponentformat="power")
-    shown = [v for trace in figure.data for v in trace.y or () if v]
+    traces: tuple[Any, ...] = figure.data
+    shown = [v for trace in traces for v in trace.y or () if v]
     fine = max(shown) / min(shown) < 100
     figure.update_yaxes(type="log", exponentformat="power", dtick="D2" if fine else 1)
     if ticks:
@@ -205,7 +207,7 @@ def slopes() -> str:
 def _slope(x: list[float], y: list[float]) -> tuple[float, float]:
     from scipy.stats import linregress, t
 
-    fit = linregress(x, y)
+    fit: Any = linregress(x, y)
     return fit.slope, fit.stderr * float(t.ppf(0.975, len(x) - 2))
 
 
