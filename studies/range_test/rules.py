@@ -191,10 +191,9 @@ def table(record: dict[str, Any]) -> list[list[str]]:
         costs: dict[Schedule, list[float]] = {"annealed": [], "constant": []}
         none, single, each = 0, 0, []
         for found in record.values():
-            medians = [median(picks(test, rule, share)) for test in found["range_tests"]]
-            single += sum(
-                pick is None for t in found["range_tests"] for pick in picks(t, rule, share)
-            )
+            picked = [picks(test, rule, share) for test in found["range_tests"]]
+            medians = [median(each_test) for each_test in picked]
+            single += sum(pick is None for each_test in picked for pick in each_test)
             chosen = [pick for pick in medians if pick is not None]
             none += len(medians) - len(chosen)
             for schedule, values in costs.items():

@@ -71,7 +71,7 @@ def log_axes(figure: go.Figure, title: str, x: str, y: str, ticks: list[float] |
     """Finish a figure with two logarithmic axes."""
     layout(figure, title, x, y, height=380)
     figure.update_xaxes(type="log", exponentformat="power")
-    traces: tuple[Any, ...] = figure.data
+    traces: Any = figure.data
     shown = [v for trace in traces for v in trace.y or () if v]
     fine = max(shown) / min(shown) < 100
     figure.update_yaxes(type="log", exponentformat="power", dtick="D2" if fine else 1)
