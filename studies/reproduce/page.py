@@ -147,6 +147,24 @@ def gap_over_time(plain: Results, epochs: Sequence[int]) -> str:
     )
 
 
+def gaps(plain: Results, longer: Results, digits: Results) -> dict[str, str]:
+    """Return what README's text says of the gap between the large arm and the small one."""
+
+    def gap(results: Results, epoch: int | None = None) -> Estimate:
+        large, small = (
+            {seed: curve[epoch or max(curve)] for seed, curve in found.items()}
+            for found in (results.series(arm, "clean", "accuracy") for arm in ("large", "small"))
+        )
+        return _points(large, small)
+
+    return {
+        "gap at 15": gap(plain, 15).format(100),
+        "gap at 30": gap(plain, 30).format(100),
+        "gap at 60": gap(longer, 60).format(100),
+        "gap on digits": (-gap(digits)).format(100),
+    }
+
+
 def paper_scale(results: Results) -> str:
     """Return what the runs at the paper's scale ended with, a row for each arm, in Markdown."""
     columns = [
@@ -329,9 +347,9 @@ def page(runs: Path) -> Page:
     plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
     assert isinstance(plain, Results)
     assert isinstance(patch, Results)
-    longer, paper, digits = (
+    longer, paper, digits, digits_plain = (
         learnorder.open_runs(runs / name, of=Results)
-        for name in ("laptop60/plain", "paper/patch", "demo/patch")
+        for name in ("laptop60/plain", "paper/patch", "demo/patch", "demo/plain")
     )
     swept, sweeps = carry()
     filled = {
@@ -360,7 +378,7 @@ def page(runs: Path) -> Page:
             "docs/results.md": fill_template(TEMPLATE, filled),
             "results/claims.json": laptop.to_json(),
         },
-        marks={"README.md": {"claims": headlines(laptop)}},
+        marks={"README.md": {"claims": headlines(laptop), **gaps(plain, longer, digits_plain)}},
         pictures={
             **{name: panels(shown, laptop.evidence.experiments) for name, shown in PANELS.items()},
             "results-paper": panels(PANELS["results-patch"], {"patch": paper}),
