@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check docs bench clean
+.PHONY: demo test test-slow check docs pages bench clean
 
 demo: $(VENV)/core
 	$(BIN)/learnorder reproduce --out runs/demo
@@ -26,6 +26,10 @@ check: $(VENV)/dev
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html in a browser."
+
+# What README and docs show of the records in results/; needs Chromium.
+pages: $(VENV)/test
+	$(BIN)/python -m studies.pages
 
 bench: $(VENV)/core
 	$(BIN)/python benchmarks/pipeline.py

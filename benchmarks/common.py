@@ -25,7 +25,8 @@ def paired(a: Callable[[], object], b: Callable[[], object], rounds: int) -> tup
 
     The machine's speed drifts; taken in turn, both see the same drift.
     """
-    a(), b()
+    a()
+    b()
     times = [(seconds(a), seconds(b)) for _ in range(rounds)]
     return statistics.median(t[0] for t in times), statistics.median(t[1] for t in times)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -144,7 +145,7 @@ def main() -> None:
         ("laptop", 4 * steps, laptop_run(8192)),
     ):
         size = config.training.batch_size
-        rates: dict[str, float] = {}
+        rates, share = dict[str, float](), math.nan
         for label, precision, noise in (
             ("fp32", "fp32", 0.0), ("bf16", "bf16", 0.0), ("bf16_noise", "bf16", 0.4)
         ):  # fmt: skip

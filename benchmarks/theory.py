@@ -34,6 +34,7 @@ from learnorder.theory import (
     TheoryConfig,
 )
 from learnorder.theory.finite import FiniteNetwork
+from learnorder.theory.flow import Flow
 from learnorder.theory.kernel import Kernel
 from learnorder.theory.recursion import Recursion
 from learnorder.theory.simulation import LimitSimulation, training_set
@@ -146,7 +147,9 @@ def flow_run(config: TheoryConfig) -> tuple[float, float, int]:
     seconds = time.perf_counter() - started
     assert outcome is not None
     assert outcome.status == "finished", outcome
-    return seconds, run.engine.time / config.eta1, run.engine.accepted
+    engine = run.engine
+    assert isinstance(engine, Flow)
+    return seconds, engine.time / config.eta1, engine.accepted
 
 
 def main() -> None:

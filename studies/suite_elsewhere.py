@@ -1,6 +1,6 @@
 """Run the tests as on another machine: other names, clock zone and locale, and busy neighbours.
 
-    python studies/suite_elsewhere.py [--fast] [PYTEST ARGUMENTS]
+    python -m studies.suite_elsewhere [--fast] [PYTEST ARGUMENTS]
 
 In a namespace of its own (Linux, as root) the processor and the host have other names; the zone is
 fourteen hours ahead of UTC, the locale is C, and two processes keep the cores busy.
@@ -18,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from studies.common import ROOT
+
 CONDITIONS = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C"}
 PROCESSOR, HOST = "Another Processor @ 1.00GHz", "another-host"
 BUSY = "while True: pass"

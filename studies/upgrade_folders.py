@@ -1,6 +1,6 @@
 """Seal the manifests of run folders that versions before the seal made.
 
-    python studies/upgrade_folders.py results
+    python -m studies.upgrade_folders runs
 
 Each manifest is taken as it is, so do this to folders that you trust alone. Files that a run left
 are listed with their sizes and digests, as they are now.

@@ -1,9 +1,8 @@
 """Ours against numbers measured on the paper's published code (``results/published.json``).
 
-``docs/measure_published.py`` measured them; it has the formula of the weights too.
+``studies/published/measure.py`` measured them; it has the formula of the weights too.
 """
 
-import importlib.util
 import json
 import math
 from dataclasses import replace
@@ -20,6 +19,7 @@ from learnorder.noise import activation_noise
 from learnorder.patterns import evaluation_sets
 from learnorder.patterns.patch import Group, Patch, draw_accesses, draw_eligible
 from learnorder.seeding import generator
+from studies.published import measure as script
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED = json.loads((ROOT / "results" / "published.json").read_text())
@@ -27,16 +27,6 @@ THEIRS, NETWORK = PUBLISHED["patch"], PUBLISHED["network"]
 CONFIG = paper().patch
 LEVEL = 1e-3
 """Seeds are fixed, so a test passes or fails for good; a wrong distribution is far below this."""
-
-
-def _script():
-    path = ROOT / "docs" / "measure_published.py"
-    spec = importlib.util.spec_from_file_location("measure_published", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def alike(ours, their_quantiles, n_theirs):
@@ -122,7 +112,7 @@ def test_noise():
     """Thirteen maps of these sizes a step, one for all images and channels, of this spread."""
     level = NETWORK["noise"]["level"]
     model = WideResNet(16, 1, 10).train()
-    images = _script().formula_images()
+    images = script.formula_images()
     seen: dict[str, torch.Tensor] = {}
     with activation_noise(model, level) as noise, torch.no_grad():
         sites = [site.name for site in noise.sites]
@@ -162,7 +152,6 @@ def test_noise():
 @pytest.mark.parametrize("mode", ["eval", "train"])
 def test_the_network(widen, mode):
     """The same weights, the same logits."""
-    script = _script()
     model = WideResNet(16, widen, 10)
     script.formula_(model)
     getattr(model, mode)()

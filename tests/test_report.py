@@ -473,7 +473,7 @@ def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
 
 
 def test_a_constant_rate_belongs_to_the_axis_of_annealed_ones(tmp_path, tiny):
-    """As the sweeps of docs/measure_images.py have it: the steps follow from the learning rate."""
+    """As in the sweeps of studies/carry: the steps follow from the learning rate."""
     points = [
         ({"learning_rate.initial": rate, "learning_rate.step_epochs": steps,
           "learning_rate.step_factor": factor, "patch.contrast": contrast}, 1)

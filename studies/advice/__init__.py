@@ -1,0 +1,1 @@
+"""The advice on learning rates, judged by whole grids: ``docs/advice.md``."""

@@ -1,0 +1,125 @@
+"""Judge the advice on learning rates: against every learning rate at full length, on other seeds.
+
+``python -m studies.advice.measure`` makes what is missing of the searches below, CIFAR-10 in
+``data/cifar10``, and writes what was found to ``results/advice``. Runs go to ``runs/advise``. The
+same command goes on where it was stopped.
+
+A *grid* trains every learning rate at full length on seeds of its own. The *regret* of a search is
+the accuracy of the grid's best learning rate less that of the one advised, both from the grid,
+paired by seed. As the best is chosen by the same runs that it is judged by, regret is overstated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from dataclasses import dataclass, replace
+
+import learnorder
+from learnorder.advise.page import to_json
+from learnorder.advise.result import Advice
+from learnorder.advise.settings import LRSearch
+from learnorder.config.settings import ModelConfig, TrainingConfig
+from learnorder.runs.files import atomic_write
+from studies.common import RESULTS, ROOT
+from studies.probe.measure import probes
+
+_SGD = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_ADAMW = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A search to be judged.
+
+    Attributes:
+        search: What is searched.
+        searches: How many times, on seeds of their own.
+        seeds: Of the grid.
+        rates: Of the grid.
+    """
+
+    search: LRSearch
+    searches: int
+    seeds: int
+    rates: tuple[float, ...] = _SGD
+
+    def repeated(self) -> list[LRSearch]:
+        """Return the searches."""
+        first = self.search.first_seed
+        return [
+            replace(self.search, first_seed=first + 100 * number) for number in range(self.searches)
+        ]
+
+    def grid(self) -> LRSearch:
+        """Return the grid, with nothing left out and nothing else tried."""
+        return replace(
+            self.search, learning_rates=self.rates, rungs=1, seeds=self.seeds, first_seed=10_000,
+            shorter_plateaus=(), noise=0.0, range_test=False,
+        )  # fmt: skip
+
+
+def searches() -> dict[str, Judged]:
+    """Return what is judged, by name."""
+    digits = LRSearch()
+    perceptron = replace(
+        digits,
+        model=ModelConfig("MLP", {"widths": [256, 256]}),
+        training=replace(digits.training, optimizer="AdamW", weight_decay=0.01),
+    )
+    cifar = LRSearch(
+        data=replace(probes()["cifar_wrn"].data, subset_seed=1),  # not those that the rule is from
+        model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
+        training=TrainingConfig(epochs=15, batch_size=64),
+        seeds=3,
+    )
+    return {
+        "digits_wrn": Judged(digits, 4, 10),
+        "digits_mlp_adamw": Judged(perceptron, 4, 10, _ADAMW),
+        "cifar_wrn": Judged(replace(cifar, first_seed=500), 2, 3),
+    }
+
+
+def regret(grid: Advice, rate: float) -> dict[str, object]:
+    """Return what an advised learning rate costs against the grid's best."""
+    means = {r: grid.mean(grid.whole(r)).mean for r in grid.finalists()}
+    best = max(means, key=lambda r: means[r])
+    if rate not in means:
+        return {"best": best, "advised": rate, "regret": None}
+    found = grid.gain(grid.whole(best), grid.whole(rate))
+    return {
+        "best": best, "advised": rate, "regret": found.mean,
+        "low": found.low if found.n > 1 else None, "high": found.high if found.n > 1 else None,
+        "n": found.n,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Make and judge the searches named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    known = searches()
+    parser.add_argument("names", nargs="*", default=list(known), help="Of searches; none is all.")
+    for name in parser.parse_args().names:
+        judged, out = known[name], ROOT / "runs" / "advise" / name
+        advised = [
+            learnorder.run_advise(search, out / f"search-{number}")
+            for number, search in enumerate(judged.repeated())
+        ]
+        grid = learnorder.run_advise(judged.grid(), out / "grid")
+        kept = RESULTS / "advice"
+        kept.mkdir(parents=True, exist_ok=True)
+        found = {
+            "grid": json.loads(to_json(grid)),
+            "searches": [
+                {**json.loads(to_json(one)), "judged": regret(grid, one.best())} for one in advised
+            ],
+        }
+        with atomic_write(kept / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(found, indent=1) + "\n")
+        shutil.copy(out / "search-0" / "report.html", out / "report.html")
+        print(f"{name}.json written")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How far the effect carries: sweeps over learning rate, contrast, batch size and anneal."""

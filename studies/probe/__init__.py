@@ -1,0 +1,1 @@
+"""Networks of several kinds, probed: ``docs/probes.md``."""

@@ -1,0 +1,1 @@
+"""The paper's published code, measured, beside what is here."""

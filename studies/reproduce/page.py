@@ -1,0 +1,390 @@
+"""``docs/results.md``, its pictures, ``results/claims.json`` and README's table, from records.
+
+``python -m studies.pages`` writes them. The committed runs are judged as ``learnorder reproduce
+--judge-only`` does.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import learnorder
+from learnorder.config.arm_titles import ARM_TITLES
+from learnorder.images.experiment import ImageExperiment
+from learnorder.report.content import Content, Section
+from learnorder.report.origin import key, origin
+from learnorder.report.page import write_page, write_report
+from learnorder.report.tables import final_table, seconds_of
+from learnorder.reproduce.claim import ReproductionResult
+from learnorder.reproduce.claims import CLAIMS
+from learnorder.reproduce.page import reported
+from learnorder.reproduce.run import judge_runs, reproduction_recipe
+from learnorder.runs import RunFolder
+from learnorder.runs.results import Results
+from learnorder.statistics import SHARE, Estimate, estimate, p_words, paired_difference
+from studies.carry.measure import words
+from studies.carry.page import carry, rows
+from studies.common import DATA, RESULTS, Page, Shot, fill_template, markdown
+from studies.published.page import comparison
+
+TEMPLATE = Path(__file__).with_name("results.md.in")
+
+
+def judged(scale: str, runs: Path) -> ReproductionResult:
+    """Return the verdicts on the runs of a scale, unpacked from ``results``."""
+    recipe = reproduction_recipe(scale)
+    if scale == "laptop":
+        return judge_runs(recipe.on(DATA), runs / scale, scale=scale)
+    on_images = [
+        c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch", "unpatched"}
+    ]
+    return judge_runs(recipe.seeded(10, 100), runs / scale, only=on_images, scale=scale)
+
+
+HEADLINES = (
+    "final-accuracy", "final-accuracy-annealed", "noise-accuracy", "patch-order",
+    "patch-final-accuracy", "theory-error-gap",
+)  # fmt: skip
+"""Claims that README shows: the effect, its control, remedy, cause, cost and theory."""
+
+
+def claims(found: ReproductionResult, *, whole: bool = True) -> str:
+    """Return the claims as a table in Markdown, ``whole`` with the paper's values and places."""
+    columns = ["verdict", "p (Holm)", "claim", "measured", "holds if", "n"]
+    columns += ["reported", "where"] * whole
+    lines = []
+    for judgement, p in zip(found.judgements, found.adjusted(), strict=True):
+        claim = judgement.claim
+        cells = [
+            judgement.verdict_words(), p_words(p), claim.marked(), judgement.shown(),
+            f"{claim.side} {judgement.bound()}", str(judgement.measured.estimate.n),
+            reported(judgement).replace("*", "\\*"), claim.source,
+        ]  # fmt: skip
+        lines.append(cells[: len(columns)])
+    return markdown(columns, lines)
+
+
+def headlines(found: ReproductionResult) -> str:
+    """Return README's claims as a table in Markdown, and how many of all hold."""
+    lines = []
+    for judgement, p in zip(found.judgements, found.adjusted(), strict=True):
+        if judgement.claim.name in HEADLINES:
+            n = str(judgement.measured.estimate.n)
+            claim = judgement.claim.marked()
+            lines.append([judgement.headline(), claim, judgement.shown(), p_words(p), n])
+    table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
+    counts, of = found.counts(), len(found.judgements)
+    says = (
+        f"These are {len(lines)} of {of} claims: {counts['holds']} hold, {counts['undecided']} are "
+        f"undecided, {counts['does_not_hold']} do not hold. *p (Holm)* is adjusted for all {of}. "
+        "† The theory's setting is rescaled, s = 1000 instead of the theorems' 1. In their own "
+        "scaling the order appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
+    )
+    return f"{table}\n\n{textwrap.fill(says, 116)}"
+
+
+def beside(found: ReproductionResult) -> str:
+    """Return what stands beside the claims, as a table in Markdown."""
+    lines = []
+    for judgement in found.judgements:
+        for measure, measured in zip(judgement.claim.also, judgement.also, strict=True):
+            if n := measured.estimate.n:
+                note = f" ({measured.note})" if measured.note else ""
+                name = f"`{judgement.claim.name}`"
+                lines.append([name, measure.words(), measured.shown() + note, str(n)])
+    return markdown(["claim", "beside it", "measured", "n"], lines)
+
+
+def finals(results: Results) -> str:
+    """Return final accuracies and reliance by arm, in Markdown."""
+    table = final_table(results)
+    return markdown(table.columns, table.rows)
+
+
+def anneal_of(results: Results) -> int:
+    """Return the first epoch that the large arm trains at its annealed learning rate."""
+    large = next(f for f in results.folders if results.arm_of(f) == "large")
+    return large.config.learning_rate.step_epochs[0]
+
+
+def after_anneal(results: Results) -> str:
+    """Return patch-only accuracy of the large arm by seed, before and after its anneal."""
+    columns = [
+        "seed", "last epoch before the anneal", "5 epochs after it", "last epoch", "90 % at epoch",
+    ]  # fmt: skip
+    lines = []
+    anneal, learned = anneal_of(results), results.learned("large", "patch")
+    for seed, curve in sorted(results.series("large", "patch_only", "accuracy").items()):
+        at = [curve[anneal - 1], curve[anneal + 4], curve[max(curve)]]
+        shown = [f"{100 * value:.0f}" for value in at]
+        lines.append([str(seed), *shown, str(learned[seed] or "never")])
+    return markdown(columns, lines)
+
+
+def gap_over_time(plain: Results, epochs: Sequence[int]) -> str:
+    """Return by epoch how far the large arm is ahead on test images, in Markdown."""
+    others = ("small", "small_annealed")
+    curves = {arm: plain.series(arm, "clean", "accuracy") for arm in ("large", *others)}
+    lines = []
+    for epoch in epochs:
+        at = {
+            arm: {seed: curve[epoch] for seed, curve in found.items()}
+            for arm, found in curves.items()
+        }
+        means = [f"{100 * fmean(values.values()):.1f}" for values in at.values()]
+        less = [_points(at["large"], at[arm]).format(100) for arm in others]
+        lines.append([str(epoch), *means, *less])
+    columns = [*(f"{ARM_TITLES[arm]}, %" for arm in curves)]
+    return markdown(
+        ["epoch", *columns, "large less small, points", "large less small + anneal, points"], lines
+    )
+
+
+def gaps(plain: Results, longer: Results, digits: Results) -> dict[str, str]:
+    """Return what README's text says of the gap between the large arm and the small one."""
+
+    def gap(results: Results, epoch: int | None = None) -> Estimate:
+        large, small = (
+            {seed: curve[epoch or max(curve)] for seed, curve in found.items()}
+            for found in (results.series(arm, "clean", "accuracy") for arm in ("large", "small"))
+        )
+        return _points(large, small)
+
+    return {
+        "gap at 15": gap(plain, 15).format(100),
+        "gap at 30": gap(plain, 30).format(100),
+        "gap at 60": gap(longer, 60).format(100),
+        "gap on digits": (-gap(digits)).format(100),
+    }
+
+
+def paper_scale(results: Results) -> str:
+    """Return what the runs at the paper's scale ended with, a row for each arm, in Markdown."""
+    columns = [
+        "arm", "clean, %", "the pattern alone, before the anneal, %", "in the end, %",
+        "90 % on the pattern at epoch", "content learned at epoch", "reliance in the end, points",
+        "minutes",
+    ]  # fmt: skip
+    lines = []
+    for arm in results.arms:
+        (pattern,) = results.series(arm, "patch_only", "accuracy").values()
+        (clean,) = results.final(arm, "clean", "accuracy").values()
+        (reliance,) = results.final(arm, "conflict", "reliance").values()
+        shares = [clean, pattern[anneal_of(results) - 1], pattern[max(pattern)]]
+        epochs = [str(*results.learned(arm, what).values()) for what in ("patch", "content")]
+        took = minutes(Results([f for f in results.folders if results.arm_of(f) == arm]))
+        shown = [f"{100 * share:.1f}" for share in (*shares, reliance)]
+        lines.append([ARM_TITLES[arm], *shown[:3], *epochs, shown[3], took])
+    return markdown(columns, lines)
+
+
+def rates(plain: Results) -> str:
+    """Return final accuracy without a patch by learning rate, constant and annealed."""
+    chosen = reproduction_recipe("laptop").plain.arms
+    large = words(chosen.large.learning_rate)
+    found = {
+        words(chosen.small.learning_rate): plain.final("small", "clean", "accuracy"),
+        large: plain.final("large", "clean", "accuracy"),
+    }
+    annealed = chosen.small_annealed
+    assert annealed is not None
+    found[words(annealed.learning_rate)] = plain.final("small_annealed", "clean", "accuracy")
+    add_swept(found, "cifar_rates", "learning_rate")
+    found = dict(sorted(found.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
+    columns = ["learning rate", "clean, %", "the large arm less this, points", "n"]
+    return by_schedule(found, columns, large, lambda own, base: _points(base, own))
+
+
+def _points(a: dict[int, float], b: dict[int, float]) -> Estimate:
+    return paired_difference(a, b, within=SHARE)
+
+
+def noise_schedules(plain: Results) -> str:
+    """Return final accuracy of the small arm by its schedule of noise, in Markdown."""
+    chosen = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
+    found = {
+        "none": plain.final("small", "clean", "accuracy"),
+        words(chosen): plain.final("small_noise", "clean", "accuracy"),
+    }
+    add_swept(found, "cifar_noise", "noise.level")
+    columns = ["noise", "clean, %", "less small LR, points", "n"]
+    return by_schedule(found, columns, "none", _points)
+
+
+def add_swept(found: dict[str, dict[int, float]], sweep: str, setting: str) -> None:
+    """Add a sweep's final clean accuracy by schedule, in words, and seed."""
+    path = RESULTS / "carry" / f"{sweep}.csv"
+    for row in rows(path) if path.exists() else []:
+        steps = json.loads(str(row[f"{setting}.step_epochs"]))
+        schedule = learnorder.Schedule(
+            float(row[f"{setting}.initial"]),
+            tuple(steps),
+            float(row[f"{setting}.step_factor"]) if steps else None,
+            float(row.get(f"{setting}.decay", 1)),
+        )
+        found.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
+
+
+def by_schedule(
+    found: dict[str, dict[int, float]],
+    columns: list[str],
+    baseline: str,
+    difference: Callable[[dict[int, float], dict[int, float]], Estimate],
+) -> str:
+    """Return means, and differences of each and a baseline, in Markdown."""
+    lines = []
+    for name, values in found.items():
+        less = "–" if name == baseline else difference(values, found[baseline]).format(100)
+        mean = estimate(list(values.values()), within=SHARE)
+        lines.append([name, mean.format(100), less, str(mean.n)])
+    return markdown(columns, lines)
+
+
+def machine(found: ReproductionResult) -> str:
+    """Return where the runs were made."""
+    folders = [f for r in found.evidence.homes().values() for f in r.folders]
+    said = {(e["processor"], e["cores"], e["torch"]) for e in map(_environment, folders)}
+    return "; ".join(f"{cpu}, {cores} cores, torch {torch}" for cpu, cores, torch in sorted(said))
+
+
+def _environment(folder: RunFolder[Any]) -> dict[str, Any]:
+    return folder.manifest["environment"]
+
+
+def minutes(results: Results) -> str:
+    """Return the mean time of a run."""
+    taken = [seconds for f in results.folders if (seconds := seconds_of(f)) is not None]
+    return f"{fmean(taken) / 60:.1f}"
+
+
+def settings(experiment: ImageExperiment) -> dict[str, str]:
+    """Return what the page says of a recipe."""
+    data, training, arms = experiment.data, experiment.training, experiment.arms
+    last = experiment.first_seed + experiment.seeds - 1
+    return {
+        "train_examples": f"{data.train_examples:,}",
+        "resolution": f"{data.resolution}×{data.resolution}",
+        "evaluation_examples": f"{data.evaluation_examples:,}",
+        "training": f"batch size {training.batch_size}, Nesterov momentum {training.momentum:g}, "
+        f"weight decay {training.weight_decay:g}, {training.epochs} epochs",
+        "large": words(arms.large.learning_rate),
+        "small": words(arms.small.learning_rate),
+        "noise": words(arms.small_noise.noise.level),
+        "contrast": f"{experiment.patch.contrast:g}",
+        "patch_size": f"{experiment.patch.size}×{experiment.patch.size}",
+        "seeds": f"{experiment.first_seed} to {last}",
+    }
+
+
+def selection() -> str:
+    """Return what the settings were chosen by, in Markdown."""
+    columns = [
+        "contrast", "learning rate", "noise", "seed", "clean", "patch only", "learned at",
+        "reliance",
+    ]  # fmt: skip
+    lines = []
+    with (RESULTS / "selection.csv").open() as file:
+        for row in csv.DictReader(file):
+            shares = {n: _percent(row[n]) for n in ("clean", "patch_only", "reliance")}
+            cells = [
+                row["contrast"] or "no patch", row["learning_rate"], row["noise"], row["seed"],
+                shares["clean"], shares["patch_only"],
+                row["patch_learned_at"] or ("never" if row["contrast"] else "–"),
+                shares["reliance"],
+            ]  # fmt: skip
+            lines.append(cells)
+    return markdown(columns, lines)
+
+
+def _percent(share: str) -> str:
+    return f"{100 * float(share):.1f}" if share else "–"
+
+
+PANELS = {
+    "results-lead": (
+        ("plain", "clean", "Test accuracy, no patch"),
+        ("patch", "patch_only", "The pattern alone"),
+        ("patch", "clean", "Clean images, trained with the patch"),
+    ),
+    "results-plain": (
+        ("plain", "clean", "Test accuracy"),
+        ("plain", "train", "Training accuracy"),
+    ),
+    "results-patch": (
+        ("patch", "patch_only", "The pattern alone"),
+        ("patch", "clean", "Clean images"),
+        ("patch", "reliance", "Reliance on the pattern"),
+    ),
+}
+"""Pictures of the laptop scale: experiment, figure and title of each panel."""
+
+
+def panels(shown: Sequence[tuple[str, str, str]], found: Mapping[str, Any]) -> Shot:
+    """Return figures of experiments side by side, under one key."""
+
+    def write(path: Path) -> None:
+        figures = [
+            found[experiment].figure(name).update_layout(title_text=title)
+            for experiment, name, title in shown
+        ]
+        results = found[shown[0][0]]
+        section = Section("", key=key(results), panels=figures)
+        write_page(Content("", [], [], [section], [origin(results)]), path)
+
+    return Shot(write, ".legend, .panels")
+
+
+def page(runs: Path) -> Page:
+    """Return what is written from the records, and from runs unpacked from ``results``."""
+    laptop, demo = judged("laptop", runs), judged("demo", runs)
+    plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
+    assert isinstance(plain, Results)
+    assert isinstance(patch, Results)
+    longer, paper, digits, digits_plain = (
+        learnorder.open_runs(runs / name, of=Results)
+        for name in ("laptop60/plain", "paper/patch", "demo/patch", "demo/plain")
+    )
+    swept, sweeps = carry()
+    filled = {
+        "laptop_claims": claims(laptop),
+        "laptop_beside": beside(laptop),
+        "demo_claims": claims(demo, whole=False),
+        "plain_finals": finals(plain),
+        "patch_finals": finals(patch),
+        "after_anneal": after_anneal(patch),
+        "machine": machine(laptop),
+        "plain_minutes": minutes(plain),
+        "patch_minutes": minutes(patch),
+        "selection": selection(),
+        "carry": swept,
+        "published": comparison(json.loads((RESULTS / "published.json").read_text())),
+        "noise_schedules": noise_schedules(plain),
+        "gap_over_time": gap_over_time(plain, (5, 11, 13, 15, 17, 20, 25, 30)),
+        "gap_to_60": gap_over_time(longer, (15, 20, 30, 40, 50, 60)),
+        "paper": paper_scale(paper),
+        "rates": rates(plain),
+        **settings(reproduction_recipe("laptop").patch),
+    }
+    report = partial(write_report, digits)
+    return Page(
+        texts={
+            "docs/results.md": fill_template(TEMPLATE, filled),
+            "results/claims.json": laptop.to_json(),
+        },
+        marks={"README.md": {"claims": headlines(laptop), **gaps(plain, longer, digits_plain)}},
+        pictures={
+            **{name: panels(shown, laptop.evidence.experiments) for name, shown in PANELS.items()},
+            "results-paper": panels(PANELS["results-patch"], {"patch": paper}),
+            "demo-curves": Shot(report, ".legend, .panels", ".panels .figure:nth-child(n + 4)"),
+            "demo-conflict": Shot(report, ".wide .figure:last-child"),
+            "demo-gallery": Shot(report, ".gallery"),
+            **sweeps,
+        },
+    )

@@ -1,0 +1,1 @@
+"""The two-layer theory: tables and pictures of ``docs/explanation``."""
