@@ -107,13 +107,9 @@ def test_progress_shows_names_as_they_are(tiny, tmp_path, is_terminal):
     for folder, name in zip(folders, NAMES, strict=True):
         folder.file("progress.json").write_text(json.dumps({"share": 0.5, "note": name}))
     out = io.StringIO()
-    with Display(folders, Cores(1, 1), title="[/x]\x1b") as display:
-        display._console.file = out
-        display._console._force_terminal = is_terminal
-        display._console._width = 300
-        display._bars.disable = not is_terminal
+    console = Console(file=out, force_terminal=is_terminal, color_system=None, width=300)
+    with Display(folders, Cores(1, 1), title="[/x]\x1b", console=console) as display:
         display.update(PoolState([], active=list(folders)))
-        display._bars.refresh()
         for folder, name in zip(folders, NAMES, strict=True):
             folder.update(status="failed", reason=name)
         display.update(PoolState([], failed=list(folders)))

@@ -27,6 +27,7 @@ from .config.settings import TrainingConfig as TrainingConfig  # its optimiser a
 from .config.settings import NoiseConfig as NoiseConfig  # its noise before activations
 from .schedules import Schedule as Schedule  # a learning rate or noise level over the epochs
 from .probe.settings import Probe as Probe  # for run_probe
+from .advise.settings import LRSearch as LRSearch  # for run_advise
 from .training.task import Task as Task  # any model, data set and loss, for run_advise
 from .training.task import BatchMean as BatchMean  # a score that is averaged over batches
 from .theory.experiment import TheoryExperiment as TheoryExperiment  # for run_theory and run_phase

@@ -292,6 +292,7 @@ class _Runner:
         from learnorder.advise.range_rules import RangeTest
         from learnorder.advise.range_test import RESTARTS, range_test
         from learnorder.execution.engine import share_cores
+        from learnorder.execution.log_lines import phase
         from learnorder.runs.execute import arithmetic
 
         path = self.out / "range_tests.json"
@@ -309,7 +310,8 @@ class _Runner:
                     received[0], "in the range test. The same command goes on from there."
                 )
 
-        with on_signals(received.append), arithmetic(threads):
+        speaks = phase("range test", quiet=self.execution.quiet)
+        with on_signals(received.append), arithmetic(threads), speaks:
             seen = range_test(
                 config.training,
                 make_problem(config),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from learnorder.execution.log_lines import phase
 from learnorder.images.page import asked_of
 from learnorder.probe import ProbeResult, Statement, statements
 from learnorder.report.content import Content, Link, Section, TextTable, address
@@ -32,6 +33,7 @@ _QUANTITIES = {
 }
 
 
+@phase("drawing the page")
 def write_probes(results: Mapping[str, ProbeResult], path: Path | str) -> Path:
     """Write the page of several probes, whose own pages lie in folders of their names."""
     return write_page(probes_content(results), path)

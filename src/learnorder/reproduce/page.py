@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from learnorder.execution.log_lines import phase
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
@@ -36,6 +37,7 @@ _NOTE = (
 )
 
 
+@phase("drawing the page")
 def write_claims(result: ReproductionResult, folder: Path | str) -> Path:
     """Write report.html and claims.json to a folder; return the page's path."""
     folder = Path(folder)
