@@ -118,7 +118,7 @@ def _factored(
 def _common_folder(paths: Sequence[str]) -> str:
     """Return the folder that some paths lie in; empty where there is none."""
     try:
-        return os.path.commonpath([os.path.dirname(path) for path in paths])
+        return os.path.commonpath([Path(path).parent for path in paths])
     except ValueError:  # absolute and relative ones, or several drives
         return ""
 
