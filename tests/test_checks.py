@@ -242,6 +242,8 @@ _MEAN = torch.zeros(FEATURES)
 class SharedStatistics(Linear):
     """A running mean at module level."""
 
+    mean: torch.Tensor
+
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
         self.register_buffer("mean", _MEAN)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -86,7 +87,8 @@ def test_tables_in_the_terminal_show_names_as_they_are(tiny, tmp_path, printed, 
     terminal.print_difference(runs[0], renamed)
     terminal.print_summary(Results(runs))
     terminal.print_table(TextTable(name, [name], [[name]], name))
-    frame = Results(runs).frame()[["run", "arm"]].rename(columns={"arm": storable(name)})
+    frame = pd.DataFrame(Results(runs).frame()[["run", "arm"]])
+    frame.columns = ["run", storable(name)]
     terminal.print_frame(frame, 5)
     text = printed.getvalue()
     assert "\x1b" not in text.replace("\x1b[1m", "").replace("\x1b[3m", "").replace("\x1b[0m", "")

@@ -210,8 +210,8 @@ def test_a_grid_may_vary_what_makes_a_base_valid(tiny):
 def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
     config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (8,)}})
     for _ in range(2):
-        folders = run_plans({"a": Plan(config, {})}, tmp_path, execution=Execution(quiet=True))
-    assert folders[0].status == "finished"
+        (folder,) = run_plans({"a": Plan(config, {})}, tmp_path, execution=Execution(quiet=True))
+        assert folder.status == "finished"
 
 
 @pytest.mark.parametrize("here", [True, False])
