@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -118,6 +120,12 @@ def fake_run(
     files = folder.seal() if status in ENDED else {}
     folder.update(status=status, data={**_DATA}, files=files)
     return folder
+
+
+def html_sentences(html: str) -> list[str]:
+    """The findings that a notebook shows above a result's table."""
+    found = re.findall(r"<li>(.*?)</li>", html.partition("<table>")[0])
+    return [unescape(sentence) for sentence in found]
 
 
 class Pooled(torch.nn.Module):

@@ -33,6 +33,7 @@ from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import TaskResults
 
+from .conftest import html_sentences
 from .test_task import blobs, network
 
 SEEDS = range(5)
@@ -419,10 +420,11 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
     assert advice.best() in advice.band()
     assert advice.finalists() == sorted({0.01, *advice.rungs[0].kept})
     assert 30.0 not in advice.band()
+    written = json.loads((tmp_path / "advice.json").read_text())
     table = advice._repr_html_()
+    assert html_sentences(table) == advice.findings() == written["findings"]
     assert table.count("<td>best</td>") == 1
     assert table.count("<td>yes</td>") == len(advice.band()) - 1
-    written = json.loads((tmp_path / "advice.json").read_text())
     assert written["band"] == advice.band()
     page = (tmp_path / "report.html").read_text()
     assert "Which initial learning rate?" in page
@@ -432,6 +434,7 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
     assert {f.path: f.records() for f in find_runs(tmp_path)} == records
     results = open_runs(tmp_path / "epochs-4")
     assert isinstance(results, TaskResults)
+    assert html_sentences(results._repr_html_()) == results.findings()
     assert results.score() == ("accuracy", True)
 
 

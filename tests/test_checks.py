@@ -30,7 +30,7 @@ from learnorder.data import load_images
 from learnorder.errors import ConfigError, DataError, LearnOrderError
 from learnorder.execution.settings import Execution
 from learnorder.images import backend as images
-from learnorder.models.fresh import _versions, check_fresh
+from learnorder.models.fresh import check_fresh, versions
 from learnorder.schedules import Schedule
 from learnorder.seeding import random_state_kept
 from learnorder.training.image_problem import image_trainer
@@ -241,6 +241,8 @@ _MEAN = torch.zeros(FEATURES)
 
 class SharedStatistics(Linear):
     """A running mean at module level."""
+
+    mean: torch.Tensor
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
@@ -753,13 +755,13 @@ def test_networks_are_not_kept_alive():
     model = Linear(3)
     fresh(model)
     watched = weakref.ref(model)
-    remembered = len(_versions)
+    remembered = len(versions)
     del model
     gc.collect()
     assert watched() is None
     for _ in range(5):
         fresh(nn.Linear(2, 2))
-    assert len(_versions) < remembered + 5
+    assert len(versions) < remembered + 5
 
 
 def test_errors_are_of_learnorder_whatever_is_raised():

@@ -25,7 +25,7 @@ from learnorder.statistics import POINTS, Estimate, Measured, Unit, compare_time
 from learnorder.theory import DistributionConfig, MeasureConfig, NetworkConfig
 from learnorder.theory.experiment import TheoryExperiment
 
-from .conftest import changed, fake_run
+from .conftest import changed, fake_run, html_sentences
 
 EPOCHS = 10
 ANNEALED = 7
@@ -275,6 +275,8 @@ def test_a_whole_reproduction(small_reproduction, tmp_path):
     found = reproduce(small_reproduction, tmp_path, execution=Execution(quiet=True))
     assert len(found.judgements) == len(CLAIMS)
     assert sum(found.counts().values()) == len(CLAIMS)
+    assert html_sentences(found._repr_html_()) == found.findings()
+    assert found.findings()[0].startswith(f"Of {len(CLAIMS)} claims: ")
     assert found._repr_html_().count("<tr>") == 1 + len(CLAIMS)
     unmeasured = {j.claim.name for j in found.judgements if not j.measured.estimate.n}
     assert unmeasured <= {"patch-order"}, "in three epochs nobody learns the patch"

@@ -44,7 +44,7 @@ def test_more_processes_than_devices_are_refused(tiny):
 
 def trained(config, state=None, stop_after=None):
     trainer = image_trainer(config, load_images(config.data), state)
-    assert trainer.place.device.type == "cuda"
+    assert trainer.group.device.type == "cuda"
     steps = iter(range(1, 10_000))
     outcome = trainer.run(
         stop=lambda _: stop_after is not None and next(steps) >= stop_after,

@@ -208,7 +208,7 @@ def no_answers(address):
 def test_what_is_in_the_cache_opens_without_the_hub(monkeypatch):
     """By the switch, and where nothing answers; the client then asks nothing either."""
     fill_cache("some-owner/some-set")
-    monkeypatch.setattr("learnorder.data.hub._answers", no_answers)
+    monkeypatch.setattr("learnorder.data.hub.answers", no_answers)
     monkeypatch.setattr("socket.socket.connect", None)
     for switched in (False, True):
         if switched:
@@ -218,12 +218,12 @@ def test_what_is_in_the_cache_opens_without_the_hub(monkeypatch):
 
 
 def test_a_hub_that_cannot_be_reached_is_said_at_once(monkeypatch):
-    monkeypatch.setattr("learnorder.data.hub._answers", no_answers)
+    monkeypatch.setattr("learnorder.data.hub.answers", no_answers)
     started = time.monotonic()
     refuse("huggingface.co cannot be reached.*no copy in the cache", "hub:no-owner/no-set")
     assert time.monotonic() - started < 3
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setattr("learnorder.data.hub._answers", None)  # it is not asked
+    monkeypatch.setattr("learnorder.data.hub.answers", None)  # it is not asked
     refuse("HF_HUB_OFFLINE is set", "hub:no-owner/no-set")
 
 
@@ -232,16 +232,16 @@ def test_whether_a_server_answers(monkeypatch):
     for status, expected in (("200 OK", True), ("404 Not Found", True)):
         with socket.create_server(("127.0.0.1", 0)) as server:
             threading.Thread(target=answer_once, args=(server, status), daemon=True).start()
-            assert hub._answers(f"http://127.0.0.1:{server.getsockname()[1]}") == expected
+            assert hub.answers(f"http://127.0.0.1:{server.getsockname()[1]}") == expected
     monkeypatch.setattr(hub, "_ANSWER_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert not hub._answers(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert not hub.answers(f"http://127.0.0.1:{server.getsockname()[1]}")
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-    assert not hub._answers(address)
-    assert not hub._answers("nonsense")
+    assert not hub.answers(address)
+    assert not hub.answers("nonsense")
     monkeypatch.setattr("socket.getaddrinfo", find_nothing_slowly)
     started = time.monotonic()
-    assert not hub._answers("http://nowhere.invalid")
+    assert not hub.answers("http://nowhere.invalid")
     assert time.monotonic() - started < 1
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -86,7 +87,8 @@ def test_tables_in_the_terminal_show_names_as_they_are(tiny, tmp_path, printed, 
     terminal.print_difference(runs[0], renamed)
     terminal.print_summary(Results(runs))
     terminal.print_table(TextTable(name, [name], [[name]], name))
-    frame = Results(runs).frame()[["run", "arm"]].rename(columns={"arm": storable(name)})
+    frame = pd.DataFrame(Results(runs).frame()[["run", "arm"]])
+    frame.columns = ["run", storable(name)]
     terminal.print_frame(frame, 5)
     text = printed.getvalue()
     assert "\x1b" not in text.replace("\x1b[1m", "").replace("\x1b[3m", "").replace("\x1b[0m", "")
@@ -107,13 +109,9 @@ def test_progress_shows_names_as_they_are(tiny, tmp_path, is_terminal):
     for folder, name in zip(folders, NAMES, strict=True):
         folder.file("progress.json").write_text(json.dumps({"share": 0.5, "note": name}))
     out = io.StringIO()
-    with Display(folders, Cores(1, 1), title="[/x]\x1b") as display:
-        display._console.file = out
-        display._console._force_terminal = is_terminal
-        display._console._width = 300
-        display._bars.disable = not is_terminal
+    console = Console(file=out, force_terminal=is_terminal, color_system=None, width=300)
+    with Display(folders, Cores(1, 1), title="[/x]\x1b", console=console) as display:
         display.update(PoolState([], active=list(folders)))
-        display._bars.refresh()
         for folder, name in zip(folders, NAMES, strict=True):
             folder.update(status="failed", reason=name)
         display.update(PoolState([], failed=list(folders)))

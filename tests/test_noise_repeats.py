@@ -231,24 +231,23 @@ def test_hugging_face_checkpoints(monkeypatch):
 def test_compiled_models(mixed, x, when):
     expected, plain = step(mixed, x), mixed.eval()(x)
     mixed.train()
-    compile_ = {"backend": "eager"}
     given = called = mixed
     if when in ("before", "called before"):
-        given = called = torch.compile(mixed, **compile_)
+        given = called = torch.compile(mixed, backend="eager")
         if when == "called before":
             called(x)
     elif when == "inside":
-        called = torch.compile(mixed, **compile_)
+        called = torch.compile(mixed, backend="eager")
         called(x)
     elif when == "in place":
-        mixed.compile(**compile_)
+        mixed.compile(backend="eager")
         mixed(x)
     elif when == "a part":
-        mixed.first.forward = torch.compile(mixed.first.forward, **compile_)
-        mixed.part = torch.compile(mixed.part, **compile_)
+        mixed.first.forward = torch.compile(mixed.first.forward, backend="eager")
+        mixed.part = torch.compile(mixed.part, backend="eager")
         mixed(x)
     else:
-        called = torch.compile(lambda x: mixed(x), **compile_)
+        called = torch.compile(lambda x: mixed(x), backend="eager")
         called(x)
     for _ in range(2):
         mixed.zero_grad()
@@ -439,7 +438,7 @@ def test_a_users_hooks_see_the_noise(mixed):
     model[0].register_forward_pre_hook(lambda module, inputs: (inputs[0] / 2,))
     with activation_noise(model, LEVEL, shared=False) as noise:
         model[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
-        model[0].register_forward_hook(lambda module, inputs, output: output + 1)
+        model[0].register_forward_hook(lambda module, inputs, output: output.add(1))
         y = model(x)
     assert torch.equal(y, seen[0] + 1)
     assert is_noise(seen[0])

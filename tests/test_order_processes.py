@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,8 @@ class Logging(nn.Module):
 
 def check(order, log):
     """Both processes hold what plain loops over both logs give, a repeated example once."""
-    logs, frames = [None, None], [None, None]
+    logs: list[Any] = [None, None]
+    frames: list[Any] = [None, None]
     dist.all_gather_object(logs, log)
     dist.all_gather_object(frames, order.frame())
     assert frames[0].equals(frames[1])

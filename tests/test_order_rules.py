@@ -402,7 +402,8 @@ def test_rules_on_tokens_against_plain_loops(data):
         for one in (order, each):
             one.update(range(start, start + len(batch)), logits, labels)
     for index, sequence in enumerate(sequences):
-        expected = by_hand(*zip(*sequence, strict=True), rule)
+        has_them, rights = zip(*sequence, strict=True)
+        expected = by_hand(has_them, rights, rule)
         assert order.epochs_seen[index] == (expected is not None)
         assert order.first_learned[index] == bool(expected)
         for position, (right, has) in enumerate(sequence):

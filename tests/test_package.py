@@ -61,14 +61,6 @@ print(sorted({"torch", "numpy", "pandas", "plotly", "rich"} & set(sys.modules)))
     assert done.stdout.strip() == "[]", done.stderr
 
 
-@pytest.mark.parametrize(
-    "name", ["data", "models", "noise", "patterns", "runs", "statistics", "theory"]
-)
-def test_subpackages_export_what_they_say(name):
-    module = importlib.import_module(f"learnorder.{name}")
-    assert all(hasattr(module, exported) for exported in module.__all__)
-
-
 def imports(tree):
     """The modules of the package that a module imports, but for type checkers."""
     for node in ast.iter_child_nodes(tree):

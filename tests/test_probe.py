@@ -22,7 +22,7 @@ from learnorder.runs.opening import open_runs
 from learnorder.runs.results import Results
 from learnorder.runs.sealed import read_sealed
 
-from .conftest import POOLED, fake_run
+from .conftest import POOLED, fake_run, html_sentences
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_whole_probe(probe, tmp_path):
     patches = {f.config.patch.contrast for f in result.results.folders}
     assert patches == {result.calibration.contrast}
     assert {f.status for f in result.results.folders} == {"finished"}
-    assert "A pattern of contrast 3 was planted" in result._repr_html_()
+    assert html_sentences(result._repr_html_()) == result.findings() == probe_findings(result)
     assert result._repr_html_().count("<td>1 finished</td>") == 6
     written = json.loads((tmp_path / "probe.json").read_text())
     assert len(written["arms"]) == len(probe.arms()) == 6

@@ -215,10 +215,33 @@ def test_a_terminal_shows_the_columns_that_fit(runs, capsys, terminal):
 
 def test_a_terminal_shows_the_columns_of_runs_that_fit(runs, capsys, terminal):
     assert main(["runs", str(runs), "--where", "seed = 0"]) == 0
-    assert "more columns: --wide shows all" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "last measured" in out
+    assert "progress" not in out, "it is empty in all rows"
+    assert out.endswith("seed 0\n")
     assert main(["runs", str(runs), "--where", "seed = 0", "--wide"]) == 0
     out = capsys.readouterr().out
     assert "last measured" in out
     assert "more column" not in out
     assert main(["query", "SELECT name FROM runs", str(runs)]) == 0
     assert "more column" not in capsys.readouterr().out
+
+
+def test_a_terminal_says_once_what_all_rows_share(runs, capsys, terminal):
+    """Where all columns fit, or are asked for by --wide, every row has all its values."""
+    assert main(["query", "SELECT * FROM runs WHERE arm = 'large'", str(runs)]) == 0
+    table, _, said = capsys.readouterr().out.partition("In all rows: ")
+    assert "large-seed1" in table
+    assert str(runs) not in table
+    words = " ".join(said.split())
+    assert words.replace(" ", "").startswith(f"run{runs}/…,kindimages,")
+    assert "kind" not in table
+    two = "SELECT run, status FROM runs WHERE arm = 'large'"
+    assert main(["query", two, str(runs), "--wide"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("finished") == out.count(f"{runs}/large-seed") == 2
+    assert "In all rows" not in out
+    assert main(["query", "SELECT seed, status FROM runs WHERE arm = 'large'", str(runs)]) == 0
+    out = capsys.readouterr().out
+    assert out.count("finished") == 2
+    assert "In all rows" not in out

@@ -55,7 +55,7 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
     assert cores == Cores(2, 1)
     state = run_pool(folders, cores, watch, cluster)
     assert killed
-    assert list(state.deaths.values()) == [1]
+    assert len(state.deaths) == 1, "the killed run alone; a busy machine may lose its worker twice"
     assert [f.status for f in folders] == ["finished"] * 4
     for ours, theirs in zip(here.folders, folders, strict=True):
         assert str(killed[0]) not in ours.file("log.txt").read_text()
@@ -65,12 +65,12 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
 def test_an_address_where_nothing_listens_is_refused_at_once(address):
-    from learnorder.execution.ray_engine import _check_answers
+    from learnorder.execution.ray_engine import check_answers
 
     with pytest.raises(ConfigError, match=r"No Ray cluster answers.*ray start --head"):
-        _check_answers(address)
+        check_answers(address)
     for found_by_ray in ("auto", "local", None):
-        _check_answers(found_by_ray)
+        check_answers(found_by_ray)
 
 
 def test_what_the_cluster_has_no_room_for(cluster):

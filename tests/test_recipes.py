@@ -58,10 +58,10 @@ def test_two_steps_at_the_papers_scale(like_cifar):
     assert sum(p.numel() for p in trainer.network.parameters()) == 17_116_634
     assert trainer.noise is not None
     assert len(trainer.noise.sites) == 13
-    before = trainer.network.classifier.weight.clone()
+    before = trainer.network.get_parameter("classifier.weight").clone()
     trainer.run(lambda t: t.step == 2, lambda t: None)
     assert trainer.step == 2
-    assert not torch.equal(trainer.network.classifier.weight, before)
+    assert not torch.equal(trainer.network.get_parameter("classifier.weight"), before)
 
 
 @pytest.mark.parametrize("scale", SCALES)

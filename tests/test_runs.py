@@ -54,12 +54,12 @@ def test_runs_share_images_that_are_read_once(tiny, tmp_path):
         execute(folder)
         return contents(folder)
 
-    images._load_once.cache_clear()
+    images.load_once.cache_clear()
     alone = make("alone", 1)
-    images._load_once.cache_clear()
+    images.load_once.cache_clear()
     make("before", 0)
     assert make("after", 1) == alone
-    assert images._load_once.cache_info().misses == 1
+    assert images.load_once.cache_info().misses == 1
 
 
 def test_a_run_leaves_everything_behind(tiny, tmp_path):

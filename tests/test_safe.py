@@ -310,12 +310,12 @@ def test_a_manifest_without_a_seal_or_a_digest_is_refused(tiny, tmp_path):
 
 def test_folders_of_the_version_before_are_read_and_continued(tiny, tmp_path):
     """Their manifests have a digest of the values in place of a seal of the bytes."""
-    from learnorder.runs.manifest import _former_digest
+    from learnorder.runs.manifest import former_digest
 
     folder = fake_run(tmp_path / "run", tiny, {"arm": "large"}, [0.5, 0.9])
     values = hostile.plain_manifest(folder.path)
     former = {**values, "format": 1, "files": {n: f["digest"] for n, f in values["files"].items()}}
-    text = json.dumps({**former, "digest": _former_digest(former)}, indent=1)
+    text = json.dumps({**former, "digest": former_digest(former)}, indent=1)
     folder.file("manifest.json").write_text(text)
     found = RunFolder(folder.path)
     assert (found.status, found.config, len(found.records())) == (

@@ -42,7 +42,7 @@ times = st.none() | st.integers(1, 30)
 
 
 def orders(pairs):
-    return {seed: order_ratio(*pair, 30) for seed, pair in enumerate(pairs)}
+    return {seed: order_ratio(patch, content, 30) for seed, (patch, content) in enumerate(pairs)}
 
 
 def test_with_all_epochs_known_it_is_the_paired_t_interval():

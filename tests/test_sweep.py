@@ -40,7 +40,7 @@ from learnorder.schedules import Schedule
 from learnorder.sweep.run import run_sweep, sweep_plans
 from learnorder.theory.config import TheoryConfig
 
-from .conftest import changed
+from .conftest import changed, html_sentences
 from .test_lock import holder, leave
 from .test_runs import wait_until
 
@@ -71,6 +71,8 @@ def test_the_patch_experiment_end_to_end(experiment, tmp_path):
     assert set(frame["seed"]) == {0, 1}
     assert results.final_difference("large", "small", "clean", "accuracy").n == 2
     reliance = results.final_estimate("small", "conflict", "reliance").format(100)
+    assert html_sentences(results._repr_html_()) == results.findings()
+    assert any("Final accuracy on clean images" in sentence for sentence in results.findings())
     row = next(r for r in results._repr_html_().split("<tr>") if r.startswith("<td>small</td>"))
     assert row.startswith("<td>small</td><td>2 finished</td>")
     assert f"<td>{reliance} %</td></tr>" in row
@@ -208,8 +210,8 @@ def test_a_grid_may_vary_what_makes_a_base_valid(tiny):
 def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
     config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (8,)}})
     for _ in range(2):
-        folders = run_plans({"a": Plan(config, {})}, tmp_path, execution=Execution(quiet=True))
-    assert folders[0].status == "finished"
+        (folder,) = run_plans({"a": Plan(config, {})}, tmp_path, execution=Execution(quiet=True))
+        assert folder.status == "finished"
 
 
 @pytest.mark.parametrize("here", [True, False])

@@ -124,7 +124,9 @@ def test_a_model_handed_over_comes_back_unchanged(tmp_path):
     accelerator = Accelerator(mixed_precision="bf16")
     weights = {name: value.clone() for name, value in model.state_dict().items()}
     modes = [m.training for m in model.modules()]
-    torch.manual_seed(5), random.seed(5), np.random.seed(5)
+    torch.manual_seed(5)
+    random.seed(5)
+    np.random.seed(5)
     kept = (torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy())
     torch.set_num_threads(2)
     with register_task(Task(model, blobs())) as task:

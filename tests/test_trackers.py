@@ -1,6 +1,7 @@
 """Run folders copied to trackers."""
 
 import json
+import time
 
 import pytest
 
@@ -69,10 +70,14 @@ def test_wandb_offline(tiny, tmp_path):
     ended = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2])
     going = fake_run(tmp_path / "runs" / "b", tiny, {"arm": "s"}, [0.1], status="running")
     assert len(track([ended, going], "wandb", tmp_path / "wb", project="p")) == 1
-    (kept,) = (tmp_path / "wb").glob("wandb/offline-run-*/*.wandb")
-    content = kept.read_bytes()
-    assert b"patch_only/accuracy" in content
-    assert b"learning_rate.initial" in content
+    wanted, content = (b"patch_only/accuracy", b"learning_rate.initial"), b""
+    deadline = time.monotonic() + 60  # a service of W&B's own writes the file
+    while not all(words in content for words in wanted):
+        assert time.monotonic() < deadline, "the offline file does not have the run"
+        time.sleep(0.05)
+        kept = list((tmp_path / "wb").glob("wandb/offline-run-*/*.wandb"))
+        content = b"".join(file.read_bytes() for file in kept)
+    assert len(kept) == 1
 
 
 def test_no_such_tracker(tmp_path):

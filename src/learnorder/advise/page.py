@@ -14,6 +14,7 @@ from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
 from learnorder.advise.task_page import asked_of_task
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
+from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.page import asked_of
 from learnorder.report.content import Content, Section, TextTable
@@ -32,6 +33,7 @@ from learnorder.statistics import (
 )
 
 
+@phase("drawing the page")
 def write_advice(advice: Advice, folder: Path | str) -> Path:
     """Write report.html and advice.json to a folder; return the page's path."""
     folder = Path(folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.runs import RunFolder
-from learnorder.runs.html_table import html_table
+from learnorder.runs.html_table import html_list, html_table
 from learnorder.statistics import (
     Estimate,
     Measured,
@@ -236,6 +236,12 @@ class Advice:
         pick = None if self.range_test is None else self.range_test.pick
         return None if pick is None else self.whole(near(pick, self.finalists()))
 
+    def findings(self) -> list[str]:
+        """Return what was found, in sentences that go no further than their intervals."""
+        from learnorder.advise.words import advice_findings
+
+        return advice_findings(self)
+
     def _repr_html_(self) -> str:
         band, best, seeds = self.band(), self.best(), self.search.seeds
         rows = [
@@ -252,7 +258,9 @@ class Advice:
             f"Mean over {seeds} seeds [95 % interval], after {self.search.training.epochs} epochs. "
             "In the band: not significantly worse than the best, paired by seed."
         )
-        return html_table("Initial learning rates after annealing", columns, rows, note)
+        return html_list(self.findings()) + html_table(
+            "Initial learning rates after annealing", columns, rows, note
+        )
 
     def agreements(self) -> list[Agreement]:
         """Return how each rung's ranks agree with the next one's."""

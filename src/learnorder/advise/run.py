@@ -306,6 +306,7 @@ class SearchRunner:
         from learnorder.advise.range_rules import RangeTest
         from learnorder.advise.range_test import RESTARTS, range_test
         from learnorder.execution.engine import share_cores
+        from learnorder.execution.log_lines import phase
         from learnorder.runs.execute import arithmetic
 
         path = self.out / "range_tests.json"
@@ -325,7 +326,8 @@ class SearchRunner:
                     received[0], "in the range test. The same command goes on from there."
                 )
 
-        with on_signals(received.append), arithmetic(threads):
+        speaks = phase("range test", quiet=self.execution.quiet)
+        with on_signals(received.append), arithmetic(threads), speaks:
             seen = range_test(
                 config.training,
                 make_problem(config),

@@ -34,11 +34,16 @@ def task_content(results: TaskResults) -> Content:
         sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
     return Content(
         title="Runs of a task",
-        findings=[f"{results.status_words().capitalize()}."],
+        findings=task_findings(results),
         asked=asked_of_task(results),
         sections=sections,
         origins=[origin(results)],
     )
+
+
+def task_findings(results: TaskResults) -> list[str]:
+    """Return how many runs have each status, in a sentence."""
+    return [f"{results.status_words().capitalize()}."]
 
 
 def score_table(results: TaskResults) -> TextTable:

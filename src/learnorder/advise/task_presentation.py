@@ -5,8 +5,9 @@ from typing import Any
 
 from learnorder.advise.task_page import score_table as summary_table
 from learnorder.advise.task_page import task_content as content
+from learnorder.advise.task_page import task_findings as findings
 
-__all__ = ["FIGURES", "content", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "summary_table"]
 
 FIGURES: Mapping[str, Callable[..., Any]] = {}
 """They have none by name."""

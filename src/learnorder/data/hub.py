@@ -94,7 +94,7 @@ def _why_offline() -> str:
     switched = [n for n in _SWITCHES if os.environ.get(n, "").upper() in ("1", "ON", "YES", "TRUE")]
     if switched or config.HF_HUB_OFFLINE:
         return f"{(*switched, _SWITCHES[0])[0]} is set"
-    if not _answers(config.HF_ENDPOINT):
+    if not answers(config.HF_ENDPOINT):
         return f"{config.HF_ENDPOINT} cannot be reached"
     return ""
 
@@ -112,7 +112,7 @@ def _offline(offline: bool) -> Iterator[None]:
         config.HF_HUB_OFFLINE = before
 
 
-def _answers(address: str) -> bool:
+def answers(address: str) -> bool:
     """Whether a server answers, in whatever way, within some seconds."""
     found = list[bool]()
     asking = threading.Thread(target=lambda: found.append(_ask(address)), daemon=True)

@@ -1,10 +1,11 @@
-"""Progress of many runs in the terminal: the parent process alone draws."""
+"""Progress of many runs, in a terminal or in a log: the parent process alone draws."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,22 +14,29 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from learnorder.execution.engine import Cores
+from learnorder.execution.log_lines import LOG_SECONDS, duration, log_lines
 from learnorder.execution.pool import PoolState
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.lock_file import Owner
 from learnorder.runs.plain_text import plain, visible
 
+_FEWEST_DONE = 0.1
+"""Runs, of which parts count, from which the time left can be told."""
+
 
 class Display:
     """A table of all runs and each active one, with bars and the time left.
 
-    Where there is no terminal, as in a job's log, a line for each run that ends.
+    Where there is no terminal, as in a job's log or a notebook, a line for each run that ends, and
+    every minute one that says how all of them stand.
 
     Args:
         folders: All runs.
         cores: How they share the machine.
         title: What the runs are of, where several experiments follow each other.
         quiet: Draw nothing, and say only which runs are waited for.
+        console: Where to draw; None is stderr.
+        seconds: Between two lines of a log that say how all runs stand.
     """
 
     def __init__(
@@ -38,9 +46,11 @@ class Display:
         *,
         title: str = "",
         quiet: bool = False,
+        console: Console | None = None,
+        seconds: float = LOG_SECONDS,
     ) -> None:
         self._title = f"{visible(title)}: " if title else ""
-        self._console = Console(stderr=True, quiet=quiet)
+        self._console = console or Console(stderr=True, quiet=quiet)
         self._bars = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -62,6 +72,8 @@ class Display:
         self._all: TaskID | None = None
         self._base = float(len(self._told))
         self._started, self._done_now = time.monotonic(), 0.0
+        self._standing = f"{len(self._told)}/{self._count} runs"
+        self._seconds, self._log = seconds, ExitStack()
 
     def __enter__(self) -> Display:
         left = self._count - len(self._told)
@@ -74,6 +86,7 @@ class Display:
                 emoji=False,
             )
         self._bars.start()
+        self._log.enter_context(log_lines(self._words, self._console, self._seconds))
         self._all = self._bars.add_task("all runs", total=float(left), note="")
         return self
 
@@ -83,6 +96,7 @@ class Display:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._log.close()
         self._bars.stop()
 
     def update(self, state: PoolState) -> None:
@@ -105,9 +119,14 @@ class Display:
         assert self._all is not None
         note = "saving checkpoints …" if state.signals else self._counts(state)
         self._bars.update(self._all, completed=self._done_now, note=note)
+        self._standing = f"{self._counts(state, running=len(state.active))}{self._left()}"
 
-    def _counts(self, state: PoolState) -> str:
+    def _words(self) -> str:
+        return f"{self._title}{self._standing}"
+
+    def _counts(self, state: PoolState, running: int = 0) -> str:
         counts = {
+            "running": running,
             "failed": len(state.failed),
             "made elsewhere": len(state.held) + len(state.elsewhere),
             "killed and begun again": sum(state.deaths.values()),
@@ -118,7 +137,7 @@ class Display:
     def _left(self) -> str:
         """Return the time left in words; nothing where there is too little to tell it by."""
         total, done = self._count - self._base, self._done_now
-        if done < 1 or done >= total:
+        if done < _FEWEST_DONE or done >= total:
             return ""
         seconds = (time.monotonic() - self._started) * (total - done) / done
         return f", about {duration(seconds)} left"
@@ -168,16 +187,3 @@ class Display:
             how = ": ".join(filter(None, (manifest["status"], manifest["reason"])))
         line = plain(f"{self._name(folder)} {how} ({ended})")
         self._bars.console.print(line, soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it.
-
-    >>> duration(42), duration(400), duration(8000)
-    ('42 s', '7 min', '2.2 h')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -12,6 +12,7 @@ from learnorder.errors import RunFolderError
 from learnorder.execution.display import Display
 from learnorder.execution.engine import Cores, Engine
 from learnorder.execution.here import run_here
+from learnorder.execution.log_lines import phase
 from learnorder.execution.pool import run_pool
 from learnorder.execution.processes import Processes
 from learnorder.execution.settings import Execution
@@ -65,7 +66,8 @@ def run_plans(
     if here:
         execution = replace(execution, workers=1)
     cores = cores_for([plan.config for plan in plans.values()], execution)
-    folders = make_folders(plans, out, execution.engine, experiments)
+    with phase("checking settings, data and networks", quiet=execution.quiet):
+        folders = make_folders(plans, out, execution.engine, experiments)
     with Display(folders, cores, title=title, quiet=execution.quiet) as display:
         if here:
             run_here(folders, cores, display.update)

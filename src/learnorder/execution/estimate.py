@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learnorder.config.memory import size_words
-from learnorder.execution.display import duration
 from learnorder.execution.driver import Plan, cores_for, find_folders
 from learnorder.execution.engine import Cores
+from learnorder.execution.log_lines import duration, phase
 from learnorder.execution.settings import Execution
 from learnorder.runs import ENDED
 from learnorder.runs.kinds import CostEstimate, Settings, kind_of
@@ -78,7 +78,8 @@ def estimate_cost(
     torch.set_num_threads(cores.threads)
     try:
         distinct = {_key(plan.config): plan.config for plan in plans.values()}
-        measured = {key: kind_of(c).load_backend().measure(c) for key, c in distinct.items()}
+        with phase("timing a few steps of each run", quiet=execution.quiet):
+            measured = {key: kind_of(c).load_backend().measure(c) for key, c in distinct.items()}
     finally:
         torch.set_num_threads(before)
     every = {name: measured[_key(plan.config)] for name, plan in plans.items()}

@@ -118,7 +118,7 @@ class Actor:
             self.alive = False
 
 
-def _check_answers(address: str | None) -> None:
+def check_answers(address: str | None) -> None:
     """Refuse an address where nothing listens: Ray would try it for minutes.
 
     Raises:
@@ -168,7 +168,7 @@ class RayCluster:
             raise ConfigError("gpus", gpus, "Give 0 or more; a share such as 0.5 is possible.")
         self._ray, self._gpus = ray, gpus
         if not ray.is_initialized():
-            _check_answers(address)
+            check_answers(address)
             try:
                 ray.init(
                     address=address or "local",

@@ -25,7 +25,7 @@ from learnorder.training.image_problem import image_trainer, network_of
 _MOST_SIZES = 4
 """Sizes of images that are counted each for itself."""
 
-_load_once = lru_cache(maxsize=1)(load_images)
+load_once = lru_cache(maxsize=1)(load_images)
 """Most runs of a worker share their images, which are then read for the first of them."""
 
 
@@ -86,7 +86,7 @@ def run(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStat
     """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Backend`."""
     folder.begin(*identify([folder.config]))
     state = load_checkpoint(folder)
-    data = _load_once(folder.config.data)
+    data = load_once(folder.config.data)
     with closing(image_trainer(folder.config, data, state)) as trainer:
         folder.update(data={**_describe(data), "shown": _save_samples(folder, data)})
         if trainer.problem.batches.patch is not None and not folder.read_only:

@@ -1,7 +1,8 @@
 """How runs on images are shown: their page, their figures, their table in a terminal."""
 
 from learnorder.images.figures import FIGURES
+from learnorder.images.findings import findings
 from learnorder.images.page import image_content as content
 from learnorder.report.tables import final_table as summary_table
 
-__all__ = ["FIGURES", "content", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "summary_table"]

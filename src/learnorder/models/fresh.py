@@ -16,7 +16,7 @@ from learnorder.errors import ConfigError
 
 _objects: WeakValueDictionary[int, nn.Module | Tensor] = WeakValueDictionary()
 """Modules, parameters and buffers of the networks made in this process that are alive, by id."""
-_versions: dict[StorageWeakRef, int] = {}
+versions: dict[StorageWeakRef, int] = {}
 """Memory of the tensors, and the version each had: torch counts changes in place."""
 
 
@@ -54,7 +54,7 @@ def _shared_tensor(model: nn.Module) -> str | None:
     for prefix, module in model.named_modules():
         for name, tensor in _own_tensors(module):
             memory = _memory(tensor)
-            version = None if memory is None else _versions.get(memory)
+            version = None if memory is None else versions.get(memory)
             if tensor.requires_grad:
                 shared = version is not None or _seen(tensor) or _address(tensor) in alive
             elif version is not None:
@@ -67,14 +67,14 @@ def _shared_tensor(model: nn.Module) -> str | None:
 
 
 def _remember(model: nn.Module) -> None:
-    for expired in [memory for memory in _versions if memory.expired()]:
-        del _versions[expired]
+    for expired in [memory for memory in versions if memory.expired()]:
+        del versions[expired]
     for module in model.modules():
         _objects[id(module)] = module
         for _, tensor in _own_tensors(module):
             _objects[id(tensor)] = tensor
             if (memory := _memory(tensor)) is not None:
-                _versions[memory] = _version(tensor)
+                versions[memory] = _version(tensor)
 
 
 def _own_tensors(module: nn.Module) -> chain[tuple[str, Tensor]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
+from learnorder.execution.log_lines import phase
 from learnorder.images.page import asked_of
 from learnorder.probe import ProbeResult, Statement, statements
 from learnorder.probe.page import write_probe
@@ -33,6 +34,7 @@ _QUANTITIES = {
 }
 
 
+@phase("drawing the page")
 def write_probes(results: Mapping[str, ProbeResult], folder: Path | str) -> Path:
     """Write the pages of several probes: report.html of them all, and each in a folder of its name.
 

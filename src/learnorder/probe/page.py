@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
+from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.figures import page_figures
 from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE, asked_of
@@ -34,6 +35,7 @@ from learnorder.statistics.learned import PATCH_LEVEL
 from learnorder.statistics.verdicts import VERDICT_WORDS
 
 
+@phase("drawing the page")
 def write_probe(result: ProbeResult, folder: Path | str) -> Path:
     """Write report.html and probe.json to a folder; return the page's path."""
     folder = Path(folder)

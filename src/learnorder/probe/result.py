@@ -10,6 +10,7 @@ from learnorder.errors import ConfigError
 from learnorder.probe.arms import ArmNumbers, largest_rate
 from learnorder.probe.settings import Probe
 from learnorder.runs import setting_words
+from learnorder.runs.html_table import html_list
 from learnorder.statistics.learned import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
 
 if TYPE_CHECKING:
@@ -117,9 +118,14 @@ class ProbeResult:
             runs=sum(counts.values()),
         )
 
+    def findings(self) -> list[str]:
+        """Return what was found, in sentences that go no further than their intervals."""
+        from learnorder.probe.page import probe_findings
+
+        return probe_findings(self)
+
     def _repr_html_(self) -> str:
-        contrast = f"A pattern of contrast {self.calibration.contrast:g} was planted."
-        return f"<p>{contrast}</p>{self.results._repr_html_()}"
+        return html_list(self.findings()) + self.results.html_table()
 
     def largest(self) -> float:
         """Return the largest learning rate at which the annealed arm trains, else the second."""

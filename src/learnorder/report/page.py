@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
+from learnorder.execution.log_lines import phase
 from learnorder.report.content import Content
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import kind_named
@@ -19,6 +20,7 @@ from learnorder.runs.plain_text import visible
 from learnorder.runs.results import RunSet
 
 
+@phase("drawing the page")
 def write_report(results: RunSet[Any], path: Path | str) -> Path:
     """Write the page of some results, one HTML file that opens offline (about 5 MB).
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -26,6 +28,10 @@ _WIDEST = 60
 """Characters from which a column is folded rather than left out."""
 
 
+_NOTHING = "–"
+"""What a cell without a value shows."""
+_SAID_LINES = 3
+"""Lines of a terminal, at most, that say what is the same in all rows."""
 _PAGE = 100_000
 """Characters of a page on which nothing is folded."""
 
@@ -33,7 +39,7 @@ _PAGE = 100_000
 def _console() -> Console:
     """The terminal, or a page wide enough that nothing is folded where output goes to a file."""
     console = Console()
-    return console if console.is_terminal else Console(width=_PAGE)
+    return console if console.is_terminal else Console(width=_PAGE, height=_PAGE)
 
 
 def print_runs(folders: Sequence[RunFolder], *, wide: bool = False) -> None:
@@ -66,24 +72,67 @@ def _print_columns(
     wide: bool,
     numbers: Sequence[bool] = (),
 ) -> int:
-    """Print a table; return how many of the last columns were left out, as they do not fit."""
-    console = Console(width=_PAGE) if wide else _console()
-    shown = _fitting(names, rows, console.width)
+    """Print a table; return how many of the last columns were left out, as they do not fit.
+
+    Where not all fit, what is the same in all rows is said once, below the table.
+    """
+    console = Console(width=_PAGE, height=_PAGE) if wide else _console()
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    varying, said = list(range(len(names))), ""
+    if len(rows) > 1 and _fitting(names, columns, console.width) < len(names):
+        varying, columns, said = _factored(names, columns)
+    shown = _fitting([names[i] for i in varying], [columns[i] for i in varying], console.width)
     table = Table()
-    for index, name in enumerate(names[:shown]):
+    for index in varying[:shown]:
         right = index < len(numbers) and numbers[index]
-        table.add_column(plain(name), justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        _add_row(table, *row[:shown])
+        table.add_column(plain(names[index]), justify="right" if right else "left", overflow="fold")
+    for row in zip(*(columns[index] for index in varying[:shown]), strict=True):
+        _add_row(table, *row)
     console.print(table)
-    return len(names) - shown
+    if said:
+        console.print(plain(_shortened(said, _SAID_LINES * console.width)))
+    return len(varying) - shown
 
 
-def _fitting(names: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> int:
+def _factored(
+    names: Sequence[str], columns: Sequence[Sequence[str]]
+) -> tuple[list[int], list[Sequence[str]], str]:
+    """Return which columns differ between rows, all columns, and what all rows share, in words.
+
+    Of runs' paths, the folder that all of them lie in is shared; their names need no column.
+    """
+    columns, shared = list(columns), list[str]()
+    varying = [index for index, column in enumerate(columns) if len(set(column)) > 1]
+    if "run" in names and (paths := names.index("run")) in varying:
+        last = [Path(path).name for path in columns[paths]]
+        varying = [index for index in varying if index == paths or list(columns[index]) != last]
+        if folder := _common_folder(columns[paths]):
+            columns[paths] = [str(Path(path).relative_to(folder)) for path in columns[paths]]
+            shared.append(f"run {folder}{os.sep}…")
+    for name, column in zip(names, columns, strict=True):
+        if len(set(column)) == 1 and column[0] not in ("", _NOTHING):
+            shared.append(f"{name} {column[0]}")
+    return varying or [0], columns, f"In all rows: {', '.join(shared)}" if shared else ""
+
+
+def _common_folder(paths: Sequence[str]) -> str:
+    """Return the folder that some paths lie in; empty where there is none."""
+    try:
+        return os.path.commonpath([Path(path).parent for path in paths])
+    except ValueError:  # absolute and relative ones, or several drives
+        return ""
+
+
+def _shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; the last says that there is more."""
+    return text if len(text) <= most else f"{text[: most - 2]} …"
+
+
+def _fitting(names: Sequence[str], columns: Sequence[Sequence[str]], width: int) -> int:
     """Return how many columns, from the first, stand side by side within a width; at least one."""
     used, fit = 1, 0
-    for index, name in enumerate(names):
-        cells = (visible(each) for each in (name, *(row[index] for row in rows)))
+    for name, column in zip(names, columns, strict=True):
+        cells = (visible(each) for each in (name, *column))
         used += 3 + min(_WIDEST, max(map(cell_len, cells)))
         fit += used <= width
     return max(fit, 1)
@@ -159,7 +208,7 @@ def _cell(value: Any) -> str:
     import pandas as pd
 
     if value is None or value is pd.NA or value != value:
-        return "–"
+        return _NOTHING
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

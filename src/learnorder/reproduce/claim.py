@@ -11,7 +11,7 @@ from typing import Any, Literal
 from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Measure
-from learnorder.runs.html_table import html_table
+from learnorder.runs.html_table import html_list, html_table
 from learnorder.runs.results import WITHOUT_RESULT
 from learnorder.statistics import (
     FEWEST_HEADLINE,
@@ -236,6 +236,12 @@ class ReproductionResult:
         judged = [judgement.claim.name for judgement in self.judgements]
         raise KeyError(f"{name!r} was not judged; there are {judged}.")
 
+    def findings(self) -> list[str]:
+        """Return how many claims hold and what speaks against the others, in sentences."""
+        from learnorder.reproduce.page import summary
+
+        return summary(self)
+
     def _repr_html_(self) -> str:
         rows = [
             [j.claim.marked(), j.verdict_words(), j.shown(), f"{j.claim.side} {j.bound()}"]
@@ -244,7 +250,7 @@ class ReproductionResult:
         note = (
             "A claim holds if its 95 % interval over seeds lies wholly on that side of the bound."
         )
-        return html_table(
+        return html_list(self.findings()) + html_table(
             "Claims of the paper", ["claim", "verdict", "estimate", "holds if"], rows, note
         )
 

@@ -102,8 +102,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
     """Print what each experiment would cost, and all of them."""
-    from learnorder.execution.display import duration
     from learnorder.execution.estimate import estimate_cost
+    from learnorder.execution.log_lines import duration
 
     seconds = 0.0
     for name, plans in experiments.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from learnorder.execution.log_lines import phase
 from learnorder.report.content import Content, Link, Links, Section, TextTable, title_of
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page, write_report
@@ -47,6 +48,7 @@ def write_reproduction(result: ReproductionResult, folder: Path | str) -> Path:
     return write_claims(result, folder)
 
 
+@phase("drawing the page")
 def write_claims(result: ReproductionResult, folder: Path | str) -> Path:
     """Write report.html and claims.json to a folder; return the page's path."""
     folder = Path(folder)

@@ -60,10 +60,16 @@ def retrain_runs(results: Results, *, quiet: bool = False) -> None:
     from rich.console import Console
     from rich.progress import track
 
+    from learnorder.execution.log_lines import log_lines
     from learnorder.retrain.last_layer import RetrainingImages, retrain_last_layer
 
     load = lru_cache(maxsize=1)(RetrainingImages.load)  # most runs share their images
     finished = [folder for folder in results.folders if folder.status == "finished"]
-    console = Console(stderr=True, quiet=quiet)
-    for folder in track(finished, "Retraining last layers", console=console):
-        retrain_last_layer(folder, load)
+    console, done = Console(stderr=True, quiet=quiet), 0
+    shown = track(
+        finished, "Retraining last layers", console=console, disable=not console.is_terminal
+    )
+    with log_lines(lambda: f"{done} of {len(finished)} last layers retrained", console):
+        for folder in shown:
+            retrain_last_layer(folder, load)
+            done += 1

@@ -1,4 +1,4 @@
-"""A small table in HTML, as a notebook shows a result: text alone, without a page or a figure."""
+"""HTML as a notebook shows a result: findings and a table, without a page or a figure."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ def html_table(
         f"<table><caption>{_text(title)}</caption><thead>{row('th', columns)}</thead>"
         f"<tbody>{body}</tbody></table>{below}"
     )
+
+
+def html_list(sentences: Sequence[str]) -> str:
+    """Return sentences as a list for ``_repr_html_``, escaped as in :func:`html_table`.
+
+    >>> html_list(["a < b."])
+    '<ul><li>a &lt; b.</li></ul>'
+    """
+    return f"<ul>{''.join(f'<li>{_text(sentence)}</li>' for sentence in sentences)}</ul>"
 
 
 def _text(cell: object) -> str:

@@ -178,6 +178,10 @@ class Presentation(Protocol):
         """Return what the page of results says, :class:`~learnorder.report.content.Content`."""
         ...
 
+    def findings(self, results: Any) -> list[str]:
+        """Return what results show, in sentences."""
+        ...
+
     def summary_table(self, results: Any) -> Any:
         """Return what a terminal shows of results, a table of text."""
         ...

@@ -145,7 +145,7 @@ def _of_former_version(path: Path, values: dict[str, Any]) -> dict[str, Any]:
             "away and run again; where you trust it, studies/upgrade_folders.py of the repository "
             "seals it as it is."
         )
-    if digest != _former_digest(values):
+    if digest != former_digest(values):
         raise RunFolderError(
             f"{path}: not as it was written: it is damaged, or was changed by hand. {_REMEDY}"
         )
@@ -160,7 +160,8 @@ def present_form(values: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": "images", **values, "format": FORMAT, "files": files}
 
 
-def _former_digest(values: Mapping[str, Any]) -> str:
+def former_digest(values: Mapping[str, Any]) -> str:
+    """Return the digest that manifests had before they were sealed."""
     text = json.dumps(values, sort_keys=True)
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 

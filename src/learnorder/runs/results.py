@@ -12,7 +12,7 @@ from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
 from learnorder.runs.arms import arm_key, name_arms, once, own_labels
-from learnorder.runs.html_table import html_table
+from learnorder.runs.html_table import html_list, html_table
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.last_layer import LastLayer, read_last_layer
 from learnorder.runs.plain_text import storable
@@ -161,7 +161,15 @@ class RunSet(ABC, Generic[FolderT]):
             raise KeyError(f"{name!r} is no figure; there are {sorted(figures)}.")
         return figures[name](self)
 
+    def findings(self) -> list[str]:
+        """Return what the runs show, in sentences that go no further than their intervals."""
+        return kind_named(self.folders[0].kind).present().findings(self)
+
     def _repr_html_(self) -> str:
+        return html_list(self.findings()) + self.html_table()
+
+    def html_table(self) -> str:
+        """Return a table of final quantities by arm, as a notebook shows it."""
         shown = self.quantities()
         rows = [
             [

@@ -11,9 +11,8 @@ from learnorder.theory.figures import FIGURES, curve_panels
 from learnorder.theory.phase_page import phase_table
 from learnorder.theory.results import TheoryResults
 from learnorder.theory.tables import (
-    phase_findings,
+    findings,
     theory_final_table,
-    theory_findings,
     theory_order_table,
     theory_ratio_table,
 )
@@ -40,7 +39,7 @@ def theory_content(results: TheoryResults) -> Content:
     phase = results.is_phase
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
-        findings=phase_findings(results) if phase else theory_findings(results),
+        findings=findings(results),
         asked=_asked(results),
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],

@@ -2,6 +2,6 @@
 
 from learnorder.theory.figures import FIGURES
 from learnorder.theory.page import theory_content as content
-from learnorder.theory.tables import summary_table
+from learnorder.theory.tables import findings, summary_table
 
-__all__ = ["FIGURES", "content", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "summary_table"]

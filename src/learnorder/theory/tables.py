@@ -109,6 +109,11 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
     )
 
 
+def findings(results: TheoryResults) -> list[str]:
+    """Return what runs of the theory, or a phase diagram, show, in sentences."""
+    return phase_findings(results) if results.is_phase else theory_findings(results)
+
+
 def theory_findings(results: TheoryResults) -> list[str]:
     """Return one sentence for each comparison of interest."""
     if results.finished.empty:
