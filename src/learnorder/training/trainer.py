@@ -216,8 +216,8 @@ class Trainer(Generic[ProblemT]):
     def prepare_step(self) -> None:
         """Set the learning rate, the noise and the random state of a step; clear the gradients."""
         examples, group = self.problem.examples(self.step), self.group
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._now(self.config.learning_rate)
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = self._now(self.config.learning_rate)
         seed_everything(self.config.seed, "layers", self.epoch, self.step, *group.own_draws)
         if self.noise is not None:
             self.noise.share(group.shard(examples), examples)
