@@ -46,6 +46,7 @@ def take(browser: Browser, report: Path, name: str, shown: str, hidden: str | No
             box.id = "picture";
             box.style.cssText = "width: 1080px; padding: 12px; background: white";
             document.body.prepend(box);
+            document.querySelectorAll(".csv").forEach((link) => link.remove());
             parts.forEach((part) => box.append(part));
         }""",
         [shown, hidden],

@@ -12,6 +12,7 @@ from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.report import parts
 from learnorder.report.orders import span_color, span_words, times_scale
 from learnorder.report.parts import add_band, arm_axis, heat_map
+from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.statistics import range_of
@@ -134,7 +135,7 @@ def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     cells = {at: span_color(span) for at, span in found.items()}
     scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
-    return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))
+    return layout(figure, f"Who is learned first by {arm}", *_axes(grid), _height(grid))
 
 
 def ratio_figure(results: TheoryResults) -> go.Figure:
@@ -148,7 +149,7 @@ def ratio_figure(results: TheoryResults) -> go.Figure:
     scale = times_scale(cells.values(), "S better", "L-S better", "ratio S / L-S")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     title = "Error on P-only test examples, S over L-S"
-    return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
+    return layout(figure, title, *_axes(grid), _height(grid))
 
 
 def setting_figure(results: TheoryResults) -> go.Figure:
@@ -169,10 +170,15 @@ def setting_figure(results: TheoryResults) -> go.Figure:
         }
         name, style = THEORY_ARMS[algorithm], styles[algorithm]
         parts.add_points(figure, found, name, style, 100, log_x=True, log_y=True)
-    layout(figure, "Error on P-only test examples", grid.x_name, "%", 380)
+    layout(figure, "Error on P-only test examples", _axes(grid)[0], "%", 380)
     figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
     figure.update_yaxes(type="log", exponentformat="power", dtick=1)
     return figure.update_layout(margin={"b": 84})
+
+
+def _axes(grid: PhaseGrid) -> tuple[str, str]:
+    """Return the names of the axes, as people say them."""
+    return setting_title(grid.x_name), setting_title(grid.y_name)
 
 
 def _height(grid: PhaseGrid) -> int:

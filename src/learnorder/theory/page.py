@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from learnorder.report.content import Content, Section, title_of
 from learnorder.report.origin import key, origin
+from learnorder.report.setting_titles import setting_title
 from learnorder.report.titles import MOST_ARMS
 from learnorder.runs import flatten, shared_settings
 from learnorder.theory import TheoryConfig
@@ -96,7 +97,7 @@ def _asked(results: TheoryResults) -> list[tuple[str, str]]:
         alike = [
             parts[0] for parts in zip(*map(words, configs), strict=False) if len(set(parts)) == 1
         ]
-        names = [n.partition(".")[2] for n in varied if n.startswith(f"{section}.")]
+        names = [setting_title(n) for n in varied if n.startswith(f"{section}.")]
         if names:
             alike.append(f"varied: {', '.join(names)}")
         described.append((term, ", ".join(alike)))
