@@ -91,6 +91,7 @@ class ForestRow:
             measured.
         low: That of the interval's lower end.
         high: That of its upper end.
+        reason: Why it cannot be expected to hold here; empty where it can.
     """
 
     name: Link
@@ -99,6 +100,7 @@ class ForestRow:
     mean: float | None = None
     low: float = 0.0
     high: float = 0.0
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -99,9 +99,7 @@ def claims_content(result: ReproductionResult) -> Content:
         findings=[*([effect.note] if effect else []), *summary(result)],
         lead=[
             *([replace(effect, note=_EFFECT_NOTE)] if effect else []),
-            Section(
-                "All claims at a glance", _FOREST_NOTE, forest=[_row(j) for j in result.judgements]
-            ),
+            Section("All claims at a glance", _FOREST_NOTE, forest=_forest(result)),
             Section("Claims", table=claims_table(result)),
         ],
         asked=[
@@ -161,19 +159,31 @@ def _short(judgement: Judgement) -> str:
     return words[0].upper() + words[1:] + " †" * judgement.claim.rescaled
 
 
-def _row(judgement: Judgement) -> ForestRow:
+def _forest(result: ReproductionResult) -> list[ForestRow]:
+    """Return the forest plot of the claims whose runs were made."""
+    return [_row(j, _reason(j, result.scale)) for j in result.judgements if j.made]
+
+
+def _reason(judgement: Judgement, scale: str) -> str:
+    """Return why a claim that does not hold cannot be expected to at this scale; else empty."""
+    if judgement.verdict == "holds" or not judgement.made:
+        return ""
+    return REASONS.get(scale, {}).get(judgement.claim.name, "")
+
+
+def _row(judgement: Judgement, reason: str) -> ForestRow:
     """Return a claim's row of the forest plot."""
     claim, found = judgement.claim, judgement.measured
     link = Link(_short(judgement), f"#claim-{claim.name}")
     e, side = found.estimate, 1 if claim.side == "above" else -1
     if not e.n or math.isnan(e.mean) or math.isnan(found.bound):
-        return ForestRow(link, judgement.verdict, judgement.verdict_words())
+        return ForestRow(link, judgement.verdict, judgement.verdict_words(), reason=reason)
     ends = [side * (end - found.bound) for end in (e.mean, e.low, e.high) if not math.isnan(end)]
     reach = max((abs(end) for end in ends if math.isfinite(end)), default=0.0) or 1.0
     mean, *interval = (max(-1.0, min(1.0, end / reach)) for end in ends)
     shown = f"{found.shown()}; bound {judgement.bound()}, n = {e.n}"
     drawn = sorted(interval) or [mean, mean]
-    return ForestRow(link, judgement.verdict, shown, mean, drawn[0], drawn[-1])
+    return ForestRow(link, judgement.verdict, shown, mean, drawn[0], drawn[-1], reason)
 
 
 def summary(result: ReproductionResult) -> list[str]:
@@ -198,9 +208,8 @@ def summary(result: ReproductionResult) -> list[str]:
     for verdict, words in (("does_not_hold", "does not hold here"), ("undecided", "undecided")):
         for judgement in result.judgements:
             if judgement.verdict == verdict and judgement.made:
-                claim = judgement.claim
-                reason = REASONS.get(result.scale, {}).get(claim.name, "")
-                said = f"{claim.says[:-1]}: {words} ({_why(judgement)}). {reason}"
+                reason = _reason(judgement, result.scale)
+                said = f"{judgement.claim.says[:-1]}: {words} ({_why(judgement)}). {reason}"
                 sentences.append(said.rstrip())
     return sentences
 
@@ -267,13 +276,13 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
     groups: dict[tuple[str, str], list[Judgement]] = {}
     for judgement in result.judgements:
         groups.setdefault(judgement.claim.figure, []).append(judgement)
-    sections = []
+    sections, not_run = list[Section](), list[Card]()
     for (name, figure_name), judgements in groups.items():
         title, results = EXPERIMENT_TITLES[name], result.evidence.experiments.get(name)
         cards = [_card(judgement, result.scale) for judgement in judgements]
         anchor = f"figure-{name}-{figure_name}"
         if results is None or results.finished.empty:
-            sections.append(Section(title, anchor=anchor, cards=cards))
+            not_run += cards
             continue
         figure = results.figure(figure_name)
         section = Section(f"{title}: {figure.layout.title.text}", anchor=anchor, cards=cards)
@@ -284,15 +293,16 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
             sections.append(replace(section, wide=[figure]))
         else:
             sections.append(replace(section, key=key(results), panels=[figure]))
+    if not_run:
+        sections.append(Section("Without results", anchor="without-results", cards=not_run))
     return sections
 
 
 def _card(judgement: Judgement, scale: str) -> Card:
     """Return a claim with what decides it and its numbers."""
     claim, measured = judgement.claim, judgement.measured
-    unit, verdict = measured.unit, judgement.verdict_words()
-    if judgement.made and judgement.verdict != "holds":
-        verdict = f"{verdict}. {REASONS.get(scale, {}).get(claim.name, '')}".rstrip(". ") + "."
+    unit, reason = measured.unit, _reason(judgement, scale)
+    verdict = ". ".join(filter(None, [judgement.verdict_words(), reason]))
     facts = [
         ("Verdict", verdict),
         ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}, p = {p_words(measured.p)}"),

@@ -36,6 +36,15 @@ _PHASE_NOTE = (
 )
 
 
+_INTRO = (
+    "Why the order is what it is, in a network of two layers. Its examples carry two patterns, P "
+    "and Q, either of which tells the label; a few have only one. S trains at a small learning "
+    "rate, L-S at a large one that is annealed, S + noise at the small one with noise that is "
+    "annealed. Whoever learns Q first has little gradient left for P, and errs where P stands "
+    "alone."
+)
+
+
 def theory_content(results: TheoryResults) -> Content:
     """Return what the page shows."""
     phase = results.is_phase
@@ -43,6 +52,7 @@ def theory_content(results: TheoryResults) -> Content:
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=phase_findings(results) if phase else theory_findings(results),
         asked=_asked(results),
+        intro=_INTRO,
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],
     )
