@@ -49,7 +49,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
         )
     for place, arm in enumerate(lost):
         figure.add_annotation(
-            text=figure_text(f"✕ {titles[arm]}"), font={"color": styles[arm].color, "size": 11},
+            text="✕ diverged", font={"color": styles[arm].color, "size": 11},
             x=1, xref="paper", xanchor="right", y=0.5, yref="paper", yshift=-16 * place,
             showarrow=False,
         )  # fmt: skip

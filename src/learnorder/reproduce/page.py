@@ -155,7 +155,8 @@ def _effect(result: ReproductionResult) -> Section | None:
 
 def _short(judgement: Judgement) -> str:
     """Return a claim's short name, in words."""
-    words = judgement.claim.name.replace("-", " ")
+    parts = judgement.claim.name.split("-")
+    words = " ".join(part.upper() if part in ("p", "q") else part for part in parts)
     return words[0].upper() + words[1:] + " †" * judgement.claim.rescaled
 
 
@@ -181,7 +182,9 @@ def _row(judgement: Judgement, reason: str) -> ForestRow:
     ends = [side * (end - found.bound) for end in (e.mean, e.low, e.high) if not math.isnan(end)]
     reach = max((abs(end) for end in ends if math.isfinite(end)), default=0.0) or 1.0
     mean, *interval = (max(-1.0, min(1.0, end / reach)) for end in ends)
-    shown = f"{found.shown()}; bound {judgement.bound()}, n = {e.n}"
+    shown = (
+        f"{found.shown()}; bound {judgement.bound()}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{e.n}"
+    )
     drawn = sorted(interval) or [mean, mean]
     return ForestRow(link, judgement.verdict, shown, mean, drawn[0], drawn[-1], reason)
 

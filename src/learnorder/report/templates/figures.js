@@ -34,7 +34,7 @@
   // Downloads: the numbers of a figure, a line for each mark, with the interval where it is drawn.
   const text = (html) => new DOMParser().parseFromString(String(html ?? "").replace(/<br>/g, "; "),
     "text/html").body.textContent;
-  const quoted = (value) => `"${text(value).replace(/"/g, '""')}"`;
+  const quoted = (value) => typeof value === "number" ? Number(value.toPrecision(9)) : `"${text(value).replace(/"/g, '""')}"`;
   function named(axis, value) {
     const { tickvals, ticktext } = axis || {};
     const rows = tickvals && tickvals.every((each, i) => each === i);
