@@ -28,6 +28,8 @@ SETTING_TITLES = {
     "model.name": "network",
     "distribution.kappa": "κ",
     "distribution.num_train": "training examples N",
+    "distribution.r": "length r of ζ",
+    "distribution.s": "scale s of Q",
     "distribution.gamma0": "γ0",
     "algorithm.eta1": "large learning rate η1",
     "algorithm.eta2": "small learning rate η2",

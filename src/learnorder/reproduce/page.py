@@ -53,8 +53,8 @@ _INTRO = (
     "was tested on several seeds; this page says which hold here."
 )
 _EASY = (
-    "Digits without the patch are too easy for it: every arm ends within a point or two of "
-    "perfect, and there is nothing to gain. --scale laptop tests it on CIFAR-10."
+    "Digits without the patch are too easy for it: every arm ends within about three points "
+    "of perfect, and little is left to gain. --scale laptop tests it on CIFAR-10."
 )
 _BORDER = (
     "The patch begins to be learned just before the anneal, which brings some seeds near 20 %."
@@ -76,7 +76,8 @@ _EFFECT = (("patch", "patch_only"), ("patch", "reliance"))
 _FOREST_NOTE = (
     "A mark is an estimate, its line the 95 % interval over seeds, and the dotted line the bound "
     "of the claim. Each row has a scale of its own, in which the interval's farther end is at the "
-    "edge: compare signs and widths along a row, and sizes by the numbers beside it."
+    "edge: compare signs and widths along a row, and sizes by the numbers beside it; claims.json, "
+    "next to this page, has them all."
 )
 
 
