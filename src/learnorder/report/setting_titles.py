@@ -26,6 +26,7 @@ SETTING_TITLES = {
     "data.source": "images",
     "data.train_examples": "training images",
     "model.name": "network",
+    "network.kind": "kind of network",
     "distribution.kappa": "κ",
     "distribution.num_train": "training examples N",
     "distribution.r": "length r of ζ",
