@@ -44,6 +44,7 @@ def _photograph_parts(browser: Browser, shot: Shot, path: Path) -> None:
             box.id = "picture";
             box.style.cssText = "width: 1080px; padding: 12px; background: white";
             document.body.prepend(box);
+            document.querySelectorAll(".csv").forEach((link) => link.remove());
             parts.forEach((part) => box.append(part));
         }""",
         [shot.shown, shot.hidden],

@@ -15,7 +15,7 @@ from learnorder.reproduce.claim import ReproductionResult, judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
-from learnorder.reproduce.page import summary
+from learnorder.reproduce.page import claims_content, summary
 from learnorder.reproduce.run import judge_runs, reproduce, reproduction_plans
 from learnorder.reproduce.scales import SCALES, Reproduction
 from learnorder.reproduce.theory_measures import FirstPattern, Slope
@@ -205,6 +205,38 @@ def test_a_claim_without_runs_is_said_to_be_not_run(evidence):
     assert summary(reproduced) == ["Of 1 claim: 0 hold, 0 do not, 0 undecided, 1 not run."]
 
 
+def test_each_figure_stands_on_the_page_once(evidence):
+    """The effect is said and drawn first; claims are grouped by figure, reasons beside verdicts."""
+    found = evidence(
+        {
+            "patch": {
+                "large": [{**_learned_at(None), "clean": 0.5 - s / 100} for s in range(3)],
+                "small": [_learned_at(2)] * 3,
+            }
+        }
+    )
+    judged = tuple(judge(claim, found) for claim in CLAIMS if claim.figure[0] == "patch")
+    content = claims_content(ReproductionResult(found, judged, "demo"))
+    assert content.findings[0].startswith("The small learning rate memorises the patch by epoch 2")
+    parts = [*content.lead, *content.sections]
+    titles = [figure.layout.title.text for part in parts for figure in (*part.panels, *part.wide)]
+    assert titles[0] == "Pattern alone"
+    assert len(set(titles)) == len(titles)
+    cards = [card.anchor for part in parts for card in part.cards]
+    assert sorted(cards) == sorted(f"claim-{each.claim.name}" for each in judged)
+    (at_a_glance,) = [part.forest for part in parts if part.forest]
+    assert {row.name.to for row in at_a_glance} == {
+        f"#claim-{each.claim.name}" for each in judged if each.made
+    }
+    for row in at_a_glance:
+        if row.mean is not None:
+            assert -1 <= row.low <= row.mean <= row.high <= 1
+            assert (row.low > 0) == (row.verdict == "holds") or row.verdict == "undecided"
+    assert not any(sentence.startswith("Does not hold") for sentence in content.findings)
+    (learns,) = [row for row in at_a_glance if "large-learns" in row.name.to]
+    assert learns.verdict == "holds" or "too short" in learns.reason
+
+
 def test_claims_are_well_formed():
     names = [claim.name for claim in CLAIMS]
     assert len(set(names)) == len(names)
@@ -288,8 +320,8 @@ def test_a_whole_reproduction(small_reproduction, tmp_path):
     anchors = set(re.findall(r'id="([^"]+)"', page))
     links = re.findall(r'href="#([^"]+)"', page)
     assert set(links) <= anchors
-    both = 1  # one claim rests on two experiments, and leads to the runs of each
-    assert len(links) == 2 * len(CLAIMS) + both
+    assert {f"claim-{claim.name}" for claim in CLAIMS} <= anchors
+    assert 'id="effect"' in page
     for experiment in ("plain", "patch", "theory", "kappa", "convolution"):
         assert (tmp_path / experiment / "report.html").exists()
     assert not (tmp_path / "unpatched").exists()

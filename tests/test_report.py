@@ -1,11 +1,13 @@
 """The page, as its reader sees it: in a browser, offline; and the numbers behind it."""
 
+import csv
 import itertools
 import math
 import re
 import shutil
 from dataclasses import replace
 from html import escape
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -17,6 +19,7 @@ from learnorder.report import style
 from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
 from learnorder.report.page import render, write_report
 from learnorder.report.tables import difference_table, final_table, order_table
+from learnorder.report.terms import TERMS
 from learnorder.runs import RunFolder
 from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
@@ -150,12 +153,12 @@ def test_a_sweep_marks_what_diverged_and_draws_every_seed(tmp_path, tiny):
     means, dots = clean.data
     assert means.marker.symbol == ("circle", "circle-open")
     assert len(dots.x) == 4
-    assert [note.text for note in clean.layout.annotations] == ["2 of 4 diverged"]
+    assert [note.text for note in clean.layout.annotations] == ["✕ 2 of 4 diverged"]
     only_lost = [row for row in sweep_rows(Results(lost)) if "diverged" in row]
     whole = [row for row in sweep_rows(results) if row["training.batch_size"] == "16"]
     grid = SweepGrid.of([*whole, *only_lost])
     assert grid is not None
-    assert [note.text for note in grid.figures()[2].layout.annotations] == ["2 of 2 diverged"]
+    assert [note.text for note in grid.figures()[2].layout.annotations] == ["✕ 2 of 2 diverged"]
 
 
 def test_low_reliance_of_what_learned_nothing_is_labelled(tmp_path, tiny):
@@ -345,6 +348,59 @@ def test_in_a_browser(browser, results, tmp_path, scheme, width):
     page.close()
 
 
+def test_a_phone_shows_rows_as_cards(browser, results, tmp_path):
+    """No table is wider than the screen; each number has its heading beside it."""
+    path = write_report(results, tmp_path / "report.html")
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.goto(path.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
+    wide = "[...document.querySelectorAll('.scroll:has(.wide-rows)')].filter("
+    assert page.evaluate(wide + "e => e.scrollWidth > e.clientWidth).length") == 0
+    cell = page.locator("td[data-label='clean images']").first
+    assert cell.is_visible()
+    assert cell.bounding_box()["width"] > 250
+    page.close()
+
+
+def test_the_data_of_a_figure_can_be_downloaded(browser, results, tmp_path):
+    path = write_report(results, tmp_path / "report.html")
+    page = browser.new_page(accept_downloads=True)
+    page.goto(path.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
+    assert page.locator(".csv").count() == page.locator(".figure").count()
+    with page.expect_download() as download:
+        page.locator(".csv").first.click()
+    assert download.value.suggested_filename == "Pattern-alone.csv"
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    head, first, *_ = csv.reader(text.splitlines())
+    assert head == ["name", "epoch", "accuracy, %", "low", "high", "note"]
+    assert first[:3] == ["large LR + anneal", "1", "10"]
+    assert float(first[3]) <= 10 <= float(first[4])
+    page.close()
+
+
+def test_terms_that_occur_are_explained_as_in_the_glossary(results):
+    page = render(results)
+    explained = page.partition('class="terms"')[2].partition("</details>")[0]
+    assert "<dt>reliance</dt>" in explained
+    assert "<dt>rung</dt>" not in explained
+    glossary = Path(__file__).parents[1] / "docs" / "glossary.md"
+    written = glossary.read_text(encoding="utf-8")
+    for term, meaning in TERMS.items():
+        assert f"\n{term}\n: {meaning}\n" in written
+
+
+def test_settings_have_the_names_that_people_use(results):
+    shown = render(results).partition("<main>")[2].partition("<pre>")[0]
+    assert "learning_rate" not in shown
+
+
+def test_an_arm_of_which_all_diverged_is_marked_on_curves(results, tiny, tmp_path):
+    more = with_lost(results, tiny, tmp_path, "wild", [0, 1])
+    for name, text in (("clean", "✕ diverged"), ("final_clean", "✕ diverged")):
+        assert text in [note.text for note in more.figure(name).layout.annotations]
+
+
 def test_printing(browser, results, tmp_path):
     path = write_report(results, tmp_path / "report.html")
     page = browser.new_page(color_scheme="dark")
@@ -512,7 +568,7 @@ def test_arms_are_compared_at_the_same_settings(tmp_path, tiny):
     }
     table = difference_table(results, baselines(results))
     assert table.title == "Difference at the same settings"
-    assert table.rows[0][0] == "large LR + anneal − small LR, contrast 0.3"
+    assert table.rows[0][0] == "large LR + anneal − small LR, contrast of the patch 0.3"
     assert [row[2].split()[0] for row in table.rows] == ["40.0", "40.0"]
 
 

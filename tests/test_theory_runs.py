@@ -276,7 +276,7 @@ def test_a_phase_diagram(tmp_path):
         expected = results.final_estimate(arm, "p_only", "error_gaussian").mean
         assert dict(zip(line.x, line.y, strict=True))[300.0] == pytest.approx(100 * expected)
     table = phase_table(results)
-    assert table.columns[:2] == ["distribution.s", "distribution.r"]
+    assert table.columns[:2] == ["scale s of Q", "length r of ζ"]
     assert [row[0] for row in table.rows] == ["30", "300"]
     assert table.rows[1][2].startswith("P")
     assert table.rows[1][3].startswith("Q")
@@ -290,7 +290,7 @@ def test_axes_of_words_and_two_diagrams(tmp_path):
     small = replace(SMALL, arms=("S",), seeds=1)
     results = run_phase(small, grid, tmp_path / "a", execution=Execution(quiet=True))
     assert len(phase_table(results).rows) == 4
-    assert "network.kind" in phase_table(results).columns
+    assert "kind of network" in phase_table(results).columns
     other = replace(small, algorithm=AlgorithmConfig(epsilon2=0.1))
     run_phase(other, grid, tmp_path / "b", execution=Execution(quiet=True))
     with pytest.raises(RunFolderError, match="several phase diagrams"):

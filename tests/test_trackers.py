@@ -70,7 +70,7 @@ def test_wandb_offline(tiny, tmp_path):
     ended = fake_run(tmp_path / "runs" / "a", tiny, {"arm": "large"}, [0.1, 0.2])
     going = fake_run(tmp_path / "runs" / "b", tiny, {"arm": "s"}, [0.1], status="running")
     assert len(track([ended, going], "wandb", tmp_path / "wb", project="p")) == 1
-    wanted, content = (b"patch_only/accuracy", b"learning_rate.initial"), b""
+    kept, wanted, content = [], (b"patch_only/accuracy", b"learning_rate.initial"), b""
     deadline = time.monotonic() + 60  # a service of W&B's own writes the file
     while not all(words in content for words in wanted):
         assert time.monotonic() < deadline, "the offline file does not have the run"

@@ -13,7 +13,7 @@ from learnorder.advise.result import Advice
 from learnorder.advise.words import comparisons
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
-from learnorder.report.style import LineStyle, figure_text, layout
+from learnorder.report.style import LineStyle, figure_text, layout, log_axis
 from learnorder.statistics import range_of
 
 if TYPE_CHECKING:
@@ -35,10 +35,8 @@ def rates_figure(advice: Advice) -> go.Figure:
         rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.68, 0.32][:rows]
     )
     layout(figure, "", "", "", 380 if seen is None else 520)
-    ticks = _ticks(advice)
-    figure.update_xaxes(
-        type="log", range=_span(advice), tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks]
-    )
+    span = _span(advice)
+    figure.update_xaxes(log_axis(10**end for end in span), range=span)
     figure.update_xaxes(title={"text": "initial learning rate"}, row=rows, col=1)
     _draw_rungs(figure, advice)
     if seen is not None:
@@ -182,13 +180,6 @@ def _span(advice: Advice) -> list[float]:
     rates = advice.grid()
     rates += [] if advice.range_test is None else advice.range_test.picks()
     return [math.log10(min(rates)) - 0.25, math.log10(max(rates)) + 0.25]
-
-
-def _ticks(advice: Advice) -> list[float]:
-    low, high = (10**end for end in _span(advice))
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = [float(f"{step * 10.0**power:g}") for power in powers for step in (1, 2, 5)]
-    return [tick for tick in found if low <= tick <= high]
 
 
 def gain_figure(advice: Advice) -> go.Figure:

@@ -8,12 +8,12 @@ from functools import partial
 import plotly.graph_objects as go
 
 from learnorder.report import parts
-from learnorder.report.parts import Point, add_band, arm_axis
-from learnorder.report.style import LineStyle, figure_text, layout, line_styles
+from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
+from learnorder.report.style import LineStyle, figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs import RunFolder
 from learnorder.runs.results import Results
-from learnorder.statistics import range_of
+from learnorder.statistics import Estimate, range_of
 
 
 def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
@@ -29,10 +29,14 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     figure = go.Figure()
     styles, titles = line_styles(results.arms), marked_titles(results)
     lines: list[list[float]] = []
+    shown: list[Estimate] = []
+    lost = list[str]()
     for arm in results.arms:
         points = results.curve(arm, set_, quantity, group)
         if not points:
+            lost += [arm] * bool(results.lost(arm))
             continue
+        shown += points.values()
         add_band(figure, points, styles[arm].band(), 100, len(results.arms))
         lines.append([100 * e.mean for e in points.values()])
         add_curve(
@@ -43,12 +47,20 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             titles[arm],
             styles[arm],
         )
+    for place, arm in enumerate(lost):
+        figure.add_annotation(
+            text="✕ diverged", font={"color": styles[arm].color, "size": 11},
+            x=1, xref="paper", xanchor="right", y=0.5, yref="paper", yshift=-16 * place,
+            showarrow=False,
+        )  # fmt: skip
     mark_changes(figure, results.folders)
     layout(figure, title, "epoch", f"{quantity}, %")
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
     else:
-        figure.update_yaxes(minallowed=-102, maxallowed=102)
+        ends = [100 * end for e in shown for end in (e.mean, e.low, e.high) if end == end]
+        low, high = min(ends, default=0.0), max(ends, default=0.0)
+        figure.update_yaxes(range=[min(-1.0, low), max(5.0, 1.05 * high)])
     if set_ == "patch_only" and (chance := results.chance()) is not None:
         figure.add_hline(y=100 * chance, line={"dash": "dot", "width": 1}, opacity=0.6)
         figure.add_annotation(
@@ -65,10 +77,11 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
 
 def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> go.Figure:
     """Return λ or η·λ/2 over epochs, on a logarithmic axis: mean over seeds of each arm."""
-    figure = go.Figure()
+    figure, shown = go.Figure(), list[float]()
     styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, "run", quantity)
+        shown += [e.mean for e in points.values()]
         means = [e.mean for e in points.values()]
         add_curve(
             figure,
@@ -80,7 +93,7 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
         )
     mark_changes(figure, results.folders)
     layout(figure, title, "epoch", unit)
-    figure.update_yaxes(type="log", range=None)
+    figure.update_yaxes(log_axis([*shown, 1.0] if quantity == "edge" else shown))
     if quantity == "edge":
         figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
     return figure
@@ -180,6 +193,7 @@ def order_figure(results: Results) -> go.Figure:
         range=[0, never * 1.04], tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"]
     )
     arm_axis(figure, list(marked_titles(results).values()))
+    mark_lost(figure, [not results.final(arm, "clean", "accuracy") for arm in results.arms])
     return figure
 
 
@@ -213,6 +227,7 @@ def conflict_figure(results: Results) -> go.Figure:
     figure.update_layout(legend={"traceorder": "normal"})
     figure.update_xaxes(range=[0, 100])
     arm_axis(figure, list(marked_titles(results).values()))
+    mark_lost(figure, [not results.final(arm, "clean", "accuracy") for arm in results.arms])
     return figure
 
 
@@ -224,8 +239,7 @@ def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.F
         for arm in results.arms
     ]
     figure = parts.final_figure(title, titles, points, 34)
-    figure.update_xaxes(range=[-25 if quantity == "reliance" else -2, 102])
-    return figure
+    return figure.update_xaxes(rangemode="normal" if set_ == "clean" else "tozero")
 
 
 def _row_height(results: Results, roomy: int) -> int:

@@ -56,6 +56,13 @@ GALLERY_NOTE = (
 )
 
 
+_INTRO = (
+    "Most training images carry a patch that tells the class to whoever has memorised it. When "
+    "does each arm memorise it, how well does it end on images without it, and does it follow the "
+    "patch where the patch contradicts the rest of the image?"
+)
+
+
 def image_content(results: Results) -> Content:
     """Return what the page shows."""
     labels = results.folders[0].labels
@@ -63,6 +70,7 @@ def image_content(results: Results) -> Content:
         title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
         findings=findings(results),
         asked=asked_of(results),
+        intro=_INTRO * results.has_patch(),
         sections=_sections(results),
         origins=[origin(results)],
     )

@@ -79,6 +79,41 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class ForestRow:
+    """A claim in a forest plot.
+
+    Attributes:
+        name: Its short name, which leads to the claim.
+        verdict: holds, does_not_hold or undecided; names the row's colour and shape.
+        shown: Estimate, interval and bound in their unit.
+        mean: Signed distance of the estimate from the bound, positive on the claim's side, over
+            the distance of the farther end of the interval: −1 to 1; None where nothing was
+            measured.
+        low: That of the interval's lower end.
+        high: That of its upper end.
+        reason: Why it cannot be expected to hold here; empty where it can.
+    """
+
+    name: Link
+    verdict: str
+    shown: str
+    mean: float | None = None
+    low: float = 0.0
+    high: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One of several things that a figure shows, with a small figure of its own."""
+
+    title: str
+    anchor: str
+    facts: list[tuple[str, str]]
+    figures: list[go.Figure] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page, shown in the order of its fields.
 
@@ -93,6 +128,8 @@ class Section:
         wide: Figures one below the other, with keys of their own.
         gallery: Example images.
         last: A table after all of these.
+        forest: Claims with their intervals, one below the other; before all of these.
+        cards: What the figures show, one by one; after all of these.
     """
 
     title: str
@@ -105,6 +142,17 @@ class Section:
     wide: list[go.Figure] = field(default_factory=list)
     gallery: Gallery | None = None
     last: TextTable | None = None
+    forest: list[ForestRow] = field(default_factory=list)
+    cards: list[Card] = field(default_factory=list)
+
+    def texts(self) -> list[str]:
+        """Return what its reader reads, for the terms in it."""
+        tables = [table for table in (self.table, self.last) if table is not None]
+        cells = [cell for t in tables for cells in (t.columns, *t.rows) for cell in cells]
+        figures = [figure.layout.title.text or "" for figure in (*self.panels, *self.wide)]
+        facts = [text for pair in self.facts for text in pair]
+        titles = [card.title for card in self.cards]
+        return [self.title, self.note, *(t.note for t in tables), *cells, *figures, *facts, *titles]
 
 
 @dataclass(frozen=True)
@@ -141,6 +189,7 @@ class Content:
         sections: The rest.
         origins: Of each experiment shown.
         lead: Sections that come before what was asked.
+        intro: What the page is about, for readers who have read nothing else.
     """
 
     title: str
@@ -149,6 +198,13 @@ class Content:
     sections: list[Section]
     origins: list[Origin]
     lead: list[Section] = field(default_factory=list)
+    intro: str = ""
+
+    def texts(self) -> list[str]:
+        """Return what its reader reads, for the terms in it."""
+        sections = [text for part in (*self.lead, *self.sections) for text in part.texts()]
+        asked = [text for pair in self.asked for text in pair]
+        return [self.intro, *self.findings, *asked, *sections]
 
 
 def title_of(kind: str, labels: dict[str, str]) -> str:

@@ -21,6 +21,7 @@ from learnorder.report.parts import (
     make_room,
     say_above,
 )
+from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.runs.results import Results
 from learnorder.statistics import Estimate, Span, median_span, range_of
@@ -253,6 +254,11 @@ def _axis_title(axis: str, together: Sequence[str]) -> str:
     return ", ".join([axis, *(name for name in together if name.partition(".")[0] != section)])
 
 
+def _axis_words(axis: str) -> str:
+    """Return the settings along an axis as people say them."""
+    return ", ".join(map(setting_title, axis.split(", ")))
+
+
 def _follows(setting: list[str], axis: list[str]) -> bool:
     """Whether a setting has one value for each value of an axis."""
     return len(set(axis)) == len(set(zip(axis, setting, strict=True)))
@@ -280,7 +286,8 @@ def _plane(grid: SweepGrid, arm: str, name: str) -> go.Figure:
     figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(arm, arm)
     title = f"{GRID_TITLES[name]}: {words}" if arm else GRID_TITLES[name]
-    return layout(figure, title, grid.axes[0], grid.axes[1], 150 + 56 * len(ys))
+    x, y = map(_axis_words, grid.axes)
+    return layout(figure, title, x, y, 150 + 56 * len(ys))
 
 
 def _two_lines(e: Estimate) -> str:
@@ -324,7 +331,7 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
             finals = {x: cell.point(name) for x, cell in cells.items()}
             add_points(figure, finals, words, styles[arm], 100.0)
     unit = "epoch of pattern / content" if name == "first" else "%"
-    layout(figure, GRID_TITLES[name], grid.axes[0], unit, 340)
+    layout(figure, GRID_TITLES[name], _axis_words(grid.axes[0]), unit, 340)
     shown = [figure_text(value.strip("[]")) for value in values]  # an anneal's one epoch: [20]
     figure.update_xaxes(tickvals=list(range(len(values))), ticktext=shown)
     if name == "first":

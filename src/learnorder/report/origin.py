@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from learnorder.report.content import Key, Origin, TextTable
+from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import line_styles
 from learnorder.report.tables import run_table
 from learnorder.report.titles import MOST_ARMS, arm_titles, marked_titles
@@ -50,7 +51,7 @@ def _varied(results: RunSet[Any]) -> TextTable | None:
     first = {results.arm_of(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
     names = dict.fromkeys(k for arm in results.arms for k in first[arm])
     rows = [
-        [name, *(_shown(first[arm].get(name)) for arm in results.arms)]
+        [setting_title(name), *(_shown(first[arm].get(name)) for arm in results.arms)]
         for name in names
         if name not in shared and name not in ("seed", "arm")
     ]

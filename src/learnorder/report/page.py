@@ -14,6 +14,7 @@ from plotly.offline import get_plotlyjs
 
 from learnorder.execution.log_lines import phase
 from learnorder.report.content import Content
+from learnorder.report.terms import terms_in
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.plain_text import visible
@@ -69,6 +70,7 @@ def render_page(content: Content) -> str:
     templates.filters["lines"] = _lines
     return templates.get_template("report.html.j2").render(
         content=content,
+        terms=terms_in(content.texts()),
         version=version("learnorder"),
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup((_templates() / "style.css").read_text(encoding="utf-8")),

@@ -137,7 +137,8 @@ def say_above(
     for x, text in texts.items():
         if text:
             figure.add_annotation(
-                text=text, name=_ABOVE, x=x, y=1, yref=axis, yanchor="bottom", textangle=-90,
+                text=f"✕ {text}" if "diverged" in text else text, name=_ABOVE, x=x, y=1,
+                yref=axis, yanchor="bottom", textangle=-90,
                 showarrow=False, font={"size": 11, "color": color},
             )  # fmt: skip
 
@@ -205,7 +206,17 @@ def final_figure(
     layout(figure, title, unit, "", height=110 + row_height * len(titles))
     figure.update_layout(hovermode="closest")
     arm_axis(figure, titles)
+    mark_lost(figure, [bool(point.lost and not point.values) for point in points])
     return figure
+
+
+def mark_lost(figure: go.Figure, rows: Sequence[bool]) -> None:
+    """Mark at the edge the rows of which all runs diverged."""
+    for row, lost in enumerate(rows):
+        if lost:
+            figure.add_annotation(
+                text="✕ diverged", x=0, xref="paper", xanchor="left", y=row, showarrow=False
+            )
 
 
 def measured_figure(found: Measured) -> go.Figure | None:

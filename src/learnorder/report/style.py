@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -55,6 +57,31 @@ def figure_text(text: object) -> str:
     '&lt;b&gt;100 %&#123;x}&lt;/b&gt;'
     """
     return html.escape(visible(text), quote=False).replace("%{", "%&#123;")
+
+
+def log_axis(values: Iterable[float]) -> dict[str, object]:
+    """Return a logarithmic axis over positive values, with few and readable ticks.
+
+    >>> log_axis([0.3, 4000])["ticktext"]
+    ['1', '10', '100', '1,000']
+    >>> log_axis([0.01, 0.6])["ticktext"]
+    ['0.01', '0.02', '0.05', '0.1', '0.2', '0.5']
+    """
+    logs = [math.log10(value) for value in values if 0 < value < math.inf] or [0.0]
+    low, high = min(logs), max(logs)
+    steps, every = ((1, 2, 5), 1) if high - low <= 2 else ((1,), math.ceil((high - low) / 6))
+    powers = range(every * math.floor(low / every), math.ceil(high) + 1, every)
+    ticks = [float(f"{step}e{power}") for power in powers for step in steps]
+    shown = [t for t in ticks if low - 0.05 <= math.log10(t) <= high + 0.05]
+    return {"type": "log", "tickvals": shown, "ticktext": [_tick(tick) for tick in shown]}
+
+
+def _tick(value: float) -> str:
+    power = round(math.log10(value))
+    if -4 < power < 5:
+        return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+    factor = f"{value / 10**power:.0f}·" if f"{value:.0e}"[0] != "1" else ""
+    return f"{factor}10<sup>{power}</sup>".replace("-", "−")
 
 
 def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> go.Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from learnorder.config.arm_titles import ARM_WORDS
+from learnorder.report.setting_titles import setting_title, setting_titles
 from learnorder.runs.results import RunSet
 
 MOST_ARMS = 8
@@ -16,10 +17,9 @@ def arm_titles(results: RunSet[Any]) -> dict[str, str]:
     headings, cells = arm_columns(results)
     if headings == ["arm"]:
         return {arm: cells[arm][0] for arm in results.arms}
-    short = _shortest(headings)
     return {
         arm: ", ".join(
-            value if name == "arm" else f"{short[name]} {value}"
+            value if name == "arm" else f"{name} {value}"
             for name, value in zip(headings, cells[arm], strict=True)
         )
         for arm in results.arms
@@ -43,7 +43,7 @@ def arm_columns(results: RunSet[Any]) -> tuple[list[str], dict[str, list[str]]]:
     distinct = len({tuple(cell) for cell in cells.values()}) == len(results.arms)
     if not distinct or varied in ([], ["arm"]):
         return ["arm"], {arm: [_named(arm)] for arm in results.arms}
-    return varied, cells
+    return list(setting_titles(varied).values()), cells
 
 
 def _cell(name: str, value: str) -> str:
@@ -52,14 +52,11 @@ def _cell(name: str, value: str) -> str:
 
 def _named(arm: str) -> str:
     place, colon, name = arm.rpartition(": ")
-    head, comma, rest = name.partition(", ")
-    return place + colon + ARM_WORDS.get(head, head) + comma + rest
+    head, *settings = name.split(", ")
+    return place + colon + ", ".join([ARM_WORDS.get(head, head), *map(_setting, settings)])
 
 
-def _shortest(names: list[str]) -> dict[str, str]:
-    """Return the last part of each dotted name, or the whole where the last parts are alike."""
-    last = [name.rpartition(".")[2] for name in names]
-    return {
-        name: short if last.count(short) == 1 else name
-        for name, short in zip(names, last, strict=True)
-    }
+def _setting(words: str) -> str:
+    """Return a setting and its value, as an arm's name has them, in words."""
+    name, space, value = words.partition(" ")
+    return (setting_title(name) if "." in name else name) + space + value

@@ -12,7 +12,8 @@ from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.report import parts
 from learnorder.report.orders import span_color, span_words, times_scale
 from learnorder.report.parts import add_band, arm_axis, heat_map
-from learnorder.report.style import figure_text, layout, line_styles
+from learnorder.report.setting_titles import setting_title
+from learnorder.report.style import figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.statistics import range_of
 from learnorder.theory.phase_page import PhaseGrid, ratio_words
@@ -36,12 +37,13 @@ def curve_figure(
         unit: Of the vertical axis.
         scale: By which values are multiplied.
     """
-    figure = go.Figure()
+    figure, every = go.Figure(), list[float]()
     styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, set_, quantity)
         if not points:
             continue
+        every += points
         times, means = list(points), [scale * e.mean for e in points.values()]
         add_band(figure, points, styles[arm].band(), scale, len(results.arms))
         figure.add_scatter(
@@ -62,7 +64,7 @@ def curve_figure(
                 ),
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
-    figure.update_xaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_xaxes(log_axis(every))
     if quantity in ("error", "loss"):
         figure.update_yaxes(minallowed=0, maxallowed=102 if quantity == "error" else None)
     return figure
@@ -106,7 +108,7 @@ def order_figure(results: TheoryResults) -> go.Figure:
     )  # fmt: skip
     layout(figure, "What was learned when", _TIME, "", height=150 + 70 * len(results.arms))
     figure.update_layout(hovermode="closest", margin={"b": 84})
-    figure.update_xaxes(type="log", exponentformat="power")
+    figure.update_xaxes(log_axis(x for trace in figure.data for x in trace.x if x))  # pyright: ignore
     arm_axis(figure, list(marked_titles(results).values()))
     return figure
 
@@ -134,7 +136,7 @@ def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     cells = {at: span_color(span) for at, span in found.items()}
     scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
-    return layout(figure, f"Who is learned first by {arm}", grid.x_name, grid.y_name, _height(grid))
+    return layout(figure, f"Who is learned first by {arm}", *_axes(grid), _height(grid))
 
 
 def ratio_figure(results: TheoryResults) -> go.Figure:
@@ -148,7 +150,7 @@ def ratio_figure(results: TheoryResults) -> go.Figure:
     scale = times_scale(cells.values(), "S better", "L-S better", "ratio S / L-S")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     title = "Error on P-only test examples, S over L-S"
-    return layout(figure, title, grid.x_name, grid.y_name, _height(grid))
+    return layout(figure, title, *_axes(grid), _height(grid))
 
 
 def setting_figure(results: TheoryResults) -> go.Figure:
@@ -169,10 +171,15 @@ def setting_figure(results: TheoryResults) -> go.Figure:
         }
         name, style = THEORY_ARMS[algorithm], styles[algorithm]
         parts.add_points(figure, found, name, style, 100, log_x=True, log_y=True)
-    layout(figure, "Error on P-only test examples", grid.x_name, "%", 380)
+    layout(figure, "Error on P-only test examples", _axes(grid)[0], "%", 380)
     figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
-    figure.update_yaxes(type="log", exponentformat="power", dtick=1)
+    figure.update_yaxes(log_axis(y for trace in figure.data for y in trace.y))  # pyright: ignore
     return figure.update_layout(margin={"b": 84})
+
+
+def _axes(grid: PhaseGrid) -> tuple[str, str]:
+    """Return the names of the axes, as people say them."""
+    return setting_title(grid.x_name), setting_title(grid.y_name)
 
 
 def _height(grid: PhaseGrid) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from learnorder.report.content import Content, Section, title_of
 from learnorder.report.origin import key, origin
+from learnorder.report.setting_titles import setting_title
 from learnorder.report.titles import MOST_ARMS
 from learnorder.runs import flatten, shared_settings
 from learnorder.theory import TheoryConfig
@@ -34,6 +35,15 @@ _PHASE_NOTE = (
 )
 
 
+_INTRO = (
+    "Why the order is what it is, in a network of two layers. Its examples carry two patterns, P "
+    "and Q, either of which tells the label; a few have only one. S trains at a small learning "
+    "rate, L-S at a large one that is annealed, S + noise at the small one with noise that is "
+    "annealed. Whoever learns Q first has little gradient left for P, and errs where P stands "
+    "alone."
+)
+
+
 def theory_content(results: TheoryResults) -> Content:
     """Return what the page shows."""
     phase = results.is_phase
@@ -41,6 +51,7 @@ def theory_content(results: TheoryResults) -> Content:
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=findings(results),
         asked=_asked(results),
+        intro=_INTRO,
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],
     )
@@ -95,7 +106,7 @@ def _asked(results: TheoryResults) -> list[tuple[str, str]]:
         alike = [
             parts[0] for parts in zip(*map(words, configs), strict=False) if len(set(parts)) == 1
         ]
-        names = [n.partition(".")[2] for n in varied if n.startswith(f"{section}.")]
+        names = [setting_title(n) for n in varied if n.startswith(f"{section}.")]
         if names:
             alike.append(f"varied: {', '.join(names)}")
         described.append((term, ", ".join(alike)))

@@ -10,6 +10,7 @@ from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.errors import RunFolderError
 from learnorder.report.content import TextTable
 from learnorder.report.orders import in_order, span_words
+from learnorder.report.setting_titles import setting_title
 from learnorder.runs.arms import AXES, BETWEEN_AXES
 from learnorder.statistics import Estimate, Span, median_span
 from learnorder.theory.results import TheoryResults
@@ -127,8 +128,7 @@ def phase_table(results: TheoryResults) -> TextTable:
     return TextTable(
         "Point by point",
         [
-            grid.x_name,
-            grid.y_name,
+            *map(setting_title, (grid.x_name, grid.y_name)),
             *(f"first by {algorithm}" for algorithm in algorithms),
             *(f"P-only error of {algorithm}, %" for algorithm in algorithms),
             "S / L-S",
