@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from learnorder.errors import ConfigError, RunFolderError, RunLost, one_line
+from learnorder.errors import ConfigError, RunFolderError, RunLost
 from learnorder.runs.environment import environment
 from learnorder.runs.files import atomic_write
 from learnorder.runs.kinds import Settings, kind_named, kind_of
@@ -41,6 +41,7 @@ from learnorder.runs.manifest import (
     unreadable,
     write_manifest,
 )
+from learnorder.runs.parquet import read_table
 from learnorder.runs.sealed import read_whole
 from learnorder.runs.settings import difference_words, identity_words
 from learnorder.values import from_dict
@@ -54,8 +55,6 @@ _SEALED = (_RECORDS, "timings.parquet", WEIGHTS, "examples.png", "images.png")
 """Results whose digests the manifest keeps, once a run has ended."""
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
-_MOST_ROWS = 50_000_000
-"""The longest table that is read."""
 
 ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps"})
 """Statuses of a run that is not run again."""
@@ -386,19 +385,8 @@ class RunFolder(Generic[ConfigT]):
         return content
 
     def _table(self, name: str, empty: Any) -> Any:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         path = self.file(name)
-        if not path.exists():
-            return empty
-        try:
-            file = pq.ParquetFile(pa.BufferReader(self.read(name)))
-            if file.metadata.num_rows > _MOST_ROWS:
-                raise unreadable(path, f"it has {file.metadata.num_rows:,} rows")
-            return file.read(use_threads=False)  # files are small, and many
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise unreadable(path, one_line(error)) from error
+        return read_table(path, self.read(name)) if path.exists() else empty
 
 
 def _digest(content: bytes) -> str:

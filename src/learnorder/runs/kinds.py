@@ -198,7 +198,8 @@ class Kind:
         name: As manifests say it.
         configuration: Import path of its configuration.
         backend: Import path of its :class:`Backend`.
-        records: Import path of its records.
+        records: Import path of its records: a class whose ``table()`` is an Arrow table in long
+            form, with the columns ``moment``, "set", "quantity" and "value", and others.
         description: What its runs say of their data.
         results: Import path of what its finished runs are read as.
         presentation: Import path of its :class:`Presentation`.
@@ -272,50 +273,53 @@ def _parsed(config: type, text: str) -> Any:
     return from_dict(config, json.loads(text))
 
 
-KINDS = (
-    Kind(
-        name="images",
-        configuration="learnorder.config.settings.RunConfig",
-        backend="learnorder.images.backend",
-        records="learnorder.training.records.Records",
-        description=ImagesDescription,
-        results="learnorder.runs.results.Results",
-        presentation="learnorder.images.presentation",
-        shared="Runs of one seed share initial weights, data, patterns and their order.",
-        headline=("clean", "all", "accuracy", "clean accuracy"),
-    ),
-    Kind(
-        name="task",
-        configuration="learnorder.config.settings.TaskRunConfig",
-        backend="learnorder.advise.task_backend",
-        records="learnorder.training.records.Records",
-        description=TaskDescription,
-        results="learnorder.runs.results.TaskResults",
-        presentation="learnorder.advise.task_presentation",
-        shared="Runs of one seed share initial weights, data and their order.",
-        headline=("validation", "all", "loss", "validation loss"),
-    ),
-    Kind(
-        name="theory",
-        configuration="learnorder.theory.config.TheoryConfig",
-        backend="learnorder.theory.backend",
-        records="learnorder.theory.records.TheoryRecords",
-        description=TheoryDescription,
-        results="learnorder.theory.results.TheoryResults",
-        presentation="learnorder.theory.presentation",
-        shared="Runs of one seed share their examples and, at finite width, weights and noise.",
-        headline=("p_only", "", "error", "P-only error"),
-        moment="time",
-        accelerated=False,
-    ),
-)
-"""All kinds: one more is one entry here, and a room of its own."""
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            name="images",
+            configuration="learnorder.config.settings.RunConfig",
+            backend="learnorder.images.backend",
+            records="learnorder.training.records.Records",
+            description=ImagesDescription,
+            results="learnorder.runs.results.Results",
+            presentation="learnorder.images.presentation",
+            shared="Runs of one seed share initial weights, data, patterns and their order.",
+            headline=("clean", "all", "accuracy", "clean accuracy"),
+        ),
+        Kind(
+            name="task",
+            configuration="learnorder.config.settings.TaskRunConfig",
+            backend="learnorder.advise.task_backend",
+            records="learnorder.training.records.Records",
+            description=TaskDescription,
+            results="learnorder.runs.results.TaskResults",
+            presentation="learnorder.advise.task_presentation",
+            shared="Runs of one seed share initial weights, data and their order.",
+            headline=("validation", "all", "loss", "validation loss"),
+        ),
+        Kind(
+            name="theory",
+            configuration="learnorder.theory.config.TheoryConfig",
+            backend="learnorder.theory.backend",
+            records="learnorder.theory.records.TheoryRecords",
+            description=TheoryDescription,
+            results="learnorder.theory.results.TheoryResults",
+            presentation="learnorder.theory.presentation",
+            shared="Runs of one seed share their examples and, at finite width, weights and noise.",
+            headline=("p_only", "", "error", "P-only error"),
+            moment="time",
+            accelerated=False,
+        ),
+    )
+}
+"""All kinds of runs: a new one is an entry here, and modules of its own."""
 
 
 def kind_of(config: Settings) -> Kind:
     """Return the kind of a configuration."""
     path = f"{type(config).__module__}.{type(config).__qualname__}"
-    return next(kind for kind in KINDS if kind.configuration == path)
+    return next(kind for kind in KINDS.values() if kind.configuration == path)
 
 
 def kind_named(name: str) -> Kind:
@@ -324,7 +328,6 @@ def kind_named(name: str) -> Kind:
     Raises:
         ConfigError: There is none.
     """
-    for kind in KINDS:
-        if kind.name == name:
-            return kind
-    raise ConfigError("kind", name, f"There are {', '.join(kind.name for kind in KINDS)}.")
+    if name not in KINDS:
+        raise ConfigError("kind", name, f"There are {', '.join(KINDS)}.")
+    return KINDS[name]

@@ -208,6 +208,6 @@ def _create_records(
 
     by_folder = {folder.path: folder for folder in folders}
     tables = read_each(list(by_folder), lambda path: of_run(by_folder[path]))
-    empty = [kind.no_records() for kind in KINDS]
+    empty = [kind.no_records() for kind in KINDS.values()]
     found = pa.concat_tables([*tables, *empty], promote_options="default")
     connection.register("records", found)
