@@ -257,8 +257,10 @@ def test_every_scale_has_the_runs_that_claims_need(scale):
     arms = {name: {p.labels["arm"] for p in found.values()} for name, found in plans.items()}
     if "unpatched" not in arms:
         arms["unpatched"] = arms["plain"]
+    left_out = {"final-accuracy-annealed", "patch-final-accuracy-annealed"}
     for claim in CLAIMS:
-        assert all(arm in arms[name] for name, arm in claim.needs), claim.name
+        there = all(arm in arms[name] for name, arm in claim.needs)
+        assert there != (scale == "demo" and claim.name in left_out), claim.name
     seeds = {p.config.seed for p in plans["patch"].values()}
     assert seeds == set(range(6)), "selection used seeds from 1000 on"
 

@@ -10,6 +10,7 @@ import csv
 import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -45,7 +46,9 @@ def judged(scale: str, runs: Path) -> ReproductionResult:
     on_images = [
         c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch", "unpatched"}
     ]
-    return judge_runs(recipe.seeded(10, 100), runs / scale, only=on_images, scale=scale)
+    plain, patch = (learnorder.recipe(scale, name) for name in ("plain", "patch"))
+    with_control = replace(recipe, plain=plain, patch=patch)
+    return judge_runs(with_control.seeded(10, 100), runs / scale, only=on_images, scale=scale)
 
 
 HEADLINES = (

@@ -83,7 +83,7 @@ commands:
 {commands}
 
 start here:
-  learnorder reproduce                 does the paper hold? In about seven minutes, on digits
+  learnorder reproduce                 does the paper hold? In about five minutes, on digits
   learnorder patch                     the effect on small images, in about two minutes
   learnorder probe                     the same of your own network and images; on digits first
   learnorder advise                    which learning rate for your model and data

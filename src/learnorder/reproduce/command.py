@@ -22,7 +22,7 @@ undecided, by a 95 % interval over seeds. One report has the claims first, each 
 its runs; claims.json has the numbers. The same command continues what was stopped, and reads what
 is done.
 
-  learnorder reproduce                                       digits and the theory, seven minutes
+  learnorder reproduce                                       digits and the theory, five minutes
   learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, 1.5 hours on two cores
   learnorder reproduce --only theory-error-gap               one claim: makes only its runs
   learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
