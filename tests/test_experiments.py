@@ -166,7 +166,9 @@ def test_another_result_is_refused(made):
 def test_its_runs_are_listed(made, capsys):
     name, folder, _ = made
     assert main(["runs", str(folder)]) == 0
-    assert f"{TYPES[name].what}" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    many = len(list(folder.glob("**/manifest.json"))) > 1
+    assert (f"{TYPES[name].what} (learnorder {TYPES[name].command})" in shown) == many
 
 
 def test_other_commands_refuse_it_and_leave_it(made, capsys):

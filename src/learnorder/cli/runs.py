@@ -40,14 +40,13 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs.plain_text import visible
 
     found = _chosen(values["folder"], values["where"])
-    experiment = read_experiment(values["folder"])
-    if experiment is not None:
-        kind = experiment.of()
-        print(visible(f"{values['folder']}: {kind.what} (learnorder {kind.command})"))
     if len(found) == 1:
         print_run(found[0])
-    else:
-        print_runs(found, wide=values["wide"])
+        return 0
+    if (experiment := read_experiment(values["folder"])) is not None:
+        kind = experiment.of()
+        print(visible(f"{values['folder']}: {kind.what} (learnorder {kind.command})"))
+    print_runs(found, wide=values["wide"])
     return 0
 
 
