@@ -166,9 +166,10 @@ def _read_file(folder: Path) -> Experiment | None:
 def _of_runs(folder: Path) -> Experiment | None:
     """Return what the runs right within a folder are of, or a run of its own, by their labels."""
     for manifest in (folder / "manifest.json", *sorted(folder.glob("*/manifest.json"))):
-        if not manifest.is_file():
+        try:
+            name = read_manifest(manifest.parent)["labels"].get("experiment", "")
+        except RunFolderError:  # missing, or damaged: whoever reads the runs says so
             continue
-        name = read_manifest(manifest.parent)["labels"].get("experiment", "")
         if name != "train" or manifest.parent == folder:  # a single run may lie beside any others
             return Experiment(name) if name in TYPES else None
     return None
