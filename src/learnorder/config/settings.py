@@ -109,7 +109,7 @@ class PatchConfig:
     """
 
     eligible_share: float = 0.0
-    """Share of the images that can have the patch, fixed per image; 0 plants none."""
+    """Share of the images that can carry the patch, fixed per image; 0 plants none."""
     patch_only_share: float = 0.2
     """Share of an eligible image's accesses that show the pattern alone, on zeros."""
     size: int = 7
@@ -145,7 +145,7 @@ class PatchConfig:
 
     @property
     def planted(self) -> bool:
-        """Whether any image can have the patch."""
+        """Whether any image can carry the patch."""
         return self.eligible_share > 0
 
 
