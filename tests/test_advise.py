@@ -546,7 +546,7 @@ def test_a_task_and_images_are_not_both_given(capsys):
 
 
 def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
-    with pytest.raises(ConfigError, match="fewest that make sense"):
+    with pytest.raises(ConfigError, match="epochs, the minimum"):
         run_advise(
             quick, tmp_path, task=small_task(), minutes=0.01, execution=Execution(quiet=True)
         )

@@ -126,7 +126,7 @@ def check_arms(arms: Sequence[str], known: Collection[str]) -> None:
     """Refuse unknown and duplicate arms."""
     for arm in arms:
         if arm not in known:
-            raise ConfigError("arms", arm, f"Give some of {', '.join(known)}.")
+            raise ConfigError("arms", arm, f"Choose from {', '.join(known)}.")
         if list(arms).count(arm) > 1:
             raise ConfigError("arms", list(arms), f"{arm} appears twice; name each arm once.")
 
