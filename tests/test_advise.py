@@ -634,4 +634,4 @@ def test_other_scores_are_held_against_the_initial_network(tmp_path):
 
     trainer = task_trainer(config_of(TaskConfig()), linear_task())
     described = _describe(trainer, None)
-    assert described["unlearned"] == trainer.problem.judge(trainer.network)[1]
+    assert described["unlearned"] == trainer.problem.validate(trainer.network)[1]

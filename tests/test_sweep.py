@@ -432,7 +432,7 @@ def test_a_run_that_kills_its_process_time_and_again_fails(tiny, tmp_path, monke
     assert [f.status for f in folders] == ["failed", "finished"]
     assert "SIGKILL" in folders[0].manifest["reason"]
     assert state.deaths == {folders[0]: 2}
-    assert folders[0].file("log.txt").read_text().count("begins") == 3
+    assert folders[0].file("log.txt").read_text().count("starts in process") == 3
 
 
 def deadly_task():
