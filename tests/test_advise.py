@@ -546,7 +546,7 @@ def test_a_task_and_images_are_not_both_given(capsys):
 
 
 def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
-    with pytest.raises(ConfigError, match="fewest that make sense"):
+    with pytest.raises(ConfigError, match="epochs, the minimum"):
         run_advise(
             quick, tmp_path, task=small_task(), minutes=0.01, execution=Execution(quiet=True)
         )
@@ -634,4 +634,4 @@ def test_other_scores_are_held_against_the_initial_network(tmp_path):
 
     trainer = task_trainer(config_of(TaskConfig()), linear_task())
     described = _describe(trainer, None)
-    assert described["unlearned"] == trainer.problem.judge(trainer.network)[1]
+    assert described["unlearned"] == trainer.problem.validate(trainer.network)[1]

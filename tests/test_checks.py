@@ -269,7 +269,7 @@ BAD_NETWORKS = [
     ("on_meta", {}, "model.name", "head.weight is on the meta device"),
     ("LazyInTraining", {}, "model.name", "no shape yet: extra.weight"),
     ("Normalised", {"batch_size": 17}, "training.batch_size", "Of 120 training examples 1 is left"),
-    ("Normalised", {"batch_size": 1}, "training.batch_size", "Every batch is of 1 example"),
+    ("Normalised", {"batch_size": 1}, "training.batch_size", "Every batch has 1 example"),
     ("Squeezed", {}, "model.name", r"In evaluation mode it maps .* to \(10,\)"),
     ("Fails", {}, "model.name", "training mode, on a batch of 32 examples: KeyError: 'no such"),
     ("InPlace", {}, "model.name", "gradients failed .* RuntimeError: .*inplace operation"),
@@ -598,7 +598,7 @@ BAD_TASKS = [
     ),
     (
         lambda: Task(lambda: TaskModel(lambda o, t: (o, o) if t else o), blobs()),
-        "task.loss", r"In training mode the loss does not take outputs \(float32 .*TypeError",
+        "task.loss", r"In training mode the loss does not accept outputs \(float32 .*TypeError",
     ),
     (
         lambda: Task(lambda: TaskModel(lambda o, t: o[:, :2] if t else o), blobs()),
@@ -658,7 +658,7 @@ def test_batches_of_one_are_refused_where_there_is_batch_norm():
     def normalised():
         return nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 3))
 
-    with pytest.raises(ConfigError, match=r"training\.batch_size.*Every batch is of 1"):
+    with pytest.raises(ConfigError, match=r"training\.batch_size.*Every batch has 1"):
         check_task(Task(normalised, blobs()), batch_size=1)
     check_task(Task(normalised, blobs()), batch_size=71)  # one is left, and not shown
 

@@ -649,5 +649,5 @@ def test_a_function_that_returns_something_else(value, message):
 def test_a_function_that_is_not_there():
     with pytest.raises(ConfigError, match="No module"):
         load_images(DataConfig(source="function:nowhere_at_all.load"))
-    with pytest.raises(ConfigError, match="a dot between"):
+    with pytest.raises(ConfigError, match="separated by a dot"):
         load_images(DataConfig(source="function:load"))

@@ -156,7 +156,7 @@ def test_another_result_is_refused(made):
     name, folder, _ = made
     for other, result in OWN.items():
         if other != name:
-            with pytest.raises(RunFolderError, match=f"{TYPES[other].what} was asked for"):
+            with pytest.raises(RunFolderError, match=f"not {TYPES[other].what}"):
                 open_runs(folder, of=result)
     wrong = {"theory": Results, "phase": Results, "sweep": TaskResults}.get(name, TheoryResults)
     with pytest.raises(RunFolderError, match="another kind"):
@@ -193,7 +193,7 @@ def test_a_folder_of_a_newer_version_is_refused(tmp_path):
 @pytest.mark.parametrize("name", OWN)
 def test_a_setting_of_another_version_is_named(tmp_path, name):
     Experiment(name, {"never_heard_of": 1}).write(tmp_path)
-    with pytest.raises(RunFolderError, match="other settings than this version"):
+    with pytest.raises(RunFolderError, match="settings of another version"):
         open_runs(tmp_path, of=OWN[name])
 
 
@@ -205,7 +205,7 @@ def test_an_unfinished_one_says_so(tmp_path, name):
         "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
     }
     Experiment(name, settings[name]).write(tmp_path)
-    with pytest.raises(RunFolderError, match=r"not made yet|holds no runs"):
+    with pytest.raises(RunFolderError, match=r"does not exist yet|holds no runs"):
         open_runs(tmp_path, of=OWN[name])
 
 
@@ -216,7 +216,7 @@ def test_folders_of_the_version_before_are_known(tmp_path, capsys):
     (out / FILE).unlink()
     assert read_experiment(out) == Experiment("probe")
     assert main(["report", str(out)]) == 2
-    assert "makes no finished run again" in capsys.readouterr().err
+    assert "not executed again" in capsys.readouterr().err
     assert learnorder.run_probe(probe(), out, execution=QUIET).results.arms
     assert read_experiment(out).settings == to_dict(probe())
     out = tmp_path / "patch"

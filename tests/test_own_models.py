@@ -131,7 +131,7 @@ def refused(task: Task) -> str:
 def test_other_outputs_are_refused_with_what_to_do(form):
     said = refused(Task(lambda: Returns(form), blobs()))
     assert "task.loss" in said
-    assert "a loss that takes the part it needs" in said
+    assert "a loss that selects its part" in said
 
 
 def test_a_tuple_works_with_a_loss_and_a_score_that_take_it():

@@ -143,7 +143,7 @@ def test_batch_norm_is_refused_on_the_cpu():
     with pytest.raises(ConfigError, match=r"processes: got 2.*SyncBatchNorm"):
         ProcessGroup(CPU, 0, 2).with_global_statistics(network)
     own = type("BatchNormAct", (nn.BatchNorm2d,), {})
-    with pytest.raises(ConfigError, match="BatchNormAct is a batch norm of its own kind"):
+    with pytest.raises(ConfigError, match="BatchNormAct is a subclass of batch norm"):
         ProcessGroup(torch.device("cuda"), 0, 2).with_global_statistics(own(2))
     assert ProcessGroup(CPU, 0, 2).with_global_statistics(layer := nn.Linear(2, 2)) is layer
 

@@ -130,7 +130,7 @@ def test_runs_without_records_can_be_asked(tmp_path, tiny):
     RunFolder.create(tmp_path / "run", tiny)
     assert learnorder.query("SELECT count(*) AS n FROM records", tmp_path)["n"].tolist() == [0]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunFolderError, match="no runs below"):
+    with pytest.raises(RunFolderError, match="no runs in"):
         learnorder.connect(tmp_path / "empty")
 
 

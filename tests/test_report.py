@@ -579,7 +579,7 @@ def test_a_run_that_was_made_twice_counts_once(results, tiny, tmp_path, caplog):
     twice = Results([again, *results.folders])
     assert twice.counts("small") == {"finished": 3}
     assert again not in twice.folders
-    assert "1 of 7 runs were made twice" in caplog.text
+    assert "1 of 7 runs are duplicates" in caplog.text
 
 
 def test_three_settings_are_no_plane(tmp_path, tiny):

@@ -228,7 +228,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tiny, tmp_path, damage
     folder = interrupted(tiny, tmp_path / "run")
     damage(folder.file("checkpoint.pt"))
     assert load_checkpoint(folder)["epoch"] == 2
-    assert "Going on from checkpoint.previous.pt" in caplog.text
+    assert "Continuing from checkpoint.previous.pt" in caplog.text
     assert execute(folder) == "finished"
     assert contents(folder) == contents(whole)
     assert not list(folder.path.glob("checkpoint*"))

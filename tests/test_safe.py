@@ -291,7 +291,7 @@ def test_weights_that_are_gone_are_noticed(tiny, tmp_path, caplog):
     assert not RunFolder(folder.path).lacks_weights
     folder.file("weights.safetensors").unlink()
     assert find_runs(tmp_path)[0].lacks_weights
-    assert "1 of 1 runs are here without their weights.safetensors" in caplog.text
+    assert "1 of 1 runs lack their weights.safetensors" in caplog.text
     with pytest.raises(RunFolderError, match=r"weights\.safetensors: it is missing"):
         RunFolder(folder.path).read("weights.safetensors")
 

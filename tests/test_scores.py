@@ -54,7 +54,7 @@ def auroc(outputs, targets):
 def judged(task: Task, batch_size: int) -> float:
     training = TrainingConfig(epochs=1, batch_size=batch_size)
     problem = task_trainer(TaskRunConfig(TaskConfig(), training, Schedule(0.1)), task).problem
-    return problem.judge(problem.network)[0]
+    return problem.validate(problem.network)[0]
 
 
 def of_all(score) -> float:
@@ -158,7 +158,7 @@ def test_what_is_too_much_to_gather_is_refused_before_anything_runs(monkeypatch)
     monkeypatch.setattr(scores, "MOST_GATHERED", 10_000)
     said = refused(Task(network, rare(), rare(), score=f1))
     assert "f1" in said
-    assert "26 kB, and at most 10 kB are gathered" in said
+    assert "26 kB, and at most 10 kB are allowed" in said
     assert "BatchMean" in said
     monkeypatch.setattr(scores, "MOST_GATHERED", 10**9)
     check_free = monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 1000)

@@ -170,7 +170,7 @@ def test_a_value_that_does_not_fit_is_told_with_its_point(tiny):
 def test_runs_are_not_made_in_the_folder_of_a_run_or_of_other_things(tiny, tmp_path):
     labels = {"experiment": "sweep", "arm": "large"}
     run_plans({"a": Plan(tiny, labels)}, tmp_path / "out", execution=Execution(quiet=True))
-    with pytest.raises(RunFolderError, match="a run's own folder"):
+    with pytest.raises(RunFolderError, match="this is a run folder"):
         run_plans(
             {"b": Plan(tiny, labels)}, tmp_path / "out" / "a", execution=Execution(quiet=True)
         )
@@ -239,9 +239,9 @@ def test_a_run_in_use_is_waited_for(tiny, tmp_path, here, capfd):
     assert [f.file("weights.safetensors").exists() for f in folders] == [False, False, True]
     messages = capfd.readouterr().err
     for name in "abc":
-        waits = f"{name}: another process works on it (process {os.getpid()} on "
+        waits = f"{name}: waiting for another process that is working on it (process {os.getpid()} "
         assert messages.count(waits) == 1
-    assert "; waiting for it. Ctrl-C stops waiting." in messages
+    assert "). Ctrl-C stops waiting." in messages
 
 
 @pytest.mark.parametrize("here", [True, False])
@@ -432,7 +432,7 @@ def test_a_run_that_kills_its_process_time_and_again_fails(tiny, tmp_path, monke
     assert [f.status for f in folders] == ["failed", "finished"]
     assert "SIGKILL" in folders[0].manifest["reason"]
     assert state.deaths == {folders[0]: 2}
-    assert folders[0].file("log.txt").read_text().count("begins") == 3
+    assert folders[0].file("log.txt").read_text().count("starts in process") == 3
 
 
 def deadly_task():
@@ -476,11 +476,13 @@ def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, capf
     folder.update(status="running")
     with holder(folder.path) as other:
         work([folder], Execution(1, 1))
-        assert "run is made by another process (0/1)" in capfd.readouterr().err
+        assert "run is running in another process (0/1)" in capfd.readouterr().err
         assert folder.status == "running"
         threading.Timer(4, other.kill).start()
         work([folder], Execution(1, 1, quiet=True), wait=True)
-    assert f"run: another process works on it (process {other.pid} on" in capfd.readouterr().err
+    assert f"run: waiting for another process that is working on it (process {other.pid} on" in (
+        capfd.readouterr().err
+    )
     assert folder.status == "finished"
 
 
@@ -719,7 +721,7 @@ def test_a_probe_whose_calibration_fails_leaves_the_others(tmp_path, capsys):
     ("asked", "message"),
     [
         (["--experiment", "prob"], "Did you mean probe"),
-        (["--experiment", "theory", "--arms", "[large]"], "There are L-S, S, S\\+noise"),
+        (["--experiment", "theory", "--arms", "[large]"], "Choose from L-S, S, S\\+noise"),
         (["--experiment", "train"], "Name what varies"),
         (["--grid", "{seed: [1]}"], "--seeds and --first_seed"),
         (["--experiment", "probe", "--grid", "{seeds: [1, 2]}"], "--seeds and --first_seed"),

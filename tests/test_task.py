@@ -170,7 +170,7 @@ def test_a_path_gives_the_same_run_in_a_worker_and_here(tmp_path):
 
 def test_a_task_of_another_process_is_not_guessed(tmp_path):
     folder = RunFolder.create(tmp_path / "run", config_of(TaskConfig(given="0123")))
-    with pytest.raises(ConfigError, match="handed over in Python"):
+    with pytest.raises(ConfigError, match="passed as an object"):
         execute(folder)
 
 
@@ -344,7 +344,7 @@ def test_accuracy_leaves_ignored_targets_out():
         (
             lambda: Task(network, [(torch.zeros(3 + i % 2), 0) for i in range(20)]),
             DataError,
-            "do not go into one batch",
+            "cannot be collated",
         ),
         (lambda: Task(network, [torch.zeros(3) for _ in range(20)]), DataError, "inputs, targets"),
         (lambda: Task(network, blobs(), loss=nn.MSELoss()), ConfigError, "loss"),

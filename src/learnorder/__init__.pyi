@@ -1,22 +1,22 @@
-# The public surface of learnorder: this page is all of it, and what is not in it is private.
-# Names load on first use (lazy_loader.attach_stub reads this file); each says more by help().
-# The reference of the documentation has them in this order, under these headings.
-# ASCII only: lazy_loader opens it in the encoding of the machine.
+# All public names of learnorder; everything else is private. help() describes each.
+# They load on first use: lazy_loader.attach_stub reads this file.
+# The reference documentation lists them in this order, under these headings.
+# ASCII only: lazy_loader opens this file in the machine's encoding.
 
-# Commands: each runs an experiment, continues it or reads it, and writes its report
+# Commands: each runs, continues or reads an experiment, and writes its report
 from .reproduce.run import reproduce as reproduce  # the claims of the paper, each with a verdict
 from .images.run import run_patch as run_patch  # arms on images with a planted patch
-from .images.run import run_plain as run_plain  # the same arms on images as they are
+from .images.run import run_plain as run_plain  # the same arms on unmodified images
 from .images.run import run_train as run_train  # one run of your own settings
 from .sweep.run import run_sweep as run_sweep  # a grid of settings on several seeds
 from .probe.run import run_probe as run_probe  # what your network learns first
 from .advise.run import run_advise as run_advise  # which learning rates are best after annealing
 from .theory.run import run_theory as run_theory  # the two-layer network of the paper
-from .theory.run import run_phase as run_phase  # the same over a grid of two settings
+from .theory.run import run_phase as run_phase  # the same network over a grid of two settings
 from .retrain.run import retrain as retrain  # the last layers of finished runs
 from .execution.settings import Execution as Execution  # workers, threads, engine, quiet
 
-# Settings: what is run
+# Settings
 from .images.run import recipe as recipe  # the experiments of the paper at a scale
 from .images.experiment import ImageExperiment as ImageExperiment  # what recipe returns
 from .config.settings import RunConfig as RunConfig  # one run on images
@@ -25,7 +25,7 @@ from .config.settings import ModelConfig as ModelConfig  # its network
 from .config.settings import PatchConfig as PatchConfig  # its planted patch
 from .config.settings import TrainingConfig as TrainingConfig  # its optimiser and length
 from .config.settings import NoiseConfig as NoiseConfig  # its noise before activations
-from .schedules import Schedule as Schedule  # a learning rate or noise level over the epochs
+from .schedules import Schedule as Schedule  # the learning rate or noise level over the epochs
 from .probe.settings import Probe as Probe  # for run_probe
 from .advise.settings import LRSearch as LRSearch  # for run_advise
 from .training.task import Task as Task  # any model, data set and loss, for run_advise
@@ -33,8 +33,8 @@ from .training.task import BatchMean as BatchMean  # a score that is averaged ov
 from .theory.experiment import TheoryExperiment as TheoryExperiment  # for run_theory and run_phase
 from .theory import paper_scaling as paper_scaling  # the scaling of the theorems
 
-# Results: what the commands return, and runs made before
-from .runs.opening import open_runs as open_runs  # all runs at or below some folders
+# Results: what the commands return, and what existing runs contain
+from .runs.opening import open_runs as open_runs  # all runs in some folders and their subfolders
 from .runs.results import Results as Results  # of runs on images
 from .runs.results import TaskResults as TaskResults  # of runs of tasks
 from .theory.results import TheoryResults as TheoryResults  # of runs of the theory
@@ -42,22 +42,22 @@ from .probe.result import ProbeResult as ProbeResult  # of run_probe
 from .advise.result import Advice as Advice  # of run_advise
 from .reproduce.claim import ReproductionResult as ReproductionResult  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
-from .runs.query import query as query  # one SQL question about runs
+from .runs.query import query as query  # an SQL query over runs
 from .runs.query import connect as connect  # a DuckDB connection to runs
-from .report.page import write_report as write_report  # a page of any results
+from .report.page import write_report as write_report  # an HTML report of any results
 
 # In your own training loop
 from .toolkit.learning_order import (
     LearningOrder as LearningOrder,
-)  # which examples are learned when
-from .toolkit.indexed import IndexedDataset as IndexedDataset  # gives batches their indices
+)  # when each example is learned
+from .toolkit.indexed import IndexedDataset as IndexedDataset  # adds indices to batches
 from .noise import activation_noise as activation_noise  # noise before activations
-from .toolkit.sharpness import hessian as hessian  # the Hessian of a loss, as a product
-from .toolkit.sharpness import largest_eigenvalue as largest_eigenvalue  # of such a product
+from .toolkit.sharpness import hessian as hessian  # Hessian-vector products of a loss
+from .toolkit.sharpness import largest_eigenvalue as largest_eigenvalue  # of a Hessian
 
-# Errors, and modules that are public too
-from .errors import LearnOrderError as LearnOrderError  # of all errors that say what to do
-from . import errors as errors  # the tree of them
+# Errors, and public modules
+from .errors import LearnOrderError as LearnOrderError  # base class of all errors
+from . import errors as errors  # all exception classes
 from . import models as models  # the networks that ModelConfig names
 from . import noise as noise  # find_activations, and the handle of activation_noise
 from . import theory as theory  # configuration and simulation of the two-layer network

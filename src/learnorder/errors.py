@@ -1,16 +1,16 @@
-"""Errors a user can meet, and what each asks of them.
+"""Exceptions that learnorder raises.
 
 ::
 
     LearnOrderError
     ├── ConfigError      a setting is out of range or contradicts another    exit code 2
     ├── DataError        data is missing, unreadable or unfit                exit code 2
-    ├── RunFolderError   a run folder is missing, damaged, or of another run exit code 2
+    ├── RunFolderError   a run folder is missing, damaged or of another run  exit code 2
     │   └── RunInUse     another process is working on the run               exit code 3
     │       └── RunLost  another process has taken over the run              exit code 3
-    └── Interrupted      a signal stopped the run; its checkpoint is written exit code 128 + signal
+    └── Interrupted      a signal stopped the run, after its checkpoint      exit code 128 + signal
 
-Each message is one paragraph: the field or file, the value found, what is allowed, what to do.
+Each message is one paragraph: the field or file, its value, what is allowed, and how to fix it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,18 @@ from contextlib import contextmanager
 
 
 class LearnOrderError(Exception):
-    """Base of all errors that learnorder raises on purpose."""
+    """Base class of all errors that learnorder raises deliberately."""
 
     exit_code = 2
 
 
 class _Nothing:
-    """What an option has whose value is missing."""
-
     def __repr__(self) -> str:
         return "nothing"
 
 
 NOTHING = _Nothing()
-"""The value, in an error, of an option that was given none."""
+"""Stands in an error for the value of an option that has none."""
 
 
 class ConfigError(LearnOrderError, ValueError):
@@ -44,8 +42,8 @@ class ConfigError(LearnOrderError, ValueError):
 
     Args:
         field: The setting's dotted name, as on the command line without ``--``.
-        value: The value given.
-        remedy: What is allowed, and an example of it.
+        value: Its value.
+        remedy: What is allowed, with an example.
     """
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
@@ -70,14 +68,14 @@ class RunInUse(RunFolderError):  # noqa: N818 - it is an event more than an erro
 
 
 class RunLost(RunInUse):
-    """Another process has taken over the run from this one, which leaves it as it is."""
+    """Another process has taken over the run; this process writes nothing more to it."""
 
 
 class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an error
     """A signal stopped the run after its checkpoint was written.
 
     Args:
-        signal_number: The signal, for instance ``signal.SIGINT``.
+        signal_number: The signal, e.g. ``signal.SIGINT``.
         message: How to continue.
     """
 
@@ -88,7 +86,7 @@ class Interrupted(LearnOrderError):  # noqa: N818 - it is an event more than an 
 
 
 def one_line(error: BaseException) -> str:
-    r"""Return what another library said, short enough to stand within a message.
+    r"""Return the message of another library's error on one line, at most 300 characters.
 
     >>> one_line(ValueError("first\n   second"))
     'first second'
@@ -97,22 +95,22 @@ def one_line(error: BaseException) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the kind of an error of another library, and what it said; one line.
+    """Return the type and message of another library's error on one line.
 
     >>> reason_of(KeyError("a"))
     "KeyError: 'a'"
     """
-    if "Original Traceback" in str(error):  # of a process that loads data
+    if "Original Traceback" in str(error):  # raised in a DataLoader worker
         return str(error).strip().splitlines()[-1].strip()
     return f"{type(error).__name__}: {one_line(error)}".rstrip(".: ")
 
 
 @contextmanager
 def refusing(refusal: Callable[[str], LearnOrderError]) -> Iterator[None]:
-    """Raise what others' code raises within a ``with`` block as an error of learnorder.
+    """Convert exceptions of other code within a ``with`` block into learnorder errors.
 
     Args:
-        refusal: Makes the error, given the reason.
+        refusal: Builds the error from the reason.
 
     >>> with refusing(lambda reason: DataError(f"Row 3 cannot be read: {reason}.")):
     ...     int("three")
@@ -129,13 +127,13 @@ def refusing(refusal: Callable[[str], LearnOrderError]) -> Iterator[None]:
 
 
 def did_you_mean(name: str, known: Iterable[str], most: int = 3, cutoff: float = 0.5) -> str:
-    """Return a question that names what is known and near to a name; empty where nothing is.
+    """Return a question that suggests similar known names; empty if none is similar.
 
     Args:
-        name: As given.
-        known: What there is.
-        most: Of suggestions.
-        cutoff: Likeness from which one is made, in [0, 1].
+        name: The unknown name.
+        known: The known names.
+        most: The maximum number of suggestions.
+        cutoff: The minimum similarity of a suggestion, in [0, 1].
 
     >>> did_you_mean("AdmW", ["AdamW", "SGD"])
     'Did you mean AdamW?'

@@ -15,20 +15,20 @@ class Varying(Protocol):
 
     @property
     def initial(self) -> float:
-        """Value at the start."""
+        """The value at the start."""
         ...
 
     def at(self, epoch: int, step: int = 0, steps: int = 1, *, epochs: int | None = None) -> float:
-        """Return the value in force; see :meth:`Schedule.at`."""
+        """Return the value at a step; see :meth:`Schedule.at`."""
         ...
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """A value over training: a product of factors, each absent unless it is asked for.
+    """A value over training: a product of optional factors.
 
-    In epoch e (counted from 1) at the fraction φ ∈ [0, 1) of that epoch, with t = e − 1 + φ of the
-    run's E epochs passed, the value is
+    In epoch e (counted from 1), at the fraction φ ∈ [0, 1) of that epoch, t = e − 1 + φ of the
+    run's E epochs have passed, and the value is
 
         initial · min(1, (t + 1/S) / warmup_epochs) · step_factor^k · decay^(e − 1) · c,
 
@@ -46,17 +46,17 @@ class Schedule:
     """
 
     initial: float
-    """Value at the start (after the warm-up, where there is one)."""
+    """Value at the start (after the warm-up, if any)."""
     step_epochs: tuple[int, ...] = ()
     """Epochs, counted from 1, at whose start the value is multiplied by step_factor, e.g. [30]."""
     step_factor: float | None = None
     """Factor at each of step_epochs, in [0, 1): 0.04 anneals, 0 switches off."""
     decay: float = 1.0
-    """Factor from each epoch to the next, in (0, 1]; 1 is none."""
+    """Factor from each epoch to the next, in (0, 1]; 1 means no decay."""
     cosine: bool = False
     """Multiply by half a cosine wave, from 1 at the start to 0 at the end of the run."""
     warmup_epochs: float = 0.0
-    """Epochs over which the value rises linearly to initial; 0 is none."""
+    """Epochs over which the value rises linearly to initial; 0 means no warm-up."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -70,8 +70,8 @@ class Schedule:
             raise ConfigError(
                 "step_factor",
                 self.step_factor,
-                f"step_epochs is {list(self.step_epochs)}: a step needs both its epochs and its "
-                "factor, e.g. step_epochs [30] and step_factor 0.04; no step needs neither.",
+                f"step_epochs is {list(self.step_epochs)}. Give both, e.g. step_epochs [30] and "
+                "step_factor 0.04, or neither.",
             )
         if self.step_factor is not None and not 0 <= self.step_factor < 1:
             raise ConfigError("step_factor", self.step_factor, "A step lowers: give [0, 1).")
@@ -79,14 +79,14 @@ class Schedule:
             raise ConfigError("step_epochs", self.step_epochs, "Give rising, distinct epochs.")
 
     def check(self, field: str, epochs: int) -> None:
-        """Refuse a schedule that cannot happen in a run of this many epochs.
+        """Check that the schedule fits into a run of this many epochs.
 
         Args:
             field: The schedule's dotted name, for the error.
             epochs: The run's length.
 
         Raises:
-            ConfigError: A step outside epochs 2 … ``epochs``, or a warm-up that never ends.
+            ConfigError: A step lies outside epochs 2 … ``epochs``, or the warm-up never ends.
         """
         outside = [e for e in self.step_epochs if not 2 <= e <= epochs]
         if outside:
@@ -94,8 +94,8 @@ class Schedule:
                 f"{field}.step_epochs",
                 list(self.step_epochs),
                 f"The run has {epochs} epochs, so a step at epoch {outside[0]} cannot happen. "
-                f"Give epochs from 2 to {epochs}, or lengthen the run with --training.epochs, or "
-                "take the step away with step_epochs [] and step_factor null.",
+                f"Give epochs from 2 to {epochs}, lengthen the run with --training.epochs, or "
+                "remove the step with step_epochs [] and step_factor null.",
             )
         if self.warmup_epochs >= epochs:
             raise ConfigError(
@@ -105,13 +105,16 @@ class Schedule:
             )
 
     def at(self, epoch: int, step: int = 0, steps: int = 1, *, epochs: int | None = None) -> float:
-        """Return the value in force.
+        """Return the value at a step.
 
         Args:
             epoch: Counted from 1.
             step: Counted from 0 within the epoch.
             steps: The number of steps in an epoch.
             epochs: The run's length; only ``cosine`` needs it.
+
+        Raises:
+            ConfigError: The schedule is cosine and ``epochs`` is None.
         """
         passed = epoch - 1 + step / steps
         value = self.initial * self.decay ** (epoch - 1)

@@ -1,9 +1,9 @@
-"""One seed makes a run: a generator of its own for every random decision.
+"""Every random decision of a run has its own generator, derived from the run's seed.
 
-Each decision (initial weights, pattern, data order of an epoch, noise of a step) has a generator
-derived from the run's seed and the decision's name. So arms with the same seed share every decision
-that they both take, whatever else they do, and a run continues from (epoch, step) alone, without
-saved generator states.
+A decision is e.g. the initial weights, the pattern, the data order of an epoch or the noise of a
+step; its generator depends on the seed and the decision's name. So arms with the same seed share
+every decision that both of them make, and a run continues from (epoch, step) alone, without saved
+generator states.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ MOST_SEEDS = 10_000
 
 
 def check_seeds(seeds: int, first_seed: int) -> None:
-    """Refuse a number of seeds, or a first of them, that no experiment has.
+    """Check the range of a number of seeds and of the first seed.
 
     Raises:
-        ConfigError: It is out of range.
+        ConfigError: One is out of range.
     """
     if not 1 <= seeds <= MOST_SEEDS:
-        remedy = f"Give at least 1 (a verdict takes 3) and at most {MOST_SEEDS:,}."
+        remedy = f"Give at least 1 (a verdict needs 3) and at most {MOST_SEEDS:,}."
         raise ConfigError("seeds", seeds, remedy)
     if first_seed < 0:
         raise ConfigError("first_seed", first_seed, "Give 0 or more.")
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """Return a 63-bit seed that depends on ``seed`` and on each part of ``purpose``.
+    """Return a 63-bit seed that is a function of ``seed`` and of each part of ``purpose``.
 
     Args:
         seed: The run's seed.
@@ -55,12 +55,12 @@ def derive_seed(seed: int, *purpose: str | int) -> int:
 def generator(
     seed: int, *purpose: str | int, device: str | torch.device = "cpu"
 ) -> torch.Generator:
-    """Return a torch generator for one decision of the run with this ``seed``.
+    """Return a torch generator for one decision of a run.
 
     Args:
         seed: The run's seed.
         purpose: As in :func:`derive_seed`.
-        device: Where the generator draws.
+        device: The generator's device.
     """
     import torch
 
@@ -68,7 +68,7 @@ def generator(
 
 
 def seed_everything(seed: int, *purpose: str | int) -> None:
-    """Seed the global generators of torch, NumPy and Python, for code that draws from these.
+    """Seed the global generators of torch, NumPy and Python, for code that uses them.
 
     Args:
         seed: The run's seed.
@@ -80,7 +80,7 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     derived = derive_seed(seed, *purpose)
     if torch.accelerator.is_available():
         torch.manual_seed(derived)
-    else:  # the same, without going through the generators of devices that are not there
+    else:  # the same, but faster: it skips the generators of absent devices
         torch.default_generator.manual_seed(derived)
     np.random.seed(derived % 2**32)
     random.seed(derived)
@@ -88,7 +88,7 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Leave the global generators of torch, NumPy and Python as they were.
+    """Restore the global generators of torch, NumPy and Python after a ``with`` block.
 
     >>> import torch
     >>> before = torch.random.get_rng_state()
@@ -111,7 +111,7 @@ def random_state_kept() -> Iterator[None]:
 
 @contextmanager
 def repeatable() -> Iterator[None]:
-    """Let cuDNN use only algorithms that give the same numbers each time, as those of CPUs do."""
+    """Restrict cuDNN to deterministic algorithms within a ``with`` block."""
     import torch
 
     before = torch.backends.cudnn.deterministic

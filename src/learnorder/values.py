@@ -1,8 +1,8 @@
-"""Plain values, as JSON and YAML have them, and the frozen dataclasses that are built from them.
+"""Frozen dataclasses from plain values (those of JSON and YAML), and back.
 
-Settings come from files that somebody else may have written, so types are closed: a value is
-compared with the annotation of its field and is never called, imported or instantiated, whatever
-it says. The same checks hold where a dataclass is built in Python.
+Settings files may come from others, so a value is only compared with the annotation of its field.
+It is never called, imported or instantiated. Dataclasses that are built in Python are checked in
+the same way.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from learnorder.errors import ConfigError, did_you_mean
 Built = TypeVar("Built")
 
 LARGEST_INT = 2**63 - 1
-"""The largest whole number a setting can have, as tables keep 64 bits."""
+"""The largest integer that a setting can have; tables store 64 bits."""
 _DEEPEST = 20
 _MOST_ITEMS = 10_000
 
@@ -41,11 +41,11 @@ def from_dict(kind: type[Built], values: Any, at: str = "") -> Built:
 
     Args:
         kind: The dataclass.
-        values: Its fields; absent ones take their defaults. An instance is returned as it is.
-        at: Dotted name of where ``values`` stand, for errors.
+        values: Its fields; absent fields take their defaults. An instance is returned unchanged.
+        at: Dotted name of the section that ``values`` belong to, for errors.
 
     Raises:
-        ConfigError: An unknown or a missing field, a value of the wrong type, or one out of range.
+        ConfigError: A field is unknown or missing, or its value has the wrong type or range.
     """
     if isinstance(values, kind):
         return values
@@ -69,14 +69,14 @@ def from_dict(kind: type[Built], values: Any, at: str = "") -> Built:
 def check_fields(instance: Any, section: str = "") -> None:
     """Check the types of a frozen dataclass's fields, for its ``__post_init__``.
 
-    Whole numbers become floats and lists become tuples where the field has these.
+    Integers become floats and lists become tuples where the field's type requires it.
 
     Args:
         instance: The dataclass, with its fields set.
-        section: Name of the settings it holds, for errors; empty for those without one.
+        section: Dotted name of its section, for errors; empty at the top level.
 
     Raises:
-        ConfigError: A value of the wrong type, or a number that is not finite.
+        ConfigError: A value has the wrong type, or a number is not finite.
     """
     for name, hint in field_types(type(instance)).items():
         value = getattr(instance, name)
@@ -86,12 +86,12 @@ def check_fields(instance: Any, section: str = "") -> None:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Return a dataclass as nested dicts, lists and scalars that JSON and YAML can hold."""
+    """Return a dataclass as nested dicts, lists and scalars, for JSON and YAML."""
     return to_plain(dataclasses.asdict(config))
 
 
 def to_plain(value: Any) -> Any:
-    """Return values, among them dataclasses, as dicts, lists and scalars."""
+    """Return a value, which may contain dataclasses, as dicts, lists and scalars."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return to_dict(value)
     if isinstance(value, Mapping):
@@ -102,17 +102,16 @@ def to_plain(value: Any) -> Any:
 
 
 def convert(hint: Any, value: Any, field: str) -> Any:
-    """Return a value as a field of a type holds it.
+    """Return a value converted to the type of a field.
 
     Args:
         hint: The type: bool, int, float, str, a Literal, an optional, tuple, list or dict of
-            these, a dataclass, or Any for plain values. A bare dict is a mapping whose values
-            somebody else checks.
+            these, a dataclass, or Any for plain values. The values of a bare dict are not checked.
         value: The value.
         field: Dotted name of the setting, for errors.
 
     Raises:
-        ConfigError: A value of another type, or a number that is not finite.
+        ConfigError: The value has another type, or is a number that is not finite.
     """
     if hint is Any:
         return _plain(value, field)
@@ -125,7 +124,7 @@ def convert(hint: Any, value: Any, field: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         if not isinstance(value, str) or value not in arguments:
-            raise ConfigError(field, value, f"There are {', '.join(map(str, arguments))}.")
+            raise ConfigError(field, value, f"Give one of {', '.join(map(str, arguments))}.")
         return value
     if origin in (typing.Union, types.UnionType):
         return _one_of(arguments, value, field)
@@ -139,7 +138,7 @@ def convert(hint: Any, value: Any, field: str) -> Any:
 
 
 def describe_type(hint: Any) -> str:
-    """Return a type in the words of a help text.
+    """Return a type as it is shown in --help.
 
     >>> describe_type(float | None), describe_type(tuple[int, ...])
     ('float | null', 'list of int')
@@ -148,7 +147,7 @@ def describe_type(hint: Any) -> str:
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
-        return " | ".join(describe_type(each) for each in arguments)
+        return " | ".join(map(describe_type, arguments))
     if origin in (tuple, list):
         return f"list of {describe_type(arguments[0])}"
     if origin is dict:
@@ -180,9 +179,9 @@ def _join(at: str, name: object) -> str:
 
 
 def _below(at: str, field: str) -> str:
-    """Return the dotted name of a field whose dataclass stands at ``at`` and may name itself."""
-    above, _, own = at.rpartition(".")
-    if not at or field == own or field.startswith(f"{own}."):
+    """Return a field's dotted name below ``at``, whose last part the field may repeat."""
+    above, _, section = at.rpartition(".")
+    if not at or field == section or field.startswith(f"{section}."):
         return _join(above, field)
     return _join(at, field)
 
@@ -207,16 +206,16 @@ def _scalar(hint: type, value: Any, field: str) -> Any:
 
 
 def _text(value: str, field: str) -> str:
-    """Return a text, which may hold bytes of a file's name but no other half characters."""
+    """Return a text; lone surrogates are refused, except those that encode bytes of a file name."""
     try:
         value.encode(errors="surrogateescape")
     except UnicodeEncodeError:
-        raise ConfigError(field, value, "It holds half of a character.") from None
+        raise ConfigError(field, value, "It contains half of a character.") from None
     return value
 
 
 def _one_of(hints: tuple[Any, ...], value: Any, field: str) -> Any:
-    """Convert to the first type of a union that takes the value."""
+    """Convert to the first type of a union that accepts the value."""
     if value is None and types.NoneType in hints:
         return None
     choices = [hint for hint in hints if hint is not types.NoneType]
@@ -256,7 +255,7 @@ def _names(value: Any, field: str) -> Mapping[str, Any]:
 
 
 def _plain(value: Any, field: str) -> Any:
-    """Return a value of any type that JSON has, refusing what is too large to be meant."""
+    """Return a copy of a JSON value, refusing one that is too large or nested too deeply."""
     left = _MOST_ITEMS
 
     def copied(value: Any, depth: int) -> Any:

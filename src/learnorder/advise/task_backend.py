@@ -37,7 +37,7 @@ def _check(config: TaskRunConfig, processes: int) -> None:
         anew = build_network(task, config.seed).to(trainer.accelerator.device)
         if trainer.problem.score.batch is None:  # a score of all examples is tried on all of them
             with trainer.accelerator.autocast():
-                trainer.problem.judge(anew)
+                trainer.problem.validate(anew)
 
 
 def _distinct_setup(config: TaskRunConfig) -> str:

@@ -1,4 +1,4 @@
-"""The command ``learnorder``: thin commands over the Python functions of the same names."""
+"""The command line ``learnorder``: thin commands over the Python functions of the same names."""
 
 from learnorder.cli.main import main
 

@@ -1,4 +1,4 @@
-"""Dispatch to a command, and turn errors into one paragraph and an exit code."""
+"""Dispatch to a command; report errors as one paragraph and an exit code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from learnorder.errors import LearnOrderError
 COMMANDS = {
     "reproduce": (
         "reproduce.command",
-        "run what decides the paper's claims, and give a verdict on each",
+        "run the experiments that test the paper's claims, with a verdict on each",
     ),
     "patch": (
         "images.patch_command",
@@ -24,11 +24,11 @@ COMMANDS = {
     ),
     "plain": (
         "images.plain_command",
-        "the same arms on images as they are (the paper's Figure 1 and Table 1)",
+        "the same arms on unmodified images (the paper's Figure 1 and Table 1)",
     ),
     "probe": (
         "probe.command",
-        "your network, your images: what is learned first, and what it relies on",
+        "what your network learns first from your images, and what it relies on",
     ),
     "advise": (
         "advise.command",
@@ -36,19 +36,19 @@ COMMANDS = {
     ),
     "train": (
         "images.train_command",
-        "make one run, of any arm or of your own settings",
+        "train one run, of any arm or with your own settings",
     ),
     "sweep": (
         "sweep.command",
-        "run a grid over named settings and seeds; settings are chosen this way",
+        "run a grid of settings on several seeds",
     ),
     "work": (
         "cli.work",
-        "make prepared runs: start it as often as you have machines",
+        "execute prepared runs, on any number of machines",
     ),
     "retrain": (
         "retrain.command",
-        "retrain the last layer of finished runs: was it learned, or only used?",
+        "retrain the last layer of finished runs: not learned, or learned but unused?",
     ),
     "theory": (
         "theory.command",
@@ -56,22 +56,22 @@ COMMANDS = {
     ),
     "report": (
         "cli.report",
-        "build the HTML page of runs that were made",
+        "build the HTML report of existing runs",
     ),
     "runs": (
         "cli.runs",
-        "list runs, show one, tell two apart, delete some",
+        "list, show, compare or delete runs",
     ),
     "query": (
         "cli.query",
-        "ask an SQL question of all runs",
+        "query all runs with SQL",
     ),
     "track": (
         "cli.track",
         "copy runs to TensorBoard or Weights & Biases",
     ),
 }
-"""Where each command is, below learnorder, and what it does."""
+"""The module of each command, below learnorder, and a description."""
 
 USAGE = """\
 usage: learnorder COMMAND [options]
@@ -83,25 +83,26 @@ commands:
 {commands}
 
 start here:
-  learnorder reproduce                 does the paper hold? In about five minutes, on digits
-  learnorder patch                     the effect on small images, in about two minutes
-  learnorder probe                     the same of your own network and images; on digits first
-  learnorder advise                    which learning rate for your model and data
-  learnorder theory run                the theory behind it, in 15 seconds
+  learnorder reproduce                 does the paper hold up? On digits, about five minutes
+  learnorder patch                     the effect on small images, about two minutes
+  learnorder probe                     the effect in your own network and images (default: digits)
+  learnorder advise                    the best learning rate for your model and data
+  learnorder theory run                the theory, 15 seconds
   learnorder patch --scale laptop      on CIFAR-10, about half an hour on two cores
   learnorder patch --dry-run           what it would cost on this machine
-  learnorder COMMAND --help               all options of a command
+  learnorder COMMAND --help            all options of a command
 
-Results go to runs/ below the folder you are in. The same command continues what was stopped.
+Results are written to runs/ in the current folder. To continue after a stop, give the same command.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code.
 
-    Exit codes: 0 done, 1 some runs failed, 2 something to correct, 128 + n stopped by signal n.
+    Exit codes: 0 done, 1 some runs failed, 2 invalid input, 3 run in use, 128 + n stopped by
+    signal n.
     """
-    _print_anything()
+    _escape_output()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help"):
         width = max(len(command) for command in COMMANDS)
@@ -118,15 +119,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     command, *rest = arguments
     if command not in COMMANDS:
         print(
-            f"learnorder: no command {command!r}. There are {', '.join(COMMANDS)}.", file=sys.stderr
+            f"learnorder: no command {command!r}. Give one of {', '.join(COMMANDS)}.",
+            file=sys.stderr,
         )
         return 2
     if os.environ.get("WORLD_SIZE", "1") != "1":
         print(
-            f"learnorder {command}: this is one of {os.environ['WORLD_SIZE']} processes of a "
-            "launcher (WORLD_SIZE). Start the command once: --processes lets several train a run, "
-            "and on several machines the launcher starts `-m learnorder.runs.execute FOLDER` of a "
-            "run that --prepare has made.",
+            f"learnorder {command}: a launcher started this as one of {os.environ['WORLD_SIZE']} "
+            "processes (WORLD_SIZE). Start the command once. --processes trains a run in several "
+            "processes; on several machines, make the run with --prepare and let the launcher "
+            "start `-m learnorder.runs.execute FOLDER`.",
             file=sys.stderr,
         )
         return 2
@@ -134,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return importlib.import_module(f"learnorder.{COMMANDS[command][0]}").main(rest)
     except LearnOrderError as error:
-        _complain(command, error)
+        _print_error(command, error)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"learnorder {command}: stopped before any run began.", file=sys.stderr)
@@ -145,12 +147,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno != errno.ENAMETOOLONG:
             raise
-        _complain(command, f"{error.filename}: longer than a path can be. Give a shorter one.")
+        _print_error(command, f"{error.filename}: the path is too long. Give a shorter one.")
         return 2
 
 
 class _VisibleFormatter(logging.Formatter):
-    """Log records without what a terminal would obey in them."""
+    """Formats log records with control characters escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         from learnorder.runs.plain_text import visible
@@ -158,16 +160,16 @@ class _VisibleFormatter(logging.Formatter):
         return visible(super().format(record), keep="\n")
 
 
-def _print_anything() -> None:
-    """Let no text that is printed fail: not in any encoding, and not with any characters."""
+def _escape_output() -> None:
+    """Escape characters that the streams cannot encode, and control characters in warnings."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if logging.lastResort is not None:  # what prints warnings where nobody has set up logging
+    if logging.lastResort is not None:  # prints warnings if logging is not configured
         logging.lastResort.setFormatter(_VisibleFormatter())
 
 
-def _complain(command: str, error: object) -> None:
+def _print_error(command: str, error: object) -> None:
     from learnorder.runs.plain_text import visible
 
     print(visible(f"learnorder {command}: {error}"), file=sys.stderr)

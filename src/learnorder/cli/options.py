@@ -1,4 +1,4 @@
-"""What commands share: settings whose defaults are a recipe's, and the options of many runs."""
+"""Options that commands share: settings with a recipe's defaults, and how runs are executed."""
 
 from __future__ import annotations
 
@@ -23,31 +23,30 @@ if TYPE_CHECKING:
 
 GRID_FORM = (
     "Write {patch.contrast: [0.3, 0.6], patch.size: [3]}: dotted names, a space after each colon, "
-    "the values of each in a list."
+    "and a list of values for each."
 )
-"""How a grid is written."""
+"""Remedy for a malformed grid."""
 
 
 def peek(arguments: Sequence[str], name: str, default: str) -> str:
-    """Return an option that decides the defaults of others, from the line or the YAML file.
+    """Return an option that determines the defaults of others, from the line or the YAML file.
 
     Raises:
-        ConfigError: The file cannot be read, or says something else than the line: then the file's
-            settings would hold under the line's name.
+        ConfigError: The file cannot be read, or contradicts the line.
     """
     given, file, written = look_up(arguments, name)
     if "." not in name and None not in (given, written) and given != str(written):
         raise ConfigError(
             name,
             given,
-            f"{file} says {written}, and its settings are of that {name}. Take one of the "
-            f"two away, or print the settings of {given} with --print_config.",
+            f"{file} says {written}, and its settings are for that {name}. Remove one of the two, "
+            f"or print the settings of {given} with --print_config.",
         )
     return str(next((v for v in (given, written) if v is not None), default))
 
 
 def mentions(arguments: Sequence[str], name: str, words: str) -> bool:
-    """Whether an option has some words in it, on the line or else in the YAML file.
+    """Whether an option's value, from the line or else the YAML file, contains some words.
 
     Raises:
         ConfigError: The file cannot be read.
@@ -60,10 +59,10 @@ Base = TypeVar("Base")
 
 
 def without_recipe(base: Base, arguments: Sequence[str]) -> Base:
-    """Return defaults, without what belongs to digits or to our network where others' come.
+    """Return a recipe without the settings of its own data or model, if the user gives others.
 
     Args:
-        base: A recipe with ``data``, held out for validation, and ``model``.
+        base: A recipe with ``data``, including a validation split, and ``model``.
         arguments: The command line.
     """
     recipe: Any = base
@@ -85,17 +84,17 @@ def add_settings(
     """Add every field of a config dataclass as an option, with a recipe's values as defaults.
 
     Args:
-        parser: Gets the options.
+        parser: The parser to extend.
         kind: The dataclass.
         defaults: An instance of it, or a mapping of its fields.
-        besides: Fields that are left out.
+        besides: Fields to leave out.
     """
     values = to_dict(defaults)
     _add_fields(parser, kind, {k: v for k, v in values.items() if k not in besides}, "")
 
 
 def _add_fields(parser: Parser, kind: type, defaults: dict[str, Any], at: str) -> None:
-    """Add the fields of a dataclass that stands at a place: its own ones first, then sections."""
+    """Add the fields of a dataclass below the prefix ``at``: plain fields first, then sections."""
     title, described = _documented(kind)
     group, types = parser.add_argument_group(title), field_types(kind)
     sections = [name for name in defaults if dataclasses.is_dataclass(types[name])]
@@ -109,27 +108,27 @@ def _add_fields(parser: Parser, kind: type, defaults: dict[str, Any], at: str) -
 
 @functools.cache
 def _documented(kind: type) -> tuple[str, dict[str, str]]:
-    """Return the first sentence of a dataclass's docstring, and those of its fields."""
+    """Return the first sentence of a dataclass's docstring, and the docstrings of its fields."""
     import docstring_parser
 
-    found = docstring_parser.parse_from_object(kind)
-    title = (found.short_description or kind.__name__).rstrip(".")
-    texts = {each.arg_name: " ".join((each.description or "").split()) for each in found.params}
+    docstring = docstring_parser.parse_from_object(kind)
+    title = (docstring.short_description or kind.__name__).rstrip(".")
+    texts = {p.arg_name: " ".join((p.description or "").split()) for p in docstring.params}
     return " ".join(title.split()), texts
 
 
 def take_settings(values: dict[str, Any], kind: type[Built]) -> Built:
-    """Build a config dataclass from the parsed values that are its fields."""
+    """Build a config dataclass from the parsed values of its fields."""
     return from_dict(kind, {n: values[n] for n in field_types(kind) if n in values})
 
 
 def check_arms(arms: Sequence[str], known: Collection[str]) -> None:
-    """Refuse names that are no arms, and arms that stand twice."""
+    """Refuse unknown and duplicate arms."""
     for arm in arms:
         if arm not in known:
-            raise ConfigError("arms", arm, f"There are {', '.join(known)}.")
+            raise ConfigError("arms", arm, f"Choose from {', '.join(known)}.")
         if list(arms).count(arm) > 1:
-            raise ConfigError("arms", list(arms), f"{arm} stands twice; name each arm once.")
+            raise ConfigError("arms", list(arms), f"{arm} appears twice; name each arm once.")
 
 
 def add_execution(
@@ -140,16 +139,16 @@ def add_execution(
     prepare: bool = True,
     engines: bool = False,
 ) -> None:
-    """Add the options that decide where and how runs are made, and change no number.
+    """Add the options that say where and how runs are executed, without effect on the results.
 
     Args:
-        parser: Gets the options.
-        out: Where results go by default.
+        parser: The parser to extend.
+        out: The default folder of the results.
         many: Whether there is more than one run.
-        prepare: Whether all runs are known before the first is made.
-        engines: Whether other machines can make them.
+        prepare: Whether all runs are known before the first starts.
+        engines: Whether other machines can execute them.
     """
-    group = parser.add_argument_group("Where and how")
+    group = parser.add_argument_group("Execution")
     parser.add("--out", str, default=out, help="Folder of the results.", group=group)
     if many:
         parser.add(
@@ -163,71 +162,71 @@ def add_execution(
         "--threads",
         int | None,
         default=None,
-        help="Threads of each run; null chooses. Results of different numbers differ by rounding.",
+        help="Threads per run; null is automatic. Results with other numbers differ by rounding.",
         group=group,
     )
     parser.flag(
         "--dry-run",
-        help="Check everything, time a few steps, say how long and how much disk; write nothing.",
+        help="Check everything, time a few steps, print the time and disk needed; write nothing.",
         group=group,
     )
     if prepare:
         parser.flag(
             "--prepare",
-            help="Check everything and make the runs' folders, for `learnorder work` to run them.",
+            help="Check everything and create the run folders; `learnorder work` executes them.",
             group=group,
         )
     if engines:
         add_engine(parser, group)
     if engines or not many:
         add_processes(parser, group)
-    parser.flag("--quiet", help="Draw no progress.", group=group)
+    parser.flag("--quiet", help="Show no progress.", group=group)
 
 
 def add_engine(parser: Parser, group: Any = None) -> None:
-    """Add the options that say what makes runs."""
+    """Add the options of the engine that executes runs."""
     parser.add(
         "--engine",
         Literal["local", "ray"],
         default="local",
-        help="local: processes of this machine; ray: a Ray cluster whose machines share the disk.",
+        help="local: processes on this machine; ray: a Ray cluster whose machines share the disk.",
         group=group,
     )
     parser.add(
         "--address",
         str | None,
         default=None,
-        help="Of the Ray cluster: host:port, or auto; null begins one on this machine.",
+        help="Address of the Ray cluster: host:port, or auto; null starts one on this machine.",
         group=group,
     )
     parser.add(
         "--gpus",
         float | None,
         default=None,
-        help="GPUs that Ray keeps for each run, e.g. 0.5; null is one where there are any. "
-        "--threads is how many cores it keeps.",
+        help="GPUs that Ray reserves for each run, e.g. 0.5; null takes one if the cluster has "
+        "any. It reserves --threads cores.",
         group=group,
     )
 
 
 def add_processes(parser: Parser, group: Any = None) -> None:
-    """Add the option that lets several processes train one run."""
+    """Add the number of processes that train one run together."""
     parser.add(
         "--processes",
         int,
         default=1,
-        help="Processes of this machine that train each run together, sharing every batch: one for "
-        "each GPU.",
+        help="Processes on this machine that train each run together, each on its share of every "
+        "batch: one per GPU.",
         group=group,
     )
 
 
 def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
-    """Return what the options of the two above ask for; None is processes with a run each."""
+    """Return the engine that the options name; None is one local process per run."""
     if (processes := values.get("processes", 1)) != 1:
         if values.get("engine", "local") != "local":
-            raise ConfigError("processes", processes, "It is for runs of this machine: give "
-                              "--engine local, or --processes 1.")  # fmt: skip
+            remedy = "It needs --engine local. Give that, or --processes 1."
+            raise ConfigError("processes", processes, remedy)
         from learnorder.execution.groups import Groups
 
         return Groups(processes)
@@ -237,7 +236,7 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
         return RayCluster(values["address"], values["gpus"])
     for name in ("address", "gpus"):
         if values.get(name) is not None:
-            raise ConfigError(name, values[name], "It is of a Ray cluster: give --engine ray too.")
+            raise ConfigError(name, values[name], "It is for a Ray cluster; add --engine ray.")
     return None
 
 
@@ -248,14 +247,14 @@ def execution(values: dict[str, Any]) -> Execution:
 
 
 def only_planned(values: dict[str, Any]) -> bool:
-    """Whether nothing is to be run now."""
+    """Whether --dry-run or --prepare is given, so nothing is run now."""
     return values["dry_run"] or values.get("prepare", False)
 
 
 def dry_run(
     plans: dict[str, Plan], out: Path, values: dict[str, Any], experiment: Experiment | None = None
 ) -> int:
-    """Print what the plans would cost, or make their folders and print how to run them."""
+    """Print the cost of the plans, or create their folders and print how to run them."""
     if values.get("prepare", False):
         from learnorder.execution.driver import make_folders
 
@@ -264,9 +263,8 @@ def dry_run(
         runs = f"{len(folders)} runs are" if len(folders) > 1 else "One run is"
         where = out if len(folders) > 1 else folders[0].path
         print(
-            f"{runs} prepared in {where}. `learnorder work {where}` makes what is there, in as "
-            "many processes and on as many machines that share the disk as you start it; this "
-            "command without --prepare then writes the report."
+            f"{runs} prepared in {where}. Execute with `learnorder work {where}`, on any number of "
+            "machines that share the disk. Then this command without --prepare writes the report."
         )
         return 0
     from learnorder.execution.estimate import estimate_cost
@@ -277,20 +275,23 @@ def dry_run(
 
 
 def add_run_folders(parser: Parser) -> None:
-    """Add the folders of runs that were made, and the page about them."""
+    """Add the folders of existing runs, and the file of their report."""
     parser.add("runs", str, nargs="+", help="Folders of runs.")
     parser.add(
-        "--out", str | None, default=None, help="The page; null is report.html in the first."
+        "--out",
+        str | None,
+        default=None,
+        help="File of the report; null is report.html in the first folder.",
     )
 
 
 def page_of(values: dict[str, Any]) -> Path:
-    """Return where the page of :func:`add_run_folders` goes."""
+    """Return the file of the report of :func:`add_run_folders`."""
     return Path(values["out"] or Path(values["runs"][0]) / "report.html")
 
 
 def finish(results: RunSet[Any], page: Path) -> int:
-    """Print the summary of results and where to look; return the exit code."""
+    """Print the summary of results and the path of the report; return the exit code."""
     from learnorder.report.terminal import print_summary
     from learnorder.runs.plain_text import visible
 
@@ -300,14 +301,13 @@ def finish(results: RunSet[Any], page: Path) -> int:
 
 
 def print_unfinished(results: RunSet[Any]) -> bool:
-    """Print why runs have not ended, a line for each; return whether there are any."""
+    """Print each run that has not ended, with the reason; return whether there are any."""
     from learnorder.runs import ENDED
     from learnorder.runs.plain_text import visible
 
-    failed = [f for f in results.folders if f.status not in ENDED]
-    for run in failed:
+    unfinished = [f for f in results.folders if f.status not in ENDED]
+    for run in unfinished:
         stopped = run.status in ("interrupted", "pending")
-        unknown = "the same command makes it" if stopped else "another process works on it"
-        reason = run.manifest["reason"] or unknown
-        print(visible(f"{run.path}: {run.status}. {reason}"))
-    return bool(failed)
+        default = "The same command runs it." if stopped else "Another process is working on it."
+        print(visible(f"{run.path}: {run.status}. {run.manifest['reason'] or default}"))
+    return bool(unfinished)

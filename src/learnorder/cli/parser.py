@@ -1,4 +1,4 @@
-"""The options of a command: typed, plain values, from the line or from YAML files."""
+"""The options of a command: typed, plain values, from the command line or from YAML files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from learnorder.values import convert, describe_type, to_plain
 
 _UNSET: Any = object()
 _SHORT = {"--data": "--data.source", "--task": "--task.path"}
-"""Options that may be written short."""
+"""Short forms of options."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,12 +21,12 @@ class Parser(argparse.ArgumentParser):
 
     Args:
         command: Its name, e.g. patch.
-        description: What it does, for --help.
-        config: Whether it has settings that can stand in a file.
+        description: Its description, for --help.
+        config: Whether to add --config and --print_config.
 
     Attributes:
-        types: By option, as a dotted name without dashes, the type of its value.
-        forms: By option, how its value is written, where the type alone does not say it.
+        types: Type of each option's value, by dotted name without dashes.
+        forms: How to write each option's value, if the type alone does not say it.
         config: Whether there is --config.
     """
 
@@ -52,7 +52,7 @@ class Parser(argparse.ArgumentParser):
             self.add_argument(
                 "--print_config",
                 action="store_true",
-                help="Print all settings in force, as a file for --config, and stop.",
+                help="Print all current settings as YAML for --config, and exit.",
             )
 
     def add(
@@ -66,16 +66,16 @@ class Parser(argparse.ArgumentParser):
         form: str = "",
         **how: Any,
     ) -> None:
-        """Add an option, or an argument by place where the name has no dashes.
+        """Add an option, or a positional argument if the name has no dashes.
 
         Args:
-            name: As it is written, e.g. --data.source.
-            hint: Type of its value, as :func:`~learnorder.values.convert` takes it.
-            help: What it is.
-            default: Its value where it is not given; an argument without one is required.
-            group: Where --help lists it; None is among the command's own.
-            form: How it is written, for errors, where the type alone does not say it.
-            how: As :meth:`argparse.ArgumentParser.add_argument` takes it.
+            name: E.g. --data.source.
+            hint: Type of its value, as for :func:`~learnorder.values.convert`.
+            help: Its description.
+            default: Its default; an argument without one is required.
+            group: Group of --help that lists it; None is the main group.
+            form: How to write the value, for errors, if the type alone does not say it.
+            how: As for :meth:`argparse.ArgumentParser.add_argument`.
         """
         dest = name.lstrip("-").replace("-", "_")
         self.types[dest], self.forms[dest] = hint, form
@@ -88,20 +88,20 @@ class Parser(argparse.ArgumentParser):
         (group or self).add_argument(name, help=help.replace("%", "%%"), **how)
 
     def flag(self, name: str, *, help: str, group: Any = None) -> None:
-        """Add an option without a value: false unless it is given."""
+        """Add an option without a value, false by default."""
         self.types[name.lstrip("-").replace("-", "_")] = bool
         (group or self).add_argument(name, action="store_true", help=help.replace("%", "%%"))
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse says of a line as an error of ours."""
-        found = re.fullmatch(r"argument (\S+): (.*)", message, re.DOTALL)
-        name, reason = found.groups() if found else ("--options", message)
+        """Raise an error of argparse as a ConfigError."""
+        match = re.fullmatch(r"argument (\S+): (.*)", message, re.DOTALL)
+        name, reason = match.groups() if match else ("--options", message)
         reason = reason[:1].upper() + reason[1:]
         raise ConfigError(name.lstrip("-"), NOTHING, f"{reason}. See {self.prog} --help.")
 
 
 def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
-    """Return the values of all options, nested as their dotted names say.
+    """Return the values of all options, nested by their dotted names.
 
     Raises:
         ConfigError: An unknown option or a value of the wrong type.
@@ -116,11 +116,11 @@ def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     values = {name: _value(parser, name, getattr(parsed, name)) for name in parser.types}
     nested: dict[str, Any] = {}
     for name, value in values.items():
-        *sections, own = name.split(".")
+        *sections, last = name.split(".")
         place = nested
         for section in sections:
             place = place.setdefault(section, {})
-        place[own] = value
+        place[last] = value
     if getattr(parsed, "print_config", False):
         print(dump_yaml(to_plain(nested)), end="")
         raise SystemExit(0)
@@ -128,14 +128,14 @@ def parse(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def look_up(arguments: Sequence[str], name: str) -> tuple[str | None, str | None, Any]:
-    """Return an option that decides the defaults of others, before these are known.
+    """Return an option that determines the defaults of others, before these are known.
 
     Args:
-        arguments: The line.
+        arguments: The command line.
         name: The option's dotted name.
 
     Returns:
-        Its text on the line; the YAML file that has it; its value there. None where it is not.
+        Its text on the line, the YAML file that sets it, and its value there; None if absent.
 
     Raises:
         ConfigError: A file cannot be read.
@@ -151,7 +151,7 @@ def look_up(arguments: Sequence[str], name: str) -> tuple[str | None, str | None
 
 
 def _written_out(argument: str) -> str:
-    """Return an argument with its option's whole name.
+    """Return an argument with its option's full name.
 
     >>> _written_out("--data=digits")
     '--data.source=digits'
@@ -163,7 +163,7 @@ def _written_out(argument: str) -> str:
 def _on_line(arguments: Sequence[str], name: str) -> str | None:
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     early.add_argument(f"--{name}", dest="value", nargs="?")
-    return early.parse_known_args([_written_out(each) for each in arguments])[0].value
+    return early.parse_known_args([_written_out(argument) for argument in arguments])[0].value
 
 
 def _files(arguments: Sequence[str]) -> list[str]:
@@ -173,7 +173,7 @@ def _files(arguments: Sequence[str]) -> list[str]:
 
 
 def _flat(parser: Parser, path: str, values: Mapping[str, Any], at: str = "") -> dict[str, Any]:
-    """Return the settings of a file by dotted name, each of its option's type."""
+    """Return the settings of a file by dotted name, converted to their options' types."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
         name = f"{at}{key}"
@@ -189,7 +189,7 @@ def _flat(parser: Parser, path: str, values: Mapping[str, Any], at: str = "") ->
 
 
 def _take_sections(parser: Parser, arguments: Sequence[str]) -> list[str]:
-    """Take whole sections, ``--learning_rate '{initial: 0.1}'``, as defaults; return the rest."""
+    """Apply whole sections, ``--learning_rate '{initial: 0.1}'``, as defaults; return the rest."""
     rest, waiting = list[str](), list(arguments)
     while waiting:
         argument = waiting.pop(0)
@@ -206,10 +206,10 @@ def _take_sections(parser: Parser, arguments: Sequence[str]) -> list[str]:
 
 
 def _value(parser: Parser, name: str, value: Any) -> Any:
-    """Return what an option's text says, of the option's type."""
+    """Return an option's value, converted to its type."""
     hint = parser.types[name]
     if isinstance(value, list) and not _is_list(hint):  # an argument that can be repeated
-        return [_value(parser, name, each) for each in value]
+        return [_value(parser, name, item) for item in value]
     try:
         if isinstance(value, str):
             value = _read(value, hint, name)
@@ -221,7 +221,7 @@ def _value(parser: Parser, name: str, value: Any) -> Any:
 
 
 def _read(text: str, hint: Any, name: str) -> Any:
-    """Return what an option's text says: itself where the option takes text, else YAML."""
+    """Return an option's text if the option's type is text, else its value as YAML."""
     kinds = get_args(hint) if type(None) in get_args(hint) else (hint,)
     if str in kinds or any(get_origin(kind) is Literal for kind in kinds):
         return None if text == "null" and type(None) in kinds else text
@@ -233,10 +233,11 @@ def _is_list(hint: Any) -> bool:
 
 
 def _unknown(parser: Parser, unknown: Sequence[str]) -> ConfigError:
-    """Return the error of the first argument that is no option."""
+    """Return the error for the first unknown argument."""
     name, _, value = unknown[0].partition("=")
     if not name.startswith("--"):
-        return ConfigError("arguments", unknown[0], f"It is no option. See {parser.prog} --help.")
+        remedy = f"It is not an option. See {parser.prog} --help."
+        return ConfigError("arguments", unknown[0], remedy)
     if not value and len(unknown) > 1 and not unknown[1].startswith("--"):
         value = unknown[1]
     known = [f"--{option}" for option in parser.types]
@@ -251,7 +252,7 @@ def _metavar(dest: str, hint: Any) -> str:
 
 
 def _one_line(value: Any) -> str:
-    """Return a default as it is written on the line."""
+    """Return a default as it is written on the command line."""
     if isinstance(value, str):
         return value
     return dump_yaml(value, on_one_line=True)

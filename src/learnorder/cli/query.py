@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DESCRIPTION = """\
-Ask an SQL question of all runs at or below some folders, through DuckDB. There are two tables:
-`runs`, a row for each run, with its status, seed, labels and every setting under its dotted name;
-and `records`, what they measured, with `run` to join them by.
+Query all runs in some folders and their subfolders with SQL (DuckDB). There are two tables: `runs`
+has a row for each run, with its status, seed, labels and every setting under its dotted name;
+`records` has the measurements. Join them on `run`.
 
-  learnorder query 'DESCRIBE runs'                                  the columns there are
+  learnorder query 'DESCRIBE runs'                                  list the columns
   learnorder query 'SELECT status, count(*) FROM runs GROUP BY 1'
   learnorder query 'SELECT arm, "learning_rate.initial", avg(value)
                     FROM records JOIN runs USING (run)
@@ -29,11 +29,11 @@ and `records`, what they measured, with `run` to join them by.
 def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     parser = Parser("query", DESCRIPTION, config=False)
-    parser.add("sql", str, help="The question.")
-    parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")
+    parser.add("sql", str, help="The query.")
+    parser.add("runs", str, nargs="*", default=[], help="Folders of runs (default: runs).")
     parser.add("--to", str | None, default=None, help="Write all rows to a .csv or .parquet file.")
-    parser.add("--rows", int, default=100, help="The most that are printed.")
-    parser.flag("--wide", help="Print all columns, not those alone that fit the terminal.")
+    parser.add("--rows", int, default=100, help="Maximum number of rows to print.")
+    parser.flag("--wide", help="Print all columns, not only those that fit the terminal.")
     values = parse(parser, arguments)
     from learnorder.runs.query import query
 
@@ -42,24 +42,24 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError("rows", values["rows"], "Give 0 or more.")
     if to is not None and to.suffix not in (".csv", ".parquet"):
         raise ConfigError("to", values["to"], "Give a file that ends in .csv or .parquet.")
-    found = query(values["sql"], *values["runs"])
+    frame = query(values["sql"], *values["runs"])
     if to is not None:
-        _write(found, to)
+        _write(frame, to)
         from learnorder.runs.plain_text import visible
 
-        print(visible(f"{len(found)} rows: {to}"))
+        print(visible(f"{len(frame)} rows: {to}"))
         return 0
     from learnorder.report.terminal import print_frame
 
-    print_frame(found, values["rows"], wide=values["wide"])
+    print_frame(frame, values["rows"], wide=values["wide"])
     return 0
 
 
-def _write(found: pd.DataFrame, to: Path) -> None:
+def _write(frame: pd.DataFrame, to: Path) -> None:
     from learnorder.runs.files import atomic_write
 
     with atomic_write(to) as temporary:
         if to.suffix == ".csv":
-            found.to_csv(temporary, index=False)
+            frame.to_csv(temporary, index=False)
         else:
-            found.to_parquet(temporary, index=False)
+            frame.to_parquet(temporary, index=False)

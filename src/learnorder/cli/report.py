@@ -9,12 +9,12 @@ from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
-Build the HTML page of runs that were made. The folder of a probe, a search or a reproduction gets
-its own page again; of other folders, the page shows every run at or below them.
+Build the HTML report of existing runs. The folder of a probe, a search or a reproduction gets that
+command's report; for other folders, the report shows every run in them and their subfolders.
 
   learnorder report runs/patch-demo
   learnorder report runs/a runs/b --out both.html      runs of several experiments, side by side
-  learnorder report runs/probe --out runs.html         the runs of a probe, without its verdicts
+  learnorder report runs/probe --out runs.html         only the runs of a probe, without verdicts
 """
 
 

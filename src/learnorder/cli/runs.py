@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from learnorder.runs import RunFolder
 
 DESCRIPTION = """\
-List the runs at or below a folder, show one, tell two apart, or delete some.
+List the runs in a folder and its subfolders, show one run, compare two, or delete some.
 
-  learnorder runs                                   all below runs/
-  learnorder runs runs/patch-demo/large-seed0       one run, whole: status, settings, last measured
-  learnorder runs --where "status = 'failed'"       those that an SQL condition picks
+  learnorder runs                                   all runs in runs/
+  learnorder runs runs/patch-demo/large-seed0       one run: status, settings, last measurements
+  learnorder runs --where "status = 'failed'"       the runs that satisfy an SQL condition
   learnorder runs --where '"learning_rate.initial" > 0.1 AND seed < 3' runs/sweep
   learnorder runs diff runs/a/large-seed0 runs/b/large-seed0
-  learnorder runs delete runs/sweep --where "status = 'failed'"      asks before it does
+  learnorder runs delete runs/sweep --where "status = 'failed'"      asks first
 
-Conditions are over the columns of the table `runs`: learnorder query 'DESCRIBE runs' lists them.
+Conditions use the columns of the table `runs`; learnorder query 'DESCRIBE runs' lists them.
 """
 
 
@@ -33,28 +33,28 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("runs", DESCRIPTION, config=False)
     parser.add("folder", str, nargs="?", default="runs", help="Where to look.")
     _add_where(parser)
-    parser.flag("--wide", help="Print all columns, not those alone that fit the terminal.")
+    parser.flag("--wide", help="Print all columns, not only those that fit the terminal.")
     values = parse(parser, arguments)
     from learnorder.report.terminal import print_run, print_runs
     from learnorder.runs.experiment import read_experiment
     from learnorder.runs.plain_text import visible
 
-    found = _chosen(values["folder"], values["where"])
-    if len(found) == 1:
-        print_run(found[0])
+    folders = _selected(values["folder"], values["where"])
+    if len(folders) == 1:
+        print_run(folders[0])
         return 0
     if (experiment := read_experiment(values["folder"])) is not None:
         kind = experiment.of()
         print(visible(f"{values['folder']}: {kind.what} (learnorder {kind.command})"))
-    print_runs(found, wide=values["wide"])
+    print_runs(folders, wide=values["wide"])
     return 0
 
 
 def _add_where(parser: Parser) -> None:
-    parser.add("--where", str | None, default=None, help="An SQL condition that picks runs.")
+    parser.add("--where", str | None, default=None, help="An SQL condition that selects runs.")
 
 
-def _chosen(folder: str, where: str | None) -> list[RunFolder[Any]]:
+def _selected(folder: str, where: str | None) -> list[RunFolder[Any]]:
     from learnorder.runs import find_runs
     from learnorder.runs.query import runs_where
 
@@ -64,8 +64,8 @@ def _chosen(folder: str, where: str | None) -> list[RunFolder[Any]]:
 def _diff(arguments: Sequence[str]) -> int:
     """Print the settings in which two runs differ."""
     parser = Parser("runs diff", "Print what differs between two runs.", config=False)
-    parser.add("one", str, help="A run's folder.")
-    parser.add("other", str, help="Another's.")
+    parser.add("one", str, help="Folder of a run.")
+    parser.add("other", str, help="Folder of another run.")
     values = parse(parser, arguments)
     from learnorder.report.terminal import print_difference
     from learnorder.runs import RunFolder
@@ -75,30 +75,29 @@ def _diff(arguments: Sequence[str]) -> int:
 
 
 def _delete(arguments: Sequence[str]) -> int:
-    """Delete runs, having asked."""
-    parser = Parser("runs delete", "Delete runs, having asked.", config=False)
+    """Delete runs after confirmation."""
+    parser = Parser("runs delete", "Delete runs after confirmation.", config=False)
     parser.add("folder", str, help="A run, or a folder of runs.")
     _add_where(parser)
-    parser.flag("--yes", help="Do not ask.")
+    parser.flag("--yes", help="Do not ask for confirmation.")
     values = parse(parser, arguments)
     from learnorder.report.terminal import print_runs
 
-    found = _chosen(values["folder"], values["where"])
-    if not found:
-        print("No run is picked by this.")
+    folders = _selected(values["folder"], values["where"])
+    if not folders:
+        print("No runs selected.")
         return 0
-    print_runs(found)
+    print_runs(folders)
     if not values["yes"]:
         if not sys.stdin.isatty():
-            raise ConfigError("yes", False, "Nobody can be asked here. Give --yes to delete them.")
-        answer = input(f"Delete {'this run' if len(found) == 1 else f'these {len(found)} runs'}? "
-                       "[y/N] ")  # fmt: skip
-        if answer.strip().lower() not in ("y", "yes"):
+            raise ConfigError("yes", False, "stdin is not a terminal; pass --yes to delete them.")
+        runs = "this run" if len(folders) == 1 else f"these {len(folders)} runs"
+        if input(f"Delete {runs}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("Nothing was deleted.")
             return 1
-    for folder in found:
+    for folder in folders:
         folder.delete()
-    print(f"{len(found)} deleted.")
+    print(f"{len(folders)} deleted.")
     return 0
 
 

@@ -10,12 +10,12 @@ from typing import Literal
 from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
-Copy run folders to a tracker. It reads what runs have measured, so it can be added at any time, for
-runs made anywhere; what is there already is not copied again.
+Copy the measurements of runs to a tracker. It reads run folders, so it can start at any time, on
+any machine. Measurements that it has already copied are skipped.
 
   learnorder track tensorboard runs/sweep              then: tensorboard --logdir runs/tensorboard
   learnorder track tensorboard runs/sweep --follow     until the runs have ended
-  learnorder track wandb runs/sweep --project order    offline; then, where there is a network:
+  learnorder track wandb runs/sweep --project order    offline; then, with a network connection:
                                                        wandb sync runs/wandb/wandb/offline-run-*
 """
 
@@ -25,11 +25,11 @@ _LOOK_SECONDS = 10.0
 def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     parser = Parser("track", DESCRIPTION, config=False)
-    parser.add("tracker", Literal["tensorboard", "wandb"], help="Which tracker.")
-    parser.add("runs", str, nargs="*", default=[], help="Folders of runs; runs/.")
-    parser.add("--to", str | None, default=None, help="Where to; null is runs/TRACKER.")
-    parser.add("--project", str, default="learnorder", help="W&B's project.")
-    parser.flag("--follow", help="Look again every 10 s until all runs have ended.")
+    parser.add("tracker", Literal["tensorboard", "wandb"], help="The tracker.")
+    parser.add("runs", str, nargs="*", default=[], help="Folders of runs (default: runs).")
+    parser.add("--to", str | None, default=None, help="Target folder; null is runs/TRACKER.")
+    parser.add("--project", str, default="learnorder", help="Project of W&B.")
+    parser.flag("--follow", help="Repeat every 10 s until all runs have ended.")
     values = parse(parser, arguments)
     from learnorder.runs import ENDED, find_runs
     from learnorder.runs.plain_text import visible
@@ -45,5 +45,5 @@ def main(arguments: Sequence[str]) -> int:
         if not (values["follow"] and waiting):
             break
         time.sleep(_LOOK_SECONDS)
-    print(visible(f"{len(copied)} of {len(runs)} runs had something new: {to}"))
+    print(visible(f"New measurements of {len(copied)} of {len(runs)} runs: {to}"))
     return 0

@@ -8,17 +8,17 @@ from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
-Make the runs at or below a folder that have not ended. Start it in as many processes and on as many
-machines that share the disk as you like: a run is made by one of them alone, and what has ended is
-not made again. `--prepare` of patch, plain, sweep and theory makes the folders.
+Execute the runs in a folder and its subfolders that have not ended. Start it in any number of
+processes, on any number of machines that share the disk: each run is executed exactly once. Create
+the folders with `--prepare` of patch, plain, train, sweep or theory.
 
   learnorder sweep --grid '{patch.contrast: [0.3, 0.6]}' --seeds 50 --out /shared/s --prepare
   learnorder work /shared/s                              all cores of this machine
   sbatch --array=0-19 --cpus-per-task=4 --wrap 'learnorder work /shared/s --wait'
   learnorder work /shared/s --engine ray --address auto  on a Ray cluster
 
-Stopped by Ctrl-C or SIGTERM, which Slurm sends before a time limit, it saves its runs where they
-are; whoever works next goes on with them.
+On Ctrl-C or SIGTERM, which Slurm sends before a time limit, it saves a checkpoint of its runs; the
+next `work` continues them.
 """
 
 
@@ -27,13 +27,13 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("work", DESCRIPTION, config=False)
     parser.add("folder", str, help="Folder of runs.")
     parser.add("--workers", int | None, default=None, help="Runs at once; null uses all cores.")
-    parser.add("--threads", int | None, default=None, help="Threads of each run; null chooses.")
+    parser.add("--threads", int | None, default=None, help="Threads per run; null is automatic.")
     options.add_engine(parser)
     options.add_processes(parser)
     parser.flag(
-        "--wait", help="Stay while other processes work on runs, and take over from those that die."
+        "--wait", help="Wait for runs of other processes, and take over if one of them dies."
     )
-    parser.flag("--quiet", help="Draw no progress.")
+    parser.flag("--quiet", help="Show no progress.")
     values = parse(parser, arguments)
     from learnorder.execution.work import work
     from learnorder.runs import ENDED, find_runs
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     work(folders, options.execution(values), wait=values["wait"])
     ended = [folder for folder in folders if folder.status in ENDED]
     running = [folder for folder in folders if folder.status == "running"]
-    others = f", {len(running)} are being made by other processes" if running else ""
+    others = f", {len(running)} are running in other processes" if running else ""
     print(f"{len(ended)} of {len(folders)} runs have ended{others}.")
     failed = [folder for folder in folders if folder.status == "failed"]
     for folder in failed:

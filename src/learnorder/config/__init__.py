@@ -1,1 +1,1 @@
-"""What configures a run; values to and from YAML and JSON; imports of the user's code."""
+"""Configuration of runs, YAML, and imports of the user's code."""

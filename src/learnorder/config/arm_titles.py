@@ -1,4 +1,4 @@
-"""The arms of all experiments, in words."""
+"""Display names of the arms of all experiments."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ PROBE_ARM_TITLES = {
     "constant_noise": "constant LR + noise",
     "annealed_noise": "annealed LR + noise",
 }
-"""What is done at each learning rate."""
+"""The arms at each learning rate of a probe."""
 
 THEORY_ARMS: dict[str, str] = {
     "L-S": "L-S (large LR + anneal)",
     "S": "S (small LR)",
     "S+noise": "S + noise",
 }
-"""The algorithms that are compared, with words for each."""
+"""The algorithms of the paper."""
 
 ARM_WORDS = {**ARM_TITLES, **PROBE_ARM_TITLES, **THEORY_ARMS}
-"""Words for the arms of all experiments."""
+"""The arms of all experiments."""

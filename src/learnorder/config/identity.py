@@ -1,6 +1,6 @@
 """Names in the identity of a run: digests of the user's code and data."""
 
 PYTHON = "python"
-"""Where an identity has the version of Python that byte code is of."""
+"""Name of the Python version, on which byte code depends."""
 CODE = "code of "
-"""What the names of code in an identity begin with."""
+"""Prefix of the names of code."""

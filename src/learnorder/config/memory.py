@@ -1,4 +1,4 @@
-"""Memory that is needed, against what is free: refused in words before it is allocated."""
+"""Check of the memory needed against the memory available, before it is allocated."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import psutil
 
 
 def free_memory() -> int:
-    """Return the bytes that a process can take on this machine now."""
+    """Return the bytes of memory that are available on this machine now."""
     return psutil.virtual_memory().available
 
 
 def size_words(count: float) -> str:
-    """Return a number of bytes in the unit that suits it.
+    """Return a number of bytes in a suitable unit.
 
     >>> size_words(812), size_words(2.5e9), size_words(3e15)
     ('812 B', '2.5 GB', '3,000.0 TB')
     """
-    count = min(count, 1e300)  # a larger whole number is none of float
+    count = min(count, 1e300)  # larger integers overflow a float
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}"
@@ -25,7 +25,7 @@ def size_words(count: float) -> str:
 
 
 def beyond_memory(needed: int) -> str:
-    """Return how bytes that are needed exceed those that are free; empty where they do not."""
+    """Return a phrase that says what is needed and what is free; empty if it suffices."""
     free = free_memory()
     if needed <= free:
         return ""

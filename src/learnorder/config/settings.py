@@ -1,6 +1,6 @@
-"""The configuration of one run: frozen, checked when built, equal to its JSON form.
+"""The configuration of one run: frozen dataclasses, checked when built.
 
-Nothing here imports torch, so that the command line can show help and check settings at once.
+Nothing here imports torch, so that the command line shows help and checks settings quickly.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from learnorder.schedules import Schedule
 from learnorder.values import check_fields, from_dict, to_dict
 
 _MOST = 10**9
-"""Far above any number of epochs or images that is meant."""
+"""Maximum number of epochs and of examples in a batch."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images, and how they are cut to size.
+    """The images, their resolution and their splits.
 
     Raises:
         ConfigError: A value that is out of range, or that contradicts another.
@@ -27,35 +27,35 @@ class DataConfig:
 
     source: str = "digits"
     """digits (ships with scikit-learn, 8×8), hub:NAME or hub:NAME:CONFIG (an image-classification
-    set of the Hugging Face hub, or a local folder of that form), parquet:DIR (train*.parquet and
-    test*.parquet in the hub's schema), folder:DIR (one folder of images per class, below train/
-    and test/ where there are both), function:PATH (import path of a function that returns images
-    and labels)."""
+    data set of the Hugging Face hub, or a local folder in the same format), parquet:DIR
+    (train*.parquet and test*.parquet in the hub's schema), folder:DIR (one folder of images per
+    class, below train/ and test/ if both exist), function:PATH (import path of a function that
+    returns images and labels)."""
     train_examples: int | None = None
     """Size of a stratified subset of the training images; null takes all."""
     evaluation_examples: int | None = None
-    """Size of a stratified subset of the images evaluated on; null takes all."""
+    """Size of a stratified subset of the evaluation images; null takes all."""
     resolution: int | None = None
-    """Side in pixels that images are brought to by area averaging; null keeps their own."""
+    """Side in pixels to which images are resized by area averaging; null does not resize."""
     evaluate_on: Literal["test", "validation"] = "test"
     """The split that accuracies are measured on. Settings are chosen on validation only."""
     validation_share: float = 0.0
     """Share of the training images held out, stratified, as the validation split."""
     white: float | None = None
-    """Value that is white in images of 16 or 32 bits a pixel; null takes 65535, or 1 for floats,
+    """Value of white in images with 16 or 32 bits per pixel; null takes 65535, or 1 for floats,
     and refuses images that would all be nearly black."""
     normalization: Literal["auto", "train", "cifar"] = "auto"
-    """Channel mean and standard deviation: the training images' own (train) or CIFAR's as
-    published (cifar); auto takes cifar where the classes are CIFAR's, else train."""
+    """Channel mean and standard deviation: those of the training images (train) or the published
+    ones of CIFAR (cifar); auto takes cifar if the classes are CIFAR's, else train."""
     subset_seed: int = 0
-    """Seed of the subsets and splits; one value serves all seeds of an experiment."""
+    """Seed of the subsets and splits, the same for all seeds of an experiment."""
     augmentation: str | None = None
-    """Import path of a function from training images, uint8 [B, C, H, W], to augmented ones; it
-    runs before a pattern is planted. null is none."""
+    """Import path of a function that maps training images, uint8 [B, C, H, W], to augmented ones;
+    it runs before a pattern is planted. null means none."""
     image_column: str | None = None
-    """Column that holds the images; null finds the only image column."""
+    """Column with the images; null takes the only image column."""
     label_column: str | None = None
-    """Column that holds the labels; null finds the only class-label column."""
+    """Column with the labels; null takes the only class-label column."""
 
     def __post_init__(self) -> None:
         check_fields(self, "data")
@@ -77,7 +77,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Which network.
+    """The network.
 
     Raises:
         ConfigError: A value that is out of range, or that contradicts another.
@@ -88,7 +88,7 @@ class ModelConfig:
     nn.Module class or of a function that returns one, e.g. my_package.nets.Net."""
     arguments: dict[str, Any] = field(default_factory=dict)
     """Its arguments, e.g. {depth: 16, widen_factor: 1}. num_classes, in_channels and image_size
-    are passed too where its signature has them."""
+    are added if its signature has them."""
 
     def __post_init__(self) -> None:
         check_fields(self, "model")
@@ -98,11 +98,11 @@ class ModelConfig:
 class PatchConfig:
     """The memorisable patch planted in the images (paper, section 6.2).
 
-    An eligible image of class c carries the pattern z ± ζ_c in place of its own pixels, in
-    normalised units; z ~ z_scale · N(0, 1) is one for all classes and ζ_c ~ U[−contrast, contrast]
-    one for each. The sign is drawn at each access, so no linear function of the patch tells the
-    classes apart. With probability patch_only_share the rest of the image is zero and the pattern
-    is z ± a·ζ_c with a = patch_only_amplitude · U[0, 1].
+    In an eligible image of class c the pattern z ± ζ_c replaces the pixels of the patch, in
+    normalised units. z ~ z_scale · N(0, 1) is shared by all classes; each class has its own
+    ζ_c ~ U[−contrast, contrast]. The sign is drawn at each access, so no linear function of the
+    patch separates the classes. With probability patch_only_share the rest of the image is zero
+    and the pattern is z ± a·ζ_c with a = patch_only_amplitude · U[0, 1].
 
     Raises:
         ConfigError: A value that is out of range.
@@ -123,7 +123,7 @@ class PatchConfig:
     contrast: float = 0.1
     """Half-width of the uniform class pattern ζ_c, in normalised units."""
     patch_only_amplitude: float = 1.75
-    """Upper end of the uniform amplitude of ζ_c where the pattern stands alone."""
+    """Upper end of the uniform amplitude of ζ_c in images of the pattern alone."""
 
     def __post_init__(self) -> None:
         check_fields(self, "patch")
@@ -145,7 +145,7 @@ class PatchConfig:
 
     @property
     def planted(self) -> bool:
-        """Whether any image carries the patch."""
+        """Whether any image can carry the patch."""
         return self.eligible_share > 0
 
 
@@ -158,10 +158,10 @@ class NoiseConfig:
     """
 
     level: Schedule = Schedule(0.0)  # noqa: RUF009 - Schedule is frozen
-    """Standard deviation of the noise; initial 0 is none."""
+    """Standard deviation of the noise; initial 0 means no noise."""
     shared: bool = True
-    """One map per place and step for the whole batch and all channels (the paper's), or
-    independent noise for each unit."""
+    """true: one noise map per activation and step, shared by the batch and all channels, as in the
+    paper; false: independent noise for each unit."""
 
     def __post_init__(self) -> None:
         check_fields(self, "noise")
@@ -178,19 +178,19 @@ class TrainingConfig:
     epochs: int = 60
     """Passes over the training images."""
     batch_size: int = 128
-    """Images in a step; the last step of an epoch takes what is left."""
+    """Images per step; the last step of an epoch may have fewer."""
     momentum: float = 0.9
-    """Momentum of SGD; what other optimisers take is in optimizer_arguments."""
+    """Momentum of SGD; other optimisers take theirs from optimizer_arguments."""
     nesterov: bool = True
-    """Nesterov momentum, of SGD."""
+    """Nesterov momentum of SGD."""
     weight_decay: float = 5e-4
-    """Weight decay, on all parameters: an L2 coefficient, or decoupled, as the optimiser has it."""
+    """Weight decay of all parameters, L2 or decoupled depending on the optimiser."""
     optimizer: str = "SGD"
     """Any class of torch.optim that trains dense parameters, e.g. AdamW."""
     optimizer_arguments: dict[str, Any] = field(default_factory=dict)
     """Its other arguments, e.g. {betas: [0.9, 0.95]}."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the forward pass: bf16 is faster where the machine has it."""
+    """Precision of the forward pass: bf16 is faster if the hardware supports it."""
 
     def __post_init__(self) -> None:
         check_fields(self, "training")
@@ -209,7 +209,7 @@ class TrainingConfig:
             raise ConfigError(
                 "training.momentum",
                 self.momentum,
-                f"momentum and nesterov are SGD's. Give {self.optimizer} its own in "
+                f"momentum and nesterov are for SGD only. Give those of {self.optimizer} in "
                 "training.optimizer_arguments.",
             )
         if not self.weight_decay >= 0:
@@ -218,13 +218,17 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class SharpnessConfig:
-    """The largest eigenvalue λ of the training loss's Hessian, along the way."""
+    """The largest eigenvalue λ of the training loss's Hessian, measured during training.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
 
     examples: int = 0
-    """Training images of the fixed sample it is measured on; 0 measures none. Each measurement
-    costs up to 40 Hessian-vector products, about 80 gradients on the sample."""
+    """Number of training images in the fixed sample for λ; 0 measures none. Each measurement costs
+    up to 40 Hessian-vector products, about 80 gradients on the sample."""
     every: int = 1
-    """Epochs from one measurement to the next."""
+    """Epochs between measurements."""
 
     def __post_init__(self) -> None:
         check_fields(self, "sharpness")
@@ -236,7 +240,7 @@ class SharpnessConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything that decides the numbers of one run, the seed included.
+    """All settings of one run on images, including the seed.
 
     Raises:
         ConfigError: A value that is out of range, or that contradicts another.
@@ -255,9 +259,9 @@ class RunConfig:
     noise: NoiseConfig = NoiseConfig()
     """Noise before the activations."""
     seed: int = 0
-    """Decides initial weights, pattern, eligible images, data order and noise."""
+    """Seed of the initial weights, pattern, eligible images, data order and noise."""
     sharpness: SharpnessConfig = SharpnessConfig()
-    """What is measured of the loss's curvature."""
+    """Measurement of the loss's curvature."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -269,34 +273,34 @@ class RunConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> RunConfig:
-        """Build a configuration from :meth:`to_dict`'s form; absent fields take their defaults.
+        """Build a configuration from the output of :meth:`to_dict`; absent fields take defaults.
 
         Raises:
-            ConfigError: An unknown field, a value of the wrong type, or one out of range.
+            ConfigError: A field is unknown, or its value has the wrong type or range.
         """
         return from_dict(RunConfig, values)
 
 
 @dataclass(frozen=True)
 class TaskConfig:
-    """What is trained where it is not images: a learnorder.Task, written in Python."""
+    """A learnorder.Task, defined in Python."""
 
     path: str | None = None
     """Import path of a learnorder.Task, or of a function that returns one, e.g. my_tasks.make."""
     arguments: dict[str, Any] = field(default_factory=dict)
     """Arguments of that function, e.g. {size: 300}."""
     given: str | None = None
-    """Fingerprint of a Task handed over in Python, in place of a path; it is filled in there."""
+    """Fingerprint of a Task object passed in Python instead of a path; set automatically."""
 
     def __post_init__(self) -> None:
         check_fields(self, "task")
         if self.path is not None and self.given is not None:
-            raise ConfigError("task.path", self.path, "A task was handed over too: give one.")
+            raise ConfigError("task.path", self.path, "Give either a path or a Task, not both.")
 
 
 @dataclass(frozen=True)
 class TaskRunConfig:
-    """Everything that decides the numbers of one run of a task, the seed included."""
+    """All settings of one run of a task, including the seed."""
 
     task: TaskConfig = field(default_factory=TaskConfig)
     """The model, its data and its loss."""
@@ -307,10 +311,10 @@ class TaskRunConfig:
     noise: NoiseConfig = NoiseConfig()
     """Noise before the activations."""
     seed: int = 0
-    """Decides initial weights, where the task has a function that makes them, data order, what the
-    data set draws, and noise."""
+    """Seed of the initial weights (if the task's model is a function), the data order, the random
+    draws of the data set, and the noise."""
     sharpness: SharpnessConfig = SharpnessConfig()
-    """What is measured of the loss's curvature."""
+    """Measurement of the loss's curvature."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -322,15 +326,15 @@ class TaskRunConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> TaskRunConfig:
-        """Build a configuration from :meth:`to_dict`'s form, as :meth:`RunConfig.from_dict`."""
+        """Build a configuration as :meth:`RunConfig.from_dict` does."""
         return from_dict(TaskRunConfig, values)
 
 
 def _check_run(config: RunConfig | TaskRunConfig) -> None:
-    """Refuse a seed that is none, and schedules that cannot happen in the run's epochs."""
+    """Check the seed, and the schedules against the number of epochs."""
     if config.seed < 0:
         raise ConfigError("seed", config.seed, "Give 0 or more.")
     config.learning_rate.check("learning_rate", config.training.epochs)
     config.noise.level.check("noise.level", config.training.epochs)
     if config.learning_rate.initial == 0:
-        raise ConfigError("learning_rate.initial", 0, "Nothing trains at 0; give e.g. 0.1.")
+        raise ConfigError("learning_rate.initial", 0, "Give a value > 0, e.g. 0.1.")

@@ -1,7 +1,6 @@
-"""YAML as plain values: no tags, no anchors, nothing that could run, and nothing beyond bounds.
+"""YAML as plain values, of limited size, without tags, anchors or duplicate keys.
 
-Scalars are read as YAML 1.2's core schema has them: ``1e-3`` is a number, ``no`` is text. A key
-that stands twice is refused, as one of the two would be lost.
+Scalars follow YAML 1.2's core schema: ``1e-3`` is a number, ``no`` is text.
 """
 
 from __future__ import annotations
@@ -27,14 +26,15 @@ _FLOAT = re.compile(
 
 
 def load_yaml(text: str, field: str) -> Any:
-    """Return the plain values that a YAML text says.
+    """Return the plain values of a YAML document.
 
     Args:
-        text: One document.
-        field: The option that gives it, for errors.
+        text: The document.
+        field: Name of the option, for errors.
 
     Raises:
-        ConfigError: It is no YAML, or has tags, anchors, keys that stand twice or are not text.
+        ConfigError: It is not valid YAML, or has tags, anchors, or keys that are duplicate or not
+            text.
 
     >>> load_yaml("{widths: [8, 16], rate: 1e-3, mode: no}", "model.arguments")
     {'widths': [8, 16], 'rate': 0.001, 'mode': 'no'}
@@ -51,7 +51,7 @@ def read_yaml(path: str, field: str) -> dict[str, Any]:
     """Return the settings of a YAML file.
 
     Raises:
-        ConfigError: It cannot be read, or is no mapping; as :func:`load_yaml`.
+        ConfigError: It cannot be read or is not a mapping, or as for :func:`load_yaml`.
     """
     try:
         with Path(path).open("rb") as file:
@@ -68,7 +68,7 @@ def read_yaml(path: str, field: str) -> dict[str, Any]:
 
 
 def dump_yaml(values: Any, *, on_one_line: bool = False) -> str:
-    """Return a YAML text that :func:`load_yaml` reads as these values."""
+    """Return values as YAML that :func:`load_yaml` can read."""
     if on_one_line:
         text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, default_flow_style=True,
                          width=1_000_000, allow_unicode=True)  # fmt: skip
@@ -77,11 +77,11 @@ def dump_yaml(values: Any, *, on_one_line: bool = False) -> str:
 
 
 class _RefusedError(Exception):
-    """Something that YAML has and settings do not need."""
+    """A feature of YAML that settings do not support."""
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that would be read as a number here, though not in YAML 1.1."""
+    """Quotes text that YAML 1.2 reads as a number and YAML 1.1 does not."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -91,7 +91,7 @@ _Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456
 
 
 def _document(events: Iterator[Any]) -> Any:
-    """Return the value of the one document of a stream of parser events."""
+    """Return the value of the only document in a stream of parser events."""
     value = None
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
@@ -100,7 +100,7 @@ def _document(events: Iterator[Any]) -> Any:
             break
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
-            raise _RefusedError("there are several documents; one is needed")
+            raise _RefusedError("it has several documents; give one")
     return value
 
 
@@ -127,7 +127,7 @@ def _value(event: Any, events: Iterator[Any], depth: int) -> Any:
             raise _RefusedError(f"line {line} has a name that is not text")
         name = event.value
         if name in mapping:
-            raise _RefusedError(f"{name} stands twice, the second time in line {line}")
+            raise _RefusedError(f"{name} appears twice, the second time in line {line}")
         mapping[name] = _value(next(events), events, depth + 1)
     return mapping
 

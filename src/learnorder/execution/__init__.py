@@ -1,1 +1,1 @@
-"""How runs are executed: on this machine, on several, on Ray."""
+"""Execution of runs: on one machine, on several, or on Ray."""

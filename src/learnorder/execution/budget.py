@@ -1,4 +1,4 @@
-"""A budget in minutes as a number of epochs, measured on this machine once and then kept."""
+"""Conversion of a budget in minutes to a number of epochs, measured once per experiment."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
 
 _FIXED_SECONDS = 10.0
-"""What starting and reporting take."""
+"""Time for start and report."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What budget.json keeps.
+    """The content of budget.json.
 
     Attributes:
         minutes: The budget.
-        epochs: What it buys.
+        epochs: Epochs per run that fit into it.
         of: Digest of the runs; empty in files of old versions.
     """
 
@@ -51,49 +51,49 @@ def epochs_within(
     remedy: str,
     execution: Execution,
 ) -> Budget:
-    """Return how many epochs a budget buys; nothing is written.
+    """Return the number of epochs that fit into a budget; nothing is written.
 
     Args:
         minutes: The budget.
-        plans: All runs, at ``epochs``.
-        epochs: The most.
-        fewest: The fewest that make sense.
-        out: Where :meth:`Budget.keep` has kept it, so that what is continued has the same length.
-        share: Of the time, that training takes.
-        remedy: What else to give, where the budget is too small.
+        plans: All runs, with ``epochs`` epochs.
+        epochs: The maximum number of epochs.
+        fewest: The minimum number of epochs.
+        out: Folder of budget.json; if it was written for the same runs, its epochs are used.
+        share: Share of the time that training takes, in (0, 1].
+        remedy: An alternative to suggest if the budget is too small.
         execution: How the runs are executed.
 
     Raises:
-        ConfigError: A time that is not above 0, or too short for ``fewest``.
+        ConfigError: The time is not positive, or too short for ``fewest`` epochs.
     """
     check_minutes(minutes)
     path, of = out / "budget.json", _digest(plans)
-    kept = read_sealed(path, Budget, "Remove it, and the budget is measured anew.")
+    kept = read_sealed(path, Budget, "Remove it to measure the budget again.")
     if kept is not None and (kept.minutes, kept.of) == (minutes, of):
         return kept
     from learnorder.execution.estimate import estimate_cost
 
     cost = estimate_cost(plans, out / "none", execution)
-    each = cost.seconds / epochs / share
-    bought = int((60 * minutes - _FIXED_SECONDS) / each)
-    if bought < fewest:
-        needed = (_FIXED_SECONDS + fewest * each) / 60
+    epoch_seconds = cost.seconds / epochs / share
+    affordable = int((60 * minutes - _FIXED_SECONDS) / epoch_seconds)
+    if affordable < fewest:
+        needed = (_FIXED_SECONDS + fewest * epoch_seconds) / 60
         raise ConfigError(
             "minutes",
             minutes,
-            f"{cost.runs} runs of up to {fewest} epochs, the fewest that make sense, take about "
+            f"{cost.runs} runs of up to {fewest} epochs, the minimum, take about "
             f"{math.ceil(10 * needed) / 10:g} minutes on this machine. Give that, or {remedy}.",
         )
-    return Budget(minutes, min(bought, epochs), of)
+    return Budget(minutes, min(affordable, epochs), of)
 
 
 def check_minutes(minutes: float | None) -> None:
-    """Refuse a budget that is no time; None is no budget."""
+    """Refuse a budget that is not positive and finite; None means no budget."""
     if minutes is not None and not 0 < minutes < math.inf:
         raise ConfigError("minutes", minutes, "Give a time above 0, or null.")
 
 
 def _digest(plans: Mapping[str, Plan]) -> str:
-    """Return what tells planned runs from others."""
+    """Return a digest of the planned runs' configurations."""
     configs = {name: plan.config.to_dict() for name, plan in plans.items()}
     return hashlib.blake2b(json.dumps(configs, sort_keys=True).encode(), digest_size=8).hexdigest()

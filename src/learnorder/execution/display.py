@@ -1,4 +1,4 @@
-"""Progress of many runs, in a terminal or in a log: the parent process alone draws."""
+"""Progress of many runs, in a terminal or in a log; only the parent process prints it."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from learnorder.runs.lock_file import Owner
 from learnorder.runs.plain_text import plain, visible
 
 _FEWEST_DONE = 0.1
-"""Runs, of which parts count, from which the time left can be told."""
+"""Runs done, fractions included, before the time left is estimated."""
 
 
 class Display:
-    """A table of all runs and each active one, with bars and the time left.
+    """Progress bars of all runs together and of each active run, with the time left.
 
-    Where there is no terminal, as in a job's log or a notebook, a line for each run that ends, and
-    every minute one that says how all of them stand.
+    Without a terminal, as in a job's log or a notebook, it prints a line for each run that ends,
+    and a summary every minute.
 
     Args:
         folders: All runs.
         cores: How they share the machine.
-        title: What the runs are of, where several experiments follow each other.
-        quiet: Draw nothing, and say only which runs are waited for.
-        console: Where to draw; None is stderr.
-        seconds: Between two lines of a log that say how all runs stand.
+        title: Name of the experiment, if several follow each other.
+        quiet: Print only which runs of other processes are waited for.
+        console: Where to print; None is stderr.
+        seconds: Time between two summaries in a log.
     """
 
     def __init__(
@@ -64,19 +64,19 @@ class Display:
         parents = [str(folder.path.parent) for folder in folders]
         self._root = Path(os.path.commonpath(parents)) if parents else Path()
         self._notices = Console(stderr=True) if quiet else self._bars.console
-        self._seen: dict[RunFolder[Any], float] = {}
+        self._shares: dict[RunFolder[Any], float] = {}
         self._tasks: dict[RunFolder[Any], TaskID] = {}
-        self._told: set[RunFolder[Any]] = {f for f in folders if f.status in ENDED}
+        self._reported: set[RunFolder[Any]] = {f for f in folders if f.status in ENDED}
         self._awaited = set[RunFolder[Any]]()
         self._cores = cores
         self._all: TaskID | None = None
-        self._base = float(len(self._told))
+        self._base = float(len(self._reported))
         self._started, self._done_now = time.monotonic(), 0.0
-        self._standing = f"{len(self._told)}/{self._count} runs"
+        self._summary = f"{len(self._reported)}/{self._count} runs"
         self._seconds, self._log = seconds, ExitStack()
 
     def __enter__(self) -> Display:
-        left = self._count - len(self._told)
+        left = self._count - len(self._reported)
         if left:
             threads = f"{self._cores.threads} thread{'s' * (self._cores.threads > 1)}"
             self._console.print(
@@ -100,7 +100,7 @@ class Display:
         self._bars.stop()
 
     def update(self, state: PoolState) -> None:
-        """Draw the state of the pool."""
+        """Show the state of the pool."""
         under_way = (*state.active, *state.held)
         self._done_now = len(state.ended) - self._base + sum(map(self._done, under_way))
         self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
@@ -112,30 +112,30 @@ class Display:
         for folder in (*state.ended, *state.failed):
             self._finished(folder, ended)
         for folder in state.elsewhere:
-            self._finished(folder, ended, "is made by another process")
+            self._finished(folder, ended, "is running in another process")
         for folder in state.waiting:  # its worker was killed, or another process left it
             if folder in self._tasks:
-                self._bars.update(self._tasks[folder], note="waiting to go on")
+                self._bars.update(self._tasks[folder], note="waiting to continue")
         assert self._all is not None
         note = "saving checkpoints …" if state.signals else self._counts(state)
         self._bars.update(self._all, completed=self._done_now, note=note)
-        self._standing = f"{self._counts(state, running=len(state.active))}{self._left()}"
+        self._summary = f"{self._counts(state, running=len(state.active))}{self._left()}"
 
     def _words(self) -> str:
-        return f"{self._title}{self._standing}"
+        return f"{self._title}{self._summary}"
 
     def _counts(self, state: PoolState, running: int = 0) -> str:
         counts = {
             "running": running,
             "failed": len(state.failed),
-            "made elsewhere": len(state.held) + len(state.elsewhere),
-            "killed and begun again": sum(state.deaths.values()),
+            "running elsewhere": len(state.held) + len(state.elsewhere),
+            "killed and restarted": sum(state.deaths.values()),
         }
-        told = [f"{count} {words}" for words, count in counts.items() if count]
-        return ", ".join([f"{len(state.ended)}/{self._count} runs", *told])
+        others = [f"{count} {words}" for words, count in counts.items() if count]
+        return ", ".join([f"{len(state.ended)}/{self._count} runs", *others])
 
     def _left(self) -> str:
-        """Return the time left in words; nothing where there is too little to tell it by."""
+        """Return the estimated time left in words; empty if too little is done to estimate it."""
         total, done = self._count - self._base, self._done_now
         if done < _FEWEST_DONE or done >= total:
             return ""
@@ -143,10 +143,10 @@ class Display:
         return f", about {duration(seconds)} left"
 
     def _done(self, folder: RunFolder[Any]) -> float:
-        """How far a run is that has not ended."""
+        """Return the share of a run that is done."""
         if (progress := folder.progress()) is not None:
-            self._seen[folder] = progress.share
-        return self._seen.get(folder, 0.0)  # a run that has just ended reports no more
+            self._shares[folder] = progress.share
+        return self._shares.get(folder, 0.0)  # a run that has just ended has no progress file
 
     def _active(self, folder: RunFolder[Any]) -> None:
         if folder not in self._tasks:
@@ -158,28 +158,28 @@ class Display:
             self._bars.update(self._tasks[folder], completed=progress.share, note=note)
 
     def _wait_for(self, folder: RunFolder[Any], owner: Owner | None) -> None:
-        """Say once that a run is waited for."""
+        """Print once that a run of another process is waited for."""
         if folder in self._awaited:
             return
         self._awaited.add(folder)
         by = f" ({owner})" if owner else ""
         self._notices.print(
-            f"{self._name(folder)}: another process works on it{by}; waiting for it. Ctrl-C stops "
-            "waiting.",
+            f"{self._name(folder)}: waiting for another process that is working on it{by}. Ctrl-C "
+            "stops waiting.",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
 
     def _name(self, folder: RunFolder[Any]) -> str:
-        """A run's path below what all of them have in common, as it can be printed."""
+        """Return a run's printable path, relative to the common parent of all runs."""
         return visible(folder.path.relative_to(self._root))
 
     def _finished(self, folder: RunFolder[Any], ended: str, how: str = "") -> None:
-        """Say once that nothing is left to do here for a run: how, or its status."""
-        if folder in self._told:
+        """Print once that a run needs no more work here: ``how``, or its status."""
+        if folder in self._reported:
             return
-        self._told.add(folder)
+        self._reported.add(folder)
         if folder in self._tasks:
             self._bars.remove_task(self._tasks.pop(folder))
         if not how:

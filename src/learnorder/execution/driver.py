@@ -1,4 +1,4 @@
-"""The one way that commands run things: check, make folders, run what has not ended."""
+"""How all commands execute runs: check, create folders, execute what has not ended."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ConfigT_co = TypeVar("ConfigT_co", bound=Settings, covariant=True)
 
 @dataclass(frozen=True)
 class Plan(Generic[ConfigT_co]):
-    """A run to be made: its configuration and what it is within its experiment."""
+    """A planned run: its configuration, and the labels that place it in its experiment."""
 
     config: ConfigT_co
     labels: dict[str, str]
@@ -42,26 +42,25 @@ def run_plans(
     title: str = "",
     here: bool = False,
 ) -> list[RunFolder[ConfigT]]:
-    """Make every planned run that has not ended, in folders ``out/name``.
+    """Execute every planned run that has not ended, in folders ``out/name``.
 
     Args:
-        plans: Run folders' names, and what to run in each.
+        plans: The plans by name of the run folder.
         out: Folder of the run folders.
         execution: How the runs are executed.
-        experiments: What folders are of, which they say before the first run is made.
-        title: What the runs are of, for the display.
-        here: Make them in this process, one after another, as objects of it cannot reach workers.
+        experiments: Experiments by folder; written to the folders before the first run.
+        title: Name of the experiment, for the display.
+        here: Execute them in this process, one after another, because they need its objects.
 
     Returns:
         The run folders, in the plans' order.
 
     Raises:
-        ConfigError: A setting that the data or the model refuses, or a name that is too long; no
-            folder is made.
-        DataError: The data cannot be used; no folder is made.
-        RunFolderError: A folder of another configuration or experiment is in the way; no folder is
-            made.
-        Interrupted: A signal came; the same call continues.
+        ConfigError: The data or the model does not support a setting, or a name is too long; no
+            folder is created.
+        DataError: The data cannot be used; no folder is created.
+        RunFolderError: A folder holds another configuration or experiment; no folder is created.
+        Interrupted: A signal stopped the runs; the same call continues.
     """
     if here:
         execution = replace(execution, workers=1)
@@ -82,14 +81,14 @@ def make_folders(
     engine: Engine[Any] | None = None,
     experiments: Mapping[Path, Experiment] = MappingProxyType({}),
 ) -> list[RunFolder[ConfigT]]:
-    """Make the folders of planned runs, and run nothing; as :func:`run_plans`."""
+    """Create the folders of planned runs without executing them; see :func:`run_plans`."""
     for folder, experiment in experiments.items():
         experiment.check(folder)
-    there, identities = find_folders(plans, out, engine), _identities(plans)
+    existing, identities = find_folders(plans, out, engine), _identities(plans)
     for folder, experiment in experiments.items():
         experiment.write(folder)
     return [
-        there[name] or RunFolder.create(out / name, plan.config, plan.labels, identities[name])
+        existing[name] or RunFolder.create(out / name, plan.config, plan.labels, identities[name])
         for name, plan in plans.items()
     ]
 
@@ -97,31 +96,32 @@ def make_folders(
 def find_folders(
     plans: Mapping[str, Plan[ConfigT]], out: Path, engine: Engine[Any] | None = None
 ) -> dict[str, RunFolder[ConfigT] | None]:
-    """Return the folders there are of planned runs; refuse what cannot be made, and write nothing.
+    """Return the existing folders of planned runs, None for others, after all checks.
 
     Raises:
-        LearnOrderError: As :func:`run_plans`, or a name or a path that no file system takes.
+        LearnOrderError: As for :func:`run_plans`, or a name or path is not valid on disk.
     """
     for name in plans:
         check_path(out / name)
     identities = _identities(plans)
-    there = {
+    existing = {
         name: RunFolder.find(out / name, plan.config, identities[name])
         for name, plan in plans.items()
     }
     _check_neighbours(plans, out)
-    if None in there.values():
+    if None in existing.values():
         check(plans, engine)
-    return there
+    return existing
 
 
 def _identities(plans: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
-    """Return the user's own code and data of each planned run, as digests by name."""
-    found: dict[str, dict[str, str]] = {}
+    """Return digests of the user's code and data for each planned run."""
+    identities: dict[str, dict[str, str]] = {}
     for kind in {kind_of(plan.config) for plan in plans.values()}:
-        own = {name: p.config for name, p in plans.items() if kind_of(p.config) == kind}
-        found.update(zip(own, kind.load_backend().identify(list(own.values())), strict=True))
-    return found
+        configs = {name: p.config for name, p in plans.items() if kind_of(p.config) == kind}
+        digests = kind.load_backend().identify(list(configs.values()))
+        identities.update(zip(configs, digests, strict=True))
+    return identities
 
 
 def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
@@ -132,15 +132,15 @@ def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
-    """Refuse a run's own folder, one of another experiment, or arms of other settings and seeds.
+    """Refuse to put runs into a run folder, or beside arms of another experiment or configuration.
 
-    A run without an arm is an experiment of its own, and may lie beside any other.
+    A run without an arm is an experiment of its own, and may be beside any other.
     """
     for folder in (out, *out.absolute().parents):
         if (folder / "manifest.json").exists():
             raise RunFolderError(
-                f"{folder}: a run's own folder, in which no others are made. Choose another folder "
-                "with --out."
+                f"{folder}: this is a run folder, which cannot contain other runs. Choose another "
+                "folder with --out."
             )
     by_folder: dict[Path, list[Plan]] = {}
     for name, plan in plans.items():
@@ -148,7 +148,7 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
             by_folder.setdefault((out / name).parent, []).append(plan)
     for folder, planned in by_folder.items():
         experiments = {_experiment(plan.labels, kind_of(plan.config).name) for plan in planned}
-        asked = {repr(plan.labels): plan.config for plan in planned}
+        configs = {repr(plan.labels): plan.config for plan in planned}
         for manifest in sorted(folder.glob("*/manifest.json")):
             neighbour = RunFolder(manifest.parent)
             theirs = _experiment(neighbour.labels, neighbour.kind)
@@ -157,24 +157,23 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
                     f"{folder}: holds runs of another experiment ({theirs}). Choose another folder "
                     "with --out."
                 )
-            config = asked.get(repr(neighbour.labels))
-            if config is not None:
-                kind = kind_of(config)
-                asked_there = kind.read({**config.to_dict(), "seed": neighbour.config.seed})
-                RunFolder.find(neighbour.path, asked_there)
+            config = configs.get(repr(neighbour.labels))
+            if config is not None:  # the same arm, so it must differ in the seed only
+                same = {**config.to_dict(), "seed": neighbour.config.seed}
+                RunFolder.find(neighbour.path, kind_of(config).read(same))
 
 
 def _experiment(labels: Mapping[str, str], kind: str) -> str:
-    """Return what experiment a run is of, in words."""
+    """Return the name of a run's experiment."""
     name = labels.get("experiment", "")
     return f"{name} of {kind}" if name == "sweep" else name
 
 
 def check(plans: Mapping[str, Plan], engine: Engine[Any] | None = None) -> None:
-    """Let each kind of run refuse what it cannot do, by an engine's processes.
+    """Check each configuration with its backend, for the engine's number of processes.
 
     Raises:
-        LearnOrderError: As :func:`run_plans`.
+        LearnOrderError: As for :func:`run_plans`.
     """
     by_kind: dict[Kind, list[Settings]] = {}
     for plan in plans.values():

@@ -1,4 +1,4 @@
-"""What makes runs: a number of workers, and where they come from."""
+"""Engines and their workers, which execute runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from learnorder.runs import RunFolder
 
 @dataclass(frozen=True)
 class Cores:
-    """How the machine's cores are shared out: ``workers`` runs at once, ``threads`` each."""
+    """How the cores are divided: ``workers`` runs at once, with ``threads`` threads each."""
 
     workers: int
     threads: int
@@ -28,21 +28,21 @@ def share_cores(
     *,
     accelerated: bool = True,
 ) -> Cores:
-    """Choose workers and threads so that cores are not oversubscribed.
+    """Choose workers and threads without oversubscribing the physical cores.
 
-    Small networks use one thread better than several (``benchmarks/training.py`` measures it), so
-    as many runs go side by side as there are physical cores; what is left over goes to threads.
+    Small networks are most efficient with one thread (measured by ``benchmarks/training.py``), so
+    as many runs as possible run in parallel; remaining cores become threads.
 
     Args:
-        runs: Runs to do.
-        workers: Runs at once; None chooses, and chooses one where there is an accelerator.
-        threads: Threads of each; None chooses.
-        accelerated: Whether the runs use an accelerator where there is one.
+        runs: Number of runs to execute.
+        workers: Runs at once; None is automatic, and 1 on an accelerator.
+        threads: Threads per run; None is automatic.
+        accelerated: Whether the runs use an accelerator if there is one.
 
     Raises:
         ConfigError: Less than one worker or thread.
     """
-    Execution(workers, threads)  # refuses numbers that make no sense
+    Execution(workers, threads)  # checks the numbers
     if workers is None and accelerated and _has_accelerator():
         workers = 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -55,7 +55,7 @@ def share_cores(
 
 
 def process_environment(threads: int) -> dict[str, str]:
-    """Return this process's environment for one whose libraries use so many threads."""
+    """Return the environment of a subprocess whose libraries use ``threads`` threads."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
     return {**os.environ, **{name: str(threads) for name in names}}
 
@@ -67,30 +67,30 @@ def _has_accelerator() -> bool:
 
 
 class Worker(Protocol):
-    """What executes the runs it is given, one after another."""
+    """Executes runs, one after another."""
 
     @property
     def alive(self) -> bool:
-        """Whether it is there, as far as is known."""
+        """Whether it is alive, as far as is known."""
         ...
 
     def execute(self, folder: RunFolder[Any]) -> None:
-        """Begin a run."""
+        """Start a run."""
         ...
 
     def answer(self) -> tuple[int, bool]:
-        """Wait for the end of the run; return its exit code and whether the worker lives on.
+        """Wait for the end of the run; return its exit code and whether the worker is still alive.
 
         The code of a worker that was killed is negative.
         """
         ...
 
     def send_signal(self, number: int) -> None:
-        """Pass a signal to the run: SIGKILL ends the worker, others save the run."""
+        """Pass a signal to the run: SIGKILL kills the worker, others save the run."""
         ...
 
     def close(self, *, kill: bool = False) -> None:
-        """End the worker: when it is idle, or at once."""
+        """Stop the worker when it is idle, or kill it at once."""
         ...
 
 
@@ -98,23 +98,23 @@ WorkerT = TypeVar("WorkerT", bound=Worker)
 
 
 class Engine(Protocol[WorkerT]):
-    """Where workers come from."""
+    """Starts workers."""
 
     @property
     def processes(self) -> int:
-        """How many processes make each run together."""
+        """Number of processes that train each run together."""
         ...
 
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
-        """Choose how many runs go at once; as :func:`share_cores`."""
+        """Choose the number of runs at once and their threads; see :func:`share_cores`."""
         ...
 
     def start(self, threads: int) -> WorkerT:
-        """Start a worker whose runs have so many threads."""
+        """Start a worker whose runs use ``threads`` threads."""
         ...
 
     def ready(self, busy: Mapping[RunFolder[Any], WorkerT], seconds: float) -> list[RunFolder[Any]]:
-        """Wait so long at most; return the runs whose workers have an answer."""
+        """Wait at most ``seconds``; return the runs whose workers have an answer."""
         ...

@@ -1,4 +1,4 @@
-"""What an experiment would cost: its runs, their time and their space, measured on this machine."""
+"""Cost estimate of an experiment: runs, time and disk space, measured on this machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from learnorder.runs.kinds import CostEstimate, Settings, kind_of
 
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
-"""What a worker's process takes to start, of which importing torch is most."""
+"""Start of a worker process, mostly the import of torch."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Cost:
     """The cost of an experiment.
 
     Attributes:
-        runs: Number of runs to do.
+        runs: Number of runs to execute.
         ended: Number of runs that have ended already.
         longest: The longest run.
-        seconds: All runs, with the machine's cores shared out.
-        disk_bytes: Space at the end.
-        peak_bytes: Space while checkpoints stand too.
+        seconds: Time for all runs in parallel.
+        disk_bytes: Disk space at the end.
+        peak_bytes: Disk space during the runs, including checkpoints.
         cores: How the runs share the machine.
     """
 
@@ -49,7 +49,7 @@ class Cost:
             f"{duration(self.longest.seconds)} each "
             f"and {duration(self.seconds)} in all with {self.cores.workers} at once "
             f"({self.cores.threads} thread{'s' * (self.cores.threads != 1)} each), as measured on "
-            "this machine just now; "
+            "this machine; "
             f"{size_words(self.disk_bytes)} of disk when done, {size_words(self.peak_bytes)} while "
             "running."
         )
@@ -64,15 +64,15 @@ def estimate_cost(
 
     Args:
         plans: The runs.
-        out: Where they would go; those that have ended there cost nothing.
-        execution: How the runs would be executed; time is taken on this machine in any case.
+        out: Folder of the run folders; runs that have ended there cost nothing.
+        execution: How the runs would be executed; the time is measured on this machine in any case.
 
     Raises:
-        LearnOrderError: As running the plans would.
+        LearnOrderError: As for :func:`~learnorder.execution.driver.run_plans`.
     """
     import torch
 
-    found = find_folders(plans, out, execution.engine)
+    folders = find_folders(plans, out, execution.engine)
     cores = cores_for([plan.config for plan in plans.values()], execution)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
@@ -82,21 +82,21 @@ def estimate_cost(
             measured = {key: kind_of(c).load_backend().measure(c) for key, c in distinct.items()}
     finally:
         torch.set_num_threads(before)
-    every = {name: measured[_key(plan.config)] for name, plan in plans.items()}
+    costs = {name: measured[_key(plan.config)] for name, plan in plans.items()}
     to_do = [
-        every[name]
-        for name, folder in found.items()
+        costs[name]
+        for name, folder in folders.items()
         if folder is None or folder.status not in ENDED
     ]
-    started = _START_SECONDS * min(len(to_do), cores.workers)
-    disk = sum(each.disk_bytes for each in every.values()) + _REPORT_BYTES
+    start = _START_SECONDS * min(len(to_do), cores.workers)
+    disk = sum(cost.disk_bytes for cost in costs.values()) + _REPORT_BYTES
     return Cost(
         runs=len(to_do),
         ended=len(plans) - len(to_do),
-        longest=max(to_do or every.values(), key=lambda each: each.seconds),
-        seconds=(sum(each.seconds for each in to_do) + started) / cores.workers,
+        longest=max(to_do or costs.values(), key=lambda cost: cost.seconds),
+        seconds=(sum(cost.seconds for cost in to_do) + start) / cores.workers,
         disk_bytes=disk,
-        peak_bytes=disk + max(each.peak_bytes for each in every.values()) * cores.workers,
+        peak_bytes=disk + max(cost.peak_bytes for cost in costs.values()) * cores.workers,
         cores=cores,
     )
 

@@ -1,4 +1,4 @@
-"""Grids over named settings, and lists of them."""
+"""Grids and lists of settings."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Built = TypeVar("Built")
 
 _MOST_POINTS = 100_000
 _LONGEST = 150
-"""Bytes of a folder's name that tell its settings; file systems take 255 in all."""
+"""Maximum bytes for the settings in a folder's name; file systems allow 255 for a name."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Which values of which settings are tried: all combinations, those of a list, or both.
+    """The values of the settings to try: all combinations, those of a list, or both.
 
     Attributes:
         axes: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
             commas vary together, e.g. {"learning_rate.initial,learning_rate.step_factor":
             [[0.1, 0.2], [0.4, 0.05]]}.
-        points: A list of settings by dotted name, each tried with every combination of the axes; a
-            setting that one of them leaves out is the base's there.
+        points: A list of settings by dotted name, each tried with every combination of the axes. A
+            setting that a point leaves out keeps the value of the base configuration.
     """
 
     axes: Mapping[str, Sequence[object]]
@@ -40,21 +40,22 @@ class Grid:
     def settings(
         self, base: Mapping[str, Any], known: Any
     ) -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
-        """Return every combination by its folder's name: settings in words, ``base`` with them.
+        """Return every combination by folder name: its settings as text, and ``base`` with them.
 
         Args:
             base: A configuration as nested mappings.
             known: The defaults of all settings, as a configuration.
 
         Raises:
-            ConfigError: A name that no setting has, or values that do not fit their names.
+            ConfigError: A setting is unknown or varied twice, the number of values does not match
+                the names, or there are too many or duplicate points.
         """
-        axes, unvaried = [_axis(joined, choices) for joined, choices in self.axes.items()], set()
+        axes, constant = [_axis(joined, choices) for joined, choices in self.axes.items()], set()
         if self.points:
             listed = _listed(self.points, {**flatten(to_dict(known)), **flatten(base)})
             axes.append(listed)
             if len(listed) > 1:
-                unvaried = {n for n in listed[0] if all(p[n] == listed[0][n] for p in listed)}
+                constant = {n for n in listed[0] if all(p[n] == listed[0][n] for p in listed)}
         named = [name for axis in axes for name in axis[0]]
         for name in named:
             _check_name(name, known)
@@ -62,25 +63,25 @@ class Grid:
             raise ConfigError(
                 "grid",
                 twice[0],
-                "It is varied twice. Name it in --grid or in --points; --grid '{}' leaves out a "
-                "file's.",
+                "It is varied twice. Name it in --grid or in --points; --grid '{}' overrides the "
+                "grid of a file.",
             )
         if (points := math.prod(map(len, axes))) > _MOST_POINTS:
             raise ConfigError("grid", f"{points:,} points", f"Give at most {_MOST_POINTS:,}.")
-        found = dict[str, tuple[dict[str, str], dict[str, Any]]]()
+        by_name = dict[str, tuple[dict[str, str], dict[str, Any]]]()
         for combination in itertools.product(*axes):
-            chosen: dict[str, Any] = {}
-            for point in combination:
-                chosen |= point
-            words = {n: setting_words(v) for n, v in chosen.items() if n not in unvaried}
+            point: dict[str, Any] = {}
+            for part in combination:
+                point |= part
+            words = {n: setting_words(v) for n, v in point.items() if n not in constant}
             name = folder_name(words)
-            if name in found:
-                alike = found[name][0] == words
+            if name in by_name:
+                same = by_name[name][0] == words
                 shown = ", ".join(f"{n} {value}" for n, value in words.items())
-                raise ConfigError("grid", shown, "It stands twice in the grid." if alike
+                raise ConfigError("grid", shown, "It appears twice in the grid." if same
                                   else "Another point would have the same folder.")  # fmt: skip
-            found[name] = (words, _changed(base, chosen))
-        return found
+            by_name[name] = (words, _changed(base, point))
+        return by_name
 
 
 def grid_plans(
@@ -93,18 +94,18 @@ def grid_plans(
     """Plan every combination of the grid's values with every seed.
 
     Args:
-        base: The configuration that the grid varies, as its ``to_dict`` gives it; it need
-            not be valid before the grid's values are in.
-        grid: What is varied.
-        seeds: The seeds, the slowest to vary, so that partial results are paired.
+        base: The configuration that the grid varies, as returned by its ``to_dict``; it may be
+            invalid without the grid's values.
+        grid: The grid.
+        seeds: The seeds; they vary slowest, so that partial results are paired.
         labels: Labels of every run.
-        kind: What the configuration is of.
+        kind: Class of the configuration.
 
     Returns:
         Plans by folder name, e.g. "learning_rate.initial=0.1-seed0".
 
     Raises:
-        ConfigError: A name that no setting has, or a value it does not take.
+        ConfigError: As for :meth:`Grid.settings`, or a value is invalid.
     """
     settings = grid.settings(base, kind())
     return {
@@ -117,15 +118,15 @@ def grid_plans(
 
 
 def built_at(kind: type[Built], values: Mapping[str, Any], words: Mapping[str, str]) -> Built:
-    """Build what a point of a grid asks for, or say at which it cannot be built.
+    """Build the configuration of a grid's point; an error names the point.
 
     Args:
-        kind: What is built.
+        kind: Class of the configuration.
         values: Its settings.
-        words: The point's settings in words.
+        words: The point's settings as text.
 
     Raises:
-        ConfigError: A value that a setting does not take.
+        ConfigError: A value is invalid.
     """
     try:
         return from_dict(kind, values)
@@ -139,7 +140,7 @@ def built_at(kind: type[Built], values: Mapping[str, Any], words: Mapping[str, s
 
 
 def folder_name(words: Mapping[str, str]) -> str:
-    """Return a folder's name for some settings; a long one is cut, and ends with a digest.
+    """Return a folder name for some settings; a long one is truncated and ends with a digest.
 
     >>> folder_name({"patch.contrast": "0.3", "seeds": "2"})
     'patch.contrast=0.3-seeds=2'
@@ -154,7 +155,7 @@ def folder_name(words: Mapping[str, str]) -> str:
 
 
 def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return one axis of the grid as points, each a value for every one of its names."""
+    """Return one axis of the grid as points, each with a value for every name of the axis."""
     joined = names.split(",")
     if not choices:
         raise ConfigError("grid", names, "Give at least one value.")
@@ -169,27 +170,27 @@ def _axis(names: str, choices: Sequence[Any]) -> list[dict[str, Any]]:
 def _listed(
     points: Sequence[Mapping[str, object]], values: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
-    """Return listed points, each with a value for every name that any of them has."""
+    """Return listed points, each completed with the other points' names."""
     names = list(dict.fromkeys(name for point in points for name in point))
     for point in points:
-        if lacking := [name for name in names if name not in point and name not in values]:
+        if missing := [name for name in names if name not in point and name not in values]:
             raise ConfigError(
-                "points", dict(point), f"{lacking[0]} has no default: name it in every point."
+                "points", dict(point), f"{missing[0]} has no default: name it in every point."
             )
     return [{name: point.get(name, values.get(name)) for name in names} for point in points]
 
 
 def _check_name(name: str, known: Any) -> None:
-    """Refuse a name that no setting has, or that another option gives.
+    """Refuse an unknown setting, or one that another option sets.
 
     Args:
-        name: Dotted.
-        known: A configuration; what lies below a mapping of it, as arguments, can be anything.
+        name: Dotted name.
+        known: A configuration; names below a mapping in it, such as arguments, are free.
     """
     if name in ("seed", "seeds", "first_seed"):
-        raise ConfigError("grid", name, "Seeds are given with --seeds and --first_seed.")
+        raise ConfigError("grid", name, "Give seeds with --seeds and --first_seed.")
     if name in ("arm", "arms"):
-        raise ConfigError("grid", name, "Arms are given with --arms.")
+        raise ConfigError("grid", name, "Give arms with --arms.")
     names, place = flatten(to_dict(known)), known
     for part in name.split("."):
         place = getattr(place, part, None)
@@ -197,12 +198,12 @@ def _check_name(name: str, known: Any) -> None:
             return
     if name not in names:
         parts = ("No setting of this name.", did_you_mean(name, names))
-        remedy = " ".join([*filter(None, parts), "--print_config of the command shows all."])
+        remedy = " ".join([*filter(None, parts), "--print_config shows all settings."])
         raise ConfigError("grid", name, remedy)
 
 
 def _changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested ``values`` with the dotted ``changes`` made."""
+    """Return nested ``values`` updated with dotted ``changes``."""
     changed = dict(values)
     for name, value in changes.items():
         head, _, rest = name.partition(".")

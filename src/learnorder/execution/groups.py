@@ -1,4 +1,4 @@
-"""Workers that are groups of processes of this machine, which train one run together."""
+"""Workers that are groups of local processes, which train one run together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from learnorder.runs import RunFolder
 
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 10.0
-"""What the others of a group get to end by themselves, once one of it has ended badly."""
+"""Time for the processes of a group to end after one of them has failed."""
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
@@ -25,25 +25,25 @@ class Group:
     """A group of processes for one run at a time: a :class:`~learnorder.execution.engine.Worker`.
 
     Args:
-        count: Its processes.
-        threads: Of each of them.
+        count: Number of processes.
+        threads: Threads of each process.
     """
 
     def __init__(self, count: int, threads: int) -> None:
         self._count, self._threads = count, threads
         self._processes = list[subprocess.Popen[bytes]]()
-        self._failed_at, self._blame = 0.0, 0
+        self._failed_at, self._failure = 0.0, 0
 
     @property
     def alive(self) -> bool:
-        """Whether it can take a run; its processes are begun anew for each."""
+        """Always true: its processes are started anew for each run."""
         return True
 
     def execute(self, folder: RunFolder[Any]) -> None:
-        """Begin a run."""
+        """Start a run."""
         command = [sys.executable, "-m", "learnorder.runs.execute", str(folder.path.resolve())]
         command += ["--threads", str(self._threads)]
-        port, self._failed_at, self._blame = str(_free_port()), 0.0, 0
+        port, self._failed_at, self._failure = str(_free_port()), 0.0, 0
         with folder.file("log.txt").open("ab") as log:
             for rank in range(self._count):
                 group = {
@@ -66,31 +66,31 @@ class Group:
                 )
 
     def ended(self) -> bool:
-        """Whether all processes have ended; where one ends badly, the others soon do.
+        """Whether all processes have ended; some time after one fails, the others are killed.
 
-        One that a signal has stopped has not ended badly: the first may still be saving the run.
+        A process stopped by a signal has not failed: the first may still be saving the run.
         """
         codes = [process.poll() for process in self._processes]
-        bad = [code for code in codes if code and code not in _STOPPED]
-        if bad and not self._blame:
+        failures = [code for code in codes if code and code not in _STOPPED]
+        if failures and not self._failure:
             self._failed_at = time.monotonic()
-            self._blame = next((code for code in bad if code < 0), bad[0])
+            self._failure = next((code for code in failures if code < 0), failures[0])
         if None not in codes:
             return True
-        if self._blame and time.monotonic() - self._failed_at > _GRACE_SECONDS:
+        if self._failure and time.monotonic() - self._failed_at > _GRACE_SECONDS:
             self.send_signal(signal.SIGKILL)
         return False
 
     def answer(self) -> tuple[int, bool]:
-        """Wait for the end of the run; return its exit code and whether the group lives on.
+        """Wait for the end of the run; return its exit code and whether the group is still alive.
 
-        What was first to go wrong stands for the group: the others lose their connection to it.
+        The first failure determines the code: the others only lose their connection to it.
         """
         while not self.ended():
             time.sleep(_POLL_SECONDS)
         codes = [process.returncode for process in self._processes]
         self._processes.clear()
-        return self._blame or codes[0] or max(codes), True
+        return self._failure or codes[0] or max(codes), True
 
     def send_signal(self, number: int) -> None:
         """Pass a signal to all processes."""
@@ -99,7 +99,7 @@ class Group:
                 process.send_signal(number)
 
     def close(self, *, kill: bool = False) -> None:
-        """End the processes, where a run is under way."""
+        """Wait for the processes of a run, or kill them."""
         if kill:
             self.send_signal(signal.SIGKILL)
         for process in self._processes:
@@ -108,10 +108,10 @@ class Group:
 
 
 class Groups:
-    """Groups of processes of this machine: an :class:`~learnorder.execution.engine.Engine`.
+    """Groups of local processes: an :class:`~learnorder.execution.engine.Engine`.
 
     Args:
-        count: Processes of each run.
+        count: Number of processes that train each run together.
 
     Raises:
         ConfigError: Less than one process.
@@ -125,16 +125,16 @@ class Groups:
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
-        """Let one run go at a time, unless more are asked for, its processes sharing the cores.
+        """Run one group at a time, or ``workers``; the processes of a group share the cores.
 
         Raises:
-            ConfigError: Runs of the theory, whose work several processes cannot share.
+            ConfigError: The runs are of the theory, which uses a single process.
         """
         if not accelerated and self.processes > 1:
             raise ConfigError(
                 "processes",
                 self.processes,
-                "Runs of the theory are made by one process each: give 1.",
+                "Runs of the theory use a single process: give 1.",
             )
         alone = share_cores(1, 1, None, accelerated=accelerated)
         shared = max(1, alone.threads // self.processes // (workers or 1))
@@ -148,9 +148,9 @@ class Groups:
         """Wait for groups whose processes have all ended."""
         until = time.monotonic() + seconds
         while True:
-            found = [folder for folder, group in busy.items() if group.ended()]
-            if found or time.monotonic() > until:
-                return found
+            ended = [folder for folder, group in busy.items() if group.ended()]
+            if ended or time.monotonic() > until:
+                return ended
             time.sleep(_POLL_SECONDS / 2)
 
 

@@ -1,4 +1,4 @@
-"""Many runs in this process, one after another: for tasks that were handed over in Python."""
+"""Execution of runs in this process, one after another: for tasks passed as Python objects."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _POLL_SECONDS = 0.2
 def run_here(
     folders: Sequence[RunFolder[Any]], cores: Cores, watch: Callable[[PoolState], None]
 ) -> PoolState:
-    """Execute every run that has not ended; as :func:`~learnorder.execution.pool.run_pool`.
+    """Execute every run that has not ended; see :func:`~learnorder.execution.pool.run_pool`.
 
     Args:
-        folders: The runs, in the order they are made.
-        cores: Their threads.
+        folders: The runs, in order of execution.
+        cores: The number of threads.
         watch: Called several times a second.
 
     Raises:
-        Interrupted: A signal came; the same call continues.
+        Interrupted: A signal stopped the runs; the same call continues.
     """
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
     state.ended = [f for f in folders if f.status in ENDED]
@@ -51,8 +51,8 @@ def run_here(
     if received:
         raise Interrupted(
             received[0],
-            f"{len(state.ended)} of {len(folders)} runs have ended and the one under way is saved "
-            "where it was. The same call continues them.",
+            f"{len(state.ended)} of {len(folders)} runs have ended; the current one is saved. "
+            "The same call continues.",
         )
     return state
 
@@ -60,7 +60,7 @@ def run_here(
 def _execute_next(
     state: PoolState, cores: Cores, each_step: Callable[[], None], received: list[int]
 ) -> None:
-    """Execute the first waiting run, and sort it."""
+    """Execute the first waiting run, and move it to the list of its outcome."""
     folder = state.waiting.pop(0)
     state.active.append(folder)
     try:
@@ -70,7 +70,7 @@ def _execute_next(
     except RunInUse:
         state.held[folder] = LockWatch(folder.path)
     except Exception as error:
-        if not isinstance(error, LearnOrderError):  # a fault of the user's code, or of ours
+        if not isinstance(error, LearnOrderError):  # a bug
             logging.getLogger(__name__).exception("%s failed", folder.path)
     state.active.clear()
     if folder not in state.held:

@@ -1,4 +1,4 @@
-"""What a log that no terminal shows says of long work: a line every minute."""
+"""Progress lines for logs, one every minute."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from rich.console import Console
 from learnorder.runs.plain_text import plain
 
 LOG_SECONDS = 60.0
-"""Between two lines."""
+"""Time between two lines."""
 
 
 @contextmanager
 def log_lines(
     words: Callable[[], str], console: Console, seconds: float = LOG_SECONDS
 ) -> Iterator[None]:
-    """Print a line every minute while a block runs; nothing in a terminal, which shows progress.
+    """Print a line every minute during a ``with`` block, except in a terminal.
 
     Args:
-        words: Returns what the line says after how long it has been going on.
-        console: Where it is printed.
-        seconds: Between two lines.
+        words: Returns the text of the line, which follows the time elapsed.
+        console: Where to print.
+        seconds: Time between two lines.
     """
     if console.is_terminal or console.quiet:
         yield
         return
     started, over = time.monotonic(), threading.Event()
 
-    def speak() -> None:
+    def print_lines() -> None:
         while not over.wait(seconds):
             elapsed = duration(time.monotonic() - started)
             console.print(plain(f"after {elapsed}: {words()}"), soft_wrap=True)
 
-    thread = threading.Thread(target=speak, name="log lines", daemon=True)
+    thread = threading.Thread(target=print_lines, name="log lines", daemon=True)
     thread.start()
     try:
         yield
@@ -47,18 +47,18 @@ def log_lines(
 
 @contextmanager
 def phase(title: str, *, quiet: bool = False) -> Iterator[None]:
-    """Say every minute in a log that work which has no display of its own goes on.
+    """Print every minute in a log that a task without a display of its own is still running.
 
     Args:
-        title: What is being done.
-        quiet: Say nothing.
+        title: Description of the task.
+        quiet: Print nothing.
     """
     with log_lines(lambda: title, Console(stderr=True, quiet=quiet)):
         yield
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it.
+    """Return a time in a suitable unit.
 
     >>> duration(42), duration(400), duration(8000)
     ('42 s', '7 min', '2.2 h')

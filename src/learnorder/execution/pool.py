@@ -1,4 +1,4 @@
-"""Many runs: each given to a worker, and whatever happens to workers dealt with."""
+"""Execution of many runs by workers, which may be killed."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from learnorder.runs.signals import on_signals
 
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 2.0
-"""Between two looks at the runs that other processes hold."""
+"""Time between two checks of runs that other processes have locked."""
 _MOST_DEATHS = 3
-"""Times that the process of one run may be killed before the run counts as failed."""
+"""A run counts as failed once its process has been killed this many times."""
 
 
 @dataclass
 class PoolState:
-    """What the pool is doing, for whoever draws it."""
+    """The runs by state, for the display."""
 
     waiting: list[RunFolder[Any]]
     active: list[RunFolder[Any]] = field(default_factory=list)
     ended: list[RunFolder[Any]] = field(default_factory=list)
     failed: list[RunFolder[Any]] = field(default_factory=list)
     held: dict[RunFolder[Any], LockWatch] = field(default_factory=dict)
-    """Runs that another process works on, and that are waited for."""
+    """Runs of other processes that are waited for."""
     elsewhere: list[RunFolder[Any]] = field(default_factory=list)
-    """Runs that another process works on, and that are left to it."""
+    """Runs of other processes that are not waited for."""
     deaths: dict[RunFolder[Any], int] = field(default_factory=dict)
-    """How often a run's process was killed, by the system for instance; the run then goes on."""
+    """How often a run's process was killed, e.g. by the system; the run is then restarted."""
     signals: list[int] = field(default_factory=list)
-    """Signals received: the first asks workers to save themselves, a second kills them."""
+    """Signals received: on the first, workers save their runs; a second kills them."""
     _pace: Pace = field(default_factory=lambda: Pace(_LOOK_SECONDS), init=False)
 
     def look_at_held(self) -> None:
-        """Now and then, sort runs held by other processes into ended, failed and waiting.
+        """Every 2 s, move runs that other processes have released to ended, failed or waiting.
 
-        One that another process gave up as failed is not tried again here.
+        A run that failed in another process is not tried again.
         """
         if not self.held or not self._pace.due():
             return
         for folder, lock in list(self.held.items()):
-            free = lock.is_free()  # before the status, which is written while the lock is held
+            free = lock.is_free()  # before the status, which is written under the lock
             status = folder.status
             if status in ENDED:
                 self.ended.append(folder)
@@ -73,19 +73,19 @@ def run_pool(
 ) -> PoolState:
     """Execute every run that has not ended; return when all have ended or failed.
 
-    A failed run leaves the others untouched. A run whose process is killed goes on in another, from
-    its checkpoint, unless that happens time and again. On SIGINT or SIGTERM the workers write their
-    checkpoints first; a second signal kills them, and the last checkpoint of each epoch stands.
+    A failed run does not affect the others. A run whose process is killed continues in another
+    from its checkpoint, at most twice. On SIGINT or SIGTERM the workers write checkpoints first; a
+    second signal kills them, and the checkpoint of each run's last epoch remains.
 
     Args:
-        folders: The runs, in the order they are to start.
-        cores: How many at once, with how many threads.
+        folders: The runs, in the order to start them.
+        cores: The number of runs at once, and of their threads.
         watch: Called several times a second.
-        engine: Where workers come from; None is processes of this machine.
-        wait: Wait for runs that other processes work on, and go on with those they leave behind.
+        engine: Starts the workers; None is local processes.
+        wait: Wait for runs of other processes, and continue those that they leave unfinished.
 
     Raises:
-        Interrupted: A signal came; the same call continues.
+        Interrupted: A signal stopped the runs; the same call continues.
     """
     engine = engine or Processes()
     state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
@@ -100,7 +100,7 @@ def run_pool(
                     busy[folder] = worker
                     state.active.append(folder)
                     worker.execute(folder)
-                    for number in state.signals:  # one that came while it was being started
+                    for number in state.signals:  # received while the worker started
                         worker.send_signal(number)
                 _collect(state, busy, idle, engine, wait)
                 state.look_at_held()
@@ -113,15 +113,15 @@ def run_pool(
     if state.signals:
         raise Interrupted(
             state.signals[0],
-            f"{len(state.ended)} of {len(folders)} runs have ended and the others are saved "
-            f"{'where they were' if len(state.signals) == 1 else 'as they last were'}. The same "
-            "command continues them.",
+            f"{len(state.ended)} of {len(folders)} runs have ended; the others are saved at their "
+            f"{'current step' if len(state.signals) == 1 else 'last checkpoint'}. The same command "
+            "continues them.",
         )
     return state
 
 
 def _take(idle: list[Worker]) -> Worker | None:
-    """Return an idle worker that lives, None where there is none."""
+    """Return an idle worker that is alive, or None."""
     while idle:
         worker = idle.pop()
         if worker.alive:
@@ -137,14 +137,14 @@ def _collect(
     engine: Engine[Any],
     wait: bool,
 ) -> None:
-    """Wait a moment for answers, and sort their runs."""
+    """Wait briefly for answers, and move their runs to the list of the outcome."""
     for folder in engine.ready(busy, _POLL_SECONDS):
         worker = busy.pop(folder)
         state.active.remove(folder)
         code, alive = worker.answer()
         if alive and state.waiting:
             idle.append(worker)
-        else:  # an idle one would keep its cores from others, which may wait for them
+        else:  # on a cluster, others may wait for the cores of an idle worker
             worker.close(kill=not alive)
         if folder.status in ENDED:
             state.ended.append(folder)
@@ -152,7 +152,7 @@ def _collect(
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
             state.waiting.append(folder)
         elif not state.signals and _is_held(folder, code, alive):
-            if wait or folder in state.deaths:  # its own worker, dead on another machine, holds it
+            if wait or folder in state.deaths:  # the lock may be that of our own dead worker
                 state.held[folder] = LockWatch(folder.path)
             else:
                 state.elsewhere.append(folder)
@@ -165,30 +165,30 @@ def _collect(
 
 
 def _is_held(folder: RunFolder[Any], code: int, alive: bool) -> bool:
-    """Whether a run did not end because another process works on it.
+    """Whether a run did not end because another process has locked it.
 
-    Where the worker did not survive, code 3 is not RunInUse but of a call of ``sys.exit``.
+    If the worker is dead, code 3 does not mean RunInUse but comes from a call of ``sys.exit``.
     """
     return (alive and code == RunInUse.exit_code) or (code >= 0 and is_locked(folder.path))
 
 
 def _note_stop(folder: RunFolder[Any]) -> None:
-    """A worker that was killed on request could not say that its run was interrupted."""
+    """Write the status of a run whose worker was killed by a second signal."""
     if folder.status == "running" and not is_locked(folder.path):
         with suppress(RunFolderError):
             folder.update(status="interrupted", reason="")
 
 
 def _note_death(folder: RunFolder[Any], code: int) -> None:
-    """A worker that was killed could not write its own status."""
+    """Write the status of a run whose worker was killed."""
     if folder.status in ("pending", "running"):
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        with suppress(RunFolderError):  # a full disk takes no note
+        with suppress(RunFolderError):  # e.g. the disk is full
             folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
 
 
 def _pass_on(state: PoolState, busy: dict[RunFolder[Any], Worker], number: int) -> None:
-    """Pass the first signal on to the workers as it is, and any later one as a kill."""
+    """Pass the first signal to the workers unchanged, and any later one as SIGKILL."""
     state.signals.append(number)
     for worker in busy.values():
         worker.send_signal(number if len(state.signals) == 1 else signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Workers that are processes of this machine: killing one loses one run."""
+"""Workers that are local processes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from learnorder.runs.worker import encode_request
 
 
 class Process:
-    """A process that executes the runs it is given, one after another.
+    """A process that executes runs one after another.
 
     Args:
-        threads: Of each run.
+        threads: Threads of each run.
     """
 
     def __init__(self, threads: int) -> None:
@@ -33,24 +33,24 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process is alive."""
         return self._process.poll() is None
 
     @property
     def answers(self) -> int:
-        """The descriptor on which answers, or the end, can be waited for."""
+        """File descriptor that is readable when there is an answer or the process has ended."""
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
     def execute(self, folder: RunFolder[Any]) -> None:
-        """Begin a run."""
+        """Start a run."""
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # a dead worker is met when its answer is waited for
+        with suppress(BrokenPipeError):  # answer() detects a dead worker
             self._process.stdin.write(encode_request(folder.path.resolve()))
             self._process.stdin.flush()
 
     def answer(self) -> tuple[int, bool]:
-        """Wait for the end of the run; return its exit code and whether the worker lives on."""
+        """Wait for the end of the run; return its exit code and whether the worker is alive."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if line:
@@ -63,7 +63,7 @@ class Process:
             self._process.send_signal(number)
 
     def close(self, *, kill: bool = False) -> None:
-        """End the process: when it is idle, or at once."""
+        """Stop the process when it is idle, or kill it at once."""
         if kill:
             self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -74,14 +74,14 @@ class Process:
 
 
 class Processes:
-    """This machine: an :class:`~learnorder.execution.engine.Engine`."""
+    """Local processes: an :class:`~learnorder.execution.engine.Engine`."""
 
     processes = 1
 
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
-        """Share out the machine's cores."""
+        """Divide the machine's cores; see :func:`~learnorder.execution.engine.share_cores`."""
         return share_cores(runs, workers, threads, accelerated=accelerated)
 
     def start(self, threads: int) -> Process:

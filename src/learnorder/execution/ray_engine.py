@@ -1,4 +1,4 @@
-"""Workers on a Ray cluster, whose machines share the disk that the run folders are on."""
+"""Workers on a Ray cluster, whose machines share the disk with the run folders."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _ANSWER_SECONDS = 5.0
 
 
 class _Executor:
-    """What runs on the cluster: an actor that executes run after run, and can be told to stop.
+    """The actor on the cluster: it executes one run after another, and can be stopped.
 
     Args:
-        directory: Where the command was given; relative paths and the user's own code are there.
+        directory: The command's working directory, for relative paths and the user's code.
     """
 
     def __init__(self, directory: str) -> None:
@@ -47,7 +47,7 @@ class _Executor:
         return execute_logged(Path(path), threads, self._received)
 
     def stop(self, number: int) -> None:
-        """Let the run under way save itself, as a signal would."""
+        """Save and stop the current run, as a signal would."""
         self._received.append(number)
 
 
@@ -55,28 +55,28 @@ class Actor:
     """An actor of the cluster: a :class:`~learnorder.execution.engine.Worker`.
 
     Args:
-        threads: Of each run, and cores that Ray keeps for it.
-        gpus: GPUs, or the share of one, that Ray keeps for it.
+        threads: Threads of each run, and cores that Ray reserves for it.
+        gpus: GPUs, or the share of one, that Ray reserves for it.
     """
 
     def __init__(self, threads: int, gpus: float) -> None:
         import ray
 
         self._ray, self._threads = ray, threads
-        # Two methods at once: `stop` is heard while `execute` is at work.
         executor: Any = ray.remote(_Executor)
-        kept = executor.options(max_concurrency=2, num_cpus=threads, num_gpus=gpus)
-        self._actor = kept.remote(str(Path.cwd()))
+        # max_concurrency=2: `stop` can be called while `execute` runs.
+        actor = executor.options(max_concurrency=2, num_cpus=threads, num_gpus=gpus)
+        self._actor = actor.remote(str(Path.cwd()))
         self._placed = self._actor.__ray_ready__.remote()
         self.result: Any = None
         self.alive = True
 
     def execute(self, folder: RunFolder[Any]) -> None:
-        """Begin a run."""
+        """Start a run."""
         self.result = self._actor.execute.remote(str(folder.path.resolve()), self._threads)
 
     def answer(self) -> tuple[int, bool]:
-        """Wait for the end of the run; return its exit code and whether the actor lives on."""
+        """Wait for the end of the run; return its exit code and whether the actor is alive."""
         try:
             return self._ray.get(self.result), True
         except self._ray.exceptions.RayTaskError as error:
@@ -84,26 +84,26 @@ class Actor:
                 raise ConfigError(
                     "out",
                     str(error.cause),
-                    "A machine of the Ray cluster does not see this run folder. Give --out on a "
-                    "disk that all its machines share.",
+                    "A machine of the Ray cluster cannot see this run folder. Give --out on a disk "
+                    "that all its machines share.",
                 ) from None
             raise
-        except self._ray.exceptions.RayError as error:  # the process, or its machine, is gone
+        except self._ray.exceptions.RayError as error:  # the process or its machine is dead
             self.alive = False
             if "creation task" in str(error):
                 reason = one_line(error)[-300:]
                 raise ConfigError(
                     "engine",
                     "ray",
-                    f"A machine of the cluster cannot make runs: {reason} Install the same version "
-                    "of learnorder on all of them.",
+                    f"A machine of the cluster cannot execute runs: {reason} Install the same "
+                    "version of learnorder on all of them.",
                 ) from None
             return -signal.SIGKILL, False
 
     def send_signal(self, number: int) -> None:
-        """Let the run save itself; SIGKILL ends the actor.
+        """Save and stop the run; SIGKILL kills the actor.
 
-        One that still waits for a place on the cluster has nothing to save, and ends too.
+        An actor that is still waiting for resources has nothing to save, and is killed too.
         """
         placed, _ = self._ray.wait([self._placed], timeout=0)
         if number == signal.SIGKILL or not placed:
@@ -112,14 +112,14 @@ class Actor:
             self._actor.stop.remote(number)
 
     def close(self, *, kill: bool = False) -> None:
-        """End the actor; idle or not, as an idle one has nothing to save."""
+        """Kill the actor; an idle one has nothing to save."""
         if self.alive:
             self._ray.kill(self._actor)
             self.alive = False
 
 
 def check_answers(address: str | None) -> None:
-    """Refuse an address where nothing listens: Ray would try it for minutes.
+    """Check that something listens at an address; Ray would try it for minutes.
 
     Raises:
         ConfigError: Nothing listens there.
@@ -137,8 +137,8 @@ def _no_cluster(address: str | None, error: Exception) -> ConfigError:
     return ConfigError(
         "address",
         address,
-        f"No Ray cluster answers ({one_line(error)}). Begin one with `ray start --head`, or leave "
-        "--address out for one on this machine.",
+        f"No Ray cluster answers ({one_line(error)}). Start one with `ray start --head`, or omit "
+        "--address for one on this machine.",
     )
 
 
@@ -146,13 +146,13 @@ class RayCluster:
     """A Ray cluster: an :class:`~learnorder.execution.engine.Engine`.
 
     Args:
-        address: As ``ray.init`` takes it: host:port, auto, ray://host:port. None begins a cluster
-            of its own on this machine, which ends with this process.
-        gpus: GPUs, or the share of one, for each run; None is one where the cluster has any and the
+        address: As for ``ray.init``: host:port, auto, ray://host:port. None starts a cluster on
+            this machine, which stops with this process.
+        gpus: GPUs, or the share of one, for each run; None is one if the cluster has any and the
             runs use accelerators.
 
     Raises:
-        ConfigError: Ray is not installed, or there is no cluster at the address.
+        ConfigError: Ray is not installed, ``gpus`` is negative, or no cluster answers.
     """
 
     processes = 1
@@ -165,7 +165,7 @@ class RayCluster:
                 "engine", "ray", "Ray is not installed: pip install 'learnorder[ray]'."
             ) from None
         if gpus is not None and gpus < 0:
-            raise ConfigError("gpus", gpus, "Give 0 or more; a share such as 0.5 is possible.")
+            raise ConfigError("gpus", gpus, "Give 0 or more, e.g. 0.5 for half a GPU.")
         self._ray, self._gpus = ray, gpus
         if not ray.is_initialized():
             check_answers(address)
@@ -182,12 +182,12 @@ class RayCluster:
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
-        """Let as many runs go at once as the cluster has room for.
+        """Run as many runs at once as the cluster has room for.
 
         Raises:
             ConfigError: Less than one worker or thread, or no room for a single run.
         """
-        Execution(workers, threads)  # refuses numbers that make no sense
+        Execution(workers, threads)  # checks the numbers
         machines = [
             (node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
             for node in self._ray.nodes()
@@ -198,10 +198,10 @@ class RayCluster:
         threads = threads or 1
         room = sum(fitting(cpus, gpus, threads, self._gpus) for cpus, gpus in machines)
         if room < 1:
-            there = "; ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in machines)
+            available = "; ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in machines)
             raise ConfigError(
-                "threads", threads, f"A run asks for {threads} cores and {self._gpus:g} GPUs; the "
-                f"machines of the cluster have {there}."
+                "threads", threads, f"A run needs {threads} cores and {self._gpus:g} GPUs; the "
+                f"machines of the cluster have {available}."
             )  # fmt: skip
         return Cores(min(workers or runs, room, max(runs, 1)), threads)
 
@@ -220,13 +220,13 @@ class RayCluster:
 
 
 def fitting(cpus: float, gpus: float, threads: int, share: float) -> int:
-    """Return how many runs a machine has room for.
+    """Return the number of runs that fit on a machine.
 
     Args:
         cpus: Its cores.
         gpus: Its GPUs.
-        threads: Cores of a run.
-        share: GPUs of a run; shares of one lie on the same GPU.
+        threads: Cores per run.
+        share: GPUs per run; a share below 1 is on a single GPU.
 
     >>> fitting(8, 2, 2, 0.4), fitting(3, 0, 2, 0), fitting(64, 4, 2, 2)
     (4, 1, 2)

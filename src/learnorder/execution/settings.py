@@ -1,4 +1,4 @@
-"""How runs are executed: one value, which every function that runs something takes."""
+"""Settings of how runs are executed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from learnorder.execution.engine import Engine
 
 _MOST = 512
-"""Threads of a run, or runs at once, beyond which a number is mistyped."""
+"""Maximum number of threads, and of runs at once."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How runs are executed. Results do not depend on it, but for rounding with other threads.
+    """How runs are executed. Results differ at most by rounding, if ``threads`` differs.
 
     >>> Execution(workers=2, quiet=True).workers
     2
@@ -26,13 +26,13 @@ class Execution:
     """
 
     workers: int | None = None
-    """Runs at once; None takes the physical cores there are, or 1 where there is an accelerator."""
+    """Runs at once; None is the number of physical cores, or 1 if there is an accelerator."""
     threads: int | None = None
-    """Threads of each run; None shares the cores out among the workers."""
+    """Threads of each run; None divides the cores among the workers."""
     quiet: bool = False
-    """Draw no progress."""
+    """Show no progress."""
     engine: Engine[Any] | None = None
-    """What makes the runs. None is processes of this machine with a run each;
+    """Executes the runs. None is one local process per run;
     :class:`~learnorder.execution.groups.Groups` is several processes for each run, and
     :class:`~learnorder.execution.ray_engine.RayCluster` a Ray cluster."""
 

@@ -1,4 +1,4 @@
-"""Runs that are there already, made by whoever comes: on a cluster, as a job array for instance."""
+"""Execution of prepared runs, e.g. as a job array on a cluster."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def work(
     *,
     wait: bool = False,
 ) -> None:
-    """Make those of some runs that have not ended and that no other process makes.
+    """Execute runs that have not ended and that no other process is working on.
 
     Args:
         folders: The runs.
         execution: How they are executed.
-        wait: Stay while others work on runs, and take over those whose process dies.
+        wait: Wait for runs of other processes, and take over if one of them dies.
 
     Raises:
-        Interrupted: A signal came; the runs of this process are saved where they were.
+        Interrupted: A signal stopped this process's runs; they are saved.
     """
     left = [folder for folder in folders if folder.status not in ENDED]
     if left:

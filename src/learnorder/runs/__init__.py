@@ -1,4 +1,4 @@
-"""Run folders: one a run, whole at every moment."""
+"""Run folders: one for each run, valid at every moment."""
 
 from learnorder.runs.finding import existing_runs, find_runs, require_ended
 from learnorder.runs.folder import ENDED, Progress, RunFolder, RunStatus

@@ -1,4 +1,4 @@
-"""Arms: which runs differ in nothing but the seed, and what these sets of runs are called."""
+"""Arms, the sets of runs that differ only in the seed, and their names."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from learnorder.runs.settings import flatten
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 AXES = "axes"
-"""The label that names the two settings of a phase diagram."""
+"""The label with the two settings of a phase diagram."""
 BETWEEN_AXES = " × "
-"""What stands between them there."""
+"""Separator of the two settings in this label."""
 _OF_THE_EXPERIMENT = ("experiment", "scale", AXES)
-"""Labels that say of what experiment a run is, rather than which of its runs."""
+"""Labels that are the same for all runs of an experiment."""
 
 
 def label_of(folder: RunFolder[Any]) -> str:
-    """Return what a run is called within its experiment: its arm and the settings varied."""
+    """Return a run's name within its experiment: its arm and the settings varied."""
     labels = own_labels(folder)
     arm = labels.pop("arm", "")
     settings = ", ".join(f"{key} {value}" for key, value in labels.items())
@@ -29,49 +29,49 @@ def label_of(folder: RunFolder[Any]) -> str:
 
 
 def own_labels(folder: RunFolder[Any]) -> dict[str, str]:
-    """Return labels that say which run of its experiment a run is."""
+    """Return the labels that distinguish a run from others of its experiment."""
     return {k: v for k, v in folder.labels.items() if k not in _OF_THE_EXPERIMENT}
 
 
 def arm_key(folder: RunFolder[Any]) -> str:
-    """Return what the runs of an arm have in common."""
+    """Return a key that all runs of an arm share."""
     return repr((own_labels(folder), {**folder.config.to_dict(), "seed": None}))
 
 
-def once(
+def without_duplicates(
     folders: list[FolderT], status: Mapping[FolderT, str], keys: Mapping[FolderT, str]
 ) -> list[FolderT]:
-    """Leave out runs of an arm and seed that are there before, ended ones first."""
+    """Return the first run of each arm and seed, preferring runs that have ended."""
     kept: dict[tuple[str, int], FolderT] = {}
     for folder in sorted(folders, key=lambda f: status[f] not in ENDED):
         kept.setdefault((keys[folder], folder.config.seed), folder)
-    chosen = set(kept.values())
-    if repeated := [folder for folder in folders if folder not in chosen]:
-        first = kept[keys[repeated[0]], repeated[0].config.seed]
+    unique = set(kept.values())
+    if duplicates := [folder for folder in folders if folder not in unique]:
+        first = kept[keys[duplicates[0]], duplicates[0].config.seed]
         logging.getLogger(__name__).warning(
-            "%d of %d runs were made twice, and count once: %s is as %s.",
-            len(repeated), len(folders), repeated[0].path, first.path,
+            "%d of %d runs are duplicates and count once, e.g. %s and %s.",
+            len(duplicates), len(folders), duplicates[0].path, first.path,
         )  # fmt: skip
-    return [folder for folder in folders if folder in chosen]
+    return [folder for folder in folders if folder in unique]
 
 
 def name_arms(folders: list[FolderT], keys: Mapping[FolderT, str]) -> dict[FolderT, str]:
-    """Name each run's arm, so that runs share a name only if they differ in the seed alone."""
+    """Return the name of each run's arm; runs share a name only if they differ only in the seed."""
     first = {keys[f]: f for f in reversed(folders)}
     names: dict[str, str] = {}
     for key, folder in first.items():
-        alike = [f for f in first.values() if label_of(f) == label_of(folder)]
-        names[key] = ", ".join([label_of(folder), *_peculiar(folder, alike)])
+        namesakes = [f for f in first.values() if label_of(f) == label_of(folder)]
+        names[key] = ", ".join([label_of(folder), *_differences(folder, namesakes)])
     for key, folder in first.items():
         if list(names.values()).count(names[key]) > 1:
             names[key] = f"{folder.path.parent.name}: {names[key]}"
     return {folder: storable(names[keys[folder]]) for folder in folders}
 
 
-def _peculiar(folder: RunFolder[Any], alike: Sequence[RunFolder[Any]]) -> list[str]:
-    """Return the settings, at most three, in which a run differs from others of its name."""
-    flat = [flatten({**f.config.to_dict(), "seed": None}) for f in alike]
-    own = flatten(folder.config.to_dict())
-    names = dict.fromkeys(name for one in flat for name in one)
-    differing = [n for n in names if any(one.get(n) != flat[0].get(n) for one in flat)]
-    return [f"{name} {own.get(name)}" for name in differing[:3]]
+def _differences(folder: RunFolder[Any], namesakes: Sequence[RunFolder[Any]]) -> list[str]:
+    """Return a run's values of at most three settings in which runs of the same label differ."""
+    flat = [flatten({**f.config.to_dict(), "seed": None}) for f in namesakes]
+    settings = flatten(folder.config.to_dict())
+    names = dict.fromkeys(name for other in flat for name in other)
+    differing = [n for n in names if any(other.get(n) != flat[0].get(n) for other in flat)]
+    return [f"{name} {settings.get(name)}" for name in differing[:3]]

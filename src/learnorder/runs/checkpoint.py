@@ -1,8 +1,8 @@
-"""Checkpoints: where a run goes on, kept so that no crash or damaged disk costs more than an epoch.
+"""Checkpoints, from which a run continues; a crash or a damaged file costs at most an epoch.
 
-A checkpoint is a line with a digest of what follows, then tensors and plain values as torch saves
-them, so that loading one runs no code and a changed bit is seen. It names the configuration that it
-is of. The one before stays beside it, and is taken where the newer is damaged.
+A checkpoint is a line with a digest of the rest, then tensors and plain values in torch's format.
+Loading one runs no code and detects a changed bit. It includes a digest of its configuration. The
+previous checkpoint is kept, and is used if the newest is damaged.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ _HEADER = b"learnorder checkpoint "
 
 
 def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
-    """Write a run's state, and keep the one before.
+    """Write a run's state, and keep the previous one.
 
     Raises:
-        RunFolderError: The disk is full or the folder cannot be written to; what was there stays.
+        RunFolderError: The disk is full or the folder cannot be written to; existing checkpoints
+            remain.
         RunLost: Another process has taken over the run.
     """
     import torch
@@ -44,38 +45,38 @@ def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
         with temporary.open("wb") as file:
             file.write(_HEADER + _digest(payload) + b"\n")
             file.write(payload)
-        folder.check_lock()  # writing may have taken long
+        folder.check_lock()  # writing may have taken a long time
         _keep(newest, previous)
 
 
 def _keep(newest: Path, previous: Path) -> None:
-    """Let ``previous`` be what ``newest`` is now, so that at every moment one of them is whole."""
+    """Make ``previous`` a copy of ``newest``; at every moment one of the two is valid."""
     if not newest.exists():
         return
     previous.unlink(missing_ok=True)
     try:
         previous.hardlink_to(newest)
-    except OSError:  # a file system without links
+    except OSError:  # the file system has no hard links
         shutil.copyfile(newest, previous)
 
 
 def load_checkpoint(folder: RunFolder[Any]) -> dict[str, Any] | None:
-    """Read a run's newest usable state, or None where there is no checkpoint.
+    """Return a run's newest usable state, or None if there is no checkpoint.
 
     Raises:
-        RunFolderError: What there is is damaged, or of another configuration, or holds more than
+        RunFolderError: All checkpoints are damaged, of another configuration, or contain more than
             tensors and plain values.
     """
-    there = [path for name in _NAMES if (path := folder.file(name)).exists()]
+    paths = [path for name in _NAMES if (path := folder.file(name)).exists()]
     problems: list[RunFolderError] = []
-    for path in there:
+    for path in paths:
         try:
             state = _read(path, _config_digest(folder))
         except RunFolderError as error:
             problems.append(error)
             continue
         if problems:
-            logging.getLogger(__name__).warning("%s Going on from %s.", problems[0], path.name)
+            logging.getLogger(__name__).warning("%s Continuing from %s.", problems[0], path.name)
         return state
     if problems:
         raise problems[0]
@@ -83,7 +84,7 @@ def load_checkpoint(folder: RunFolder[Any]) -> dict[str, Any] | None:
 
 
 def remove_checkpoints(folder: RunFolder[Any]) -> None:
-    """Remove what a run that has ended needs no more."""
+    """Remove the checkpoints of a run that has ended."""
     for name in _NAMES:
         folder.file(name).unlink(missing_ok=True)
 
@@ -94,17 +95,17 @@ def _read(path: Path, config: str) -> dict[str, Any]:
     try:
         header, _, payload = path.read_bytes().partition(b"\n")
         if header != _HEADER + _digest(payload):
-            raise ValueError("its bytes are not those that were written")
-        found = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
-        if found["config"] != config:
+            raise ValueError("its content does not match its digest")
+        checkpoint = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
+        if checkpoint["config"] != config:
             raise ValueError("it is of another configuration")
-        return found["state"]
+        return checkpoint["state"]
     except (
         pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError,
     ) as error:  # fmt: skip
         raise RunFolderError(
-            f"{path}: not a usable checkpoint ({one_line(error)}). Remove the "
-            "file: the run then starts anew from its seed, with the same numbers."
+            f"{path}: not a usable checkpoint ({one_line(error)}). Remove the file; the run then "
+            "starts again from its seed, with the same numbers."
         ) from error
 
 
@@ -113,22 +114,22 @@ def _digest(payload: bytes | memoryview) -> bytes:
 
 
 def _config_digest(folder: RunFolder[Any]) -> str:
-    """Return what tells a configuration from others."""
+    """Return a digest of the run's configuration."""
     text = json.dumps(folder.config.to_dict(), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def encode_weights(weights: dict[str, Any]) -> bytes:
-    """Return weights as safetensors; of tied ones each name has its own."""
+    """Return weights as safetensors; each name of tied weights gets a copy."""
     from safetensors.torch import save
     from torch import Tensor
 
-    kept = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
-    return save({name: tensor.clone().contiguous() for name, tensor in kept.items()})
+    tensors = {name: value for name, value in weights.items() if isinstance(value, Tensor)}
+    return save({name: tensor.clone().contiguous() for name, tensor in tensors.items()})
 
 
 def save_weights(folder: RunFolder[Any], weights: dict[str, Any]) -> None:
-    """Write final weights; see :func:`encode_weights`."""
+    """Write final weights to weights.safetensors; see :func:`encode_weights`."""
     if folder.read_only:
         return
     encoded = encode_weights(weights)

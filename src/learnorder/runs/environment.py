@@ -1,4 +1,4 @@
-"""Where and with what a run was made."""
+"""The software and hardware of a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @functools.cache
 def environment() -> dict[str, str | int]:
-    """Return versions, processor and system, as written to manifests and shown in reports."""
+    """Return versions, processor and system, for manifests and reports."""
     packages = {}
     for name in ("learnorder", "torch", "accelerate", "numpy"):
         try:
@@ -29,13 +29,13 @@ def environment() -> dict[str, str | int]:
 
 
 def _accelerator() -> dict[str, str]:
-    """Return the name of the accelerator that runs are trained on, where there is one."""
+    """Return the name of the accelerator, if there is one."""
     import torch
 
     if torch.cuda.is_available():
         return {"accelerator": torch.cuda.get_device_name()}
-    found = torch.accelerator.current_accelerator(check_available=True)
-    return {} if found is None else {"accelerator": found.type}
+    device = torch.accelerator.current_accelerator(check_available=True)
+    return {} if device is None else {"accelerator": device.type}
 
 
 def _processor() -> str:

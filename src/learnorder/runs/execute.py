@@ -1,8 +1,8 @@
-"""Execute one run in its folder: lock, work or continue, and leave it whole whatever happens.
+"""Execute one run in its folder: lock it, start or continue it, and leave it valid in any case.
 
-``python -m learnorder.runs.execute FOLDER --threads 1`` does so in a process of its own. Started
-several times as processes of one group (``torchrun … -m learnorder.runs.execute FOLDER``), these
-train the run together, and the first writes.
+``python -m learnorder.runs.execute FOLDER --threads 1`` does so in a separate process. Several
+processes of one group (``torchrun … -m learnorder.runs.execute FOLDER``) train the run together;
+only the first of them writes.
 """
 
 from __future__ import annotations
@@ -33,22 +33,23 @@ def execute(
     each_step: Callable[[], None] = lambda: None,
     received: list[int] | None = None,
 ) -> RunStatus:
-    """Take the folder's run to its end, from its checkpoint where there is one.
+    """Execute the folder's run to its end, from its checkpoint if there is one.
 
-    A run that has ended is left alone. SIGINT and SIGTERM write a checkpoint at the step under way.
+    A run that has ended is not executed again. On SIGINT or SIGTERM a checkpoint is written at the
+    current step.
 
     Args:
-        folder: The run; a read-only one is made beside another process, which writes.
-        threads: Threads of its arithmetic; results are reproducible for a fixed number.
+        folder: The run; read-only if another process of the same group writes.
+        threads: Number of threads; results are reproducible for a fixed number.
         each_step: Called after each step.
-        received: Gets the numbers of signals that come; the caller's, where it makes several runs.
+        received: List to which signal numbers are appended; shared by a caller's runs.
 
     Returns:
-        The status, one of those that end a run.
+        The status, one of :data:`~learnorder.runs.folder.ENDED`.
 
     Raises:
         Interrupted: A signal came; the run continues when executed again.
-        RunInUse: Another process executes this run.
+        RunInUse: Another process is working on this run.
         RunLost: Another process has taken over this run; nothing was written since.
     """
     received = [] if received is None else received
@@ -62,14 +63,14 @@ def execute(
             folder.update(status="interrupted", reason="")
             raise
         except (Exception, SystemExit) as error:
-            with suppress(RunFolderError):  # a full disk takes no note, nor does a run that is lost
+            with suppress(RunFolderError):  # e.g. the disk is full, or the lock is lost
                 folder.update(status="failed", reason=f"{type(error).__name__}: {error}")
             raise
 
 
 @contextmanager
 def _locked(folder: RunFolder, received: list[int]) -> Iterator[None]:
-    """Hold the run's lock, through which the folder is then written to."""
+    """Hold the run's lock, which every write to the folder checks."""
     if folder.read_only:
         yield
         return
@@ -79,8 +80,8 @@ def _locked(folder: RunFolder, received: list[int]) -> Iterator[None]:
             remove_leftovers(folder.path)
             yield
     except RunInUse as error:
-        if folder.lock is None and received:  # while it waited for a sign of life
-            raise Interrupted(received[0], f"{folder.path} was not begun.") from error
+        if folder.lock is None and received:  # a signal came while it waited for the lock
+            raise Interrupted(received[0], f"{folder.path} was not started.") from error
         raise
     finally:
         folder.lock = None
@@ -89,7 +90,7 @@ def _locked(folder: RunFolder, received: list[int]) -> Iterator[None]:
 def _work(
     folder: RunFolder, threads: int, received: list[int], each_step: Callable[[], None]
 ) -> RunStatus:
-    """Do the run's work, looking after each step at the signals received."""
+    """Execute the run, checking after each step for signals."""
 
     def stop() -> bool:
         each_step()
@@ -97,7 +98,7 @@ def _work(
 
     backend = kind_named(folder.kind).load_backend()
     log = logging.getLogger(__name__)
-    log.info("%s begins in process %d", visible(folder.name), os.getpid())
+    log.info("%s starts in process %d", visible(folder.name), os.getpid())
     folder.update(
         status="running",
         reason="",
@@ -107,9 +108,9 @@ def _work(
     )
     outcome = backend.run(folder, stop)
     if outcome is None:
-        raise Interrupted(  # the signal may have come to another of the run's processes
+        raise Interrupted(  # another of the run's processes may have received the signal
             received[0] if received else signal.SIGTERM,
-            f"{folder.path} is saved where it was. The same command continues it.",
+            f"{folder.path} is saved at its current step. The same command continues it.",
         )
     status, reason = outcome
     if not folder.read_only:
@@ -122,7 +123,7 @@ def _work(
 
 @contextmanager
 def arithmetic(threads: int) -> Iterator[None]:
-    """Compute with so many threads, numbers too small for full precision taken as 0."""
+    """Set the number of threads and flush denormal numbers to 0 within a ``with`` block."""
     import torch
 
     before = torch.get_num_threads()
@@ -145,7 +146,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        first = os.environ.get("RANK", "0") == "0"  # of the processes that share the run
+        first = os.environ.get("RANK", "0") == "0"
         execute(RunFolder(arguments.folder, read_only=not first), arguments.threads)
     except LearnOrderError as error:
         print(visible(error), file=sys.stderr)
@@ -156,7 +157,7 @@ def main() -> int:
 
 
 def _leave_group() -> None:
-    """Say goodbye to the other processes, where there are any."""
+    """Leave torch's process group, if there is one."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()

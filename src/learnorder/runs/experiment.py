@@ -1,8 +1,8 @@
-"""What a folder of runs is of: ``experiment.json``, with the command that made it and its settings.
+"""The experiment of a folder of runs: ``experiment.json``, with its type and settings.
 
-A folder gets the file before its first run. Commands read it: each refuses a folder of another, and
+The file is written before the first run. A command refuses the folder of another experiment, and
 ``report``, ``runs`` and :func:`~learnorder.runs.opening.open_runs` show what the command showed.
-Folders of versions without the file are known by what else they hold.
+Folders of older versions, without the file, are recognised by their other files.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ class ExperimentType:
     """A type of experiment.
 
     Attributes:
-        name: As experiment.json has it, and the label ``experiment`` of its runs.
-        command: The command that makes it.
-        what: What it is, in words.
-        result: Import path of the class of its result; None is that of its runs' results.
-        open: Import path of what opens it: called with the folder and the settings, it returns the
-            result, runs nothing and writes nothing. None opens its runs, as any.
-        write: Import path of what writes its pages: called with the result and the folder.
-        known_by: A file of it, by which folders of versions without experiment.json are known.
+        name: Its name in experiment.json, and the label ``experiment`` of its runs.
+        command: The command that creates it.
+        what: A noun phrase for messages.
+        result: Import path of its result's class; None is the class of its runs' results.
+        open: Import path of a function of the folder and the settings that returns the result,
+            without running or writing anything. None opens its runs.
+        write: Import path of a function of the result and the folder that writes the report.
+        known_by: A file by which folders of versions without experiment.json are recognised.
     """
 
     name: str
@@ -93,18 +93,18 @@ TYPES = {
         ),
     )
 }
-"""All types of experiments: one more is one entry here."""
+"""All types of experiments by name."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a folder is of.
+    """The content of experiment.json.
 
     Attributes:
         type: Name of its :class:`ExperimentType`.
-        settings: What it was made with, as JSON; None in folders of older versions.
-        version: Of learnorder, that wrote it.
-        format: Of the file.
+        settings: Its settings as plain values; None in folders of older versions.
+        version: Version of learnorder that wrote the file.
+        format: Version of the file's format.
     """
 
     type: str
@@ -117,73 +117,73 @@ class Experiment:
         return TYPES[self.type]
 
     def check(self, folder: Path) -> None:
-        """Refuse a folder that holds an experiment of another type.
+        """Check that a folder has no experiment of another type.
 
         Raises:
-            RunFolderError: It does.
+            RunFolderError: It has one.
         """
-        there = read_experiment(folder)
-        if there is not None and there.type != self.type:
+        other = read_experiment(folder)
+        if other is not None and other.type != self.type:
             raise RunFolderError(
-                f"{folder}: holds {there.of().what} (`learnorder {there.of().command}`), not "
+                f"{folder}: contains {other.of().what} (`learnorder {other.of().command}`), not "
                 f"{self.of().what}. Choose another folder with --out."
             )
 
     def write(self, folder: Path) -> None:
-        """Write the file, in place of one with older settings.
+        """Write the file, unless it has the same type and settings.
 
         Raises:
             RunFolderError: It cannot be written.
         """
-        there = _read_file(folder)
-        if there is None or (there.type, there.settings) != (self.type, self.settings):
+        former = _read_file(folder)
+        if former is None or (former.type, former.settings) != (self.type, self.settings):
             values = {"format": FORMAT, "type": self.type, "version": self.version}
             write_sealed(folder / FILE, {**values, "settings": self.settings})
 
 
 def read_experiment(folder: Path | str) -> Experiment | None:
-    """Return what a folder is of, None where it is no folder of an experiment.
+    """Return the experiment of a folder, None if it has none.
 
     Raises:
-        RunFolderError: Its file is damaged, or of a newer version.
+        RunFolderError: experiment.json is damaged, or of a newer version.
     """
     folder = Path(folder)
-    if (there := _read_file(folder)) is not None:
-        return there
-    for each in TYPES.values():
-        if each.known_by is not None and (folder / each.known_by).is_file():
-            return Experiment(each.name)
+    if (experiment := _read_file(folder)) is not None:
+        return experiment
+    for kind in TYPES.values():
+        if kind.known_by is not None and (folder / kind.known_by).is_file():
+            return Experiment(kind.name)
     return _of_runs(folder)
 
 
 def _read_file(folder: Path) -> Experiment | None:
-    there = read_sealed(folder / FILE, Experiment)
-    if there is not None and (there.format > FORMAT or there.type not in TYPES):
+    experiment = read_sealed(folder / FILE, Experiment)
+    if experiment is not None and (experiment.format > FORMAT or experiment.type not in TYPES):
         raise RunFolderError(f"{folder / FILE}: {_NEWER}")
-    return there
+    return experiment
 
 
 def _of_runs(folder: Path) -> Experiment | None:
-    """Return what the runs right within a folder are of, or a run of its own, by their labels."""
+    """Return the experiment in the labels of a run folder, or of the runs directly in a folder."""
     for manifest in (folder / "manifest.json", *sorted(folder.glob("*/manifest.json"))):
         try:
             name = read_manifest(manifest.parent)["labels"].get("experiment", "")
         except RunFolderError:  # missing, or damaged: whoever reads the runs says so
             continue
-        if name != "train" or manifest.parent == folder:  # a single run may lie beside any others
+        if name != "train" or manifest.parent == folder:  # a single run may be beside any others
             return Experiment(name) if name in TYPES else None
     return None
 
 
 def settings_as(kind: type[Built], settings: dict[str, Any], folder: Path) -> Built:
-    """Return an experiment's settings as the dataclass that they were.
+    """Return an experiment's settings as a dataclass.
 
     Raises:
-        RunFolderError: They have a name or a value that this version does not know.
+        RunFolderError: This version does not know one of the names or values.
     """
     try:
         return from_dict(kind, settings)
     except ConfigError as error:
         raise RunFolderError(
-            f"{folder / FILE}: it has other settings than this version of learnorder ({error})."
+            f"{folder / FILE}: settings of another version of learnorder ({error})."
         ) from None

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or a crash, never sees half of one; names they can have."""
+"""Atomic writes of files, and checks of their names."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 from learnorder.errors import ConfigError, RunFolderError
 
 _LONGEST_NAME = 255
-"""Bytes of a file's name that file systems take."""
+"""Maximum bytes of a file's name."""
 _MADE_WITH = len(".") + len(".1234abcd.tmp")
-"""Bytes that a run folder's name has besides, while the folder is being made."""
+"""Bytes added to a run folder's name while the folder is created."""
 _LONGEST_PATH = 4096 - 256
-"""Bytes of a run folder's path: systems take 4,096, with the name of a file in the folder."""
+"""Maximum bytes of a run folder's path: 4,096, less the name of a file in the folder."""
 _LEFTOVER = re.compile(r"\..+\.([0-9a-f]{8}|\d+)\.tmp|\.progress\.json\.tmp", re.DOTALL)
-"""Names of files that were being written: :func:`atomic_write`'s, of the version before too, and
-a run's progress."""
+"""Names of temporary files: of :func:`atomic_write`, also in the previous version, and of a run's
+progress."""
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` to write to, then rename it over ``path``.
+    """Yield a temporary path beside ``path`` to write to, then rename it to ``path``.
 
-    On any error the temporary file is removed and ``path`` is as it was.
+    On any error the temporary file is removed and ``path`` is unchanged.
 
     Raises:
         RunFolderError: The disk is full or the folder cannot be written to.
@@ -42,7 +42,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise RunFolderError(
             f"{path} could not be written: {error.strerror or error}. Free some space, or choose "
-            "a folder you can write to with --out; the same command then continues."
+            "a writable folder with --out; the same command then continues."
         ) from error
     finally:
         with suppress(OSError):
@@ -50,15 +50,15 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
-    """Remove what processes that were killed had begun to write to a folder.
+    """Remove temporary files that killed processes left in a folder.
 
-    Call it under the folder's lock only: a process that is alive may be writing such a file.
+    Call it only while holding the folder's lock: a live process may be writing such a file.
 
     Args:
         folder: A run's folder.
 
     Returns:
-        The files removed. One that cannot be removed stays, and does no harm.
+        The files removed. One that cannot be removed is harmless.
     """
     removed = []
     for path in sorted(folder.iterdir()):
@@ -70,10 +70,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
 
 
 def check_path(folder: Path) -> None:
-    """Refuse the path of a run folder that cannot be made.
+    """Check that a run folder can be created at a path.
 
     Raises:
-        ConfigError: It, or a name in it, is too long, or has characters that names cannot have.
+        ConfigError: The path or a name in it is too long, or has invalid characters.
     """
     for name in folder.parts:
         most = _LONGEST_NAME - _MADE_WITH * (name == folder.name)
@@ -81,14 +81,14 @@ def check_path(folder: Path) -> None:
             raise ConfigError(
                 "out",
                 name,
-                f"A name of {size} bytes, where {most} fit. Give a shorter --out, or shorter "
-                "values in the grid.",
+                f"This name has {size} bytes, and {most} are allowed. Give a shorter --out, or "
+                "shorter values in the grid.",
             )
     if (size := _size(str(folder.absolute()))) > _LONGEST_PATH:
         raise ConfigError(
             "out",
             str(folder),
-            f"A path of {size} bytes, where {_LONGEST_PATH} fit. Give a shorter --out.",
+            f"This path has {size} bytes, and {_LONGEST_PATH} are allowed. Give a shorter --out.",
         )
 
 
@@ -99,5 +99,5 @@ def _size(name: str) -> int:
     except UnicodeEncodeError:
         encoded = b"\0"
     if b"\0" in encoded:
-        raise ConfigError("out", name, "Names of files cannot have these characters here.")
+        raise ConfigError("out", name, "File names cannot have these characters here.")
     return len(encoded)

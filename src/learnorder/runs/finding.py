@@ -1,4 +1,4 @@
-"""The runs there are at or below a folder."""
+"""Search for runs in a folder."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from learnorder.runs.manifest import find_manifests, read_each
 
 
 def find_runs(path: Path | str) -> list[RunFolder]:
-    """Return the run folders at or below a path, sorted by path.
+    """Return the run folders in a folder and its subfolders, sorted by path.
 
     Raises:
-        RunFolderError: The path does not exist, or as :func:`read_each`.
+        RunFolderError: The path does not exist, or as for :func:`read_each`.
     """
-    found = read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
-    if lacking := [folder for folder in found if folder.lacks_weights]:
+    folders = read_each(find_manifests(path), lambda manifest: RunFolder[Any](manifest.parent))
+    if lacking := [folder for folder in folders if folder.lacks_weights]:
         logging.getLogger(__name__).warning(
-            "%d of %d runs are here without their %s, %s for instance.",
-            len(lacking), len(found), WEIGHTS, lacking[0].path,
+            "%d of %d runs lack their %s, e.g. %s.",
+            len(lacking), len(folders), WEIGHTS, lacking[0].path,
         )  # fmt: skip
-    return found
+    return folders
 
 
 def existing_runs(folder: Path, names: Iterable[str]) -> list[RunFolder[Any]]:
-    """Return runs of an experiment by name; a run that is missing or has not ended is refused.
+    """Return runs of an experiment by name.
 
     Raises:
-        RunFolderError: As said.
+        RunFolderError: A run is missing or has not ended.
     """
-    found = list[RunFolder[Any]]()
+    runs = list[RunFolder[Any]]()
     for name in names:
         if not (folder / name / "manifest.json").is_file():
             raise RunFolderError(
-                f"{folder / name}: not made yet. The command that made the others goes on with it."
+                f"{folder / name}: this run does not exist yet. The same command continues with it."
             )
-        found.append(RunFolder(folder / name))
-    require_ended(found, "so the experiment has no result yet")
-    return found
+        runs.append(RunFolder(folder / name))
+    require_ended(runs, "so the experiment has no result yet")
+    return runs
 
 
 def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
-    """Refuse to go on without a run that failed or was stopped.
+    """Check that all runs have ended.
 
     Args:
         folders: The runs.
-        so: What cannot be known without it, for the error.
+        so: The consequence if one has not, for the error.
 
     Raises:
-        RunFolderError: A run that has not ended.
+        RunFolderError: A run has not ended.
     """
     for folder in folders:
         if folder.status not in ENDED:

@@ -1,4 +1,4 @@
-"""HTML as a notebook shows a result: findings and a table, without a page or a figure."""
+"""HTML of a result in a notebook: lists and tables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from learnorder.runs.plain_text import visible
 def html_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 ) -> str:
-    """Return a table for ``_repr_html_``; cells are escaped, so names are shown as they are.
+    """Return a table for ``_repr_html_``; all text is escaped.
 
     Args:
-        title: What it shows.
-        columns: Headings.
-        rows: Cells, as many as there are columns.
-        note: How to read it.
+        title: The caption.
+        columns: The headings.
+        rows: The cells of each row, as many as there are columns.
+        note: A note below the table.
 
     >>> html_table("Runs", ["arm"], [["a<b"]])
     '<table><caption>Runs</caption>...<td>a&lt;b</td></tr></tbody></table>'
@@ -35,7 +35,7 @@ def html_table(
 
 
 def html_list(sentences: Sequence[str]) -> str:
-    """Return sentences as a list for ``_repr_html_``, escaped as in :func:`html_table`.
+    """Return sentences as a list for ``_repr_html_``; all text is escaped.
 
     >>> html_list(["a < b."])
     '<ul><li>a &lt; b.</li></ul>'

@@ -1,4 +1,4 @@
-"""What a run's final model is judged by, and its score."""
+"""The score of a run's final model."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from learnorder.runs.kinds import TaskDescription
 
 
 def judged_by(folder: RunFolder[Any]) -> tuple[str, str, bool]:
-    """Return the set and the quantity a run is judged by, and whether higher is better."""
+    """Return the set and quantity of a run's score, and whether higher is better."""
     if isinstance(described := folder.data(), TaskDescription):
         return "validation", described.score, described.higher_is_better
     return "clean", "accuracy", True
 
 
 def unlearned_scores(folders: Sequence[RunFolder[Any]]) -> dict[int, float]:
-    """Return by seed the score of a model that has learned nothing, where runs know it."""
-    found: dict[int, float] = {}
+    """Return the score of a model that has learned nothing, by seed, if it is known."""
+    scores: dict[int, float] = {}
     for folder in folders:
         described = folder.data()
         if isinstance(described, TaskDescription):
             score = described.unlearned
         else:
-            judged = [judged for _, judged in getattr(described, "classes", {}).values()]
-            score = max(judged) / sum(judged) if sum(judged) else None
+            counts = [evaluated for _, evaluated in getattr(described, "classes", {}).values()]
+            score = max(counts) / sum(counts) if sum(counts) else None
         if score is not None:
-            found.setdefault(folder.config.seed, score)
-    return found
+            scores.setdefault(folder.config.seed, score)
+    return scores
 
 
 def final_score(folder: RunFolder[Any]) -> float:

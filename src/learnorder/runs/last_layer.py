@@ -1,4 +1,4 @@
-"""What retraining the last layer of a run changed, as its folder keeps it."""
+"""The file with the effect of retraining a run's last layer."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FILE = "last_layer.json"
 
 @dataclass(frozen=True)
 class LastLayerScores:
-    """What a network's predictions follow.
+    """Scores of a network.
 
     Attributes:
-        clean: Accuracy on clean images.
+        clean: Accuracy on clean images, in [0, 1].
         content: Share of conflict images predicted as the image's class; None without a patch.
-        reliance: See :class:`~learnorder.patterns.Reliance`; None without a patch.
+        reliance: See :class:`~learnorder.patterns.Reliance`, in [−1, 1]; None without a patch.
     """
 
     clean: float
@@ -28,12 +28,12 @@ class LastLayerScores:
 
 @dataclass(frozen=True)
 class LastLayer:
-    """What retraining the last layer changed.
+    """The effect of retraining the last layer.
 
     Attributes:
-        before: The network as trained.
-        after: With its last layer retrained.
-        examples: Images the layer was retrained on, as many of each class.
+        before: Scores of the network as trained.
+        after: Scores with its last layer retrained.
+        examples: Number of images the layer was retrained on, balanced over the classes.
         unseen: Whether the network had not been trained on them.
     """
 
@@ -43,13 +43,13 @@ class LastLayer:
     unseen: bool
 
 
-def write_last_layer(folder: RunFolder[RunConfig], found: LastLayer) -> None:
-    """Keep it in the run's folder."""
-    write_sealed(folder.file(FILE), asdict(found))
+def write_last_layer(folder: RunFolder[RunConfig], last_layer: LastLayer) -> None:
+    """Write last_layer.json to the run's folder."""
+    write_sealed(folder.file(FILE), asdict(last_layer))
 
 
 def read_last_layer(folder: RunFolder[RunConfig]) -> LastLayer | None:
-    """Return what a run's folder says of its last layer, None where it was not retrained.
+    """Return the effect of retraining a run's last layer, None if it was not retrained.
 
     Raises:
         RunFolderError: It cannot be read.

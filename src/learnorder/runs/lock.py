@@ -1,10 +1,10 @@
-"""The lock of a run's folder: one process works on a run, on whatever machine.
+"""The lock of a run's folder: only one process on all machines works on a run.
 
-The file ``.lock`` is locked with ``flock`` while a process works on the run. The kernel undoes that
-when the process dies, and sees all of its processes, in containers too. Not every shared disk
-passes such locks on to other machines, so the file also says who holds it, with a count that goes
-up every 20 seconds. A lock of another machine is taken over once its count has stood still for
-minutes; whoever loses a lock that way is stopped before it writes again (:meth:`RunLock.check`).
+The file ``.lock`` is locked with ``flock`` while a process works on the run. The kernel releases it
+when the process dies, also in containers. Some shared disks do not pass such locks on to other
+machines, so the file also names its owner and has a counter that increases every 20 seconds (the
+heartbeat). A lock of another machine is taken over if its heartbeat has stopped for minutes; the
+former owner notices before it writes again (:meth:`RunLock.check`).
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from learnorder.runs.lock_file import Owner, is_local, read_owner, try_flock, wr
 
 NAME = ".lock"
 BEAT_SECONDS = 20.0
-"""Between two signs of life."""
+"""Time between two heartbeats."""
 STALE_AFTER = 300.0
-"""Seconds without a sign of life after which a lock of another machine may be taken over."""
+"""Seconds without a heartbeat after which a lock of another machine may be taken over."""
 WATCH_SECONDS = 30.0
-"""For which such a lock is watched before it is taken over; more than one beat."""
+"""How long such a lock is watched before it is taken over; longer than one heartbeat."""
 SETTLE_SECONDS = 1.5
-"""What another machine that takes the same lock gets to show itself."""
+"""Wait after writing the lock, in case another machine writes it at the same time."""
 _RETRY_SECONDS = 0.2
-"""For which a refused lock is tried again: :func:`is_locked` holds it for a moment."""
+"""How long a refused lock is tried again: :func:`is_locked` holds it for a moment."""
 _POLL_SECONDS = 0.5
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""A link in its place would have another file written to."""
+"""Do not follow a symbolic link, which could make another file be overwritten."""
 
 _held = set["RunLock"]()
 
@@ -47,7 +47,7 @@ class RunLock:
 
     Args:
         folder: The run's folder.
-        stop: Ends the wait for a sign of life of another machine when it returns True.
+        stop: Ends the wait for another machine's heartbeat when it returns True.
 
     Raises:
         RunInUse: Another process holds the lock.
@@ -72,8 +72,8 @@ class RunLock:
                 raise
         except OSError as error:
             raise RunFolderError(
-                f"{self._folder} cannot be written to: {error.strerror}. Choose a folder you can "
-                "write to with --out."
+                f"{self._folder} cannot be written to: {error.strerror}. Choose a writable folder "
+                "with --out."
             ) from error
         return self
 
@@ -83,11 +83,11 @@ class RunLock:
         self._close()
 
     def check(self) -> None:
-        """Make sure that the lock is still this process's.
+        """Check that this process still holds the lock.
 
         Raises:
-            RunLost: It is not.
-            RunFolderError: It cannot be read.
+            RunLost: Another process has taken it over.
+            RunFolderError: The lock cannot be read.
         """
         try:
             owner = read_owner(self._path)
@@ -96,7 +96,7 @@ class RunLock:
         if not self._is_mine(owner):
             raise RunLost(
                 f"{self._folder}: this process no longer holds the run's lock"
-                f"{f', {owner} does' if owner else ''}. It stops, and saves nothing more."
+                f"{f', {owner} does' if owner else ''}. It stops without saving."
             )
 
     def _acquire(self) -> None:
@@ -121,20 +121,19 @@ class RunLock:
                 raise _in_use(self._folder, owner)
 
     def _open(self) -> tuple[int, bool]:
-        """Open the file and lock it; return its descriptor and whether ``flock`` can be relied on.
+        """Open the file and lock it; return its descriptor and whether ``flock`` is reliable.
 
-        It cannot where the system or the disk has none, or the disk does not number its files.
+        It is not if the system or the disk does not support it, or the disk has no inode numbers.
         """
         until = time.monotonic() + _RETRY_SECONDS
         while True:
             late = time.monotonic() > until
-            # Python closes it in programs that this process starts.
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
             try:
                 flocked = try_flock(descriptor)
-                there = _is_file(descriptor, self._path)
-                if flocked is not False and (there or late):
-                    return descriptor, flocked is True and there
+                in_place = _is_file(descriptor, self._path)
+                if flocked is not False and (in_place or late):
+                    return descriptor, flocked is True and in_place
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -144,15 +143,15 @@ class RunLock:
             time.sleep(0.01)
 
     def _watch(self, former: Owner) -> None:
-        """Wait until another machine's process has shown no sign of life for long enough."""
+        """Wait until another machine's process has had no heartbeat for long enough."""
         assert self._descriptor is not None
         age = _server_time(self._path) - os.fstat(self._descriptor).st_mtime
         if 0 <= age < STALE_AFTER:
             raise _in_use(self._folder, former)
         seconds = STALE_AFTER if age < 0 else WATCH_SECONDS
         logging.getLogger(__name__).warning(
-            "%s: waiting %.0f seconds for a sign of life of %s, which was at work on this run. "
-            "Without one, the run goes on here.", self._folder, seconds, former
+            "%s: waiting %.0f seconds for a sign of life of %s, which was working on this run. "
+            "Without one, the run continues here.", self._folder, seconds, former
         )  # fmt: skip
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
@@ -174,34 +173,34 @@ class RunLock:
         return owner is not None and self._owner is not None and owner.token == self._owner.token
 
     def _close(self) -> None:
-        """Remove the file, where it is this lock's, and let others have it."""
+        """Remove the file if it is still this lock's, and release the lock."""
         if self._descriptor is None:
             return
         with suppress(OSError):
             if self._is_mine(read_owner(self._path)):
                 try:
                     self._path.unlink()
-                except OSError:  # Windows removes no open file
+                except OSError:  # Windows does not remove open files
                     os.ftruncate(self._descriptor, 0)
         _held.discard(self)
         os.close(self._descriptor)
         self._descriptor = None
 
     def _leave(self) -> None:
-        """Let go in a process made by fork, which would keep the lock when its parent dies."""
+        """Release in a forked process, which would keep the lock after its parent's death."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 class LockWatch:
-    """Watch the lock of a run that another process works on.
+    """Watch the lock of a run that another process is working on.
 
     Args:
         folder: The run's folder.
 
     Attributes:
-        owner: Who holds the lock; None where that is not recorded.
+        owner: Owner of the lock; None if it is unknown.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -210,7 +209,7 @@ class LockWatch:
         self.owner = _look(folder)[1]
 
     def is_free(self) -> bool:
-        """Return whether the lock can be had, or is worth trying."""
+        """Return whether the lock is free, or so stale that acquiring it should be tried."""
         state, owner = _look(self._folder)
         if owner != self.owner:
             self.owner, self._since = owner, time.monotonic()
@@ -221,15 +220,15 @@ class LockWatch:
 
 
 def is_locked(folder: Path) -> bool:
-    """Return whether a process holds a run's lock, as far as can be seen without waiting."""
+    """Return whether a process holds a run's lock, as far as is known without waiting."""
     state, _ = _look(folder)
     return state == "held" or (state == "unknown" and _age(folder / NAME) < STALE_AFTER)
 
 
 def _look(folder: Path) -> tuple[Literal["free", "held", "unknown"], Owner | None]:
-    """Return how a run's lock stands, and who holds or held it.
+    """Return the state of a run's lock and its owner, or its last owner.
 
-    It is unknown where only signs of life could show whether another machine's process lives.
+    The state is unknown if only heartbeats can show whether another machine's process is alive.
     """
     path = folder / NAME
     try:
@@ -250,11 +249,11 @@ def _look(folder: Path) -> tuple[Literal["free", "held", "unknown"], Owner | Non
 
 
 def _is_dead(former: Owner, here: Owner, local: bool) -> bool:
-    """Whether the owner of a lock has died for certain, now that ``flock`` was not refused.
+    """Whether the owner of a lock is certainly dead, given that ``flock`` was not refused.
 
-    In the same kernel it would have been, through the same mount; and a machine that was restarted
-    has no process from before. A local disk alone is no proof: others may reach it over the
-    network, whose locks this machine does not see.
+    A live owner in the same kernel and on the same mount would make it refused, and a restarted
+    machine has no earlier processes. A local disk alone is no proof: other machines may use it over
+    the network, and their locks are not visible here.
     """
     if former.boot == here.boot != "":
         return former.device == here.device
@@ -262,7 +261,7 @@ def _is_dead(former: Owner, here: Owner, local: bool) -> bool:
 
 
 def _age(path: Path) -> float:
-    """Return the seconds since a file was written, by this machine's clock; 0 if it is gone."""
+    """Return the seconds since a file was written, by this machine's clock; 0 if it is missing."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:
@@ -270,7 +269,7 @@ def _age(path: Path) -> float:
 
 
 def _server_time(path: Path) -> float:
-    """Return the time by the clock of the disk's own machine, from a file written beside a path."""
+    """Return the time by the clock of the file server, from a file written beside a path."""
     probe = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with probe.open("wb", buffering=0) as file:
@@ -282,7 +281,7 @@ def _server_time(path: Path) -> float:
 
 
 def _is_file(descriptor: int, path: Path) -> bool:
-    """Whether a path names the file that is open."""
+    """Whether a path refers to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The file of a run's lock: what it says, the kernel's lock on it, and the disk it is on."""
+"""The file of a run's lock: its content, ``flock``, and whether its disk is local."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _LOCAL = frozenset({
     "msdos", "nilfs2", "ntfs", "ntfs3", "overlay", "ramfs", "reiserfs", "tmpfs", "ufs", "vfat",
     "xfs", "zfs",
 })  # fmt: skip
-"""Types of file systems that one machine alone mounts."""
+"""Types of file systems that only one machine mounts."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """What a lock's file says of the process that holds it.
+    """The process that holds a lock, as written to the lock's file.
 
     Attributes:
-        host: Its machine's name.
-        boot: Boot id of its kernel; empty where there is none.
+        host: Name of its machine.
+        boot: Boot id of its kernel; empty if unknown.
         device: Number of the file's device in that kernel.
-        pid: Its process id.
-        token: A random name of this one lock.
-        beat: Goes up while the process lives.
+        pid: Process id.
+        token: A random name of this lock.
+        beat: Heartbeat counter.
     """
 
     host: str
@@ -49,23 +49,23 @@ class Owner:
 
     @classmethod
     def of_this_process(cls, token: str, device: int) -> Owner:
-        """Return the owner that this process is."""
+        """Return this process as an owner."""
         return cls(socket.gethostname(), _boot_id(), device, os.getpid(), token)
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Owner | None:
-        """Return the owner that a file names, None where it names none."""
+        """Return the owner in a file's content, None if it has none."""
         try:
             values = json.loads(content)
             types = {"host": str, "boot": str, "device": int, "pid": int, "token": str, "beat": int}
             if {name: type(value) for name, value in values.items()} != types:
                 return None
-        except (ValueError, AttributeError, RecursionError):  # no JSON, or no object
+        except (ValueError, AttributeError, RecursionError):  # not JSON, or not an object
             return None
         return cls(**values) if values["host"].isprintable() else None
 
     def to_bytes(self) -> bytes:
-        """Return what the file is to say, as long at every beat."""
+        """Return the file's content, of the same length for every beat."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         beat = values.pop("beat")
         return f'{json.dumps(values)[:-1]}, "beat": {beat:12}}}\n'.encode()
@@ -75,7 +75,7 @@ class Owner:
 
 
 def read_owner(path: Path) -> Owner | None:
-    """Return the owner that a lock's file names; None where it names none, or is not there."""
+    """Return the owner in a lock's file; None if it has none or does not exist."""
     try:
         with path.open("rb") as file:
             return Owner.from_bytes(file.read(_MOST_BYTES))
@@ -84,10 +84,10 @@ def read_owner(path: Path) -> Owner | None:
 
 
 def write_owner(descriptor: int, owner: Owner) -> None:
-    """Write a lock's file in place, through to the disk.
+    """Write a lock's file in place, and flush it to the disk.
 
     Raises:
-        OSError: The disk is full, for instance.
+        OSError: E.g. the disk is full.
     """
     content = owner.to_bytes()
     os.lseek(descriptor, 0, os.SEEK_SET)
@@ -101,11 +101,11 @@ def try_flock(descriptor: int, *, shared: bool = False) -> bool | None:
     """Lock an open file with ``flock``, without waiting.
 
     Args:
-        descriptor: Of the file.
-        shared: Let others have it too who share it.
+        descriptor: Descriptor of the file.
+        shared: Take a shared lock.
 
     Returns:
-        Whether it is locked; None where the system or the disk knows no such locks.
+        Whether it is locked; None if the system or the disk does not support it.
     """
     if sys.platform == "win32":
         return None
@@ -121,7 +121,7 @@ def try_flock(descriptor: int, *, shared: bool = False) -> bool | None:
 
 
 def _boot_id() -> str:
-    """Return what tells this kernel, since its start, from others; empty where nothing does."""
+    """Return the boot id of this kernel; empty if there is none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:
@@ -129,7 +129,7 @@ def _boot_id() -> str:
 
 
 def is_local(folder: Path) -> bool:
-    """Whether a folder's file system is known to be this machine's alone."""
+    """Whether only this machine mounts a folder's file system, as far as its type shows."""
     path = folder.resolve()
     try:
         mounted = [p for p in psutil.disk_partitions(all=True) if path.is_relative_to(p.mountpoint)]

@@ -1,4 +1,4 @@
-"""Manifests: what each run's folder says of the run, under a seal by which damage is seen."""
+"""Manifests: the metadata of each run, sealed so that damage is detected."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from learnorder.values import from_dict
 
 ReadT = TypeVar("ReadT")
 
-_REMEDY = "Move the folder away and run again, with other settings where you want these."
+_REMEDY = "Move the folder away and run again; to change settings, give them to the command."
 
 FORMAT = 2
 """Version of the folder's layout."""
 _FORMER = 1
-"""The version before, which is still read: a digest of its values stands where a seal does now."""
+"""The previous version, which is still read; it has a digest of its values instead of a seal."""
 
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 """A number in a path."""
 _ASIDE = re.compile(r"\..*\.[0-9a-f]{8}\.tmp", re.DOTALL)
-"""The name of a folder that is not yet, or no more, at its place."""
+"""Name of a folder that is being created or deleted."""
 
 RunStatus = Literal[
     "pending", "running", "interrupted", "finished", "diverged", "out_of_steps", "failed"
@@ -37,11 +37,11 @@ RunStatus = Literal[
 
 @dataclass(frozen=True)
 class FileSeal:
-    """A file as a run left it.
+    """Digest and size of a file when the run ended.
 
     Attributes:
         digest: BLAKE2b of its bytes, in hexadecimal.
-        size: In bytes; None in manifests of the version before.
+        size: In bytes; None in manifests of the previous version.
     """
 
     digest: str
@@ -54,21 +54,21 @@ class Manifest:
 
     Attributes:
         format: Version of the folder's layout.
-        status: How the run stands.
-        reason: In words, where there is one.
-        created: When the folder was made, in ISO 8601.
-        kind: Of run.
-        labels: What the run is within its experiment.
+        status: The run's status.
+        reason: Reason for the status; may be empty.
+        created: Time of the folder's creation, in ISO 8601.
+        kind: Kind of run.
+        labels: The run's place in its experiment, e.g. its arm.
         config: Its configuration.
         environment: Versions, processor and system.
-        updated: When the manifest was last written.
-        threads: Of the run's arithmetic.
-        processes: That made the run together.
-        identity: The user's own code and data, as digests by name.
-        data: What the run says of its data.
-        examples: What the rows and columns of examples.png are.
-        seconds: The run has computed, where no table says so.
-        files: The results of a run that has ended, by name.
+        updated: Time of the last update, in ISO 8601.
+        threads: Number of threads.
+        processes: Number of processes that trained the run together.
+        identity: Digests of the user's code and data, by name.
+        data: Description of the data.
+        examples: Titles of the rows and columns of examples.png.
+        seconds: Computing time, if no table has it.
+        files: Seals of the result files of a run that has ended, by name.
     """
 
     format: int
@@ -90,25 +90,25 @@ class Manifest:
 
 
 def unreadable(path: Path, reason: object) -> RunFolderError:
-    """Return what is said of a run's file that cannot be used."""
+    """Return the error for a run's file that cannot be used."""
     return RunFolderError(
         f"{path}: cannot be read ({reason}). Move the run's folder away and run it again."
     )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return a run's manifest as it stands on disk: the entries of :class:`Manifest`.
+    """Read a run's manifest from disk and return the entries of :class:`Manifest`.
 
     Raises:
-        RunFolderError: There is none, or it is damaged, changed or of another version.
+        RunFolderError: It is missing, damaged, changed or of another version.
     """
     path = folder / "manifest.json"
     try:
         values, sealed = read_json(path, _REMEDY)
     except FileNotFoundError:
         raise RunFolderError(
-            f"{folder}: not a run folder (it has no manifest.json). `learnorder runs` "
-            "lists those there are."
+            f"{folder}: not a run folder (it has no manifest.json). `learnorder runs` lists "
+            "existing runs."
         ) from None
     if not sealed:
         values = _of_former_version(path, values)
@@ -124,26 +124,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write a run's manifest, under its seal.
+    """Write a run's manifest with its seal.
 
     Raises:
         RunFolderError: It cannot be written.
     """
-    files = {name: vars(each) for name, each in manifest.get("files", {}).items()}
+    files = {name: vars(seal) for name, seal in manifest.get("files", {}).items()}
     known = {name: value for name, value in manifest.items() if value is not None}
     write_sealed(folder / "manifest.json", {**known, "format": FORMAT, "files": files})
 
 
 def _of_former_version(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest of the version before in the present form."""
+    """Check the digest of a manifest of the previous version, and convert it."""
     if values.get("format") != _FORMER:
         raise _other_version(path)
     digest = values.pop("digest", None)
     if digest is None:
         raise RunFolderError(
-            f"{path}: it has no digest, so nobody can see whether it was changed. Move the folder "
-            "away and run again; where you trust it, studies/upgrade_folders.py of the repository "
-            "seals it as it is."
+            f"{path}: it has no digest, so changes cannot be detected. Move the folder away and "
+            "run again; if you trust it, studies/upgrade_folders.py of the repository seals it."
         )
     if digest != former_digest(values):
         raise RunFolderError(
@@ -153,7 +152,7 @@ def _of_former_version(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def present_form(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a manifest of the version before as this one has them."""
+    """Convert the entries of a manifest of the previous version to this one."""
     files = values.get("files", {})
     if isinstance(files, Mapping):
         files = {name: {"digest": digest} for name, digest in files.items()}
@@ -161,43 +160,43 @@ def present_form(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def former_digest(values: Mapping[str, Any]) -> str:
-    """Return the digest that manifests had before they were sealed."""
+    """Return the digest of a manifest of the previous version."""
     text = json.dumps(values, sort_keys=True)
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def _other_version(path: Path) -> RunFolderError:
     return RunFolderError(
-        f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that made it, "
+        f"{path}: not a manifest of format {FORMAT}. Use the version of learnorder that wrote it, "
         "or move the folder away and run again."
     )
 
 
 def read_each(paths: Sequence[Path], read: Callable[[Path], ReadT]) -> list[ReadT]:
-    """Return what is read of each of some runs; one that is damaged is named in the log, and left.
+    """Read each run, skipping damaged ones with a warning.
 
     Args:
-        paths: One for each run.
-        read: Reads it, or raises RunFolderError.
+        paths: A path for each run.
+        read: Reads a path, or raises RunFolderError.
 
     Raises:
         RunFolderError: There are runs, and none can be read.
     """
-    found, damaged = list[ReadT](), list[RunFolderError]()
+    values, damaged = list[ReadT](), list[RunFolderError]()
     for path in paths:
         try:
-            found.append(read(path))
+            values.append(read(path))
         except RunFolderError as error:
             damaged.append(error)
-    if damaged and not found:
+    if damaged and not values:
         raise damaged[0]
     for error in damaged:
         logging.getLogger(__name__).warning("Left out: %s", error)
-    return found
+    return values
 
 
 def find_manifests(path: Path | str) -> list[Path]:
-    """Return the manifests at or below a path, sorted by path, numbers in it by their size.
+    """Return the manifests in a folder and its subfolders, in natural order (seed2, seed10).
 
     Raises:
         RunFolderError: The path does not exist.
@@ -205,20 +204,20 @@ def find_manifests(path: Path | str) -> list[Path]:
     root = Path(path)
     if not root.is_dir():
         raise RunFolderError(
-            f"{root}: there is no such folder. Give a folder of runs; by default they are below "
-            "runs/ where the command was run."
+            f"{root}: there is no such folder. Give a folder of runs; the default is runs/ in the "
+            "folder where the command was run."
         )
-    found = sorted(root.glob("**/manifest.json"), key=_by_number)
-    return [m for m in found if not _ASIDE.fullmatch(m.parent.name)]
+    manifests = sorted(root.glob("**/manifest.json"), key=_by_number)
+    return [m for m in manifests if not _ASIDE.fullmatch(m.parent.name)]
 
 
 def _by_number(path: Path) -> list[tuple[bool, str, float]]:
-    """Return a key that sorts paths with their numbers by size: seed2 before seed10."""
+    """Return a sort key for the natural order."""
     parts = _NUMBER.split(str(path))
     return [(i % 2 == 1, "" if i % 2 else part, float(part) if i % 2 else 0.0)
             for i, part in enumerate(parts)]  # fmt: skip
 
 
 def aside(folder: Path) -> Path:
-    """Return a place beside a folder for what is being made of it or removed, seen by no reader."""
+    """Return a path beside a folder for its creation or deletion; searches for runs skip it."""
     return folder.with_name(f".{folder.name[:200]}.{uuid.uuid4().hex[:8]}.tmp")

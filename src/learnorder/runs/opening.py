@@ -1,4 +1,4 @@
-"""Runs and experiments that were made before, read again."""
+"""Results of existing runs and experiments."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
 
 CALIBRATION = "calibration"
-"""The experiment that runs which chose a probe's contrast are of."""
+"""Label ``experiment`` of the runs that choose a probe's contrast."""
 
 
 @overload
@@ -39,37 +39,37 @@ def open_runs(*paths: Path | str) -> AnyResults: ...
 
 
 def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
-    """Return the results of all runs at or below some folders; nothing is run.
+    """Return the results of all runs in some folders and their subfolders; nothing is run.
 
-    Runs that calibrated a probe's pattern are left out where there are others.
+    Runs that calibrate a probe's pattern are left out if there are others.
 
     Args:
         paths: Folders of runs, at any depth.
-        of: What the results are to be: :class:`~learnorder.runs.results.Results` of runs on images,
-            :class:`~learnorder.runs.results.TaskResults` of runs of tasks, or
-            :class:`~learnorder.theory.results.TheoryResults` of runs of the theory; of one folder
-            also :class:`~learnorder.probe.result.ProbeResult` of a probe,
+        of: The class of the results, which is checked and known to type checkers:
+            :class:`~learnorder.runs.results.Results` for runs on images,
+            :class:`~learnorder.runs.results.TaskResults` for runs of tasks, or
+            :class:`~learnorder.theory.results.TheoryResults` for runs of the theory. For a single
+            folder also :class:`~learnorder.probe.result.ProbeResult` of a probe,
             :class:`~learnorder.advise.result.Advice` of a search, or
-            :class:`~learnorder.reproduce.claim.ReproductionResult` of a reproduction, as the
-            function that made the folder returned it. Others are refused, and type checkers know
-            which it is. None takes the runs that are there.
+            :class:`~learnorder.reproduce.claim.ReproductionResult` of a reproduction, as returned
+            by the function that made the folder. None takes the class of the runs.
 
     Raises:
-        RunFolderError: A path does not exist, holds no runs, runs of several kinds, or others than
-            ``of``; or the runs of an experiment have not all ended.
+        RunFolderError: A path does not exist; there are no runs, runs of several kinds, or runs of
+            another kind than ``of``; or the runs of an experiment have not all ended.
     """
     if of is not None:
-        wanted = f"{of.__module__}.{of.__qualname__}"
-        for each in TYPES.values():
-            if each.result == wanted:
-                return _open_as(each.name, paths, of.__name__)
+        path = f"{of.__module__}.{of.__qualname__}"
+        for kind in TYPES.values():
+            if kind.result == path:
+                return _open_as(kind.name, paths, of.__name__)
     folders = [folder for path in paths for folder in find_runs(path)]
     kept = [folder for folder in folders if folder.labels.get("experiment") != CALIBRATION]
     results: AnyResults = results_of(kept or folders)
     if of is not None and not isinstance(results, of):
         raise RunFolderError(
-            f"These are runs of another kind ({results.folders[0].kind}): they give "
-            f"{type(results).__name__}, and {of.__name__} was asked for."
+            f"These are runs of another kind ({results.folders[0].kind}), whose results are "
+            f"{type(results).__name__}, not {of.__name__}."
         )
     return results
 
@@ -77,33 +77,33 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
 def _open_as(name: str, paths: Sequence[Path | str], result: str) -> Any:
     """Return the result of the one experiment of a type that a path names."""
     if len(paths) != 1:
-        raise RunFolderError(f"{result} is of one folder, and {len(paths)} were given.")
+        raise RunFolderError(f"{result} needs a single folder, and there are {len(paths)}.")
     experiment = read_experiment(paths[0])
     if experiment is None or experiment.type != name:
-        there = "no experiment" if experiment is None else experiment.of().what
-        raise RunFolderError(f"{paths[0]}: holds {there}, and {TYPES[name].what} was asked for.")
+        other = "no experiment" if experiment is None else experiment.of().what
+        raise RunFolderError(f"{paths[0]}: contains {other}, not {TYPES[name].what}.")
     return open_experiment(paths[0], experiment)
 
 
 def open_experiment(folder: Path | str, experiment: Experiment) -> Any:
-    """Return the result of an experiment, as the command that made it has it; nothing is run.
+    """Return the result of an experiment, as its command would; nothing is run.
 
     Args:
         folder: Its folder.
-        experiment: What :func:`~learnorder.runs.experiment.read_experiment` says of it.
+        experiment: The result of :func:`~learnorder.runs.experiment.read_experiment`.
 
     Raises:
-        RunFolderError: Runs are missing or have not ended, or the folder is of a version that
-            wrote no settings.
+        RunFolderError: Runs are missing or have not ended, or the folder is of an older version
+            that did not write the settings.
     """
     kind = experiment.of()
     if kind.open is None:
         return open_runs(folder)
     if experiment.settings is None:
         raise RunFolderError(
-            f"{folder}: {kind.what} of an older version, whose settings are not in its folder. "
-            f"`learnorder {kind.command}` with the settings that it was made with opens it, and "
-            "makes no finished run again."
+            f"{folder}: {kind.what} of an older version, without its settings. Open it with "
+            f"`learnorder {kind.command}` and the original settings; finished runs are not "
+            "executed again."
         )
     return load_named(kind.open)(Path(folder), experiment.settings)
 
@@ -121,17 +121,17 @@ def results_of(folders: Sequence[RunFolder[TheoryConfig]]) -> TheoryResults: ...
 
 
 def results_of(folders: Sequence[RunFolder[Any]]) -> AnyResults:
-    """Return the results of run folders, as their kind has them."""
+    """Return the results of run folders of one kind."""
     kinds = sorted({folder.kind for folder in folders})
     if len(kinds) > 1:
         raise RunFolderError(
-            f"There are runs of several kinds among these: {_examples(folders, kinds)}. Name the "
-            "folders of one kind."
+            f"These are runs of several kinds: {_examples(folders, kinds)}. Give folders of one "
+            "kind."
         )
     return kind_named(kinds[0] if kinds else "images").results_of(folders)
 
 
 def _examples(folders: Sequence[RunFolder[Any]], kinds: list[str]) -> str:
-    """Return a run of each kind, in words."""
+    """Return an example of each kind, as text."""
     first = {kind: next(folder for folder in folders if folder.kind == kind) for kind in kinds}
-    return ", ".join(f"{kind} as {folder.path}" for kind, folder in first.items())
+    return ", ".join(f"{kind} (e.g. {folder.path})" for kind, folder in first.items())

@@ -1,4 +1,4 @@
-"""How often something is done while a run goes on."""
+"""A limit on how often something is done."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import time
 
 
 class Pace:
-    """Says when some seconds have passed since it last said so; the first time, at once.
+    """A timer that is due at once, and then again after some seconds.
 
     Args:
-        seconds: Between two times.
+        seconds: The interval.
     """
 
     def __init__(self, seconds: float = 0.5) -> None:
         self._seconds, self._next = seconds, 0.0
 
     def due(self) -> bool:
-        """Return whether it is time."""
+        """Return whether the interval has passed; if so, start the next."""
         now = time.monotonic()
         if now < self._next:
             return False

@@ -1,4 +1,4 @@
-"""Text that others wrote, made safe to print: nothing in it is obeyed, nothing in it vanishes."""
+"""Untrusted text made safe to print: control and invisible characters are escaped."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control, format and surrogate characters, line and paragraph separators."""
 _JOINERS = frozenset("\N{ZERO WIDTH JOINER}\N{ZERO WIDTH NON-JOINER}")
-"""Format characters that some scripts are spelt with."""
+"""Format characters that some scripts need."""
 
 
 def visible(text: object, *, keep: str = "") -> str:
-    r"""Return text with the characters that a terminal obeys, or does not show, as escapes.
+    r"""Return text with invisible characters escaped.
 
-    These are control characters, those that turn the direction of the text, other invisible ones,
-    and bytes of file names that are not UTF-8.
+    These are control characters, characters that change the direction of the text, other invisible
+    characters, and bytes of file names that are not UTF-8.
 
     Args:
-        text: What is to be printed; its ``str`` is taken.
-        keep: Characters that stay, e.g. a newline.
+        text: Anything; its ``str`` is used.
+        keep: Characters to keep, e.g. a newline.
 
     >>> print(visible("a\x1b[31mred\r\nb"))
     a\x1b[31mred\r\nb
@@ -34,7 +34,7 @@ def visible(text: object, *, keep: str = "") -> str:
 
 
 def storable(text: str) -> str:
-    r"""Return text that UTF-8 can hold: bytes of file names that are not UTF-8 become escapes.
+    r"""Return text that UTF-8 can encode: bytes of file names that are not UTF-8 are escaped.
 
     >>> print(storable("\udcff"))
     \udcff
@@ -43,11 +43,11 @@ def storable(text: str) -> str:
 
 
 def plain(text: object, style: str = "") -> Text:
-    """Return visible text for rich, which finds no markup and no emoji codes in it.
+    """Return visible text for rich, without interpretation of markup or emoji codes.
 
     Args:
         text: As for :func:`visible`.
-        style: Of rich, for all of it.
+        style: Style of rich for all of it.
     """
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""Leaving the process that a run is made in as it was."""
+"""Restoring the global state of the process after a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from learnorder.seeding import random_state_kept
 
 @contextmanager
 def process_kept() -> Iterator[None]:
-    """Leave global random generators, and what accelerate shares in a process, as they were."""
+    """Restore global random generators and accelerate's shared state after a ``with`` block."""
     from accelerate.state import AcceleratorState, GradientState, PartialState
 
     shared = [kind._shared_state for kind in (PartialState, AcceleratorState, GradientState)]
@@ -26,7 +26,7 @@ def process_kept() -> Iterator[None]:
 
 
 def free_memory() -> None:
-    """Give back an accelerator's memory that is not in use any more, for other processes."""
+    """Release unused memory of a GPU for other processes."""
     import torch
 
     if torch.cuda.is_available():

@@ -1,8 +1,7 @@
-"""SQL over the runs of any number of folders, through DuckDB: it reads, and no more.
+"""Read-only SQL over the runs of any number of folders, through DuckDB.
 
-What manifests and records say is checked as everywhere else and copied into a database in memory.
-That database then has no access to files, extensions or the network, and its configuration is
-locked.
+Manifests and records are checked as everywhere else and copied into a database in memory. That
+database has no access to files, extensions or the network, and its configuration is locked.
 """
 
 from __future__ import annotations
@@ -33,67 +32,71 @@ _LOCKS = (
 
 
 def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
-    """Return a DuckDB connection with two tables about the runs at or below some folders.
+    """Return a DuckDB connection with two tables about the runs in some folders and subfolders.
 
     ``runs`` has a row for each run: ``run`` (its folder), ``name``, ``kind``, ``status``,
     ``reason``, ``seed``, ``created``, ``updated``, its labels (``arm``, ``experiment``, …), and
-    every setting under its dotted name, e.g. ``"learning_rate.initial"``; a label of one of these
-    names is called ``label.NAME``. ``records`` has the rows of all records, with ``run`` before
-    them. Both are copies: nothing that is done with the connection reaches a file.
+    every setting under its dotted name, e.g. ``"learning_rate.initial"``. A label with the name of
+    another column is called ``label.NAME``, such a setting ``setting.NAME``. ``records`` has the
+    rows of all records, with a column ``run``. Both are copies; the connection has no access to
+    files.
 
     ``connect(…).execute(sql)`` has ``.df()`` for pandas, ``.pl()`` for Polars, ``.arrow()``.
 
     Args:
-        paths: Folders of runs; none is ``runs``.
+        paths: Folders of runs; without any, ``runs``.
 
     Raises:
-        RunFolderError: No such folder, or no runs that can be read.
+        RunFolderError: A folder does not exist, or no runs can be read.
     """
-    return _connect(_found(paths), with_records=True)
+    return _connect(_find_runs(paths), with_records=True)
 
 
 def query(sql: str, *paths: Path | str) -> pd.DataFrame:
-    """Return what an SQL query finds among the runs at or below some folders.
+    """Return the result of an SQL query over the runs in some folders and subfolders.
 
     Args:
         sql: One statement over the tables ``runs`` and ``records``; see :func:`connect`.
-        paths: Folders of runs; none is ``runs``.
+        paths: Folders of runs; without any, ``runs``.
+
+    Returns:
+        A pandas data frame with the query's rows and columns.
 
     Raises:
-        ConfigError: SQL that DuckDB refuses, that asks nothing, or several statements.
-        RunFolderError: As :func:`connect`.
+        ConfigError: The SQL is invalid, is not a query, or has several statements.
+        RunFolderError: As for :func:`connect`.
     """
-    _check_question(sql)
-    return _ask(_connect(_found(paths), with_records="records" in sql.lower()), sql)
+    _check_query(sql)
+    return _execute(_connect(_find_runs(paths), with_records="records" in sql.lower()), sql)
 
 
 def runs_where(condition: str, *paths: Path | str) -> list[RunFolder[Any]]:
-    """Return the runs at or below some folders that an SQL condition picks.
+    """Return the runs in some folders and subfolders that satisfy an SQL condition.
 
     Args:
-        condition: Over the columns of ``runs``.
-        paths: Folders of runs; none is ``runs``.
+        condition: A condition on the columns of ``runs``.
+        paths: Folders of runs; without any, ``runs``.
 
     Raises:
-        ConfigError: A condition that DuckDB refuses.
-        RunFolderError: As :func:`connect`.
+        ConfigError: The condition is invalid.
+        RunFolderError: As for :func:`connect`.
     """
-    folders = _found(paths)
+    folders = _find_runs(paths)
     sql = f"SELECT run FROM runs WHERE (\n{condition}\n)"
     try:
-        _check_question(sql)
+        _check_query(sql)
         with_records = "records" in condition.lower()
-        picked = set(_ask(_connect(folders, with_records=with_records), sql)["run"])
+        selected = set(_execute(_connect(folders, with_records=with_records), sql)["run"])
     except ConfigError as error:
         raise ConfigError("where", condition, error.remedy) from None
-    return [folder for folder in folders if storable(str(folder.path)) in picked]
+    return [folder for folder in folders if storable(str(folder.path)) in selected]
 
 
-def _found(paths: Sequence[Path | str]) -> list[RunFolder[Any]]:
-    """Return the runs at or below some folders, each once."""
+def _find_runs(paths: Sequence[Path | str]) -> list[RunFolder[Any]]:
+    """Return the runs in some folders and subfolders, without duplicates."""
     manifests = dict.fromkeys(m for path in paths or ("runs",) for m in find_manifests(path))
     if not manifests:
-        raise RunFolderError(f"There are no runs below {', '.join(map(str, paths))}.")
+        raise RunFolderError(f"There are no runs in {', '.join(map(str, paths or ('runs',)))}.")
     return read_each(list(manifests), lambda manifest: RunFolder(manifest.parent))
 
 
@@ -111,24 +114,24 @@ def _connect(folders: Sequence[RunFolder[Any]], *, with_records: bool) -> duckdb
     return connection
 
 
-def _check_question(sql: str) -> None:
-    """Refuse what is not one statement that asks something."""
+def _check_query(sql: str) -> None:
+    """Refuse anything but a single query."""
     import duckdb
 
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:
         raise _refused(sql, error) from None
-    asks = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-    if len(statements) == 1 and statements[0].type in asks:
+    queries = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+    if len(statements) == 1 and statements[0].type in queries:
         return
     raise ConfigError(
-        "sql", sql, "A question is one SELECT or DESCRIBE: run folders are read, and not changed. "
-        "`learnorder runs delete` deletes runs; query --to writes what was found."
+        "sql", sql, "Give one SELECT or DESCRIBE; runs cannot be changed. `learnorder runs delete` "
+        "deletes runs; query --to writes the result to a file."
     )  # fmt: skip
 
 
-def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
+def _execute(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
     import duckdb
 
     try:
@@ -144,7 +147,7 @@ def _refused(sql: str, error: Exception) -> ConfigError:
 
 
 def _row(folder: RunFolder[Any]) -> dict[str, Any]:
-    """Return what the table of runs has of a run."""
+    """Return a run's row in the table of runs."""
     manifest = folder.opened
     settings = flatten(manifest["config"])
     row = {
@@ -156,18 +159,18 @@ def _row(folder: RunFolder[Any]) -> dict[str, Any]:
         **{name: manifest[name] for name in ("created", "updated")},
     }
     labels = {_beside(row, name): value for name, value in folder.labels.items()}
-    # A label is text, where the setting of its name has a type.
+
     settings = {_beside(row, name, "setting"): value for name, value in settings.items()}
     return {**row, **labels, **settings}
 
 
 def _beside(row: Mapping[str, Any], name: str, what: str = "label") -> str:
-    """Return a column's name that no column of every run has; SQL knows no upper case."""
+    """Return a column's name, with a prefix if a row has it already; SQL ignores case."""
     return storable(f"{what}.{name}" if name.lower() in row else name)
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """Return rows as a table; a column of values of several kinds, or of lists, is text."""
+    """Return rows as a table; a column with values of mixed types, or with lists, becomes text."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {}
@@ -199,7 +202,7 @@ def _as_text(values: Sequence[Any]) -> list[str | None]:
 def _create_records(
     connection: duckdb.DuckDBPyConnection, folders: Sequence[RunFolder[Any]]
 ) -> None:
-    """Make the table of records of all runs, of whatever kinds."""
+    """Create the table of records of all runs, of any kind."""
     import pyarrow as pa
 
     def of_run(folder: RunFolder[Any]) -> pa.Table:
@@ -209,5 +212,4 @@ def _create_records(
     by_folder = {folder.path: folder for folder in folders}
     tables = read_each(list(by_folder), lambda path: of_run(by_folder[path]))
     empty = [kind.no_records() for kind in KINDS.values()]
-    found = pa.concat_tables([*tables, *empty], promote_options="default")
-    connection.register("records", found)
+    connection.register("records", pa.concat_tables([*tables, *empty], promote_options="default"))

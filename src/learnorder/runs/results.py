@@ -1,4 +1,4 @@
-"""The results of runs: what commands return, and what reports are drawn from."""
+"""The results of runs, which commands return and reports show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
-from learnorder.runs.arms import arm_key, name_arms, once, own_labels
+from learnorder.runs.arms import arm_key, name_arms, own_labels, without_duplicates
 from learnorder.runs.html_table import html_list, html_table
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.last_layer import LastLayer, read_last_layer
@@ -34,10 +34,9 @@ if TYPE_CHECKING:
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 
-DECIDES = CONTENT_LEVELS["¼"]
-"""The level of the content that decides."""
+_CONTENT_LEVEL = CONTENT_LEVELS["¼"]
 WITHOUT_RESULT = ("diverged", "out_of_steps")
-"""How a run ends that has no final values: a result of its own, and in no mean."""
+"""Statuses of runs that ended without final values; they are in no mean."""
 _CLEAN = ("clean", "accuracy", "clean images")
 _WITH_PATCH = (
     ("mixed", "accuracy", "mixed"),
@@ -49,30 +48,28 @@ _WITH_PATCH = (
 class RunSet(ABC, Generic[FolderT]):
     """Runs of one kind, by arm and seed.
 
-    An *arm* is the set of runs that differ, in labels and configuration, in nothing but the seed.
+    An *arm* is a set of runs whose labels and configuration differ only in the seed.
 
     Args:
-        folders: The runs. One that is named twice counts once, and so does one that was made twice,
-            as by the same sweep in two folders: then the first counts, of those that have ended.
+        folders: The runs. Duplicates count once, also runs of the same arm and seed in several
+            folders: the first that has ended counts.
 
     Attributes:
         folders: The runs.
-        arms: Names of the arms, in the order met. Arms of several experiments that would have the
-            same name are told apart by the settings in which they differ.
+        arms: Names of the arms, in order of appearance. Arms of several experiments that would have
+            the same name are distinguished by the settings in which they differ.
 
     Raises:
         RunFolderError: There are no runs.
     """
 
     def __init__(self, folders: Iterable[FolderT]) -> None:
-        found = list({folder.path.resolve(): folder for folder in folders}.values())
-        if not found:
-            raise RunFolderError(
-                "There are no runs to show. Make some, e.g. with learnorder patch."
-            )
-        self._status = {folder: folder.status for folder in found}
-        keys = {folder: arm_key(folder) for folder in found}
-        self.folders: list[FolderT] = once(found, self._status, keys)
+        unique = list({folder.path.resolve(): folder for folder in folders}.values())
+        if not unique:
+            raise RunFolderError("There are no runs. Make some, e.g. with learnorder patch.")
+        self._status = {folder: folder.status for folder in unique}
+        keys = {folder: arm_key(folder) for folder in unique}
+        self.folders: list[FolderT] = without_duplicates(unique, self._status, keys)
         self._arms = name_arms(self.folders, keys)
         self.arms: list[str] = list(dict.fromkeys(self._arms.values()))
 
@@ -85,13 +82,12 @@ class RunSet(ABC, Generic[FolderT]):
         return self._arms[folder]
 
     def unfinished(self, label: str) -> dict[str, int]:
-        """Return how many runs with an arm as their label have other statuses than finished."""
-        own = [f for f in self.folders if f.labels.get("arm") == label]
-        counts = Counter(self._status[folder] for folder in own)
+        """Return the number of runs by status, except finished, with this arm as their label."""
+        counts = Counter(self._status[f] for f in self.folders if f.labels.get("arm") == label)
         return {status: n for status, n in counts.items() if status != "finished"}
 
     def lost(self, arm: str) -> str:
-        """Return how many of an arm's runs came to no result, as "1 of 5 diverged"; else empty."""
+        """Return how many of an arm's runs ended without a result, e.g. "1 of 5 diverged"."""
         counts = self.counts(arm)
         total = sum(counts.values())
         return ", ".join(
@@ -101,12 +97,12 @@ class RunSet(ABC, Generic[FolderT]):
         )
 
     def labels(self, arm: str) -> dict[str, str]:
-        """Return what an arm is within its experiment: its name, and settings that were varied."""
+        """Return the labels of an arm: its name, and the settings that were varied."""
         folder = next(f for f in self.folders if self.arm_of(f) == arm)
         return own_labels(folder)
 
     def frame(self) -> pd.DataFrame:
-        """Return all records: columns run, arm, seed, status, and those of the records."""
+        """Return all records as a data frame: run, arm, seed, status, and the records' columns."""
         import pandas as pd
 
         parts = []
@@ -129,47 +125,47 @@ class RunSet(ABC, Generic[FolderT]):
         """Return a quantity at the end of an arm's finished runs, by seed.
 
         Raises:
-            KeyError: There is no such arm, or no such measurement.
+            KeyError: There is no such arm or measurement.
         """
 
     def final_estimate(self, arm: str, set_: str, quantity: str) -> Estimate:
         """Return the mean over seeds of a final quantity, with its 95 % t interval.
 
         Raises:
-            KeyError: As :meth:`final`.
+            KeyError: As for :meth:`final`.
         """
-        found = list(self.final(arm, set_, quantity).values())
-        return estimate(found, within=range_of(quantity))
+        values = list(self.final(arm, set_, quantity).values())
+        return estimate(values, within=range_of(quantity))
 
     def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
-        """Return the paired difference arm − baseline of a final quantity, over shared seeds.
+        """Return the paired difference arm − baseline of a final quantity, over common seeds.
 
         Raises:
-            KeyError: As :meth:`final`.
+            KeyError: As for :meth:`final`.
         """
-        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
-        return paired_difference(ours, theirs, within=range_of(quantity))
+        values, reference = (self.final(name, set_, quantity) for name in (arm, baseline))
+        return paired_difference(values, reference, within=range_of(quantity))
 
     @abstractmethod
     def quantities(self) -> list[tuple[str, str, str]]:
-        """Return what tables show of each arm at its end: set, quantity, heading."""
+        """Return the final quantities that tables show: set, quantity, heading."""
 
     def _draw(self, name: str) -> go.Figure:
-        """Return a figure of this kind of runs by its name."""
+        """Return a figure by its name."""
         figures = kind_named(self.folders[0].kind).present().FIGURES
         if name not in figures:
-            raise KeyError(f"{name!r} is no figure; there are {sorted(figures)}.")
+            raise KeyError(f"There is no figure {name!r}. Use one of {sorted(figures)}.")
         return figures[name](self)
 
     def findings(self) -> list[str]:
-        """Return what the runs show, in sentences that go no further than their intervals."""
+        """Return the findings as sentences, based on the confidence intervals."""
         return kind_named(self.folders[0].kind).present().findings(self)
 
     def _repr_html_(self) -> str:
         return html_list(self.findings()) + self.html_table()
 
     def html_table(self) -> str:
-        """Return a table of final quantities by arm, as a notebook shows it."""
+        """Return an HTML table of final quantities by arm, for notebooks."""
         shown = self.quantities()
         rows = [
             [
@@ -185,25 +181,21 @@ class RunSet(ABC, Generic[FolderT]):
         )
 
     def status_words(self, arms: Iterable[str] | None = None) -> str:
-        """Return how many runs, of some arms or of all, have each status, in words."""
+        """Return the number of runs by status, of some arms or of all, as text."""
         counts = Counter[str]()
         for arm in self.arms if arms is None else arms:
             counts.update(self.counts(arm))
         return ", ".join(f"{n} {status.replace('_', ' ')}" for status, n in counts.items())
 
     def counts(self, arm: str) -> dict[str, int]:
-        """Return how many of an arm's runs have each status."""
-        counts: dict[str, int] = {}
-        for folder in self.folders:
-            if self.arm_of(folder) == arm:
-                counts[self._status[folder]] = counts.get(self._status[folder], 0) + 1
-        return counts
+        """Return the number of an arm's runs by status."""
+        return dict(Counter(self._status[f] for f in self.folders if self.arm_of(f) == arm))
 
 
 class NetworkRuns(RunSet[FolderT]):
-    """Records of runs that train a network, epoch by epoch, by arm and seed.
+    """Records of runs that train a network, by arm, seed and epoch.
 
-    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
+    Runs that diverged or have not finished are in :meth:`frame`, but in no mean.
     """
 
     def series(
@@ -212,19 +204,19 @@ class NetworkRuns(RunSet[FolderT]):
         """Return a quantity of an arm's finished runs: {seed: {epoch: value}}.
 
         Args:
-            arm: Its name, one of ``arms``.
-            set_: What it was measured on, e.g. clean, patch_only, mixed, conflict or train.
+            arm: Name of the arm, one of ``arms``.
+            set_: Set that was evaluated, e.g. clean, patch_only, mixed, conflict or train.
             quantity: E.g. accuracy, loss or reliance; accuracies and shares are in [0, 1].
-            group: Of the examples of the set; all, unless the set has others.
+            group: Group of examples within the set; only train has others than all.
 
         Raises:
-            KeyError: There is no such arm, or no such set.
+            KeyError: There is no such arm or set.
         """
         if arm not in self.arms:
-            raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
-        sets = {found for _, found, _, _ in self._rows}
+            raise KeyError(f"There is no arm {arm!r}. Use one of {self.arms}.")
+        sets = {name for _, name, _, _ in self._rows}
         if sets and set_ not in sets:
-            raise KeyError(f"{set_!r} is no set; there are {sorted(sets)}.")
+            raise KeyError(f"There is no set {set_!r}. Use one of {sorted(sets)}.")
         rows = self.finished.iloc[self._rows.get((arm, set_, quantity, group), [])]
         series: dict[int, dict[int, float]] = {}
         columns = (rows[name].tolist() for name in ("seed", "epoch", "value"))
@@ -234,20 +226,20 @@ class NetworkRuns(RunSet[FolderT]):
 
     @cached_property
     def _rows(self) -> dict[Any, Any]:
-        """The rows of the records of finished runs, by arm, set, quantity and group."""
-        found = self.finished
-        return {} if found.empty else found.groupby(["arm", "set", "quantity", "group"]).indices
+        """Row indices of the records of finished runs, by arm, set, quantity and group."""
+        frame = self.finished
+        return {} if frame.empty else frame.groupby(["arm", "set", "quantity", "group"]).indices
 
     def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
-        """Return a quantity after the last epoch, by seed; as :meth:`series`."""
-        found = self.series(arm, set_, quantity, group)
-        return {seed: values[max(values)] for seed, values in found.items()}
+        """Return a quantity after the last epoch, by seed; see :meth:`series`."""
+        series = self.series(arm, set_, quantity, group)
+        return {seed: values[max(values)] for seed, values in series.items()}
 
     def curve(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, Estimate]:
-        """Return the mean over seeds at each epoch, with its 95 % interval."""
-        found = self.series(arm, set_, quantity, group)
-        epochs = sorted({epoch for values in found.values() for epoch in values})
-        by_epoch = {e: [values[e] for values in found.values() if e in values] for e in epochs}
+        """Return the mean over seeds at each epoch, with its 95 % t interval."""
+        series = self.series(arm, set_, quantity, group).values()
+        epochs = sorted({epoch for values in series for epoch in values})
+        by_epoch = {e: [values[e] for values in series if e in values] for e in epochs}
         within = range_of(quantity)
         return {epoch: estimate(values, within=within) for epoch, values in by_epoch.items()}
 
@@ -261,19 +253,19 @@ class TaskResults(NetworkRuns[RunFolder[TaskRunConfig]]):
         return [("validation", name, f"validation {name}") for name in names]
 
     def score(self) -> tuple[str, bool]:
-        """Return the name of what runs are judged by, and whether higher is better.
+        """Return the name of the runs' score, and whether higher is better.
 
-        Runs that have none yet, or differ, are judged by their loss.
+        If it is unknown, or the runs have different scores, it is the loss.
         """
         described = [folder.data() for folder in self.folders]
-        found = {(d.score, d.higher_is_better) for d in described if d is not None}
-        return found.pop() if len(found) == 1 else ("loss", False)
+        scores = {(d.score, d.higher_is_better) for d in described if d is not None}
+        return scores.pop() if len(scores) == 1 else ("loss", False)
 
 
 class Results(NetworkRuns[RunFolder[RunConfig]]):
     """Records of one or more runs on images, by arm and seed.
 
-    Runs that diverged or have not finished are in :meth:`frame`, and out of every mean.
+    Runs that diverged or have not finished are in :meth:`frame`, but in no mean.
     """
 
     def figure(self, name: str | None = None) -> go.Figure:
@@ -281,94 +273,96 @@ class Results(NetworkRuns[RunFolder[RunConfig]]):
 
         Args:
             name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
-                train_both over the epochs; sharpness or edge, where they were measured; order;
+                train_both over the epochs; sharpness (λ) or edge (ηλ/2), if λ was measured; order;
                 conflict; final_clean, final_patch_only or final_reliance. None takes patch_only, or
-                clean where there is no patch.
+                clean if there is no patch.
 
         Raises:
-            KeyError: There is no figure of this name.
+            KeyError: There is no figure with this name.
         """
         return self._draw(name or ("patch_only" if self.has_patch() else "clean"))
 
     def quantities(self) -> list[tuple[str, str, str]]:
-        """Return accuracies and reliance, on the evaluation sets that there are."""
+        """Return accuracies and reliance on the available evaluation sets."""
         return [_CLEAN, *(_WITH_PATCH if self.has_patch() else ())]
 
-    def learned(self, arm: str, what: str, fraction: float = DECIDES) -> dict[int, int | None]:
-        """Return by seed the epoch at which "patch" or "content" is learned, None if never.
+    def learned(
+        self, arm: str, what: str, fraction: float = _CONTENT_LEVEL
+    ) -> dict[int, int | None]:
+        """Return the epoch at which the patch or the content is learned, by seed; None if never.
 
         Args:
-            arm: Its name.
+            arm: Name of the arm.
             what: patch or content.
-            fraction: Of the content: how far on the way from guessing to perfect; see
+            fraction: Threshold for the content, between guessing (0) and perfect (1); see
                 :func:`~learnorder.statistics.learned.content_level`.
 
         Raises:
             KeyError: There is no such arm, or ``what`` is neither.
         """
         set_ = {"patch": "patch_only", "content": "clean"}[what]
-        found, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
+        series, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
         return {
             seed: first_epoch(
                 list(values),
                 list(values.values()),
                 PATCH_LEVEL if what == "patch" else content_level(classes[seed], fraction),
             )
-            for seed, values in found.items()
+            for seed, values in series.items()
         }
 
     def _classes(self, arm: str) -> dict[int, int]:
-        """Return how many classes an arm's images have, by seed."""
+        """Return the number of classes of an arm's images, by seed."""
         described = {f.config.seed: f.data() for f in self.folders if self.arm_of(f) == arm}
         return {seed: data.num_classes for seed, data in described.items() if data is not None}
 
-    def order_ratio(self, arm: str, fraction: float = DECIDES) -> dict[int, Span]:
-        """Return by seed log10 of the epoch of the patch over that of the content.
+    def order_ratio(self, arm: str, fraction: float = _CONTENT_LEVEL) -> dict[int, Span]:
+        """Return log10 of the epoch of the patch over that of the content, by seed.
 
-        Positive: the content is learned first. Where one is never learned only a bound is known;
-        see :func:`~learnorder.statistics.learned.order_ratio`.
+        Positive: the content is learned first. If one is never learned only a bound is known; see
+        :func:`~learnorder.statistics.learned.order_ratio`.
 
         Args:
-            arm: Its name.
-            fraction: As :meth:`learned` takes it.
+            arm: Name of the arm.
+            fraction: As for :meth:`learned`.
         """
         patch, content = self.learned(arm, "patch"), self.learned(arm, "content", fraction)
         return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in patch}
 
     def epochs(self, arm: str) -> int:
-        """Return the length of an arm's runs."""
+        """Return the number of epochs of an arm's runs."""
         return max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
 
     def last_layers(self, arm: str) -> dict[int, LastLayer]:
-        """Return by seed what retraining the last layer changed, of runs where it was done."""
-        own = [f for f in self.folders if self.arm_of(f) == arm]
-        found = {folder.config.seed: read_last_layer(folder) for folder in own}
-        return {seed: one for seed, one in found.items() if one is not None}
+        """Return the effects of retraining the last layer by seed, for runs where it was done."""
+        folders = [f for f in self.folders if self.arm_of(f) == arm]
+        by_seed = {folder.config.seed: read_last_layer(folder) for folder in folders}
+        return {seed: layer for seed, layer in by_seed.items() if layer is not None}
 
     def last_layer_change(self, arm: str, quantity: str) -> Estimate:
         """Return the paired difference after − before retraining the last layer, over seeds.
 
         Args:
-            arm: Its name.
-            quantity: clean, content or reliance, each a share in [0, 1].
+            arm: Name of the arm.
+            quantity: clean, content or reliance.
         """
-        found = self.last_layers(arm)
+        layers = self.last_layers(arm)
         before, after = (
-            {seed: getattr(getattr(one, side), quantity) for seed, one in found.items()}
+            {seed: getattr(getattr(layer, side), quantity) for seed, layer in layers.items()}
             for side in ("before", "after")
         )
         return paired_difference(after, before, within=range_of(quantity))
 
     def chance(self) -> float | None:
-        """Return the accuracy of guessing among the classes; None where their number differs."""
+        """Return the accuracy of guessing, 1 over the number of classes; None if that differs."""
         described = [folder.data() for folder in self.folders]
         classes = {data.num_classes for data in described if data is not None}
         return 1 / classes.pop() if len(classes) == 1 else None
 
     def undertrained(self, arm: str) -> bool:
-        """Whether an arm ends with neither content nor pattern learned, by its mean accuracies.
+        """Whether an arm has learned neither content nor pattern, by its final mean accuracies.
 
-        See :func:`~learnorder.statistics.learned.is_undertrained`; never without a pattern.
+        See :func:`~learnorder.statistics.learned.is_undertrained`; false without a pattern.
         """
         chance = self.chance()
         if chance is None or not self.has_patch():

@@ -1,8 +1,7 @@
-"""JSON files under a seal: a digest of every byte, by which damage is seen.
+"""Sealed JSON files: a digest of every byte detects damage.
 
-The seal is the first entry, and is of the file with zeros in its place, so that the file stays
-JSON for any other program. It shows damage, not malice: whoever changes a file on purpose can seal
-it again, so what a file says is checked whether or not its seal is whole.
+The seal is the first entry of the JSON object, computed with zeros in its place. It detects damage,
+not malice: anyone can write a file with a valid seal, so the content is always checked too.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Built = TypeVar("Built")
 
 SEAL = "seal"
 MOST_BYTES = 16_000_000
-"""Far above what any of these files takes."""
+"""Maximum size of these files."""
 _DIGITS = 32
 _START = b'{\n "seal": "'
 _BLANK = b"0" * _DIGITS
@@ -31,7 +30,7 @@ _MOVE = "Move its folder away and run again."
 
 
 def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
-    """Write a mapping as JSON, with its seal.
+    """Write a mapping as JSON with a seal.
 
     Raises:
         RunFolderError: It cannot be written.
@@ -44,15 +43,15 @@ def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path, remedy: str) -> tuple[dict[str, Any], bool]:
-    """Return what a JSON file says, and whether it is under a seal.
+    """Return the content of a JSON file, and whether it has a seal.
 
     Args:
         path: The file.
-        remedy: What to do where it cannot be read.
+        remedy: Remedy if it cannot be read, for the error.
 
     Raises:
-        FileNotFoundError: There is none.
-        RunFolderError: It cannot be read, or is not as it was written.
+        FileNotFoundError: It does not exist.
+        RunFolderError: It cannot be read, or does not match its seal.
     """
     content = read_whole(path, MOST_BYTES)
     sealed = content.startswith(_START)
@@ -67,25 +66,24 @@ def read_json(path: Path, remedy: str) -> tuple[dict[str, Any], bool]:
     except (ValueError, RecursionError) as error:
         raise _unusable(path, one_line(error), remedy) from None
     if not isinstance(values, dict):
-        what = f"a {type(values).__name__} stands where names and values belong"
-        raise _unusable(path, what, remedy)
+        raise _unusable(path, f"it is a {type(values).__name__}, not an object", remedy)
     if sealed:
         del values[SEAL]
     return values, sealed
 
 
 def read_sealed(path: Path, kind: type[Built], remedy: str = _MOVE) -> Built | None:
-    """Return what a file that this program wrote says, None where there is none.
+    """Return the content of a file that learnorder wrote, None if it does not exist.
 
-    Files of versions that sealed none are read too.
+    Files of older versions, without a seal, are read too.
 
     Args:
         path: The file.
-        kind: The dataclass that it holds.
-        remedy: What to do where it cannot be read.
+        kind: The dataclass of its content.
+        remedy: Remedy if it cannot be read, for the error.
 
     Raises:
-        RunFolderError: It cannot be read, or holds something else.
+        RunFolderError: It cannot be read, or has other content.
     """
     try:
         values, _ = read_json(path, remedy)
@@ -97,20 +95,20 @@ def read_sealed(path: Path, kind: type[Built], remedy: str = _MOVE) -> Built | N
 
 
 def read_whole(path: Path, most: int) -> bytes:
-    """Return the bytes of a file, which must be a plain file of a size that is meant.
+    """Return the bytes of a regular file of limited size.
 
     Raises:
-        FileNotFoundError: There is none.
-        RunFolderError: It cannot be read, is no file, or is too large.
+        FileNotFoundError: It does not exist.
+        RunFolderError: It cannot be read, is not a regular file, or is too large.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise _unusable(path, "it is no plain file")
+                raise _unusable(path, "it is not a regular file")
             if status.st_size > most:
-                raise _unusable(path, f"it has {status.st_size:,} bytes, where {most:,} are meant")
+                raise _unusable(path, f"it has {status.st_size:,} bytes, more than {most:,}")
             return file.read(status.st_size)
     except FileNotFoundError:
         raise
@@ -127,4 +125,4 @@ def _unusable(path: Path, reason: str, remedy: str = _MOVE) -> RunFolderError:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not valid in JSON")

@@ -1,4 +1,4 @@
-"""Settings by dotted name, in words, and where runs differ in them."""
+"""Settings by dotted name and as text, and differences between runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def identity_words(there: Mapping[str, str], here: Mapping[str, str]) -> str:
-    """Return the first names in which code or data differ; code only within a version of Python.
+    """Return names of code or data that differ; code is compared only for the same Python version.
 
     >>> identity_words({"loss": "a", "python": "3.11"}, {"loss": "b", "python": "3.11"})
     'loss'
@@ -24,16 +24,16 @@ def identity_words(there: Mapping[str, str], here: Mapping[str, str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def difference_words(there: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
-    """Return the first settings, as nested mappings have them, that differ; empty where none do."""
-    a, b = flatten(there), flatten(asked)
+def difference_words(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Return the first settings, given as nested mappings, that differ; empty if none do."""
+    a, b = flatten(there), flatten(here)
     differing = [key for key in b if a.get(key) != b[key]]
-    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} asked" for key in differing[:3]]
+    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} here" for key in differing[:3]]
     return ", ".join(shown) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return a nested mapping as one with dotted keys.
+    """Return a nested mapping as a flat one with dotted keys.
 
     >>> flatten({"a": {"b": 1}, "c": [2]})
     {'a.b': 1, 'c': [2]}
@@ -48,14 +48,14 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def setting_words(value: Any) -> str:
-    """Return a setting's value as folders and labels say it."""
+    """Return a setting's value as text for folder names and labels."""
     if isinstance(value, float) and float(f"{value:g}") == value:
         return f"{value:g}"
     return str(value)
 
 
 def shared_settings(folders: Sequence[RunFolder[Any]]) -> dict[str, object]:
-    """Return the settings, by dotted name, that are alike in all of some runs."""
+    """Return the settings, by dotted name, that are the same in all runs."""
     flat = [flatten(folder.config.to_dict()) for folder in folders]
     return {
         key: value

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as events to be dealt with, within a ``with`` block."""
+"""Handling of SIGINT and SIGTERM within a ``with`` block."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def on_signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Call ``handle(number)`` for each SIGINT or SIGTERM instead of dying of it.
+    """Call ``handle(number)`` for each SIGINT or SIGTERM instead of ending the process.
 
-    Only a process's main thread can do so; in another thread, signals stay as they were.
+    It has no effect outside the main thread.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

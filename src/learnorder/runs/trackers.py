@@ -1,7 +1,7 @@
-"""Run folders copied to a tracker: TensorBoard, or Weights & Biases offline.
+"""Copies of runs' measurements for trackers: TensorBoard, or Weights & Biases offline.
 
-A tracker reads run folders; runs know nothing of it. So it can be added at any time, for runs made
-anywhere, and no number changes. What was copied is noted beside the copy and not copied again.
+A tracker reads run folders; runs do not depend on it. It can be added at any time, for runs of any
+machine. copied.json notes what was copied, so that nothing is copied twice.
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ from learnorder.runs.plain_text import storable, visible
 
 NOTES = "copied.json"
 _LONGEST_LABEL = 80
-"""Bytes of what a run's name in a tracker says of it: W&B takes 128 in all."""
+"""Maximum bytes of a run's label in its name; W&B allows 128 for the name."""
 
 
 def track(
     runs: Sequence[RunFolder[Any]], tracker: str, out: Path | str, *, project: str = "learnorder"
 ) -> list[RunFolder[Any]]:
-    """Copy what runs have measured since the last time to a tracker.
+    """Copy new measurements of runs to a tracker.
 
     Args:
-        runs: The runs. TensorBoard gets those under way too; W&B those that have ended.
+        runs: The runs. W&B gets only runs that have ended; TensorBoard also those in progress.
         tracker: tensorboard or wandb.
-        out: Gets TensorBoard's event files, a folder for each run, or W&B's offline runs.
-        project: W&B's project.
+        out: Folder for TensorBoard's event files, one folder per run, or W&B's offline runs.
+        project: Project of W&B.
 
     Returns:
-        The runs that had something new.
+        The runs with new measurements.
 
     Raises:
-        ConfigError: There is no such tracker, it is not installed, or it takes no such folder or
+        ConfigError: The tracker is unknown or not installed, or does not accept the folder or
             project.
     """
     if tracker not in TRACKERS:
-        raise ConfigError("tracker", tracker, f"There are {', '.join(TRACKERS)}.")
+        raise ConfigError("tracker", tracker, f"Give one of {', '.join(TRACKERS)}.")
     out = Path(out)
     if (place := str(out.absolute())) != storable(place):
-        raise ConfigError("to", place, "Trackers write to paths in UTF-8 only. Give such a --to.")
+        raise ConfigError("to", place, "Trackers need a path in UTF-8. Give another --to.")
     notes = _read_notes(out / NOTES)
     new = list[RunFolder[Any]]()
     for run in runs:
         if tracker == "wandb" and run.status not in ENDED:
             continue
         moments, identity = list(_moments(run)), _identity(run)
-        seen = notes.get(identity, 0)
-        if len(moments) <= seen:
+        copied = notes.get(identity, 0)
+        if len(moments) <= copied:
             continue
         try:
-            TRACKERS[tracker](run, identity, moments[seen:], out, project)
+            TRACKERS[tracker](run, identity, moments[copied:], out, project)
         except ImportError:
             raise ConfigError(
                 "tracker", tracker, f"It is not installed: pip install 'learnorder[{tracker}]'."
@@ -72,11 +72,11 @@ def track(
 
 
 Moment = tuple[int, dict[str, float]]
-"""An epoch, or the number of a measurement, and what was measured there by name."""
+"""An epoch, or the index of a measurement, and the values measured there by name."""
 
 
 def _moments(run: RunFolder[Any]) -> Iterator[Moment]:
-    """Yield what a run measured, moment by moment; names are set/quantity or set/quantity/group."""
+    """Yield a run's measurements in order; names are set/quantity or set/quantity/group."""
     rows = run.records().to_pylist()
     by_moment: dict[Any, dict[str, float]] = defaultdict(dict)
     for row in rows:
@@ -94,7 +94,7 @@ def _to_tensorboard(
     run: RunFolder[Any], identity: str, moments: Sequence[Moment], out: Path, project: str
 ) -> None:
     """Write event files; TensorBoard shows those of one folder as one run."""
-    import tensorboard  # noqa: F401 - torch's writer says less of what is missing
+    import tensorboard  # noqa: F401 - torch's own error does not name the missing package
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(out / _name(run, identity))) as writer:
@@ -109,13 +109,13 @@ def _to_tensorboard(
 def _to_wandb(
     run: RunFolder[Any], identity: str, moments: Sequence[Moment], out: Path, project: str
 ) -> None:
-    """Write an offline run, for ``wandb sync`` to send; its identity is that of the folder."""
+    """Write an offline run for ``wandb sync``, with the identity of the run folder."""
     import wandb
     from wandb.errors import UsageError
 
     out.mkdir(parents=True, exist_ok=True)
     try:
-        copied = wandb.init(
+        tracked = wandb.init(
             mode="offline",
             dir=str(out),
             project=project,
@@ -129,25 +129,25 @@ def _to_wandb(
     except UsageError as error:
         raise ConfigError("project", project, f"W&B refuses it: {one_line(error)}.") from error
     for step, values in moments:
-        copied.log(values, step=step)
-    copied.finish()
+        tracked.log(values, step=step)
+    tracked.finish()
 
 
 TRACKERS: dict[str, Callable[[RunFolder[Any], str, Sequence[Moment], Path, str], None]] = {
     "tensorboard": _to_tensorboard,
     "wandb": _to_wandb,
 }
-"""What writes moments of a run to each tracker."""
+"""Writers of a run's measurements, by tracker."""
 
 
 def _name(run: RunFolder[Any], identity: str) -> str:
-    """Return a name that no other run has, told by what the run is, and that a folder can have."""
+    """Return a unique, descriptive name of a run that is also a valid folder name."""
     label = _short(visible(label_of(run)).replace("/", "_"))
     return f"{label}, seed {run.config.seed} ({identity})"
 
 
 def _visible_words(values: Any) -> Any:
-    """Return nested values whose texts can be sent to a tracker."""
+    """Return nested values with :func:`visible` text."""
     if isinstance(values, dict):
         return {visible(name): _visible_words(value) for name, value in values.items()}
     if isinstance(values, list | tuple):
@@ -156,7 +156,7 @@ def _visible_words(values: Any) -> Any:
 
 
 def _short(label: str) -> str:
-    """Return a label as it is, or its beginning where it is long.
+    """Return a label, truncated if it is long.
 
     >>> _short("large"), len(_short("η" * 100).encode())
     ('large', 83)
@@ -168,9 +168,9 @@ def _short(label: str) -> str:
 
 
 def _identity(run: RunFolder[Any]) -> str:
-    """Return what tells a run from others, and from one that was at its place before."""
-    told = f"{run.path.resolve()} {run.manifest['created']} {run.config}"
-    return hashlib.blake2b(told.encode(errors="surrogatepass"), digest_size=4).hexdigest()
+    """Return a digest that is unique to a run, also among runs in the same folder over time."""
+    text = f"{run.path.resolve()} {run.manifest['created']} {run.config}"
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=4).hexdigest()
 
 
 def _read_notes(path: Path) -> dict[str, int]:
@@ -182,5 +182,5 @@ def _read_notes(path: Path) -> dict[str, int]:
         raise ConfigError(
             "to",
             str(path),
-            f"Its notes cannot be read ({error}). Remove the folder, and copy anew.",
+            f"Its notes cannot be read ({error}). Remove the folder and copy again.",
         ) from error

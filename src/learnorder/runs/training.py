@@ -1,4 +1,4 @@
-"""What runs that train a network share: checkpoints, records, progress, and a few timed steps."""
+"""Code shared by all runs that train a network: checkpoints, records, progress, and timing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RECORD_BYTES_PER_EPOCH = 400
 def train(
     folder: RunFolder[Any], trainer: Trainer[Any], stop: Callable[[], bool]
 ) -> tuple[EndStatus, str] | None:
-    """Train a folder's run to its end; see :meth:`~learnorder.runs.kinds.Backend.run`."""
+    """Train a folder's run to its end; as :meth:`~learnorder.runs.kinds.Backend.run`."""
     import pyarrow as pa
 
     epochs, steps, pace = folder.config.training.epochs, trainer.problem.steps, Pace()
@@ -52,7 +52,7 @@ def train(
 
 
 def distinct_training(config: RunSettings) -> str:
-    """Return what of a run's settings decides whether a network can be trained by them."""
+    """Return a key of the settings on which it depends whether a network can be trained."""
     noisy, measured = config.noise.level.initial > 0, config.sharpness.examples > 0
     training = config.training
     names = ("precision", "batch_size", "optimizer", "optimizer_arguments")
@@ -60,16 +60,16 @@ def distinct_training(config: RunSettings) -> str:
 
 
 def check_run(trainer: Trainer[Any], processes: int) -> None:
-    """Refuse what a run could not train, evaluate or keep; the trainer is spent.
+    """Check that a run can be trained, evaluated and saved; the trainer cannot be used afterwards.
 
     Args:
-        trainer: At its beginning.
-        processes: How many are to make the run together.
+        trainer: A new trainer.
+        processes: Number of processes that will train the run together.
 
     Raises:
-        ConfigError: As :func:`~learnorder.training.trial.try_training`, and weights that cannot be
-            written.
-        DataError: As there.
+        ConfigError: As for :func:`~learnorder.training.trial.try_training`, or the weights cannot
+            be written.
+        DataError: As for :func:`~learnorder.training.trial.try_training`.
     """
     try_training(trainer)
     trainer.check_processes(processes)
@@ -82,8 +82,8 @@ def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate
     """Time a few steps of training.
 
     Args:
-        trainer: At its beginning.
-        evaluated_share: Examples evaluated after an epoch, over those trained on in it.
+        trainer: A new trainer.
+        evaluated_share: Number of examples evaluated after an epoch, over those trained on in it.
     """
     epochs, steps = trainer.config.training.epochs, trainer.problem.steps
     timed: list[float] = []
@@ -97,7 +97,7 @@ def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate
         if sum(timed) > _MEASURE_SECONDS:
             break
     warm = timed[1:] or timed  # the first step also warms up
-    # Evaluation beside training: a forward pass is about a third of a step.
+    # The forward pass of evaluation takes about a third of a training step.
     epoch = sum(warm) / len(warm) * steps * (1 + evaluated_share / 3)
     parameters = sum(p.numel() for p in trainer.network.parameters())
     return CostEstimate(

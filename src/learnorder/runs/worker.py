@@ -1,8 +1,8 @@
-"""A worker's process: it executes run after run, so that torch is imported once.
+"""A worker process: it executes one run after another, so torch is imported only once.
 
-``python -m learnorder.runs.worker --threads 1`` reads the folders of runs from standard input, a
-line of JSON each (:func:`encode_request`), and answers with the exit code of each on standard
-output. What a run prints goes to its log.txt.
+``python -m learnorder.runs.worker --threads 1`` reads run folders from standard input, one JSON
+line each (:func:`encode_request`), and answers with their exit codes on standard output. The output
+of a run goes to its log.txt.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from learnorder.runs.signals import on_signals
 
 
 def encode_request(folder: Path) -> bytes:
-    r"""Return the line that asks for the run of a folder, whatever bytes its name has.
+    r"""Return the line that requests a run; its folder's name may have any bytes.
 
     >>> encode_request(Path("runs/a\nb"))
     b'"runs/a\\nb"\n'
@@ -34,7 +34,7 @@ def encode_request(folder: Path) -> bytes:
 
 
 def decode_request(line: bytes) -> Path:
-    """Return the folder that a line of :func:`encode_request` asks for."""
+    """Return the folder in a line of :func:`encode_request`."""
     return Path(json.loads(line))
 
 
@@ -46,25 +46,25 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     received: list[int] = []
     answers = os.dup(1)
-    os.dup2(2, 1)  # nothing but answers goes where answers go
+    os.dup2(2, 1)  # only answers go to the original standard output
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does
     with on_signals(received.append):
         for line in sys.stdin.buffer:
             path = decode_request(line)
             code = 128 + received[0] if received else execute_logged(path, threads, received)
-            with suppress(BrokenPipeError):  # whoever gave the run was killed; it has ended well
+            with suppress(BrokenPipeError):  # the parent was killed
                 os.write(answers, f"{code}\n".encode())
     return 0
 
 
 def execute_logged(path: Path, threads: int, received: list[int]) -> int:
-    """Execute a run with its log in place of the process's standard streams.
+    """Execute a run, with the standard streams redirected to its log.
 
     Args:
         path: The run's folder.
-        threads: Of its arithmetic.
-        received: Gets the numbers of signals that come.
+        threads: Number of threads.
+        received: List to which signal numbers are appended.
 
     Returns:
         The exit code.

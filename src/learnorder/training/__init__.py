@@ -1,1 +1,1 @@
-"""Training a network, and measuring it after every epoch."""
+"""Training of a network, with evaluation after every epoch."""

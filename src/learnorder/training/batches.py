@@ -1,4 +1,4 @@
-"""Batches of a run: order, patches and normalisation, assembled on the device a batch at a time."""
+"""Batches of a run: order, patches and normalisation, assembled on the device."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _EVALUATED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Batch:
-    """Images as the network sees them.
+    """A batch of images.
 
     Attributes:
-        images: Normalised and planted, float32 [B, C, H, W] in channels-last memory order.
-        labels: int64 [B].
+        images: Normalised images with patterns, float32 [B, C, H, W] in channels-last memory order.
+        labels: Classes, int64 [B].
         group: What each example shows, values of ``Group``, int64 [B].
     """
 
@@ -35,13 +35,14 @@ class Batch:
 class Batches:
     """All batches of a run, fixed by its configuration and seed.
 
-    The order and the draws of an epoch depend on the seed and the epoch alone: arms of one seed see
-    the same images with the same patterns in the same order, and any epoch can be entered anywhere.
+    The order and the draws of an epoch depend only on the seed and the epoch. So arms with the same
+    seed see the same images with the same patterns in the same order, and a run can continue at
+    any step.
 
     Args:
         config: The run.
         data: Its images.
-        device: Where batches are assembled.
+        device: Device on which batches are assembled.
     """
 
     def __init__(self, config: RunConfig, data: ImageData, device: torch.device) -> None:
@@ -58,8 +59,8 @@ class Batches:
         self._scale = (1 / (255 * std)).repeat(height * width).to(device)
         self._shift = (-mean / std).repeat(height * width).to(device)
         self.patch = draw_patch(config, data).to(device) if config.patch.planted else None
-        given = config.data.augmentation
-        self._augment = None if given is None else Augmentation(given)
+        path = config.data.augmentation
+        self._augment = None if path is None else Augmentation(path)
         self.eligible = draw_eligible(
             config.patch, len(data.train), generator(config.seed, "eligible")
         )
@@ -74,7 +75,7 @@ class Batches:
         return min(self._batch_size, len(self._train) - step * self._batch_size)
 
     def draws(self, epoch: int) -> Draw:
-        """Return what each training example shows in an epoch."""
+        """Return the draws that determine what each training example shows in an epoch."""
         return draw_accesses(
             self._patch_config, self.eligible, generator(self._seed, "accesses", epoch)
         )
@@ -85,42 +86,42 @@ class Batches:
         """Yield the training batches of an epoch, from step ``start`` on.
 
         Args:
-            epoch: From 1.
-            start: From 0.
-            group: Of the process whose rows are yielded; None yields all.
+            epoch: Counted from 1.
+            start: Counted from 0.
+            group: Process group whose process's rows are yielded; None yields all rows.
         """
         order = torch.randperm(len(self._train), generator=generator(self._seed, "order", epoch))
         order = order.to(self._device)
         draw = self.draws(epoch).to(self._device)[order]
         for first in range(start * self._batch_size, len(order), self._batch_size):
             step = first // self._batch_size
-            own = slice(None) if group is None else group.shard(self.examples(step))
+            shard = slice(None) if group is None else group.shard(self.examples(step))
             indices = order[first : first + self._batch_size]
-            shown = draw[first : first + self._batch_size][own]
+            shown = draw[first : first + self._batch_size][shard]
             if (augment := self._augment) is None:
-                chosen = self._train.pixels.index_select(0, indices[own])
-            else:  # what it draws is of the whole batch
+                pixels = self._train.pixels.index_select(0, indices[shard])
+            else:  # its random draws are for the whole batch
                 images = self._train.pixels.index_select(0, indices).permute(0, 3, 1, 2)
-                images = augment(images, self._seed, epoch, step)[own]
-                chosen = images.permute(0, 2, 3, 1).contiguous()
-            yield self._assemble(chosen, self._train.labels[indices[own]], shown)
+                images = augment(images, self._seed, epoch, step)[shard]
+                pixels = images.permute(0, 2, 3, 1).contiguous()
+            yield self._assemble(pixels, self._train.labels[indices[shard]], shown)
 
     @property
     def evaluation_labels(self) -> Tensor:
-        """Classes of the evaluation images, int64."""
+        """Classes of the evaluation images, int64 [N]."""
         return self._evaluation.labels
 
     def evaluation_rows(self) -> tuple[Tensor, ...]:
-        """Return the rows of the evaluation images, as many together as are evaluated at once."""
+        """Return the row indices of the evaluation images, split into batches."""
         return torch.arange(len(self._evaluation)).split(_EVALUATED_AT_ONCE)
 
     def evaluation(self, chosen: EvaluationSet) -> Iterator[Batch]:
-        """Yield the evaluation images as one fixed set shows them."""
+        """Yield the evaluation images as shown in an evaluation set."""
         for rows in self.evaluation_rows():
             yield self.shown(chosen, rows)
 
     def shown(self, chosen: EvaluationSet, rows: Tensor) -> Batch:
-        """Return some of the evaluation images as one fixed set shows them."""
+        """Return some of the evaluation images as shown in an evaluation set."""
         draw, labels = chosen.draw[rows].to(self._device), chosen.pattern_labels[rows]
         rows = rows.to(self._device)
         images = self._evaluation.pixels.index_select(0, rows)
@@ -128,19 +129,19 @@ class Batches:
         return self._assemble(images, truth, draw, labels.to(self._device))
 
     def _assemble(
-        self, chosen: Tensor, labels: Tensor, draw: Draw, pattern_labels: Tensor | None = None
+        self, pixels: Tensor, labels: Tensor, draw: Draw, pattern_labels: Tensor | None = None
     ) -> Batch:
         """Normalise images, uint8 [B, H, W, C], and plant the patterns."""
-        flat = chosen.flatten(1).float()
+        flat = pixels.flatten(1).float()
         torch.addcmul(self._shift, flat, self._scale, out=flat)
-        planted = flat.view(chosen.shape).permute(0, 3, 1, 2)
+        planted = flat.view(pixels.shape).permute(0, 3, 1, 2)
         if self.patch is not None:
             self.patch.plant(planted, labels if pattern_labels is None else pattern_labels, draw)
         return Batch(planted, labels, draw.group)
 
 
 def draw_patch(config: RunConfig, data: ImageData) -> Patch:
-    """Return the pattern of a run, the same for every arm with its seed."""
+    """Return the pattern of a run, which all arms with the same seed share."""
     return Patch.draw(
         config.patch,
         channels=data.channels,

@@ -1,4 +1,4 @@
-"""Sharpness along a run: the largest eigenvalue of the loss's Hessian on a fixed sample."""
+"""Sharpness during training: the largest eigenvalue of the loss's Hessian on a fixed sample."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from learnorder.training.problem import Problem
 class Curvature:
     """Measures λ of a network's mean training loss, by Lanczos iteration.
 
-    The sample is the beginning of the first epoch, patterns included, whatever the epoch. The
-    network is in evaluation mode meanwhile, so that no example's loss depends on another's, and
-    there is no noise; its modes, weights and gradients are left as they were.
+    The sample is always the beginning of the first epoch, including patterns. The network is in
+    evaluation mode, so examples do not affect each other's losses and there is no noise. Its modes,
+    weights and gradients are restored.
 
     Args:
-        config: The sample's size, and how often.
-        problem: Where the sample and the loss are from.
-        seed: The run's.
+        config: The sample's size, and the interval.
+        problem: Provides the sample and the loss.
+        seed: The run's seed.
     """
 
     def __init__(self, config: SharpnessConfig, problem: Problem, seed: int) -> None:
         self._every, self._seed, self._problem = config.every, seed, problem
-        self._sample = problem.first(config.examples)
+        self._sample = problem.first_batch(config.examples)
 
     def measure(self, model: nn.Module, epoch: int) -> Eigenvalue | None:
-        """Return λ after an epoch, None where it is not measured there or not finite."""
+        """Return λ after an epoch, None if it is not due or not finite."""
         if epoch % self._every:
             return None
         drawing = generator(self._seed, "sharpness", epoch)
@@ -48,9 +48,9 @@ class Curvature:
             return None
 
     def try_out(self, model: nn.Module) -> None:
-        """Take one product on two examples; it raises what measuring would."""
-        sample = self._problem.first(2)
-        with evaluation_mode(model), suppress(NotFinite):  # which is a result
+        """Compute one product on two examples; it raises the errors that measuring would."""
+        sample = self._problem.first_batch(2)
+        with evaluation_mode(model), suppress(NotFinite):  # a result, not an error
             product, size = hessian(model, lambda: self._loss(model, sample))
             product(torch.ones(size, device=next(model.parameters()).device))
 

@@ -1,4 +1,4 @@
-"""Evaluation of a model on the fixed sets of a run."""
+"""Evaluation of a model on a run's evaluation sets."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def evaluate(
 ) -> bool:
     """Add a model's accuracy and loss on every set, and its reliance on the pattern, to records.
 
-    The model is evaluated in evaluation mode and left in the modes it was in. Several processes
-    share the images out, and each gets the results of all.
+    The model is in evaluation mode meanwhile; its modes are restored. Several processes divide the
+    images, and each gets the results of all.
 
     Returns:
         Whether every loss is finite.
@@ -36,15 +36,15 @@ def evaluate(
     predictions: dict[str, Tensor] = {}
     truth = batches.evaluation_labels.cpu()
     for chosen in sets:
-        found = torch.zeros(2, len(truth), device=group.device)
-        predicted, losses = found
+        values = torch.zeros(2, len(truth), device=group.device)
+        predicted, losses = values
         with evaluation_mode(model):
-            for rows in group.own(batches.evaluation_rows()):
+            for rows in group.share(batches.evaluation_rows()):
                 batch = batches.shown(chosen, rows)
                 logits = model(batch.images).float()
                 predicted[rows] = logits.argmax(1).float()
                 losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
-        predicted, losses = group.total(found).cpu()
+        predicted, losses = group.total(values).cpu()
         predictions[chosen.name] = predicted.long()
         correct = (predictions[chosen.name] == truth).double().mean().item()
         records.add(epoch, chosen.name, "accuracy", correct, n=len(truth))
@@ -52,11 +52,11 @@ def evaluate(
         finite = finite and math.isfinite(loss)
         records.add(epoch, chosen.name, "loss", loss, n=len(truth))
         if chosen.name == "conflict":
-            found = measure_reliance(
+            reliance = measure_reliance(
                 predictions["conflict"], predictions["clean"], truth, chosen.pattern_labels
             )
             for quantity in ("content", "pattern", "neither", "baseline", "reliance"):
-                value = getattr(found, quantity)
+                value = getattr(reliance, quantity)
                 name = quantity if quantity == "reliance" else f"share_{quantity}"
                 records.add(epoch, "conflict", name, value, n=len(truth))
     return finite

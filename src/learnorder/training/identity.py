@@ -1,8 +1,8 @@
-"""What a run is about beside its settings: the user's own code and data, as digests by name.
+"""The identity of a run besides its settings: digests of the user's code and data, by name.
 
-Functions and classes of the user's are read as their byte code, with the values they hold:
-defaults, closures, class attributes, and the module-level names they use, and theirs in turn. Of
-installed packages, and of what is written in C, only the names are read.
+The user's functions and classes are read as byte code, with the values they use: defaults,
+closures, class attributes and module-level names, recursively. For installed packages and code in C
+only the names are read.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _INSTALLED = [
 
 
 def spread(size: int, most: int = 32) -> list[int]:
-    """Return the first, the last and evenly spaced places between.
+    """Return at most ``most`` evenly spaced indices, including the first and the last.
 
     >>> spread(3), spread(100, 5)
     ([0, 1, 2], [0, 24, 49, 74, 99])
@@ -68,12 +68,12 @@ class Reader:
     """Reads values and code into an identity.
 
     Attributes:
-        parts: What was read so far.
+        parts: The identity so far.
     """
 
     def __init__(self) -> None:
         self.parts: Identity = {PYTHON: f"{sys.version_info[0]}.{sys.version_info[1]}"}
-        self._read: dict[int, Any] = {}  # functions and classes, kept alive with their ids
+        self._read: dict[int, Any] = {}  # functions and classes by id, kept alive
 
     def add(self, name: str, value: Any) -> None:
         """Read a value under a name."""
@@ -84,7 +84,7 @@ class Reader:
         self.parts[name] = _digest(before, *tokens)
 
     def token(self, value: Any, within: tuple[int, ...] = ()) -> str:
-        """Return what stands for a value: equal where it is, and in another process too."""
+        """Return a token that is equal for equal values, also across processes."""
         if id(value) in within:
             return "itself"
         inner = (*within, id(value))
@@ -102,15 +102,15 @@ class Reader:
         if isinstance(value, list | tuple):
             return self._all(value, inner)
         if isinstance(value, set | frozenset):
-            return _digest("set", *sorted(self.token(each, inner) for each in value))
+            return _digest("set", *sorted(self.token(item, inner) for item in value))
         return self._instance(value, inner)
 
     def _all(self, values: Any, within: tuple[int, ...]) -> str:
-        tokens = (self.token(each, within) for each in _few(values))
+        tokens = (self.token(item, within) for item in _few(values))
         return _digest(type(values).__name__, str(len(values)), *tokens)
 
     def _code(self, value: Any, within: tuple[int, ...]) -> str:
-        """Return the name of a function, class or module, having read the user's own."""
+        """Return the name of a function, class or module; read it if it is the user's."""
         if isinstance(value, ModuleType):
             return f"module {value.__name__}"
         if isinstance(value, MethodType):
@@ -130,27 +130,22 @@ class Reader:
         code = function.__code__
         self._note(CODE + name, *_of_code(code, function.__doc__))
         defaults = {"defaults": function.__defaults__, "keywords": function.__kwdefaults__}
-        held = {f"default values of {name}": v for v in [defaults] if any(defaults.values())}
+        used = {f"default values of {name}": v for v in [defaults] if any(defaults.values())}
         for variable, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
-                held[f"{variable} in {name}"] = cell.cell_contents
+                used[f"{variable} in {name}"] = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
-        for used, each in _globals_of(code, function.__globals__):
-            held[used] = each
-        for what, each in held.items():
-            self._hold(what, each, within)
-
-    def _hold(self, what: str, value: Any, within: tuple[int, ...]) -> None:
-        """Read what code holds: other code under its own name, values under the name held by."""
-        token = self.token(value, within)
-        if not isinstance(value, FunctionType | BuiltinFunctionType | type | ModuleType):
-            self.parts[what] = _digest(token)
+        used.update(_globals_of(code, function.__globals__))
+        for used_name, value in used.items():
+            token = self.token(value, within)
+            if not isinstance(value, FunctionType | BuiltinFunctionType | type | ModuleType):
+                self.parts[used_name] = _digest(token)
 
     def _class(self, kind: type, name: str, within: tuple[int, ...]) -> None:
-        own = {k: v for k, v in vars(kind).items() if k not in _NOT_OF_A_CLASS}
+        attributes = {k: v for k, v in vars(kind).items() if k not in _NOT_OF_A_CLASS}
         tokens = []
-        for attribute, value in own.items():
+        for attribute, value in attributes.items():
             parts = value
             if isinstance(value, staticmethod | classmethod):
                 parts = value.__func__
@@ -161,17 +156,17 @@ class Reader:
         self._note(CODE + name, *tokens)
 
     def _instance(self, value: Any, within: tuple[int, ...]) -> str:
-        """Return what stands for an object: of one that cannot be read, its class alone."""
+        """Return the token of an object; if it cannot be read, that of its class."""
         kind = self.token(type(value), within)
         try:
             return self._contents(value, kind, within)
         except LearnOrderError:
             raise
-        except Exception:  # an object of the user's can refuse anything
+        except Exception:  # the user's objects can raise anything
             return kind
 
     def _contents(self, value: Any, kind: str, within: tuple[int, ...]) -> str:
-        """Return what stands for an object: its class, its weights and its attributes."""
+        """Return the token of an object's class, weights and attributes."""
         tokens = list[str]()
         wrapped = getattr(value, "__wrapped__", None)  # by functools.cache, for example
         if isinstance(wrapped, FunctionType):
@@ -184,16 +179,16 @@ class Reader:
             return _digest(kind, *self.data(value, within))
         elif hasattr(value, "__array_interface__"):  # a picture
             return _digest(kind, _numbers(np.asarray(value)))
-        for name, each in getattr(value, "__dict__", {}).items():
+        for name, item in getattr(value, "__dict__", {}).items():
             if isinstance(value, nn.Module) and name in _OF_A_MODULE:
                 continue
-            told = not name.startswith("_") and isinstance(each, (*_PLAIN, NoneType, Tensor))
-            if told or is_own(type(value)):
-                tokens.append(f"{name} {self.token(each, within)}")
+            public = not name.startswith("_") and isinstance(item, (*_PLAIN, NoneType, Tensor))
+            if public or is_own(type(value)):
+                tokens.append(f"{name} {self.token(item, within)}")
         return _digest(kind, *tokens)
 
     def data(self, dataset: Any, within: tuple[int, ...] = ()) -> list[str]:
-        """Return what stands for a data set: its size, its targets, and some of its examples."""
+        """Return tokens of a data set: its size, its targets, and some of its examples."""
         from learnorder.seeding import random_state_kept, seed_everything
 
         def examples() -> str:
@@ -202,24 +197,24 @@ class Reader:
                 few = [dataset[i] for i in spread(len(dataset))]
             return self._all(few, within)
 
-        held = [v for v in getattr(dataset, "__dict__", {}).values() if callable(v)]
-        held += [type(dataset), type(getattr(dataset, "dataset", None))]
+        code = [v for v in getattr(dataset, "__dict__", {}).values() if callable(v)]
+        code += [type(dataset), type(getattr(dataset, "dataset", None))]
         tensors = list(getattr(dataset, "tensors", ()))
-        known = [str(len(dataset)), self._all([known_targets(dataset), held, tensors], within)]
-        return [*known, steady(examples)]
+        fixed = [str(len(dataset)), self._all([known_targets(dataset), code, tensors], within)]
+        return [*fixed, steady(examples)]
 
 
 _OF_A_MODULE = set(nn.Module().__dict__)
 
 
 def steady(read: Callable[[], str]) -> str:
-    """Return what is read; where it is something else each time, only that."""
+    """Return what ``read`` returns, or a constant if it differs between two calls."""
     first = read()
     return first if read() == first else "something else each time"
 
 
 def is_own(value: Any) -> bool:
-    """Whether a function or class is of the user's code, and of no installed package."""
+    """Whether a function or class is the user's, not of an installed package."""
     name = getattr(value, "__module__", None)
     module = sys.modules.get(name or "")
     if name == "__main__" or module is None:
@@ -232,7 +227,7 @@ def is_own(value: Any) -> bool:
 
 
 def files_token(root: Path) -> str:
-    """Return what stands for the files of a folder: their names and sizes, and some contents."""
+    """Return a digest of a folder's files: their names and sizes, and some contents."""
     files = sorted(p for p in root.rglob("*") if p.is_file() and not p.name.startswith("."))
     names = [f"{path.relative_to(root)} {path.stat().st_size}" for path in files]
     some = (hashlib.blake2b(files[i].read_bytes()).hexdigest() for i in spread(len(files)))
@@ -255,7 +250,7 @@ def _name_of(value: Any) -> str:
 
 
 def _of_code(code: CodeType, doc: str | None = None) -> Iterator[str]:
-    """Yield what a function's code does, wherever it stands in its file."""
+    """Yield a function's byte code and constants, independent of its position in the file."""
     yield code.co_code.hex()
     yield repr((code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars))
     yield repr((code.co_argcount, code.co_kwonlyargcount, code.co_posonlyargcount, code.co_flags))
@@ -269,7 +264,7 @@ def _of_code(code: CodeType, doc: str | None = None) -> Iterator[str]:
 
 
 def _globals_of(code: CodeType, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the module-level names that code uses, and what it uses of modules of the user's."""
+    """Yield the module-level names that code uses, and the attributes of the user's modules."""
     used = list(dis.get_instructions(code))
     module = names.get("__name__", "")
     attributes = {i.argval for i in used if i.opname in ("LOAD_ATTR", "LOAD_METHOD")}
@@ -280,9 +275,9 @@ def _globals_of(code: CodeType, names: Mapping[str, Any]) -> Iterator[tuple[str,
         yield f"{module}.{name}", value
         if isinstance(value, ModuleType):
             for inner in sorted(attributes & vars(value).keys()):
-                found = vars(value)[inner]
-                if is_own(found) or (not callable(found) and _is_own_module(value)):
-                    yield f"{value.__name__}.{inner}", found
+                item = vars(value)[inner]
+                if is_own(item) or (not callable(item) and _is_own_module(value)):
+                    yield f"{value.__name__}.{inner}", item
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _globals_of(constant, names)
@@ -294,7 +289,7 @@ def _is_own_module(module: ModuleType) -> bool:
 
 
 def _numbers(value: Tensor | np.ndarray[Any, Any]) -> str:
-    """Return what stands for an array: its values, of a very large one evenly spaced ones."""
+    """Return the token of an array: its values, or evenly spaced ones if it is very large."""
     if isinstance(value, Tensor):
         if value.is_meta or nn.parameter.is_lazy(value):
             return f"tensor without values {value.dtype}"
@@ -311,7 +306,7 @@ def _numbers(value: Tensor | np.ndarray[Any, Any]) -> str:
 
 
 def _few(values: Any) -> Any:
-    """Return values, of a very long sequence evenly spaced ones."""
+    """Return values, or evenly spaced ones if there are very many."""
     return values if len(values) <= _MOST_ITEMS else [values[i] for i in spread(len(values), 1000)]
 
 

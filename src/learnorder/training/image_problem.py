@@ -1,4 +1,4 @@
-"""Images with planted patterns, as the training loop sees them."""
+"""The training problem of runs on images with planted patterns."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def image_trainer(
     Args:
         config: The run.
         data: Its images.
-        state: Where to continue, from :meth:`~learnorder.training.trainer.Trainer.state`.
+        state: State to continue from, of :meth:`~learnorder.training.trainer.Trainer.state`.
     """
     return Trainer(config, lambda group: ImageProblem(config, data, group), state)
 
@@ -54,12 +54,12 @@ class ImageProblem:
     Args:
         config: The run.
         data: Its images.
-        group: Where it is trained.
+        group: The device and the process.
 
     Attributes:
         network: The network, with its initial weights.
         batches: The images as batches.
-        sets: What is evaluated after each epoch.
+        sets: The evaluation sets.
         counts: See :class:`~learnorder.training.tally.Tally`.
     """
 
@@ -88,21 +88,21 @@ class ImageProblem:
         """Yield this process's rows of an epoch's batches, from step ``start`` on."""
         return self.batches.epoch(epoch, start, self._group)
 
-    def first(self, examples: int) -> Batch:
-        """Return the first examples of the first epoch, patterns included."""
-        taken: list[Batch] = []
+    def first_batch(self, examples: int) -> Batch:
+        """Return the first examples of the first epoch, including patterns."""
+        parts: list[Batch] = []
         for batch in self.batches.epoch(1):
-            taken.append(batch)
-            if sum(len(each.labels) for each in taken) >= examples:
+            parts.append(batch)
+            if sum(len(part.labels) for part in parts) >= examples:
                 break
         images, labels, group = (
-            torch.cat([getattr(batch, name) for batch in taken])[:examples]
+            torch.cat([getattr(part, name) for part in parts])[:examples]
             for name in ("images", "labels", "group")
         )
         return Batch(images, labels, group)
 
     def evaluation_samples(self) -> Iterator[Batch]:
-        """Yield the last and smallest evaluation batch; those of all sets have the same sizes."""
+        """Yield the last and smallest evaluation batch; all sets have batches of the same sizes."""
         yield self.batches.shown(self.sets[0], self.batches.evaluation_rows()[-1])
 
     def outputs(self, model: nn.Module, batch: Batch) -> Tensor:
@@ -110,26 +110,30 @@ class ImageProblem:
         return model(batch.images)
 
     def check_outputs(self, outputs: Any, batch: Batch, mode: str) -> None:
-        """Refuse what is not one real logit for each image and class."""
+        """Check that there is one real logit for each image and class, float [B, num_classes].
+
+        Raises:
+            ConfigError: The outputs are something else.
+        """
         check_logits(self._name, outputs, tuple(batch.images.shape), self._num_classes, mode)
 
     def refusal(self, part: Part, reason: str) -> ConfigError:
-        """Return the error that refuses the network; loss and accuracy are given."""
+        """Return the error for a network that cannot be used; the loss is built in."""
         return ConfigError("model.name", self._name, reason)
 
     def losses(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Return the cross-entropy of each example, [B]."""
         return F.cross_entropy(outputs.float(), batch.labels, reduction="none")
 
-    def count(self, batch: Batch, outputs: Tensor, losses: Tensor) -> None:
-        """Count a batch by what each example shows."""
+    def update_metrics(self, batch: Batch, outputs: Tensor, losses: Tensor) -> None:
+        """Count a batch by group."""
         self._tally.add(batch, outputs, losses)
 
-    def write(self, records: Records, epoch: int) -> None:
-        """Add each group's share, accuracy and loss to records, and begin anew."""
+    def flush_metrics(self, records: Records, epoch: int) -> None:
+        """Add each group's share, accuracy and loss to records, and reset the counts."""
         self._tally.write(records, epoch)
         self.counts.zero_()
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
-        """Add accuracy, loss and reliance on the fixed sets to records."""
+        """Add accuracy, loss and reliance on the evaluation sets to records."""
         return evaluate(model, self.batches, self.sets, records, epoch, self._group)

@@ -1,4 +1,4 @@
-"""Any optimiser of ``torch.optim``, by name."""
+"""Optimisers of ``torch.optim``, by name."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """Return the optimiser of a configuration.
 
-    ``weight_decay`` goes to it, and SGD's momentum; everything else it takes is in
-    ``optimizer_arguments``. The fused form is used where there is one for the device.
+    It gets ``weight_decay``, SGD's ``momentum`` and ``nesterov``, and ``optimizer_arguments``. The
+    fused implementation is used if the device supports it.
 
     Args:
-        config: Names it.
-        parameters: What it trains.
-        learning_rate: To begin with.
-        device: Where the parameters are.
+        config: The configuration.
+        parameters: The parameters to train.
+        learning_rate: The initial learning rate.
+        device: Device of the parameters.
 
     Raises:
-        ConfigError: No optimiser of this name, one that needs a closure or sparse gradients, or an
-            argument that it does not take.
+        ConfigError: The optimiser is unknown, or needs a closure or sparse gradients, or does not
+            accept an argument.
     """
     kind = _optimizer_named(config.optimizer)
     accepted = [name for name in inspect.signature(kind).parameters if name not in _SET_HERE]
@@ -59,20 +59,20 @@ def build_optimizer(
 
 
 def optimizer_names() -> list[str]:
-    """Return the optimisers there are."""
-    found = []
+    """Return the names of the available optimisers."""
+    names = []
     for name, kind in vars(torch.optim).items():
         if inspect.isclass(kind) and issubclass(kind, torch.optim.Optimizer):
             dense = name not in ("Optimizer", "LBFGS", "SparseAdam")
             if dense and "weight_decay" in inspect.signature(kind).parameters:
-                found.append(name)
-    return sorted(found)
+                names.append(name)
+    return sorted(names)
 
 
 def _optimizer_named(name: str) -> Any:
     names = optimizer_names()
     if name not in names:
-        meant = did_you_mean(name, names, most=1, cutoff=0.4)
-        there = f"There are {', '.join(names)}. {meant}".rstrip()
-        raise ConfigError("training.optimizer", name, there)
+        suggestion = did_you_mean(name, names, most=1, cutoff=0.4)
+        remedy = f"Give one of {', '.join(names)}. {suggestion}".rstrip()
+        raise ConfigError("training.optimizer", name, remedy)
     return getattr(torch.optim, name)

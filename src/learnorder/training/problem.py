@@ -1,4 +1,4 @@
-"""What a run trains, as the training loop sees it."""
+"""The interface between the training loop and what it trains."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from learnorder.schedules import Varying
 from learnorder.training.records import Records
 
 Part = Literal["model", "loss", "score"]
-"""What a run's problem is made of."""
+"""The parts of a problem that users provide."""
 
 
 class RunSettings(Protocol):
-    """What the training loop asks of a run's configuration."""
+    """The settings that the training loop needs."""
 
     @property
     def training(self) -> TrainingConfig:
@@ -36,7 +36,7 @@ class RunSettings(Protocol):
 
     @property
     def sharpness(self) -> SharpnessConfig:
-        """What is measured of the curvature."""
+        """The measurement of the curvature."""
         ...
 
     @property
@@ -46,14 +46,15 @@ class RunSettings(Protocol):
 
 
 class Problem(Protocol):
-    """A network with its batches, its loss, and what is measured of it.
+    """A network with its batches, loss and metrics.
 
-    A batch is the problem's own affair: the loop hands it from :meth:`epoch` to the others.
+    The type of a batch is private to the problem; the loop passes it from :meth:`epoch` to the
+    other methods.
     """
 
     network: nn.Module
     counts: Tensor
-    """What training batches of the epoch under way add up to; part of a checkpoint."""
+    """Sums over the training batches of the current epoch; part of a checkpoint."""
 
     @property
     def steps(self) -> int:
@@ -61,19 +62,19 @@ class Problem(Protocol):
         ...
 
     def examples(self, step: int) -> int:
-        """Return the number of examples of a step, those of all processes together."""
+        """Return the number of examples of a step, over all processes."""
         ...
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """Yield this process's rows of an epoch's batches, fixed by the seed, from ``start`` on."""
         ...
 
-    def first(self, examples: int) -> Any:
-        """Return the first examples of the first epoch, as one batch, whole in every process."""
+    def first_batch(self, examples: int) -> Any:
+        """Return the first examples of the first epoch as one batch, the same in every process."""
         ...
 
     def evaluation_samples(self) -> Iterator[Any]:
-        """Yield some batches as evaluation has them, the smallest among them."""
+        """Yield some evaluation batches, including the smallest."""
         ...
 
     def outputs(self, model: nn.Module, batch: Any) -> Any:
@@ -81,29 +82,29 @@ class Problem(Protocol):
         ...
 
     def check_outputs(self, outputs: Any, batch: Any, mode: str) -> None:
-        """Refuse outputs that are not what a network must return, in the mode it is in.
+        """Check a network's outputs in training or evaluation mode.
 
         Raises:
-            ConfigError: They are something else.
+            ConfigError: They have the wrong form.
         """
         ...
 
     def refusal(self, part: Part, reason: str) -> ConfigError:
-        """Return the error that refuses a part of it, with the setting that gives the part."""
+        """Return the error for a part that cannot be used, with the name of its setting."""
         ...
 
     def losses(self, outputs: Any, batch: Any) -> Tensor:
         """Return the loss of each example [B], or their mean."""
         ...
 
-    def count(self, batch: Any, outputs: Any, losses: Tensor) -> None:
-        """Add a batch, before its update, to ``counts``."""
+    def update_metrics(self, batch: Any, outputs: Any, losses: Tensor) -> None:
+        """Add a batch, measured before its update, to ``counts``."""
         ...
 
-    def write(self, records: Records, epoch: int) -> None:
-        """Add what ``counts`` says to records, and begin anew."""
+    def flush_metrics(self, records: Records, epoch: int) -> None:
+        """Add the metrics in ``counts`` to records, and reset them."""
         ...
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
-        """Add what is measured after an epoch to records; return whether losses are finite."""
+        """Add the evaluation after an epoch to records; return whether all losses are finite."""
         ...

@@ -1,4 +1,4 @@
-"""Where a run is trained: on a device, by one process or by several that share every batch."""
+"""The device and the processes of a run, which divide every batch."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """A device, and which of the run's processes this is.
+    """A device, and this process's place among the run's processes.
 
-    Every process draws the whole batch's order, patterns and noise, and takes its rows of them, so
-    the batch is the same whatever the number of processes. A batch with fewer examples than there
-    are processes is not shared out: each takes all of it.
+    Every process draws the order, patterns and noise of the whole batch and takes its own rows, so
+    the batch does not depend on the number of processes. A batch with fewer examples than processes
+    is not divided: each process takes all of it.
 
     Attributes:
-        device: Of this process.
-        rank: Of this process, from 0.
-        world_size: How many processes there are.
+        device: Device of this process.
+        rank: Rank of this process, from 0.
+        world_size: Number of processes.
     """
 
     device: torch.device
@@ -35,7 +35,7 @@ class ProcessGroup:
     world_size: int = 1
 
     def shard(self, examples: int) -> slice:
-        """Return which of a batch's examples are this process's.
+        """Return this process's rows of a batch.
 
         >>> [ProcessGroup(torch.device("cpu"), rank, 2).shard(5) for rank in (0, 1)]
         [slice(0, 2, None), slice(2, 5, None)]
@@ -47,7 +47,7 @@ class ProcessGroup:
         )
 
     def weight(self, examples: int) -> float:
-        """Return what this process's mean over its rows counts for.
+        """Return the weight of this process's mean over its rows.
 
         The mean over processes of weight × mean is the mean over the batch.
         """
@@ -57,16 +57,16 @@ class ProcessGroup:
         return (rows.stop - rows.start) * self.world_size / examples
 
     def counts(self, examples: int) -> bool:
-        """Whether this process's rows of a batch are to be counted: each example counts once."""
+        """Whether to count this process's rows of a batch, so that each example counts once."""
         return examples >= self.world_size or self.rank == 0
 
     @property
     def own_draws(self) -> tuple[int, ...]:
-        """What a seed is derived from besides, where each process draws for its own rows."""
+        """Extra parts of a seed's purpose for draws that each process makes for its own rows."""
         return (self.rank,) if self.world_size > 1 else ()
 
-    def own(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
-        """Return which of some items of work are this process's."""
+    def share(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """Return this process's share of some items."""
         return items[self.rank :: self.world_size]
 
     def total(self, values: Tensor) -> Tensor:
@@ -82,17 +82,17 @@ class ProcessGroup:
         self.total(torch.zeros(1, device=self.device))
 
     def any(self, flag: bool) -> bool:
-        """Whether a flag is up in any process."""
+        """Whether a flag is true in any process."""
         if self.world_size == 1:
             return flag
         return bool(self.total(torch.tensor(float(flag), device=self.device)) > 0)
 
     def with_global_statistics(self, network: nn.Module) -> nn.Module:
-        """Let batch norm take its statistics over the batches of all processes.
+        """Replace batch norm by torch.nn.SyncBatchNorm, whose statistics are of the whole batch.
 
         Raises:
-            ConfigError: There is batch norm, and processes of the CPU share the batch, or it is of
-                a kind that torch cannot replace.
+            ConfigError: There is batch norm, and the processes run on the CPU, or torch cannot
+                replace its class.
         """
         kinds = {type(m) for m in network.modules() if isinstance(m, _BATCH_NORMS)}
         if self.world_size == 1 or not kinds:
@@ -101,16 +101,15 @@ class ProcessGroup:
             raise ConfigError(
                 "processes",
                 self.world_size,
-                "The network has batch norm, whose statistics torch can take over several "
-                "processes on accelerators only (torch.nn.SyncBatchNorm). Use one process, or a "
-                "network without batch norm.",
+                "The network has batch norm, which torch can synchronise between processes only on "
+                "accelerators (torch.nn.SyncBatchNorm). Use one process, or a network without "
+                "batch norm.",
             )
-        if own := kinds - set(_BATCH_NORMS):
+        if subclasses := kinds - set(_BATCH_NORMS):
             raise ConfigError(
                 "processes",
                 self.world_size,
-                f"The network's {own.pop().__name__} is a batch norm of its own kind, in whose "
-                "place torch.nn.SyncBatchNorm would do something else. Use one process, or "
-                "torch.nn.BatchNorm2d.",
+                f"The network's {subclasses.pop().__name__} is a subclass of batch norm, which "
+                "torch.nn.SyncBatchNorm cannot replace. Use one process, or torch.nn.BatchNorm2d.",
             )
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)

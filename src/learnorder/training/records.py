@@ -1,4 +1,4 @@
-"""What a run measures, as rows: one number each, with its epoch, set, group and quantity."""
+"""The measurements of a run: rows with epoch, set, group, quantity and value."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ COLUMNS = ("epoch", "set", "group", "quantity", "value", "examples")
 
 @dataclass
 class Records:
-    """Rows in long form.
+    """Measurements in long form.
 
-    Columns: ``epoch`` counted from 1; ``set``: train (measured on each batch before its update, in
-    training mode), clean, mixed, patch_only, conflict, or run for the run's own settings;
+    Columns: ``epoch``, counted from 1; ``set``: train (measured on each batch before its update, in
+    training mode), clean, mixed, patch_only, conflict, validation, or run (e.g. the learning rate);
     ``group``: all, or clean, patch_only, both within train; ``quantity``, e.g. accuracy, loss,
-    reliance, learning_rate; ``value``; ``examples`` it was measured on.
+    reliance, learning_rate; ``value``; ``examples``, the number of examples measured.
     """
 
     columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
@@ -31,7 +31,7 @@ class Records:
             self.columns[name].append(item)
 
     def last(self, set_: str, quantity: str) -> float:
-        """Return the newest value of a quantity."""
+        """Return the last value of a quantity."""
         keys = zip(self.columns["set"], self.columns["quantity"], strict=True)
         rows = [row for row, key in enumerate(keys) if key == (set_, quantity)]
         return self.columns["value"][rows[-1]]

@@ -1,4 +1,4 @@
-"""Counts over the training batches of an epoch, by what each example showed."""
+"""Training metrics of an epoch, by group of examples."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from learnorder.training.records import Records
 
 
 class Tally:
-    """Examples, correct predictions and summed loss of each group, in the epoch under way.
+    """Number of examples, correct predictions and summed loss of each group in an epoch.
 
     Args:
-        device: Where the counts are kept.
+        device: Device of the counts.
 
     Attributes:
-        counts: [groups, 3]: examples, correct, summed loss.
+        counts: [groups, 3]: examples, correct predictions, summed loss.
     """
 
     def __init__(self, device: torch.device) -> None:
-        # Apple's devices have no float64.
+        # MPS does not support float64.
         self._dtype = torch.float32 if device.type == "mps" else torch.float64
         self.counts = torch.zeros(len(Group), 3, dtype=self._dtype, device=device)
 
@@ -29,7 +29,7 @@ class Tally:
         """Count a batch.
 
         Args:
-            batch: What was shown.
+            batch: The batch.
             logits: float [B, num_classes], before the update.
             losses: float [B], before the update.
         """
@@ -38,7 +38,7 @@ class Tally:
         self.counts.index_add_(0, batch.group, counted)
 
     def write(self, records: Records, epoch: int) -> None:
-        """Add the epoch's share, accuracy and loss of each group, and of all, to records."""
+        """Add the share, accuracy and loss of each group, and of all examples, to records."""
         everything = self.counts.sum(0)
         rows = [(group.label, self.counts[group]) for group in Group if self.counts[group, 0] > 0]
         for label, counted in [*rows, ("all", everything)]:

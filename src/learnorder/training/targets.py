@@ -1,4 +1,4 @@
-"""The targets that a data set says without a pass over it."""
+"""Targets of a data set, without loading its examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, Subset, TensorDataset
 
 
 def known_targets(dataset: Dataset[Any]) -> Tensor | None:
-    """Return the classes of all examples, int64 [N], where the data set says them without a pass.
+    """Return the classes of all examples, int64 [N]; None if that would need loading them.
 
     >>> known_targets(Subset(TensorDataset(torch.zeros(3), torch.tensor([5, 6, 7])), [2, 0]))
     tensor([7, 5])
@@ -19,13 +19,15 @@ def known_targets(dataset: Dataset[Any]) -> Tensor | None:
         parent = known_targets(dataset.dataset)
         return None if parent is None else parent[torch.as_tensor(dataset.indices)]
     if isinstance(dataset, TensorDataset):
-        found = dataset.tensors[-1]
+        values = dataset.tensors[-1]
     else:
-        found = getattr(dataset, "targets", getattr(dataset, "labels", None))
+        values = getattr(dataset, "targets", getattr(dataset, "labels", None))
     try:
-        targets = torch.as_tensor(found)
+        targets = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
         return None
-    whole = not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
+    integer = not (
+        targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool
+    )
     fits = targets.dim() == 1 and len(targets) == len(dataset)  # pyright: ignore[reportArgumentType]
-    return targets.long() if whole and fits else None
+    return targets.long() if integer and fits else None

@@ -1,4 +1,4 @@
-"""A task of the user's own: a model, its data, its loss, and what it is judged by."""
+"""A user's task: a model, its data, its loss and its score."""
 
 from __future__ import annotations
 
@@ -31,36 +31,36 @@ from learnorder.training.identity import Identity, Reader, steady, whole
 from learnorder.training.targets import known_targets
 
 IGNORED = -100
-"""The target that PyTorch's losses leave out."""
+"""The target that PyTorch's losses ignore."""
 _WHAT = "Give the import path of a learnorder.Task, or of a function that returns one."
 
 
 @dataclass(frozen=True)
 class BatchMean:
-    """A score of batches, averaged over them, each by its examples.
+    """A score that is averaged over batches, weighted by their sizes.
 
-    Of scores such as F1 or AUROC this is not the score of all examples, and it depends on the batch
-    size; a :class:`Task` takes the score of all examples unless this is asked for.
+    For scores such as F1 or AUROC this differs from the score of all examples and depends on the
+    batch size. Without it, a :class:`Task` uses the score of all examples.
     """
 
     score: Callable[[Any, Any], Any]
-    """From a batch's (outputs, targets) to its mean score, or to the score of each example."""
+    """Function from a batch's (outputs, targets) to its mean score, or each example's score."""
 
 
 class Metric(Protocol):
-    """A score that takes batches one after another, as the metrics of torchmetrics do."""
+    """A score that is updated with one batch after another, as in torchmetrics."""
 
     def update(self, outputs: Any, targets: Any, /) -> object:
-        """Take a batch."""
+        """Add a batch."""
         ...
 
     def compute(self) -> Any:
-        """Return the score of all batches taken, one number."""
+        """Return the score of all batches, a single number."""
         ...
 
 
 def is_metric(score: object) -> bool:
-    """Whether a score is a :class:`Metric` or the class of one."""
+    """Whether a score is a :class:`Metric` or a class of one."""
     return all(callable(getattr(score, name, None)) for name in ("update", "compute"))
 
 
@@ -68,14 +68,15 @@ def is_metric(score: object) -> bool:
 class Task:
     """Any model, data and loss, for :func:`~learnorder.run_advise`.
 
-    A batch is what ``collate`` makes of items: a pair (inputs, targets), a longer tuple whose last
-    part is the targets, or a mapping with "labels". The model is called with the inputs: one, those
-    of a tuple in order, those of a mapping by name; outputs with ``logits``, as an attribute or in
-    a mapping, stand for these.
+    ``collate`` makes batches: a pair (inputs, targets), a longer tuple whose last part is the
+    targets, or a mapping with "labels". The model is called with the inputs: a single one, those of
+    a tuple as positional arguments, or those of a mapping as keyword arguments. If its outputs have
+    ``logits``, as an attribute or in a mapping, these are used.
 
     Raises:
-        ConfigError: A model, function, score, share or data set that cannot be one.
-        DataError: Too few examples: 3, or 2 where ``validation`` is given.
+        ConfigError: A field has an invalid value or type.
+        DataError: There are fewer than 3 training examples, or than 2 training or validation
+            examples if ``validation`` is given.
 
     >>> from torch.utils.data import TensorDataset
     >>> data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
@@ -85,35 +86,35 @@ class Task:
     """
 
     model: nn.Module | Callable[[], nn.Module]
-    """A function that makes the model anew at each call, or a module with the weights to start
-    from; that one is copied for each run and left as it is. A function that returns one module
-    again, or parameters that an earlier call returned, is refused."""
+    """A function that returns a new model at each call, or a module with the initial weights, which
+    is copied for each run. A function that returns the same module or parameters again is
+    refused."""
     train: Dataset[Any]
     """Map-style data set of the training examples."""
     validation: Dataset[Any] | None = None
-    """What models are judged on; None holds ``validation_share`` of ``train`` out. Not the test
-    data: what is chosen by them says nothing on them."""
+    """Map-style data set for the score; None holds out ``validation_share`` of ``train``. Do not
+    use the test data: the choice of a learning rate would bias the test score."""
     validation_share: float = 0.2
-    """Share held out: of each class, where the data set says its targets, else at random."""
+    """Share held out: stratified by class if the data set has ``targets``, ``labels`` or tensors,
+    else at random."""
     loss: Callable[[Any, Any], Tensor] = F.cross_entropy
-    """From (outputs, targets) to the mean loss of a batch, or to the loss of each example."""
+    """Function from (outputs, targets) to the mean loss of a batch, or the loss of each example."""
     score: Callable[[Any, Any], Any] | BatchMean | Metric | type[Metric] | None = None
-    """What the final model is judged by, over the whole validation set. A function gets all outputs
-    and targets at once, on the CPU (4 GB at most), and returns one number, or one for each example.
-    An object with update(outputs, targets) and compute(), as those of torchmetrics, or the class of
-    one, gets them batch by batch and keeps what it needs. :class:`BatchMean` takes the mean over
-    batches. None takes the accuracy where outputs are [B, C] and targets are classes [B], else the
-    loss."""
+    """Score of the final model over the whole validation set. A function gets all outputs and
+    targets at once, on the CPU (at most 4 GB), and returns a number, or one for each example. An
+    object with update(outputs, targets) and compute(), e.g. of torchmetrics, or its class, gets
+    them batch by batch. :class:`BatchMean` averages over batches. None is the accuracy if outputs
+    are [B, C] and targets are classes [B], else the loss."""
     score_name: str = "score"
-    """What reports call it."""
+    """Name of the score in reports."""
     higher_is_better: bool = True
-    """Whether a higher score is a better one."""
+    """Whether higher scores are better."""
     collate: Callable[[list[Any]], Any] = default_collate
-    """Makes a batch of a list of items."""
+    """Makes a batch from a list of items."""
     validation_collate: Callable[[list[Any]], Any] | None = None
-    """Makes a batch of validation items; None does it as ``collate``."""
+    """Makes a batch from validation items; None uses ``collate``."""
     num_workers: int = 0
-    """Processes of each run that load items ahead; 0 loads them in the run's own."""
+    """Processes per run that load items; 0 loads them in the run's own process."""
 
     def __post_init__(self) -> None:
         if not callable(self.model):
@@ -123,7 +124,7 @@ class Task:
         if not 0 < self.validation_share < 1:
             raise ConfigError("task.validation_share", self.validation_share, "Give (0, 1).")
         if self.score is not None and self.score_name == "loss":
-            raise ConfigError("task.score_name", "loss", "The loss has this name; give another.")
+            raise ConfigError("task.score_name", "loss", "It is the loss's name; give another.")
         if self.num_workers < 0:
             raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
         self._check_functions()
@@ -149,20 +150,20 @@ class Task:
 
     @property
     def fine_tunes(self) -> bool:
-        """Whether it starts from given weights."""
+        """Whether it starts from the weights of a module."""
         return isinstance(self.model, nn.Module)
 
 
 def _check_data(field: str, data: Any, fewest: int) -> None:
-    """Refuse what is no map-style data set of some examples."""
+    """Check that a value is a map-style data set with enough examples."""
     kind = type(data).__name__
     if isinstance(data, DataLoader):
         raise ConfigError(
             field,
             kind,
-            "Give the data set: loader.dataset. Batches are drawn from it anew, their order from "
-            "the seed; their size is training.batch_size, and collate=loader.collate_fn makes "
-            "them as the loader does.",
+            "Give the data set, loader.dataset. Batches are drawn from it in an order that depends "
+            "on the seed, with size training.batch_size; collate=loader.collate_fn collates them "
+            "as the loader does.",
         )
     try:
         if isinstance(data, IterableDataset) or not hasattr(data, "__getitem__"):
@@ -172,24 +173,24 @@ def _check_data(field: str, data: Any, fewest: int) -> None:
         raise ConfigError(
             field,
             kind,
-            "A map-style data set is needed, with __len__ and __getitem__: its order and its "
-            "splits are drawn from the seed.",
+            "A map-style data set is needed, with __len__ and __getitem__: order and splits are "
+            "drawn from the seed.",
         ) from None
     if size < fewest:
         raise DataError(f"{field} has {size} examples: give at least {fewest}.")
 
 
 def build_network(task: Task, seed: int) -> nn.Module:
-    """Return a model to train: made from the seed, or a copy of the one given.
+    """Return a model to train: made with the seed, or a copy of the task's module.
 
-    The global random state is left as it was.
+    The global random state is restored.
 
     Raises:
-        ConfigError: The function fails, returns something else, or a module that an earlier call
-            returned; the module cannot be copied; it cannot be trained.
+        ConfigError: The function fails, or returns something else or a module that an earlier call
+            returned; the module cannot be copied; or it cannot be trained.
     """
-    given = isinstance(task.model, nn.Module)
-    model = without_wrappers(_copied(task.model) if given else _made(task, seed))  # pyright: ignore
+    model = _copied(task.model) if isinstance(task.model, nn.Module) else _made(task, seed)
+    model = without_wrappers(model)
     check_trainable(model, "task.model", type(model).__name__)
     check_lazy(model, "task.model", type(model).__name__)
     return model
@@ -221,13 +222,13 @@ def _made(task: Task, seed: int) -> nn.Module:
             task.model,
             f"It returned a {type(model).__name__}, not a torch.nn.Module.",
         )
-    start = "To start every run from given weights, give the module itself: Task(model=net)."
+    start = "To start every run from the same weights, give the module itself: Task(model=net)."
     check_fresh(without_wrappers(model), "task.model", task.model, start)
     return model
 
 
 def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
-    """Return what is trained on and what is judged on."""
+    """Return the training and the validation data sets."""
     if task.validation is not None:
         return task.train, task.validation
     size = len(task.train)  # pyright: ignore[reportArgumentType]
@@ -242,11 +243,11 @@ def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
 
 
 def identify(task: Task, maker: Any = None) -> Identity:
-    """Return what tells a task from another: its code, its data and its weights, as digests.
+    """Return digests of a task's code, data and weights.
 
     Args:
         task: The task.
-        maker: The function that made it, where there is one.
+        maker: The function that made it, if any.
     """
     reader = Reader()
     if maker is not None:
@@ -261,25 +262,25 @@ def identify(task: Task, maker: Any = None) -> Identity:
     return reader.parts
 
 
-_GIVEN: dict[str, tuple[Task, Identity]] = {}
-"""Tasks handed over in Python, by fingerprint, while a call that has them is under way."""
+_REGISTERED: dict[str, tuple[Task, Identity]] = {}
+"""Tasks passed as Python objects to calls in progress, by fingerprint."""
 
 
 @contextmanager
 def register_task(task: Task) -> Iterator[TaskConfig]:
-    """Let configurations of this process stand for a task that has no import path."""
-    found = identify(task)
-    name = whole(found)
-    _GIVEN[name] = task, found
+    """Yield a configuration for a task without an import path, valid within the ``with`` block."""
+    identity = identify(task)
+    name = whole(identity)
+    _REGISTERED[name] = task, identity
     try:
         yield TaskConfig(given=name)
     finally:
-        _GIVEN.pop(name, None)
+        _REGISTERED.pop(name, None)
 
 
 @dataclass
-class _Made:
-    """The task made last in this process: runs in a worker share its data."""
+class _ImportedTask:
+    """The last imported task of this process, cached so that its runs share the data."""
 
     config: str
     maker: Any
@@ -287,64 +288,64 @@ class _Made:
     identity: Identity | None = None
 
 
-_last: list[_Made] = []
+_last: list[_ImportedTask] = []
 
 
 def load_task(config: TaskConfig) -> Task:
-    """Return the task that a configuration names.
+    """Return the task of a configuration.
 
     Raises:
-        ConfigError: It cannot be imported, or is no task.
+        ConfigError: It cannot be imported, or is not a task.
     """
     if config.given is None:
-        return _made_by(config).task
-    return _given(config.given)[0]
+        return _imported(config).task
+    return _registered(config.given)[0]
 
 
 def identity_of(config: TaskConfig) -> Identity:
-    """Return the identity of the task that a configuration names; see :func:`identify`."""
+    """Return the identity of a configuration's task; see :func:`identify`."""
     if config.given is not None:
-        return _given(config.given)[1]
-    made = _made_by(config)
-    if made.identity is None:
-        maker = None if made.maker is made.task else made.maker
-        made.identity = identify(made.task, maker)
-    return made.identity
+        return _registered(config.given)[1]
+    imported = _imported(config)
+    if imported.identity is None:
+        maker = None if imported.maker is imported.task else imported.maker
+        imported.identity = identify(imported.task, maker)
+    return imported.identity
 
 
-def _given(name: str) -> tuple[Task, Identity]:
-    if name not in _GIVEN:
+def _registered(name: str) -> tuple[Task, Identity]:
+    if name not in _REGISTERED:
         raise ConfigError(
             "task.given",
             name,
-            "It was handed over in Python, in a process that is gone. Call run_advise again "
+            "The task was passed as an object in a process that has ended. Call run_advise again "
             "with the same task and folder.",
         )
-    return _GIVEN[name]
+    return _REGISTERED[name]
 
 
-def _made_by(config: TaskConfig) -> _Made:
-    """Return the task of an import path, made anew where its module was loaded again."""
+def _imported(config: TaskConfig) -> _ImportedTask:
+    """Return the task at an import path, made again if its module was reloaded."""
     if config.path is None:
         raise ConfigError("task.path", None, _WHAT)
     maker, name = import_object(config.path, "task.path", _WHAT), repr(config)
     if not _last or _last[0].config != name or _last[0].maker is not maker:
         _last.clear()
-        _last.append(_Made(name, maker, _make(maker, config.path, config.arguments)))
+        _last.append(_ImportedTask(name, maker, _make(maker, config.path, config.arguments)))
     return _last[0]
 
 
 def _make(maker: Any, path: str, arguments: Mapping[str, Any]) -> Task:
-    found = maker
-    if callable(found) and not isinstance(found, Task):
+    task = maker
+    if callable(maker) and not isinstance(maker, Task):
         try:
-            found = found(**arguments)
+            task = maker(**arguments)
         except (ConfigError, DataError):
             raise
         except Exception as error:
             raise ConfigError(
                 "task.path", path, f"It failed: {type(error).__name__}: {one_line(error)}"
             ) from error
-    if not isinstance(found, Task):
-        raise ConfigError("task.path", path, f"It gives {type(found).__name__}. {_WHAT}")
-    return found
+    if not isinstance(task, Task):
+        raise ConfigError("task.path", path, f"It gives {type(task).__name__}. {_WHAT}")
+    return task

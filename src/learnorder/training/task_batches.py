@@ -1,4 +1,4 @@
-"""Batches of a task's data sets: how they are drawn, collated, split, and given to the model."""
+"""Batches of a task's data sets: drawing, collating, splitting, and applying the model."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from learnorder.seeding import seed_everything
 from learnorder.training.process_group import ProcessGroup
 
 _LABELS = ("labels", "label", "target", "targets")
-"""What a mapping may call its targets."""
+"""Possible names of the targets in a mapping."""
 
 
 @dataclass(frozen=True)
 class TaskBatch:
-    """What a step is made of.
+    """A batch of a task.
 
     Attributes:
-        inputs: What the model is called with.
-        targets: What the loss compares its outputs with.
+        inputs: Inputs of the model.
+        targets: Targets for the loss.
         size: Number of examples.
     """
 
@@ -34,9 +34,9 @@ class TaskBatch:
 
 
 class StepBatches(Dataset):
-    """Batches of a data set by step, each drawn from (seed, purpose, step) alone.
+    """Batches of a data set by step, each drawn from (seed, purpose, step).
 
-    So they are the same whatever the number of processes that load them, and wherever it begins.
+    They depend neither on the number of loading processes nor on the first step.
     """
 
     def __init__(
@@ -57,20 +57,20 @@ class StepBatches(Dataset):
 
     def __getitem__(self, step: int) -> tuple[Any, int]:
         seed_everything(*self._seed, step)
-        chosen = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        indices = self._order[step * self._batch_size : (step + 1) * self._batch_size]
         if self._group is not None:
-            chosen = chosen[self._group.shard(len(chosen))]
+            indices = indices[self._group.shard(len(indices))]
         if hasattr(self._dataset, "__getitems__"):
-            items = self._dataset.__getitems__(list(chosen))
+            items = self._dataset.__getitems__(list(indices))
         else:
-            items = [self._dataset[index] for index in chosen]
+            items = [self._dataset[index] for index in indices]
         try:
             return self._collate(items), len(items)
         except (RuntimeError, TypeError) as error:
             kind = type(getattr(self._dataset, "dataset", self._dataset)).__name__
             raise DataError(
-                f"Items of the data set ({kind}) do not go into one batch: {one_line(error)}. "
-                "Bring them to one size in the data set, or give Task a collate function that does."
+                f"Items of the data set ({kind}) cannot be collated: {one_line(error)}. Make them "
+                "the same size in the data set, or give Task a collate function that does."
             ) from error
 
 
@@ -86,15 +86,15 @@ def split_batch(collated: Any) -> tuple[Any, Any]:
         name = next((name for name in _LABELS if name in collated), None)
         if name is not None:
             return {k: v for k, v in collated.items() if k != name}, collated[name]
-        found = f"a mapping with {', '.join(map(str, collated))}"
+        form = f"a mapping with {', '.join(map(str, collated))}"
     elif isinstance(collated, tuple | list) and len(collated) >= 2:
         *inputs, targets = collated
         return (inputs[0] if len(inputs) == 1 else tuple(inputs)), targets
     else:
-        found = f"a {type(collated).__name__}"
+        form = f"a {type(collated).__name__}"
     raise DataError(
-        f"A batch is {found}: it must be (inputs, targets), or a mapping with one of "
-        f"{', '.join(_LABELS)}. Let the data set return such items, or give Task a collate "
+        f"A batch is {form}: it must be (inputs, targets), or a mapping with one of "
+        f"{', '.join(_LABELS)}. Return such items from the data set, or give Task a collate "
         "function that makes such batches."
     )
 
@@ -113,7 +113,7 @@ def apply_model(model: nn.Module, inputs: Any) -> Any:
 
 
 def shapes(value: Any) -> str:
-    """Return the types and shapes of what a batch or a model's outputs are made of, in words."""
+    """Describe the types and shapes of a batch or of a model's outputs."""
     if isinstance(value, Tensor):
         kind = str(value.dtype).removeprefix("torch.")
         values = ""

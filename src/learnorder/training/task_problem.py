@@ -1,4 +1,4 @@
-"""A task of the user's own, as the training loop sees it."""
+"""The training problem of runs of a user's task."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ class TaskProblem:
 
     Args:
         config: The run.
-        task: The task it names.
-        group: Where it is trained.
+        task: Its task.
+        group: The device and the process.
 
     Attributes:
         network: The model, with its initial weights.
-        score: What it is judged by.
-        sizes: Examples trained on and judged on.
-        counts: [3]: examples, summed score and summed loss of the epoch under way.
-        unseen_classes: Classes trained on that no validation example has, as far as the data sets
-            say their targets.
+        score: Its score.
+        sizes: Number of training and of validation examples.
+        counts: [3]: examples, summed score and summed loss of the current epoch.
+        unseen_classes: Training classes without a validation example, if the targets are known
+            without loading examples.
 
     Raises:
-        ConfigError: The model or the loss does not take the data.
-        DataError: Items that do not go into a batch, or a batch of no known form.
+        ConfigError: The model or the loss does not accept the data.
+        DataError: Items cannot be collated, or a batch has an unknown form.
     """
 
     def __init__(self, config: TaskRunConfig, task: Task, group: ProcessGroup) -> None:
@@ -61,27 +61,27 @@ class TaskProblem:
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
         self.network = build_network(task, config.seed).to(device)
-        # Apple's devices have no float64.
-        kept = torch.float32 if device.type == "mps" else torch.float64
-        self.counts = torch.zeros(3, dtype=kept, device=device)
+        # MPS does not support float64.
+        dtype = torch.float32 if device.type == "mps" else torch.float64
+        self.counts = torch.zeros(3, dtype=dtype, device=device)
         batch, outputs = self._try_model()
         self.score = score_of(task, outputs, batch.targets)
-        self.unseen_classes = self._unseen_classes() if self._judges_classes else []
+        self.unseen_classes = self._unseen_classes() if self._is_classification else []
         self.check_outputs(outputs, batch, "evaluation")
 
     @property
-    def _judges_classes(self) -> bool:
-        """Whether it is judged by the accuracy, as nothing else was given."""
+    def _is_classification(self) -> bool:
+        """Whether its score is the accuracy by default."""
         return self.task.score is None and self.score.name == "accuracy"
 
     @property
     def steps(self) -> int:
-        """Steps in an epoch; the last takes what is left, but for a single example."""
+        """Steps in an epoch; the last may have fewer examples, but not a single one."""
         return math.ceil(self._shown / self._config.training.batch_size)
 
     @property
     def _shown(self) -> int:
-        """Examples of an epoch: one left over is not shown, as batch norm refuses it."""
+        """Examples of an epoch, without a last batch of one, on which batch norm cannot train."""
         return self.sizes[0] - (self.sizes[0] % self._config.training.batch_size == 1)
 
     def examples(self, step: int) -> int:
@@ -96,8 +96,8 @@ class TaskProblem:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[TaskBatch]:
         """Yield this process's rows of an epoch's batches, from step ``start`` on.
 
-        What the data set draws at random is drawn by each process for its own rows, so it depends
-        on how many there are.
+        The data set's own random draws are made by each process for its rows, so they depend on the
+        number of processes.
         """
         group = self._group
         seed = (self._config.seed, "items", epoch, *group.own_draws)
@@ -111,8 +111,8 @@ class TaskProblem:
         start: int = 0,
         group: ProcessGroup | None = None,
     ) -> Iterator[TaskBatch]:
-        judged = dataset is self.validation and self.task.validation_collate is not None
-        collate = self.task.validation_collate if judged else self.task.collate
+        validating = dataset is self.validation and self.task.validation_collate is not None
+        collate = self.task.validation_collate if validating else self.task.collate
         size = self._config.training.batch_size
         steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
         loader = DataLoader(
@@ -126,7 +126,7 @@ class TaskProblem:
             inputs, targets = split_batch(send_to_device(collated, self._device))
             yield TaskBatch(inputs, targets, size)
 
-    def first(self, examples: int) -> TaskBatch:
+    def first_batch(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
         seed = (self._config.seed, "items", 1)
         order = self._order(1)[:examples]
@@ -134,25 +134,29 @@ class TaskProblem:
         collated, size = steps[0]
         return TaskBatch(*split_batch(send_to_device(collated, self._device)), size)
 
-    def judged(self, start: int = 0) -> Iterator[TaskBatch]:
-        """Yield the validation batches; what their data set draws is the same at each pass."""
+    def validation_batches(self, start: int = 0) -> Iterator[TaskBatch]:
+        """Yield the validation batches, with the same random draws of the data set in each pass."""
         return self._batches(self.validation, range(self.sizes[1]), (0, "validation"), start)
 
     def evaluation_samples(self) -> Iterator[TaskBatch]:
         """Yield the first validation batch and the last, which may be smaller."""
         last = math.ceil(self.sizes[1] / self._config.training.batch_size) - 1
         for start in sorted({0, last}):
-            yield next(self.judged(start))
+            yield next(self.validation_batches(start))
 
     def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
-        """Return the model's outputs, in float32 where they are a tensor of real numbers."""
+        """Return the model's outputs, converted to float32 if they are a real tensor."""
         outputs = apply_model(model, batch.inputs)
         real = isinstance(outputs, Tensor) and not outputs.is_complex()
         return outputs.float() if real else outputs
 
     @torch.no_grad()
     def check_outputs(self, outputs: Any, batch: TaskBatch, mode: str) -> None:
-        """Refuse complex outputs, and those that the loss or the score does not take."""
+        """Check that outputs are not complex and that the loss and the score accept them.
+
+        Raises:
+            ConfigError: They are, or do not.
+        """
         targets = batch.targets
         if isinstance(outputs, Tensor) and outputs.is_complex():
             raise self.refusal(
@@ -162,7 +166,7 @@ class TaskProblem:
             )
         with (
             refusing(lambda why: self.refusal("loss", _misfit(outputs, targets, why, mode))),
-            warnings.catch_warnings(),  # shapes that broadcast give another loss than is meant
+            warnings.catch_warnings(),  # torch warns of a wrong loss if shapes broadcast
         ):
             warnings.filterwarnings("error", message="Using a target size")
             if self._device.type != "cpu":
@@ -180,10 +184,10 @@ class TaskProblem:
                 mean_of(self.score.batch(outputs, targets))
 
     def refusal(self, part: Part, reason: str) -> ConfigError:
-        """Return the error that refuses the model, the loss or the score of the task."""
-        named = self.network if part == "model" else getattr(self.task, part)
-        name = type(named).__name__ if isinstance(named, nn.Module) else None
-        return ConfigError(f"task.{part}", name or getattr(named, "__name__", named), reason)
+        """Return the error for a model, loss or score of the task that cannot be used."""
+        value = self.network if part == "model" else getattr(self.task, part)
+        name = type(value).__name__ if isinstance(value, nn.Module) else None
+        return ConfigError(f"task.{part}", name or getattr(value, "__name__", value), reason)
 
     def losses(self, outputs: Any, batch: TaskBatch) -> Tensor:
         """Return the loss of each example, or their mean."""
@@ -192,42 +196,42 @@ class TaskProblem:
         except (IndexError, RuntimeError) as error:
             raise DataError(_misfit(outputs, batch.targets, reason_of(error))) from error
 
-    def count(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
-        """Add a batch's score and loss."""
-        of = self.score.batch
-        score = 0.0 if of is None else mean_of(of(outputs, batch.targets))
+    def update_metrics(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
+        """Add a batch's score and loss to the counts."""
+        function = self.score.batch
+        score = 0.0 if function is None else mean_of(function(outputs, batch.targets))
         row = (1.0, score, losses.detach().mean())
         self.counts += batch.size * torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
 
-    def write(self, records: Records, epoch: int) -> None:
-        """Add the epoch's mean score and loss to records, and begin anew."""
+    def flush_metrics(self, records: Records, epoch: int) -> None:
+        """Add the epoch's mean score and loss to records, and reset the counts."""
         n, score, loss = self.counts.tolist()
-        shown = {"loss": loss / n}
+        means = {"loss": loss / n}
         if self.score.batch is not None and self.score.name != "loss":
-            shown = {self.score.name: score / n, **shown}
-        for quantity, value in shown.items():
+            means = {self.score.name: score / n, **means}
+        for quantity, value in means.items():
             records.add(epoch, "train", quantity, value, n=int(n))
         self.counts.zero_()
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
         """Add the validation score and the mean validation loss to records."""
-        score, loss = self.judge(model)
+        score, loss = self.validate(model)
         for quantity, value in {self.score.name: score, "loss": loss}.items():
             records.add(epoch, "validation", quantity, value, n=self.sizes[1])
         return math.isfinite(loss) and math.isfinite(score)
 
     @torch.no_grad()
-    def judge(self, model: nn.Module) -> tuple[float, float]:
+    def validate(self, model: nn.Module) -> tuple[float, float]:
         """Return the score over all validation examples, and their mean loss.
 
-        Every process sees all of them, so the score is that of one process.
+        Every process evaluates all of them.
 
         Raises:
-            ConfigError: The score fails on them, or they are too many to be gathered for it.
+            ConfigError: The score fails, or needs too much memory.
         """
         measure, total = self.score.start(self.sizes[1]), 0.0
         with evaluation_mode(model):
-            for batch in self.judged():
+            for batch in self.validation_batches():
                 outputs = self.outputs(model, batch)
                 total += batch.size * float(self.losses(outputs, batch).mean())
                 with self._scoring("It failed on a batch"):
@@ -240,20 +244,20 @@ class TaskProblem:
     def unlearned(self) -> float:
         """Return the score of a model that has learned nothing.
 
-        It is the accuracy of always saying the commonest class, or the score of the network as it
-        is.
+        It is the accuracy of always predicting the most frequent class, or the score of the current
+        network.
         """
-        if not self._judges_classes:
-            return self.judge(self.network)[0]
-        known = known_targets(self.validation)
-        if known is None:
-            known = torch.cat([batch.targets.cpu() for batch in self.judged()])
-        counts = known[known != IGNORED].unique(return_counts=True)[1]
+        if not self._is_classification:
+            return self.validate(self.network)[0]
+        targets = known_targets(self.validation)
+        if targets is None:
+            targets = torch.cat([batch.targets.cpu() for batch in self.validation_batches()])
+        counts = targets[targets != IGNORED].unique(return_counts=True)[1]
         return float(counts.max() / counts.sum()) if len(counts) else math.nan
 
     @contextmanager
     def _scoring(self, failed: str) -> Iterator[None]:
-        """Refuse the score by its name, where it fails or is unfit."""
+        """Convert errors of the score within a ``with`` block."""
         try:
             yield
         except Unfit as error:
@@ -265,9 +269,7 @@ class TaskProblem:
     def _try_model(self) -> tuple[TaskBatch, Any]:
         """Apply the model to two validation examples; return them and the outputs."""
         few = range(min(2, self.sizes[1]))
-        with refusing(
-            lambda why: DataError(f"task.validation: no batch can be made of it: {why}.")
-        ):
+        with refusing(lambda why: DataError(f"task.validation: it cannot be batched: {why}.")):
             batch = next(self._batches(self.validation, few, (0, "trying out")))
         what = f"a batch of inputs {shapes(batch.inputs)}"
         failed = refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}."))
@@ -276,32 +278,38 @@ class TaskProblem:
         return batch, outputs
 
     def _unseen_classes(self) -> list[int]:
-        """Return the classes trained on that no validation example has, if targets are known."""
-        train, judged = (known_targets(data) for data in (self.train, self.validation))
-        if train is None or judged is None:
+        """Return the training classes without a validation example, if targets are known."""
+        train, validation = (known_targets(data) for data in (self.train, self.validation))
+        if train is None or validation is None:
             return []
-        return sorted(set(train.unique().tolist()) - set(judged.unique().tolist()) - {IGNORED})
+        return sorted(set(train.unique().tolist()) - set(validation.unique().tolist()) - {IGNORED})
 
 
 def task_trainer(
     config: TaskRunConfig, task: Task, state: dict[str, Any] | None = None
 ) -> Trainer[TaskProblem]:
-    """Return the trainer of a run of a task; as :func:`~learnorder.training.image_trainer`."""
+    """Return the trainer of a run of a task.
+
+    Args:
+        config: The run.
+        task: Its task.
+        state: State to continue from, of :meth:`~learnorder.training.trainer.Trainer.state`.
+    """
     return Trainer(config, lambda group: TaskProblem(config, task, group), state)
 
 
 def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> None:
-    """Compute a loss on the CPU, where a class that the outputs do not have is an error.
+    """Compute a loss on the CPU, where a class out of range raises an error.
 
-    On a GPU it ends all work of the process on the device, with an error that appears elsewhere.
+    On a GPU such a class makes the device unusable for the process, with an error at a later call.
 
     Raises:
-        IndexError: There is such a class.
+        IndexError: A class is out of range.
     """
     moved = tree_map_only(Tensor, lambda tensor: tensor.detach().cpu(), (outputs, targets))
     try:
         loss(*moved)
-    except Exception as error:  # it may need the device: there it is computed next
+    except Exception as error:  # it may need the device, on which it is computed next
         if isinstance(error, IndexError) or "out of bounds" in str(error):
             raise IndexError(str(error)) from error
 
@@ -309,16 +317,15 @@ def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> N
 def _misfit(outputs: Any, targets: Any, reason: str, mode: str = "") -> str:
     where = f"In {mode} mode the" if mode else "The"
     remedy = (
-        "Classes are whole numbers from 0, with one output for each; other targets need another "
-        "loss."
+        "Classes are integers from 0, with one output for each; other targets need another loss."
     )
     if not isinstance(outputs, Tensor):
         remedy = (
-            "Loss and score get what the model returns, or its logits where it has these by name. "
-            "Let it return one tensor, or give a loss that takes the part it needs, e.g. lambda "
-            "outputs, targets: cross_entropy(outputs[0], targets)."
+            "Loss and score get the model's outputs, or their logits if they have them. Return a "
+            "single tensor, or give a loss that selects its part, e.g. lambda outputs, targets: "
+            "cross_entropy(outputs[0], targets)."
         )
     return (
-        f"{where} loss does not take outputs {shapes(outputs)} with targets {shapes(targets)}: "
+        f"{where} loss does not accept outputs {shapes(outputs)} with targets {shapes(targets)}: "
         f"{reason}. {remedy}"
     )

@@ -1,4 +1,4 @@
-"""The training loop: one for every experiment that trains a network."""
+"""The training loop of all experiments that train a network."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from learnorder.training.records import Records
 Status = Literal["finished", "interrupted", "diverged"]
 
 _LOSSES_CHECKED_EVERY = 50
-"""Steps between checks that losses are finite: each check waits for the device."""
+"""Steps between checks that losses are finite; each check waits for the device."""
 _AGREED_EVERY = 10
-"""Steps between those at which several processes agree on whether to stop."""
+"""Steps between agreements of several processes on whether to stop."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training ended: a status, and a sentence where it did not simply finish."""
+    """How training ended: a status, and the reason if it did not finish."""
 
     status: Status
     reason: str = ""
@@ -42,7 +42,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds an epoch took; kept apart from the records, which are reproducible."""
+    """Seconds of an epoch; not part of the records, which are reproducible."""
 
     epoch: int
     train_seconds: float
@@ -56,25 +56,24 @@ class Trainer(Generic[ProblemT]):
     """One run: state, steps, evaluation after each epoch.
 
     Every random number of a step derives from (seed, epoch, step), so a run continued from
-    :meth:`state` is byte-identical to one never interrupted (on CPU, with the same number of
+    :meth:`state` is byte-identical to one never interrupted (on the CPU, with the same number of
     threads).
 
-    Started as one of several processes (``--processes``, torchrun), it trains its
-    rows of every batch, and gradients are those of the whole batch; every process must then call
-    the same methods.
+    In one of several processes (``--processes``, torchrun), it trains on its rows of every batch.
+    Gradients are those of the whole batch. All processes must call the same methods.
 
     Args:
         config: The run.
-        make_problem: Makes what is trained, for this process.
-        state: Where to continue, from :meth:`state`; None starts anew.
+        make_problem: Returns the problem to train, for this process.
+        state: State to continue from, of :meth:`state`; None starts from the beginning.
 
     Attributes:
-        group: The device, and which of the run's processes this is.
-        problem: What is trained.
-        epoch: The epoch under way, from 1; one past the last when all is done.
-        step: Steps done in it.
-        records: What was measured so far.
-        timings: How long each epoch took.
+        group: The device and the process.
+        problem: The problem to train.
+        epoch: The current epoch, from 1; one past the last at the end.
+        step: Number of steps done in it.
+        records: The measurements so far.
+        timings: The duration of each epoch.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class Trainer(Generic[ProblemT]):
         make_problem: Callable[[ProcessGroup], ProblemT],
         state: dict[str, Any] | None = None,
     ) -> None:
-        AcceleratorState._reset_state(reset_partial_state=False)  # its precision is per process
+        AcceleratorState._reset_state(reset_partial_state=False)  # allows another precision
         precision = "bf16" if config.training.precision == "bf16" else "no"
         self.config = config
         self.accelerator = Accelerator(
@@ -112,7 +111,7 @@ class Trainer(Generic[ProblemT]):
         self._seconds = 0.0
         if state is not None:
             self._restore(state)
-        self.noise = (  # last, as nobody takes it off where something else fails
+        self.noise = (  # last, because it is not removed if something else fails
             ActivationNoise(
                 network,
                 config.noise.level,
@@ -124,20 +123,20 @@ class Trainer(Generic[ProblemT]):
         )
 
     def check_processes(self, count: int) -> None:
-        """Refuse what so many processes could not train together as this one does; train no more.
+        """Check that ``count`` processes can train this run; the trainer cannot be used afterwards.
 
-        Call it with the gradients of a step in place.
+        Call it after computing the gradients of a step.
 
         Raises:
-            ConfigError: As :meth:`~learnorder.training.process_group.Place.with_global_statistics`,
-                parameters that get no gradient, or fewer devices than processes.
+            ConfigError: There are fewer devices than processes, or parameters without a gradient,
+                or batch norm that cannot be synchronised.
         """
-        if self.group.device.type != "cpu" and count > (there := torch.accelerator.device_count()):
+        if self.group.device.type != "cpu" and count > (most := torch.accelerator.device_count()):
             raise ConfigError(
                 "processes",
                 count,
-                f"Each process needs a device of its own, and there are {there}. Give at most so "
-                "many, or hide them (CUDA_VISIBLE_DEVICES= for CUDA's) to train on the CPU.",
+                f"Each process needs a device of its own, and there are {most}. Give at most "
+                f"{most}, or hide them (CUDA_VISIBLE_DEVICES= for CUDA) to train on the CPU.",
             )
         named = self.network.named_parameters()
         unused = [name for name, p in named if p.requires_grad and p.grad is None]
@@ -145,14 +144,14 @@ class Trainer(Generic[ProblemT]):
             raise ConfigError(
                 "processes",
                 count,
-                f"{', '.join(unused[:3])}: {len(unused)} parameters get no gradient, which torch's "
-                "DistributedDataParallel takes for an error. Use one process, or set their "
+                f"{', '.join(unused[:3])}: {len(unused)} parameters get no gradient, which is an "
+                "error in torch's DistributedDataParallel. Use one process, or set their "
                 "requires_grad to False.",
             )
         replace(self.group, world_size=count).with_global_statistics(self.network)
 
     def close(self) -> None:
-        """Take the noise off the network, whose modules others may share."""
+        """Remove the noise from the network, whose modules others may share."""
         if self.noise is not None:
             self.noise.remove()
 
@@ -162,8 +161,8 @@ class Trainer(Generic[ProblemT]):
         """Train to the end.
 
         Args:
-            stop: Called after each step; true leaves the loop, resumable at that step.
-            epoch_ended: Called after each epoch's evaluation, the place for a checkpoint.
+            stop: Called after each step; true leaves the loop, to be continued at that step.
+            epoch_ended: Called after each epoch's evaluation, e.g. to write a checkpoint.
         """
         with repeatable():
             return self._run(stop, epoch_ended)
@@ -194,14 +193,14 @@ class Trainer(Generic[ProblemT]):
         return Outcome("finished")
 
     def _agreed(self, stop: bool) -> bool:
-        """Whether all processes leave the loop here, as one of them was asked to."""
+        """Whether all processes leave the loop here because one of them should stop."""
         if self.group.world_size == 1:
             return stop
         last = self.step == self.problem.steps
         return (last or self.step % _AGREED_EVERY == 0) and self.group.any(stop)
 
     def train_step(self, batch: Any) -> Tensor:
-        """Take one step at the learning rate and noise level in force; return its loss."""
+        """Take one step at the current learning rate and noise level; return its loss."""
         self.prepare_step()
         outputs = self.outputs(batch)
         losses = self.problem.losses(outputs, batch)
@@ -209,7 +208,7 @@ class Trainer(Generic[ProblemT]):
         self.optimizer.step()
         if self.group.counts(self.problem.examples(self.step)):
             with torch.no_grad():
-                self.problem.count(batch, outputs, losses)
+                self.problem.update_metrics(batch, outputs, losses)
         self._losses.append(loss)
         return loss
 
@@ -239,7 +238,7 @@ class Trainer(Generic[ProblemT]):
         return loss.detach()
 
     def _now(self, schedule: Varying, step: int | None = None) -> float:
-        """The schedule's value at a step of the epoch under way; by default, this one."""
+        """Return a schedule's value at a step of the current epoch; the default is this step."""
         return schedule.at(
             self.epoch,
             self.step if step is None else step,
@@ -248,7 +247,7 @@ class Trainer(Generic[ProblemT]):
         )
 
     def _divergence(self) -> str | None:
-        """Return where the loss stopped being finite; looks at every loss, some steps late."""
+        """Return where the loss became non-finite; it checks every loss, with a delay."""
         last = self.step == self.problem.steps
         if len(self._losses) < _LOSSES_CHECKED_EVERY and not last:
             return None
@@ -264,7 +263,7 @@ class Trainer(Generic[ProblemT]):
     def _end_epoch(self) -> bool:
         """Record the epoch and evaluate; return whether the losses are finite."""
         self.problem.counts.copy_(self.group.total(self.problem.counts))
-        self.problem.write(self.records, self.epoch)
+        self.problem.flush_metrics(self.records, self.epoch)
         rate, level = self.config.learning_rate, self.config.noise.level
         self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
         self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
@@ -283,25 +282,25 @@ class Trainer(Generic[ProblemT]):
         """Record λ, and η·λ/2 at the learning rate of the epoch's last step."""
         if self.curvature is None:
             return
-        found = self.curvature.measure(self.network, self.epoch)
-        if found is not None:
+        eigenvalue = self.curvature.measure(self.network, self.epoch)
+        if eigenvalue is not None:
             rate = self._now(self.config.learning_rate, step=self.problem.steps - 1)
             values = {
-                "sharpness": found.value,
-                "edge": found.edge(rate),
-                "sharpness_error": found.error,
-                "sharpness_products": found.products,
+                "sharpness": eigenvalue.value,
+                "edge": eigenvalue.edge(rate),
+                "sharpness_error": eigenvalue.error,
+                "sharpness_products": eigenvalue.products,
             }
             for quantity, value in values.items():
                 self.records.add(self.epoch, "run", quantity, float(value))
 
     def synchronize(self) -> None:
-        """Wait for the device, so that time can be taken."""
+        """Wait for the device, for exact timing."""
         if self.accelerator.device.type != "cpu":
             torch.accelerator.synchronize()
 
     def state(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         return {
             "epoch": self.epoch,
             "step": self.step,

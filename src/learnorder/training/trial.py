@@ -1,4 +1,4 @@
-"""Two batches of training and one look at evaluation, so that what cannot be trained is refused."""
+"""A trial of training and evaluation on a few batches, before a run starts."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from learnorder.models.modes import evaluation_mode
 from learnorder.training.trainer import Trainer
 
 _ONE_VALUE = "more than 1 value per channel"
-"""How torch's batch norm says that a batch is of one example."""
+"""Part of torch's error for batch norm on a single example."""
 
 
 def try_training(trainer: Trainer[Any]) -> None:
-    """Take the gradients of a run's first batch and of its last, evaluate, and take a step.
+    """Compute gradients of the first and the last batch of an epoch, evaluate, and take a step.
 
-    All is computed at the initial weights but for the step, so that nothing depends on the learning
-    rate. A loss that is not finite is a result, and no reason to refuse. The trainer is spent: its
-    weights, buffers and counts have changed.
+    Everything before the step uses the initial weights, so it does not depend on the learning rate.
+    A loss that is not finite is not an error. The trainer cannot be used afterwards: its weights,
+    buffers and counts have changed.
 
     Args:
-        trainer: At its beginning.
+        trainer: A new trainer.
 
     Raises:
-        ConfigError: The model, the loss, the score, the optimiser or the batch size is unfit.
+        ConfigError: The model, loss, score, optimiser or batch size cannot be used.
         DataError: A batch cannot be made.
     """
     for step in (0, trainer.problem.steps - 1):  # the last is the smallest
@@ -44,7 +44,7 @@ def try_training(trainer: Trainer[Any]) -> None:
 
 
 def _try_gradients(trainer: Trainer[Any]) -> None:
-    """Take the gradients of the batch of ``trainer.step``."""
+    """Compute the gradients of the batch of ``trainer.step``."""
     problem = trainer.problem
     with refusing(lambda why: DataError(f"A training batch cannot be made: {why}.")):
         batch = next(problem.epoch(1, trainer.step))
@@ -52,7 +52,7 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
     where = f"in training mode, on a batch of {problem.examples(trainer.step)} examples"
     try:
         outputs = trainer.outputs(batch)
-    except LearnOrderError:  # noise has no place
+    except LearnOrderError:  # e.g. there is no activation for the noise
         raise
     except Exception as error:
         if problem.examples(trainer.step) == 1 and _ONE_VALUE in str(error):
@@ -67,26 +67,26 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
     if all(parameter.grad is None for parameter in trainer.network.parameters()):
         raise problem.refusal("model", _DETACHED)
     with torch.no_grad(), refusing(lambda why: problem.refusal("score", f"It failed: {why}.")):
-        problem.count(batch, outputs, losses)
+        problem.update_metrics(batch, outputs, losses)
 
 
 _DETACHED = (
-    "None of its parameters gets a gradient, as its outputs in training mode are detached from "
-    "them. Compute the outputs without torch.no_grad, .detach(), .item() or argmax between."
+    "None of its parameters gets a gradient, because its outputs in training mode are detached. "
+    "Compute the outputs without torch.no_grad, .detach(), .item() or argmax."
 )
 
 
 def _check_differentiable(trainer: Trainer[Any], outputs: Any, losses: Tensor) -> None:
-    """Refuse a loss that has no gradient, and say whether it or the outputs are detached."""
+    """Refuse a loss without a gradient; the error says whether it or the outputs are detached."""
     if losses.requires_grad:
         return
-    found = list(_tensors(outputs))
-    if found and not any(tensor.requires_grad for tensor in found):
+    tensors = list(_tensors(outputs))
+    if tensors and not any(tensor.requires_grad for tensor in tensors):
         raise trainer.problem.refusal("model", _DETACHED)
     raise trainer.problem.refusal(
         "loss",
         "It returned a loss that has no gradient. Compute it from the model's outputs without "
-        "torch.no_grad, .detach(), .item() or argmax between.",
+        "torch.no_grad, .detach(), .item() or argmax.",
     )
 
 
@@ -100,13 +100,13 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, tuple | list):
         for part in value:
             yield from _tensors(part)
-    elif hasattr(value, "__dict__"):  # a dataclass, for example
+    elif hasattr(value, "__dict__"):  # e.g. a dataclass
         yield from (part for part in vars(value).values() if isinstance(part, Tensor))
 
 
 @torch.no_grad()
 def _try_evaluation(trainer: Trainer[Any]) -> None:
-    """Apply the network to some batches of evaluation."""
+    """Apply the network to some evaluation batches."""
     problem, network = trainer.problem, trainer.network
     with refusing(lambda why: DataError(f"An evaluation batch cannot be made: {why}.")):
         batches = list(problem.evaluation_samples())
@@ -120,18 +120,18 @@ def _try_evaluation(trainer: Trainer[Any]) -> None:
 
 
 def _one_left(trainer: Trainer[Any]) -> ConfigError:
-    """Return the error of a network with batch norm whose last batch is a single example."""
+    """Return the error for a network with batch norm whose last batch has a single example."""
     size, last = trainer.config.training.batch_size, trainer.problem.steps - 1
     examples = last * size + trainer.problem.examples(last)
     fitting = (other for other in range(size + 1, examples + 1) if examples % other != 1)
-    left = f"Of {examples} training examples 1 is left for the last batch of an epoch"
+    last_of_one = f"The last batch of an epoch of {examples} examples has 1 example"
     return ConfigError(
         "training.batch_size",
         size,
-        f"{left if size > 1 else 'Every batch is of 1 example'}, and batch norm needs 2 or more in "
-        f"training. Give another, e.g. {next(fitting, 2)}.",
+        f"{last_of_one if size > 1 else 'Every batch has 1 example'}, and batch norm needs 2 or "
+        f"more in training. Give another, e.g. {next(fitting, 2)}.",
     )
 
 
 def _cannot(field: str, value: object, what: str, reason: str) -> ConfigError:
-    return ConfigError(field, value, f"{what} cannot be computed of this model: {reason}.")
+    return ConfigError(field, value, f"{what} cannot be computed for this model: {reason}.")
