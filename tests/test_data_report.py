@@ -116,7 +116,11 @@ def test_large_images_are_small_on_the_sheet_and_classes_few():
         (None, 0, ""),
         (0, 0, "No evaluation image is pixel for pixel a training image."),
         (1, 0, "1 of the 50 evaluation images is pixel for pixel also in the training set. Remove"),
-        (1200, 2, "1,200 of the 50 evaluation images are pixel for pixel also in the training set; 2 of"),
+        (
+            1200,
+            2,
+            "1,200 of the 50 evaluation images are pixel for pixel also in the training set; 2 of",
+        ),
     ],
 )
 def test_repeats_in_words(repeated, relabeled, words):

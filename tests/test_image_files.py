@@ -142,7 +142,10 @@ def test_a_folder_too_high_up_says_which_to_give(tmp_path):
         (["train/cat/1.png", "train/dog/1.png", "test/Cat/1.png"], "Did you mean cat"),
         (["train/1.png", "test/1.png"], "could be classes, or splits"),
         (["train/a/1.png", "Training/b/1.png"], "the same split twice"),
-        (["ant/1.heic", "bee/1.png"], r"no image in the class folder ant/.*1 not an image \(\.heic\)"),
+        (
+            ["ant/1.heic", "bee/1.png"],
+            r"no image in the class folder ant/.*1 not an image \(\.heic\)",
+        ),
         (["1.png", "photos.zip"], "contains no folders"),
     ],
 )
