@@ -1,4 +1,4 @@
-"""What studies share: places, what a study writes, tables, marks in pages."""
+"""Shared code of studies: paths, their output, tables, marks in pages."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import plotly.graph_objects as go
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DATA = "parquet:data/cifar10"
-"""Where recorded runs found CIFAR-10: its Parquet files, or a link to them, in ``data``."""
+"""CIFAR-10 in the recorded runs: Parquet files, or a link to them, in ``data``."""
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A picture of parts of an HTML page, one below the other.
+    """A screenshot of parts of an HTML page, one below the other.
 
     Attributes:
         write: Writes the page to a path.
-        shown: Selector of the parts.
-        hidden: Selector of what is left out of them; None leaves nothing out.
+        shown: CSS selector of the parts.
+        hidden: CSS selector of elements to hide; None hides nothing.
     """
 
     write: Callable[[Path], object]
@@ -32,12 +32,12 @@ class Shot:
 
 @dataclass(frozen=True)
 class Page:
-    """What a study writes, from records.
+    """The output of a study, from its records.
 
     Attributes:
-        texts: Whole files, by their path below the repository's root.
-        marks: What stands between marks of other files: by path, then by the mark's name.
-        pictures: Figures and parts of pages, by the name of their file in ``docs/_static``.
+        texts: Files, by path relative to the repository's root.
+        marks: Texts between the marks of other files, by path and name of the mark.
+        pictures: Figures and screenshots, by the name of their file in ``docs/_static``.
     """
 
     texts: Mapping[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def image(name: str, alt: str) -> str:
-    """Return a picture of ``docs/_static`` in Markdown, for a page in ``docs``."""
+    """Return an image in ``docs/_static`` as Markdown, for a page in ``docs``."""
     return f"```{{image}} _static/{name}.png\n:alt: {alt}\n```\n"
 
 
@@ -62,7 +62,7 @@ def title_of(figure: go.Figure) -> str:
 
 
 def fill_template(path: Path, values: Mapping[str, str]) -> str:
-    """Return a template with values in place of their names, as in ``@name@``.
+    """Return a template with each ``@name@`` replaced by its value.
 
     Raises:
         KeyError: The template has a name without a value.
@@ -72,16 +72,16 @@ def fill_template(path: Path, values: Mapping[str, str]) -> str:
     names = set(re.findall(r"@(\w+)@", text))
     if unused := values.keys() - names:
         raise ValueError(f"{path.name} has no @{'@, @'.join(sorted(unused))}@")
-    return re.sub(r"@(\w+)@", lambda found: values[found[1]], text)
+    return re.sub(r"@(\w+)@", lambda match: values[match[1]], text)
 
 
 def fill_marks(text: str, values: Mapping[str, str]) -> str:
     r"""Return a text with values between the marks of their names.
 
-    White space beside marks stays, so that a value may stand in a line or be a block.
+    White space next to marks is kept, so values can be inline or blocks.
 
     Raises:
-        ValueError: A mark is missing, or there are several of a name.
+        ValueError: A mark is missing or not unique.
 
     >>> fill_marks("It is <!-- gap -->1<!-- end --> point.", {"gap": "2"})
     'It is <!-- gap -->2<!-- end --> point.'

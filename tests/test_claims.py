@@ -16,6 +16,7 @@ from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
 from learnorder.reproduce.page import claims_content, summary
+from learnorder.reproduce.reasons import reason
 from learnorder.reproduce.run import judge_runs, reproduce, reproduction_plans
 from learnorder.reproduce.scales import SCALES, Reproduction
 from learnorder.reproduce.theory_measures import FirstPattern, Slope
@@ -58,18 +59,27 @@ def test_one_seed_decides_nothing():
     assert verdict(Measured(Estimate(1.0, 0.9, 1.1, 1), 0.0, POINTS), "above") == "undecided"
 
 
+def _annealed(config):
+    config = changed(config, training={"epochs": EPOCHS})
+    return replace(config, learning_rate=Schedule(0.1, (ANNEALED,), 0.1))
+
+
+@pytest.fixture
+def digits(tiny):
+    return _annealed(changed(tiny, data={"source": "digits"}))
+
+
 @pytest.fixture
 def evidence(tiny, tmp_path):
     """Build evidence on images from what each arm measured: {experiment: {arm: [by seed]}}."""
-    config = changed(tiny, training={"epochs": EPOCHS})
-    config = replace(config, learning_rate=Schedule(0.1, (ANNEALED,), 0.1))
+    config = _annealed(tiny)
 
-    def build(experiments):
-        found = {}
+    def build(experiments, config=config):
+        found, root = {}, tmp_path / str(len(list(tmp_path.iterdir())))
         for name, arms in experiments.items():
             folders = [
                 fake_run(
-                    tmp_path / name / f"{arm}-seed{seed}",
+                    root / name / f"{arm}-seed{seed}",
                     replace(config, seed=seed),
                     {"experiment": name, "arm": arm},
                     **{"patch_only": [0.1] * EPOCHS, **measured},
@@ -90,7 +100,7 @@ def test_final_and_before_the_anneal(evidence):
         {"plain": {"large": [{"clean": [*early, 0.7 + s / 100]} for s in range(3)],
                    "small": [{"clean": [0.5] * 10}] * 3}}
     )  # fmt: skip
-    assert found.phase("plain") == range(4, 7)
+    assert found.plateau("plain") == range(4, 7)
     before = Value("plain", "large", when="before_anneal").by_seed(found)
     assert before == {seed: pytest.approx(0.3) for seed in range(3)}
     measure = Difference(Value("plain", "large"), Value("plain", "small"))
@@ -136,7 +146,7 @@ def test_seeds_on_either_side_of_a_level_are_counted(evidence):
     assert judgement.verdict == "undecided"
     assert judgement.shown() == "23.3 [0.0, 57.6] % (5 of 6 seeds below 20 %)"
     against = judge(claims_named(["patch-final-accuracy"])[0], found)
-    assert not against.counted()
+    assert not against.seed_count()
 
 
 def _learned_at(epoch):
@@ -183,7 +193,7 @@ def test_experiments_are_compared_over_shared_seeds(evidence):
     found = Evidence({**found.experiments, "unpatched": found.experiments["plain"]})
     judgement = judge(claims_named(["patch-costs-small"])[0], found)
     assert judgement.measured.by_seed == {0: pytest.approx(-0.2), 1: pytest.approx(-0.1)}
-    assert "with the patch, less that without it" in judgement.claim.measure.words()
+    assert "with the patch, minus that without it" in judgement.claim.measure.words()
 
 
 def test_what_was_not_run_is_undecided(evidence):
@@ -192,7 +202,7 @@ def test_what_was_not_run_is_undecided(evidence):
         judgement = judge(claim, found)
         assert judgement.verdict == "undecided"
         assert judgement.measured.estimate.n == 0
-        assert judgement.reason == "not all of its runs were made"
+        assert judgement.reason == "some of its arms have no runs"
         json.dumps(judgement.to_dict(), allow_nan=False)
 
 
@@ -226,7 +236,7 @@ def test_each_figure_stands_on_the_page_once(evidence):
     assert sorted(cards) == sorted(f"claim-{each.claim.name}" for each in judged)
     (at_a_glance,) = [part.forest for part in parts if part.forest]
     assert {row.name.to for row in at_a_glance} == {
-        f"#claim-{each.claim.name}" for each in judged if each.made
+        f"#claim-{each.claim.name}" for each in judged if each.has_runs
     }
     for row in at_a_glance:
         if row.mean is not None:
@@ -234,15 +244,40 @@ def test_each_figure_stands_on_the_page_once(evidence):
             assert (row.low > 0) == (row.verdict == "holds") or row.verdict == "undecided"
     assert not any(sentence.startswith("Does not hold") for sentence in content.findings)
     (learns,) = [row for row in at_a_glance if "large-learns" in row.name.to]
-    assert learns.verdict == "holds" or "too short" in learns.reason
+    assert learns.verdict != "holds"
+    assert not learns.reason, "these are not the digits"
+
+
+def test_reasons_are_about_digits_and_their_numbers_are_of_the_results(evidence, digits):
+    """What is said of an arm is measured on it, and left out if it is not so."""
+
+    def reasons(experiments, name, scale="demo"):
+        found = evidence(experiments, digits)
+        return reason(judge(claims_named([name])[0], found), found, scale)
+
+    plain = {"plain": {"large": [{"clean": 0.95}] * 3, "small": [{"clean": 0.97}] * 3}}
+    assert "lowest mean final accuracy of an arm is 95 %" in reasons(plain, "final-accuracy")
+    assert not reasons(plain, "final-accuracy", "custom")
+    plain["plain"]["large"] = [{"clean": 0.7}] * 3
+    assert not reasons(plain, "final-accuracy"), "that is not too easy"
+    flat, late = [0.1] * EPOCHS, [*[0.1] * 8, 0.4, 0.6]
+    rising = reasons(
+        {"patch": {"large": [{"patch_only": late}] * 3}}, "large-learns-patch-after-anneal"
+    )
+    assert "from 10 % to 60 %" in rising
+    assert not reasons(
+        {"patch": {"large": [{"patch_only": flat}] * 3}}, "large-learns-patch-after-anneal"
+    )
+    early = {"large": [{"patch_only": [0.3] * EPOCHS}, *[{"patch_only": flat}] * 2]}
+    assert "is 30 %" in reasons({"patch": early}, "large-ignores-patch")
 
 
 def test_claims_are_well_formed():
     names = [claim.name for claim in CLAIMS]
     assert len(set(names)) == len(names)
     for claim in CLAIMS:
-        assert claim.says.endswith(".")
-        assert claim.decides()
+        assert claim.statement.endswith(".")
+        assert claim.criterion()
         assert claim.measure.bound_words() != "–"
         assert not (claim.reported == "–" and claim.checked)
     with pytest.raises(ConfigError, match="final-accuracy"):
@@ -450,7 +485,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert "All of them: about" in out
     assert not (tmp_path / "runs").exists()
     assert main([*line, "--quiet"]) == 0
-    assert "S errs more than L-S" in capsys.readouterr().out
+    assert "S has a higher error than L-S" in capsys.readouterr().out
     assert (tmp_path / "runs" / "reproduce-demo" / "claims.json").exists()
     assert main(["reproduce", "--only", "nonsense"]) == 2
     assert "--list" in capsys.readouterr().err

@@ -67,11 +67,11 @@ def test_the_report_shows_what_was_read(photos, tmp_path):
     assert section is not None
     assert section.table is not None
     note = section.table.note
-    assert "Sizes of the files: 8×8 (14), 10×12 (6)." in note
-    assert "Modes of the files: 19 RGB, 1 L." in note
-    assert "2 of the 8 images evaluated on are also trained on, pixel for pixel; 1 of them" in note
+    assert "File sizes: 8×8 (14), 10×12 (6)." in note
+    assert "File modes: 19 RGB, 1 L." in note
+    assert "2 of the 8 evaluation images are pixel for pixel also in the training set; 1 of" in note
     page = render(results)
-    assert "The images as read" in page
+    assert ">Images</h2>" in page
     assert len(re.findall(r'<td><img src="data:image/png;base64,', page)) == 2 * 4
 
 
@@ -82,7 +82,7 @@ def test_the_gallery_has_the_pixels_that_are_trained_on(photos, tmp_path):
     assert gallery is not None
     assert gallery.columns == ["cat", "dog"]
     titles = [title for title, _ in gallery.rows]
-    assert titles == ["trained on"] * 3 + ["evaluated on"]
+    assert titles == ["training"] * 3 + ["evaluation"]
     for row, images in ((0, data.train), (3, data.evaluation)):
         for label, address in enumerate(gallery.rows[row][1]):
             shown = Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2])))
@@ -114,9 +114,13 @@ def test_large_images_are_small_on_the_sheet_and_classes_few():
     ("repeated", "relabeled", "words"),
     [
         (None, 0, ""),
-        (0, 0, "No image evaluated on is also trained on, pixel for pixel."),
-        (1, 0, "1 of the 50 images evaluated on is also trained on, pixel for pixel. Remove"),
-        (1200, 2, "1,200 of the 50 images evaluated on are also trained on, pixel for pixel; 2 of"),
+        (0, 0, "No evaluation image is pixel for pixel a training image."),
+        (1, 0, "1 of the 50 evaluation images is pixel for pixel also in the training set. Remove"),
+        (
+            1200,
+            2,
+            "1,200 of the 50 evaluation images are pixel for pixel also in the training set; 2 of",
+        ),
     ],
 )
 def test_repeats_in_words(repeated, relabeled, words):
@@ -124,7 +128,7 @@ def test_repeats_in_words(repeated, relabeled, words):
         ImagesDescription(2, (8, 8), 100, 50, repeated=repeated, relabeled=relabeled)
     )
     assert words in said
-    assert ("trained on" in said) == (repeated is not None)
+    assert ("pixel for pixel" in said) == (repeated is not None)
 
 
 def test_sizes_are_few_in_words_and_all_are_counted():

@@ -132,8 +132,8 @@ def test_a_model_without_a_last_linear_layer_is_refused(tiny, tmp_path):
 def test_the_verb(run, capsys):
     assert main(["retrain", str(run.path)]) == 0
     out = capsys.readouterr().out
-    assert "Learned, or only used?" in out
+    assert "Not learned, or learned but unused?" in out
     assert ARM_TITLES["small"] in out
     page = (run.path / "report.html").read_text()
-    assert "Learned, or only used?" in page
+    assert "Not learned, or learned but unused?" in page
     assert main(["retrain", str(run.path / "nowhere")]) == 2

@@ -149,7 +149,7 @@ def test_a_whole_probe(probe, tmp_path):
     assert row["clean"]["mean"] == result.results.final_estimate(small, "clean", "accuracy").mean
     assert row["last_layer"]["0"]["before"]["clean"] == pytest.approx(row["clean"]["mean"])
     page = (tmp_path / "report.html").read_text()
-    for title in ("Over the learning rates", "Learned, or only used?", "The pattern"):
+    for title in ("Over the learning rates", "Not learned, or learned but unused?", "The pattern"):
         assert title in page
     undecided = [s for s in probe_findings(result) if s.startswith("? undecided: ")]
     assert len(undecided) == len(written["statements"]) == 6, "one seed decides nothing"

@@ -175,7 +175,7 @@ def test_low_reliance_of_what_learned_nothing_is_labelled(tmp_path, tiny):
     assert [results.undertrained(arm) for arm in results.arms] == [True, False]
     table = final_table(results)
     assert [row[1] for row in table.rows] == ["2, undertrained", "2"]
-    assert "says nothing of robustness" in table.note
+    assert "not evidence of robustness" in table.note
     grid = SweepGrid.of(sweep_rows(results))
     assert grid is not None
     reliance = grid.figures()[-1]

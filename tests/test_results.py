@@ -56,7 +56,7 @@ def test_headlines_rest_on_five_seeds_and_say_where_they_are_rescaled(judged):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = [j for j in judged.judgements if j.claim.name in HEADLINES]
     assert readme.count(" † |") == sum(j.claim.rescaled for j in shown) == 1
-    assert "† The theory's setting is rescaled, s = 1000" in readme.replace("\n", " ")
+    assert "† The theory's setting is rescaled: s = 1000" in readme.replace("\n", " ")
 
 
 def test_probes_with_epochs_that_never_came_are_decided_by_no_t_test():

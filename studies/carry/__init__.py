@@ -1,1 +1,1 @@
-"""How far the effect carries: sweeps over learning rate, contrast, batch size and anneal."""
+"""How far the effect extends: sweeps over learning rate, contrast, batch size and anneal."""

@@ -1,10 +1,10 @@
-"""Mark the censored orders in the sweeps of ``results/carry``, made before epochs were kept.
+"""Mark the censored orders in the sweeps of ``results/carry``, which do not record epochs.
 
-``python -m studies.carry.censored`` adds the column ``first_bound`` to each file. Their ``first``
-is log10 of the epoch of the pattern over that of the content, in which what is never learned had
-been given the epoch after the last, E + 1. Which rows that concerns follows from the number itself:
-with E = 60, E + 1 is a prime, so a ratio with 61 in it has no other form. With E = 24 five of 48
-rows have two forms; there the bound alone is kept, which is true of both.
+``python -m studies.carry.censored`` adds the column ``first_bound`` to each file. The column
+``first`` is log10(epoch of the pattern / epoch of the content), with epoch E + 1 for what is never
+learned. The affected rows follow from the value: with E = 60, E + 1 is prime, so no other ratio
+equals one with 61. With E = 24, five of 48 rows are ambiguous; they are marked as bounds, which is
+correct in both cases.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ EPOCHS = {"digits_plane": 60, "digits_batch": 60, "digits_anneal": 60, "cifar_pl
 
 
 def bound(first: str, epochs: int) -> str:
-    """Return what a recorded order is: low or high bound, both open, or measured (empty).
+    """Return the kind of a recorded order: a low or high bound, both, or measured (empty).
 
     >>> bound("1.3082", 60), bound("-1.0086", 60), bound("", 60)
     ('low', '', 'both')

@@ -1,12 +1,12 @@
-"""How far the effect carries: sweeps over learning rate, contrast, batch size and anneal.
+"""How far the effect extends: sweeps over learning rate, contrast, batch size and anneal.
 
-``python -m studies.carry.measure`` makes what is missing of the sweeps on digits;
-``python -m studies.carry.measure cifar_plane cifar_noise cifar_rates`` those on CIFAR-10. Runs go
-to ``runs/carry``, and what each ended with to ``results/carry``. The same command goes on where it
-was stopped. Accuracies are on test images: nothing is chosen by them.
+``python -m studies.carry.measure`` makes the missing runs of the sweeps on digits, and
+``python -m studies.carry.measure cifar_plane cifar_noise cifar_rates`` those on CIFAR-10. Runs are
+in ``runs/carry``, and their final measurements in ``results/carry``. If interrupted, the same
+command continues. Accuracies are on test images; no setting is chosen by them.
 
-``python -m studies.carry.measure --selection FOLDER`` writes what each run at or below a folder of
-sweeps ended with to ``results/selection.csv``: the record of how settings were chosen.
+``python -m studies.carry.measure --selection FOLDER`` writes the final measurements of all runs in
+a folder of sweeps to ``results/selection.csv``, the record of how settings were chosen.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sweep:
 
 
 def rates(anneal: int, values: Sequence[float], after: float) -> list[list[Any]]:
-    """Return learning rates annealed to one value; the first is that value, constant."""
+    """Return learning rates that are annealed to one value; the first is that value, constant."""
     annealed = [[rate, [anneal], round(after / rate, 6)] for rate in values]
     return [[after, [], None], *annealed]
 
@@ -82,7 +82,7 @@ def sweeps(source: str) -> dict[str, Sweep]:
 
 
 def make(name: str, sweep: Sweep) -> None:
-    """Run a sweep, and write a row for each of its runs."""
+    """Run a sweep and write a row for each run."""
     bases = {arm: sweep.experiment.run(arm, 0) for arm in sweep.arms}
     out = ROOT / "runs" / "carry" / name
     results = learnorder.run_sweep(bases, sweep.grid, range(sweep.seeds), out)
@@ -90,8 +90,8 @@ def make(name: str, sweep: Sweep) -> None:
 
 
 def selection(folder: Path) -> list[dict[str, Any]]:
-    """Return what each finished run chosen by ended with, those without a patch first."""
-    found = []
+    """Return the final measurements of each finished run, those without a patch first."""
+    rows = []
     for run in find_runs(folder):
         config = run.config
         if run.status != "finished":
@@ -110,8 +110,8 @@ def selection(folder: Path) -> list[dict[str, Any]]:
             row["patch_only"] = results.final(arm, "patch_only", "accuracy")[config.seed]
             row["patch_learned_at"] = results.learned(arm, "patch")[config.seed]
             row["reliance"] = results.final(arm, "conflict", "reliance")[config.seed]
-        found.append(row)
-    return sorted(found, key=lambda row: (row["contrast"] or 0, str(row["learning_rate"])))
+        rows.append(row)
+    return sorted(rows, key=lambda row: (row["contrast"] or 0, str(row["learning_rate"])))
 
 
 def words(schedule: learnorder.Schedule) -> str:
@@ -148,15 +148,15 @@ def _short(value: object) -> object:
 def main() -> None:
     """Make the sweeps named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", default=[], help="Of sweeps; none is those on digits.")
-    parser.add_argument("--data", default=DATA, help="Where CIFAR-10 is.")
+    parser.add_argument("names", nargs="*", default=[], help="Sweeps; default: those on digits.")
+    parser.add_argument("--data", default=DATA, help="Location of CIFAR-10.")
     parser.add_argument("--selection", help="Folder of sweeps to collect.")
-    given = parser.parse_args()
-    known = sweeps(given.data)
-    if given.selection:
-        write(RESULTS / "selection.csv", selection(Path(given.selection)))
+    arguments = parser.parse_args()
+    known = sweeps(arguments.data)
+    if arguments.selection:
+        write(RESULTS / "selection.csv", selection(Path(arguments.selection)))
         return
-    for name in given.names or [name for name in known if name.startswith("digits")]:
+    for name in arguments.names or [name for name in known if name.startswith("digits")]:
         make(name, known[name])
 
 

@@ -14,34 +14,34 @@ SWEEPS = {
     "digits_plane": (
         "Learning rate × contrast, digits",
         "The large arm at five learning rates, each annealed to 0.02 at epoch 20 (0.02 is the "
-        "small LR), and four contrasts of the patch. The order inverts along the diagonal: the "
-        "fainter the patch, or the larger the LR, the later it is learned; only at a contrast of "
-        "1.5 and an LR of 0.1 or less does the pattern come first. Reliance follows the same "
-        "diagonal. Clean accuracy is best at 0.1 to 1 and falls at 2, where training no longer "
-        "recovers after the anneal.",
+        "small LR), and four contrasts of the patch. The order changes along the diagonal: the "
+        "patch is learned later if it is fainter or the LR is larger. The pattern is learned first "
+        "only at a contrast of 1.5 and an LR of 0.1 or less. Reliance changes along the same "
+        "diagonal. Clean accuracy is highest at LRs of 0.1 to 1 and lower at 2, where training "
+        "does not recover after the anneal.",
     ),
     "digits_batch": (
         "Batch size at fixed learning rate, digits",
-        "The large and the small arm at the same learning rates. A smaller batch acts as a larger "
-        "LR does, for the large arm alone: at 16 the patch is hardly learned after the anneal, and "
-        "at 8 the run ends at chance. The small arm knows the patch by the end at every size.",
+        "The large and the small arm at fixed learning rates. A smaller batch has the effect of a "
+        "larger LR, but only in the large arm: at 16 the patch is hardly learned after the anneal, "
+        "and at 8 runs end at chance. The small arm learns the patch at every batch size.",
     ),
     "digits_anneal": (
         "Epoch of the anneal, digits",
-        "The large arm, annealed at epoch 5 to 45 of 60. Five epochs at the large LR are enough; "
-        "what a longer phase adds is some knowledge of the patch before the anneal, and by 45, "
-        "in some seeds, more reliance and less clean accuracy.",
+        "The large arm, annealed at epoch 5 to 45 of 60. Five epochs at the large LR are enough. "
+        "With a longer plateau, the patch is partly learned before the anneal, and at 45, some "
+        "seeds have more reliance and less clean accuracy.",
     ),
     "cifar_plane": (
         "Learning rate × contrast, CIFAR-10",
         "4,000 images, 24 epochs; each learning rate is annealed to 0.02 at epoch 12 (0.02 is the "
-        "small LR). The same diagonal as on digits: a stronger pattern needs a larger LR to be "
-        "learned after the content, and at a contrast of 0.8 none here is large enough. Reliance "
-        "begins where the pattern is learned first. At an LR of 1 a faint pattern is not learned "
-        "after the anneal either, and clean accuracy is no better for it.",
+        "small LR). As on digits, the order changes along the diagonal: for a stronger pattern to "
+        "be learned after the content, the LR must be larger, and at a contrast of 0.8 none of "
+        "these is large enough. Reliance is high if the pattern is learned first. At an LR of 1 a "
+        "faint pattern is not learned after the anneal either, and clean accuracy is no higher.",
     ),
 }
-"""Titles and words of the sweeps."""
+"""Titles and descriptions of the sweeps."""
 
 
 def rows(path: Path) -> list[Row]:
@@ -66,7 +66,7 @@ def carry() -> tuple[str, dict[str, go.Figure]]:
         cells = [cell for points in grid.cells.values() for cell in points.values()]
         seeds = sorted({cell.seeds() for cell in cells})
         n = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        parts.append(f"### {title}\n\n{text} n = {n} seeds a point.\n")
+        parts.append(f"### {title}\n\n{text} n = {n} seeds per point.\n")
         for quantity, figure in zip(grid.quantities(), grid.figures(), strict=False):
             picture = f"carry-{name}-{quantity}"
             figures[picture] = figure

@@ -1,1 +1,1 @@
-"""What it costs to follow a range test, and which rule picks best: in ``docs/advice.md``."""
+"""The cost of following a range test, and the choice of its rule; see ``docs/advice.md``."""

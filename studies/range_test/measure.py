@@ -1,12 +1,11 @@
-"""What does it cost to follow a range test, against the advice and the grid's best?
+"""The cost of following a range test, relative to the advice and to the grid's best.
 
 ``python -m studies.range_test.measure`` makes a range test for each search of
-``studies/advice/measure.py``, from the search's first seed on, follows its pick on seeds that no
-search had, annealed as ``advise`` anneals and constant, and writes
-``results/advice/range_tests.json``. Runs go to ``runs/range_test``. The same command goes on where
-it was stopped. What was advised, and which learning rate is the grid's best, is taken from the
-records in ``results/advice``, and trained anew on the same seeds as the picks, so that all are
-paired.
+``studies/advice/measure.py``, starting at the search's first seed. It trains the picks on seeds
+that no search used, annealed as by ``advise`` and constant, and writes
+``results/advice/range_tests.json``. Runs are in ``runs/range_test``. If interrupted, the same
+command continues. The advised learning rates and the grid's best are taken from the records in
+``results/advice`` and trained on the same seeds as the picks, so all comparisons are paired.
 """
 
 from __future__ import annotations
@@ -30,25 +29,25 @@ from studies.common import RESULTS, ROOT
 
 RECORD = RESULTS / "advice" / "range_tests.json"
 SEEDS = {"cifar_wrn": 5}
-"""Seeds on which picks are followed; ten where nothing is said."""
+"""Number of seeds for the picks, if not that of the search's evaluation."""
 
 
 def tested(search: LRSearch) -> dict[str, Any]:
-    """Return what the range test of a search saw, and what each rule picks from it."""
+    """Return the range test of a search, and the picks of each rule."""
     smallest = search.rates()[0]
     config = search.run(Candidate(smallest, search.plateau), smallest, 2, 0)
     first = search.first_seed
     with arithmetic(1):
-        seen = range_test(
+        test = range_test(
             config.training, make_problem(config), seeds=range(first, first + RESTARTS)
         )
-    picks = {rule: [restart.pick(rule) for restart in seen.restarts] for rule in RULES}
-    medians = {rule: seen.median(rule) for rule in RULES}
-    return {"rule": RULE, "picks": picks, "medians": medians, **asdict(seen)}
+    picks = {rule: [restart.pick(rule) for restart in test.restarts] for rule in RULES}
+    medians = {rule: test.median(rule) for rule in RULES}
+    return {"rule": RULE, "picks": picks, "medians": medians, **asdict(test)}
 
 
 def followed(judged: Judged, arms: set[tuple[float, str]], name: str) -> list[dict[str, Any]]:
-    """Train learning rates at full length, annealed or constant; return each one's accuracies."""
+    """Train learning rates at full length, annealed or constant; return their accuracies."""
     search, plans = judged.grid(), dict[str, Plan]()
     smallest, epochs = search.rates()[0], search.training.epochs
     seeds = range(search.first_seed, search.first_seed + SEEDS.get(name, judged.seeds))
@@ -62,20 +61,20 @@ def followed(judged: Judged, arms: set[tuple[float, str]], name: str) -> list[di
     folders = run_plans(plans, ROOT / "runs" / "range_test" / name, title=name)
     require_ended(folders, "so there is nothing to compare it by")
     by_plan: dict[str, RunFolder] = dict(zip(plans, folders, strict=True))
-    found = []
+    results = []
     for (rate, schedule), folder in named.items():
         ended = {seed: by_plan[f"{folder}-seed{seed}"] for seed in seeds}
         scores = {s: final_score(run) for s, run in ended.items() if run.status == "finished"}
-        found.append({"rate": rate, "schedule": schedule, "n": len(seeds), "by_seed": scores})
-    return found
+        results.append({"rate": rate, "schedule": schedule, "n": len(seeds), "by_seed": scores})
+    return results
 
 
 def measured(name: str, judged: Judged, record: dict[str, Any]) -> dict[str, Any]:
-    """Return range tests, and the accuracies of what is followed, advised and best."""
+    """Return range tests, and the accuracies of their picks, the advice and the grid's best."""
     tests = [tested(search) for search in judged.repeated()]
     best = max(record["grid"]["arms"], key=lambda arm: arm["mean"] or 0)["learning_rate"]
     picks = {rate for test in tests if (rate := test["medians"][RULE]) is not None}
-    advised = [found["learning_rate"] for found in record["searches"]]
+    advised = [search["learning_rate"] for search in record["searches"]]
     arms = {(rate, schedule) for rate in picks for schedule in ("annealed", "constant")}
     arms |= {(rate, "annealed") for rate in (best, *advised)}
     return {
@@ -90,12 +89,12 @@ def main() -> None:
     """Measure the searches named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = searches()
-    parser.add_argument("names", nargs="*", default=list(known), help="Of searches; none is all.")
+    parser.add_argument("names", nargs="*", default=list(known), help="Searches; default: all.")
     for name in parser.parse_args().names:
         path: Path = RESULTS / "advice" / f"{name}.json"
-        found = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        found[name] = measured(name, known[name], json.loads(path.read_text()))
-        RECORD.write_text(json.dumps(found) + "\n")
+        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+        record[name] = measured(name, known[name], json.loads(path.read_text()))
+        RECORD.write_text(json.dumps(record) + "\n")
         print(f"{name} measured", flush=True)
 
 

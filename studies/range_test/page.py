@@ -1,4 +1,4 @@
-"""What following a range test costs, as tables for ``docs/advice.md`` and README, from records."""
+"""The cost of following a range test, as tables for ``docs/advice.md`` and README, from records."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from studies.range_test.rules import table
 
 Record = dict[str, Any]
 _POINT = 0.01
-"""Accuracy that does not matter."""
+"""Negligible difference in accuracy."""
 
 
 def by_seed(record: Record, rate: float, schedule: str) -> dict[int, float]:
-    """Return the accuracies that a learning rate came to, by seed."""
-    found = next(
+    """Return the final accuracies of a learning rate, by seed."""
+    arm = next(
         arm for arm in record["followed"] if (arm["rate"], arm["schedule"]) == (rate, schedule)
     )
-    return {int(seed): value for seed, value in found["by_seed"].items()}
+    return {int(seed): value for seed, value in arm["by_seed"].items()}
 
 
 def picked(record: Record) -> list[float | None]:
@@ -47,16 +47,17 @@ def pick_words(test: Record) -> str:
 
 
 def mean_of(arms: Iterable[dict[int, float]]) -> dict[int, float]:
-    """Return each seed's mean over arms, of the seeds that all have."""
+    """Return the mean over arms by seed, for the seeds that all arms share."""
     arms = list(arms)
     shared = set.intersection(*(set(arm) for arm in arms)) if arms else set()
     return {seed: fmean(arm[seed] for arm in arms) for seed in sorted(shared)}
 
 
 def costs(record: Record, chosen: Sequence[int]) -> list[Measured]:
-    """Return what following the picks of some searches costs, mean over these, paired by seed.
+    """Return the mean costs of following the picks of searches, paired by seed.
 
-    Annealed and constant, each against what those searches advised, then against the grid's best.
+    The picks, annealed and constant, are compared with the searches' advice, then with the grid's
+    best.
     """
     picks, advised = picked(record), record["advised"]
     rates = [(i, rate) for i in chosen if (rate := picks[i]) is not None]
@@ -74,7 +75,7 @@ def costs(record: Record, chosen: Sequence[int]) -> list[Measured]:
 
 
 def finder_table(titles: dict[str, str], records: dict[str, Record]) -> str:
-    """Return a row for each search and one for all of a task, in Markdown."""
+    """Return the costs for each search and for all searches of a task, in Markdown."""
     rows, measured = [], []
     for name, record in records.items():
         tests = record["range_tests"]
@@ -88,21 +89,21 @@ def finder_table(titles: dict[str, str], records: dict[str, Record]) -> str:
         count = sum(rate is not None for rate in picks)
         rows.append(["", f"all {count} that pick" if count < len(picks) else f"all {count}", ""])
         measured.append(costs(record, range(len(tests))))
-    adjusted = iter(adjusted_p([each for found in measured for each in found]))
-    for row, found in zip(rows, measured, strict=True):
-        row += [each.estimate.format(100) for each in found]
-        row.append(str(found[0].estimate.n))
-        row.append(", ".join(p_words(next(adjusted)) for _ in found))
+    adjusted = iter(adjusted_p([cost for row_costs in measured for cost in row_costs]))
+    for row, row_costs in zip(rows, measured, strict=True):
+        row += [cost.estimate.format(100) for cost in row_costs]
+        row.append(str(row_costs[0].estimate.n))
+        row.append(", ".join(p_words(next(adjusted)) for _ in row_costs))
     columns = [
-        "", "range test's pick (its restarts)", "advised", "annealed, against the advised",
-        "constant, against the advised", "annealed, against the best", "constant, against the best",
+        "", "range test's pick (its restarts)", "advised", "annealed, against the advice",
+        "constant, against the advice", "annealed, against the best", "constant, against the best",
         "n", "p (Holm)",
     ]  # fmt: skip
     return markdown(columns, rows)
 
 
 def verdict(titles: dict[str, str], records: dict[str, Record]) -> str:
-    """Return in words how the picks stand to what was advised, task by task."""
+    """Return the comparison of picks and advice for each task, in sentences."""
     sentences = []
     for name, record in records.items():
         picks = picked(record)
@@ -110,28 +111,30 @@ def verdict(titles: dict[str, str], records: dict[str, Record]) -> str:
         annealed, constant, *_ = costs(record, range(count))
         lost = sum(arm["n"] - len(arm["by_seed"]) for arm in record["followed"])
         words = (
-            f"**{titles[name]}**: in place of what was advised, the picks are "
-            f"{_stands(annealed.estimate)} annealed, and {_stands(constant.estimate)} constant."
+            f"**{titles[name]}**: compared with the advice, the picks are "
+            f"{_compared(annealed.estimate)} if annealed, and {_compared(constant.estimate)} if "
+            "constant."
         )
-        words += f" In {none} of {count} range tests there is none." if none else ""
+        words += f" {none} of {count} range tests have no pick." if none else ""
         words += f" {lost} runs diverged, and their seeds are left out." if lost else ""
         sentences.append(words)
     return "\n\n".join(sentences)
 
 
-def _stands(cost: Estimate) -> str:
-    """Return what an interval of a cost shows, in words."""
-    words = {"above": "worse", "below": "better", "inconclusive": "inconclusive"}[side_of(cost)]
-    if words == "inconclusive" and not why_inconclusive(cost) and cost.high <= _POINT:
-        words = "as good within a point"
-    return f"{words} (they cost {cost.format(100)} points, n = {cost.n})"
+def _compared(cost: Estimate) -> str:
+    """Return the conclusion from a cost's interval, in words."""
+    inconclusive = "neither significantly better nor worse"
+    words = {"above": "worse", "below": "better", "inconclusive": inconclusive}[side_of(cost)]
+    if words == inconclusive and not why_inconclusive(cost) and cost.high <= _POINT:
+        words = "at most one point worse"
+    return f"{words} (cost: {cost.format(100)} points, n = {cost.n})"
 
 
 def rules_table(record: Record) -> str:
-    """Return what each rule costs on the tasks that it is chosen on, in Markdown."""
+    """Return the cost of each rule on the tasks used to choose it, in Markdown."""
     rows, seen = [], set[str]()
     for rule, share, annealed, constant, none, _, *each in table(record):
-        if rule not in seen:  # the smoothing with the least cost
+        if rule not in seen:  # only the smoothing with the lowest cost
             rows.append([rule, share, annealed, constant, none, *each])
         seen.add(rule)
     columns = ["rule", "smoothing", "annealed", "constant", "no pick", *record]
@@ -139,28 +142,28 @@ def rules_table(record: Record) -> str:
 
 
 def readme_table(titles: dict[str, str], records: dict[str, Record]) -> str:
-    """Return README's table of what is advised and what range tests pick, in Markdown."""
+    """Return README's table of advised learning rates and range tests' picks, in Markdown."""
     rows = []
     for name, record in records.items():
         picks = picked(record)
-        found = costs(record, range(len(picks)))
+        measured = costs(record, range(len(picks)))
         rows.append([
             titles[name],
             f"{record['best']:g}",
             _listed(record["advised"]),
             _listed(picks),
-            *(each.estimate.format(100) for each in found[:2]),
-            str(found[0].estimate.n),
+            *(cost.estimate.format(100) for cost in measured[:2]),
+            str(measured[0].estimate.n),
         ])  # fmt: skip
     columns = [
-        "", "the grid's best", "advised", "range tests pick", "annealed: costs", "constant: costs",
+        "", "grid's best", "advised", "range tests' picks", "cost if annealed", "cost if constant",
         "n",
     ]  # fmt: skip
     return markdown(columns, rows)
 
 
 def _listed(rates: Iterable[float | None]) -> str:
-    """Return distinct learning rates in words, rising, and how often nothing was picked."""
+    """Return distinct learning rates in ascending order, and the number without a pick."""
     rates = list(rates)
     distinct = sorted({float(f"{rate:.2g}") for rate in rates if rate is not None})
     none = rates.count(None)

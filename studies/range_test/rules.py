@@ -1,19 +1,19 @@
-"""Which rule picks best from a range test? Decided on data that do not judge it.
+"""The choice of the range test's rule, on other tasks than those of the evaluation.
 
 ``python -m studies.range_test.rules`` makes, on each task below, four range tests of five restarts
-and a grid of learning rates at full length, annealed as ``advise`` anneals and constant, and writes
+and a grid of learning rates at full length, annealed as by ``advise`` and constant. It writes
 ``results/advice/range_test_rules.json`` (half an hour on two busy cores, CIFAR-10 in
 ``data/cifar10``). No task shares training and validation images, network and optimiser with those
-that ``studies/advice/measure.py`` judges by.
+of ``studies/advice/measure.py``.
 
-The cost of a pick is the accuracy of the best learning rate of the grid less that at the pick, in
-which accuracy is taken as linear in log η between the grid's learning rates. The default is the
-rule and the smoothing with the least cost, mean over tasks, of the median pick when it is annealed,
-among those that pick something on every task. ``--table`` prints what was recorded.
+The cost of a pick is the accuracy of the grid's best learning rate minus that of the pick, with
+accuracy interpolated linearly in log η. The default is the rule and smoothing with the lowest mean
+cost over tasks of the median pick, annealed, among those with a pick on every task. ``--table``
+prints the record.
 
-Beside the rules of ``learnorder.advise.range_rules``: ``slide`` and ``per_rate`` as fastai and
-Lightning describe theirs. Slide walks from the right while the slope differs from that 15 steps
-back by more than 0.005 of loss; per_rate is the steepest fall over η itself, not log η.
+In addition to the rules of ``learnorder.advise.range_rules`` there are ``slide`` and ``per_rate``,
+as described by fastai and Lightning. Slide moves left from the right end while the slope differs
+from that 15 steps back by more than 0.005; per_rate is the steepest slope over η, not log η.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ RULES: dict[str, Callable[[np.ndarray, np.ndarray], float | None]] = {
 
 
 def tasks() -> dict[str, LRSearch]:
-    """Return what the rule is chosen on."""
+    """Return the tasks on which the rule is chosen."""
     digits = LRSearch(
         data=DataConfig(
             train_examples=600, evaluate_on="validation", validation_share=0.4, subset_seed=5
@@ -100,7 +100,7 @@ def tasks() -> dict[str, LRSearch]:
 
 
 def final_accuracy(job: tuple[str, float, Schedule, int]) -> float | None:
-    """Train once at full length; return the accuracy at its end, None where it diverged."""
+    """Train once at full length; return the final accuracy, None if the run diverged."""
     name, rate, schedule, seed = job
     search = tasks()[name]
     end = rate if schedule == "constant" else search.rates()[0]
@@ -118,13 +118,13 @@ def tested(job: tuple[str, int]) -> dict[str, Any]:
     search = tasks()[name]
     config = search.run(Candidate(search.rates()[0], search.plateau), search.rates()[0], 2, 0)
     with arithmetic(1):
-        found = range_test(config.training, make_problem(config), seeds=range(first, first + 5))
-    return asdict(found)
+        test = range_test(config.training, make_problem(config), seeds=range(first, first + 5))
+    return asdict(test)
 
 
 def measure(workers: int) -> dict[str, Any]:
     """Make the range tests and the grids."""
-    found: dict[str, Any] = {}
+    record: dict[str, Any] = {}
     with ProcessPoolExecutor(workers) as pool:
         for name, search in tasks().items():
             ladder = SGD if search.training.optimizer == "SGD" else ADAMW
@@ -138,36 +138,36 @@ def measure(workers: int) -> dict[str, Any]:
                 {"rate": rate, "schedule": schedule, "seed": seed, "accuracy": score}
                 for (_, rate, schedule, seed), score in zip(jobs, scores, strict=True)
             ]
-            found[name] = {"grid": grid, "range_tests": tests}
-            RECORD.write_text(json.dumps(found) + "\n")
+            record[name] = {"grid": grid, "range_tests": tests}
+            RECORD.write_text(json.dumps(record) + "\n")
             print(f"{name} done", flush=True)
-    return found
+    return record
 
 
 def curve(grid: list[dict[str, Any]], schedule: Schedule) -> dict[float, float]:
-    """Return mean accuracy by learning rate; a run that diverged has none, taken as 0.
+    """Return mean accuracy by learning rate, with 0 for diverged runs.
 
-    What is at or below the smallest of a search is held throughout, and so is in both schedules.
+    Learning rates up to the smallest of a search are not annealed, and so are in both schedules.
     """
     annealed = {run["rate"] for run in grid if run["schedule"] == "annealed"}
-    found: dict[float, list[float]] = {}
+    scores: dict[float, list[float]] = {}
     for run in grid:
         if run["schedule"] == (schedule if run["rate"] in annealed else "constant"):
-            found.setdefault(run["rate"], []).append(run["accuracy"] or 0.0)
-    return {rate: fmean(found[rate]) for rate in sorted(found)}
+            scores.setdefault(run["rate"], []).append(run["accuracy"] or 0.0)
+    return {rate: fmean(scores[rate]) for rate in sorted(scores)}
 
 
 def cost(grid: list[dict[str, Any]], rate: float, schedule: Schedule) -> float:
-    """Return what following a pick costs in accuracy, against the best of the annealed grid."""
-    followed = curve(grid, schedule)
-    logs = [math.log(each) for each in followed]
-    at = float(np.interp(math.log(rate), logs, list(followed.values())))
-    return max(curve(grid, "annealed").values()) - at
+    """Return the cost of a pick in accuracy, relative to the best of the annealed grid."""
+    accuracies = curve(grid, schedule)
+    logs = [math.log(grid_rate) for grid_rate in accuracies]
+    accuracy = float(np.interp(math.log(rate), logs, list(accuracies.values())))
+    return max(curve(grid, "annealed").values()) - accuracy
 
 
 def picks(test: dict[str, Any], rule: str, share: float) -> list[float | None]:
-    """Return each restart's pick."""
-    found = []
+    """Return the pick of each restart."""
+    picked = []
     for restart in test["restarts"]:
         kept = [
             (rate, loss)
@@ -175,13 +175,13 @@ def picks(test: dict[str, Any], rule: str, share: float) -> list[float | None]:
             if loss is not None
         ]
         rates, losses = zip(*kept, strict=True)
-        found.append(range_rules.pick(rates, losses, RULES[rule], share))
-    return found
+        picked.append(range_rules.pick(rates, losses, RULES[rule], share))
+    return picked
 
 
-def median(found: list[float | None]) -> float | None:
-    """Return the median pick as a range test has it."""
-    return range_rules.middle(sorted(each for each in found if each is not None), len(found))
+def median(picks: list[float | None]) -> float | None:
+    """Return the median pick, as in a range test."""
+    return range_rules.middle(sorted(pick for pick in picks if pick is not None), len(picks))
 
 
 def table(record: dict[str, Any]) -> list[list[str]]:
@@ -189,30 +189,29 @@ def table(record: dict[str, Any]) -> list[list[str]]:
     rows = []
     for rule, share in itertools.product(RULES, SHARES):
         costs: dict[Schedule, list[float]] = {"annealed": [], "constant": []}
-        none, single, each = 0, 0, []
-        for found in record.values():
-            picked = [picks(test, rule, share) for test in found["range_tests"]]
-            medians = [median(each_test) for each_test in picked]
-            single += sum(pick is None for each_test in picked for pick in each_test)
-            chosen = [pick for pick in medians if pick is not None]
-            none += len(medians) - len(chosen)
+        no_median, no_pick, by_task = 0, 0, []
+        for task in record.values():
+            tests = [picks(test, rule, share) for test in task["range_tests"]]
+            medians = [median(test) for test in tests]
+            no_pick += sum(pick is None for test in tests for pick in test)
+            picked = [pick for pick in medians if pick is not None]
+            no_median += len(medians) - len(picked)
             for schedule, values in costs.items():
-                values += (
-                    [fmean(cost(found["grid"], p, schedule) for p in chosen)] if chosen else []
-                )
-            each.append(f"{100 * costs['annealed'][-1]:.1f}" if chosen else "–")
+                if picked:
+                    values.append(fmean(cost(task["grid"], p, schedule) for p in picked))
+            by_task.append(f"{100 * costs['annealed'][-1]:.1f}" if picked else "–")
         means = [f"{100 * fmean(values):.1f}" if values else "–" for values in costs.values()]
-        rows.append([rule, f"{share:g}", *means, str(none), str(single), *each])
+        rows.append([rule, f"{share:g}", *means, str(no_median), str(no_pick), *by_task])
     return sorted(rows, key=lambda row: (row[4] != "0", float(row[2]) if row[2] != "–" else 99))
 
 
 def main() -> None:
-    """Measure, or print what was measured."""
+    """Measure, or print the record."""
     parser = argparse.ArgumentParser(description="Choose the rule of the range test.")
-    parser.add_argument("--table", action="store_true", help="Only print what is recorded.")
+    parser.add_argument("--table", action="store_true", help="Only print the record.")
     parser.add_argument("--workers", type=int, default=2)
-    asked = parser.parse_args()
-    record = json.loads(RECORD.read_text()) if asked.table else measure(asked.workers)
+    arguments = parser.parse_args()
+    record = json.loads(RECORD.read_text()) if arguments.table else measure(arguments.workers)
     header = ["rule", "smoothing", "annealed", "constant", "no median", "no pick", *record]
     for row in [header, *table(record)]:
         print("  ".join(f"{cell:>10}" for cell in row))

@@ -1,7 +1,7 @@
 """``docs/results.md``, its pictures, ``results/claims.json`` and README's table, from records.
 
-``python -m studies.pages`` writes them. The committed runs are judged as ``learnorder reproduce
---judge-only`` does.
+``python -m studies.pages`` writes them. The committed runs are judged as by ``learnorder reproduce
+--judge-only``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEMPLATE = Path(__file__).with_name("results.md.in")
 
 
 def judged(scale: str, runs: Path) -> ReproductionResult:
-    """Return the verdicts on the runs of a scale, unpacked from ``results``."""
+    """Return the verdicts on the runs of a scale that were unpacked from ``results``."""
     recipe = reproduction_recipe(scale)
     if scale == "laptop":
         return judge_runs(recipe.on(DATA), runs / scale, scale=scale)
@@ -55,15 +55,15 @@ HEADLINES = (
     "final-accuracy", "final-accuracy-annealed", "noise-accuracy", "patch-order",
     "patch-final-accuracy", "theory-error-gap",
 )  # fmt: skip
-"""Claims that README shows: the effect, its control, remedy, cause, cost and theory."""
+"""The claims in README: the effect, its control, remedy, cause, cost and theory."""
 
 
-def claims(found: ReproductionResult, *, whole: bool = True) -> str:
-    """Return the claims as a table in Markdown, ``whole`` with the paper's values and places."""
+def claims(result: ReproductionResult, *, with_paper: bool = True) -> str:
+    """Return the claims as a table in Markdown, with the paper's values and sections on request."""
     columns = ["verdict", "p (Holm)", "claim", "measured", "holds if", "n"]
-    columns += ["reported", "where"] * whole
+    columns += ["reported", "where"] * with_paper
     lines = []
-    for judgement, p in zip(found.judgements, found.adjusted(), strict=True):
+    for judgement, p in zip(result.judgements, result.adjusted(), strict=True):
         claim = judgement.claim
         cells = [
             judgement.verdict_words(), p_words(p), claim.marked(), judgement.shown(),
@@ -74,35 +74,35 @@ def claims(found: ReproductionResult, *, whole: bool = True) -> str:
     return markdown(columns, lines)
 
 
-def headlines(found: ReproductionResult) -> str:
-    """Return README's claims as a table in Markdown, and how many of all hold."""
+def headlines(result: ReproductionResult) -> str:
+    """Return README's claims as a table in Markdown, and the number of all claims that hold."""
     lines = []
-    for judgement, p in zip(found.judgements, found.adjusted(), strict=True):
+    for judgement, p in zip(result.judgements, result.adjusted(), strict=True):
         if judgement.claim.name in HEADLINES:
             n = str(judgement.measured.estimate.n)
             claim = judgement.claim.marked()
             lines.append([judgement.headline(), claim, judgement.shown(), p_words(p), n])
     table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
-    counts, of = found.counts(), len(found.judgements)
-    says = (
-        f"These are {len(lines)} of {of} claims: {counts['holds']} hold, {counts['undecided']} are "
-        f"undecided, {counts['does_not_hold']} do not hold. *p (Holm)* is adjusted for all {of}. "
-        "† The theory's setting is rescaled, s = 1000 instead of the theorems' 1. In their own "
-        "scaling the order appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
+    counts, total = result.counts(), len(result.judgements)
+    note = (
+        f"These are {len(lines)} of {total} claims: {counts['holds']} hold, {counts['undecided']} "
+        f"are undecided, {counts['does_not_hold']} do not hold. *p (Holm)* is adjusted for all "
+        f"{total}. † The theory's setting is rescaled: s = 1000, where the theorems have s = 1. In "
+        "their scaling the order appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
     )
-    return f"{table}\n\n{textwrap.fill(says, 116)}"
+    return f"{table}\n\n{textwrap.fill(note, 116)}"
 
 
-def beside(found: ReproductionResult) -> str:
-    """Return what stands beside the claims, as a table in Markdown."""
+def secondary(result: ReproductionResult) -> str:
+    """Return the secondary measures of the claims as a table in Markdown."""
     lines = []
-    for judgement in found.judgements:
+    for judgement in result.judgements:
         for measure, measured in zip(judgement.claim.also, judgement.also, strict=True):
             if n := measured.estimate.n:
                 note = f" ({measured.note})" if measured.note else ""
                 name = f"`{judgement.claim.name}`"
                 lines.append([name, measure.words(), measured.shown() + note, str(n)])
-    return markdown(["claim", "beside it", "measured", "n"], lines)
+    return markdown(["claim", "secondary measure", "measured", "n"], lines)
 
 
 def finals(results: Results) -> str:
@@ -112,13 +112,13 @@ def finals(results: Results) -> str:
 
 
 def anneal_of(results: Results) -> int:
-    """Return the first epoch that the large arm trains at its annealed learning rate."""
+    """Return the first epoch of the large arm at its annealed learning rate."""
     large = next(f for f in results.folders if results.arm_of(f) == "large")
     return large.config.learning_rate.step_epochs[0]
 
 
 def after_anneal(results: Results) -> str:
-    """Return patch-only accuracy of the large arm by seed, before and after its anneal."""
+    """Return the large arm's patch-only accuracy by seed, before and after its anneal."""
     columns = [
         "seed", "last epoch before the anneal", "5 epochs after it", "last epoch", "90 % at epoch",
     ]  # fmt: skip
@@ -132,31 +132,30 @@ def after_anneal(results: Results) -> str:
 
 
 def gap_over_time(plain: Results, epochs: Sequence[int]) -> str:
-    """Return by epoch how far the large arm is ahead on test images, in Markdown."""
+    """Return the large arm's lead in test accuracy by epoch, in Markdown."""
     others = ("small", "small_annealed")
     curves = {arm: plain.series(arm, "clean", "accuracy") for arm in ("large", *others)}
     lines = []
     for epoch in epochs:
         at = {
-            arm: {seed: curve[epoch] for seed, curve in found.items()}
-            for arm, found in curves.items()
+            arm: {seed: curve[epoch] for seed, curve in by_seed.items()}
+            for arm, by_seed in curves.items()
         }
         means = [f"{100 * fmean(values.values()):.1f}" for values in at.values()]
-        less = [_points(at["large"], at[arm]).format(100) for arm in others]
-        lines.append([str(epoch), *means, *less])
-    columns = [*(f"{ARM_TITLES[arm]}, %" for arm in curves)]
-    return markdown(
-        ["epoch", *columns, "large less small, points", "large less small + anneal, points"], lines
-    )
+        gaps = [_points(at["large"], at[arm]).format(100) for arm in others]
+        lines.append([str(epoch), *means, *gaps])
+    columns = ["epoch", *(f"{ARM_TITLES[arm]}, %" for arm in curves)]
+    columns += ["large − small, points", "large − small + anneal, points"]
+    return markdown(columns, lines)
 
 
 def gaps(plain: Results, longer: Results, digits: Results) -> dict[str, str]:
-    """Return what README's text says of the gap between the large arm and the small one."""
+    """Return README's values of the gap between the large and the small arm."""
 
     def gap(results: Results, epoch: int | None = None) -> Estimate:
         large, small = (
-            {seed: curve[epoch or max(curve)] for seed, curve in found.items()}
-            for found in (results.series(arm, "clean", "accuracy") for arm in ("large", "small"))
+            {seed: curve[epoch or max(curve)] for seed, curve in by_seed.items()}
+            for by_seed in (results.series(arm, "clean", "accuracy") for arm in ("large", "small"))
         )
         return _points(large, small)
 
@@ -169,10 +168,10 @@ def gaps(plain: Results, longer: Results, digits: Results) -> dict[str, str]:
 
 
 def paper_scale(results: Results) -> str:
-    """Return what the runs at the paper's scale ended with, a row for each arm, in Markdown."""
+    """Return the results at the paper's scale, a row for each arm, in Markdown."""
     columns = [
-        "arm", "clean, %", "the pattern alone, before the anneal, %", "in the end, %",
-        "90 % on the pattern at epoch", "content learned at epoch", "reliance in the end, points",
+        "arm", "clean, %", "pattern alone, before the anneal, %", "pattern alone, final, %",
+        "90 % on the pattern at epoch", "content learned at epoch", "final reliance, points",
         "minutes",
     ]  # fmt: skip
     lines = []
@@ -182,27 +181,27 @@ def paper_scale(results: Results) -> str:
         (reliance,) = results.final(arm, "conflict", "reliance").values()
         shares = [clean, pattern[anneal_of(results) - 1], pattern[max(pattern)]]
         epochs = [str(*results.learned(arm, what).values()) for what in ("patch", "content")]
-        took = minutes(Results([f for f in results.folders if results.arm_of(f) == arm]))
+        time = minutes(Results([f for f in results.folders if results.arm_of(f) == arm]))
         shown = [f"{100 * share:.1f}" for share in (*shares, reliance)]
-        lines.append([ARM_TITLES[arm], *shown[:3], *epochs, shown[3], took])
+        lines.append([ARM_TITLES[arm], *shown[:3], *epochs, shown[3], time])
     return markdown(columns, lines)
 
 
 def rates(plain: Results) -> str:
     """Return final accuracy without a patch by learning rate, constant and annealed."""
-    chosen = reproduction_recipe("laptop").plain.arms
-    large = words(chosen.large.learning_rate)
-    found = {
-        words(chosen.small.learning_rate): plain.final("small", "clean", "accuracy"),
+    arms = reproduction_recipe("laptop").plain.arms
+    large = words(arms.large.learning_rate)
+    finals = {
+        words(arms.small.learning_rate): plain.final("small", "clean", "accuracy"),
         large: plain.final("large", "clean", "accuracy"),
     }
-    annealed = chosen.small_annealed
+    annealed = arms.small_annealed
     assert annealed is not None
-    found[words(annealed.learning_rate)] = plain.final("small_annealed", "clean", "accuracy")
-    add_swept(found, "cifar_rates", "learning_rate")
-    found = dict(sorted(found.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
-    columns = ["learning rate", "clean, %", "the large arm less this, points", "n"]
-    return by_schedule(found, columns, large, lambda own, base: _points(base, own))
+    finals[words(annealed.learning_rate)] = plain.final("small_annealed", "clean", "accuracy")
+    add_swept(finals, "cifar_rates", "learning_rate")
+    finals = dict(sorted(finals.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
+    columns = ["learning rate", "clean, %", "large arm − this, points", "n"]
+    return by_schedule(finals, columns, large, lambda arm, base: _points(base, arm))
 
 
 def _points(a: dict[int, float], b: dict[int, float]) -> Estimate:
@@ -210,19 +209,19 @@ def _points(a: dict[int, float], b: dict[int, float]) -> Estimate:
 
 
 def noise_schedules(plain: Results) -> str:
-    """Return final accuracy of the small arm by its schedule of noise, in Markdown."""
-    chosen = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
-    found = {
+    """Return final accuracy of the small arm by noise schedule, in Markdown."""
+    level = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
+    finals = {
         "none": plain.final("small", "clean", "accuracy"),
-        words(chosen): plain.final("small_noise", "clean", "accuracy"),
+        words(level): plain.final("small_noise", "clean", "accuracy"),
     }
-    add_swept(found, "cifar_noise", "noise.level")
-    columns = ["noise", "clean, %", "less small LR, points", "n"]
-    return by_schedule(found, columns, "none", _points)
+    add_swept(finals, "cifar_noise", "noise.level")
+    columns = ["noise", "clean, %", "this − no noise, points", "n"]
+    return by_schedule(finals, columns, "none", _points)
 
 
-def add_swept(found: dict[str, dict[int, float]], sweep: str, setting: str) -> None:
-    """Add a sweep's final clean accuracy by schedule, in words, and seed."""
+def add_swept(finals: dict[str, dict[int, float]], sweep: str, setting: str) -> None:
+    """Add final clean accuracies of a sweep, by schedule (in words) and seed."""
     path = RESULTS / "carry" / f"{sweep}.csv"
     for row in rows(path) if path.exists() else []:
         steps = json.loads(str(row[f"{setting}.step_epochs"]))
@@ -232,29 +231,29 @@ def add_swept(found: dict[str, dict[int, float]], sweep: str, setting: str) -> N
             float(row[f"{setting}.step_factor"]) if steps else None,
             float(row.get(f"{setting}.decay", 1)),
         )
-        found.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
+        finals.setdefault(words(schedule), {})[int(row["seed"])] = float(row["clean"])
 
 
 def by_schedule(
-    found: dict[str, dict[int, float]],
+    finals: dict[str, dict[int, float]],
     columns: list[str],
     baseline: str,
     difference: Callable[[dict[int, float], dict[int, float]], Estimate],
 ) -> str:
-    """Return means, and differences of each and a baseline, in Markdown."""
+    """Return means and differences from a baseline, a row for each schedule, in Markdown."""
     lines = []
-    for name, values in found.items():
-        less = "–" if name == baseline else difference(values, found[baseline]).format(100)
+    for name, values in finals.items():
+        gap = "–" if name == baseline else difference(values, finals[baseline]).format(100)
         mean = estimate(list(values.values()), within=SHARE)
-        lines.append([name, mean.format(100), less, str(mean.n)])
+        lines.append([name, mean.format(100), gap, str(mean.n)])
     return markdown(columns, lines)
 
 
-def machine(found: ReproductionResult) -> str:
-    """Return where the runs were made."""
-    folders = [f for r in found.evidence.homes().values() for f in r.folders]
-    said = {(e["processor"], e["cores"], e["torch"]) for e in map(_environment, folders)}
-    return "; ".join(f"{cpu}, {cores} cores, torch {torch}" for cpu, cores, torch in sorted(said))
+def machine(result: ReproductionResult) -> str:
+    """Return the processors, cores and torch versions of the runs."""
+    folders = [f for r in result.evidence.distinct().values() for f in r.folders]
+    machines = {(e["processor"], e["cores"], e["torch"]) for e in map(_environment, folders)}
+    return "; ".join(f"{cpu}, {n} cores, torch {torch}" for cpu, n, torch in sorted(machines))
 
 
 def _environment(folder: RunFolder[Any]) -> dict[str, Any]:
@@ -262,13 +261,13 @@ def _environment(folder: RunFolder[Any]) -> dict[str, Any]:
 
 
 def minutes(results: Results) -> str:
-    """Return the mean time of a run."""
-    taken = [seconds for f in results.folders if (seconds := seconds_of(f)) is not None]
-    return f"{fmean(taken) / 60:.1f}"
+    """Return the mean time of a run, in minutes."""
+    times = [seconds for f in results.folders if (seconds := seconds_of(f)) is not None]
+    return f"{fmean(times) / 60:.1f}"
 
 
 def settings(experiment: ImageExperiment) -> dict[str, str]:
-    """Return what the page says of a recipe."""
+    """Return the settings of a recipe, in words."""
     data, training, arms = experiment.data, experiment.training, experiment.arms
     last = experiment.first_seed + experiment.seeds - 1
     return {
@@ -287,7 +286,7 @@ def settings(experiment: ImageExperiment) -> dict[str, str]:
 
 
 def selection() -> str:
-    """Return what the settings were chosen by, in Markdown."""
+    """Return the runs by which the settings were chosen, in Markdown."""
     columns = [
         "contrast", "learning rate", "noise", "seed", "clean", "patch only", "learned at",
         "reliance",
@@ -326,18 +325,18 @@ PANELS = {
         ("patch", "reliance", "Reliance on the pattern"),
     ),
 }
-"""Pictures of the laptop scale: experiment, figure and title of each panel."""
+"""Pictures at laptop scale: experiment, figure and title of each panel."""
 
 
-def panels(shown: Sequence[tuple[str, str, str]], found: Mapping[str, Any]) -> Shot:
-    """Return figures of experiments side by side, under one key."""
+def panels(shown: Sequence[tuple[str, str, str]], experiments: Mapping[str, Any]) -> Shot:
+    """Return figures of experiments side by side, with one legend."""
 
     def write(path: Path) -> None:
         figures = [
-            found[experiment].figure(name).update_layout(title_text=title)
+            experiments[experiment].figure(name).update_layout(title_text=title)
             for experiment, name, title in shown
         ]
-        results = found[shown[0][0]]
+        results = experiments[shown[0][0]]
         section = Section("", key=key(results), panels=figures)
         write_page(Content("", [], [], [section], [origin(results)]), path)
 
@@ -345,7 +344,7 @@ def panels(shown: Sequence[tuple[str, str, str]], found: Mapping[str, Any]) -> S
 
 
 def page(runs: Path) -> Page:
-    """Return what is written from the records, and from runs unpacked from ``results``."""
+    """Return the texts and pictures, from records and from runs unpacked from ``results``."""
     laptop, demo = judged("laptop", runs), judged("demo", runs)
     plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
     assert isinstance(plain, Results)
@@ -357,8 +356,8 @@ def page(runs: Path) -> Page:
     swept, sweeps = carry()
     filled = {
         "laptop_claims": claims(laptop),
-        "laptop_beside": beside(laptop),
-        "demo_claims": claims(demo, whole=False),
+        "laptop_secondary": secondary(laptop),
+        "demo_claims": claims(demo, with_paper=False),
         "plain_finals": finals(plain),
         "patch_finals": finals(patch),
         "after_anneal": after_anneal(patch),

@@ -1,4 +1,4 @@
-"""Image data sets: one uint8 tensor and its labels, read once; augmentation of the user's own."""
+"""Image data sets as uint8 tensors with labels, and augmentation by the user's functions."""
 
 from learnorder.data.augmentation import Augmentation
 from learnorder.data.images import ImageData, Images, load_images, load_unseen

@@ -1,4 +1,4 @@
-"""The user's own augmentation of training images, by its import path."""
+"""Augmentation of training images by a user's function."""
 
 from __future__ import annotations
 
@@ -17,63 +17,65 @@ from learnorder.seeding import derive_seed, generator
 class Augmentation:
     """A function on batches of images, made reproducible.
 
-    It gets uint8 [B, C, H, W] and returns the same shape and type. Where it has a parameter named
-    generator it gets one; torch's global generator is seeded for it too, and put back, so that
-    transforms which draw from it (torchvision's do) are the same for every arm of a seed.
+    The function maps uint8 [B, C, H, W] to the same shape and dtype. If it has a parameter named
+    ``generator``, it receives a seeded one. Torch's global generator is seeded as well and then
+    restored, so transforms that draw from it, such as torchvision's, are the same in all arms of a
+    seed.
 
     Args:
-        path: Import path of the function, or of a class without arguments whose objects are called.
+        path: Import path of the function, or of a class without arguments whose instances are
+            callable.
 
     Raises:
-        ConfigError: It cannot be imported, or is nothing to call.
+        ConfigError: The path cannot be imported, or is not callable.
     """
 
     def __init__(self, path: str) -> None:
-        what = "Give the import path of a function from images uint8 [B, C, H, W] to the same."
-        found = import_object(path, "data.augmentation", what)
+        remedy = "Give the import path of a function from images uint8 [B, C, H, W] to the same."
+        imported = import_object(path, "data.augmentation", remedy)
         self.path = path
-        self._function: Callable[..., Any] = found() if isinstance(found, type) else found
+        self._function: Callable[..., Any] = imported() if isinstance(imported, type) else imported
         if not callable(self._function):
-            raise ConfigError("data.augmentation", path, f"It is nothing to call. {what}")
+            raise ConfigError("data.augmentation", path, f"It is not callable. {remedy}")
         try:
-            self._takes = "generator" in inspect.signature(self._function).parameters
+            self._takes_generator = "generator" in inspect.signature(self._function).parameters
         except ValueError:  # some built-in functions have no signature
-            self._takes = False
+            self._takes_generator = False
 
     def __call__(self, images: Tensor, seed: int, epoch: int, step: int) -> Tensor:
-        """Return a batch, augmented.
+        """Return an augmented batch, uint8 [B, C, H, W].
 
         Args:
             images: uint8 [B, C, H, W].
-            seed: The run's.
-            epoch: Of the batch.
-            step: Of the batch.
+            seed: Seed of the run.
+            epoch: Epoch of the batch.
+            step: Step of the batch.
 
         Raises:
-            ConfigError: The function fails, or returns another shape or type.
+            ConfigError: The function fails, or returns another shape or dtype.
         """
-        given = {}
-        if self._takes:
-            given["generator"] = generator(seed, "augmentation", epoch, step)
+        arguments = {}
+        if self._takes_generator:
+            arguments["generator"] = generator(seed, "augmentation", epoch, step)
         with torch.random.fork_rng():
             torch.manual_seed(derive_seed(seed, "augmentation", epoch, step))
             try:
-                changed = self._function(images.clone(), **given)
+                augmented = self._function(images.clone(), **arguments)
             except Exception as error:  # the user's code can raise anything
                 reason = f"It failed: {type(error).__name__}: {one_line(error)}."
                 raise ConfigError("data.augmentation", self.path, reason) from error
-        if not isinstance(changed, Tensor) or (changed.shape, changed.dtype) != (
+        if not isinstance(augmented, Tensor) or (augmented.shape, augmented.dtype) != (
             images.shape,
             images.dtype,
         ):
-            got = (
-                f"{changed.dtype} of shape {tuple(changed.shape)}"
-                if isinstance(changed, Tensor)
-                else f"a {type(changed).__name__}"
+            returned = (
+                f"{augmented.dtype} of shape {tuple(augmented.shape)}"
+                if isinstance(augmented, Tensor)
+                else f"a {type(augmented).__name__}"
             )
             raise ConfigError(
                 "data.augmentation",
                 self.path,
-                f"It returned {got} for uint8 of shape {tuple(images.shape)}; the same is needed.",
+                f"It returned {returned}. Return uint8 of shape {tuple(images.shape)}, as passed.",
             )
-        return changed
+        return augmented

@@ -1,8 +1,8 @@
-"""Class folders: one folder of images for each class, read by one plain rule.
+"""Class folders: one folder of images for each class.
 
 The class of an image is the name of the folder below the root, or below ``train/`` and ``test/``,
-that it lies in at any depth. Folders count as splits where all of the root's are named as splits
-and hold folders themselves; else they are classes. Every file is taken, or counted as left out.
+that contains it at any depth. The root's folders are splits if all are named like splits and
+contain folders; otherwise they are classes. Files that are not read are counted as skipped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _SPLITS = {
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
 }  # fmt: skip
 _SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_HIDDEN = "hidden or system files"
 _SHOWN = 3
 
 
@@ -31,9 +32,9 @@ class ClassFolders:
     """The images of class folders.
 
     Attributes:
-        class_names: Sorted.
-        splits: Paths and labels of "train" and, where there is one, "test".
-        skipped: Files that were left out, by reason.
+        class_names: Names of the classes, sorted.
+        splits: Paths and labels of "train" and, if it exists, "test".
+        skipped: Number of skipped files by reason.
     """
 
     class_names: tuple[str, ...]
@@ -42,21 +43,21 @@ class ClassFolders:
 
 
 def read_class_folders(root: Path, name: str) -> ClassFolders:
-    """List the images of class folders, and what is left out.
+    """List the images of class folders, and count the skipped files.
 
     Args:
         root: The folder.
-        name: Of the source, for errors.
+        name: Name of the source, for errors.
 
     Raises:
-        DataError: No classes, one without images, splits that disagree, a link that leads out of
-            the folder, or folders that can be read in two ways.
+        DataError: There are fewer than two classes, a class without images, splits with different
+            classes, a link that leaves the folder, or folders that could be splits or classes.
     """
     skipped: Counter[str] = Counter()
     folders = _folders_in(root, root, name, skipped, outside=True)
     if not folders:
         raise DataError(
-            f"{name}: there are no folders in it. Put each class's images into a folder named "
+            f"{name}: it contains no folders. Put the images of each class into a folder named "
             "after the class, e.g. cat/1.png, or below train/ and test/."
         )
     by_split = _splits_of(folders, root, name)
@@ -64,9 +65,9 @@ def read_class_folders(root: Path, name: str) -> ClassFolders:
         classes = {"train": {folder.name: folder for folder in folders}}
     else:
         if {"validation", "test"} <= by_split.keys():
-            left = by_split.pop("validation")
-            skipped[f"in {left.name}/, as there is {by_split['test'].name}/"] += sum(
-                1 for _ in _images_in(left, root, name, Counter())
+            unused = by_split.pop("validation")
+            skipped[f"in {unused.name}/, because there is {by_split['test'].name}/"] += sum(
+                1 for _ in _images_in(unused, root, name, Counter())
             )
         elif "validation" in by_split:
             by_split["test"] = by_split.pop("validation")
@@ -91,36 +92,37 @@ def read_class_folders(root: Path, name: str) -> ClassFolders:
 
 
 def _splits_of(folders: list[Path], root: Path, name: str) -> dict[str, Path] | None:
-    """Return the folders that are splits, None where they are classes."""
-    named = [_SPLITS.get(folder.name.lower()) for folder in folders]
-    if None in named or "train" not in named:
+    """Return the folders by split, None if they are classes."""
+    splits = [_SPLITS.get(folder.name.lower()) for folder in folders]
+    if None in splits or "train" not in splits:
         return None
-    holds = [any(_is_folder(entry) for entry in folder.iterdir()) for folder in folders]
-    shown = ", ".join(f"{folder.name}/" for folder in folders)
-    if not all(holds):
-        if any(holds) or len(folders) > 1:
+    nested = [any(_is_folder(entry) for entry in folder.iterdir()) for folder in folders]
+    names = ", ".join(f"{folder.name}/" for folder in folders)
+    if not all(nested):
+        if any(nested) or len(folders) > 1:
             raise DataError(
-                f"{name}: {shown} can be classes of these names, or splits that hold folders of "
-                "classes; not all of them hold folders. Put classes into train/ and test/, or name "
-                "them otherwise."
+                f"{name}: {names} could be classes, or splits that contain class folders; not all "
+                "of them contain folders. Put the classes into train/ and test/, or rename them."
             )
         return None
-    if len(set(named)) < len(named):
-        raise DataError(f"{name}: {shown} are one split twice. Keep one folder for each split.")
-    return dict(zip((split for split in named if split), folders, strict=True))
+    if len(set(splits)) < len(splits):
+        raise DataError(
+            f"{name}: {names} include the same split twice. Keep one folder for each split."
+        )
+    return dict(zip((split for split in splits if split), folders, strict=True))
 
 
 def _check_same(
     classes: dict[str, dict[str, Path]], class_names: tuple[str, ...], name: str
 ) -> None:
-    """Refuse test images of a class that there are no training images of."""
+    """Refuse classes of the test split that the training split does not have."""
     if not class_names:
-        raise DataError(f"{name}: there are no folders of classes to train on.")
+        raise DataError(f"{name}: the training split contains no class folders. Add at least two.")
     for extra in sorted(set(classes.get("test", ())) - set(class_names)):
         parts = (
-            f"{name}: the test split has a class {extra}, and the training split has not.",
+            f"{name}: the test split has a class {extra}, but the training split does not.",
             did_you_mean(extra, class_names, most=1),
-            "Give both the same names of classes, upper and lower case alike.",
+            "Use the same class names in both; upper and lower case matter.",
         )
         raise DataError(" ".join(filter(None, parts)))
 
@@ -128,54 +130,55 @@ def _check_same(
 def _one_class(folders: dict[str, Path], name: str) -> str:
     only = next(iter(folders))
     inner = [entry.name for entry in folders[only].iterdir() if _is_folder(entry)]
-    deeper = f" Its folders are classes with {name}/{only}." if len(inner) > 1 else ""
+    deeper = f" To use its subfolders as classes, give {name}/{only}." if len(inner) > 1 else ""
     return (
-        f"{name}: its training images are all of one class, {only}. Patterns are told apart by "
-        f"class, so give data with at least two, a folder for each.{deeper}"
+        f"{name}: all training images are of one class, {only}. At least two classes are needed, "
+        f"each in its own folder.{deeper}"
     )
 
 
 def _class_images(folder: Path, root: Path, name: str, skipped: Counter[str]) -> list[Path]:
-    """Return a class's images, sorted by path."""
-    own: Counter[str] = Counter()
-    found = sorted(_images_in(folder, root, name, own))
-    skipped.update(own)
-    if not found:
-        held = ", ".join(f"{n} {reason}" for reason, n in own.most_common(_SHOWN)) or "nothing"
+    """Return the images of a class, sorted by path."""
+    skipped_here: Counter[str] = Counter()
+    paths = sorted(_images_in(folder, root, name, skipped_here))
+    skipped.update(skipped_here)
+    if not paths:
+        reasons = (f"{n} {reason}" for reason, n in skipped_here.most_common(_SHOWN))
         raise DataError(
-            f"{name}: there is no image in {folder.relative_to(root)}/, a folder of a class (it "
-            f"holds: {held}). Put images into it that Pillow reads, or remove it."
+            f"{name}: there is no image in the class folder {folder.relative_to(root)}/ (it "
+            f"contains: {', '.join(reasons) or 'nothing'}). Add images in a format that Pillow "
+            "reads, or remove the folder."
         )
-    return found
+    return paths
 
 
 def _folders_in(
     folder: Path, root: Path, name: str, skipped: Counter[str], *, outside: bool
 ) -> list[Path]:
-    """Return the folders in a folder, sorted by name; files there are of no class."""
-    found = []
+    """Return the folders in a folder, sorted by name, and count its files as skipped."""
+    folders = []
     for entry in sorted(folder.iterdir()):
         if _is_hidden(entry):
-            skipped["hidden, or the system's"] += 1
+            skipped[_HIDDEN] += 1
         elif _checked(entry, root, name).is_dir():
-            found.append(entry)
+            folders.append(entry)
         elif outside:
-            skipped["outside the folders of classes"] += 1
-    return found
+            skipped["outside the class folders"] += 1
+    return folders
 
 
 def _images_in(folder: Path, root: Path, name: str, skipped: Counter[str]) -> Iterator[Path]:
     """Yield the images in a folder and below it."""
     waiting, seen = [folder], set[Path]()
     while waiting:
-        place = waiting.pop()
-        resolved = place.resolve()
+        current = waiting.pop()
+        resolved = current.resolve()
         if resolved in seen:
             continue
         seen.add(resolved)
-        for entry in place.iterdir():
+        for entry in current.iterdir():
             if _is_hidden(entry):
-                skipped["hidden, or the system's"] += 1
+                skipped[_HIDDEN] += 1
             elif _checked(entry, root, name).is_dir():
                 waiting.append(entry)
             elif entry.suffix.lower() in _readable():
@@ -185,13 +188,13 @@ def _images_in(folder: Path, root: Path, name: str, skipped: Counter[str]) -> It
 
 
 def _checked(entry: Path, root: Path, name: str) -> Path:
-    """Return an entry, unless it is a link that leads nowhere, or out of the data's folder."""
+    """Return an entry; raise DataError if it is a broken link, or one that leaves the folder."""
     if entry.is_symlink():
         target = entry.resolve()
         if not target.exists() or not target.is_relative_to(root.resolve()):
             raise DataError(
                 f"{name}: {entry.relative_to(root)} is a link to {target}, which is not in the "
-                "data's folder. Copy it there, or remove the link."
+                "data folder. Copy the file into the folder, or remove the link."
             )
     return entry
 
@@ -206,7 +209,7 @@ def _is_hidden(entry: Path) -> bool:
 
 @functools.cache
 def _readable() -> frozenset[str]:
-    """Return the suffixes of files that Pillow reads as pictures."""
+    """Return the suffixes of image files that Pillow reads."""
     Image.init()
     opens = {suffix for suffix, kind in Image.EXTENSION.items() if kind in Image.OPEN}
     return frozenset(opens - {".pdf", ".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr"})

@@ -1,4 +1,4 @@
-"""Decoding images, one after the other, into one uint8 tensor of one size."""
+"""Decoding of images into one uint8 tensor."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from learnorder.data.rgb import Decoded, check_brightness, to_rgb
 from learnorder.errors import DataError, one_line
 
 Encoded = dict[str, Any] | None
-"""An image as Hugging Face datasets hold it: its bytes, or its path."""
+"""An image in a Hugging Face data set: its bytes, or its path."""
 
 MOST_PIXELS = 64_000_000
-"""Larger images are not decoded: a file of some kilobytes can unpack to gigabytes."""
+"""The largest image that is decoded: a file of a few kilobytes can decompress to gigabytes."""
 
 
 def open_encoded(encoded: Encoded, within: Sequence[Path]) -> Image.Image:
@@ -31,26 +31,25 @@ def open_encoded(encoded: Encoded, within: Sequence[Path]) -> Image.Image:
 
     Args:
         encoded: Its bytes or its path.
-        within: The folders of the data, which a path must not leave; a relative one begins at the
-            first.
+        within: The folders that may contain the image; relative paths start at the first.
 
     Raises:
-        OSError: There is no image, or none within the folders.
+        OSError: There is no image, or its path leaves the folders.
     """
     if encoded is None or encoded["bytes"] is encoded["path"] is None:
-        raise OSError("there is no image in this row")
+        raise OSError("the row contains no image")
     if encoded["bytes"] is not None:
         return Image.open(io.BytesIO(encoded["bytes"]))
     # Links within the folder are the user's own, so they are not resolved.
     roots = [Path(os.path.abspath(folder)) for folder in within]  # noqa: PTH100
     path = Path(os.path.abspath(roots[0] / encoded["path"]))  # noqa: PTH100
     if not any(path.is_relative_to(root) for root in roots):
-        raise OSError(f"its path leaves the data's folder {roots[0]}")
+        raise OSError(f"its path leaves the data folder {roots[0]}")
     return Image.open(path)
 
 
 def path_of(encoded: Encoded) -> str | None:
-    """Return the path of an encoded image, where it has one."""
+    """Return the path of an encoded image, None if it has none."""
     return None if encoded is None else encoded["path"]
 
 
@@ -61,21 +60,21 @@ def stack_images(
     config: DataConfig,
     decoded: Decoded,
 ) -> Tensor:
-    """Decode images into uint8 [count, H, W, 3], brought to ``config.resolution``.
+    """Decode images into uint8 [count, H, W, 3], resized to ``config.resolution``.
 
     Args:
-        count: How many there are.
-        images: Opens one after the other.
-        describe: Names an image by its place among them.
-        config: Of the data.
-        decoded: Gets what was found in the images, and done to them.
+        count: Number of images.
+        images: The opened images.
+        describe: Returns a name for the image of an index, for errors.
+        config: Settings of the data.
+        decoded: Counts sizes, modes and conversions.
 
     Raises:
-        DataError: No images, one that cannot be read or is too large, several sizes and no
-            resolution, more than the memory holds, or all nearly black.
+        DataError: There are no images, an image cannot be read or is too large, sizes differ
+            without a resolution, the images exceed the memory, or all are nearly black.
     """
     if count == 0:
-        raise DataError(f"{config.source}: there are no images in a split that is needed.")
+        raise DataError(f"{config.source}: a split contains no images. Add images to it.")
     side = config.resolution
     stacked = None if side is None else _room(config, count, side, side)
     for i in range(count):
@@ -84,9 +83,9 @@ def stack_images(
             stacked = _room(config, count, pixels.shape[1], pixels.shape[0])
         if pixels.shape != stacked.shape[1:]:
             raise DataError(
-                f"{describe(i)}: {pixels.shape[1]}×{pixels.shape[0]} pixels where the images "
-                f"before it have {stacked.shape[2]}×{stacked.shape[1]}. Images of mixed sizes "
-                "are brought to one with --data.resolution, e.g. --data.resolution 32."
+                f"{describe(i)}: {pixels.shape[1]}×{pixels.shape[0]} pixels, but the images before "
+                f"it have {stacked.shape[2]}×{stacked.shape[1]}. To resize images of mixed sizes, "
+                "set --data.resolution, e.g. --data.resolution 32."
             )
         stacked[i] = pixels
     try:
@@ -100,7 +99,7 @@ def stack_images(
 def _decode(
     images: Iterator[Image.Image], name: Callable[[], str], config: DataConfig, decoded: Decoded
 ) -> np.ndarray:
-    """Decode the next image, uint8 [H, W, 3]; its size is looked at before its pixels are."""
+    """Decode the next image, uint8 [H, W, 3]; its size is checked before it is decoded."""
     side = config.resolution
     try:
         with next(images) as opened:
@@ -117,17 +116,15 @@ def _decode(
             f"{name()}: not a readable image ({one_line(error)}). Replace or remove it."
         ) from error
     raise DataError(
-        f"{name()}: too large ({reason}); images of up to {MOST_PIXELS:,} pixels are read. Make it "
-        "smaller or remove it."
+        f"{name()}: too large ({reason}); the limit is {MOST_PIXELS:,} pixels. Resize or remove it."
     )
 
 
 def _room(config: DataConfig, count: int, width: int, height: int) -> np.ndarray:
-    """Return the array for images, uint8 [count, height, width, 3], if the memory holds it."""
+    """Return an empty array for images, uint8 [count, height, width, 3], if it fits the memory."""
     if beyond := beyond_memory(count * height * width * 3):
         raise DataError(
-            f"{config.source}: {count:,} images of {width:,}×{height:,} pixels take {beyond}. Give "
-            "a smaller --data.resolution, or fewer images with --data.train_examples and "
-            "--data.evaluation_examples."
+            f"{config.source}: {count:,} images of {width:,}×{height:,} pixels take {beyond}. "
+            "Decrease --data.resolution, --data.train_examples or --data.evaluation_examples."
         )
     return np.empty((count, height, width, 3), np.uint8)

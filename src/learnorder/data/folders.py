@@ -1,4 +1,4 @@
-"""Folders that data are read from."""
+"""Checks of data folders."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from learnorder.errors import DataError
 
 
 def existing_folder(kind: str, place: str) -> Path:
-    """Return the folder that a source names.
+    """Return the folder of a source.
 
     Raises:
-        DataError: There is none.
+        DataError: The folder does not exist.
     """
     folder = Path(place).expanduser()
     if not folder.is_dir():
         raise DataError(
-            f"{kind}:{place}: there is no such folder. Give a folder that exists, absolute or "
-            "from where the command is run."
+            f"{kind}:{place}: there is no such folder. Give an absolute path, or one relative to "
+            "the working directory."
         )
     return folder
 
 
 def check_readable(kind: str, place: str, folder: Path, unfit: Sequence[str]) -> None:
-    """Refuse a path that the library datasets would take for another.
+    """Refuse a path with characters that have a special meaning in the datasets library.
 
     Args:
-        kind: Of the source.
-        place: As it was given.
-        folder: The folder there.
-        unfit: What the library takes for something else in a path.
+        kind: Kind of the source, e.g. hub.
+        place: The source without its kind.
+        folder: The folder.
+        unfit: The special characters.
 
     Raises:
-        DataError: One of these, or a name that is not UTF-8, is in the path.
+        DataError: The path contains one of these, or is not UTF-8.
     """
     path = str(folder.resolve())
-    found = [repr(characters) for characters in unfit if characters in path]
+    problems = [repr(characters) for characters in unfit if characters in path]
     try:
         os.fsencode(path).decode()
     except UnicodeDecodeError:
-        found.append("bytes that are not UTF-8")
-    if found:
+        problems.append("bytes that are not UTF-8")
+    if problems:
         raise DataError(
-            f"{kind}:{place}: its path has {' and '.join(found)}, with which it cannot be read. "
-            "Rename the folder, or move it elsewhere."
+            f"{kind}:{place}: its path contains {' and '.join(problems)} and cannot be read. "
+            "Rename or move the folder."
         )

@@ -1,4 +1,4 @@
-"""Images from a function of the user's own."""
+"""Images returned by a user's function."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from learnorder.data.splits import stratified_order
 from learnorder.errors import DataError, one_line
 
 _FORM = (
-    "It must return (images, labels), or ((images, labels) to train on, (images, labels) to test "
-    "on): images as uint8 [N, H, W] or [N, H, W, 3], as floats in [0, 1] of these shapes, or as a "
-    "sequence of PIL images; labels as N whole numbers from 0, or N names."
+    "It must return (images, labels), or a pair of these for training and test. Images are uint8 "
+    "[N, H, W] or [N, H, W, 3], floats in [0, 1] of the same shapes, or a sequence of PIL images; "
+    "labels are N integers from 0, or N names."
 )
 
 
 def open_function(config: DataConfig, path: str) -> RawImages:
-    """Open what a function returns.
+    """Call a function that returns images and labels.
 
     Args:
-        config: Where images are brought to size.
-        path: The function's import path; it is called without arguments.
+        config: Settings of the data.
+        path: Import path of the function; it is called without arguments.
 
     Raises:
-        ConfigError: It cannot be imported.
-        DataError: It fails, or returns something else than images and labels.
+        ConfigError: The path cannot be imported.
+        DataError: The function fails, or returns anything other than images and labels.
     """
-    what = "data.source function:PATH names a function without arguments."
-    function = import_object(path, "data.source", what)
+    remedy = "data.source function:PATH takes the import path of a function without arguments."
+    function = import_object(path, "data.source", remedy)
     try:
         returned = function()
     except Exception as error:  # the user's code can raise anything
@@ -54,18 +54,18 @@ def open_function(config: DataConfig, path: str) -> RawImages:
         images, labels = [images[0]] * 2, [labels[0]] * 2
     else:
         members = {
-            name: torch.arange(len(own))
-            for name, own in zip(("train", "test"), labels, strict=True)
+            name: torch.arange(len(values))
+            for name, values in zip(("train", "test"), labels, strict=True)
         }
 
     decoded = Decoded()
 
     def decode(split: str, index: Tensor) -> Tensor:
         chosen = members[split][index].tolist()
-        own = images[split == "test"]
+        of_split = images[split == "test"]
         return stack_images(
             len(chosen),
-            (_as_image(own[i]) for i in chosen),
+            (_as_image(of_split[i]) for i in chosen),
             lambda i: f"function:{path}, {split} image {chosen[i]}",
             config,
             decoded,
@@ -93,30 +93,30 @@ def _plain(images: Any) -> Any:
     return images.cpu().numpy() if isinstance(images, Tensor) else images
 
 
-def _labels(path: str, given: Sequence[Any]) -> tuple[tuple[str, ...], list[Tensor]]:
-    """Return the names of the classes, and each split's labels as numbers."""
-    values = [np.asarray(_plain(labels)) for labels in given]
+def _labels(path: str, splits: Sequence[Any]) -> tuple[tuple[str, ...], list[Tensor]]:
+    """Return the names of the classes, and the labels of each split as numbers."""
+    values = [np.asarray(_plain(labels)) for labels in splits]
     if all(np.issubdtype(v.dtype, np.integer) and v.ndim == 1 for v in values):
         where = f"function:{path}"
         labels = [as_labels(v, where) for v in values]
         return numbered_classes(labels[0], where), labels
     if all(np.issubdtype(v.dtype, np.str_) and v.ndim == 1 for v in values):
-        found = match_names(values[0], values[-1], f"function:{path}")
-        return found.names, [found.train, found.test][: len(values)]
+        matched = match_names(values[0], values[-1], f"function:{path}")
+        return matched.names, [matched.train, matched.test][: len(values)]
     kinds = ", ".join(f"{v.dtype} of shape {v.shape}" for v in values)
     raise DataError(f"function:{path} returned labels as {kinds}. {_FORM}")
 
 
 def _as_image(image: Any) -> Image.Image:
-    """Return one image; raises OSError where it is none."""
+    """Return an image; raise OSError if the value is not one."""
     if isinstance(image, Image.Image):
         return image
     pixels = np.asarray(image)
     if np.issubdtype(pixels.dtype, np.floating):
         if not (np.isfinite(pixels).all() and pixels.min() >= 0 and pixels.max() <= 1):
             raise OSError(
-                f"floats from {pixels.min():g} to {pixels.max():g}, which must lie in [0, 1]: let "
-                "the function divide by 255, or return uint8"
+                f"floats from {pixels.min():g} to {pixels.max():g} are not in [0, 1]: let the "
+                "function divide by 255, or return uint8"
             )
         pixels = np.rint(255 * pixels).astype(np.uint8)
     if pixels.ndim == 3 and pixels.shape[2] == 1:

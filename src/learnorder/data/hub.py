@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub: from its cache where it cannot be reached."""
+"""Data sets of the Hugging Face hub, or from its cache if the hub cannot be reached."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ if TYPE_CHECKING:
     import datasets
 
 _ANSWER_SECONDS = 3.0
-"""How long the hub has to answer; its client would try for 25 seconds where there is no network."""
+"""Timeout of the hub; without a network, its client would retry for 25 seconds."""
 _SWITCHES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 _PATTERN = ("::", "$", ":", "*", "?", "[", "\n")
-"""What the client does not take as it is in the path of a local folder."""
+"""Special characters of the client in paths of local folders."""
 
 
 def open_hub(place: str) -> datasets.DatasetDict:
-    """Open a data set of the hub, or a local folder of that form.
+    """Open a data set of the hub, or a local folder with the same layout.
 
     Args:
         place: NAME or NAME:CONFIG.
 
     Raises:
-        DataError: It is not there, or the hub cannot be reached and it is not in the cache.
+        DataError: The data set does not exist, or is not in the cache and the hub cannot be
+            reached.
     """
     from datasets.exceptions import DatasetsError
 
@@ -49,18 +50,17 @@ def open_hub(place: str) -> datasets.DatasetDict:
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
         if why:
             raise DataError(
-                f"hub:{place} could not be opened: {why}, and there is no copy in the cache. Give "
-                "a copy on disk in Parquet with parquet:DIR, or come back with a connection."
+                f"hub:{place} could not be opened: {why}, and there is no copy in the cache. Use a "
+                "local copy in Parquet with parquet:DIR, or connect to the network."
             ) from error
         raise DataError(
-            f"hub:{place} could not be opened: {reason_of(error)}. Check the name (as on the hub, "
-            "owner/name, or a local folder) and that the hub can be reached; a copy on disk in "
-            "Parquet opens with parquet:DIR."
+            f"hub:{place} could not be opened: {reason_of(error)}. Check the name (owner/name, or "
+            "a local folder) and the connection, or use a local copy in Parquet with parquet:DIR."
         ) from error
 
 
 def hub_folders(place: str) -> list[Path]:
-    """Return where images of a hub's set may lie: its folder, where it is one, and the caches."""
+    """Return the folders that may contain a data set's images: a local folder, and the caches."""
     from datasets import config
     from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -70,7 +70,7 @@ def hub_folders(place: str) -> list[Path]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what the library says of an error in a line; of its cause, where it only wraps one."""
+    """Return the library's error message, or that of its cause, as one line."""
     from datasets.exceptions import DatasetGenerationError
 
     cause = error.__cause__ if isinstance(error, DatasetGenerationError) else None
@@ -88,7 +88,7 @@ def load_dataset(*args: Any, **kwargs: Any) -> datasets.DatasetDict:
 
 
 def _why_offline() -> str:
-    """Return why the hub is not asked, in words; empty where it is."""
+    """Return why the hub is not used, in words; empty if it is."""
     from datasets import config
 
     switched = [n for n in _SWITCHES if os.environ.get(n, "").upper() in ("1", "ON", "YES", "TRUE")]
@@ -101,7 +101,7 @@ def _why_offline() -> str:
 
 @contextmanager
 def _offline(offline: bool) -> Iterator[None]:
-    """Let the client use its cache alone within a ``with`` block, where ``offline``."""
+    """If ``offline``, restrict the client to its cache within a ``with`` block."""
     from datasets import config
 
     before = config.HF_HUB_OFFLINE
@@ -113,21 +113,21 @@ def _offline(offline: bool) -> Iterator[None]:
 
 
 def answers(address: str) -> bool:
-    """Whether a server answers, in whatever way, within some seconds."""
-    found = list[bool]()
-    asking = threading.Thread(target=lambda: found.append(_ask(address)), daemon=True)
-    asking.start()  # looking a name up has no time limit of its own
-    asking.join(_ANSWER_SECONDS)
-    return bool(found and found[0])
+    """Whether a server sends any response within a few seconds."""
+    responses = list[bool]()
+    thread = threading.Thread(target=lambda: responses.append(_responds(address)), daemon=True)
+    thread.start()  # a thread, because name resolution has no timeout
+    thread.join(_ANSWER_SECONDS)
+    return bool(responses and responses[0])
 
 
-def _ask(address: str) -> bool:
+def _responds(address: str) -> bool:
     try:
         request = urllib.request.Request(address, method="HEAD")
         urllib.request.urlopen(request, timeout=_ANSWER_SECONDS).close()
     except urllib.error.HTTPError as error:
         error.close()
-    except urllib.error.URLError as error:  # certificates are the client's to judge
+    except urllib.error.URLError as error:  # certificates are checked by the client
         return isinstance(error.reason, ssl.SSLError)
     except (OSError, ValueError, http.client.HTTPException):
         return False

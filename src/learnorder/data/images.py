@@ -17,7 +17,7 @@ from learnorder.errors import ConfigError, DataError
 CIFAR_MEAN = tuple(value / 255 for value in (125.3, 123.0, 113.9))
 CIFAR_STD = tuple(value / 255 for value in (63.0, 62.1, 66.7))
 CIFAR_CLASSES = {("airplane", "automobile", "bird"), ("apple", "aquarium_fish", "baby")}
-"""First classes of CIFAR-10 and CIFAR-100, by which they are known."""
+"""The first classes of CIFAR-10 and CIFAR-100, which identify these data sets."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Images:
 
 @dataclass(frozen=True)
 class ImageData:
-    """The images of an experiment: trained on, and evaluated on.
+    """The training and evaluation images of an experiment.
 
     Attributes:
         train: Training images.
@@ -46,12 +46,12 @@ class ImageData:
         class_names: Name of each label.
         mean: Channel means in [0, 1], for normalisation.
         std: Channel standard deviations in [0, 1].
-        modes: Images by Pillow's mode, as the files have it.
-        sizes: Images by (width, height), as the files have them.
-        converted: Images by what was done to show them as a viewer does.
-        skipped: Files that were left out, by reason.
-        repeated: Images evaluated on that are also trained on, pixel for pixel.
-        relabeled: How many of these have other labels where they are trained on.
+        modes: Number of images by Pillow mode of the files.
+        sizes: Number of images by (width, height) of the files.
+        converted: Number of images by conversion to RGB; see :func:`~learnorder.data.rgb.to_rgb`.
+        skipped: Number of skipped files by reason.
+        repeated: Number of evaluation images that are pixel for pixel training images.
+        relabeled: Number of these that have another label in the training set.
     """
 
     train: Images
@@ -83,15 +83,15 @@ class ImageData:
 
 
 def load_images(config: DataConfig) -> ImageData:
-    """Read, split and cut the images of a configuration.
+    """Load the training and evaluation images of a configuration.
 
-    The training images are put in one stratified random order: the subset trained on is its
-    beginning and the validation split its end, so that a run judged on validation and a run judged
-    on test train on the same images where both fit.
+    Training images are put in a stratified random order. Its start is the training subset and its
+    end the validation split, so runs evaluated on validation and on test images share their
+    training images if both fit.
 
     Raises:
-        DataError: Missing, unreadable or unfit data.
-        ConfigError: Sizes that the data cannot meet.
+        DataError: The data are missing, unreadable or unsuitable.
+        ConfigError: The data have fewer images than the settings require.
     """
     raw = load_source(config)
     free, held_out = _train_orders(config, raw)
@@ -128,35 +128,38 @@ def load_images(config: DataConfig) -> ImageData:
 
 
 def count_repeated(train: Images, evaluation: Images) -> tuple[int, int]:
-    """Return how many images evaluated on are also trained on, pixel for pixel, as decoded.
+    """Count the evaluation images that are, as decoded, pixel for pixel training images.
 
     Returns:
-        Their number, and how many of them no training image of the same class equals.
+        Their number, and the number of those that equal no training image of their own class.
     """
-    judged = list(_digests(evaluation))
-    trained: dict[bytes, set[int]] = {digest: set() for digest, _ in judged}
+    evaluated = list(_digests(evaluation))
+    train_labels: dict[bytes, set[int]] = {digest: set() for digest, _ in evaluated}
     for digest, label in _digests(train):
-        if digest in trained:
-            trained[digest].add(label)
-    alike = [label in trained[digest] for digest, label in judged if trained[digest]]
-    return len(alike), alike.count(False)
+        if digest in train_labels:
+            train_labels[digest].add(label)
+    same_label = [label in known for digest, label in evaluated if (known := train_labels[digest])]
+    return len(same_label), same_label.count(False)
 
 
 def _digests(images: Images) -> Iterator[tuple[bytes, int]]:
-    """Yield a digest of each image's pixels, and its label."""
+    """Yield a digest of the pixels and the label of each image."""
     for pixels, label in zip(images.pixels.numpy(), images.labels.tolist(), strict=True):
         yield hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), label
 
 
 def load_unseen(config: DataConfig, most: int) -> Images | None:
-    """Return training images that a run is neither trained nor judged on; None where it has all.
+    """Return images of the training split that a run neither trains nor is evaluated on.
 
     Args:
-        config: The run's images.
-        most: How many at most; they are stratified.
+        config: Settings of the run's data.
+        most: The largest number of images, which are stratified.
+
+    Returns:
+        The images; None if the run uses all.
 
     Raises:
-        DataError: Missing, unreadable or unfit data.
+        DataError: The data are missing, unreadable or unsuitable.
     """
     raw = load_source(config)
     free, _ = _train_orders(config, raw)
@@ -168,7 +171,7 @@ def load_unseen(config: DataConfig, most: int) -> Images | None:
 
 
 def _train_orders(config: DataConfig, raw: RawImages) -> tuple[Tensor, Tensor]:
-    """Return the stratified order of the images to train on, and of the validation split."""
+    """Return stratified orders of the training images and of the validation split."""
     order = stratified_order(raw.train_labels, config.subset_seed)
     free = len(order) - round(config.validation_share * len(order))
     return order[:free], order[free:]
@@ -179,26 +182,26 @@ def _size(field: str, wanted: int | None, available: int) -> int:
         raise ConfigError(
             f"data.{field}",
             wanted,
-            f"The data has {available} images for it (after what validation_share holds out): "
-            f"give at most {available}, or null for all.",
+            f"There are {available} images for it (without those of the validation split). Give "
+            f"at most {available}, or null for all.",
         )
     return available if wanted is None else wanted
 
 
 def _check_sizes(raw: RawImages, train: Images, evaluation: Images) -> None:
-    """Refuse images to evaluate on that are of another size than those to train on."""
+    """Refuse evaluation images whose size differs from that of the training images."""
     height, width, channels = train.pixels.shape[1:]
     other_height, other_width, other_channels = evaluation.pixels.shape[1:]
     if (other_height, other_width) != (height, width):
         raise DataError(
-            f"{raw.name}: images to train on are {height}×{width} pixels and those to evaluate on "
-            f"{other_height}×{other_width}. Bring all to one size, e.g. --data.resolution "
+            f"{raw.name}: training images have {height}×{width} pixels and evaluation images "
+            f"{other_height}×{other_width}. Resize all images, e.g. with --data.resolution "
             f"{min(height, width)}."
         )
     if other_channels != channels:
         raise DataError(
-            f"{raw.name}: images to train on have {channels} channels and those to evaluate on "
-            f"{other_channels}. Give both as many."
+            f"{raw.name}: training images have {channels} channels and evaluation images "
+            f"{other_channels}. Use the same number for both."
         )
 
 
@@ -208,37 +211,37 @@ def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
         raise DataError(f"{raw.name}: {ONE_CLASS}")
     if not raw.named and len(raw.train_labels.unique()) < classes:
         raise DataError(
-            f"{raw.name}: labels run to {classes - 1} but some numbers below do not occur in the "
-            "training images. Number the classes from 0 without gaps."
+            f"{raw.name}: the largest label is {classes - 1}, but some smaller labels do not occur "
+            "in the training images. Number the classes from 0 without gaps."
         )
     for images in (train, evaluation):
         low, high = int(images.labels.min()), int(images.labels.max())
         if low < 0 or high >= classes:
             raise DataError(
-                f"{raw.name}: labels run from {low} to {high} but there are {classes} class "
-                f"names. Labels must be whole numbers from 0 to {classes - 1}."
+                f"{raw.name}: labels range from {low} to {high} but there are {classes} class "
+                f"names. Labels must be integers from 0 to {classes - 1}."
             )
 
 
 def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation: Images) -> None:
     """Refuse subsets and splits that leave a class without examples."""
-    there = set(raw.train_labels.unique().tolist())
-    judged = there if config.evaluate_on == "validation" else set(raw.test_labels.unique().tolist())
-    held_out = config.evaluate_on == "validation"
+    on_validation = config.evaluate_on == "validation"
+    trained = set(raw.train_labels.unique().tolist())
+    evaluated = trained if on_validation else set(raw.test_labels.unique().tolist())
     for name, images, classes in (
-        ("train_examples", train, there),
-        ("evaluation_examples", evaluation, judged),
+        ("train_examples", train, trained),
+        ("evaluation_examples", evaluation, evaluated),
     ):
         missing = sorted(classes - set(images.labels.unique().tolist()))
         if missing:
-            named = ", ".join(raw.class_names[label] for label in missing[:5])
+            names = ", ".join(raw.class_names[label] for label in missing[:5])
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            share = name == "evaluation_examples" and held_out
+            share = name == "evaluation_examples" and on_validation
             raise ConfigError(
                 f"data.{name}",
                 len(images.labels),
-                f"No image is left of class {named}{more}. Give more than that"
-                + (", or a larger data.validation_share." if share else "."),
+                f"The subset contains no image of class {names}{more}. Increase data.{name}"
+                + (" or data.validation_share." if share else "."),
             )
 
 

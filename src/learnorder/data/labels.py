@@ -1,4 +1,4 @@
-"""Labels that are numbers or names, checked before anything of their size is made."""
+"""Labels as numbers or names, checked before anything of their size is allocated."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _STRINGS = ("string", "large_string", "string_view")
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of two splits, numbered alike.
+    """The labels of two splits, with the same numbers.
 
     Attributes:
-        names: Of the classes.
+        names: Names of the classes.
         train: int64 [N].
         test: int64 [M].
-        named: Whether the data name the classes, or they are counted from the labels.
+        named: Whether the data name the classes; otherwise they are derived from the labels.
     """
 
     names: tuple[str, ...]
@@ -37,19 +37,20 @@ class Labels:
 def split_labels(
     train: datasets.Dataset, test: datasets.Dataset, column: str, where: str
 ) -> Labels:
-    """Return the labels of a column, test labels numbered as the training split's classes are.
+    """Return the labels of a column, with the numbers of the training split's classes.
 
-    Classes that have names are matched by them, whatever their numbers; where labels are names,
-    the classes are those of the training split, sorted.
+    Classes with names are matched by name, whatever their numbers. If labels are names, the
+    classes are those of the training split, sorted.
 
     Args:
         train: The training split.
         test: The test split.
-        column: Of the labels.
-        where: What they are of, for errors.
+        column: Name of the column.
+        where: Source and column, for errors.
 
     Raises:
-        DataError: No labels, or a class of the test split that the training split has not.
+        DataError: Labels are missing, or the test split has a class that the training split does
+            not have.
     """
     values, others = (label_values(split, column, where) for split in (train, test))
     ours, theirs = (getattr(split.features[column], "names", None) for split in (train, test))
@@ -72,11 +73,11 @@ def split_labels(
 
 
 def match_names(train: np.ndarray, test: np.ndarray, where: str) -> Labels:
-    """Return labels that are names as numbers: the classes are the training names, sorted.
+    """Return numbers for labels that are names; the classes are the training names, sorted.
 
     Raises:
-        DataError: An empty name, numbers in the test split, or a name that the training split has
-            not.
+        DataError: A name is empty, the test split has numbers, or it has a name that the training
+            split does not have.
     """
     if test.dtype.kind not in "OU":
         raise _two_kinds(where, "names", "numbers")
@@ -84,44 +85,44 @@ def match_names(train: np.ndarray, test: np.ndarray, where: str) -> Labels:
     known = names.tolist()
     _check_known(np.unique(test).tolist(), known, where)
     if "" in known:
-        raise DataError(f"{where} has rows whose label is empty. Name their class or remove them.")
+        raise DataError(f"{where} has rows with an empty label. Add the label or remove them.")
     others = torch.from_numpy(np.searchsorted(names, test).astype(np.int64))
     return Labels(tuple(map(str, known)), torch.from_numpy(numbers.astype(np.int64)), others, True)
 
 
 def _check_known(theirs: list[str], ours: list[str], where: str) -> None:
-    """Refuse a class of the test split that the training split has not."""
+    """Refuse classes of the test split that the training split does not have."""
     for extra in (name for name in theirs if name not in ours):
         raise DataError(
-            f"{where}: the test split has a class {extra}, and the training split has not. Give "
-            "both the same classes."
+            f"{where}: the test split has a class {extra}, but the training split does not. Use "
+            "the same classes in both."
         )
 
 
 def _two_kinds(where: str, ours: str, theirs: str) -> DataError:
     return DataError(
-        f"{where}: the training split's labels are {ours}, and the test split's {theirs}. Write "
-        "both alike."
+        f"{where}: the training split's labels are {ours}, and the test split's {theirs}. Use the "
+        "same kind in both."
     )
 
 
 def class_order(values: np.ndarray) -> Tensor:
-    """Return the place of each label among the sorted distinct ones, int64 [N]."""
+    """Return the index of each label among the sorted distinct labels, int64 [N]."""
     return torch.from_numpy(np.unique(values, return_inverse=True)[1].astype(np.int64))
 
 
 def label_values(split: datasets.Dataset, column: str, where: str) -> np.ndarray:
-    """Return the labels of a split as they are: integers, or names as objects, [N].
+    """Return the labels of a split unchanged: integers, or names as objects, [N].
 
     Raises:
-        DataError: A column of another type, or rows without a label.
+        DataError: The column has another type, or rows without a label.
     """
     kind: Any = split.features.get(column)
     dtype = str(getattr(kind, "dtype", type(kind).__name__))
     if not dtype.startswith(("int", "uint")) and dtype not in _STRINGS:
         raise DataError(
-            f"{where} holds {dtype}; labels must be whole numbers from 0, or names. Write them as "
-            "integers or strings, or name another column with --data.label_column."
+            f"{where} contains {dtype}; labels must be integers from 0, or names. Convert them, or "
+            "choose another column with --data.label_column."
         )
     values: Any = split.with_format("arrow", columns=[column])[:][column]
     if values.null_count:
@@ -130,37 +131,37 @@ def label_values(split: datasets.Dataset, column: str, where: str) -> np.ndarray
 
 
 def as_labels(values: np.ndarray, where: str) -> Tensor:
-    """Return whole numbers as labels, int64 [N].
+    """Return integers as labels, int64 [N].
 
     Args:
-        values: Of any integer type, [N].
-        where: What they are of, for errors.
+        values: Any integer type, [N].
+        where: Source and column, for errors.
 
     Raises:
-        DataError: A number beyond int64.
+        DataError: A value exceeds int64.
     """
     if len(values) and int(values.max()) > np.iinfo(np.int64).max:
-        raise DataError(f"{where}: {values.max()} is no label. Number the classes from 0.")
+        raise DataError(f"{where}: {values.max()} is too large. Number the classes from 0.")
     return torch.from_numpy(values.astype(np.int64))
 
 
 def numbered_classes(labels: Tensor, where: str) -> tuple[str, ...]:
-    """Return the names of classes that have numbers only: 0, 1, and so on.
+    """Return names for classes that only have numbers: 0, 1, and so on.
 
     Args:
-        labels: Of the training images, int64 [N].
-        where: What they are of, for errors.
+        labels: Labels of the training images, int64 [N].
+        where: Source and column, for errors.
 
     Raises:
-        DataError: A negative label, or a number below the largest that no image has.
+        DataError: A label is negative, or a number below the largest label does not occur.
     """
-    found = labels.unique()  # at most as many as there are images, however large they are
+    distinct = labels.unique()  # at most N values, whatever the largest label
     remedy = "Number the classes from 0 without gaps."
-    if len(found) and (low := int(found[0])) < 0:
+    if len(distinct) and (low := int(distinct[0])) < 0:
         raise DataError(f"{where}: there is a label {low}. {remedy}")
-    if len(found) and (high := int(found[-1])) >= len(found):
-        missing = int((found != torch.arange(len(found))).nonzero()[0])
+    if len(distinct) and (high := int(distinct[-1])) >= len(distinct):
+        missing = int((distinct != torch.arange(len(distinct))).nonzero()[0])
         raise DataError(
             f"{where}: labels go up to {high}, but no training image has label {missing}. {remedy}"
         )
-    return tuple(map(str, range(len(found))))
+    return tuple(map(str, range(len(distinct))))

@@ -1,4 +1,4 @@
-"""Data sets in Parquet files, of the hub's schema."""
+"""Data sets in Parquet files with the schema of the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _ROWS_AT_ONCE = 1_000
-"""Rows decoded together: repeated values take little in a file, and their full size in memory."""
+"""Rows read at once: repeated values take little space in a file, but full size in memory."""
 
 
 def open_parquet(place: str) -> datasets.DatasetDict:
-    """Open the splits of a folder with files named train*.parquet and so on.
+    """Open the splits of a folder with files train*.parquet, validation*.parquet, test*.parquet.
 
     Raises:
-        DataError: No such folder or files, or files that cannot be read or exceed the memory.
+        DataError: The folder or train*.parquet does not exist, or files cannot be read or exceed
+            the memory.
     """
     import datasets
     import pyarrow as pa
@@ -38,27 +39,27 @@ def open_parquet(place: str) -> datasets.DatasetDict:
             splits[split] = datasets.Dataset(_read(place, files))
         except (OSError, pa.ArrowException) as error:
             raise DataError(
-                f"parquet:{place}: {files[0].name} and the like could not be read: "
-                f"{one_line(error)}. Fetch the files again."
+                f"parquet:{place}: {files[0].name} or a file of the same split could not be read: "
+                f"{one_line(error)}. Download the files again."
             ) from error
     if "train" not in splits:
         raise DataError(
-            f"parquet:{place}: no train*.parquet in it. Give the folder that holds files named "
-            "train*.parquet and test*.parquet, as the hub lays them out."
+            f"parquet:{place}: it contains no train*.parquet. Give the folder with the files "
+            "train*.parquet and test*.parquet, as on the Hugging Face hub."
         )
     return datasets.DatasetDict(splits)
 
 
 def _read(place: str, files: Sequence[Path]) -> pa.Table:
-    """Read the files of a split, as long as the memory holds what they say and what they have."""
+    """Read the files of a split, unless their stated or actual size exceeds the memory."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    tables, said = [], 0
+    tables, stated = [], 0
     for path in files:
         with path.open("rb") as file:
-            said += _expected_bytes(pq.read_metadata(file))
-    _check(place, files, said)
+            stated += _stated_bytes(pq.read_metadata(file))
+    _check(place, files, stated)
     for path in files:
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
             batches = []
@@ -69,8 +70,8 @@ def _read(place: str, files: Sequence[Path]) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def _expected_bytes(metadata: pq.FileMetaData) -> int:
-    """Return the least memory that a file's metadata speak of: its columns, and 8 bytes a label."""
+def _stated_bytes(metadata: pq.FileMetaData) -> int:
+    """Return a lower bound of a file's size in memory, from its metadata: 8 bytes per label."""
     groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
     return max(sum(group.total_byte_size for group in groups), 8 * metadata.num_rows)
 
@@ -78,6 +79,6 @@ def _expected_bytes(metadata: pq.FileMetaData) -> int:
 def _check(place: str, files: Sequence[Path], needed: int) -> None:
     if beyond := beyond_memory(needed):
         raise DataError(
-            f"parquet:{place}: {files[0].name} and the like take {beyond}. Write files of fewer or "
-            "smaller images."
+            f"parquet:{place}: the files of the split of {files[0].name} take {beyond}. Write "
+            "files with fewer or smaller images."
         )

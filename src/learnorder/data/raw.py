@@ -1,4 +1,4 @@
-"""A source of images, opened: labels at once, pixels as they are asked for."""
+"""An opened source of images: labels are read at once, pixels on demand."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 from learnorder.data.rgb import Decoded
 
 TEST_SHARE = 0.2
-"""Other data without a split of its own: this stratified share is held out as the test split."""
+"""Stratified share of the images held out as test split, if the data have none."""
 
 
 @dataclass(frozen=True)
 class RawImages:
-    """A source, opened.
+    """An opened source.
 
     Attributes:
         name: The source as configured, for messages.
         class_names: Name of each label.
         train_labels: int64 [N].
         test_labels: int64 [M].
-        named: Whether the source names its classes, or they are counted from the labels.
         decode: ``decode("train" | "test", indices)`` returns uint8 [len(indices), H, W, C].
-        decoded: What was found in the images decoded so far, and done to them.
-        skipped: Files that were left out, by reason.
+        named: Whether the source names its classes; otherwise they are derived from the labels.
+        decoded: Counts of the images decoded so far.
+        skipped: Number of skipped files by reason.
     """
 
     name: str

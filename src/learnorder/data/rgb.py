@@ -1,4 +1,4 @@
-"""Any image that Pillow opens as the colours that a viewer shows, or refused by its mode."""
+"""Conversion of images to RGB, as image viewers display them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ _WHITE = {"F": 1.0}
 _WHITE_16_BIT = 65535.0
 _ORIENTATION = 0x0112
 _DARKEST = 1 / 3
-"""Images of more than 8 bits whose brightest value is below this share of white are refused: their
-values are most likely of fewer bits than the file has room for."""
+"""Images of more than 8 bits are refused if their largest value is below this share of white: most
+likely, fewer bits are used than the file format provides."""
 
 
 @dataclass
 class Decoded:
-    """What was found in images and done to them.
+    """Counts of decoded images.
 
     Attributes:
-        modes: Images by Pillow's mode, e.g. RGB.
-        sizes: Images by (width, height), as the files have them.
-        converted: Images by what was done to show them as a viewer does.
-        brightest: The largest value in images of more than 8 bits, over their white; 0 for none.
+        modes: Number of images by Pillow mode, e.g. RGB.
+        sizes: Number of images by (width, height) of the files.
+        converted: Number of images by conversion.
+        brightest: The largest value in images of 16 bits or more per pixel, relative to white; 0
+            without such images.
     """
 
     modes: Counter[str] = field(default_factory=Counter)
@@ -38,27 +39,28 @@ class Decoded:
 
 
 def to_rgb(image: Image.Image, decoded: Decoded, white: float | None = None) -> Image.Image:
-    """Return an image in RGB, as a viewer shows it.
+    """Return an image in RGB, as image viewers display it.
 
-    Turned as its EXIF orientation says; transparency on white; of several frames or pages the
-    first. Values of more than 8 bits are scaled linearly so that ``white`` becomes 255.
+    The EXIF orientation is applied, transparency is composed on white, and only the first of
+    several frames or pages is used. Values of more than 8 bits are scaled linearly, with ``white``
+    to 255.
 
     Args:
-        image: As opened.
-        decoded: Gets what was found and done.
-        white: The value that is white in images of 16 or 32 bits a pixel; None takes 65535, or 1
-            for floats.
+        image: The opened image.
+        decoded: Updated with size, mode and conversion.
+        white: The value of white in images of 16 or 32 bits per pixel; None: 65535, or 1 for
+            floats.
 
     Raises:
-        OSError: A mode that is not known, or values outside [0, white].
+        OSError: The mode is unknown, or values are outside [0, white].
     """
     mode = image.mode
     decoded.modes[mode] += 1
     decoded.sizes[image.size] += 1
     if getattr(image, "n_frames", 1) > 1:
-        decoded.converted["the first of several frames or pages"] += 1
+        decoded.converted["first of several frames or pages"] += 1
     if _has_exif(image) and image.getexif().get(_ORIENTATION, 1) not in (0, 1):
-        decoded.converted["turned as EXIF says"] += 1
+        decoded.converted["rotated according to EXIF"] += 1
         image = ImageOps.exif_transpose(image)
     if mode in _DEEP:
         return _from_deep(image, mode, decoded, white)
@@ -67,29 +69,28 @@ def to_rgb(image: Image.Image, decoded: Decoded, white: float | None = None) -> 
     if mode in _OTHER_COLOURS:
         decoded.converted[f"from {mode}"] += 1
     elif mode not in _PLAIN:
-        raise OSError(f"its mode is {mode}, which is not known here; save it as RGB")
+        raise OSError(f"its mode {mode} is not supported; save it as RGB")
     return image.convert("RGB")
 
 
 def _has_exif(image: Image.Image) -> bool:
-    """Whether an image may have EXIF data; asking for these takes as long as decoding."""
+    """Whether an image may have EXIF data, whose reading takes as long as decoding."""
     names = [str(name).lower() for name in image.info]
     return image.format == "TIFF" or any("exif" in name or "xm" in name for name in names)
 
 
 def check_brightness(decoded: Decoded, white: float | None, where: str) -> None:
-    """Refuse deep images that would all be nearly black.
+    """Refuse images of more than 8 bits that would all be nearly black.
 
     Raises:
-        OSError: They are, and no white was given.
+        OSError: They would be, and ``white`` is None.
     """
     if white is None and 0 < decoded.brightest < _DARKEST:
         most = round(decoded.brightest * _WHITE_16_BIT)
         likely = 2 ** max(most, 1).bit_length() - 1
         raise OSError(
-            f"{where} have more than 8 bits a pixel, and the largest value is {most} of 65535: "
-            "they would be nearly black. Say which value is white with --data.white, e.g. "
-            f"{likely}."
+            f"{where} have more than 8 bits per pixel, and the largest value is {most} of 65535: "
+            f"they would be nearly black. Set the value of white with --data.white, e.g. {likely}."
         )
 
 
@@ -99,8 +100,8 @@ def _from_deep(image: Image.Image, mode: str, decoded: Decoded, white: float | N
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if not (np.isfinite(values).all() and low >= 0 and high <= scale):
         raise OSError(
-            f"its mode is {mode} with values from {low:g} to {high:g}, where white is {scale:g}. "
-            "Say which value is white with --data.white"
+            f"its mode is {mode} with values from {low:g} to {high:g}, but white is {scale:g}. "
+            "Set the value of white with --data.white"
         )
     if mode != "F":
         decoded.brightest = max(decoded.brightest, high / scale)
@@ -113,6 +114,6 @@ def _on_white(image: Image.Image, decoded: Decoded) -> Image.Image:
     low, _ = with_alpha.getchannel("A").getextrema()
     if low == 255:
         return with_alpha.convert("RGB")
-    decoded.converted["transparent, on white"] += 1
+    decoded.converted["transparent, composed on white"] += 1
     white = Image.new("RGBA", with_alpha.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, with_alpha).convert("RGB")

@@ -1,4 +1,4 @@
-"""A sheet of some images of each class as they were decoded, for a person to look at."""
+"""A sheet with decoded images of each class, for visual inspection."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from learnorder.data.images import ImageData, Images
 
 _CLASSES = 10
 _TRAINED, _EVALUATED = 3, 1
-"""Images of each class that are shown."""
+"""Numbers of training and evaluation images of each class."""
 _MOST_PIXELS = 64
-"""The longest side of an image on the sheet; larger ones are made smaller."""
+"""Larger images are downscaled to this longest side."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Samples:
 
 
 def sample_images(data: ImageData) -> Samples:
-    """Return the first images of each of the first classes, a column each.
+    """Return the first images of each of the first classes, a column for each class.
 
-    Where a class has fewer, a place is left white.
+    Tiles are white if a class has too few images.
     """
-    parts = ((data.train, "trained on", _TRAINED), (data.evaluation, "evaluated on", _EVALUATED))
+    parts = ((data.train, "training", _TRAINED), (data.evaluation, "evaluation", _EVALUATED))
     rows = tuple(title for _, title, count in parts for _ in range(count))
     columns = data.class_names[:_CLASSES]
     height, width = data.image_size

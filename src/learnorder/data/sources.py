@@ -1,7 +1,7 @@
-"""Where images come from: digits, the Hugging Face hub, Parquet, class folders, a function.
+"""Sources of images: digits, the Hugging Face hub, Parquet, class folders, a function.
 
-Every source gives labels at once and decodes only the images asked for. Nothing here reads a
-pickle or runs a loading script.
+Sources provide all labels at once and decode images on demand. They never read pickles or run
+loading scripts.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
     import datasets
 
 DIGITS_TRAIN = 1200
-"""Digits has no split of its own: a stratified 1,200 of its 1,797 images are for training."""
+"""Digits has no splits: a stratified 1,200 of its 1,797 images are for training."""
 
 ONE_CLASS = (
-    "its training images are all of one class. Patterns are told apart by class, so give data with "
-    "at least two, one folder or label value for each."
+    "all training images are of one class. At least two classes are needed, each with its own "
+    "folder or label."
 )
-"""Why one class is refused."""
+"""The end of the error for data with one class."""
 
 _ROWS_AT_ONCE = 1_000
-"""Encoded images read together; one by one, reading takes as long as decoding."""
+"""Encoded images read at once; one by one, reading takes as long as decoding."""
 _BYTES_AT_ONCE = 100_000_000
-"""What these may take in all: large ones are read in smaller groups."""
+"""The largest size of these; large images are read in smaller groups."""
 
 
 def load_source(config: DataConfig) -> RawImages:
-    """Open the source that ``config.source`` names.
+    """Open ``config.source``.
 
     Raises:
-        ConfigError: A source of unknown form.
-        DataError: Missing or unreadable data, or a column that is not there.
+        ConfigError: The form of the source or the name of a column is unknown.
+        DataError: The data are missing or unreadable, or have no column of images or labels.
     """
     if config.source == "digits":
         return _digits(config)
@@ -93,14 +93,13 @@ def _digits(config: DataConfig) -> RawImages:
 
 
 def read_digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return scikit-learn's digits: images [1797, 8, 8] from 0 to 16, and what they show.
+    """Return scikit-learn's digits: images [1797, 8, 8] from 0 to 16, and labels [1797].
 
-    Its file is read without importing scikit-learn, which takes as long as importing torch.
+    The file is read without importing scikit-learn, which takes as long as importing torch.
     """
-    found = importlib.util.find_spec("sklearn")
-    places = [] if found is None else found.submodule_search_locations or []
-    for place in places:
-        file = Path(place, "datasets", "data", "digits.csv.gz")
+    spec = importlib.util.find_spec("sklearn")
+    for package in (spec and spec.submodule_search_locations) or []:
+        file = Path(package, "datasets", "data", "digits.csv.gz")
         if file.exists():
             rows = np.loadtxt(file, delimiter=",")
             return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(int)
@@ -111,10 +110,10 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _open_folder(config: DataConfig, place: str) -> RawImages:
-    found = read_class_folders(existing_folder("folder", place), config.source)
+    folders = read_class_folders(existing_folder("folder", place), config.source)
     splits = {
         split: ([path for path, _ in images], torch.tensor([label for _, label in images]))
-        for split, images in found.splits.items()
+        for split, images in folders.splits.items()
     }
     if "test" not in splits:
         paths, labels = splits["train"]
@@ -131,12 +130,12 @@ def _open_folder(config: DataConfig, place: str) -> RawImages:
 
     return RawImages(
         config.source,
-        found.class_names,
+        folders.class_names,
         splits["train"][1],
         splits["test"][1],
         decode,
         decoded=decoded,
-        skipped=found.skipped,
+        skipped=folders.skipped,
     )
 
 
@@ -164,9 +163,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
 
     def decode(split: str, index: Tensor) -> Tensor:
         rows = encoded[split].select_columns(image_column).select(index.tolist())
-        each = encoded[split].data.nbytes // max(len(encoded[split].data), 1)
-        at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(each, 1)))
-        blocks: Any = rows.iter(batch_size=at_once)
+        row_bytes = encoded[split].data.nbytes // max(len(encoded[split].data), 1)
+        batch_size = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(row_bytes, 1)))
+        blocks: Any = rows.iter(batch_size=batch_size)
 
         def describe(i: int) -> str:
             path = path_of(rows[i][image_column])
@@ -188,30 +187,32 @@ def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) ->
         encoded = isinstance(kind, dict) or getattr(kind, "dtype", "") == "binary"
         if not isinstance(kind, datasets.Image) and not encoded:
             raise DataError(
-                f"{_where(config.source, column)} holds {kind}, not images. Name another column "
-                "with --data.image_column."
+                f"{_where(config.source, column)} contains {kind}, not images. Choose another "
+                "column with --data.image_column."
             )
 
 
 def _column(
     config: DataConfig, split: datasets.Dataset, role: str, feature: type, usual: tuple[str, ...]
 ) -> str:
-    """Return the column of a role: the one given, the only fitting one, or a usual name."""
-    given = getattr(config, f"{role}_column")
-    if given is not None:
-        if given not in split.column_names:
+    """Return the configured column, the only one of the feature's type, or one of a usual name."""
+    configured = getattr(config, f"{role}_column")
+    if configured is not None:
+        if configured not in split.column_names:
             raise ConfigError(
-                f"data.{role}_column", given, f"{config.source} has {split.column_names}."
+                f"data.{role}_column",
+                configured,
+                f"Choose one of the columns of {config.source}: {split.column_names}.",
             )
-        return given
-    fitting = [name for name, kind in split.features.items() if isinstance(kind, feature)]
-    found = fitting if len(fitting) == 1 else [n for n in usual if n in split.column_names]
-    if not found:
+        return configured
+    typed = [name for name, kind in split.features.items() if isinstance(kind, feature)]
+    candidates = typed if len(typed) == 1 else [n for n in usual if n in split.column_names]
+    if not candidates:
         raise DataError(
-            f"{config.source}: no {role} column found among {split.column_names}. "
-            f"Name it with --data.{role}_column."
+            f"{config.source}: there is no {role} column among {split.column_names}. "
+            f"Choose one with --data.{role}_column."
         )
-    return found[0]
+    return candidates[0]
 
 
 def _where(source: str, column: str) -> str:

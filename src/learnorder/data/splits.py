@@ -9,11 +9,11 @@ from learnorder.seeding import generator
 
 
 def stratified_order(labels: Tensor, seed: int) -> Tensor:
-    """Return a random order of the examples in which every stretch has each class's share.
+    """Return a stratified random order: each contiguous part has about the same class shares.
 
     Args:
         labels: int64 [N].
-        seed: Decides the order.
+        seed: Seed of the order.
 
     Returns:
         Indices, int64 [N].
@@ -22,11 +22,11 @@ def stratified_order(labels: Tensor, seed: int) -> Tensor:
     >>> labels[stratified_order(labels, seed=0)[:3]].sum().item()
     1
     """
-    drawing = generator(seed, "stratified order")
+    rng = generator(seed, "stratified order")
     key = torch.empty(len(labels), dtype=torch.float64)
     counts = labels.unique(return_counts=True)[1].tolist()
     for members in labels.argsort(stable=True).split(counts):
-        rank = torch.randperm(len(members), generator=drawing).double()
-        offset = torch.rand(len(members), generator=drawing, dtype=torch.float64)
+        rank = torch.randperm(len(members), generator=rng).double()
+        offset = torch.rand(len(members), generator=rng, dtype=torch.float64)
         key[members] = (rank + offset) / len(members)
     return key.argsort()

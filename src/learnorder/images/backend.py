@@ -1,4 +1,4 @@
-"""The work of a run on images: training, with its checkpoints, records and example images."""
+"""The backend of runs on images: training, checkpoints, records and example images."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from learnorder.training.identity import Identity, Reader, files_token
 from learnorder.training.image_problem import image_trainer, network_of
 
 _MOST_SIZES = 4
-"""Sizes of images that are counted each for itself."""
+"""The number of image sizes that are listed separately."""
 
 load_once = lru_cache(maxsize=1)(load_images)
-"""Most runs of a worker share their images, which are then read for the first of them."""
+"""Cached, because most runs of a worker share their images."""
 
 
 def check(configs: Sequence[RunConfig], processes: int = 1) -> None:
-    """Try each distinct data set, patch, network and optimiser, so that what is unfit is refused.
+    """Train each distinct setup for one step, so that errors show before the runs start.
 
-    The network is built again after it was trained for a step: one that is not made anew is found.
+    The network is then built again, to detect constructors that return a trained network.
     """
-    distinct = {_distinct_setup(config): config for config in configs}
+    distinct = {_setup(config): config for config in configs}
     data = {repr(config.data): config.data for config in distinct.values()}
     loaded = {key: load_images(config) for key, config in data.items()}
     for config in distinct.values():
@@ -50,23 +50,21 @@ def _check(config: RunConfig, data: ImageData, processes: int) -> None:
         network_of(config, data)
 
 
-def _distinct_setup(config: RunConfig) -> str:
-    """Return what decides whether a configuration can be run."""
+def _setup(config: RunConfig) -> str:
+    """Return the settings that determine whether a configuration can be run."""
     return repr((config.data, config.model, config.patch, distinct_training(config)))
 
 
 def identify(configs: Sequence[RunConfig]) -> list[Identity]:
-    """Return what is the user's own of each one's network and data, as digests."""
-    found: dict[str, Identity] = {}
-    for config in configs:
-        key = repr((config.model, config.data))
-        if key not in found:
-            found[key] = _identity(config)
-    return [found[repr((config.model, config.data))] for config in configs]
+    """Return digests of the user's code and data that each configuration refers to."""
+    keys = [repr((config.model, config.data)) for config in configs]
+    distinct = dict(zip(keys, configs, strict=True))
+    identities = {key: _identity(config) for key, config in distinct.items()}
+    return [identities[key] for key in keys]
 
 
 def _identity(config: RunConfig) -> Identity:
-    """Read the code that import paths name, and the names and sizes of the images' files."""
+    """Return digests of the code behind import paths, and of the images' file names and sizes."""
     reader, data = Reader(), config.data
     kind, _, place = data.source.partition(":")
     paths = {
@@ -83,7 +81,7 @@ def _identity(config: RunConfig) -> Identity:
 
 
 def run(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
-    """Train the folder's run to its end; see :class:`~learnorder.runs.kinds.Backend`."""
+    """Train the run in a folder; see :class:`~learnorder.runs.kinds.Backend`."""
     folder.begin(*identify([folder.config]))
     state = load_checkpoint(folder)
     data = load_once(folder.config.data)
@@ -95,7 +93,7 @@ def run(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStat
 
 
 def _describe(data: ImageData) -> dict[str, object]:
-    """What the manifest says of the images."""
+    """Return the manifest's description of the images."""
     return {
         "num_classes": data.num_classes,
         "image_size": list(data.image_size),
@@ -117,24 +115,24 @@ def _describe(data: ImageData) -> dict[str, object]:
 
 
 def size_counts(sizes: Mapping[tuple[int, int], int]) -> dict[str, int]:
-    """Return images by size in words: the most frequent sizes, and all others together.
+    """Return the number of images by size: the most frequent sizes, then all others together.
 
     >>> size_counts({(32, 32): 5})
     {'32×32': 5}
     >>> size_counts({(side, 10): side for side in range(1, 8)})
     {'7×10': 7, '6×10': 6, '5×10': 5, '4×10': 4, '3 other sizes': 6}
     """
-    falling = sorted(sizes.items(), key=lambda item: -item[1])
-    shown, others = falling[:_MOST_SIZES], falling[_MOST_SIZES:]
-    found = {f"{width}×{height}": count for (width, height), count in shown}
+    by_count = sorted(sizes.items(), key=lambda item: -item[1])
+    frequent, others = by_count[:_MOST_SIZES], by_count[_MOST_SIZES:]
+    counts = {f"{width}×{height}": count for (width, height), count in frequent}
     if others:
         plural = "s" if len(others) > 1 else ""
-        found[f"{len(others)} other size{plural}"] = sum(count for _, count in others)
-    return found
+        counts[f"{len(others)} other size{plural}"] = sum(count for _, count in others)
+    return counts
 
 
 def _save_samples(folder: RunFolder, data: ImageData) -> dict[str, list[str]]:
-    """Write some images of each class as they were decoded; return its rows and columns."""
+    """Write a sheet of decoded images of each class; return the titles of its rows and columns."""
     samples = sample_images(data)
     if not folder.read_only:
         with atomic_write(folder.file("images.png")) as temporary:
@@ -143,7 +141,7 @@ def _save_samples(folder: RunFolder, data: ImageData) -> dict[str, list[str]]:
 
 
 def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:
-    """Write a sheet of planted images, and what its rows and columns are."""
+    """Write a sheet of images with the patch, and the titles of its rows and columns."""
     from PIL import Image
 
     gallery = draw_gallery(
@@ -162,14 +160,14 @@ def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:
 
 
 def cost_key(config: RunConfig) -> str:
-    """Return what runs that take as long have in common."""
+    """Return the settings that determine how long a run takes."""
     noisy = config.noise.level.initial > 0
     return repr((config.data, config.model, config.patch.planted, config.training, noisy))
 
 
 def measure(config: RunConfig) -> CostEstimate:
-    """Time a few steps of training."""
+    """Return the cost of a run, estimated from a few training steps."""
     data = load_images(config.data)
     with process_kept(), closing(image_trainer(config, data)) as trainer:
-        evaluated = sum(len(chosen.pattern_labels) for chosen in trainer.problem.sets)
+        evaluated = sum(len(subset.pattern_labels) for subset in trainer.problem.sets)
         return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))

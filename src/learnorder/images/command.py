@@ -1,4 +1,4 @@
-"""The commands that run the paper's arms on images: ``patch`` and ``plain``."""
+"""The commands ``patch`` and ``plain``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from learnorder.images.run import IMAGE_SCALES, image_plans, on_images, run_imag
 
 
 def main(name: str, description: str, arguments: Sequence[str]) -> int:
-    """Run an experiment on images by its name."""
+    """Run the experiment on images of this name."""
     scale = options.peek(arguments, "scale", "demo")
     parser = Parser(name, description)
     parser.add(
@@ -21,7 +21,7 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
         str,
         default=scale,
         help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), paper (as published; needs a "
-        f"GPU). Decides the defaults below. There are {', '.join(IMAGE_SCALES[name])}.",
+        f"GPU). Sets the defaults below. One of {', '.join(IMAGE_SCALES[name])}.",
     )
     options.add_execution(parser, f"runs/{name}-{scale}")
     options.add_settings(parser, ImageExperiment, recipe_for(scale, arguments, name))

@@ -1,4 +1,4 @@
-"""What the paper's experiments on images have in common: arms × seeds on the same images."""
+"""Settings of an experiment on images: arms × seeds on the same images."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from learnorder.values import check_fields
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm: a learning rate and noise before the activations."""
+    """An arm: a learning-rate schedule and noise before the activations."""
 
     learning_rate: Schedule
-    """The learning rate over the epochs."""
+    """Learning rate over the epochs."""
     noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
     """Noise before the activations."""
 
@@ -34,41 +34,41 @@ class Arm:
 
 @dataclass(frozen=True)
 class Arms:
-    """The three arms that the paper compares, and a control that it does not have."""
+    """The three arms of the paper, and a control."""
 
     large: Arm
     """Large initial learning rate, annealed."""
     small: Arm
-    """Small learning rate throughout."""
+    """Small, constant learning rate."""
     small_noise: Arm
-    """Small learning rate with activation noise that is annealed."""
+    """Small learning rate with annealed noise before the activations."""
     small_annealed: Arm | None = None
-    """Small learning rate, annealed as the large one is: a control, which tells the effect of a
+    """Small learning rate, annealed like the large one: a control that separates the effect of a
     large learning rate from that of annealing. null leaves it out."""
 
 
 @dataclass(frozen=True)
 class ImageExperiment:
-    """Arms × seeds on images. Within a seed, arms share everything else.
+    """Arms × seeds on images. Within a seed, arms differ only in learning rate and noise.
 
     Raises:
-        ConfigError: A setting that is out of range, or that contradicts another.
+        ConfigError: A setting is out of range or contradicts another.
     """
 
     data: DataConfig
-    """The images."""
+    """Images."""
     model: ModelConfig
-    """The network."""
+    """Network."""
     patch: PatchConfig
-    """The planted patch."""
+    """Planted patch."""
     training: TrainingConfig
-    """The optimiser."""
+    """Optimiser, and number of epochs."""
     arms: Arms
-    """The arms: learning rate and noise of each."""
+    """Learning rate and noise of each arm."""
     seeds: int = 5
-    """How many seeds."""
+    """Number of seeds."""
     first_seed: int = 0
-    """The first of them; the others follow it."""
+    """First seed; the others follow it."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -83,7 +83,7 @@ class ImageExperiment:
                 raise
 
     def arm_names(self) -> list[str]:
-        """Return the names of the arms that are run."""
+        """Return the names of the arms that are not left out."""
         return [name for name in ARM_TITLES if getattr(self.arms, name) is not None]
 
     def run(self, arm: str, seed: int) -> RunConfig:
@@ -94,8 +94,8 @@ class ImageExperiment:
         """
         settings: Arm | None = getattr(self.arms, arm)
         if settings is None:
-            there = f"This experiment has {', '.join(self.arm_names())}; give arms.{arm} settings."
-            raise ConfigError("arm", arm, there)
+            remedy = f"Choose one of {', '.join(self.arm_names())}, or set arms.{arm}."
+            raise ConfigError("arm", arm, remedy)
         return RunConfig(
             data=self.data,
             model=self.model,

@@ -1,4 +1,4 @@
-"""Figures of results: each a function from results to a plotly figure."""
+"""Figures of runs on images: functions from results to plotly figures."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from learnorder.statistics import Estimate, range_of
 
 
 def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
-    """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval.
+    """Return a quantity over epochs: the mean of each arm over seeds, with 95 % bands.
 
     Args:
         results: The runs.
-        set_: Evaluation set or train.
+        set_: Evaluation set, or train.
         quantity: accuracy or reliance.
-        group: Group within train, else all.
-        title: What the panel shows.
+        group: Group within train; otherwise all.
+        title: Title of the panel.
     """
     figure = go.Figure()
     styles, titles = line_styles(results.arms), marked_titles(results)
     lines: list[list[float]] = []
-    shown: list[Estimate] = []
-    lost = list[str]()
+    estimates: list[Estimate] = []
+    diverged = list[str]()
     for arm in results.arms:
         points = results.curve(arm, set_, quantity, group)
         if not points:
-            lost += [arm] * bool(results.lost(arm))
+            diverged += [arm] * bool(results.lost(arm))
             continue
-        shown += points.values()
+        estimates += points.values()
         add_band(figure, points, styles[arm].band(), 100, len(results.arms))
         lines.append([100 * e.mean for e in points.values()])
         add_curve(
@@ -47,7 +47,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             titles[arm],
             styles[arm],
         )
-    for place, arm in enumerate(lost):
+    for place, arm in enumerate(diverged):
         figure.add_annotation(
             text="✕ diverged", font={"color": styles[arm].color, "size": 11},
             x=1, xref="paper", xanchor="right", y=0.5, yref="paper", yshift=-16 * place,
@@ -58,7 +58,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
     else:
-        ends = [100 * end for e in shown for end in (e.mean, e.low, e.high) if end == end]
+        ends = [100 * end for e in estimates for end in (e.mean, e.low, e.high) if end == end]
         low, high = min(ends, default=0.0), max(ends, default=0.0)
         figure.update_yaxes(range=[min(-1.0, low), max(5.0, 1.05 * high)])
     if set_ == "patch_only" and (chance := results.chance()) is not None:
@@ -76,13 +76,13 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
 
 
 def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> go.Figure:
-    """Return λ or η·λ/2 over epochs, on a logarithmic axis: mean over seeds of each arm."""
-    figure, shown = go.Figure(), list[float]()
+    """Return λ or η·λ/2 over epochs on a logarithmic axis: the mean of each arm over seeds."""
+    figure, values = go.Figure(), list[float]()
     styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, "run", quantity)
-        shown += [e.mean for e in points.values()]
         means = [e.mean for e in points.values()]
+        values += means
         add_curve(
             figure,
             points,
@@ -93,7 +93,7 @@ def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> 
         )
     mark_changes(figure, results.folders)
     layout(figure, title, "epoch", unit)
-    figure.update_yaxes(log_axis([*shown, 1.0] if quantity == "edge" else shown))
+    figure.update_yaxes(log_axis([*values, 1.0] if quantity == "edge" else values))
     if quantity == "edge":
         figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
     return figure
@@ -103,15 +103,15 @@ def add_curve(
     figure: go.Figure,
     epochs: Iterable[int],
     values: Sequence[float],
-    shown: Sequence[str],
+    labels: Sequence[str],
     title: str,
     style: LineStyle,
 ) -> None:
-    """Add an arm's curve; ``title`` is any text, ``shown`` is what its points say."""
+    """Add an arm's curve, with a hover label for each point."""
     figure.add_scatter(
         x=list(epochs),
         y=list(values),
-        customdata=list(shown),
+        customdata=list(labels),
         hovertemplate="%{customdata}",
         name=figure_text(title),
         line={"color": style.color, "dash": style.dash, "width": 2},
@@ -120,7 +120,7 @@ def add_curve(
 
 
 def _span(lines: list[list[float]]) -> list[float]:
-    """Return the ends of the axis: around every mean but those of the first two epochs."""
+    """Return the limits of the axis, which cover all means from the third epoch."""
     values = [value for line in lines for value in (line[2:] or line)]
     return [max(0.0, min(values, default=0.0) - 3), min(102.0, max(values, default=100.0) + 4)]
 
@@ -136,10 +136,10 @@ def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
             marks.setdefault(epoch, set()).add("noise")
     if len(marks) > 4:
         return
-    for epoch, what in marks.items():
+    for epoch, names in marks.items():
         figure.add_vline(x=epoch - 0.5, line={"dash": "dash", "width": 1}, opacity=0.6)
         figure.add_annotation(
-            text=" and ".join(sorted(what)) + " annealed",
+            text=" and ".join(sorted(names)) + " annealed",
             x=epoch - 0.5,
             y=1,
             yref="paper",
@@ -153,22 +153,22 @@ _LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
 
 
 def order_figure(results: Results) -> go.Figure:
-    """Return when each run learned the content and the patch: one mark for each seed."""
+    """Return the epochs at which runs learned the content and the patch: a mark for each seed."""
     figure = go.Figure()
     styles, titles = line_styles(results.arms), marked_titles(results)
     last = max(folder.config.training.epochs for folder in results.folders)
     never = last * 1.08
-    shown = {"content": ("circle-open", -0.16), "patch": ("diamond", 0.16)}
+    symbols = {"content": ("circle-open", -0.16), "patch": ("diamond", 0.16)}
     kinds = ("content", "patch") if results.has_patch() else ("content",)
     for kind in kinds:
-        symbol, offset = shown[kind]
+        symbol, offset = symbols[kind]
         for row, arm in enumerate(results.arms):
-            found = results.learned(arm, kind)
-            spread = 0.2 / max(len(found), 1)
+            epochs = results.learned(arm, kind)
+            spread = 0.2 / max(len(epochs), 1)
             figure.add_scatter(
-                x=[never if epoch is None else epoch for epoch in found.values()],
-                y=[row + offset + spread * (i - len(found) / 2) for i in range(len(found))],
-                text=[f"seed {seed}: {epoch or 'never'}" for seed, epoch in found.items()],
+                x=[never if epoch is None else epoch for epoch in epochs.values()],
+                y=[row + offset + spread * (i - len(epochs) / 2) for i in range(len(epochs))],
+                text=[f"seed {seed}: {epoch or 'never'}" for seed, epoch in epochs.items()],
                 hovertemplate=f"{figure_text(titles[arm])}, {kind}, %{{text}}<extra></extra>",
                 marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
                 mode="markers",
@@ -181,7 +181,7 @@ def order_figure(results: Results) -> go.Figure:
     mark_changes(figure, results.folders)
     layout(
         figure,
-        "What was learned when",
+        "Epoch of learning",
         "epoch",
         "",
         height=150 + _row_height(results, 70) * len(results.arms),
@@ -198,27 +198,26 @@ def order_figure(results: Results) -> go.Figure:
 
 
 def conflict_figure(results: Results) -> go.Figure:
-    """Return what each arm follows on conflict images: content, pattern, or neither."""
+    """Return the shares of conflict images predicted by content, by pattern and by neither."""
     figure = go.Figure()
     shades = {"content": "#0072B2", "pattern": "#E69F00", "neither": "#999999"}
     for part, color in shades.items():
-        found = [results.final_estimate(a, "conflict", f"share_{part}") for a in results.arms]
+        shares = [results.final_estimate(a, "conflict", f"share_{part}") for a in results.arms]
         figure.add_bar(
-            x=[100 * e.mean for e in found],
+            x=[100 * e.mean for e in shares],
             y=list(range(len(results.arms))),
             name=f"follows {part}" if part != "neither" else part,
             orientation="h",
             marker={"color": color, "pattern": {"shape": "/" if part == "pattern" else ""}},
-            text=[f"{100 * e.mean:.0f} %" if e.mean > 0.06 else "" for e in found],
+            text=[f"{100 * e.mean:.0f} %" if e.mean > 0.06 else "" for e in shares],
             textangle=0,
             insidetextfont={"color": "white" if part == "content" else "black"},
-            customdata=[e.format(100) for e in found],
+            customdata=[e.format(100) for e in shares],
             hovertemplate=f"{part}: %{{customdata}} %<extra></extra>",
         )
-    title = "Conflict images: content of one class, pattern of another"
     layout(
         figure,
-        title,
+        "Conflict images: content of one class, pattern of another",
         "share of conflict images, %",
         "",
         height=150 + _row_height(results, 56) * len(results.arms),
@@ -232,7 +231,7 @@ def conflict_figure(results: Results) -> go.Figure:
 
 
 def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.Figure:
-    """Return a final quantity of every arm: mean over seeds, bar = 95 % interval, dots = seeds."""
+    """Return a final quantity of each arm: mean over seeds, 95 % interval, a dot for each seed."""
     titles = list(marked_titles(results).values())
     points = [
         Point(results.final(arm, set_, quantity), range_of(quantity), results.lost(arm))
@@ -258,7 +257,7 @@ _CURVES = {
 }
 _SHARPNESS = {
     "sharpness": ("sharpness", "Sharpness", "largest eigenvalue λ"),
-    "edge": ("edge", "Beside the edge of stability", "η·λ/2"),
+    "edge": ("edge", "Relative to the stability limit", "η·λ/2"),
 }
 _FINALS = {
     "final_clean": ("clean", "accuracy", "Final accuracy, clean images"),
@@ -282,25 +281,25 @@ FIGURES: dict[str, Callable[[Results], go.Figure]] = {
         for name, (set_, quantity, title) in _FINALS.items()
     },
 }
-"""Every figure by name, as in ``Results.figure(name)``."""
+"""Figures by name, as in ``Results.figure(name)``."""
 
 PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", "train_both")
-"""The page's panels over epochs, where there is a patch."""
+"""The page's panels over epochs for experiments with a patch."""
 
 
 def page_figures(results: Results) -> dict[str, list[go.Figure]]:
     """Return the page's figures by section: curves, order, final, sharpness."""
-    many = len(results.arms) > MOST_ARMS
-    patched = results.has_patch()
+    many, patched = len(results.arms) > MOST_ARMS, results.has_patch()
     curves = PANELS if patched else ("clean", "train")
     order = ("order", "conflict") if patched else ("order",)
     finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
-    chosen = {
+    names_by_section = {
         "curves": () if many else curves,
         "order": order,
         "final": finals if many else (),
         "sharpness": tuple(_SHARPNESS) if results.has_sharpness() and not many else (),
     }
     return {
-        section: [FIGURES[name](results) for name in names] for section, names in chosen.items()
+        section: [FIGURES[name](results) for name in names]
+        for section, names in names_by_section.items()
     }

@@ -1,4 +1,4 @@
-"""What results say, in sentences that go no further than their intervals."""
+"""The findings of a page: comparisons of arms in sentences, with their intervals."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from learnorder.statistics import Estimate, side_of, why_inconclusive
 from learnorder.statistics.learned import PATCH_LEVEL
 
 MOST_COMPARED = 4
-"""More arms than this are not compared in sentences."""
+"""The largest number of arms that are compared in sentences."""
 
 BASELINE = "small"
-"""The arm that the others are compared with, where it is among them."""
+"""The preferred baseline."""
 
 
 def baselines(results: RunSet[Any]) -> dict[str, str]:
-    """Return the arm that each other arm is compared with.
+    """Return the baseline of each other arm.
 
-    Where several arms, as large and small, were tried at the same settings, that is one of
-    them: each is compared at its own settings. Else one arm is compared with all others.
+    If several arms, such as large and small, share each combination of settings, each is compared
+    with one of the same settings. Otherwise all arms are compared with one baseline.
     """
     arms, by_settings = results.arms, dict[str, dict[str, str]]()
     for arm in arms:
@@ -30,77 +30,76 @@ def baselines(results: RunSet[Any]) -> dict[str, str]:
         name = labels.pop("arm", "")
         by_settings.setdefault(repr(labels), {})[name] = arm
     groups = list(by_settings.values())
-    told_apart = sum(map(len, groups)) == len(arms) and min(map(len, groups)) > 1
-    if BASELINE in arms or not told_apart:
-        one = BASELINE if BASELINE in arms else arms[0]
-        return {arm: one for arm in arms if arm != one}
-    found = dict[str, str]()
+    comparable = sum(map(len, groups)) == len(arms) and min(map(len, groups)) > 1
+    if BASELINE in arms or not comparable:
+        baseline = BASELINE if BASELINE in arms else arms[0]
+        return {arm: baseline for arm in arms if arm != baseline}
+    pairs = dict[str, str]()
     for group in groups:
-        first = group.get(BASELINE) or next(iter(group.values()))
-        found |= {arm: first for arm in group.values() if arm != first}
-    return found
+        baseline = group.get(BASELINE) or next(iter(group.values()))
+        pairs |= {arm: baseline for arm in group.values() if arm != baseline}
+    return pairs
 
 
 def findings(results: Results) -> list[str]:
-    """Return one sentence for each comparison of interest."""
+    """Return the order of learning, and a comparison of each arm with its baseline, in words."""
     if results.finished.empty:
         return [f"No run has finished: {results.status_words()}."]
     if len(results.arms) > MOST_COMPARED:
         return [_highest(results)]
     sentences = [_patch_order(results)] if results.has_patch() else []
-    compared = {"final accuracy on clean images": ("clean", "accuracy")}
+    quantities = {"Final accuracy on clean images": ("clean", "accuracy")}
     if results.has_patch():
-        compared["final reliance on the pattern"] = ("conflict", "reliance")
+        quantities["Final reliance on the pattern"] = ("conflict", "reliance")
     titles = marked_titles(results)
     for arm, baseline in baselines(results).items():
-        for what, (set_, quantity) in compared.items():
+        for name, (set_, quantity) in quantities.items():
             difference = results.final_difference(arm, baseline, set_, quantity)
-            lost = bool(results.lost(arm) or results.lost(baseline))
-            sentences.append(_compared(titles[arm], titles[baseline], what, difference, lost))
+            diverged = bool(results.lost(arm) or results.lost(baseline))
+            sentences.append(_compared(titles[arm], titles[baseline], name, difference, diverged))
     return sentences
 
 
 def _highest(results: Results) -> str:
-    """Name the best of many, which is not yet a finding."""
-    found = {arm: results.final_estimate(arm, "clean", "accuracy") for arm in results.arms}
-    whole = [arm for arm in results.arms if not results.lost(arm)] or results.arms
-    best = max(whole, key=lambda arm: found[arm].mean if found[arm].n else -math.inf)
+    """Return the best of many arms, with a warning about selection."""
+    finals = {arm: results.final_estimate(arm, "clean", "accuracy") for arm in results.arms}
+    candidates = [arm for arm in results.arms if not results.lost(arm)] or results.arms
+    best = max(candidates, key=lambda arm: finals[arm].mean if finals[arm].n else -math.inf)
     return (
         f"Of {len(results.arms)} settings, {marked_titles(results)[best]} has the highest final "
-        f"accuracy on clean images: {found[best].format(100)} %, n = {found[best].n}. The best of "
-        "many is in part chance: test it on other seeds."
+        f"accuracy on clean images: {finals[best].format(100)} %, n = {finals[best].n}. The best "
+        "of many is partly due to chance: test it on other seeds."
     )
 
 
 def _patch_order(results: Results) -> str:
     parts, titles = [], marked_titles(results)
     for arm in results.arms:
-        found = results.learned(arm, "patch")
-        if not found:
+        epochs = results.learned(arm, "patch")
+        if not epochs:
             continue
-        reached = sum(epoch is not None for epoch in found.values())
-        middle = median_epoch(found)
+        reached = sum(epoch is not None for epoch in epochs.values())
+        middle = median_epoch(epochs)
         when = "never" if middle == "never" else f"at epoch {middle}"
-        some = f" ({reached} of {len(found)} seeds do)" if reached < len(found) else ""
-        parts.append(f"{titles[arm]} {when}{some}")
+        seeds = f" ({reached} of {len(epochs)} seeds do)" if reached < len(epochs) else ""
+        parts.append(f"{titles[arm]} {when}{seeds}")
     return (
         f"When the patch is learned ({100 * PATCH_LEVEL:.0f} % on the pattern alone, median over "
         f"seeds): {'; '.join(parts)}."
     )
 
 
-def _compared(first: str, second: str, what: str, difference: Estimate, lost: bool) -> str:
+def _compared(arm: str, baseline: str, name: str, difference: Estimate, diverged: bool) -> str:
     pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
-    what = what.capitalize()
     numbers = f"{difference.format(100)} points, {pairs}"
-    why = "inconclusive, as a run diverged" if lost else why_inconclusive(difference)
+    why = "inconclusive, because a run diverged" if diverged else why_inconclusive(difference)
     if why:
-        return f"{what}, {first} − {second}: {numbers}; {why}."
-    lies = side_of(difference)
-    if lies == "above":
-        return f"{what}: {first} ends above {second} by {numbers}."
-    if lies == "below":
+        return f"{name}, {arm} − {baseline}: {numbers}; {why}."
+    side = side_of(difference)
+    if side == "above":
+        return f"{name}: {arm} ends above {baseline} by {numbers}."
+    if side == "below":
         return (
-            f"{what}: {first} ends below {second} by {(-difference).format(100)} points, {pairs}."
+            f"{name}: {arm} ends below {baseline} by {(-difference).format(100)} points, {pairs}."
         )
-    return f"{what}: the difference between {first} and {second} is inconclusive ({numbers})."
+    return f"{name}: the difference between {arm} and {baseline} is inconclusive ({numbers})."

@@ -11,9 +11,9 @@ from learnorder.images.run import recipe
 
 
 def recipe_for(scale: str, arguments: Sequence[str], experiment: str = "patch") -> ImageExperiment:
-    """Return a recipe, without what belongs to its data or its network where these are others'.
+    """Return a recipe as defaults for the arguments of a command.
 
-    Subset sizes are left open for other data, and arguments for another network.
+    With other data, the recipe's subset sizes are dropped; with another network, its arguments.
     """
     base = recipe(scale, experiment)
     source = peek(arguments, "data.source", base.data.source)

@@ -1,14 +1,14 @@
 """The paper's patch experiment (section 6.2) at three scales.
 
 =======  ======================================================  =========================
-scale    what                                                    time
+scale    data and network                                        time
 =======  ======================================================  =========================
 demo     600 of scikit-learn's 8×8 digits, WRN-10-1, 60 epochs   about 2 minutes, 2 cores
 laptop   10,000 CIFAR-10 images at 16×16, WRN-16-1, 30 epochs    about 5 minutes a run and core
 paper    CIFAR-10, WRN-16-10, 60 epochs, as published            6 minutes a run on an H100
 =======  ======================================================  =========================
 
-``learnorder patch --scale SCALE`` runs one; ``docs/how-to/patch.md`` has what to expect.
+``learnorder patch --scale SCALE`` runs one; ``docs/how-to/patch.md`` shows its results.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from learnorder.schedules import Schedule
 
 
 def paper() -> ImageExperiment:
-    """Exactly the published recipe (code of the paper, ``train_patches.py``), and a control."""
+    """The published recipe (the paper's code, ``train_patches.py``), and a control."""
     small = Schedule(0.004)
     return ImageExperiment(
         data=DataConfig(source="hub:uoft-cs/cifar10"),
@@ -48,10 +48,10 @@ def laptop() -> ImageExperiment:
     """The published recipe on fewer, smaller images and a narrow network.
 
     Learning rates, anneal, noise and contrast were chosen by 29 runs of ``learnorder sweep`` on
-    validation images and seed 1000, with the patch and without: a large learning rate
-    that ends well and leaves the patch alone until its anneal, at a contrast at which the small one
-    memorises it at once, and noise that falls by the same factor over the run as the 0.995 an epoch
-    of the published code does over its 200 epochs.
+    validation images and seed 1000, with and without the patch. The large learning rate ends with a
+    high accuracy and does not learn the patch before its anneal; at this contrast, the small one
+    memorises the patch at once. Over the run, the noise falls by the same factor as the decay of
+    0.995 per epoch in the published code does over 200 epochs.
     """
     base = paper()
     small = Schedule(0.02)
@@ -74,8 +74,8 @@ def demo() -> ImageExperiment:
     """The effect in two minutes, on 600 of scikit-learn's digits.
 
     Learning rates, noise and contrast were chosen with ``learnorder sweep`` on 600 other training
-    images as the validation split and on seeds 1000 to 1003, for a pattern that the small learning
-    rate memorises at once and the large one leaves alone until its anneal.
+    images as validation split and seeds 1000 to 1003, so that the small learning rate memorises the
+    pattern at once and the large one only after its anneal.
     """
     base = laptop()
     small = Schedule(0.02)

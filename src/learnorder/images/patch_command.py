@@ -9,8 +9,8 @@ from learnorder.images import command as experiment
 DESCRIPTION = """\
 Train a network on images in which a memorisable patch is planted, in arms that share weights,
 patterns and data order: large LR + anneal, small LR, small LR + annealed activation noise, and a
-control, small LR + anneal. See which arm learned the patch and the content when, and what that
-cost.
+control, small LR + anneal. The report shows when each arm learned the patch and the content, and
+its accuracy on images without the patch.
 
   learnorder patch                                      digits, about two minutes
   learnorder patch --scale laptop                       CIFAR-10 from the Hugging Face hub

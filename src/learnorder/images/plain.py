@@ -1,7 +1,7 @@
-"""The paper's comparison on images as they are (Figure 1, Table 1): no patch, no augmentation.
+"""The paper's comparison without a patch or augmentation (Figure 1, Table 1).
 
 ===============  ======================================================  =========================
-scale            what                                                    time
+scale            data and network                                        time
 ===============  ======================================================  =========================
 demo             600 of scikit-learn's 8×8 digits, WRN-10-1, 60 epochs   about 2 minutes, 2 cores
 laptop           10,000 CIFAR-10 images at 16×16, WRN-16-1, 30 epochs    4 minutes a run and core
@@ -10,8 +10,8 @@ paper            CIFAR-10, WRN-16-10, 200 epochs, as published           20 minu
 paper_cifar100   the same of CIFAR-100                                   the same
 ===============  ======================================================  =========================
 
-The small arm of a scale is that of its patch experiment, without the patch: their runs differ in
-the patch alone. ``learnorder plain --scale SCALE`` runs one.
+At scales demo and laptop, runs differ from those of the patch experiment only in the patch.
+``learnorder plain --scale SCALE`` runs one.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from learnorder.schedules import Schedule
 
 
 def paper() -> ImageExperiment:
-    """As published (code of the paper, ``train_cifar.py --no_augment``), so far as it is known.
+    """The published recipe (the paper's code, ``train_cifar.py --no_augment``), as far as known.
 
-    The noise that gave Table 1 is not recorded; here it has the level of the patch experiment and
-    the decay that the published code offers by default, 0.995 an epoch.
+    The noise schedule of Table 1 was not published. The initial level is that of the patch
+    experiment, and the decay is the published code's default, 0.995 per epoch.
     """
     base = patch.paper()
     small = Schedule(0.01)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from learnorder.images import command as experiment
 
 DESCRIPTION = """\
-Train a network on images as they are, without augmentation and without a patch, in arms that
-share weights and data order: large LR + anneal, small LR, small LR + annealed activation noise, and
-a control, small LR + anneal. This is the paper's Figure 1 and Table 1: the small LR is ahead until
-the large one is annealed.
+Train a network on images without a patch or augmentation, in arms that share weights and data
+order: large LR + anneal, small LR, small LR + annealed activation noise, and a control, small LR +
+anneal. This is the paper's Figure 1 and Table 1: the small LR is ahead until the large one is
+annealed.
 
   learnorder plain                                      digits, about two minutes
   learnorder plain --scale laptop                       CIFAR-10 from the Hugging Face hub
   learnorder plain --scale laptop --data parquet:DIR
   learnorder plain --scale laptop_cifar100              CIFAR-100
-  learnorder plain --scale paper --dry-run              as published: what it would cost here
+  learnorder plain --scale paper --dry-run              the cost of the published recipe
 """
 
 

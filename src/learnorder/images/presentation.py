@@ -1,4 +1,4 @@
-"""How runs on images are shown: their page, their figures, their table in a terminal."""
+"""Presentation of runs on images: page, figures, and table in a terminal."""
 
 from learnorder.images.figures import FIGURES
 from learnorder.images.findings import findings

@@ -30,26 +30,27 @@ IMAGE_SCALES: dict[str, Mapping[str, Callable[[], ImageExperiment]]] = {
 
 
 def recipe(scale: str, experiment: str = "patch") -> ImageExperiment:
-    """Return the recipe of an experiment on images.
+    """Return the settings of an experiment of the paper on images.
 
     Args:
-        scale: demo, laptop, paper; for plain also laptop_cifar100, paper_cifar100.
-        experiment: patch (with the planted patch) or plain (images as they are).
+        scale: demo, laptop or paper; for plain also laptop_cifar100 and paper_cifar100.
+        experiment: patch (with the planted patch, section 6.2) or plain (without; Figure 1 and
+            Table 1).
 
     Raises:
-        ConfigError: There is no recipe of this name.
+        ConfigError: The experiment or the scale is unknown.
     """
     if experiment not in IMAGE_SCALES:
-        raise ConfigError("experiment", experiment, f"There are {', '.join(IMAGE_SCALES)}.")
+        raise ConfigError("experiment", experiment, f"Choose one of {', '.join(IMAGE_SCALES)}.")
     if scale not in (scales := IMAGE_SCALES[experiment]):
-        raise ConfigError("scale", scale, f"There are {', '.join(scales)}.")
+        raise ConfigError("scale", scale, f"Choose one of {', '.join(scales)}.")
     return scales[scale]()
 
 
 def image_plans(
     experiment: ImageExperiment, name: str = "patch", scale: str = "custom"
 ) -> dict[str, Plan[RunConfig]]:
-    """Return the runs of an experiment on images, the arms of a seed beside each other."""
+    """Return the runs of an experiment on images by folder name, ordered by seed."""
     from learnorder.execution.driver import Plan
 
     return {
@@ -62,7 +63,7 @@ def image_plans(
 
 
 def on_images(experiment: ImageExperiment, name: str, scale: str = "custom") -> Experiment:
-    """Return what a folder of :func:`image_plans` says that it is of."""
+    """Return the content of experiment.json for an experiment on images."""
     return Experiment(name, {"scale": scale, **to_dict(experiment)})
 
 
@@ -73,13 +74,18 @@ def run_patch(
     scale: str = "custom",
     execution: Execution = Execution(),
 ) -> Results:
-    """Run the patch experiment, continue it, or read it where it is done; write its report.
+    """Run the paper's patch experiment (section 6.2), and write its report.
+
+    An experiment that was interrupted continues; finished runs are not repeated.
 
     Args:
-        experiment: An experiment, or the name of a recipe: demo, laptop, paper.
-        out: Folder of the run folders and of report.html; runs/patch-SCALE by default.
-        scale: Name of the recipe that ``experiment`` derives from, for the report.
+        experiment: The settings, or the name of a recipe: demo, laptop or paper.
+        out: Folder for the runs and report.html; runs/patch-SCALE by default.
+        scale: Name of the recipe that ``experiment`` is based on, for the report.
         execution: How the runs are executed.
+
+    Returns:
+        The results of all runs.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
@@ -94,14 +100,17 @@ def run_plain(
     scale: str = "custom",
     execution: Execution = Execution(),
 ) -> Results:
-    """Run the same arms on images as they are (the paper's Figure 1 and Table 1).
+    """Run the same arms on images without a patch (the paper's Figure 1 and Table 1).
 
     Args:
-        experiment: An experiment, or the name of a recipe: demo, laptop, paper, laptop_cifar100,
+        experiment: The settings, or the name of a recipe: demo, laptop, paper, laptop_cifar100 or
             paper_cifar100.
-        out: Folder of the run folders and of report.html; runs/plain-SCALE by default.
-        scale: Name of the recipe that ``experiment`` derives from, for the report.
+        out: Folder for the runs and report.html; runs/plain-SCALE by default.
+        scale: Name of the recipe that ``experiment`` is based on, for the report.
         execution: How the runs are executed.
+
+    Returns:
+        The results of all runs.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
@@ -117,7 +126,7 @@ def run_images(
     scale: str = "custom",
     execution: Execution = Execution(),
 ) -> Results:
-    """Run an experiment on images by its name; see :func:`run_patch`."""
+    """Run the experiment on images of this name; see :func:`run_patch`."""
     if isinstance(experiment, str):
         scale, experiment = experiment, recipe(experiment, name)
     folder = Path(out or f"runs/{name}-{scale}")
@@ -139,18 +148,21 @@ def run_train(
     *,
     execution: Execution = Execution(),
 ) -> Results:
-    """Make one run, or continue it, and write its report.
+    """Make a single run, or continue it, and write its report.
 
     Args:
-        config: The run.
+        config: The settings of the run.
         out: The run's folder.
-        execution: How the run is executed; it is one, whatever ``workers`` says.
+        execution: How the run is executed; ``workers`` is ignored.
+
+    Returns:
+        The results of the run.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     folder = Path(out)
     Experiment("train").check(folder)
-    alone = replace(execution, workers=1)
+    single = replace(execution, workers=1)
     plans = train_plans(config, folder)
-    return run_planned(plans, folder.parent, alone, of=Results, page=folder)
+    return run_planned(plans, folder.parent, single, of=Results, page=folder)

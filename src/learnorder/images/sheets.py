@@ -1,4 +1,4 @@
-"""Sheets of images that runs have saved, as galleries of a page."""
+"""Sheets of images saved by runs, as galleries of a page."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from learnorder.runs import RunFolder
 from learnorder.runs.manifest import unreadable
 
 _MOST_PIXELS = 50_000_000
-"""The largest sheet of images that is read."""
+"""The largest sheet that is read."""
 
 
 def example_images(folders: Sequence[RunFolder[Any]]) -> Gallery | None:
-    """Return the sheet of planted images of the first run that has one."""
+    """Return the example images with the patch of the first run that has any."""
     for folder in folders:
         described = folder.manifest["examples"]
         if described is not None and folder.file("examples.png").exists():
@@ -34,11 +34,11 @@ def read_sheet(
 
     Args:
         folder: The run.
-        name: Of the file.
-        described: Titles of its rows and columns.
+        name: Name of the file.
+        described: Titles of its ``rows`` and ``columns``.
 
     Raises:
-        RunFolderError: It cannot be read, or has fewer pixels than rows and columns.
+        RunFolderError: The file cannot be read, or has fewer pixels than rows or columns.
     """
     rows, columns = list(described.get("rows", [])), list(described.get("columns", []))
     sheet = _picture(folder, name)
@@ -56,7 +56,7 @@ def read_sheet(
 
 
 def _picture(folder: RunFolder[Any], name: str) -> Image.Image:
-    """Return a picture that a run has saved."""
+    """Return a PNG image saved by a run."""
     path = folder.file(name)
     try:
         picture = Image.open(io.BytesIO(folder.read(name)), formats=["PNG"])

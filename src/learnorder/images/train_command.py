@@ -14,7 +14,7 @@ from learnorder.images.options import recipe_for
 from learnorder.images.run import run_train, train_plans
 
 DESCRIPTION = """\
-Make one run, of any arm or of your own settings. No patch is planted unless you ask for it with
+Make a single run, of one of the arms or with your own settings. No patch is planted unless you set
 --patch.eligible_share.
 
   learnorder train                                            digits, the large-LR arm
@@ -31,8 +31,8 @@ def main(arguments: Sequence[str]) -> int:
     arm = options.peek(arguments, "arm", "large")
     options.check_arms([arm], ARM_TITLES)
     parser = Parser("train", DESCRIPTION)
-    parser.add("--scale", str, default=scale, help="demo, laptop or paper: defaults.")
-    parser.add("--arm", str, default=arm, help=f"Whose defaults: {', '.join(ARM_TITLES)}.")
+    parser.add("--scale", str, default=scale, help="Sets the defaults: demo, laptop or paper.")
+    parser.add("--arm", str, default=arm, help=f"Sets the defaults: {', '.join(ARM_TITLES)}.")
     options.add_execution(parser, "runs/train", many=False)
     base = recipe_for(scale, arguments).run(arm, seed=0)
     no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})

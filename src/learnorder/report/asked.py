@@ -1,4 +1,4 @@
-"""What was asked of runs that train a network, in words; what differs is left to a table."""
+"""The setup of runs that train a network, in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DIFFERS = "differs between the arms"
 
 
 def sections_alike(folders: Sequence[RunFolder[Any]]) -> set[str]:
-    """Return the sections, as data or training, whose settings all runs share with the first."""
+    """Return the sections of the settings, e.g. data or training, that are equal in all runs."""
     shared = shared_settings(folders)
     names = flatten(folders[0].config.to_dict())
     differing = {name.partition(".")[0] for name in names if name not in shared}
@@ -20,7 +20,7 @@ def sections_alike(folders: Sequence[RunFolder[Any]]) -> set[str]:
 
 
 def training_words(training: TrainingConfig) -> str:
-    """Return the length of a run and its optimiser in words."""
+    """Return epochs, batch size, optimiser and weight decay, in words."""
     return (
         f"{training.epochs} epochs, batch size {training.batch_size}, "
         f"{_optimizer_words(training)}, weight decay {training.weight_decay:g}"
@@ -28,9 +28,8 @@ def training_words(training: TrainingConfig) -> str:
 
 
 def _optimizer_words(training: TrainingConfig) -> str:
-    """Return the optimiser in words."""
-    given = "".join(f", {name} {value}" for name, value in training.optimizer_arguments.items())
+    arguments = "".join(f", {name} {v}" for name, v in training.optimizer_arguments.items())
     if training.optimizer != "SGD":
-        return training.optimizer + given
+        return training.optimizer + arguments
     nesterov = "Nesterov " if training.nesterov else ""
-    return f"SGD with {nesterov}momentum {training.momentum:g}{given}"
+    return f"SGD with {nesterov}momentum {training.momentum:g}{arguments}"

@@ -1,4 +1,4 @@
-"""What a page shows, whatever kind of runs it is of."""
+"""The content of a page, as data: for all kinds of runs."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import plotly.graph_objects as go
 
 
 class Link(str):
-    """A cell that leads somewhere.
+    """A table cell with a link.
 
     Args:
-        text: What is shown.
-        to: An anchor of the page, as "#name", or an address, as :func:`address` returns it.
+        text: The text of the cell.
+        to: The target: an anchor of the page, as "#name", or the result of :func:`address`.
     """
 
     to: str
 
     def __new__(cls, text: str, to: str) -> Link:
-        """Return the text, which knows where it leads."""
+        """Return the text with its target."""
         link = super().__new__(cls, text)
         link.to = to
         return link
 
 
 def address(path: str) -> str:
-    """Return the address, in a link, of a file whose path begins beside the page.
+    """Return the relative URL of a file, from its path relative to the page.
 
     >>> address("glob[1]*/#1?/report.html"), address("a:b=1")
     ('glob%5B1%5D%2A/%231%3F/report.html', 'a%3Ab=1')
@@ -36,12 +36,12 @@ def address(path: str) -> str:
 
 
 class Links(str):
-    """A cell of several links."""
+    """A table cell with several links."""
 
     parts: list[Link]
 
     def __new__(cls, parts: list[Link]) -> Links:
-        """Return the texts, separated by commas."""
+        """Return the texts of the links, separated by commas."""
         links = super().__new__(cls, ", ".join(parts))
         links.parts = parts
         return links
@@ -49,14 +49,14 @@ class Links(str):
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table ready to show.
+    """A table of formatted cells.
 
     Attributes:
-        title: What it shows.
-        columns: Headings; the first names the rows.
-        rows: Texts, a list for each row; some may be links.
-        note: How to read it.
-        wrap: Whether its cells are texts, which are folded and stand to the left.
+        title: Title.
+        columns: Headings; the first column names the rows.
+        rows: Cells of each row: texts, or links.
+        note: How to read the table.
+        wrap: Whether cells contain prose: wrapped and left-aligned.
     """
 
     title: str
@@ -67,12 +67,12 @@ class TextTable:
 
 
 Key = list[tuple[str, str, str]]
-"""The key to curves: title, colour and SVG dash pattern of each arm."""
+"""The legend of curves: title, colour and SVG dash pattern of each arm."""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Example images as data addresses, row by row."""
+    """Example images as data URLs, row by row."""
 
     rows: list[tuple[str, list[str]]]
     columns: list[str]
@@ -83,15 +83,14 @@ class ForestRow:
     """A claim in a forest plot.
 
     Attributes:
-        name: Its short name, which leads to the claim.
-        verdict: holds, does_not_hold or undecided; names the row's colour and shape.
-        shown: Estimate, interval and bound in their unit.
-        mean: Signed distance of the estimate from the bound, positive on the claim's side, over
-            the distance of the farther end of the interval: −1 to 1; None where nothing was
-            measured.
-        low: That of the interval's lower end.
-        high: That of its upper end.
-        reason: Why it cannot be expected to hold here; empty where it can.
+        name: Its short name, with a link to the claim.
+        verdict: holds, does_not_hold or undecided; determines colour and shape.
+        shown: Estimate, interval and bound, with units.
+        mean: Distance of the estimate from the bound, positive on the claim's side, divided by
+            that of the farther end of the interval: −1 to 1. None if nothing was measured.
+        low: The same for the lower end of the interval.
+        high: The same for the upper end.
+        reason: Why the claim cannot be expected to hold here, or empty.
     """
 
     name: Link
@@ -105,7 +104,7 @@ class ForestRow:
 
 @dataclass(frozen=True)
 class Card:
-    """One of several things that a figure shows, with a small figure of its own."""
+    """A subsection with facts and small figures, such as a claim."""
 
     title: str
     anchor: str
@@ -115,21 +114,21 @@ class Card:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page, shown in the order of its fields.
+    """A section of a page.
 
     Attributes:
-        title: Its heading.
-        anchor: Its name in links.
+        title: Heading.
+        note: How to read the figures.
+        anchor: Name in links.
         facts: Terms and descriptions.
-        note: How to read the curves that follow.
         table: A table.
-        key: The key to the panels.
-        panels: Figures side by side, under that key.
-        wide: Figures one below the other, with keys of their own.
+        key: The legend of the panels.
+        panels: Figures side by side, which share the legend.
+        wide: Figures one below the other, each with its own legend.
         gallery: Example images.
-        last: A table after all of these.
-        forest: Claims with their intervals, one below the other; before all of these.
-        cards: What the figures show, one by one; after all of these.
+        last: A table below the gallery.
+        forest: A forest plot of claims, at the top.
+        cards: Subsections, at the end.
     """
 
     title: str
@@ -146,7 +145,7 @@ class Section:
     cards: list[Card] = field(default_factory=list)
 
     def texts(self) -> list[str]:
-        """Return what its reader reads, for the terms in it."""
+        """Return all visible texts, in which terms of the glossary are looked up."""
         tables = [table for table in (self.table, self.last) if table is not None]
         cells = [cell for t in tables for cells in (t.columns, *t.rows) for cell in cells]
         figures = [figure.layout.title.text or "" for figure in (*self.panels, *self.wide)]
@@ -157,16 +156,16 @@ class Section:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the numbers of an experiment come from: its runs, their settings, the machine.
+    """The provenance of an experiment's numbers: runs, settings and machine.
 
     Attributes:
         runs: A row for each run.
-        settings: What all runs share, as YAML.
-        varied: Settings in which the arms differ: a column for each arm.
+        settings: The settings that all runs share, as YAML.
+        varied: Settings that differ between arms: a column for each arm.
         environment: Versions and machine.
-        anchor: Its name in links.
-        page: Path of its own page, beside this one.
-        shared: What runs of one seed have in common, a sentence.
+        anchor: Name in links.
+        page: Path of the experiment's own page, relative to this one.
+        shared: What runs with the same seed have in common, as a sentence.
     """
 
     runs: TextTable
@@ -180,16 +179,16 @@ class Origin:
 
 @dataclass(frozen=True)
 class Content:
-    """What a page shows.
+    """The content of a page.
 
     Attributes:
-        title: Of the page.
-        findings: Sentences.
-        asked: What was asked, as terms and descriptions.
-        sections: The rest.
-        origins: Of each experiment shown.
-        lead: Sections that come before what was asked.
-        intro: What the page is about, for readers who have read nothing else.
+        title: Title.
+        findings: The findings, as sentences.
+        asked: The setup, as terms and descriptions.
+        sections: Sections after the setup.
+        origins: The provenance of each experiment.
+        lead: Sections before the setup.
+        intro: Introduction for readers without context.
     """
 
     title: str
@@ -201,13 +200,13 @@ class Content:
     intro: str = ""
 
     def texts(self) -> list[str]:
-        """Return what its reader reads, for the terms in it."""
+        """Return all visible texts, in which terms of the glossary are looked up."""
         sections = [text for part in (*self.lead, *self.sections) for text in part.texts()]
         asked = [text for pair in self.asked for text in pair]
         return [self.intro, *self.findings, *asked, *sections]
 
 
 def title_of(kind: str, labels: dict[str, str]) -> str:
-    """Return a page's title with its scale, where that has a name."""
+    """Return a page's title, with the scale unless it is custom."""
     scale = labels.get("scale")
     return f"{kind}, {scale} scale" if scale and scale != "custom" else kind

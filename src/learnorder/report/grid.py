@@ -1,4 +1,4 @@
-"""A sweep on images as a plane or a row: who is learned first, and what it costs, over settings."""
+"""A sweep on images over one or two settings: the order of learning, and final values."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from learnorder.report.parts import (
     ColorScale,
     Point,
     add_points,
+    annotate_above,
     heat_map,
     make_room,
-    say_above,
 )
 from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import figure_text, layout, line_styles
@@ -28,7 +28,7 @@ from learnorder.statistics import Estimate, Span, median_span, range_of
 from learnorder.statistics.learned import CONTENT_LEVELS, is_undertrained, order_ratio
 
 Row = dict[str, str | float]
-"""A finished run: its arm, the settings varied, seed, and what it ended with."""
+"""A run: its arm, varied settings, seed and measurements."""
 
 _QUANTITIES = {
     "patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
@@ -36,49 +36,50 @@ _QUANTITIES = {
     "reliance": ("conflict", "reliance", "Final reliance on the pattern"),
 }
 GRID_TITLES = {
-    "first": "Who is learned first",
-    **{k: title for k, (_, _, title) in _QUANTITIES.items()},
+    "first": "Order of learning",
+    **{name: title for name, (_, _, title) in _QUANTITIES.items()},
 }
 _CONTENT_AT = {
     level: f"content_at_{100 * fraction:.0f}" for level, fraction in CONTENT_LEVELS.items()
 }
 _RECORDED = "as recorded"
-"""The level of the content of rows made before there were levels."""
+"""The only content level of rows from versions without several levels."""
 MEASURED = (
     "seed", "diverged", "chance", "epochs", "pattern_at", *_CONTENT_AT.values(),
     "first", "first_bound", *_QUANTITIES,
 )  # fmt: skip
-"""What rows have besides labels. An epoch that never came is left out; a run that diverged has
-``diverged`` alone."""
+"""Columns besides labels. Epochs that were never reached are absent; rows of diverged runs have
+only ``diverged``."""
 
 
 def sweep_rows(results: Results) -> list[Row]:
-    """Return what each finished run of a sweep ended with.
+    """Return the final measurements of each finished run of a sweep, and a row for diverged runs.
 
     Returns:
-        For each run its labels (arm, and the settings varied), its seed, its length in ``epochs``,
-        the epochs ``pattern_at`` and ``content_at_25``, ``_50`` and ``_75`` at which the pattern
-        and the levels of the content are learned (absent where they never are), ``patch_only``,
-        ``clean`` and ``reliance``, as far as they were measured.
+        For each finished run, as far as measured: its labels (arm and varied settings), seed,
+        length in ``epochs``, final ``patch_only``, ``clean`` and ``reliance`` in [0, 1], and the
+        epochs ``pattern_at``, ``content_at_25``, ``_50`` and ``_75`` at which the pattern and the
+        levels of the content are learned (absent if never).
     """
     rows: list[Row] = []
     patched = results.has_patch()
     names = _QUANTITIES if patched else {"clean": _QUANTITIES["clean"]}
     for arm in [] if results.finished.empty else results.arms:
-        found = {n: results.final(arm, s, q) for n, (s, q, _) in names.items()}
+        columns = {n: results.final(arm, s, q) for n, (s, q, _) in names.items()}
         if patched:
-            found["pattern_at"] = _reached(results.learned(arm, "patch"))
+            columns["pattern_at"] = _reached(results.learned(arm, "patch"))
             for level, name in _CONTENT_AT.items():
-                found[name] = _reached(results.learned(arm, "content", CONTENT_LEVELS[level]))
-        for seed in found["clean"]:
-            own = {name: by_seed[seed] for name, by_seed in found.items() if seed in by_seed}
-            more = {"epochs": float(results.epochs(arm))} if patched else {}
+                columns[name] = _reached(results.learned(arm, "content", CONTENT_LEVELS[level]))
+        for seed in columns["clean"]:
+            values = {name: by_seed[seed] for name, by_seed in columns.items() if seed in by_seed}
+            shared = {"epochs": float(results.epochs(arm))} if patched else {}
             if (chance := results.chance()) is not None:
-                more["chance"] = chance
-            rows.append({**results.labels(arm), "seed": seed, **more, **own})
-    lost = [folder for folder in results.folders if folder.status == "diverged"]
+                shared["chance"] = chance
+            rows.append({**results.labels(arm), "seed": seed, **shared, **values})
     rows += [
-        {**results.labels(results.arm_of(f)), "seed": f.config.seed, "diverged": 1.0} for f in lost
+        {**results.labels(results.arm_of(f)), "seed": f.config.seed, "diverged": 1.0}
+        for f in results.folders
+        if f.status == "diverged"
     ]
     return rows
 
@@ -88,11 +89,10 @@ def _reached(epochs: Mapping[int, int | None]) -> dict[int, float]:
 
 
 def row_orders(row: Row) -> dict[str, Span]:
-    """Return the order of a row by level: log10 of the pattern's epoch over the content's.
+    """Return the order by content level: log10(epoch of the pattern / epoch of the content).
 
-    Records made before epochs were kept have ``first``, at one level, and ``first_bound``: low
-    where the true value is at least that, high where it is at most that, both where neither was
-    learned.
+    Rows from versions that did not record epochs have ``first`` at one level, and ``first_bound``:
+    low if the true value is at least that, high if it is at most that, both if neither was learned.
     """
     if "epochs" in row:
         epochs = int(row["epochs"])
@@ -116,13 +116,14 @@ def _epoch(row: Row, name: str) -> int | None:
 
 @dataclass
 class Cell:
-    """The runs of a arm at one point.
+    """The runs of an arm at one point of the grid.
 
     Attributes:
         finals: Final values by quantity and seed.
-        orders: Who is learned first, by level of the content and seed; the first level decides.
+        orders: Orders of learning (:func:`row_orders`) by content level and seed; the first level
+            is the primary one.
         diverged: Seeds whose run diverged.
-        chance: Accuracy of guessing, None where that is not known.
+        chance: Accuracy of a random guess, None if unknown.
     """
 
     finals: dict[str, dict[int, float]] = field(default_factory=dict)
@@ -131,7 +132,7 @@ class Cell:
     chance: float | None = None
 
     def add(self, row: Row) -> bool:
-        """Add a run; return whether it is the first of its seed."""
+        """Add a run; return False if there is another of the same seed."""
         seed = int(row["seed"])
         if "diverged" in row:
             self.diverged.add(seed)
@@ -148,17 +149,17 @@ class Cell:
         return True
 
     def order(self) -> dict[int, Span]:
-        """Return who is learned first at the level that decides, by seed."""
+        """Return the order of learning at the primary level, by seed."""
         return next(iter(self.orders.values()), {})
 
     def order_words(self) -> str:
-        """Return who is learned first by the median over seeds, a line for each level."""
+        """Return the median order of learning over seeds, in words, a line for each level."""
         words = {
             level: span_words(median_span(by_seed.values()), "pattern", "content")
             for level, by_seed in self.orders.items()
         }
         first, *others = words.items()
-        return "<br>".join([first[1], *(f"{level}: {said}" for level, said in others)])
+        return "<br>".join([first[1], *(f"{level}: {order}" for level, order in others)])
 
     def point(self, name: str) -> Point:
         """Return the final values of a quantity."""
@@ -167,7 +168,7 @@ class Cell:
         return Point(self.finals.get(name, {}), within, self.lost(), label)
 
     def undertrained(self) -> bool:
-        """Whether the runs end with neither content nor pattern learned."""
+        """Whether the runs, on average, learn neither the content nor the pattern."""
         means = [self.finals.get(name, {}).values() for name in ("clean", "patch_only")]
         if self.chance is None or not all(means):
             return False
@@ -175,13 +176,13 @@ class Cell:
         return is_undertrained(clean, patch, self.chance)
 
     def lost(self) -> str:
-        """Return how many runs diverged, as "1 of 5 diverged"; empty where none did."""
+        """Return the number of diverged runs, e.g. "1 of 5 diverged"; empty if there are none."""
         if not self.diverged:
             return ""
         return f"{len(self.diverged)} of {self.seeds()} diverged"
 
     def seeds(self) -> int:
-        """Return how many runs there are."""
+        """Return the number of seeds."""
         finished = max((len(by_seed) for by_seed in self.finals.values()), default=0)
         return finished + len(self.diverged)
 
@@ -191,9 +192,9 @@ class SweepGrid:
     """A sweep over one or two settings.
 
     Attributes:
-        axes: The one or two settings varied, each with those that vary together with it.
-        values: Of each axis, in order.
-        cells: By arm (large, small, …) and point.
+        axes: The varied settings, each with those that vary together with it.
+        values: The values of each axis, in order.
+        cells: Cells by arm (large, small, …) and point.
     """
 
     axes: tuple[str, ...]
@@ -202,16 +203,15 @@ class SweepGrid:
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> SweepGrid | None:
-        """Find the grid in rows of a sweep; None where one or two settings do not make it.
+        """Return the grid of a sweep's rows; None if it does not have one or two axes.
 
-        Settings that vary together, as a learning rate and the factor that anneals it, are one
+        Settings that vary together, e.g. a learning rate and the factor of its anneal, form one
         axis, with the values of the first.
         """
         measured = {"arm", *MEASURED}
         names = dict.fromkeys(name for row in rows for name in row if name not in measured)
         columns = {n: [str(row.get(n, "")) for row in rows] for n in names}
         axes = dict[str, list[str]]()
-        """Settings, and those that vary together with each."""
         for name in names:
             if len(set(columns[name])) > 1:
                 together = [axis for axis in axes if _follows(columns[name], columns[axis])]
@@ -231,21 +231,21 @@ class SweepGrid:
         return cls(tuple(titles), tuple(in_order(columns[axis]) for axis in axes), cells)
 
     def quantities(self) -> list[str]:
-        """Return what was measured, in the order shown."""
+        """Return the names of the measured quantities, in the order of the page."""
         cells = [cell for points in self.cells.values() for cell in points.values()]
-        there = {name for cell in cells for name in cell.finals}
-        there |= {"first"} if any(cell.orders for cell in cells) else set()
-        return [name for name in GRID_TITLES if name in there]
+        measured = {name for cell in cells for name in cell.finals}
+        measured |= {"first"} if any(cell.orders for cell in cells) else set()
+        return [name for name in GRID_TITLES if name in measured]
 
     def figures(self) -> list[go.Figure]:
-        """Return a figure for each quantity: lines over one setting, or heat maps over two."""
+        """Return figures of all quantities: line plots over one setting, heat maps over two."""
         if len(self.axes) == 1:
             return [_row(self, name) for name in self.quantities()]
         return [_plane(self, arm, name) for arm in self.cells for name in self.quantities()]
 
 
 def _axis_title(axis: str, together: Sequence[str]) -> str:
-    """Return an axis's setting, with those of other sections that vary with it.
+    """Return the setting of an axis, with those of other sections that vary with it.
 
     >>> _axis_title("learning_rate.initial", ["learning_rate.step_factor", "noise.shared"])
     'learning_rate.initial, noise.shared'
@@ -255,17 +255,17 @@ def _axis_title(axis: str, together: Sequence[str]) -> str:
 
 
 def _axis_words(axis: str) -> str:
-    """Return the settings along an axis as people say them."""
+    """Return the titles of the settings along an axis."""
     return ", ".join(map(setting_title, axis.split(", ")))
 
 
 def _follows(setting: list[str], axis: list[str]) -> bool:
-    """Whether a setting has one value for each value of an axis."""
+    """Whether each value of an axis has only one value of a setting."""
     return len(set(axis)) == len(set(zip(axis, setting, strict=True)))
 
 
 def _plane(grid: SweepGrid, arm: str, name: str) -> go.Figure:
-    """Return a quantity of one arm over two settings, as a heat map."""
+    """Return a heat map of one arm's quantity over two settings."""
     xs, ys = grid.values
     points = {(x, y): cell for (x, y), cell in grid.cells[arm].items()}
     if name == "first":
@@ -275,14 +275,14 @@ def _plane(grid: SweepGrid, arm: str, name: str) -> go.Figure:
         text = {at: cell.order_words() for at, cell in known.items()}
         scale = times_scale(cells.values(), "pattern first", "content first", "how many times")
     else:
-        found = {at: cell.point(name).estimate for at, cell in points.items()}
-        cells = {at: e.mean if e.n else None for at, e in found.items()}
-        text = {at: _two_lines(e) for at, e in found.items()}
+        estimates = {at: cell.point(name).estimate for at, cell in points.items()}
+        cells = {at: e.mean if e.n else None for at, e in estimates.items()}
+        text = {at: _two_lines(e) for at, e in estimates.items()}
         scale = _share_scale(name, [value for value in cells.values() if value is not None])
     for at, cell in points.items():
-        said = [cell.lost(), cell.point(name).label]
-        if any(said):
-            text[at] = "<br>".join(filter(None, [text.get(at, "").strip("–"), *said]))
+        notes = [cell.lost(), cell.point(name).label]
+        if any(notes):
+            text[at] = "<br>".join(filter(None, [text.get(at, "").strip("–"), *notes]))
     figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(arm, arm)
     title = f"{GRID_TITLES[name]}: {words}" if arm else GRID_TITLES[name]
@@ -295,7 +295,7 @@ def _two_lines(e: Estimate) -> str:
 
 
 def _share_scale(name: str, values: list[float]) -> ColorScale:
-    """Return the colours of a share: whole for what is learned or relied on, fitted for clean."""
+    """Return the colours of a share: from 0 to 100 %, for clean accuracy over its range."""
     if name == "clean":
         low, high = min(values), max(max(values), min(values) + 0.01)
         ticks = (low, (low + high) / 2, high)
@@ -309,31 +309,31 @@ def _share_scale(name: str, values: list[float]) -> ColorScale:
 _PALE = ((0.0, TWO_SIDED[1][1]), (1.0, "#E69F00"))
 
 
-_BESIDE = 0.14
-"""Distance between two arms along the axis, so that they do not cover each other."""
+_ARM_OFFSET = 0.14
+"""Offset between arms along the axis, to avoid overlap."""
 
 
 def _row(grid: SweepGrid, name: str) -> go.Figure:
-    """Return a quantity of every arm over one setting, as lines."""
+    """Return a line plot of all arms' quantity over one setting."""
     (values,) = grid.values
     figure, arms = go.Figure(), list(grid.cells)
     styles = line_styles(arms)
     for place, (arm, points) in enumerate(grid.cells.items()):
-        beside = _BESIDE * (place - (len(arms) - 1) / 2)
-        cells = {i + beside: points[v,] for i, v in enumerate(values) if (v,) in points}
+        offset = _ARM_OFFSET * (place - (len(arms) - 1) / 2)
+        cells = {i + offset: points[v,] for i, v in enumerate(values) if (v,) in points}
         words = ARM_WORDS.get(arm, arm)
         if name == "first":
             orders = {x: cell.order() for x, cell in cells.items() if cell.orders}
             add_orders(figure, orders, words, styles[arm])
             lost = {x: cell.lost() for x, cell in cells.items()}
-            say_above(figure, lost, styles[arm].color)
+            annotate_above(figure, lost, styles[arm].color)
         else:
             finals = {x: cell.point(name) for x, cell in cells.items()}
             add_points(figure, finals, words, styles[arm], 100.0)
-    unit = "epoch of pattern / content" if name == "first" else "%"
+    unit = "epoch of pattern / epoch of content" if name == "first" else "%"
     layout(figure, GRID_TITLES[name], _axis_words(grid.axes[0]), unit, 340)
-    shown = [figure_text(value.strip("[]")) for value in values]  # an anneal's one epoch: [20]
-    figure.update_xaxes(tickvals=list(range(len(values))), ticktext=shown)
+    labels = [figure_text(value.strip("[]")) for value in values]  # [20] is the epoch of an anneal
+    figure.update_xaxes(tickvals=list(range(len(values))), ticktext=labels)
     if name == "first":
         factors = (1, 2, 5, 10, 20, 50)
         ticks = [-math.log10(f) for f in factors[:0:-1]] + [math.log10(f) for f in factors]

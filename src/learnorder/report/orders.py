@@ -1,4 +1,4 @@
-"""Who is learned first, and how many times earlier: in words, in colours, as marks."""
+"""The order of learning, i.e. what is learned first and by what factor: words, colours, marks."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def add_orders(
     style: LineStyle,
     spread: float = 0.03,
 ) -> None:
-    """Draw who is learned first: a mark for each seed, a line through the medians that are known.
+    """Draw the order of learning: a mark for each seed, and a line through the known medians.
 
-    A triangle stands at the bound of a seed of which only that is known, and points to where the
-    true value is. Seeds that learn neither are left out.
+    Censored values are triangles at the bound that point towards the true value. Seeds that learn
+    neither are left out.
 
     Args:
-        figure: Gets the marks.
-        points: By place along the axis and seed.
-        name: Of the arm.
-        style: Of the arm.
-        spread: Distance between two seeds along the axis.
+        figure: The figure to draw in.
+        points: Orders by position along the axis and seed.
+        name: Title of the arm.
+        style: Style of the arm.
+        spread: Offset between seeds along the axis.
     """
     name = figure_text(name)
     medians = {x: median_span(by_seed.values()) for x, by_seed in points.items()}
@@ -67,13 +67,13 @@ def _order_symbol(span: Span) -> str:
 
 
 def times_scale(values: Iterable[float | None], low: str, high: str, unit: str) -> ColorScale:
-    """Return a two-sided scale for base-10 logarithms, the same reach on both sides of 0.
+    """Return a colour scale for base-10 logarithms that is symmetric about 0.
 
     Args:
         values: The logarithms.
-        low: Words for the far end below.
-        high: Words for the far end above.
-        unit: What a factor is of.
+        low: Label of the lower end.
+        high: Label of the upper end.
+        unit: Title of the scale.
     """
     reach = max((abs(value) for value in values if value is not None), default=1.0)
     reach = max(1, math.ceil(reach))
@@ -84,12 +84,12 @@ def times_scale(values: Iterable[float | None], low: str, high: str, unit: str) 
 
 
 def times_words(value: float | None, below: str, above: str) -> str:
-    """Return which of two comes first, and how many times earlier.
+    """Return the name of the earlier of two events and the ratio of their times, in words.
 
     Args:
-        value: Base-10 logarithm of the time of ``below`` over that of ``above``; None is unknown.
-        below: What comes first where it is negative.
-        above: What comes first where it is positive.
+        value: log10(time of ``below`` / time of ``above``); None if unknown.
+        below: Name of the event that is earlier if ``value`` is negative.
+        above: Name of the event that is earlier if ``value`` is positive.
 
     >>> times_words(0.5, "P", "Q"), times_words(-2.0, "P", "Q"), times_words(None, "P", "Q")
     ('Q 3.2×', 'P 100×', '–')
@@ -104,18 +104,18 @@ def times_words(value: float | None, below: str, above: str) -> str:
 
 
 def _factor(value: float) -> str:
-    """Return how many times, of a base-10 logarithm."""
+    """Return the factor of a base-10 logarithm, whatever its sign."""
     factor = 10 ** abs(value)
     return f"{factor:.{0 if factor >= 9.95 else 1}f}×"
 
 
 def span_words(span: Span | None, below: str, above: str) -> str:
-    """Return which of two comes first, and how many times earlier at least where that is censored.
+    """Return the earlier of two events and the ratio of their times, or a bound if censored.
 
     Args:
-        span: Base-10 logarithm of the time of ``below`` over that of ``above``; None is unknown.
-        below: What comes first where it is negative.
-        above: What comes first where it is positive.
+        span: log10(time of ``below`` / time of ``above``); None if unknown.
+        below: Name of the event that is earlier if the value is negative.
+        above: Name of the event that is earlier if the value is positive.
 
     >>> span_words(Span(1.0, math.inf), "P", "Q"), span_words(Span(-math.inf, -0.3), "P", "Q")
     ('Q > 10×', 'P > 2.0×')
@@ -134,14 +134,14 @@ def span_words(span: Span | None, below: str, above: str) -> str:
 
 
 def span_color(span: Span | None) -> float | None:
-    """Return a number for the colour of an order: what is known of it, None where it is open."""
+    """Return the value of an order, or its bound nearer to 0, for its colour; None if open."""
     if span is None or (span.low < 0 < span.high):
         return None
     return span.low if span.low >= 0 else span.high
 
 
 def in_order(values: list[str]) -> list[str]:
-    """Return distinct values, numbers by size, and otherwise as they were met.
+    """Return distinct values: sorted if all are numbers, otherwise in order of appearance.
 
     >>> in_order(["1e-3", "0.0001", "1e-3"]), in_order(["None", "0.1"])
     (['0.0001', '1e-3'], ['None', '0.1'])

@@ -1,4 +1,4 @@
-"""Where the numbers of a page come from: runs, settings, machine; and the key to its curves."""
+"""The provenance of a page's numbers (runs, settings, machine), and the legend of its curves."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from learnorder.runs.results import RunSet
 def origin(
     results: RunSet[Any], *, anchor: str = "", title: str = "Runs", page: str = ""
 ) -> Origin:
-    """Return where results come from.
+    """Return the provenance of results.
 
     Args:
         results: The runs.
         anchor: Name in links.
         title: Heading of the table of runs.
-        page: Where their own page is, beside the one being made.
+        page: Path of their own page, relative to the page being written.
     """
     return Origin(
         runs=replace(run_table(results), title=title),
@@ -40,13 +40,13 @@ def origin(
 
 
 def key(results: RunSet[Any]) -> Key:
-    """Return the key to all curves of results."""
+    """Return the legend of all curves of results."""
     styles, titles = line_styles(results.arms), marked_titles(results)
     return [(titles[arm], style.color, style.svg_dashes()) for arm, style in styles.items()]
 
 
 def _varied(results: RunSet[Any]) -> TextTable | None:
-    """Return the settings that differ between arms; None where there are none."""
+    """Return the settings that differ between arms; None if there are none."""
     shared, titles = shared_settings(results.folders), arm_titles(results)
     first = {results.arm_of(f): flatten(f.config.to_dict()) for f in reversed(results.folders)}
     names = dict.fromkeys(k for arm in results.arms for k in first[arm])
@@ -56,11 +56,11 @@ def _varied(results: RunSet[Any]) -> TextTable | None:
         if name not in shared and name not in ("seed", "arm")
     ]
     columns = ["setting", *(titles[arm] for arm in results.arms)]
-    return TextTable("What differs", columns, rows, "") if rows else None
+    return TextTable("Differences between arms", columns, rows, "") if rows else None
 
 
 def _shown(value: object) -> str:
-    """A setting's value as a reader wants it: nothing is a dash, numbers are short."""
+    """Return a setting's value for display: a dash for None, numbers with four digits."""
     if value is None or value == []:
         return "–"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The HTML page: everything in one file that opens offline and asks nothing of the network."""
+"""The HTML page: a single file that opens offline."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from learnorder.runs.results import RunSet
 
 @phase("drawing the page")
 def write_report(results: RunSet[Any], path: Path | str) -> Path:
-    """Write the page of some results, one HTML file that opens offline (about 5 MB).
+    """Write a page of results: a single HTML file that opens offline (about 5 MB).
 
     Args:
-        results: The runs.
-        path: The file; one that is there is replaced at once, or not at all.
+        results: The results.
+        path: The file to write. An existing file is replaced atomically.
 
     Returns:
         The path.
@@ -48,7 +48,7 @@ def write_page(content: Content, path: Path | str) -> Path:
 
 
 def render(results: RunSet[Any]) -> str:
-    """Return the page of some results as HTML."""
+    """Return the page of results as HTML."""
     return render_page(_content(results))
 
 
@@ -84,17 +84,17 @@ def _templates() -> Path:
 
 
 def _visible_text(value: Any) -> Any:
-    """Text as it can stand on a page; what is HTML already, as it is."""
+    """Make control characters of a text visible; HTML is left unchanged."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _lines(text: str) -> Markup:
-    """Text of several lines."""
+    """Escape a text of several lines."""
     return escape(visible(text, keep="\n"))
 
 
 def _figure_json(figure: go.Figure, *, key: bool) -> Markup:
-    """Figure as JSON that can stand inside a script element, with its own key or without."""
+    """Return a figure as JSON for a script element, with or without its own legend."""
     figure.update_layout(showlegend=key)
     text = figure.to_json()
     assert text is not None

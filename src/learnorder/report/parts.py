@@ -1,4 +1,4 @@
-"""Pieces that figures of every kind of run share."""
+"""Components shared by the figures of all kinds of runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from learnorder.report.style import LineStyle, figure_text, layout
 from learnorder.statistics import REAL, Estimate, Measured, Range, estimate
 
 _MOST_BANDS = 4
-"""More arms than this are drawn without their intervals over time."""
+"""The largest number of arms that are drawn with bands."""
 
 
 def add_band(
@@ -24,8 +24,7 @@ def add_band(
 ) -> None:
     """Draw the intervals of means over x as a band.
 
-    There is none where an interval needs more seeds, or where the bands of so many arms would cover
-    each other.
+    Nothing is drawn if an interval is undefined, or if there are too many arms.
     """
     if arms > _MOST_BANDS or any(e.low != e.low for e in points.values()):
         return
@@ -46,13 +45,13 @@ def add_band(
 
 @dataclass(frozen=True)
 class Point:
-    """An arm at one setting, or in one row.
+    """The final values of an arm at one setting, or in one row.
 
     Attributes:
-        values: Final values of the runs that have one, by seed.
-        within: What they can be.
-        lost: How many runs diverged, as "1 of 5 diverged"; empty where none did.
-        label: What else is said of it.
+        values: Final values by seed, of the runs that have one.
+        within: Range of possible values.
+        lost: Number of diverged runs, e.g. "1 of 5 diverged"; empty if there are none.
+        label: Another note.
     """
 
     values: Mapping[int, float]
@@ -78,62 +77,62 @@ def add_points(
     span: float | None = None,
     **where: int,
 ) -> None:
-    """Draw means over a setting on a line, with bars for their intervals and a dot for each seed.
+    """Draw a line through means over a setting, with 95 % intervals and a dot for each seed.
 
-    A mean of which runs diverged is hollow, and how many did stands above its setting, where all
-    did, that alone; see :func:`make_room`.
+    If runs of a point diverged, its mean is hollow and their number is written above the figure.
+    If all diverged, only the number is shown. See :func:`make_room`.
 
     Args:
-        figure: Gets the marks.
-        points: By the setting.
-        name: Of the line.
-        style: Of the line.
-        scale: What values are multiplied by.
+        figure: The figure to draw in.
+        points: Points by setting.
+        name: Name of the line.
+        style: Style of the line.
+        scale: Factor applied to the values.
         log_x: Whether the setting's axis is logarithmic.
-        log_y: Whether that of the values is: a bar that would reach 0 then ends at a fifth of the
-            mean.
-        span: Length of the setting's axis, in decades where it is logarithmic; None is that of the
-            points.
-        where: Row and column of a figure of several.
+        log_y: Whether the axis of the values is logarithmic. The lower ends of intervals are then
+            at least a fifth of the mean.
+        span: Length of the setting's axis, in decades if logarithmic; None: that of the points.
+        where: ``row`` and ``col`` of a subplot.
     """
     name = figure_text(name)
-    kept = {x: point for x, point in points.items() if point.values}
-    found = {x: point.estimate for x, point in kept.items()}
+    measured = {x: point for x, point in points.items() if point.values}
+    estimates = {x: point.estimate for x, point in measured.items()}
     if log_y:
-        found = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in found.items()}
-    said = ["; ".join(filter(None, [e.format(scale, 3), kept[x].lost])) for x, e in found.items()]
+        estimates = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in estimates.items()}
+    labels = [
+        "; ".join(filter(None, [e.format(scale, 3), measured[x].lost]))
+        for x, e in estimates.items()
+    ]
     figure.add_scatter(
-        x=list(kept), y=[scale * e.mean for e in found.values()], name=name,
+        x=list(measured), y=[scale * e.mean for e in estimates.values()], name=name,
         mode="lines+markers",
-        customdata=said, hovertemplate="%{customdata}", legendgroup=name,
+        customdata=labels, hovertemplate="%{customdata}", legendgroup=name,
         line={"color": style.color, "dash": style.dash, "width": 2},
         marker={
             "color": style.color, "size": 7, "line": {"width": 1.5, "color": style.color},
-            "symbol": ["circle-open" if point.lost else "circle" for point in kept.values()],
+            "symbol": ["circle-open" if point.lost else "circle" for point in measured.values()],
         },
-        error_y=error_bars(list(found.values()), style.color, scale), **where,
+        error_y=error_bars(list(estimates.values()), style.color, scale), **where,
     )  # fmt: skip
-    places = [math.log10(x) if log_x else x for x in points] or [0.0]
-    beside = _BESIDE * (span or max(places) - min(places) or 1.0)
-    dots = [(x, seed, v) for x, point in kept.items() for seed, v in point.values.items()]
+    positions = [math.log10(x) if log_x else x for x in points] or [0.0]
+    offset = _SEED_OFFSET * (span or max(positions) - min(positions) or 1.0)
+    dots = [(x, seed, v) for x, point in measured.items() for seed, v in point.values.items()]
     figure.add_scatter(
-        x=[x * 10**beside if log_x else x + beside for x, _, _ in dots],
+        x=[x * 10**offset if log_x else x + offset for x, _, _ in dots],
         y=[scale * value for _, _, value in dots], mode="markers", name=name, legendgroup=name,
         showlegend=False, customdata=[f"seed {seed}: {scale * v:.3g}" for _, seed, v in dots],
         hovertemplate="%{customdata}",
         marker={"color": style.color, "size": 5, "opacity": 0.55}, **where,
     )  # fmt: skip
     axis = f"y{where['row']}" if where.get("row", 1) > 1 else "y"
-    said_above = {
-        math.log10(x) if log_x else x: point.lost or point.label for x, point in points.items()
-    }
-    say_above(figure, said_above, style.color, f"{axis} domain")
+    notes = (point.lost or point.label for point in points.values())
+    annotate_above(figure, dict(zip(positions, notes, strict=False)), style.color, f"{axis} domain")
 
 
-def say_above(
+def annotate_above(
     figure: go.Figure, texts: Mapping[float, str], color: str, axis: str = "y domain"
 ) -> None:
-    """Write above a figure what is said of a setting; see :func:`make_room`."""
+    """Write notes on settings above a figure; see :func:`make_room`."""
     for x, text in texts.items():
         if text:
             figure.add_annotation(
@@ -144,19 +143,19 @@ def say_above(
 
 
 def make_room(figure: go.Figure) -> go.Figure:
-    """Make room above a figure for what :func:`say_above` says there."""
+    """Make room above a figure for the notes of :func:`annotate_above`."""
     if any(note.name == _ABOVE for note in figure.layout.annotations):  # pyright: ignore
         figure.update_layout(height=figure.layout.height + 74, margin={"t": 130})  # pyright: ignore
     return figure
 
 
 _ABOVE = "above"
-_BESIDE = 0.013
-"""How far the dots of seeds stand from their mean, as a share of the axis."""
+_SEED_OFFSET = 0.013
+"""Offset of the seeds' dots from their mean, as a share of the axis."""
 
 
 def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[str, object]:
-    """Return bars for the intervals of estimates; one seed has none."""
+    """Return error bars for the intervals of estimates; an estimate from one seed has none."""
     return {
         "type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 3,
         "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in estimates],
@@ -173,17 +172,17 @@ def final_figure(
     scale: float = 100.0,
     unit: str = "%",
 ) -> go.Figure:
-    """Return final values, a row for each arm: dots = seeds, bar = 95 % interval of their mean.
+    """Return final values, a row for each arm: a dot for each seed, the mean and 95 % interval.
 
-    The mean of an arm of which runs diverged is hollow.
+    Means are hollow if runs of the arm diverged.
 
     Args:
-        title: What is shown.
-        titles: Of the arms.
-        points: Of each arm.
-        row_height: Of an arm, in pixels.
-        scale: What values are multiplied by.
-        unit: Of the result.
+        title: Title of the figure.
+        titles: Titles of the arms.
+        points: Final values of each arm.
+        row_height: Height of a row, in pixels.
+        scale: Factor applied to the values.
+        unit: Title of the axis.
     """
     figure = go.Figure()
     for row, point in enumerate(points):
@@ -211,7 +210,7 @@ def final_figure(
 
 
 def mark_lost(figure: go.Figure, rows: Sequence[bool]) -> None:
-    """Mark at the edge the rows of which all runs diverged."""
+    """Mark the rows whose runs all diverged."""
     for row, lost in enumerate(rows):
         if lost:
             figure.add_annotation(
@@ -219,38 +218,38 @@ def mark_lost(figure: go.Figure, rows: Sequence[bool]) -> None:
             )
 
 
-def measured_figure(found: Measured) -> go.Figure | None:
-    """Return what decides a claim: dots = seeds, bar = interval, dotted line = bound.
+def measured_figure(measured: Measured) -> go.Figure | None:
+    """Return the test of a claim: values by seed, mean with interval, and the bound (dotted).
 
-    None where there is no number for each seed, as with a sign test.
+    None if there are no values by seed, as in a sign test.
     """
-    if not found.by_seed or math.isnan(found.bound):
+    if not (values := measured.by_seed) or math.isnan(measured.bound):
         return None
-    figure, scale, e = go.Figure(), found.unit.scale, found.estimate
+    figure, scale, e = go.Figure(), measured.unit.scale, measured.estimate
     figure.add_scatter(
-        x=[scale * value for value in found.by_seed.values()], y=[0.3] * len(found.by_seed),
-        mode="markers", name="seeds", customdata=[f"seed {seed}" for seed in found.by_seed],
+        x=[scale * value for value in values.values()], y=[0.3] * len(values),
+        mode="markers", name="seeds", customdata=[f"seed {seed}" for seed in values],
         hovertemplate="%{x:.3g}, %{customdata}<extra></extra>",
         marker={"size": 7, "color": SEEDS, "opacity": 0.7},
     )  # fmt: skip
     figure.add_scatter(
         x=[scale * e.mean], y=[-0.3], mode="markers", name="mean, 95 % interval",
         marker={"symbol": "diamond", "size": 9, "color": MEANS},
-        error_x=error_bars([e], MEANS, scale), hovertemplate=f"{found.shown()}<extra></extra>",
+        error_x=error_bars([e], MEANS, scale), hovertemplate=f"{measured.shown()}<extra></extra>",
     )  # fmt: skip
-    figure.add_vline(x=scale * found.bound, line={"width": 1, "dash": "dot"}, opacity=0.7)
-    layout(figure, "", found.unit.name, "", height=170)
+    figure.add_vline(x=scale * measured.bound, line={"width": 1, "dash": "dot"}, opacity=0.7)
+    layout(figure, "", measured.unit.name, "", height=170)
     figure.update_yaxes(visible=False, range=[1, -1])
     return figure.update_layout(hovermode="closest", margin={"t": 12, "b": 84})
 
 
 SEEDS, MEANS = "#0072B2", "#D55E00"
 _BELOW = 0.22
-"""How far seeds stand below the middle of their row."""
+"""Offset of the seeds below the centre of their row."""
 
 
 def arm_axis(figure: go.Figure, titles: Sequence[str]) -> None:
-    """Let the vertical axis name the arms, the first at the top."""
+    """Label the vertical axis with the arms, the first at the top."""
     figure.update_yaxes(
         tickvals=list(range(len(titles))),
         ticktext=[figure_text(title) for title in titles],
@@ -267,14 +266,14 @@ def heat_map(
     text: Mapping[tuple[str, str], str],
     scale: ColorScale,
 ) -> go.Figure:
-    """Return a heat map with a text in every cell.
+    """Return a heat map with a text in each cell.
 
     Args:
-        xs: Values along the horizontal axis, any texts.
-        ys: Values along the vertical axis, any texts.
+        xs: Labels of the horizontal axis.
+        ys: Labels of the vertical axis.
         cells: A number for each (x, y); None leaves the cell empty.
-        text: What each cell says, with plotly's tags.
-        scale: Its colours.
+        text: The text of each cell, with plotly's tags.
+        scale: The colours.
     """
     return go.Figure(
         go.Heatmap(
@@ -300,11 +299,11 @@ class ColorScale:
 
     Attributes:
         low: Value of the first colour.
-        high: Value of the last.
-        unit: Title of its key.
-        ticks: Values marked there.
-        words: What the marks say.
-        colors: Colours from low to high.
+        high: Value of the last colour.
+        unit: Title of the colour bar.
+        ticks: Values of its ticks.
+        words: Labels of its ticks.
+        colors: Positions in [0, 1] with their colours.
     """
 
     low: float
@@ -316,6 +315,6 @@ class ColorScale:
 
 
 TWO_SIDED = ((0.0, "#D55E00"), (0.5, "#F7F7F7"), (1.0, "#0072B2"))
-"""From one side of 0 to the other; distinguishable by colour-blind readers, and in grey."""
+"""Diverging colours that are safe for colour-blind readers and in greyscale."""
 ONE_SIDED = ((0.0, "#FFFFFF"), (1.0, "#56B4E9"))
-"""From little to much, light enough for black text."""
+"""Sequential colours, light enough for black text."""

@@ -1,4 +1,4 @@
-"""Execute planned runs, and write their page."""
+"""Execute planned runs and write their page."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def run_planned(
     experiment: Experiment | None = None,
     page: Path | None = None,
 ) -> ResultsT:
-    """Make planned runs of any one kind, with their report; return their results.
+    """Make planned runs of one kind, write report.html, and return the results.
 
     Args:
-        plans: The runs by name.
-        out: Their folder.
-        execution: How they are executed.
-        of: What their results are.
-        experiment: What ``out`` is of.
-        page: The folder of report.html; None is ``out``.
+        plans: The runs by folder name.
+        out: Folder for the runs.
+        execution: How the runs are executed.
+        of: Type of the results.
+        experiment: The content of experiment.json in ``out``; None writes none.
+        page: Folder of report.html; None: ``out``.
     """
     from learnorder.execution.driver import run_plans
     from learnorder.report.page import write_report

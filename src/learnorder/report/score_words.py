@@ -1,4 +1,4 @@
-"""A score in words: accuracies in per cent and points, other scores in their own unit."""
+"""Formatting of scores: accuracies in per cent and points, other scores as plain numbers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from learnorder.statistics import Estimate
 
 
 class ScoreWords:
-    """How values, differences and amounts of a score are said.
+    """Formats values and differences of a score.
 
     Args:
-        name: Of the score, e.g. accuracy.
+        name: Name of the score, e.g. accuracy.
 
     Attributes:
-        name: As given.
-        scale: What values are multiplied by.
-        heading: For columns and axes, e.g. "accuracy, %".
-        unit: Of differences, e.g. points.
+        name: Name of the score.
+        scale: Factor applied to the values: 100 for accuracy.
+        heading: Heading of columns and axes, e.g. "accuracy, %".
+        unit: Unit of differences, e.g. points.
 
     >>> ScoreWords("accuracy").amount(0.01), ScoreWords("loss").amount(0.01)
     ('1 point', '0.01 of loss')
@@ -45,13 +45,13 @@ class ScoreWords:
         return mean + self._points + space + interval
 
     def gain(self, e: Estimate) -> str:
-        """Return a gain as what it is, e.g. "worse by 1.9 points [−0.9, 4.6]"."""
+        """Return a difference with its direction, e.g. "worse by 1.9 points [−0.9, 4.6]"."""
         if e.mean < 0:
             return f"worse by {self.difference(-e)}"
         return f"better by {self.difference(e)}"
 
     def amount(self, value: float) -> str:
-        """Return an amount of it."""
+        """Return an amount without an interval, e.g. "1 point"."""
         shown = f"{self.scale * value:.3g}"
         if self.name != "accuracy":
             return f"{shown} of {self.name}"

@@ -1,4 +1,4 @@
-"""Names of settings as people say them."""
+"""Titles of settings."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ SETTING_TITLES = {
     "algorithm.epsilon2": "loss at the end ε2",
     "algorithm.sigma": "noise σ",
 }
-"""By dotted name; :func:`setting_title` says the others."""
+"""By dotted name; see :func:`setting_title` for all others."""
 
 
 def setting_title(name: str) -> str:
-    """Return a setting's name as people say it; a name that is no setting's as it is.
+    """Return the title of a setting: from the table above, or the last part of its name.
 
     >>> setting_title("learning_rate.initial"), setting_title("model.arguments.widen_factor")
     ('initial learning rate', 'widen factor')
@@ -52,7 +52,7 @@ def setting_title(name: str) -> str:
 
 
 def setting_titles(names: list[str]) -> dict[str, str]:
-    """Return the names of several settings; in full where two would be called alike."""
+    """Return the titles of settings; those that share a title keep their full name."""
     titles = [setting_title(name) for name in names]
     return {
         name: title if titles.count(title) == 1 else name

@@ -1,4 +1,4 @@
-"""How figures look: colours that colour-blind readers can tell apart, and one layout."""
+"""The style of figures: colours that are safe for colour-blind readers, and the layout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FIXED = {
 
 @dataclass(frozen=True)
 class LineStyle:
-    """Colour and dash of an arm, the same in every figure."""
+    """Colour and dash of an arm, the same in all figures."""
 
     color: str
     dash: str
@@ -40,7 +40,7 @@ class LineStyle:
 
 
 def line_styles(arms: list[str]) -> dict[str, LineStyle]:
-    """Return a style for each arm; the paper's three arms always have the same."""
+    """Return a style for each arm; those of the paper and the control have fixed styles."""
     taken = {_FIXED[arm] for arm in arms if arm in _FIXED}
     free = [i for i in range(len(arms) + len(_FIXED)) if i not in taken]
     styles = {}
@@ -51,7 +51,7 @@ def line_styles(arms: list[str]) -> dict[str, LineStyle]:
 
 
 def figure_text(text: object) -> str:
-    """Return text that plotly shows as it is: no tags, entities or templates are found in it.
+    """Escape tags, entities and templates, so that plotly shows the text unchanged.
 
     >>> figure_text("<b>100 %{x}</b>")
     '&lt;b&gt;100 %&#123;x}&lt;/b&gt;'
@@ -60,7 +60,7 @@ def figure_text(text: object) -> str:
 
 
 def log_axis(values: Iterable[float]) -> dict[str, object]:
-    """Return a logarithmic axis over positive values, with few and readable ticks.
+    """Return the settings of a logarithmic axis over positive values, with few ticks.
 
     >>> log_axis([0.3, 4000])["ticktext"]
     ['1', '10', '100', '1,000']
@@ -85,7 +85,7 @@ def _tick(value: float) -> str:
 
 
 def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> go.Figure:
-    """Give a figure its title, axis titles (any text) and the common look."""
+    """Set the title, axis titles and common style of a figure; texts are escaped."""
     figure.update_layout(
         title={
             "text": figure_text(title),

@@ -1,4 +1,4 @@
-"""Tables of results, as text: the page and the terminal show the same."""
+"""Tables of results, for pages and the terminal."""
 
 from __future__ import annotations
 
@@ -24,87 +24,87 @@ def final_table(results: Results) -> TextTable:
         estimates = [results.final_estimate(arm, s, q) for s, q, _ in quantities]
         n = counted(results, arm) + ", undertrained" * results.undertrained(arm)
         rows.append([*cells[arm], n, *(e.format(100) for e in estimates)])
-    note = "Per cent, after the last epoch: mean over n seeds [95 % t interval]; one seed has none."
+    note = "Per cent after the last epoch: mean over n seeds [95 % t interval, if n > 1]."
     if any(results.undertrained(arm) for arm in results.arms):
         note += (
-            " Undertrained: ends with neither the content (at ¼ of the way from guessing to "
-            "perfect) nor the pattern learned, so that its reliance says nothing of robustness."
+            " Undertrained: learned neither the content (¼ of the way from chance to perfect) nor "
+            "the pattern. The reliance of such an arm is not evidence of robustness."
         )
     return TextTable("Final accuracy", columns, rows, note)
 
 
 def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTable:
-    """Return paired differences of arms from others.
+    """Return paired differences between arms and their baselines.
 
     Args:
-        results: Of the runs.
-        baselines: What each arm is compared with.
+        results: The runs.
+        baselines: The baseline of each arm.
     """
     titles = marked_titles(results)
     quantities, several = results.quantities(), len(set(baselines.values())) > 1
     rows = []
     for arm, baseline in baselines.items():
-        found = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
-        compared = _pair(titles[arm], titles[baseline]) if several else titles[arm]
-        rows.append([compared, str(found[0].n), *(e.format(100) for e in found)])
-    one = titles[next(iter(baselines.values()))]
+        differences = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
+        title = _pair(titles[arm], titles[baseline]) if several else titles[arm]
+        rows.append([title, str(differences[0].n), *(e.format(100) for e in differences)])
+    first = titles[next(iter(baselines.values()))]
     return TextTable(
-        "Difference at the same settings" if several else f"Difference from {one}",
+        "Difference at the same settings" if several else f"Difference from {first}",
         ["arm", "n pairs", *(title for _, _, title in quantities)],
         rows,
-        "Percentage points, paired by seed: mean [95 % t interval]. An interval without 0 is a "
-        "difference at this level.",
+        "Percentage points, paired by seed: mean [95 % t interval]. A difference is significant at "
+        "the 5 % level if its interval does not contain 0.",
     )
 
 
 def _pair(arm: str, baseline: str) -> str:
-    """Return words for two arms at the same settings.
+    """Return the title of a difference between two arms at the same settings.
 
     >>> _pair("large LR, contrast 0.6", "small LR, contrast 0.6")
     'large LR − small LR, contrast 0.6'
     """
-    (one, _, settings), other = arm.partition(", "), baseline.partition(", ")[0]
-    return f"{one} − {other}, {settings}"
+    (name, _, settings), other = arm.partition(", "), baseline.partition(", ")[0]
+    return f"{name} − {other}, {settings}"
 
 
 def order_table(results: Results) -> TextTable:
-    """Return when each arm learned the content, at each of its levels, and the patch."""
+    """Return the epochs at which each arm learned the levels of the content, and the patch."""
     titles, chance = marked_titles(results), results.chance()
-    columns, found = ["arm"], dict[str, list[Mapping[int, int | None]]]()
+    columns, epochs = ["arm"], dict[str, list[Mapping[int, int | None]]]()
     for arm in results.arms:
-        found[arm] = [results.learned(arm, "content", f) for f in CONTENT_LEVELS.values()]
+        epochs[arm] = [results.learned(arm, "content", f) for f in CONTENT_LEVELS.values()]
     for words, fraction in CONTENT_LEVELS.items():
         level = "" if chance is None else f" ≥ {100 * on_the_way(chance, fraction):.3g} %"
         columns.append(f"content at {words} (clean{level})")
     if results.has_patch():
         columns.append(f"patch (patch only ≥ {100 * PATCH_LEVEL:.0f} %)")
         for arm in results.arms:
-            found[arm].append(results.learned(arm, "patch"))
-    rows = [[titles[arm], *map(_epochs, found[arm])] for arm in results.arms]
+            epochs[arm].append(results.learned(arm, "patch"))
+    rows = [[titles[arm], *map(_epochs, epochs[arm])] for arm in results.arms]
     return TextTable(
-        "When it was learned",
+        "Epoch of learning",
         columns,
         rows,
-        "First epoch at the level: median over seeds (range of those that reach it). The content "
-        f"has three levels, at {', '.join(CONTENT_LEVELS)} of the way from guessing to perfect, "
-        "which depend on no arm; the first decides.",
+        "First epoch at the level: median over seeds (range of the seeds that reach it). The "
+        f"content has three levels, at {', '.join(CONTENT_LEVELS)} of the way from chance to "
+        "perfect. They are the same for all arms; the first is the primary one.",
     )
 
 
 def last_layer_table(results: Results) -> TextTable | None:
-    """Return what retraining the last layer changed, None where it was not done."""
+    """Return the changes due to retraining the last layer; None if no run was retrained."""
     titles, rows, sizes = marked_titles(results), [], set[tuple[int, bool]]()
     quantities = ["clean", *(["content", "reliance"] if results.has_patch() else [])]
     for arm in results.arms:
-        found = results.last_layers(arm)
-        if not found:
+        retrained = results.last_layers(arm).values()
+        if not retrained:
             continue
         cells = []
         for name in quantities:
-            before = fmean(getattr(one.before, name) for one in found.values())
+            before = fmean(getattr(layer.before, name) for layer in retrained)
             cells += [f"{100 * before:.1f}", results.last_layer_change(arm, name).format(100)]
-        rows.append([titles[arm], str(len(found)), *cells])
-        sizes |= {(one.examples, one.unseen) for one in found.values()}
+        rows.append([titles[arm], str(len(retrained)), *cells])
+        sizes |= {(layer.examples, layer.unseen) for layer in retrained}
     if not rows:
         return None
     headings = {"clean": "clean", "content": "content on conflict images", "reliance": "reliance"}
@@ -113,43 +113,43 @@ def last_layer_table(results: Results) -> TextTable | None:
     images = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
     seen = "that the network was not trained on" if all(u for _, u in sizes) else (
         "that the network was trained on" if not any(u for _, u in sizes) else
-        "of which some runs had seen theirs"
+        "(training images in some runs)"
     )  # fmt: skip
     return TextTable(
-        "Learned, or only used?",
+        "Not learned, or learned but unused?",
         ["arm", "n", *columns],
         rows,
-        f"The last layer alone, retrained on {images} images without the pattern {seen}, as many "
-        "of each class. Per cent before, and the change in points: paired by seed, mean [95 % t "
-        "interval]. What the new layer reads from the same features was learned; where reliance "
-        "stays, the features themselves follow the pattern.",
+        f"Only the last layer was retrained, on {images} images without the pattern {seen}, the "
+        "same number of each class. Per cent before retraining, and the change in points, paired "
+        "by seed: mean [95 % t interval]. If accuracy rises, the features contained more than the "
+        "old layer used. If reliance stays, the features themselves depend on the pattern.",
     )
 
 
-def median_epoch(found: Mapping[int, int | None]) -> str:
-    """Return the median over seeds, those that never get there counted as later than all.
+def median_epoch(epochs: Mapping[int, int | None]) -> str:
+    """Return the median epoch over seeds, with None (never) later than all epochs.
 
     >>> median_epoch({0: 3, 1: None, 2: 5}), median_epoch({0: 3, 1: None, 2: None})
     ('5', 'never')
     """
-    middle = median(math.inf if epoch is None else epoch for epoch in found.values())
+    middle = median(math.inf if epoch is None else epoch for epoch in epochs.values())
     return "never" if math.isinf(middle) else f"{middle:g}"
 
 
-def _epochs(found: Mapping[int, int | None]) -> str:
-    """Median, range of those that got there, and how many did not."""
-    if not found:
+def _epochs(epochs: Mapping[int, int | None]) -> str:
+    """Return the median epoch, with the range and number of the seeds that reach the level."""
+    if not epochs:
         return "–"
-    reached = sorted(epoch for epoch in found.values() if epoch is not None)
+    reached = sorted(epoch for epoch in epochs.values() if epoch is not None)
     spread = "–".join(dict.fromkeys(str(epoch) for epoch in (reached[:1] + reached[-1:])))
-    if len(reached) < len(found):
-        some = f": {spread}" if reached else ""
-        return f"{median_epoch(found)} ({len(reached)} of {len(found)} seeds{some})"
-    return median_epoch(found) + (f" ({spread})" if reached[0] != reached[-1] else "")
+    if len(reached) < len(epochs):
+        limits = f": {spread}" if reached else ""
+        return f"{median_epoch(epochs)} ({len(reached)} of {len(epochs)} seeds{limits})"
+    return median_epoch(epochs) + (f" ({spread})" if reached[0] != reached[-1] else "")
 
 
 def share_table(results: Results) -> TextTable:
-    """Return the measured shares of the training examples in each group."""
+    """Return the measured share of each group in the training examples."""
     titles = marked_titles(results)
     rows = []
     for arm in results.arms:
@@ -159,15 +159,15 @@ def share_table(results: Results) -> TextTable:
             row.append(f"{100 * fmean(shares):.1f}" if shares else "–")
         rows.append(row)
     return TextTable(
-        "What the training examples showed",
+        "Training examples",
         ["arm", "clean", "pattern alone", "image with pattern"],
         rows,
-        "Per cent of the examples, measured over all epochs and seeds.",
+        "Per cent of the training examples, over all epochs and seeds.",
     )
 
 
 def run_table(results: RunSet[Any]) -> TextTable:
-    """Return each run's status and time."""
+    """Return the status and time of each run."""
     titles = arm_titles(results)
     rows = []
     for folder in results.folders:
@@ -187,7 +187,7 @@ def run_table(results: RunSet[Any]) -> TextTable:
 
 
 def seconds_of(folder: RunFolder[Any]) -> float | None:
-    """Return how long a run has computed, None where it has not said."""
+    """Return the training and evaluation time of a run in seconds; None if not recorded."""
     timings = folder.timings()
     if timings is None:
         return folder.manifest["seconds"]
@@ -195,9 +195,9 @@ def seconds_of(folder: RunFolder[Any]) -> float | None:
 
 
 def counted(results: RunSet[Any], arm: str) -> str:
-    """Return how many of an arm's runs have finished, and how the others stand.
+    """Return the number of an arm's finished runs, and of others by status.
 
-    Those that diverged are said as a share of all: "3, 2 of 5 diverged".
+    For example "3, 2 of 5 diverged".
     """
     counts, lost = results.counts(arm), results.lost(arm)
     others = [

@@ -1,4 +1,4 @@
-"""The summary of results in the terminal."""
+"""Tables in the terminal."""
 
 from __future__ import annotations
 
@@ -25,25 +25,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WIDEST = 60
-"""Characters from which a column is folded rather than left out."""
-
-
+"""Characters at which a column is wrapped."""
 _NOTHING = "–"
-"""What a cell without a value shows."""
-_SAID_LINES = 3
-"""Lines of a terminal, at most, that say what is the same in all rows."""
+"""Text of an empty cell."""
+_SHARED_LINES = 3
+"""The largest number of lines for values that all rows share."""
 _PAGE = 100_000
-"""Characters of a page on which nothing is folded."""
+"""Width in characters of output that is not wrapped."""
 
 
 def _console() -> Console:
-    """The terminal, or a page wide enough that nothing is folded where output goes to a file."""
+    """Return the terminal, or a console that does not wrap if the output is not a terminal."""
     console = Console()
     return console if console.is_terminal else Console(width=_PAGE, height=_PAGE)
 
 
 def print_runs(folders: Sequence[RunFolder], *, wide: bool = False) -> None:
-    """Print a line for each run: the columns that fit the terminal, or all."""
+    """Print a table of runs: the columns that fit the terminal, or all if ``wide``."""
     names = ["run", "arm", "seed", "status", "progress", "last measured"]
     rows = [
         [
@@ -58,7 +56,7 @@ def print_runs(folders: Sequence[RunFolder], *, wide: bool = False) -> None:
     ]
     left_out = _print_columns(names, rows, wide=wide)
     if left_out:
-        print(f"{_columns(left_out)}: --wide shows all, runs FOLDER one run whole.")
+        print(f"{_columns(left_out)}: --wide shows all; runs FOLDER shows all of one run.")
 
 
 def _columns(count: int) -> str:
@@ -72,15 +70,15 @@ def _print_columns(
     wide: bool,
     numbers: Sequence[bool] = (),
 ) -> int:
-    """Print a table; return how many of the last columns were left out, as they do not fit.
+    """Print a table; return the number of columns at the end that do not fit and are left out.
 
-    Where not all fit, what is the same in all rows is said once, below the table.
+    If not all columns fit, values that all rows share are printed once, below the table.
     """
     console = Console(width=_PAGE, height=_PAGE) if wide else _console()
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    varying, said = list(range(len(names))), ""
+    varying, shared = list(range(len(names))), ""
     if len(rows) > 1 and _fitting(names, columns, console.width) < len(names):
-        varying, columns, said = _factored(names, columns)
+        varying, columns, shared = _factored(names, columns)
     shown = _fitting([names[i] for i in varying], [columns[i] for i in varying], console.width)
     table = Table()
     for index in varying[:shown]:
@@ -89,23 +87,24 @@ def _print_columns(
     for row in zip(*(columns[index] for index in varying[:shown]), strict=True):
         _add_row(table, *row)
     console.print(table)
-    if said:
-        console.print(plain(_shortened(said, _SAID_LINES * console.width)))
+    if shared:
+        console.print(plain(_shortened(shared, _SHARED_LINES * console.width)))
     return len(varying) - shown
 
 
 def _factored(
     names: Sequence[str], columns: Sequence[Sequence[str]]
 ) -> tuple[list[int], list[Sequence[str]], str]:
-    """Return which columns differ between rows, all columns, and what all rows share, in words.
+    """Return the indices of varying columns, all columns, and the values that all rows share.
 
-    Of runs' paths, the folder that all of them lie in is shared; their names need no column.
+    If all runs are in one folder, their paths become relative to it. Columns that repeat the names
+    of the runs are left out.
     """
     columns, shared = list(columns), list[str]()
     varying = [index for index, column in enumerate(columns) if len(set(column)) > 1]
     if "run" in names and (paths := names.index("run")) in varying:
-        last = [Path(path).name for path in columns[paths]]
-        varying = [index for index in varying if index == paths or list(columns[index]) != last]
+        run_names = [Path(path).name for path in columns[paths]]
+        varying = [i for i in varying if i == paths or list(columns[i]) != run_names]
         if folder := _common_folder(columns[paths]):
             columns[paths] = [str(Path(path).relative_to(folder)) for path in columns[paths]]
             shared.append(f"run {folder}{os.sep}…")
@@ -116,35 +115,35 @@ def _factored(
 
 
 def _common_folder(paths: Sequence[str]) -> str:
-    """Return the folder that some paths lie in; empty where there is none."""
+    """Return the folder that contains all paths, or an empty string."""
     try:
         return os.path.commonpath([Path(path).parent for path in paths])
-    except ValueError:  # absolute and relative ones, or several drives
+    except ValueError:  # absolute and relative paths, or several drives
         return ""
 
 
-def _shortened(text: str, most: int) -> str:
-    """Return a text of at most so many characters; the last says that there is more."""
-    return text if len(text) <= most else f"{text[: most - 2]} …"
+def _shortened(text: str, length: int) -> str:
+    """Return a text cut to a length, with an ellipsis."""
+    return text if len(text) <= length else f"{text[: length - 2]} …"
 
 
 def _fitting(names: Sequence[str], columns: Sequence[Sequence[str]], width: int) -> int:
-    """Return how many columns, from the first, stand side by side within a width; at least one."""
+    """Return the number of leading columns that fit a width, at least one."""
     used, fit = 1, 0
     for name, column in zip(names, columns, strict=True):
-        cells = (visible(each) for each in (name, *column))
+        cells = map(visible, (name, *column))
         used += 3 + min(_WIDEST, max(map(cell_len, cells)))
         fit += used <= width
     return max(fit, 1)
 
 
 def _add_row(table: Table, *cells: object) -> None:
-    """Add a row of cells that stand in the table as they are."""
+    """Add a row of cells, without interpreting markup."""
     table.add_row(*map(plain, cells))
 
 
 def _headline(folder: RunFolder) -> str:
-    """Return what tells most of what a run measured last, in words."""
+    """Return the last value of a run's main quantity, in words."""
     *key, words = kind_named(folder.kind).headline
     try:
         value = _last(folder).get(tuple(key))
@@ -153,8 +152,8 @@ def _headline(folder: RunFolder) -> str:
     return "" if value is None else f"{words} {_shown(value, words)}"
 
 
-def _shown(value: float, what: str) -> str:
-    return f"{value:.4g}" if what.endswith("loss") else f"{100 * value:.1f} %"
+def _shown(value: float, quantity: str) -> str:
+    return f"{value:.4g}" if quantity.endswith("loss") else f"{100 * value:.1f} %"
 
 
 def print_run(folder: RunFolder) -> None:
@@ -174,34 +173,33 @@ def print_run(folder: RunFolder) -> None:
     console.print(table)
 
 
-def print_difference(one: RunFolder, other: RunFolder) -> None:
-    """Print the settings and labels in which two runs differ, and how each stands."""
+def print_difference(first: RunFolder, second: RunFolder) -> None:
+    """Print the kind, labels and settings in which two runs differ."""
     table = Table()
-    for name in ("", one.path, other.path):
+    for name in ("", first.path, second.path):
         table.add_column(plain(name), overflow="fold")
-    flat = [
-        {"kind": each.kind, **each.labels, **flatten(each.config.to_dict())}
-        for each in (one, other)
+    settings = [
+        {"kind": run.kind, **run.labels, **flatten(run.config.to_dict())} for run in (first, second)
     ]
-    for name in dict.fromkeys(name for each in flat for name in each):
-        values = [str(each.get(name, "–")) for each in flat]
+    for name in dict.fromkeys(name for values in settings for name in values):
+        values = [str(flat.get(name, "–")) for flat in settings]
         if values[0] != values[1]:
             _add_row(table, name, *values)
     if not table.row_count:
-        _console().print("They have the same settings, labels and seed.")
+        _console().print("The runs have the same settings, labels and seed.")
     else:
         _console().print(table)
 
 
-def print_frame(found: pd.DataFrame, most: int, *, wide: bool = False) -> None:
-    """Print the rows of a frame, at most so many: the columns that fit the terminal, or all."""
-    rows = [list(map(_cell, row)) for row in found.head(most).itertuples(index=False)]
-    numbers = [kind.kind in "iuf" for kind in found.dtypes]
-    left_out = _print_columns(list(map(str, found.columns)), rows, wide=wide, numbers=numbers)
+def print_frame(frame: pd.DataFrame, most: int, *, wide: bool = False) -> None:
+    """Print the first ``most`` rows: the columns that fit the terminal, or all if ``wide``."""
+    rows = [list(map(_cell, row)) for row in frame.head(most).itertuples(index=False)]
+    numbers = [dtype.kind in "iuf" for dtype in frame.dtypes]
+    left_out = _print_columns(list(map(str, frame.columns)), rows, wide=wide, numbers=numbers)
     if left_out:
         print(f"{_columns(left_out)}: --wide prints all, --to writes them; or SELECT some by name.")
-    if len(found) > most:
-        print(f"{len(found) - most} more rows: --rows {len(found)} prints all, --to writes them.")
+    if len(frame) > most:
+        print(f"{len(frame) - most} more rows: --rows {len(frame)} prints all, --to writes them.")
 
 
 def _cell(value: Any) -> str:
@@ -213,7 +211,7 @@ def _cell(value: Any) -> str:
 
 
 def _last(folder: RunFolder) -> dict[tuple[str, ...], float]:
-    """Return what a run measured last, by set, group (of images) and quantity."""
+    """Return the last measurements of a run by set, group (for images) and quantity."""
     rows = folder.records().to_pylist()
     moment = kind_named(folder.kind).moment
     last = max((row[moment] for row in rows), default=0)
@@ -234,17 +232,17 @@ def print_summary(results: RunSet[Any]) -> None:
     print_table(kind_named(results.folders[0].kind).present().summary_table(results))
 
 
-def print_table(found: TextTable) -> None:
-    """Print a table."""
+def print_table(content: TextTable) -> None:
+    """Print a table with its title and note."""
     table = Table(
-        title=plain(found.title, "table.title"),
-        caption=plain(found.note, "table.caption"),
+        title=plain(content.title, "table.title"),
+        caption=plain(content.note, "table.caption"),
         title_justify="left",
     )
-    for index, name in enumerate(found.columns):
-        left = index == 0 or found.wrap
+    for index, name in enumerate(content.columns):
+        left = index == 0 or content.wrap
         heading = Text(visible(name).replace(".", ".\n"))
         table.add_column(heading, justify="left" if left else "right")
-    for row in found.rows:
+    for row in content.rows:
         _add_row(table, *row)
     _console().print(table)

@@ -1,4 +1,4 @@
-"""Words for arms: the paper's three by name, those of a sweep by the settings that vary."""
+"""Titles of arms: those of the paper by name, those of a sweep by their varied settings."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from learnorder.report.setting_titles import setting_title, setting_titles
 from learnorder.runs.results import RunSet
 
 MOST_ARMS = 8
-"""More arms than this are shown by their final values alone, without curves and pairs."""
+"""The largest number of arms that are shown with curves and paired differences."""
 
 
 def arm_titles(results: RunSet[Any]) -> dict[str, str]:
-    """Return words for every arm, naming only what tells it from the others."""
+    """Return a title for each arm, with only the settings that differ between arms."""
     headings, cells = arm_columns(results)
     if headings == ["arm"]:
         return {arm: cells[arm][0] for arm in results.arms}
@@ -27,7 +27,7 @@ def arm_titles(results: RunSet[Any]) -> dict[str, str]:
 
 
 def marked_titles(results: RunSet[Any]) -> dict[str, str]:
-    """Return words for every arm, with how many of its runs diverged where any did."""
+    """Return a title for each arm, with the number of diverged runs if there are any."""
     return {
         arm: f"{title} ({lost})" if (lost := results.lost(arm)) else title
         for arm, title in arm_titles(results).items()
@@ -35,9 +35,12 @@ def marked_titles(results: RunSet[Any]) -> dict[str, str]:
 
 
 def arm_columns(results: RunSet[Any]) -> tuple[list[str], dict[str, list[str]]]:
-    """Return headings and cells that name the arms: one column, or one for each varied setting."""
+    """Return the headings, and the cells by arm, of table columns that name the arms.
+
+    There is one column for each varied setting, or a single one with the arm's name.
+    """
     labels = {arm: results.labels(arm) for arm in results.arms}
-    names = dict.fromkeys(name for found in labels.values() for name in found)
+    names = dict.fromkeys(name for by_name in labels.values() for name in by_name)
     varied = [n for n in names if len({labels[arm].get(n) for arm in results.arms}) > 1]
     cells = {arm: [_cell(name, labels[arm].get(name, "–")) for name in varied] for arm in labels}
     distinct = len({tuple(cell) for cell in cells.values()}) == len(results.arms)
@@ -51,12 +54,12 @@ def _cell(name: str, value: str) -> str:
 
 
 def _named(arm: str) -> str:
-    place, colon, name = arm.rpartition(": ")
+    prefix, colon, name = arm.rpartition(": ")
     head, *settings = name.split(", ")
-    return place + colon + ", ".join([ARM_WORDS.get(head, head), *map(_setting, settings)])
+    return prefix + colon + ", ".join([ARM_WORDS.get(head, head), *map(_setting, settings)])
 
 
 def _setting(words: str) -> str:
-    """Return a setting and its value, as an arm's name has them, in words."""
+    """Return a setting and its value, from the name of an arm, in words."""
     name, space, value = words.partition(" ")
     return (setting_title(name) if "." in name else name) + space + value

@@ -24,38 +24,38 @@ from learnorder.statistics import (
 from learnorder.statistics.verdicts import VERDICT_WORDS
 
 RESCALED = ("theory", "kappa", "convolution")
-"""Experiments in which the half that Q is in is scaled up, s = 1000 where the paper has s = 1."""
+"""Experiments in which the coordinates of Q are scaled by s = 1000; the paper has s = 1."""
 RESCALED_NOTE = (
     "† Rescaled: s = 1000, where the theorems have s = 1. In their scaling the order appears only "
     "from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
 )
 
 NOT_RUN = "– not run"
-"""In place of the verdict on a claim whose runs were not made."""
+"""Shown instead of a verdict if a claim lacks runs."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says, and what decides whether it holds.
+    """A claim of the paper and its test.
 
-    A claim *holds* where the two-sided 95 % interval of its measure lies wholly on its side of the
-    bound, *does not hold* where it lies wholly on the other, and is *undecided* else: by the rules
-    of :mod:`learnorder.statistics.verdicts`.
+    A claim *holds* if the two-sided 95 % interval of its measure lies entirely on the claim's side
+    of the bound, *does not hold* if it lies entirely on the other side, and is *undecided*
+    otherwise; see :mod:`learnorder.statistics.verdicts`.
 
     Attributes:
-        name: As ``--only`` takes it.
-        says: The claim.
-        source: Where it stands in the paper; begins with "–" for what the paper does not claim.
-        measure: What decides.
-        side: Of the measure's bound.
-        figure: The experiment and the name of its figure that shows it.
-        reported: The paper's value, "–" where it gives none.
-        checked: Whether that value could be checked against a copy of the paper.
-        also: Measures that stand beside it and decide nothing.
+        name: The name that ``--only`` takes.
+        statement: The claim, as a sentence.
+        source: The place in the paper; starts with "–" if the paper does not make this claim.
+        measure: The primary measure, which is tested.
+        side: The side of the measure's bound on which the claim holds.
+        figure: The experiment and the name of the figure that shows the claim.
+        reported: The paper's value, "–" if it reports none.
+        checked: Whether that value was checked against a copy of the paper.
+        also: Secondary measures. They are reported but do not affect the verdict.
     """
 
     name: str
-    says: str
+    statement: str
     source: str
     measure: Measure
     side: Literal["above", "below"]
@@ -66,35 +66,36 @@ class Claim:
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The experiments and arms that deciding it takes; what stands beside it may lack some."""
+        """The experiments and arms of the primary measure."""
         return self.measure.needs
 
     @property
     def rescaled(self) -> bool:
-        """Whether it is about the theory, whose runs are outside the paper's own scaling."""
+        """Whether it is about the theory, whose runs do not use the paper's scaling."""
         return any(experiment in RESCALED for experiment, _ in self.needs)
 
     def marked(self) -> str:
-        """Return the claim, with a dagger where its runs are rescaled."""
-        return f"{self.says} †" if self.rescaled else self.says
+        """Return the statement, with a dagger if the runs are rescaled."""
+        return f"{self.statement} †" if self.rescaled else self.statement
 
-    def decides(self) -> str:
-        """What decides, in words."""
+    def criterion(self) -> str:
+        """Return the measure and the condition under which the claim holds, in words."""
         measure = self.measure
-        return f"{measure.words()}: holds if wholly {self.side} {measure.bound_words()}"
+        return f"{measure.words()}; holds if entirely {self.side} {measure.bound_words()}"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim judged on evidence.
+    """A claim with its verdict.
 
     Attributes:
         claim: The claim.
         verdict: holds, does_not_hold or undecided.
-        measured: What decided it.
-        also: What stands beside it, in the claim's order.
-        reason: Why it is undecided, where the interval does not say so; else empty.
-        made: Whether runs of every arm that it needs are there.
+        measured: The value of the primary measure.
+        also: The values of the secondary measures, in the claim's order.
+        reason: Why the claim is undecided, unless the interval shows it, and which runs were left
+            out; otherwise empty.
+        has_runs: Whether every arm of the primary measure has runs.
     """
 
     claim: Claim
@@ -102,34 +103,35 @@ class Judgement:
     measured: Measured
     also: tuple[Measured, ...]
     reason: str = ""
-    made: bool = True
+    has_runs: bool = True
 
     def verdict_words(self) -> str:
-        """Return the verdict as pages say it."""
-        return VERDICT_WORDS[self.verdict] if self.made else NOT_RUN
+        """Return the verdict, or that the claim lacks runs."""
+        return VERDICT_WORDS[self.verdict] if self.has_runs else NOT_RUN
 
     def headline(self) -> str:
-        """Return the verdict as a headline says it: undecided on fewer than five seeds."""
+        """Return the verdict for a headline: undecided with fewer than five seeds."""
         few = self.measured.estimate.n < FEWEST_HEADLINE
-        return VERDICT_WORDS["undecided"] if few and self.made else self.verdict_words()
+        return VERDICT_WORDS["undecided"] if few and self.has_runs else self.verdict_words()
 
     def shown(self) -> str:
-        """Return the estimate with its interval and unit; beside a level, on how many seeds."""
-        shown, on = self.measured.shown(), self.counted()
-        return f"{shown} ({on})" if on else shown
+        """Return the estimate, interval and unit; for a level also the number of seeds."""
+        shown, seeds = self.measured.shown(), self.seed_count()
+        return f"{shown} ({seeds})" if seeds else shown
 
-    def counted(self) -> str:
-        """Return on how many seeds a value is on the claim's side of a level, e.g. of 20 %.
+    def seed_count(self) -> str:
+        """Return the number of seeds on the claim's side of a level, e.g. of 20 %.
 
-        A mean says little where seeds end either far above a level or far below. Empty where the
-        claim compares two arms: its bound is 0.
+        The mean is not informative if some seeds end far above the level and others far below.
+        Empty if the bound is 0, i.e. the claim compares two arms.
         """
-        found, side = self.measured, self.claim.side
-        if not found.by_seed or not found.bound or math.isnan(found.bound):
+        measured, side = self.measured, self.claim.side
+        bound = measured.bound
+        if not measured.by_seed or not bound or math.isnan(bound):
             return ""
-        values = found.by_seed.values()
-        there = sum(v > found.bound if side == "above" else v < found.bound for v in values)
-        return f"{there} of {len(values)} seeds {side} {self.bound()}"
+        values = measured.by_seed.values()
+        count = sum(value > bound if side == "above" else value < bound for value in values)
+        return f"{count} of {len(values)} seeds {side} {self.bound()}"
 
     def bound(self) -> str:
         """Return the bound in the unit of the estimate."""
@@ -137,15 +139,15 @@ class Judgement:
         return f"{self.measured.bound * unit.scale:.4g} {unit.name}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``claims.json`` has of it.
+        """Return the entry of ``claims.json``.
 
-        Numbers are in the named unit, null where nothing was measured; an interval without an end
-        has "inf" or "-inf" there.
+        Numbers are in the given unit, null if nothing was measured; infinite ends of an interval
+        are "inf" and "-inf".
         """
-        beside = zip(self.claim.also, self.also, strict=True)
+        secondary = zip(self.claim.also, self.also, strict=True)
         return {
             "claim": self.claim.name,
-            "says": self.claim.says,
+            "says": self.claim.statement,
             "source": self.claim.source,
             "verdict": self.verdict,
             **_numbers(self.measured),
@@ -160,35 +162,35 @@ class Judgement:
                 str(seed): _number(value * self.measured.unit.scale)
                 for seed, value in self.measured.by_seed.items()
             },
-            "also": [{"measure": m.words(), **_numbers(found)} for m, found in beside],
+            "also": [{"measure": m.words(), **_numbers(value)} for m, value in secondary],
         }
 
 
 def judge(claim: Claim, evidence: Evidence) -> Judgement:
     """Measure a claim and compare its interval with its bound."""
-    found = claim.measure.measured(evidence)
+    measured = claim.measure.measured(evidence)
     also = tuple(measure.measured(evidence) for measure in claim.also)
     if not evidence.has(claim.needs):
-        reason = "not all of its runs were made"
-        return Judgement(claim, "undecided", found, also, reason, made=False)
+        reason = "some of its arms have no runs"
+        return Judgement(claim, "undecided", measured, also, reason, has_runs=False)
     unfinished = evidence.unfinished(claim.needs)
     left_out = _left_out(unfinished)
     statuses = {status for counts in unfinished.values() for status in counts}
     if statuses & {*WITHOUT_RESULT}:
-        return Judgement(claim, "undecided", replace(found, p=math.nan), also, left_out)
-    decided = verdict(found, claim.side)
-    if decided != "undecided":
-        return Judgement(claim, decided, found, also, left_out)
+        return Judgement(claim, "undecided", replace(measured, p=math.nan), also, left_out)
+    decision = verdict(measured, claim.side)
+    if decision != "undecided":
+        return Judgement(claim, decision, measured, also, left_out)
     reasons = [left_out] if left_out else []
-    if why := why_inconclusive(found.estimate):
+    if why := why_inconclusive(measured.estimate):
         reasons.append(why)
-    elif math.isnan(found.bound):
+    elif math.isnan(measured.bound):
         reasons.append("it has no bound")
-    return Judgement(claim, decided, found, also, "; ".join(reasons))
+    return Judgement(claim, decision, measured, also, "; ".join(reasons))
 
 
 def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
-    """Return which runs are not in the numbers, in words; empty where all are."""
+    """Return the unfinished runs, which are left out of the measure, in words."""
     parts = [
         f"{n} {status.replace('_', ' ')} of {ARM_WORDS[arm]}"
         for (_, arm), counts in unfinished.items()
@@ -197,19 +199,19 @@ def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
     return f"left out: {', '.join(parts)}" if parts else ""
 
 
-def _numbers(found: Measured) -> dict[str, Any]:
-    e, scale = found.estimate, found.unit.scale
+def _numbers(measured: Measured) -> dict[str, Any]:
+    e, scale = measured.estimate, measured.unit.scale
     return {
         "estimate": _number(e.mean * scale),
         "interval": [_number(e.low * scale), _number(e.high * scale)],
         "n": e.n,
-        "unit": found.unit.name,
-        "note": found.note,
+        "unit": measured.unit.name,
+        "note": measured.note,
     }
 
 
 def _number(value: float) -> float | str | None:
-    """Return six significant digits; null for what was not measured, a word for the infinite."""
+    """Return six significant digits; None for NaN, a string for an infinite value."""
     if math.isnan(value):
         return None
     return str(value) if math.isinf(value) else float(f"{value:.6g}")
@@ -217,12 +219,12 @@ def _number(value: float) -> float | str | None:
 
 @dataclass(frozen=True)
 class ReproductionResult:
-    """The verdicts of one reproduction.
+    """The verdicts on the paper's claims; ``result["final-accuracy"]`` is one :class:`Judgement`.
 
     Attributes:
         evidence: The results by experiment.
         judgements: One for each claim, in the paper's order.
-        scale: Name of the recipe.
+        scale: Name of the recipe: demo, laptop, paper or custom.
     """
 
     evidence: Evidence
@@ -234,10 +236,10 @@ class ReproductionResult:
             if judgement.claim.name == name:
                 return judgement
         judged = [judgement.claim.name for judgement in self.judgements]
-        raise KeyError(f"{name!r} was not judged; there are {judged}.")
+        raise KeyError(f"{name!r} was not judged. Choose one of {judged}.")
 
     def findings(self) -> list[str]:
-        """Return how many claims hold and what speaks against the others, in sentences."""
+        """Return how many claims hold, and one sentence for each that does not."""
         from learnorder.reproduce.page import summary
 
         return summary(self)
@@ -247,24 +249,22 @@ class ReproductionResult:
             [j.claim.marked(), j.verdict_words(), j.shown(), f"{j.claim.side} {j.bound()}"]
             for j in self.judgements
         ]
-        note = (
-            "A claim holds if its 95 % interval over seeds lies wholly on that side of the bound."
-        )
+        note = "A claim holds if its 95 % interval over seeds lies entirely on that side."
         return html_list(self.findings()) + html_table(
             "Claims of the paper", ["claim", "verdict", "estimate", "holds if"], rows, note
         )
 
     def counts(self) -> dict[Verdict, int]:
-        """Return how many of the claims whose runs were made have each verdict."""
-        found = [judgement.verdict for judgement in self.judgements if judgement.made]
-        return {each: found.count(each) for each in VERDICT_WORDS}
+        """Return the number of claims with each verdict; claims without runs are not counted."""
+        verdicts = [judgement.verdict for judgement in self.judgements if judgement.has_runs]
+        return {v: verdicts.count(v) for v in VERDICT_WORDS}
 
     def adjusted(self) -> list[float]:
-        """Return the p-value of each judgement, adjusted for their number (Holm)."""
+        """Return the p-value of each judgement, Holm-adjusted for their number."""
         return adjusted_p([judgement.measured for judgement in self.judgements])
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Return what ``claims.json`` has."""
+        """Return the content of ``claims.json``, an entry for each claim."""
         return [
             {**judgement.to_dict(), "p_holm": _number(p), "scale": self.scale}
             for judgement, p in zip(self.judgements, self.adjusted(), strict=True)

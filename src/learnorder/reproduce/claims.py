@@ -1,4 +1,4 @@
-"""The paper's claims, one entry each, with the test that decides."""
+"""The paper's claims, each with its test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
-from learnorder.reproduce.theory_measures import FirstPattern, HeldDown, Slope
+from learnorder.reproduce.theory_measures import FirstPattern, SecondDifferenceRatio, Slope
 from learnorder.statistics.learned import PATCH_LEVEL
 
 
@@ -93,8 +93,7 @@ CLAIMS = (
     ),
     Claim(
         "small-memorises-at-once",
-        "The small LR memorises the patch at once: it has it while the large one is not yet "
-        "annealed.",
+        "The small LR memorises the patch at once, before the large one is annealed.",
         _PATCH,
         Level(_patch("small", "patch_only", before=True), PATCH_LEVEL),
         "above",
@@ -207,15 +206,15 @@ CLAIMS = (
     ),
     Claim(
         "theory-linear-on-q",
-        "Until its anneal L-S is linear on Q: the second difference of V's part stays near 0.",
+        "Until its anneal L-S is linear on Q: the second difference of V's output stays near 0.",
         "proof of the theorem for L-S",
-        HeldDown("theory", 0.02),
+        SecondDifferenceRatio("theory", 0.02),
         "below",
         ("theory", "second_difference"),
     ),
     Claim(
         "theory-error-gap",
-        "S errs more than L-S on test examples that have P alone.",
+        "S has a higher error than L-S on test examples that contain only P.",
         "theorems",
         Difference(_error("S"), _error("L-S")),
         "above",
@@ -233,7 +232,7 @@ CLAIMS = (
     ),
     Claim(
         "theory-kappa",
-        "As κ falls the error of L-S falls faster than that of S, so that their ratio grows.",
+        "As κ falls, the error of L-S falls faster than that of S, so their ratio grows.",
         "theorems",
         Slope("kappa", "L-S", minus="S"),
         "above",
@@ -242,7 +241,7 @@ CLAIMS = (
     ),
     Claim(
         "theory-shared-filters",
-        "In a two-layer convolution S errs more than L-S as well.",
+        "In a two-layer convolutional network, too, S has a higher error than L-S.",
         "appendix",
         Difference(_error("S", "convolution"), _error("L-S", "convolution")),
         "above",
@@ -257,18 +256,18 @@ CLAIMS = (
 
 
 def claims_named(names: Sequence[str] | None) -> tuple[Claim, ...]:
-    """Return the claims of these names, in the paper's order; None is all.
+    """Return the named claims, in the paper's order; None returns all.
 
     Raises:
-        ConfigError: There is no claim of a name.
+        ConfigError: A name is unknown, or there are no names.
     """
     if names is None:
         return CLAIMS
     known = {claim.name for claim in CLAIMS}
     for name in names:
         if name not in known:
-            there = "Names stand beside each other; --list prints them all."
-            raise ConfigError("only", name, f"{did_you_mean(name, known)} {there}".lstrip())
+            remedy = "Separate names by spaces; --list prints all of them."
+            raise ConfigError("only", name, f"{did_you_mean(name, known)} {remedy}".lstrip())
     if not names:
         raise ConfigError("only", [], "Name at least one claim, or leave it out for all.")
     return tuple(claim for claim in CLAIMS if claim.name in names)

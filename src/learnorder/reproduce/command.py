@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
 
 DESCRIPTION = """\
-Run what decides the claims of the paper, and give a verdict on each: it holds, does not hold, or is
-undecided, by a 95 % interval over seeds. One report has the claims first, each with its figure and
-its runs; claims.json has the numbers. The same command continues what was stopped, and reads what
-is done.
+Run the experiments that test the paper's claims, and give a verdict on each claim: it holds, does
+not hold, or is undecided, according to a 95 % interval over seeds. report.html shows the verdicts,
+then the figure and the runs of each claim; claims.json contains the numbers. If a reproduction was
+interrupted, the same command continues it. Finished runs are not repeated.
 
-  learnorder reproduce                                       digits and the theory, five minutes
+  learnorder reproduce                                       digits and the theory, 5 minutes
   learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, 1.5 hours on two cores
-  learnorder reproduce --only theory-error-gap               one claim: makes only its runs
+  learnorder reproduce --only theory-error-gap               one claim, only the runs it needs
   learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
-  learnorder reproduce --judge-only                          verdicts on the runs there are
-  learnorder reproduce --list                                the claims, and what decides each
+  learnorder reproduce --judge-only                          verdicts on existing runs
+  learnorder reproduce --list                                the claims and their tests
 """
 
 
@@ -46,29 +46,27 @@ def main(arguments: Sequence[str]) -> int:
         "--data.source",
         str,
         default=recipe.plain.data.source,
-        help="Where CIFAR-10 is, e.g. parquet:DIR; --data SOURCE is the same.",
+        help="Location of CIFAR-10, e.g. parquet:DIR; --data SOURCE is the same.",
     )
     parser.add(
-        "--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null is all."
+        "--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null: all."
     )
     parser.add(
         "--seeds",
         int | None,
         default=None,
-        help="How many seeds of every experiment; null takes "
-        f"{recipe.patch.seeds} on images and {recipe.theory.seeds} in the theory.",
+        help="Number of seeds of each experiment; null: "
+        f"{recipe.patch.seeds} on images, {recipe.theory.seeds} in the theory.",
     )
     parser.add(
         "--first_seed",
         int | None,
         default=None,
-        help=f"The first of them; null takes {recipe.patch.first_seed} on images and "
+        help=f"First seed; null: {recipe.patch.first_seed} on images, "
         f"{recipe.theory.first_seed} in the theory.",
     )
     parser.flag("--list", help="Print the claims and stop.")
-    parser.flag(
-        "--judge-only", help="Make no runs: judge those in --out, on the seeds that they have."
-    )
+    parser.flag("--judge-only", help="Run nothing: judge the runs in --out, whatever their seeds.")
     options.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
     values = parse(parser, arguments)
     out, only = Path(values["out"]), values["only"]
@@ -76,11 +74,11 @@ def main(arguments: Sequence[str]) -> int:
         print(_listed(only))
         return 0
     if values["judge_only"] and values["dry_run"]:
-        raise ConfigError("dry-run", True, "--judge-only makes no runs; leave one of the two out.")
+        raise ConfigError("dry-run", True, "--judge-only runs nothing; leave out one of the two.")
     recipe = recorded(recipe, out) if values["judge_only"] else recipe.on(values["data"]["source"])
     reproduction = recipe.seeded(values["seeds"], values["first_seed"])
     if values["dry_run"]:
-        return _dry_run(reproduction_plans(reproduction, only, scale), out, values)
+        return _print_cost(reproduction_plans(reproduction, only, scale), out, values)
     result = reproduce(
         reproduction,
         out,
@@ -96,12 +94,12 @@ def main(arguments: Sequence[str]) -> int:
     print(visible(f"Report: {out / 'report.html'}"))
     if values["judge_only"]:
         return 0
-    unfinished = [options.print_unfinished(r) for r in result.evidence.homes().values()]
+    unfinished = [options.print_unfinished(r) for r in result.evidence.distinct().values()]
     return 1 if any(unfinished) else 0
 
 
-def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
-    """Print what each experiment would cost, and all of them."""
+def _print_cost(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
+    """Print the estimated cost of each experiment, and their total time."""
     from learnorder.execution.estimate import estimate_cost
     from learnorder.execution.log_lines import duration
 
@@ -115,8 +113,8 @@ def _dry_run(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[st
 
 
 def _listed(only: Sequence[str] | None) -> str:
-    """Return claims by name, with where they stand and what decides each."""
+    """Return the claims by name, with their source and their test."""
     return "\n".join(
-        f"{claim.name}\n    {claim.says} ({claim.source})\n    Decided by: {claim.decides()}.\n"
+        f"{claim.name}\n    {claim.statement} ({claim.source})\n    Test: {claim.criterion()}.\n"
         for claim in claims_named(only)
     )

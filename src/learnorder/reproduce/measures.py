@@ -1,6 +1,6 @@
-"""What decides a claim: a number for each seed, its mean with an interval, and a bound.
+"""Measures of claims: a number for each seed, its mean with an interval, and a bound.
 
-Each measure is data: it names the arms it needs, says in words what it is, and is measured on
+A measure lists the arms it needs, describes itself in words, and is evaluated on
 :class:`~learnorder.reproduce.evidence.Evidence`.
 """
 
@@ -31,23 +31,23 @@ from learnorder.statistics.learned import PATCH_LEVEL
 
 
 class Measure(Protocol):
-    """A number that decides a claim, or stands beside it."""
+    """A primary or secondary measure of a claim."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The arms it is measured on."""
+        """The experiments and arms that it uses."""
         ...
 
     def words(self) -> str:
-        """What is measured."""
+        """Return a description."""
         ...
 
     def bound_words(self) -> str:
-        """What the interval is compared with."""
+        """Return the bound, in words."""
         ...
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Measure it; n = 0 where there is nothing to measure."""
+        """Return the estimate with its interval; n = 0 without runs to measure."""
         ...
 
 
@@ -71,12 +71,12 @@ class Value:
     """A quantity of an arm, one number for each seed.
 
     Attributes:
-        experiment: Its name.
-        arm: Its name there.
-        set: Evaluation set or train.
+        experiment: Name of the experiment.
+        arm: Name of the arm.
+        set: Evaluation set, or train.
         quantity: Recorded quantity.
-        when: After the last epoch (or at the end of training), or the mean over the second half of
-            the large-LR phase.
+        when: ``final`` is the value at the end of training, ``before_anneal`` the mean over
+            :meth:`Evidence.plateau <learnorder.reproduce.evidence.Evidence.plateau>`.
     """
 
     experiment: str
@@ -87,28 +87,31 @@ class Value:
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The arm; and the large one, which says when the anneal is."""
-        own = (self.experiment, self.arm)
+        """The arm; before the anneal also the large arm, which defines the anneal's epoch."""
+        arm = (self.experiment, self.arm)
         large = (self.experiment, "large")
-        return (own,) if self.when == "final" or own == large else (own, large)
+        return (arm,) if self.when == "final" or arm == large else (arm, large)
 
     def words(self) -> str:
-        """What it is."""
+        """Return a description."""
         when = "final" if self.when == "final" else "before the anneal,"
         return f"{when} {_QUANTITIES[self.set, self.quantity]} of {ARM_WORDS[self.arm]}"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
-        """Return the numbers; empty where the arm was not run or has no such phase."""
-        found = evidence.results(self.experiment, self.arm)
-        if found is None:
+        """Return the numbers; empty if the arm has no runs, or the large arm no anneal."""
+        results = evidence.results(self.experiment, self.arm)
+        if results is None:
             return {}
         if self.when == "final":
-            return found.final(self.arm, self.set, self.quantity)
-        phase, images = evidence.phase(self.experiment), evidence.images(self.experiment, self.arm)
-        if phase is None or images is None:
+            return results.final(self.arm, self.set, self.quantity)
+        epochs, images = (
+            evidence.plateau(self.experiment),
+            evidence.images(self.experiment, self.arm),
+        )
+        if epochs is None or images is None:
             return {}
         series = images.series(self.arm, self.set, self.quantity)
-        return {s: math.fsum(v[e] for e in phase) / len(phase) for s, v in series.items()}
+        return {s: math.fsum(v[e] for e in epochs) / len(epochs) for s, v in series.items()}
 
 
 @dataclass(frozen=True)
@@ -125,29 +128,29 @@ class Difference:
         return needs_of(self.a, self.b)
 
     def words(self) -> str:
-        """What is measured."""
+        """Return a description."""
         a, b = self.a, self.b
         if (a.set, a.quantity, a.when) != (b.set, b.quantity, b.when) or (
             a.arm != b.arm and a.experiment != b.experiment
         ):
-            return f"{a.words()}, less {b.words()}"
+            return f"{a.words()}, minus {b.words()}"
         if a.experiment == b.experiment and a.arm != b.arm:
-            return f"{a.words()}, less that of {ARM_WORDS[b.arm]}"
-        return f"{a.words()} {_PLACES[a.experiment]}, less that {_PLACES[b.experiment]}"
+            return f"{a.words()}, minus that of {ARM_WORDS[b.arm]}"
+        return f"{a.words()} {_PLACES[a.experiment]}, minus that {_PLACES[b.experiment]}"
 
     def bound_words(self) -> str:
-        """What the interval is compared with."""
+        """Return the bound, in words."""
         return "0"
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the paired t interval, to be compared with 0."""
+        """Return the mean of a − b with its paired t interval; the bound is 0."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
         return measure_difference(a, b, self.unit, within=range_of(self.a.quantity))
 
 
 @dataclass(frozen=True)
 class Level:
-    """A value beside a bound: a number, or twice the accuracy of guessing (None)."""
+    """A value compared with a bound: a number, or None for twice the accuracy of a random guess."""
 
     value: Value
     bound: float | None = None
@@ -159,25 +162,25 @@ class Level:
         return self.value.needs
 
     def words(self) -> str:
-        """What is measured."""
+        """Return a description."""
         return self.value.words()
 
     def bound_words(self) -> str:
-        """What the interval is compared with."""
+        """Return the bound, in words."""
         return "twice chance" if self.bound is None else f"{self.bound * self.unit.scale:.4g} %"
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""
-        seeds = self.value.by_seed(evidence)
         chance = evidence.chance(self.value.experiment)
         twice = math.nan if chance is None else 2 * chance
         bound = twice if self.bound is None else self.bound
-        return measure_mean(seeds, bound, self.unit, within=range_of(self.value.quantity))
+        values, limits = self.value.by_seed(evidence), range_of(self.value.quantity)
+        return measure_mean(values, bound, self.unit, within=limits)
 
 
 @dataclass(frozen=True)
 class Share:
-    """How much of the gap c − b the difference a − b makes up: (a − b) / (c − b)."""
+    """The share of the gap c − b that a closes: (a − b) / (c − b)."""
 
     a: Value
     b: Value
@@ -189,22 +192,22 @@ class Share:
         return needs_of(self.a, self.b, self.c)
 
     def words(self) -> str:
-        """What is measured."""
+        """Return a description."""
         a, b, c = (ARM_WORDS[value.arm] for value in (self.a, self.b, self.c))
-        what = _QUANTITIES[self.a.set, self.a.quantity]
-        return f"share of the gap in final {what} from {b} to {c} that {a} closes"
+        quantity = _QUANTITIES[self.a.set, self.a.quantity]
+        return f"share of the gap in final {quantity} from {b} to {c} that {a} closes"
 
     def bound_words(self) -> str:
-        """What the interval is compared with."""
+        """Return the bound, in words."""
         return "0"
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the ratio of means with Fieller's interval."""
+        """Return the ratio of means with Fieller's interval; the bound is 0."""
         a, b, c = (value.by_seed(evidence) for value in (self.a, self.b, self.c))
         seeds = a.keys() & b.keys() & c.keys()
         closed, gap = {s: a[s] - b[s] for s in seeds}, {s: c[s] - b[s] for s in seeds}
-        found = ratio_of_means(closed, gap)
-        return Measured(found, 0.0, Unit("% of the gap", 100, 0), p=ratio_p(closed, gap, 0.0))
+        share = ratio_of_means(closed, gap)
+        return Measured(share, 0.0, Unit("% of the gap", 100, 0), p=ratio_p(closed, gap, 0.0))
 
 
 @dataclass(frozen=True)
@@ -220,23 +223,23 @@ class Ratio:
         return needs_of(self.a, self.b)
 
     def words(self) -> str:
-        """What is measured."""
-        return f"{self.a.words()}, over that of {ARM_WORDS[self.b.arm]}"
+        """Return a description."""
+        return f"{self.a.words()}, divided by that of {ARM_WORDS[self.b.arm]}"
 
     def bound_words(self) -> str:
-        """What the interval is compared with."""
+        """Return the bound, in words."""
         return "1"
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the ratio of means with Fieller's interval, to be compared with 1."""
+        """Return the ratio of means with Fieller's interval; the bound is 1."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        found = ratio_of_means(a, b, within=POSITIVE)
-        return Measured(found, 1.0, Unit("times"), p=ratio_p(a, b, 1.0))
+        ratio = ratio_of_means(a, b, within=POSITIVE)
+        return Measured(ratio, 1.0, Unit("times"), p=ratio_p(a, b, 1.0))
 
 
 @dataclass(frozen=True)
 class Learned:
-    """The first epoch at which an arm has the patch: patch-only accuracy of 90 %."""
+    """The first epoch at which an arm has learned the patch: patch-only accuracy ≥ 90 %."""
 
     arm: str
     experiment: str = "patch"
@@ -247,39 +250,36 @@ class Learned:
         return ((self.experiment, self.arm),)
 
     def words(self) -> str:
-        """What is measured."""
+        """Return a description."""
         return f"first epoch of {ARM_WORDS[self.arm]} with {100 * PATCH_LEVEL:.0f} % on the patch"
 
     def bound_words(self) -> str:
-        """It is compared with nothing."""
+        """Return a dash: it is not compared with a bound."""
         return "–"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float | None]:
-        """Return the epochs, None where it never is."""
-        found = evidence.images(self.experiment, self.arm)
-        if found is None:
-            return {}
-        return {
-            seed: None if epoch is None else float(epoch)
-            for seed, epoch in found.learned(self.arm, "patch").items()
-        }
+        """Return the epochs; None for a run that never learns the patch."""
+        results = evidence.images(self.experiment, self.arm)
+        epochs = {} if results is None else results.learned(self.arm, "patch")
+        return {seed: None if e is None else float(e) for seed, e in epochs.items()}
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the median, never counted as later than all, and how many never get there."""
-        found = self.by_seed(evidence)
-        reached = {seed: epoch for seed, epoch in found.items() if epoch is not None}
-        never = len(found) - len(reached)
-        note = f"{never} of {len(found)} seeds never" if never else ""
-        middle = median(math.inf if e is None else e for e in found.values()) if found else math.nan
-        e = Estimate(middle, math.nan, math.nan, len(found))
-        return Measured(e, math.nan, Unit("(median)"), reached, note)
+        """Return the median, with never as infinity, and a note on the seeds that never do."""
+        epochs = self.by_seed(evidence)
+        reached = {seed: epoch for seed, epoch in epochs.items() if epoch is not None}
+        never, n = len(epochs) - len(reached), len(epochs)
+        note = f"{never} of {n} seeds never" if never else ""
+        middle = median(math.inf if e is None else e for e in epochs.values()) if n else math.nan
+        return Measured(
+            Estimate(middle, math.nan, math.nan, n), math.nan, Unit("(median)"), reached, note
+        )
 
 
 @dataclass(frozen=True)
 class Later:
-    """How many epochs later arm ``a`` has the patch than arm ``b``.
+    """How many epochs later arm ``a`` learns the patch than arm ``b``.
 
-    A paired t interval, compared with 0; or, where a run never gets there, the sign test of
+    A paired t interval, compared with 0. If a run never learns the patch, the sign test of
     :func:`~learnorder.statistics.compare_times`.
     """
 
@@ -292,22 +292,22 @@ class Later:
         return needs_of(self.a, self.b)
 
     def words(self) -> str:
-        """What is measured."""
-        return f"{self.a.words()}, less that of {ARM_WORDS[self.b.arm]}"
+        """Return a description."""
+        return f"{self.a.words()}, minus that of {ARM_WORDS[self.b.arm]}"
 
     def bound_words(self) -> str:
-        """What the interval is compared with."""
+        """Return the bound, in words."""
         return (
-            "0 epochs (where a run never gets there, the sign test: the share of the seeds in "
-            "which the first is later, 50 %)"
+            "0 epochs (if a run never learns it, a sign test: the first arm is later on 50 % of "
+            "the seeds)"
         )
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the difference, or the sign test."""
+        """Return the mean difference in epochs, or the share of seeds in the sign test."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
         return compare_times(a, b, Unit("epochs"))
 
 
 def needs_of(*parts: Value | Learned) -> tuple[Need, ...]:
-    """Return the arms of several parts, each once."""
+    """Return the distinct experiments and arms of several values."""
     return tuple(dict.fromkeys(need for part in parts for need in part.needs))

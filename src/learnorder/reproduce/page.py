@@ -1,4 +1,4 @@
-"""The page of a reproduction: the effect, all claims at a glance, then each with its figure."""
+"""The page of a reproduction: the effect, a forest plot of the claims, each claim's figure."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from learnorder.report.page import write_page, write_report
 from learnorder.report.parts import measured_figure
 from learnorder.report.tables import median_epoch
 from learnorder.reproduce.claim import RESCALED_NOTE, Judgement, ReproductionResult
+from learnorder.reproduce.reasons import reason
 from learnorder.reproduce.scales import EXPERIMENT_TITLES
 from learnorder.runs.files import atomic_write
 from learnorder.runs.results import Results
@@ -39,56 +40,36 @@ AnyResults = Results | TheoryResults
 
 _WITH_OWN_KEY = ("order", "p_error_by_setting")
 _NOTE = (
-    "A claim holds where the two-sided 95 % interval of what decides it lies wholly on the claim's "
-    "side of the bound, does not hold where it lies wholly on the other, and is undecided else; a "
-    f"verdict takes {FEWEST_SEEDS} seeds, and {FEWEST_ALIKE} where all are alike. Final is after "
-    "the last epoch; before the anneal is the mean over the second half of the large-LR phase. "
-    "Reported values are the paper's; those marked * could not be checked against a copy of it."
+    "A claim holds if the two-sided 95 % interval of its measure lies entirely on the claim's side "
+    "of the bound, does not hold if it lies entirely on the other side, and is undecided "
+    f"otherwise. A verdict requires {FEWEST_SEEDS} seeds, or {FEWEST_ALIKE} if all have the same "
+    "value. Final values are after the last epoch. Values before the anneal are means over the "
+    "second half of the epochs before the large LR is annealed. Reported values are the paper's; "
+    "those marked * could not be checked against a copy of it."
 )
-
-
 _INTRO = (
-    "Li, Wei and Ma (2019) say that a small learning rate first memorises sharp patterns, such as "
-    "a patch planted in the images, and then learns the rest from fewer examples; a large one, "
-    "annealed later, learns in the opposite order and generalises better. Each of their claims "
-    "was tested on several seeds; this page says which hold here."
+    "Li, Wei and Ma (2019) claim that a small learning rate first memorises sharp patterns, such "
+    "as a patch planted in the images, and then learns the rest from fewer examples. A large one, "
+    "annealed later, learns in the opposite order and generalises better. This page tests each of "
+    "their claims on several seeds."
 )
-_EASY = (
-    "Digits without the patch are too easy for it: every arm ends within about three points "
-    "of perfect, and little is left to gain. --scale laptop tests it on CIFAR-10."
-)
-_BORDER = (
-    "The patch begins to be learned just before the anneal, which brings some seeds near 20 %."
-)
-REASONS = {
-    "demo": {
-        "final-accuracy": _EASY,
-        "final-accuracy-annealed": _EASY,
-        "noise-accuracy": _EASY,
-        "large-learns-patch-after-anneal": "The demo is too short: accuracy on the pattern alone "
-        "rises after the anneal, and is still rising when training ends.",
-        "large-ignores-patch": _BORDER,
-        "noise-ignores-patch": _BORDER,
-    }
-}
-"""By scale and claim, why a claim that does not hold there cannot be expected to."""
 _EFFECT = (("patch", "patch_only"), ("patch", "reliance"))
-"""Figures that the page begins with: experiment and name."""
+"""The first figures on the page: experiment and name."""
 _FOREST_NOTE = (
-    "A mark is an estimate, its line the 95 % interval over seeds, and the dotted line the bound "
-    "of the claim. Each row has a scale of its own, in which the interval's farther end is at the "
-    "edge: compare signs and widths along a row, and sizes by the numbers beside it; claims.json, "
-    "next to this page, has them all."
+    "Each mark is an estimate, its line the 95 % interval over seeds, and the dotted line the "
+    "claim's bound. Rows have different scales: each is stretched so that the farther end of its "
+    "interval is at the margin. Within a row, compare signs and widths; between rows, compare the "
+    "numbers. claims.json, next to this page, contains all of them."
 )
 
 
 def write_reproduction(result: ReproductionResult, folder: Path | str) -> Path:
-    """Write report.html and claims.json to a folder, and each experiment's report.html within.
+    """Write report.html and claims.json to a folder, and report.html for each experiment.
 
     Returns:
-        The path of the page of the claims.
+        The path of the claims' page.
     """
-    for name, results in result.evidence.homes().items():
+    for name, results in result.evidence.distinct().items():
         write_report(results, Path(folder) / name / "report.html")
     return write_claims(result, folder)
 
@@ -104,11 +85,11 @@ def write_claims(result: ReproductionResult, folder: Path | str) -> Path:
 
 
 def claims_content(result: ReproductionResult) -> Content:
-    """Return what the page shows."""
-    experiments = result.evidence.homes()
+    """Return the content of the page."""
+    experiments = result.evidence.distinct()
     effect = _effect(result)
     return Content(
-        title=title_of("Does it hold? The paper's claims", {"scale": result.scale}),
+        title=title_of("Do the paper's claims hold?", {"scale": result.scale}),
         intro=_INTRO,
         findings=[*([effect.note] if effect else []), *summary(result)],
         lead=[
@@ -134,14 +115,14 @@ def claims_content(result: ReproductionResult) -> Content:
 
 
 _EFFECT_NOTE = (
-    "Mean over seeds; the band, where there are few arms, is its 95 % interval. Left: accuracy on "
-    "images that show the patch alone. Right: how far the prediction follows the patch where it "
+    "Means over seeds; bands, drawn if there are few arms, are 95 % intervals. Left: accuracy on "
+    "images that show only the patch. Right: how much predictions rely on the patch if it "
     "contradicts the rest of the image."
 )
 
 
 def _effect(result: ReproductionResult) -> Section | None:
-    """Return the effect in pictures and, as its note, in a sentence; None without its runs."""
+    """Return the effect as figures and, in the note, as a sentence; None without its runs."""
     results = result.evidence.images("patch", "small", "large")
     if results is None or not all(
         results.final(arm, "conflict", "share_pattern") for arm in ("small", "large")
@@ -157,14 +138,14 @@ def _effect(result: ReproductionResult) -> Section | None:
         else f"memorises the patch by epoch {epoch}"
     )
     n = min(e.n for e in follows.values())
-    said = (
-        f"The small learning rate {memorised} and ends following it on "
+    sentence = (
+        f"The small learning rate {memorised}. At the end it follows the patch on "
         f"{100 * follows['small'].mean:.0f} % of conflict images, where the patch contradicts the "
         f"content; the large one, annealed, follows it on {100 * follows['large'].mean:.0f} % "
         f"(n = {n} seeds)."
     )
     panels = [results.figure(name) for _, name in _EFFECT]
-    return Section("The effect", said, "effect", key=key(results), panels=panels)
+    return Section("The effect", sentence, "effect", key=key(results), panels=panels)
 
 
 def _short(judgement: Judgement) -> str:
@@ -175,43 +156,38 @@ def _short(judgement: Judgement) -> str:
 
 
 def _forest(result: ReproductionResult) -> list[ForestRow]:
-    """Return the forest plot of the claims whose runs were made."""
-    return [_row(j, _reason(j, result.scale)) for j in result.judgements if j.made]
+    """Return the forest plot of the claims that have runs."""
+    evidence, scale = result.evidence, result.scale
+    return [_row(j, reason(j, evidence, scale)) for j in result.judgements if j.has_runs]
 
 
-def _reason(judgement: Judgement, scale: str) -> str:
-    """Return why a claim that does not hold cannot be expected to at this scale; else empty."""
-    if judgement.verdict == "holds" or not judgement.made:
-        return ""
-    return REASONS.get(scale, {}).get(judgement.claim.name, "")
-
-
-def _row(judgement: Judgement, reason: str) -> ForestRow:
+def _row(judgement: Judgement, why: str) -> ForestRow:
     """Return a claim's row of the forest plot."""
-    claim, found = judgement.claim, judgement.measured
+    claim, measured = judgement.claim, judgement.measured
     link = Link(_short(judgement), f"#claim-{claim.name}")
-    e, side = found.estimate, 1 if claim.side == "above" else -1
-    if not e.n or math.isnan(e.mean) or math.isnan(found.bound):
-        return ForestRow(link, judgement.verdict, judgement.verdict_words(), reason=reason)
-    ends = [side * (end - found.bound) for end in (e.mean, e.low, e.high) if not math.isnan(end)]
-    reach = max((abs(end) for end in ends if math.isfinite(end)), default=0.0) or 1.0
-    mean, *interval = (max(-1.0, min(1.0, end / reach)) for end in ends)
+    e, bound, side = measured.estimate, measured.bound, 1 if claim.side == "above" else -1
+    if not e.n or math.isnan(e.mean) or math.isnan(bound):
+        return ForestRow(link, judgement.verdict, judgement.verdict_words(), reason=why)
+    offsets = [side * (value - bound) for value in (e.mean, e.low, e.high) if not math.isnan(value)]
+    largest = max((abs(x) for x in offsets if math.isfinite(x)), default=0.0) or 1.0
+    mean, *interval = (max(-1.0, min(1.0, x / largest)) for x in offsets)
     shown = (
-        f"{found.shown()}; bound {judgement.bound()}, n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{e.n}"
+        f"{measured.shown()}; bound {judgement.bound()}, "
+        f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{e.n}"
     )
-    drawn = sorted(interval) or [mean, mean]
-    return ForestRow(link, judgement.verdict, shown, mean, drawn[0], drawn[-1], reason)
+    ends = sorted(interval) or [mean, mean]
+    return ForestRow(link, judgement.verdict, shown, mean, ends[0], ends[-1], why)
 
 
 def summary(result: ReproductionResult) -> list[str]:
-    """Return how many claims hold, and which do not, in sentences."""
+    """Return how many claims hold, and one sentence for each that does not."""
     counts = result.counts()
     total = len(result.judgements)
-    lacking = total - sum(counts.values())
+    not_run = total - sum(counts.values())
     sentences = [
         f"Of {total} claim{'s' * (total != 1)}: {counts['holds']} hold, "
         f"{counts['does_not_hold']} do not, {counts['undecided']} undecided"
-        + (f", {lacking} not run." if lacking else ".")
+        + (f", {not_run} not run." if not_run else ".")
     ]
     few = sum(
         judgement.verdict != "undecided" and judgement.measured.estimate.n < FEWEST_HEADLINE
@@ -219,34 +195,35 @@ def summary(result: ReproductionResult) -> list[str]:
     )
     if few:
         sentences.append(
-            f"{few} of these verdicts rest on fewer than {FEWEST_HEADLINE} seeds: too few for a "
-            "headline."
+            f"{few} of these verdicts are based on fewer than {FEWEST_HEADLINE} seeds, too few for "
+            "a headline."
         )
     for verdict, words in (("does_not_hold", "does not hold here"), ("undecided", "undecided")):
         for judgement in result.judgements:
-            if judgement.verdict == verdict and judgement.made:
-                reason = _reason(judgement, result.scale)
-                said = f"{judgement.claim.says[:-1]}: {words} ({_why(judgement)}). {reason}"
-                sentences.append(said.rstrip())
+            if judgement.verdict == verdict and judgement.has_runs:
+                why = reason(judgement, result.evidence, result.scale)
+                statement = judgement.claim.statement[:-1]
+                sentences.append(f"{statement}: {words} ({_details(judgement)}). {why}".rstrip())
     return sentences
 
 
-def _why(judgement: Judgement) -> str:
+def _details(judgement: Judgement) -> str:
     n = judgement.measured.estimate.n
     shown = f"{judgement.shown()}, n = {n}" if n else ""
     return "; ".join(part for part in (shown, judgement.reason, judgement.measured.note) if part)
 
 
 def claims_table(result: ReproductionResult) -> TextTable:
-    """Return a row for each claim; it leads to the claim's figure and its runs on the page."""
+    """Return a row for each claim, with links to its figure and runs on the page."""
     evidence, judgements = result.evidence, result.judgements
     many = len(judgements) > MOST_UNADJUSTED
     rows: list[list[str]] = []
     for judgement, p in zip(judgements, result.adjusted(), strict=True):
         claim = judgement.claim
-        homes = [evidence.home(name) for name, _ in claim.needs if name in evidence.experiments]
-        places = list(dict.fromkeys(homes))
-        runs = [Link(EXPERIMENT_TITLES[name], f"#runs-{name}") for name in places]
+        names = dict.fromkeys(
+            evidence.first_name(name) for name, _ in claim.needs if name in evidence.experiments
+        )
+        runs = [Link(EXPERIMENT_TITLES[name], f"#runs-{name}") for name in names]
         rows.append(
             [
                 judgement.verdict_words(),
@@ -278,17 +255,17 @@ def _unbroken(text: str) -> str:
 
 
 def reported(judgement: Judgement) -> str:
-    """Return the paper's value, marked where it could not be checked."""
+    """Return the paper's value, with an asterisk if it could not be checked."""
     claim = judgement.claim
     return claim.reported + "*" * (claim.reported != "–" and not claim.checked)
 
 
 def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> list[Section]:
-    """Return the claims by the figure that shows them, each figure once.
+    """Return the claims grouped by figure, each figure once.
 
     Args:
         result: The verdicts.
-        shown: Figures that are on the page already.
+        shown: Figures that are already on the page, as experiment and name.
     """
     groups: dict[tuple[str, str], list[Judgement]] = {}
     for judgement in result.judgements:
@@ -296,7 +273,7 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
     sections, not_run = list[Section](), list[Card]()
     for (name, figure_name), judgements in groups.items():
         title, results = EXPERIMENT_TITLES[name], result.evidence.experiments.get(name)
-        cards = [_card(judgement, result.scale) for judgement in judgements]
+        cards = [_card(judgement, result) for judgement in judgements]
         anchor = f"figure-{name}-{figure_name}"
         if results is None or results.finished.empty:
             not_run += cards
@@ -304,26 +281,26 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
         figure = results.figure(figure_name)
         section = Section(f"{title}: {figure.layout.title.text}", anchor=anchor, cards=cards)
         if (name, figure_name) in shown:
-            above = [("Figure", Link("in The effect, above", "#effect"))]
-            sections.append(replace(section, facts=above))
+            link = Link("under The effect, above", "#effect")
+            sections.append(replace(section, facts=[("Figure", link)]))
         elif figure_name in _WITH_OWN_KEY:
             sections.append(replace(section, wide=[figure]))
         else:
             sections.append(replace(section, key=key(results), panels=[figure]))
     if not_run:
-        sections.append(Section("Without results", anchor="without-results", cards=not_run))
+        sections.append(Section("No results", anchor="without-results", cards=not_run))
     return sections
 
 
-def _card(judgement: Judgement, scale: str) -> Card:
-    """Return a claim with what decides it and its numbers."""
+def _card(judgement: Judgement, result: ReproductionResult) -> Card:
+    """Return a claim with its test and its numbers."""
     claim, measured = judgement.claim, judgement.measured
-    unit, reason = measured.unit, _reason(judgement, scale)
-    verdict = ". ".join(filter(None, [judgement.verdict_words(), reason]))
+    unit, why = measured.unit, reason(judgement, result.evidence, result.scale)
+    verdict = ". ".join(filter(None, [judgement.verdict_words(), why]))
     facts = [
         ("Verdict", verdict),
         ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}, p = {p_words(measured.p)}"),
-        ("Decided by", f"{claim.measure.words()}; holds if the interval is wholly {claim.side} "
+        ("Test", f"{claim.measure.words()}; holds if the interval is entirely {claim.side} "
          f"{judgement.bound()}"),
         ("In the paper", claim.source),
     ]  # fmt: skip
@@ -334,15 +311,15 @@ def _card(judgement: Judgement, scale: str) -> Card:
     if measured.by_seed:
         values = (f"{s}: {v * unit.scale:.{unit.digits}f}" for s, v in measured.by_seed.items())
         facts.append(("By seed", " · ".join(values).replace("-", "−")))
-    for measure, found in zip(claim.also, judgement.also, strict=True):
-        note = f" ({found.note})" if found.note else ""
-        facts.append(("Also", f"{measure.words()}: {found.shown()}{note}"))
-    seeds = measured_figure(measured)
-    figures = [seeds] if seeds is not None else []
+    for measure, value in zip(claim.also, judgement.also, strict=True):
+        note = f" ({value.note})" if value.note else ""
+        facts.append(("Secondary", f"{measure.words()}: {value.shown()}{note}"))
+    figure = measured_figure(measured)
+    figures = [] if figure is None else [figure]
     return Card(claim.marked(), f"claim-{claim.name}", facts, figures)
 
 
 def _seeds(results: AnyResults) -> str:
     seeds = sorted({folder.config.seed for folder in results.folders})
-    whole = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
-    return f"{seeds[0]} to {seeds[-1]}" if whole else ", ".join(map(str, seeds))
+    consecutive = seeds == list(range(seeds[0], seeds[-1] + 1)) and len(seeds) > 2
+    return f"{seeds[0]} to {seeds[-1]}" if consecutive else ", ".join(map(str, seeds))

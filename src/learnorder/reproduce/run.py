@@ -1,4 +1,4 @@
-"""The command ``reproduce``: run what decides the paper's claims, judge, and write the report."""
+"""The command ``reproduce``: run the experiments, judge the paper's claims, write the report."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Recorded:
-    """What experiment.json has of a reproduction."""
+class _Settings:
+    """The settings of a reproduction in experiment.json."""
 
     reproduction: Reproduction
     scale: str
@@ -36,15 +36,15 @@ class _Recorded:
 def reproduction_plans(
     reproduction: Reproduction, only: Sequence[str] | None = None, scale: str = "custom"
 ) -> dict[str, dict[str, Plan]]:
-    """Return the runs that deciding claims takes, by experiment and folder.
+    """Return the runs that test the claims, by experiment and folder.
 
     Args:
         reproduction: The experiments.
-        only: Names of claims; None takes all.
+        only: Names of claims; None: all.
         scale: Name of the recipe.
 
     Raises:
-        ConfigError: There is no claim of a name.
+        ConfigError: The name of a claim is unknown.
     """
     shared = reproduction.unpatched is None
     needed = {
@@ -53,7 +53,7 @@ def reproduction_plans(
         for experiment, arm in claim.needs
     }
     unpatched = reproduction.unpatched or reproduction.plain
-    every: dict[str, Callable[[], dict[str, Plan]]] = {
+    planners: dict[str, Callable[[], dict[str, Plan]]] = {
         "plain": lambda: image_plans(reproduction.plain, "plain", scale),
         "patch": lambda: image_plans(reproduction.patch, "patch", scale),
         "theory": lambda: theory_plans(reproduction.theory),
@@ -63,7 +63,7 @@ def reproduction_plans(
     }
     return {
         name: {run: p for run, p in plans().items() if (name, p.labels["arm"]) in needed}
-        for name, plans in every.items()
+        for name, plans in planners.items()
         if name in {experiment for experiment, _ in needed}
     }
 
@@ -77,17 +77,22 @@ def reproduce(
     make_runs: bool = True,
     execution: Execution = Execution(),
 ) -> ReproductionResult:
-    """Run what decides the paper's claims, continue it, or read it; judge, and write the report.
+    """Run the experiments that test the paper's claims, judge the claims, and write the report.
+
+    A reproduction that was interrupted continues; finished runs are not repeated.
 
     Args:
-        reproduction: Experiments, or the name of a recipe: demo, laptop, paper.
-        out: Gets a folder for each experiment, report.html and claims.json;
-            runs/reproduce-SCALE by default.
-        only: Names of claims that runs are made for; None takes all. Others that the runs in
-            ``out`` can decide are judged too.
-        scale: Name of the recipe that ``reproduction`` derives from, for the report.
-        make_runs: Whether runs are made; else claims are judged on those that are there.
+        reproduction: The experiments, or the name of a recipe: demo, laptop or paper.
+        out: Folder for the experiments, report.html and claims.json; runs/reproduce-SCALE by
+            default.
+        only: Names of the claims to run; None: all. Other claims are judged as well if ``out`` has
+            their runs.
+        scale: Name of the recipe that ``reproduction`` is based on, for the report.
+        make_runs: Whether to run anything; if False, existing runs are judged.
         execution: How the runs are executed.
+
+    Returns:
+        The verdicts, with the results that they are based on.
 
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
@@ -101,30 +106,29 @@ def reproduce(
     plans = reproduction_plans(reproduction, only, scale)
     if next(folder.glob("*/manifest.json"), None) is not None:
         raise RunFolderError(
-            f"{folder}: holds runs of another command, and a report of them. Choose another folder "
-            "with --out."
+            f"{folder}: contains runs of another command. Choose another folder with --out."
         )
-    whole = _of_all(reproduction, only, scale)
-    whole.check(folder)
+    experiment = _experiment(reproduction, only, scale)
+    experiment.check(folder)
     if make_runs:
-        parts = _of_parts(reproduction, scale)
+        parts = _parts(reproduction, scale)
         for name, runs in plans.items():
-            of = {folder: whole, folder / name: parts[name]}
+            experiments = {folder: experiment, folder / name: parts[name]}
             title = EXPERIMENT_TITLES[name]
-            run_plans(runs, folder / name, execution, experiments=of, title=title)
+            run_plans(runs, folder / name, execution, experiments=experiments, title=title)
     result = judge_runs(reproduction, folder, only=only, scale=scale)
     write_reproduction(result, folder)
     return result
 
 
-def _of_all(reproduction: Reproduction, only: Sequence[str] | None, scale: str) -> Experiment:
-    """Return what the folder of a reproduction says that it is of."""
-    settings = to_dict(_Recorded(reproduction, scale, None if only is None else tuple(only)))
+def _experiment(reproduction: Reproduction, only: Sequence[str] | None, scale: str) -> Experiment:
+    """Return the content of experiment.json in the folder of a reproduction."""
+    settings = to_dict(_Settings(reproduction, scale, None if only is None else tuple(only)))
     return Experiment("reproduce", settings)
 
 
-def _of_parts(reproduction: Reproduction, scale: str) -> dict[str, Experiment]:
-    """Return what the folders within say that they are of, by name."""
+def _parts(reproduction: Reproduction, scale: str) -> dict[str, Experiment]:
+    """Return the content of experiment.json in its subfolders, by name."""
     unpatched = reproduction.unpatched or reproduction.plain
     return {
         "plain": on_images(reproduction.plain, "plain", scale),
@@ -137,12 +141,12 @@ def _of_parts(reproduction: Reproduction, scale: str) -> dict[str, Experiment]:
 
 
 def open_reproduction(folder: Path, settings: dict[str, Any]) -> ReproductionResult:
-    """Return the verdicts on the runs in a folder of :func:`reproduce`; nothing is run.
+    """Return the verdicts on the runs in a folder of :func:`reproduce`, without running anything.
 
     Raises:
-        RunFolderError: Its settings are of another version, or it has no runs.
+        RunFolderError: The settings are from another version, or the folder has no runs.
     """
-    recorded = settings_as(_Recorded, settings, folder)
+    recorded = settings_as(_Settings, settings, folder)
     return judge_runs(recorded.reproduction, folder, only=recorded.only, scale=recorded.scale)
 
 
@@ -153,41 +157,41 @@ def judge_runs(
     only: Sequence[str] | None = None,
     scale: str = "custom",
 ) -> ReproductionResult:
-    """Judge the runs of a reproduction that are there; nothing is run and nothing written.
+    """Judge the existing runs of a reproduction, without running or writing anything.
 
     Args:
         reproduction: The experiments.
         out: Their folder.
-        only: Names of claims to judge whatever is there; others are judged where the runs they
-            need are there. None judges all.
+        only: Names of claims to judge even if they lack runs; None: all. Other claims are judged
+            if they have runs.
         scale: Name of the recipe.
 
     Raises:
-        RunFolderError: There are none, or a folder holds a run of other settings.
+        RunFolderError: There are no runs, or a folder has a run with other settings.
     """
     from learnorder.runs import RunFolder
 
     experiments = {}
     for name, plans in reproduction_plans(reproduction, None, scale).items():
-        found = [RunFolder.find(Path(out) / name / run, p.config) for run, p in plans.items()]
-        if folders := [run for run in found if run is not None]:
+        runs = (RunFolder.find(Path(out) / name / run, p.config) for run, p in plans.items())
+        if folders := [run for run in runs if run is not None]:
             experiments[name] = results_of(folders)
     if not experiments:
         raise RunFolderError(
-            f"{out}: holds no runs of this reproduction. Leave out --judge-only to make them, or "
-            "name their folder with --out."
+            f"{out}: contains no runs of this reproduction. Leave out --judge-only to make them, "
+            "or give their folder with --out."
         )
     if reproduction.unpatched is None and "plain" in experiments:
         experiments["unpatched"] = experiments["plain"]
-    evidence, asked = Evidence(experiments), claims_named(only)
-    chosen = [claim for claim in CLAIMS if claim in asked or evidence.has(claim.needs)]
-    return ReproductionResult(evidence, tuple(judge(claim, evidence) for claim in chosen), scale)
+    evidence, named = Evidence(experiments), claims_named(only)
+    claims = [claim for claim in CLAIMS if claim in named or evidence.has(claim.needs)]
+    return ReproductionResult(evidence, tuple(judge(claim, evidence) for claim in claims), scale)
 
 
 def recorded(reproduction: Reproduction, out: Path | str) -> Reproduction:
-    """Return the experiments with the seeds, and the place of the images, of the runs in a folder.
+    """Return the experiments with the seeds and the data source of the runs in a folder.
 
-    Records are judged without the data, wherever it was.
+    The data themselves are not needed to judge runs.
 
     Args:
         reproduction: The experiments.
@@ -197,14 +201,15 @@ def recorded(reproduction: Reproduction, out: Path | str) -> Reproduction:
 
     changes: dict[str, Any] = {}
     for name in EXPERIMENT_TITLES:
-        own, folder = getattr(reproduction, name), Path(out) / name
-        if own is None or not (found := find_runs(folder) if folder.is_dir() else []):
+        experiment, folder = getattr(reproduction, name), Path(out) / name
+        if experiment is None or not (runs := find_runs(folder) if folder.is_dir() else []):
             continue
-        seeds = [run.config.seed for run in found]
-        made = replace(own, first_seed=min(seeds), seeds=max(seeds) - min(seeds) + 1)
-        if isinstance(made, ImageExperiment):
-            made = replace(made, data=replace(made.data, source=found[0].config.data.source))
-        changes[name] = made
+        seeds = [run.config.seed for run in runs]
+        experiment = replace(experiment, first_seed=min(seeds), seeds=max(seeds) - min(seeds) + 1)
+        if isinstance(experiment, ImageExperiment):
+            data = replace(experiment.data, source=runs[0].config.data.source)
+            experiment = replace(experiment, data=data)
+        changes[name] = experiment
     return replace(reproduction, **changes)
 
 
@@ -212,8 +217,8 @@ def reproduction_recipe(scale: str) -> Reproduction:
     """Return all experiments of a scale.
 
     Raises:
-        ConfigError: There is no recipe of this name.
+        ConfigError: The name of the scale is unknown.
     """
     if scale not in SCALES:
-        raise ConfigError("scale", scale, f"There are {', '.join(SCALES)}.")
+        raise ConfigError("scale", scale, f"Choose one of {', '.join(SCALES)}.")
     return SCALES[scale]()

@@ -1,4 +1,4 @@
-"""All of the paper's experiments at one scale, whose results decide its claims.
+"""The experiments that test the paper's claims, at three scales.
 
 ======  ==========================================================  ============================
 scale   what                                                        time
@@ -25,81 +25,81 @@ from learnorder.theory.config import MeasureConfig, NetworkConfig
 from learnorder.theory.experiment import TheoryExperiment, phase_defaults
 
 SEEDS = 6
-"""The fewest with which a sign test can decide at 95 %, where a run never learns the patch."""
+"""The fewest with which a sign test reaches 95 %; it is used if a run never learns the patch."""
 
 
 EXPERIMENT_TITLES = {
     "plain": "Images as they are",
     "patch": "Images with the patch",
-    "unpatched": "The same without the patch",
+    "unpatched": "The patch experiment without its patch",
     "theory": "Two-layer theory",
     "kappa": "Two-layer theory over κ",
     "convolution": "Two-layer theory, shared filters",
 }
-"""Words for the experiments."""
+"""Titles of the experiments."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The experiments that the claims are judged by."""
+    """The experiments that test the claims."""
 
     plain: ImageExperiment
-    """Images as they are (Figure 1, Table 1)."""
+    """Images without a patch (Figure 1, Table 1)."""
     patch: ImageExperiment
     """Images with the memorisable patch."""
     unpatched: ImageExperiment | None
-    """The patch experiment without its patch; None where ``plain`` is just that."""
+    """The patch experiment without its patch; None if ``plain`` is the same."""
     theory: TheoryExperiment
     """The two-layer theory with separate blocks."""
     convolution: TheoryExperiment
-    """The same with filters shared over the halves."""
+    """The same with filters shared between the halves."""
     kappa: TheoryExperiment
-    """What the runs over κ share."""
+    """The settings that the runs over κ share."""
     kappas: tuple[float, ...]
     """The values of κ."""
 
     def on(self, source: str) -> Reproduction:
-        """Return the same on other files of the same images, e.g. CIFAR-10 in Parquet.
+        """Return the experiments on another copy of the same images, e.g. CIFAR-10 in Parquet.
 
         Raises:
-            ConfigError: The recipe is not of CIFAR-10, and its settings would not fit.
+            ConfigError: The recipe is not for CIFAR-10, and its settings would not fit.
         """
-        own = self.plain.data.source
-        if source == own:
+        default = self.plain.data.source
+        if source == default:
             return self
-        if not own.startswith("hub:"):
+        if not default.startswith("hub:"):
             raise ConfigError(
                 "data.source",
                 source,
-                f"This scale is made for {own}. For CIFAR-10 add --scale laptop or --scale paper; "
+                f"This scale uses {default}. For CIFAR-10 add --scale laptop or --scale paper; "
                 "for other images see learnorder patch and learnorder plain.",
             )
-        found = {
+        changes = {
             name: replace(experiment, data=replace(experiment.data, source=source))
             for name, experiment in vars(self).items()
             if isinstance(experiment, ImageExperiment)
         }
-        return replace(self, **found)
+        return replace(self, **changes)
 
     def seeded(self, seeds: int | None, first_seed: int | None) -> Reproduction:
-        """Return the same on other seeds; None keeps what each experiment has."""
-        given = {"seeds": seeds, "first_seed": first_seed}
-        changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
-        found = {
+        """Return the experiments on other seeds; None keeps each experiment's setting."""
+        settings = {"seeds": seeds, "first_seed": first_seed}
+        changes: dict[str, Any] = {name: v for name, v in settings.items() if v is not None}
+        experiments = {
             name: replace(experiment, **changes)
             for name, experiment in vars(self).items()
             if isinstance(experiment, ImageExperiment | TheoryExperiment)
         }
-        return replace(self, **found)
+        return replace(self, **experiments)
 
     def kappa_grid(self) -> Mapping[str, Sequence[float]]:
-        """Return the runs over κ as the grid of a phase diagram with one row."""
+        """Return the values of κ as the grid of a phase diagram with one row."""
         grid = {"distribution.kappa": list(self.kappas)}
         return {**grid, "distribution.q0": [self.kappa.distribution.q0]}
 
 
 def demo() -> Reproduction:
-    """The claims in about five minutes, but for those that need the annealed small LR."""
+    """Digits without the control arm, and the theory on few seeds: about five minutes."""
     theory = TheoryExperiment()
     base = phase_defaults()
     over_kappa = replace(
@@ -126,10 +126,10 @@ def _without_control(experiment: ImageExperiment) -> ImageExperiment:
 
 
 def laptop() -> Reproduction:
-    """The claims on CIFAR-10, and the theory on more seeds.
+    """CIFAR-10, and the theory on more seeds.
 
-    Those of the theory begin at 100: its pages show seeds from 0 on, which were seen before the
-    claims' tests were written.
+    The theory's seeds start at 100. Seeds from 0 are shown on the theory's pages and were seen
+    before the tests of the claims were written.
     """
     base = demo()
     measure = replace(base.theory.measure, test_examples=100_000)
@@ -146,7 +146,7 @@ def laptop() -> Reproduction:
 
 
 def paper() -> Reproduction:
-    """The experiments on images as published; the theory as on a laptop."""
+    """The published experiments on images; the theory as at laptop scale."""
     with_patch = replace(patch.paper(), seeds=SEEDS)
     return replace(
         laptop(),

@@ -9,11 +9,11 @@ from learnorder.reproduce.page import claims_table
 
 
 def print_claims(result: ReproductionResult) -> None:
-    """Print the verdict on each claim, and what it rests on."""
-    found = claims_table(result)
+    """Print the verdict on each claim, with its estimate and bound."""
+    table = claims_table(result)
     wanted = ("verdict", "p (Holm)", "claim", "measured", "holds if", "n")
-    chosen = [name for name in wanted if name in found.columns]
-    columns = [found.columns.index(name) for name in chosen]
-    rows = [[row[i] for i in columns] for row in found.rows]
-    note = "Mean [95 % interval] over n seeds; the report says what is measured."
-    print_table(TextTable(found.title, chosen, rows, note, wrap=True))
+    names = [name for name in wanted if name in table.columns]
+    columns = [table.columns.index(name) for name in names]
+    rows = [[row[i] for i in columns] for row in table.rows]
+    note = "Mean [95 % interval] over n seeds. The report describes each measure."
+    print_table(TextTable(table.title, names, rows, note, wrap=True))
