@@ -91,7 +91,7 @@ def claims_content(result: ReproductionResult) -> Content:
     return Content(
         title=title_of("Do the paper's claims hold?", {"scale": result.scale}),
         intro=_INTRO,
-        findings=[*([effect.note] if effect else []), *summary(result)],
+        findings=[*([effect.note] if effect else []), *count_verdicts(result)],
         lead=[
             *([replace(effect, note=_EFFECT_NOTE)] if effect else []),
             Section("All claims at a glance", _FOREST_NOTE, forest=_forest(result)),
@@ -181,6 +181,18 @@ def _row(judgement: Judgement, why: str) -> ForestRow:
 
 def summary(result: ReproductionResult) -> list[str]:
     """Return how many claims hold, and one sentence for each that does not."""
+    sentences = count_verdicts(result)
+    for verdict, words in (("does_not_hold", "does not hold here"), ("undecided", "undecided")):
+        for judgement in result.judgements:
+            if judgement.verdict == verdict and judgement.has_runs:
+                why = reason(judgement, result.evidence, result.scale)
+                statement = judgement.claim.statement[:-1]
+                sentences.append(f"{statement}: {words} ({_details(judgement)}). {why}".rstrip())
+    return sentences
+
+
+def count_verdicts(result: ReproductionResult) -> list[str]:
+    """Return how many claims hold, and how many verdicts are on few seeds, in sentences."""
     counts = result.counts()
     total = len(result.judgements)
     not_run = total - sum(counts.values())
@@ -198,12 +210,6 @@ def summary(result: ReproductionResult) -> list[str]:
             f"{few} of these verdicts are based on fewer than {FEWEST_HEADLINE} seeds, too few for "
             "a headline."
         )
-    for verdict, words in (("does_not_hold", "does not hold here"), ("undecided", "undecided")):
-        for judgement in result.judgements:
-            if judgement.verdict == verdict and judgement.has_runs:
-                why = reason(judgement, result.evidence, result.scale)
-                statement = judgement.claim.statement[:-1]
-                sentences.append(f"{statement}: {words} ({_details(judgement)}). {why}".rstrip())
     return sentences
 
 
