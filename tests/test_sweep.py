@@ -640,8 +640,8 @@ def test_tasks_are_swept(tmp_path):
     runs = find_runs(tmp_path)
     content = task_content(TaskResults(runs))
     assert dict(content.asked)["Training"] == "differs between the arms"
-    assert "n 60: 48 examples to train on, 12 to judge on" in dict(content.asked)["Task"]
-    (compared,) = (s.table for s in content.sections if s.title == "Compared")
+    assert "n 60: 48 training examples, 12 validation examples" in dict(content.asked)["Task"]
+    (compared,) = (s.table for s in content.sections if s.title == "Comparisons")
     assert compared is not None
     assert [row[:2] for row in compared.rows] == [["weight_decay 0.1 against weight_decay 0", "2"]]
     assert {f.config.training.weight_decay for f in runs} == {0, 0.1}

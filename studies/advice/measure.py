@@ -83,11 +83,11 @@ def searches() -> dict[str, Judged]:
 
 def regret(grid: Advice, rate: float) -> dict[str, object]:
     """Return what an advised learning rate costs against the grid's best."""
-    means = {r: grid.mean(grid.whole(r)).mean for r in grid.finalists()}
+    means = {r: grid.mean(grid.arm(r)).mean for r in grid.finalists()}
     best = max(means, key=lambda r: means[r])
     if rate not in means:
         return {"best": best, "advised": rate, "regret": None}
-    found = grid.gain(grid.whole(best), grid.whole(rate))
+    found = grid.gain(grid.arm(best), grid.arm(rate))
     return {
         "best": best, "advised": rate, "regret": found.mean,
         "low": found.low if found.n > 1 else None, "high": found.high if found.n > 1 else None,

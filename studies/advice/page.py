@@ -118,7 +118,7 @@ def compared(advices: list[Advice]) -> str:
         for name, arm, baseline in comparisons(advice)
         if "epoch" in name or "noise" in name
     ]
-    measured = [advice.compared(arm, baseline) for _, _, advice, arm, baseline in chosen]
+    measured = [advice.compare(arm, baseline) for _, _, advice, arm, baseline in chosen]
     lines = [
         [
             str(number), name, each.estimate.format(100), str(each.estimate.n),
