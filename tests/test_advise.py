@@ -263,7 +263,7 @@ def test_what_diverged_is_hollow_and_stays_on_the_picture():
     means = figure.data[0]
     assert means.marker.symbol == ("circle", "circle", "circle-open")
     said = [note.text for note in figure.layout.annotations]
-    assert said == ["2 of 5 diverged", "5 of 5 diverged"]
+    assert said == ["✕ 2 of 5 diverged", "✕ 5 of 5 diverged"]
     gains = gain_figure(advice)
     assert "0.5 against 0.1 (2 of 5 diverged)" in gains.layout.yaxis.ticktext
     assert [len(trace.x) for trace in gains.data[::2]] == [5, 3, 0], "a dot for each seed"

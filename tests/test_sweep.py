@@ -677,7 +677,7 @@ def test_probes_are_swept(tmp_path, capsys):
         assert (tmp_path / name / "probe.json").exists()
     page = (tmp_path / "report.html").read_text()
     assert 'href="pattern_size=3/report.html"' in page
-    assert "as the paper says in" in page
+    assert "agrees with the paper in" in page
     made = {f.path: f.manifest["updated"] for f in runs}
     assert sweep(*asked) == 0
     assert {f.path: f.manifest["updated"] for f in find_runs(tmp_path)} == made
