@@ -47,7 +47,7 @@ def _keyed(by_seed: dict[str, float]) -> dict[int, float]:
 
 
 def advice_of(search: LRSearch, found: Record) -> Advice:
-    """Return the advice of a recorded search, without its range test, to write its findings anew."""
+    """Return the advice of a recorded search, without its range test."""
     arms = {
         Candidate(arm["learning_rate"], arm["plateau"], arm["noise"]): _keyed(arm["by_seed"])
         for arm in found["arms"]
@@ -132,7 +132,7 @@ def drawn(name: str, judged: Judged, record: Record, picks: list[float | None]) 
     """Return the grid with the recommendations of the searches and the picks of range tests."""
     figure, found = go.Figure(), by_rate(judged, record)
     style = LineStyle("#0072B2", "solid")
-    add_points(figure, found, "every learning rate at full length", style, 100, log_x=True)
+    add_points(figure, found, "every learning rate in full", style, 100, log_x=True)
     low, high = (100 * end for end in height(found))
     room = 0.05 * (high - low)
     marks = {
