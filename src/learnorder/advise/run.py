@@ -208,7 +208,7 @@ class SearchRunner:
             rungs.append(self.screen(rates, rung, extend=rung == 0))
             rates = rungs[-1].kept
         last = self.search.rungs - 1
-        final = self.train_finalists(rates, rungs)
+        final = self.train_final(rates, rungs)
         rates, best = sorted(final), best_of(final, self.higher_is_better)
         arms = [Candidate(rate, self.search.plateau) for rate in rates]
         if best != self.smallest:
@@ -236,7 +236,7 @@ class SearchRunner:
             unlearned=unlearned_scores(folders),
         )
 
-    def train_finalists(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
+    def train_final(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
         """Train learning rates at full length; return their scores.
 
         Short schedules are biased against large learning rates. As long as the largest is the best,

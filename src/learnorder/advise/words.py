@@ -219,9 +219,7 @@ def _noise(advice: Advice) -> list[str]:
         "as_good": "is as good as",
         "worse": "is significantly worse than",
         "undecided": "is inconclusive against",
-        "diverged": "cannot be compared with",
-        "other_diverged": "cannot be compared with",
-    }[advice.verdict(arm, best)]
+    }.get(advice.verdict(arm, best), "cannot be compared with")
     sentence = (
         f"Activation noise ({noise_words(arm.noise)}) at {small.learning_rate:g} {relation} "
         f"{best.learning_rate:g} without noise: {_gain(advice, arm, best)}."

@@ -47,9 +47,6 @@ def run_probe(
             runs get as many epochs as fit, at most ``probe.training.epochs``.
         execution: How the runs are executed.
 
-    Returns:
-        The result.
-
     Raises:
         ConfigError: The data or the network do not fit a setting, the budget is too small, or the
             calibration fails.

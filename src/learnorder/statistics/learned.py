@@ -13,7 +13,6 @@ PATCH_LEVEL = 0.9
 CONTENT_LEVELS = {"¼": 0.25, "½": 0.5, "¾": 0.75}
 """Levels of the content, as fractions of the way from chance to 100 %. The first is decisive."""
 
-
 NEXT_TO_NOTHING = 0.1
 """Fraction of the way from chance to 100 % that counts as almost nothing learned: an accuracy of
 19 % for ten classes, 55 % for two."""

@@ -51,7 +51,6 @@ EXPERIMENTS = {
     "probe": "complete probes, each with its calibration",
 }
 
-
 Base = TypeVar("Base")
 
 
