@@ -18,10 +18,10 @@ from learnorder.advise.run import (
     SearchRunner,
     StartedSearch,
     next_rate,
-    noise_refused,
     run_advise,
     rung_plans,
     search_plans,
+    why_no_noise,
 )
 from learnorder.advise.settings import Candidate
 from learnorder.advise.words import advice_findings
@@ -134,14 +134,14 @@ def test_fine_tuning_begins_lower():
         ({"training": TrainingConfig(epochs=7)}, "at least 8 epochs, or fewer --rungs"),
         ({"data": DataConfig()}, "evaluate_on"),
         ({"learning_rates": (0.1,)}, "at least two"),
-        ({"learning_rates": (0.2, 0.1)}, "rising"),
+        ({"learning_rates": (0.2, 0.1)}, "increasing"),
         ({"shorter_plateaus": (0.25, 0.6)}, "below plateau"),
         ({"plateau": 1.0}, "plateau"),
         ({"seeds": 1}, "at least 2"),
         ({"tolerance": -1.0}, "tolerance"),
         ({"rungs": 0}, "rungs"),
         ({"first_seed": -1}, "first_seed"),
-        ({"learning_rates": (0.1, 0.10001)}, "a tenth apart"),
+        ({"learning_rates": (0.1, 0.10001)}, "10 % apart"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused(settings, words):
@@ -160,7 +160,7 @@ def test_the_band_has_what_is_not_significantly_worse():
     assert "Best after annealing: 0.2 (" in said
     assert "Not significantly worse: 0.1." in said
     assert "Significantly worse than 0.2: 1 by 2.1 points" in said
-    assert "against the smallest, 0.01 throughout: better by 5.1 points" in said
+    assert "against the smallest, 0.01 (constant): better by 5.1 points" in said
 
 
 def test_where_nothing_differs_that_is_said():
@@ -212,8 +212,11 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
     assert advice.best() == 0.4
     assert (1.6, 2) not in trained
     said = " ".join(advice_findings(advice))
-    assert "trained in full after all, as the largest left was the best: 0.2" in said
-    assert "comes back" in write_advice(advice, tmp_path).read_text()
+    assert (
+        "trained at full length, because the largest remaining learning rate was the best: 0.2"
+        in said
+    )
+    assert "added back" in write_advice(advice, tmp_path).read_text()
 
 
 def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
@@ -225,7 +228,7 @@ def test_a_learning_rate_that_diverges_is_too_large_and_not_in_the_band():
     advice = fake(lost)
     assert advice.verdict(Candidate(2.0, 0.5), Candidate(0.1, 0.5)) == "diverged"
     assert advice.band() == [0.1]
-    assert "Too large, at 20 epochs: 2 diverged in 4 of 5 runs." in advice_findings(advice)
+    assert "Too large at 20 epochs: 2 (diverged in 4 of 5 runs)." in advice_findings(advice)
     none = fake({**lost, Candidate(2.0, 0.5): []})
     assert none.best() == 0.1
     assert json.loads(to_json(none))["learning_rate"] == 0.1
@@ -241,7 +244,7 @@ def test_what_diverges_on_a_seed_gives_way(tmp_path):
     assert advice.band() == [0.2]
     said = " ".join(advice_findings(advice))
     assert "Best after annealing: 0.2. All others" in said
-    assert "0.1 diverged in 1 of 5 runs" in said
+    assert "0.1 (diverged in 1 of 5 runs)" in said
     assert "–" not in said
     assert "orse than 0.2: 0.1" not in said
     all_but_one = {arm: scores[:4] for arm, scores in partly.items()}
@@ -260,7 +263,7 @@ def test_what_diverged_is_hollow_and_stays_on_the_picture():
     means = figure.data[0]
     assert means.marker.symbol == ("circle", "circle", "circle-open")
     said = [note.text for note in figure.layout.annotations]
-    assert said == ["2 of 5 diverged", "5 of 5 diverged"]
+    assert said == ["✕ 2 of 5 diverged", "✕ 5 of 5 diverged"]
     gains = gain_figure(advice)
     assert "0.5 against 0.1 (2 of 5 diverged)" in gains.layout.yaxis.ticktext
     assert [len(trace.x) for trace in gains.data[::2]] == [5, 3, 0], "a dot for each seed"
@@ -273,11 +276,11 @@ def test_many_comparisons_are_adjusted_and_two_seeds_decide_nothing():
     advice = fake({Candidate(rate, 0.5): around(0.8 + rate / 10) for rate in rates})
     table = comparison_table(advice)
     assert table.columns[-1] == "p (Holm)"
-    assert "Each verdict stands by itself" in table.note
+    assert "not adjusted for multiple comparisons" in table.note
     few = fake({Candidate(rate, 0.5): around(0.8 + rate / 10)[:2] for rate in rates[:3]})
     few = replace(few, search=replace(few.search, seeds=2))
     assert few.found_no_difference()
-    assert advice_findings(few)[0].startswith("2 seeds decide nothing: a verdict takes 3.")
+    assert advice_findings(few)[0].startswith("2 seeds are too few: a verdict needs at least 3.")
 
 
 def test_what_diverges_is_said_in_place_of_a_difference():
@@ -286,9 +289,9 @@ def test_what_diverges_is_said_in_place_of_a_difference():
         Candidate(0.1, 0.25): around(0.94)[:2], Candidate(0.01, 0.5, 0.4): [],
     }  # fmt: skip
     said = " ".join(advice_findings(fake(arms)))
-    assert "throughout: the other diverged in 2 of 5 runs" in said
+    assert "(constant): the other diverged in 2 of 5 runs" in said
     assert "5 epochs: it diverged in 3 of 5 runs" in said
-    assert "without it: it diverged in 5 of 5 runs" in said
+    assert "without noise: it diverged in 5 of 5 runs" in said
     assert "nan" not in said
 
 
@@ -296,7 +299,7 @@ def test_a_difference_within_the_tolerance_does_not_matter():
     arms = {Candidate(0.01, 0.5): around(0.80), Candidate(0.1, 0.5): around(0.95, 0.0005),
             Candidate(0.2, 0.5): around(0.947, 0.0005)}  # fmt: skip
     advice = fake(arms)
-    assert advice.gain(advice.whole(0.2), advice.whole(0.1)).high < 0
+    assert advice.gain(advice.arm(0.2), advice.arm(0.1)).high < 0
     assert advice.band() == [0.1, 0.2]
 
 
@@ -313,13 +316,13 @@ def test_the_shortest_phase_is_one_shown_as_good():
     bad, good = Candidate(0.1, 0.1), Candidate(0.1, 0.25)
     advice = fake({**arms, bad: around(0.92), good: around(0.949)})
     assert advice.shortest_plateau() == 0.25
-    assert "shortest phase shown to keep the result within 1 point is 5 epochs" in " ".join(
+    assert "shortest plateau shown to be as good within 1 point is 5 epochs" in " ".join(
         advice_findings(advice)
     )
     wide = fake({**arms, bad: around(0.95, 0.05), good: around(0.949, 0.05)})
     assert wide.verdict(good, Candidate(0.1, 0.5)) == "undecided"
     assert wide.shortest_plateau() is None
-    assert "No shorter phase is shown" in " ".join(advice_findings(wide))
+    assert "No shorter plateau is shown" in " ".join(advice_findings(wide))
 
 
 def test_noise_and_the_pick_are_compared_with_the_best():
@@ -336,10 +339,10 @@ def test_noise_and_the_pick_are_compared_with_the_best():
     )
     advice.rungs[-1].scores.pop(pick)
     said = " ".join(advice_findings(advice))
-    assert "Activation noise (0.4, falling to 0.16) at 0.01 does as well as 0.1" in said
+    assert "Activation noise (0.4, falling to 0.16) at 0.01 is as good as 0.1" in said
     low, high = picked.picks()[0], picked.picks()[-1]
     assert f"picks {pick:.2g} (median of 3 restarts, {low:.2g} to {high:.2g})" in said
-    assert ". Held throughout, as it is below the grid" in said
+    assert ". Kept constant, because it is below the grid" in said
     assert "worse by 20.0 points" in said
     assert [row[-1] for row in comparison_table(advice).rows] == [
         "significantly worse", "as good", "significantly better", "significantly worse",
@@ -356,7 +359,7 @@ def test_a_pick_that_does_better_than_the_best_of_the_grid_is_told_first():
     advice.rungs[-1].scores.pop(pick)
     said = advice_findings(advice)
     assert said[1].startswith(
-        f"Yet {pick:.2g}, a range test's pick, is significantly better than 0.1: better by 5.0"
+        f"However, {pick:.2g}, the range test's pick, is significantly better than 0.1: better by"
     )
 
 
@@ -441,7 +444,7 @@ def test_a_whole_search_of_a_model_in_this_process(tmp_path, quick):
 def test_a_folder_is_about_one_search(tmp_path, quick):
     run_advise(quick, tmp_path, task=small_task(), execution=Execution(quiet=True))
     other = replace(quick, training=replace(quick.training, epochs=6, batch_size=8))
-    with pytest.raises(RunFolderError, match="holds another search"):
+    with pytest.raises(RunFolderError, match="contains another search"):
         run_advise(other, tmp_path, task=small_task(), execution=Execution(quiet=True))
     with pytest.raises(RunFolderError, match="training data"):
         run_advise(quick, tmp_path, task=Task(network, blobs(90)), execution=Execution(quiet=True))
@@ -563,7 +566,7 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
         shorter = replace(asked, training=replace(asked.training, epochs=4))
         assert start_search(shorter, tmp_path / "shorter", 1.0, cores).search == shorter
         kept = (tmp_path / "budget.json").read_bytes()
-        with pytest.raises(RunFolderError, match="holds another search"):
+        with pytest.raises(RunFolderError, match="contains another search"):
             start_search(replace(asked, noise=0.1), tmp_path, 1.0, cores)
         assert (tmp_path / "budget.json").read_bytes() == kept
     assert again == bought
@@ -571,11 +574,11 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
 
 def test_a_dry_run_counts_no_noise_that_has_no_place():
     search = LRSearch(model=ModelConfig("MLP", {"widths": [8]}), learning_rates=(0.01, 0.1, 0.3))
-    assert noise_refused(search) == ""
+    assert why_no_noise(search) == ""
     assert any("noise" in name for name in search_plans(search))
     assert not any("noise" in name for name in search_plans(replace(search, noise=0)))
     linear = replace(search, model=ModelConfig("tests.test_advise.flat_model"))
-    assert "torch.nn.functional.relu" in noise_refused(linear)
+    assert "torch.nn.functional.relu" in why_no_noise(linear)
     assert not any("noise" in name for name in search_plans(linear))
 
 

@@ -110,7 +110,7 @@ def test_final_and_before_the_anneal(evidence):
     assert judge(claims_named(["final-accuracy"])[0], found).verdict == "holds"
     alike = judge(claims_named(["small-ahead-in-test"])[0], found)
     assert alike.verdict == "undecided", "0.2 in each of three seeds, but for rounding"
-    assert "without spread" in alike.reason
+    assert "identical values" in alike.reason
 
 
 def test_the_share_of_a_gap_and_ratios(evidence):

@@ -237,7 +237,7 @@ def test_a_search_of_the_version_before_goes_on(tmp_path):
     again = learnorder.run_advise(search(), tmp_path, execution=QUIET)
     assert again.arms == advice.arms
     assert {path: path.stat().st_mtime_ns for path in records} == records
-    with pytest.raises(RunFolderError, match="holds another search"):
+    with pytest.raises(RunFolderError, match="contains another search"):
         learnorder.run_advise(replace(search(), seeds=3), tmp_path, execution=QUIET)
 
 

@@ -16,7 +16,7 @@ from learnorder.execution.settings import Execution
 from learnorder.probe import ArmNumbers, Calibration, ProbeResult, Statement, judge_arms, run_probe
 from learnorder.probe.page import advice_words, calibration_words, probe_findings
 from learnorder.probe.result import calibrate
-from learnorder.probe.run import _begun, arm_plans
+from learnorder.probe.run import _with_budget, arm_plans
 from learnorder.probe.settings import FEWEST_EPOCHS
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import Results
@@ -184,11 +184,11 @@ def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_p
 @pytest.mark.parametrize(
     ("clean", "reliance", "words"),
     [
-        ("holds", "undecided", "speak for LR 0.3"),
-        ("undecided", "holds", "relies on the pattern less"),
-        ("does_not_hold", "undecided", "speak for LR 0.05"),
+        ("holds", "undecided", "favour LR 0.3"),
+        ("undecided", "holds", "relies less on the pattern"),
+        ("does_not_hold", "undecided", "favour LR 0.05"),
         ("holds", "does_not_hold", "trade"),
-        ("undecided", "undecided", "do not tell"),
+        ("undecided", "undecided", "favour no learning rate"),
     ],
 )
 def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance, words):
@@ -198,8 +198,8 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
     result = ProbeResult(probe, Calibration({}, 3.0), Results([run]))
     found = [
         Statement("more accurate", "annealed", "clean", ANY, clean),
-        Statement("leans less", "annealed", "reliance", ANY, reliance),
-        Statement("noise: leans less", "noise", "reliance", ANY, "holds"),
+        Statement("relies less", "annealed", "reliance", ANY, reliance),
+        Statement("noise: relies less", "noise", "reliance", ANY, "holds"),
     ]
     assert words in advice_words(result, found)
 
@@ -215,7 +215,7 @@ def test_the_budget_buys_epochs_once(probe, tmp_path):
     longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
     with pytest.raises(ConfigError, match="Give that, or fewer"):
         run_probe(longest, tmp_path, minutes=1e-6, execution=Execution(quiet=True))
-    bought = _begun(longest, tmp_path, 5.0, Execution(1, 1))
+    bought = _with_budget(longest, tmp_path, 5.0, Execution(1, 1))
     assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
     kept = read_sealed(tmp_path / "budget.json", Budget)
     replace(kept, epochs=6).keep(tmp_path)

@@ -240,7 +240,7 @@ def test_what_was_picked_is_said_with_its_range_or_that_nothing_was():
     picked = falling_at(0.02, 0.05).restarts
     some = " ".join(advice_findings(fake(arms, range_test=RangeTest((*picked, flat[0])))))
     low, high = (restart.pick() for restart in picked)
-    assert f"(median of 2 restarts, {low:.2g} to {high:.2g}; 1 picked nothing)" in some
+    assert f"(median of 2 restarts, {low:.2g} to {high:.2g}; 1 without a pick)" in some
     none = " ".join(advice_findings(fake(arms, range_test=RangeTest((picked[0], *flat)))))
     assert "picks nothing: in 2 of 3 restarts the loss does not fall by more" in none
 

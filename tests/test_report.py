@@ -188,7 +188,7 @@ def test_one_seed_claims_nothing(tiny, tmp_path):
         for arm, clean in (("large", 0.9), ("small", 0.5))
     ]
     said = " ".join(findings(Results(folders)))
-    assert "a verdict takes 3 seeds" in said
+    assert "a verdict needs at least 3 seeds" in said
     assert "ends above" not in said
 
 
@@ -418,7 +418,7 @@ def test_no_spread_makes_no_claim(tiny, tmp_path):
         for arm, clean in (("large", 0.75), ("small", 0.5))
     ]
     said = " ".join(findings(Results(folders)))
-    assert "without spread, fewer than 6 seeds decide nothing" in said
+    assert "identical values on fewer than 6 seeds are inconclusive" in said
     assert "ends above" not in said
 
 

@@ -117,7 +117,7 @@ by_seed = st.dictionaries(st.integers(0, 9), shares, min_size=1, max_size=8)
 def inside(e, within):
     """Its mean and, where there is an interval, both ends are values that can be."""
     ends = [end for end in (e.low, e.high) if not math.isnan(end)]
-    return within.has([e.mean, *ends]) and sorted([*ends[:1], e.mean, *ends[1:]]) == [
+    return within.contains([e.mean, *ends]) and sorted([*ends[:1], e.mean, *ends[1:]]) == [
         *ends[:1], e.mean, *ends[1:]
     ]  # fmt: skip
 
@@ -176,8 +176,8 @@ def test_a_verdict_takes_three_seeds(n, expected):
 
 def test_two_equal_seeds_decide_nothing():
     assert verdict(measure_mean({0: 0.1, 1: 0.1}, 0.0, ORDER), "above") == "undecided"
-    assert why_inconclusive(estimate([0.1, 0.1])) == "a verdict takes 3 seeds"
-    assert why_inconclusive(estimate([0.1] * 5)).startswith("without spread")
+    assert why_inconclusive(estimate([0.1, 0.1])) == "a verdict needs at least 3 seeds"
+    assert why_inconclusive(estimate([0.1] * 5)).startswith("identical values")
     assert side_of(estimate([0.1] * 6)) == "above"
 
 

@@ -642,8 +642,8 @@ def test_tasks_are_swept(tmp_path):
     runs = find_runs(tmp_path)
     content = task_content(TaskResults(runs))
     assert dict(content.asked)["Training"] == "differs between the arms"
-    assert "n 60: 48 examples to train on, 12 to judge on" in dict(content.asked)["Task"]
-    (compared,) = (s.table for s in content.sections if s.title == "Compared")
+    assert "n 60: 48 training examples, 12 validation examples" in dict(content.asked)["Task"]
+    (compared,) = (s.table for s in content.sections if s.title == "Comparisons")
     assert compared is not None
     assert [row[:2] for row in compared.rows] == [["weight_decay 0.1 against weight_decay 0", "2"]]
     assert {f.config.training.weight_decay for f in runs} == {0, 0.1}
@@ -679,7 +679,7 @@ def test_probes_are_swept(tmp_path, capsys):
         assert (tmp_path / name / "probe.json").exists()
     page = (tmp_path / "report.html").read_text()
     assert 'href="pattern_size=3/report.html"' in page
-    assert "as the paper says in" in page
+    assert "agrees with the paper in" in page
     made = {f.path: f.manifest["updated"] for f in runs}
     assert sweep(*asked) == 0
     assert {f.path: f.manifest["updated"] for f in find_runs(tmp_path)} == made

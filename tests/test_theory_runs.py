@@ -161,7 +161,7 @@ def test_tables_and_sentences(results):
     said = " ".join(theory_findings(results))
     assert "S (small LR) learns Q first, at η·t = 1, and P at 21.5" in said
     assert "at most 0.05 % of S's" in said
-    assert "4 [4, 4], n = 3 pairs; without spread, fewer than 6 seeds decide nothing" in said
+    assert "4 [4, 4], n = 3 pairs; identical values on fewer than 6 seeds are inconclusive" in said
 
 
 def test_no_mistakes_are_an_upper_bound(tmp_path):

@@ -1,1 +1,1 @@
-"""The advice on learning rates, judged by whole grids: ``docs/advice.md``."""
+"""The advice on learning rates, evaluated against full grids: ``docs/advice.md``."""

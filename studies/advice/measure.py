@@ -1,12 +1,12 @@
 """Judge the advice on learning rates: against every learning rate at full length, on other seeds.
 
-``python -m studies.advice.measure`` makes what is missing of the searches below, CIFAR-10 in
-``data/cifar10``, and writes what was found to ``results/advice``. Runs go to ``runs/advise``. The
-same command goes on where it was stopped.
+``python -m studies.advice.measure`` runs the searches below, with CIFAR-10 in ``data/cifar10``, and
+writes their results to ``results/advice``. Runs go to ``runs/advise``. The same command continues
+interrupted searches.
 
-A *grid* trains every learning rate at full length on seeds of its own. The *regret* of a search is
-the accuracy of the grid's best learning rate less that of the one advised, both from the grid,
-paired by seed. As the best is chosen by the same runs that it is judged by, regret is overstated.
+A *grid* trains every learning rate at full length on separate seeds. The *regret* of a search is
+the accuracy of the grid's best learning rate minus that of the recommended one, both from the grid,
+paired by seed. The best is selected and evaluated on the same runs, so regret is overestimated.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _ADAMW = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
 
 @dataclass(frozen=True)
 class Judged:
-    """A search to be judged.
+    """A search to evaluate.
 
     Attributes:
-        search: What is searched.
-        searches: How many times, on seeds of their own.
-        seeds: Of the grid.
-        rates: Of the grid.
+        search: Its settings.
+        searches: Number of repetitions, on separate seeds.
+        seeds: Number of seeds of the grid.
+        rates: Learning rates of the grid.
     """
 
     search: LRSearch
@@ -46,14 +46,14 @@ class Judged:
     rates: tuple[float, ...] = _SGD
 
     def repeated(self) -> list[LRSearch]:
-        """Return the searches."""
+        """Return the repetitions of the search."""
         first = self.search.first_seed
         return [
             replace(self.search, first_seed=first + 100 * number) for number in range(self.searches)
         ]
 
     def grid(self) -> LRSearch:
-        """Return the grid, with nothing left out and nothing else tried."""
+        """Return the grid as a search that eliminates nothing and tries nothing else."""
         return replace(
             self.search, learning_rates=self.rates, rungs=1, seeds=self.seeds, first_seed=10_000,
             shorter_plateaus=(), noise=0.0, range_test=False,
@@ -61,7 +61,7 @@ class Judged:
 
 
 def searches() -> dict[str, Judged]:
-    """Return what is judged, by name."""
+    """Return the searches to evaluate, by name."""
     digits = LRSearch()
     perceptron = replace(
         digits,
@@ -69,7 +69,9 @@ def searches() -> dict[str, Judged]:
         training=replace(digits.training, optimizer="AdamW", weight_decay=0.01),
     )
     cifar = LRSearch(
-        data=replace(probes()["cifar_wrn"].data, subset_seed=1),  # not those that the rule is from
+        data=replace(
+            probes()["cifar_wrn"].data, subset_seed=1
+        ),  # not the images used to choose the rule
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
         training=TrainingConfig(epochs=15, batch_size=64),
         seeds=3,
@@ -82,24 +84,25 @@ def searches() -> dict[str, Judged]:
 
 
 def regret(grid: Advice, rate: float) -> dict[str, object]:
-    """Return what an advised learning rate costs against the grid's best."""
-    means = {r: grid.mean(grid.whole(r)).mean for r in grid.finalists()}
+    """Return the regret of a recommended learning rate against the grid's best."""
+    means = {r: grid.mean(grid.arm(r)).mean for r in grid.finalists()}
     best = max(means, key=lambda r: means[r])
     if rate not in means:
         return {"best": best, "advised": rate, "regret": None}
-    found = grid.gain(grid.whole(best), grid.whole(rate))
+    e = grid.gain(grid.arm(best), grid.arm(rate))
     return {
-        "best": best, "advised": rate, "regret": found.mean,
-        "low": found.low if found.n > 1 else None, "high": found.high if found.n > 1 else None,
-        "n": found.n,
+        "best": best, "advised": rate, "regret": e.mean,
+        "low": e.low if e.n > 1 else None, "high": e.high if e.n > 1 else None, "n": e.n,
     }  # fmt: skip
 
 
 def main() -> None:
-    """Make and judge the searches named on the command line."""
+    """Run and evaluate the searches named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = searches()
-    parser.add_argument("names", nargs="*", default=list(known), help="Of searches; none is all.")
+    parser.add_argument(
+        "names", nargs="*", default=list(known), help="Names of searches; default: all."
+    )
     for name in parser.parse_args().names:
         judged, out = known[name], ROOT / "runs" / "advise" / name
         advised = [
@@ -107,16 +110,16 @@ def main() -> None:
             for number, search in enumerate(judged.repeated())
         ]
         grid = learnorder.run_advise(judged.grid(), out / "grid")
-        kept = RESULTS / "advice"
-        kept.mkdir(parents=True, exist_ok=True)
-        found = {
+        folder = RESULTS / "advice"
+        folder.mkdir(parents=True, exist_ok=True)
+        record = {
             "grid": json.loads(to_json(grid)),
             "searches": [
                 {**json.loads(to_json(one)), "judged": regret(grid, one.best())} for one in advised
             ],
         }
-        with atomic_write(kept / f"{name}.json") as temporary:
-            temporary.write_text(json.dumps(found, indent=1) + "\n")
+        with atomic_write(folder / f"{name}.json") as temporary:
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
         shutil.copy(out / "search-0" / "report.html", out / "report.html")
         print(f"{name}.json written")
 

@@ -47,10 +47,7 @@ def _keyed(by_seed: dict[str, float]) -> dict[int, float]:
 
 
 def advice_of(search: LRSearch, found: Record) -> Advice:
-    """Return what a recorded search found, for its report's words to be said of it anew.
-
-    Range tests have records of their own.
-    """
+    """Return the advice of a recorded search, without its range test."""
     arms = {
         Candidate(arm["learning_rate"], arm["plateau"], arm["noise"]): _keyed(arm["by_seed"])
         for arm in found["arms"]
@@ -78,7 +75,7 @@ def _difference(numbers: Record, sign: int = 1) -> str:
 
 
 def cost(found: Record, epochs: int) -> float:
-    """Return what a search trained, in runs of full length."""
+    """Return the cost of a search, in runs of full length."""
     screened = sum(
         rung["epochs"] * len(rung["seeds"]) * len(rung["scores"]) for rung in found["rungs"][:-1]
     )
@@ -111,14 +108,14 @@ def _alike(found: Record) -> str:
 
 
 def compared(advices: list[Advice]) -> str:
-    """Return phases and noise of each search, in Markdown; p is adjusted over all of them."""
+    """Return plateaus and noise of each search, in Markdown; p is adjusted over all of them."""
     chosen = [
         (number, name, advice, arm, baseline)
         for number, advice in enumerate(advices, start=1)
         for name, arm, baseline in comparisons(advice)
         if "epoch" in name or "noise" in name
     ]
-    measured = [advice.compared(arm, baseline) for _, _, advice, arm, baseline in chosen]
+    measured = [advice.compare(arm, baseline) for _, _, advice, arm, baseline in chosen]
     lines = [
         [
             str(number), name, each.estimate.format(100), str(each.estimate.n),
@@ -128,11 +125,11 @@ def compared(advices: list[Advice]) -> str:
             chosen, measured, adjusted_p(measured), strict=True
         )
     ]  # fmt: skip
-    return markdown(["search", "compared", "better by, points", "n", "", "p (Holm)"], lines)
+    return markdown(["search", "comparison", "better by, points", "n", "", "p (Holm)"], lines)
 
 
 def drawn(name: str, judged: Judged, record: Record, picks: list[float | None]) -> go.Figure:
-    """Return the grid, and on it what each search advised and what range tests picked."""
+    """Return the grid with the recommendations of the searches and the picks of range tests."""
     figure, found = go.Figure(), by_rate(judged, record)
     style = LineStyle("#0072B2", "solid")
     add_points(figure, found, "every learning rate in full", style, 100, log_x=True)
@@ -167,7 +164,7 @@ def drawn(name: str, judged: Judged, record: Record, picks: list[float | None]) 
 
 
 def height(found: dict[float, Point]) -> tuple[float, float]:
-    """Return the ends of the axis: a learning rate that ends far below all others is cut off."""
+    """Return the limits of the axis; a learning rate far below all others is cut off."""
     falling = sorted((p for p in found.values() if p.values), key=lambda p: -p.estimate.mean)
     best, *others, worst = (point.estimate.mean for point in falling)
     if best - worst > 5 * (best - others[-1]):
@@ -177,7 +174,7 @@ def height(found: dict[float, Point]) -> tuple[float, float]:
 
 
 def section(name: str, judged: Judged, record: Record) -> str:
-    """Return what is said of the searches of one task, as Markdown."""
+    """Return the section on the searches of one task, in Markdown."""
     data, training = judged.search.data, judged.search.training
     advices = [advice_of(judged.search, found) for found in record["searches"]]
     described = (
@@ -189,13 +186,13 @@ def section(name: str, judged: Judged, record: Record) -> str:
     parts = [f"## {TITLES[name]}\n", described + "\n"]
     parts.append(image(f"advice-{name}", f"{TITLES[name]}: final accuracy over the learning rate"))
     parts.append(compared(advices) + "\n")
-    said = advice_findings(advices[0])
-    parts += ["What its report says of the first search:\n", *(f"> - {each}" for each in said), ""]
+    findings = (f"> - {finding}" for finding in advice_findings(advices[0]))
+    parts += ["The findings in the report of the first search:\n", *findings, ""]
     return "\n".join(parts)
 
 
 def page() -> Page:
-    """Return what is written from the records."""
+    """Return the page and its pictures, from the records."""
     known, folder = searches(), RESULTS / "advice"
     found: dict[str, Record] = {
         name: json.loads(path.read_text())

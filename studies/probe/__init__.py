@@ -1,1 +1,1 @@
-"""Networks of several kinds, probed: ``docs/probes.md``."""
+"""Probes of several networks: ``docs/probes.md``."""

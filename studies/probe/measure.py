@@ -1,9 +1,9 @@
 """Probe networks of several kinds: which of the paper's claims carry over to them?
 
-``python -m studies.probe.measure`` makes what is missing of the probes below, CIFAR-10 in
-``data/cifar10``, and writes what each found to ``results/probe``. Runs go to ``runs/probe``. The
-same command goes on where it was stopped. Accuracies are on validation images held out of the
-training images; nothing is chosen by them but the pattern's contrast, on a seed of its own.
+``python -m studies.probe.measure`` runs the probes below, with CIFAR-10 in ``data/cifar10``, and
+writes their results to ``results/probe``. Runs go to ``runs/probe``. The same command continues
+interrupted probes. Accuracies are on validation images held out of the training images; only the
+pattern's contrast is chosen by them, on a separate seed.
 """
 
 from __future__ import annotations
@@ -48,10 +48,12 @@ def probes() -> dict[str, learnorder.Probe]:
 
 
 def main() -> None:
-    """Make the probes named on the command line."""
+    """Run the probes named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     known = probes()
-    parser.add_argument("names", nargs="*", default=list(known), help="Of probes; none is all.")
+    parser.add_argument(
+        "names", nargs="*", default=list(known), help="Names of probes; default: all."
+    )
     for name in parser.parse_args().names:
         folder = ROOT / "runs" / "probe" / name
         learnorder.run_probe(known[name], folder)

@@ -33,24 +33,24 @@ TITLES = {
 STATEMENTS: dict[tuple[Arm, Quantity], str] = {
     ("annealed", "order"): "A large LR, annealed, moves the order towards the content first",
     ("annealed", "clean"): "… ends with higher clean accuracy",
-    ("annealed", "reliance"): "… relies on the pattern less",
+    ("annealed", "reliance"): "… relies less on the pattern",
     ("noise", "order"): "Noise moves the small LR's order towards the content first",
     ("noise", "clean"): "… raises its clean accuracy",
-    ("noise", "reliance"): "… makes it rely on the pattern less",
+    ("noise", "reliance"): "… makes it rely less on the pattern",
 }
 Record = dict[str, Any]
 Statements = dict[tuple[Arm, Quantity], Statement]
 CLASSES = 10
-"""Of the data sets in records that do not say it."""
+"""Number of classes in records without ``chance``."""
 DRAWN = ("reliance", "clean")
 
 
 OLD_LEVEL = "90 % of the best arm"
-"""The level of the content in records made before it depended on no arm."""
+"""The level of the content in old records, which depended on the arms."""
 
 
 def arm_numbers(arm: Record, record: Record) -> ArmNumbers:
-    """Return what a recorded arm came to, at the levels of the content it was recorded at."""
+    """Return the results of a recorded arm."""
     counts = arm["status"]
     return ArmNumbers(
         clean=_by_seed(arm["clean"]["by_seed"]),
@@ -76,7 +76,7 @@ def _by_seed(found: dict[str, Any]) -> dict[int, Any]:
 
 
 def arms_compared(probe: Probe, record: Record) -> dict[str, ArmNumbers]:
-    """Return the arms that statements compare: the small LR, the large one, annealed, and noise."""
+    """Return the arms of the statements: the small LR, the large LR, annealed, and noise."""
     arms = {(arm["arm"], float(arm[RATE])): arm_numbers(arm, record) for arm in record["arms"]}
     small, large = probe.rates[0], large_rate(probe, record)
     return {
@@ -93,7 +93,7 @@ def large_rate(probe: Probe, record: Record) -> float:
 
 
 def judged(probe: Probe, record: Record) -> list[Statement]:
-    """Return the statements about a record, as the report of a probe judges them."""
+    """Return the statements about a record, judged as in the report of a probe."""
     arms = arms_compared(probe, record)
     compared: dict[Arm, ArmNumbers] = {
         "annealed": arms["annealed"],
@@ -116,7 +116,7 @@ def statements(by_probe: dict[str, Statements]) -> str:
     adjusted = adjusted_p([by_probe[name][key].measured for name, key in cells])
     p = dict(zip(cells, adjusted, strict=True))
     lines = [
-        [text, *(_cell(own[key], p[name, key]) for name, own in by_probe.items())]
+        [text, *(_cell(of_probe[key], p[name, key]) for name, of_probe in by_probe.items())]
         for key, text in STATEMENTS.items()
     ]
     return markdown(["", *(TITLES[name] for name in by_probe)], lines)
@@ -135,12 +135,14 @@ def never(known: dict[str, Probe], found: dict[str, Record]) -> str:
     lines = []
     for name, record in found.items():
         compared = arms_compared(known[name], record)
-        lines.append([TITLES[name], *(arm.never(arm.decides) or "–" for arm in compared.values())])
+        lines.append(
+            [TITLES[name], *(arm.never(arm.decisive_level) or "–" for arm in compared.values())]
+        )
     return markdown(["", "small LR", "large LR, annealed", "small LR + noise"], lines)
 
 
 def described(probe: Probe, record: Record) -> str:
-    """Return what was probed, in a paragraph."""
+    """Return the setup of a probe, in a paragraph."""
     data, training, calibration = probe.data, probe.training, record["calibration"]
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
     contrast = f"{calibration['contrast']:g}"
@@ -149,8 +151,8 @@ def described(probe: Probe, record: Record) -> str:
         f"{data.train_examples:,} images, {record['epochs']} epochs, batch size "
         f"{training.batch_size}, {training.optimizer}, weight decay {training.weight_decay:g}; "
         f"LRs {rates}, annealed to {probe.rates[0]:g} at epoch {probe.anneal_epoch}; {probe.seeds} "
-        f"seeds. Contrast {contrast}, at which the calibration's run has {share} on the pattern "
-        "alone before the anneal."
+        f"seeds. Contrast {contrast}; the calibration's run reaches {share} on the pattern alone "
+        "before the anneal."
     )
 
 
@@ -187,17 +189,17 @@ def arms(record: Record) -> str:
 
 
 def rows(probe: Probe, record: Record) -> list[Row]:
-    """Return what each run ended with."""
+    """Return the final results of each run."""
     found: list[Row] = []
     chance = record.get("chance", 1 / CLASSES)
     for arm in record["arms"]:
-        own, clean = {"arm": arm["arm"], RATE: arm[RATE]}, arm["clean"]["by_seed"]
+        labels, clean = {"arm": arm["arm"], RATE: arm[RATE]}, arm["clean"]["by_seed"]
         for seed in probe.seed_range():
             if str(seed) in clean:
                 finals = {n: arm[n]["by_seed"][str(seed)] for n in ("patch_only", *DRAWN)}
-                found.append({**own, "seed": seed, "chance": chance, **finals})
+                found.append({**labels, "seed": seed, "chance": chance, **finals})
             elif arm["status"].get("diverged"):
-                found.append({**own, "seed": seed, "diverged": 1.0})
+                found.append({**labels, "seed": seed, "diverged": 1.0})
     return found
 
 
@@ -216,7 +218,7 @@ def section(name: str, probe: Probe, record: Record) -> tuple[str, dict[str, go.
 
 
 def page() -> Page:
-    """Return what is written from the records."""
+    """Return the page and its pictures, from the records."""
     known = probes()
     paths = {name: RESULTS / "probe" / f"{name}.json" for name in known}
     found = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}

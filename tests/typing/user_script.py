@@ -107,7 +107,7 @@ def advice() -> learnorder.Advice:
     reveal_type(found)  # Advice
     reveal_type(found.band())  # list[float]
     reveal_type(found.best())  # float
-    reveal_type(found.gain(found.whole(0.003), found.whole(0.001)))  # Estimate
+    reveal_type(found.gain(found.arm(0.003), found.arm(0.001)))  # Estimate
     return found
 
 

@@ -15,19 +15,19 @@ from learnorder.execution.budget import check_minutes
 
 DESCRIPTION = """\
 Which initial learning rates are best after annealing, for your model and your data? Every run is a
-whole schedule, annealed, so nothing is judged before its anneal. Short schedules leave learning
-rates out; those that are left are compared at full length on fresh seeds, with intervals, together
-with shorter phases at the large learning rate, activation noise, and what a conventional
-learning-rate range test would have picked. Test data are never looked at.
+complete, annealed schedule, so no learning rate is judged before its anneal. Short schedules
+eliminate learning rates. The remaining ones are compared at full length on new seeds, with
+intervals, together with shorter plateaus at the best learning rate, activation noise, and the pick
+of a conventional learning-rate range test. Test data are never used.
 
-  learnorder advise                                      on digits, to see what it says
+  learnorder advise                                      an example on digits
   learnorder advise --data folder:photos --data.resolution 32 --model.name my_nets.Net
   learnorder advise --task my_tasks.make --minutes 30    any model, data set and loss: a
                                                          learnorder.Task from your own function
   learnorder advise --training.optimizer AdamW --anneal cosine
   learnorder advise --learning_rates '[0.001, 0.003, 0.01, 0.03, 0.1]' --rungs 1
                                                          every learning rate at full length
-  learnorder advise --dry-run                            what it would cost
+  learnorder advise --dry-run                            estimate the cost
 """
 
 
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
         "--minutes",
         float | None,
         default=None,
-        help="About how long it may take: runs get as many epochs as fit, at most training.epochs.",
+        help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/advise", prepare=False)
     options.add_settings(parser, LRSearch, _defaults(arguments))
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     if values["dry_run"]:
         if values["minutes"] is not None:
             raise ConfigError(
-                "minutes", values["minutes"], "--dry-run says what all epochs take: give one of "
-                "the two."
+                "minutes", values["minutes"], "--dry-run estimates the cost of all "
+                "training.epochs: give one of the two."
             )  # fmt: skip
         return options.dry_run(search_plans(search), out / "none", values)
     advice = run_advise(search, out, minutes=values["minutes"], execution=options.execution(values))
@@ -67,11 +67,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _defaults(arguments: Sequence[str]) -> LRSearch:
-    """Return the defaults, without what belongs to digits or to our network where others' come."""
+    """Return the defaults, without those for digits or our network if others are given."""
     base = LRSearch()
     data = options.peek(arguments, "data.source", "")
     if options.peek(arguments, "task.path", "") and data:
         raise ConfigError(
-            "data.source", data, "A task has data of its own: give --task or --data, not both."
+            "data.source", data, "A task has its own data: give --task or --data, not both."
         )
     return options.without_recipe(base, arguments)

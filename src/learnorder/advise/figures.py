@@ -20,39 +20,39 @@ if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest, Restart
 
 _RUNG_COLORS = ("#0072B2", "#56B4E9", "#E69F00", "#CC79A7", "#8C6D31")
-"""From full length to shorter ones."""
+"""From the last rung, at full length, to the first."""
 _RUNG_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _PICK_COLOR, _BAND_COLOR = "#D55E00", "rgba(0,158,115,0.13)"
-_EDGE = 1.2
-"""How far the band is shaded beyond its ends, as a factor."""
+_MARGIN = 1.2
+"""Factor by which the shading extends beyond the ends of the band."""
 
 
 def rates_figure(advice: Advice) -> go.Figure:
-    """Return final scores over the learning rate, and the range test below on the same axis."""
-    seen = advice.range_test
-    rows = 1 if seen is None else 2
+    """Return final scores over the learning rate, with the range test below on the same axis."""
+    test = advice.range_test
+    rows = 1 if test is None else 2
     figure = make_subplots(
         rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.06, row_heights=[0.68, 0.32][:rows]
     )
-    layout(figure, "", "", "", 380 if seen is None else 520)
+    layout(figure, "", "", "", 380 if test is None else 520)
     span = _span(advice)
     figure.update_xaxes(log_axis(10**end for end in span), range=span)
     figure.update_xaxes(title={"text": "initial learning rate"}, row=rows, col=1)
     _draw_rungs(figure, advice)
-    if seen is not None:
-        _draw_range_test(figure, advice, seen)
+    if test is not None:
+        _draw_range_test(figure, advice, test)
     return make_room(figure.update_layout(hovermode="closest", margin={"t": 20, "b": 90}))
 
 
 def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
-    """Draw final scores, a line for each rung, the longest with intervals; shade the band."""
+    """Draw final scores, a line for each rung, the last with intervals; shade the band."""
     words = ScoreWords(advice.score)
-    for place, rung in enumerate(reversed(advice.rungs)):
-        color, dash = _RUNG_COLORS[place % 5], _RUNG_DASHES[place % 5]
+    for index, rung in enumerate(reversed(advice.rungs)):
+        color, dash = _RUNG_COLORS[index % 5], _RUNG_DASHES[index % 5]
         style, name = LineStyle(color, dash), f"{rung.epochs} epochs"
-        if place == 0:
+        if index == 0:
             points = {
-                rate: Point(scores, range_of(rung.score), advice.lost_words(advice.whole(rate)))
+                rate: Point(scores, range_of(rung.score), advice.diverged_words(advice.arm(rate)))
                 for rate, scores in sorted(rung.scores.items())
             }
             add_points(figure, points, name, style, words.scale, log_x=True, row=1, col=1)
@@ -72,7 +72,7 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
         )
     for low, high in _stretches(advice.finalists(), advice.band()):
         figure.add_vrect(
-            x0=low / _EDGE, x1=high * _EDGE, fillcolor=_BAND_COLOR, line_width=0,
+            x0=low / _MARGIN, x1=high * _MARGIN, fillcolor=_BAND_COLOR, line_width=0,
             row=1, col=1,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
     heading = figure_text(f"final {words.heading}")
@@ -80,21 +80,18 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
 
 
 def _stretches(finalists: list[float], band: list[float]) -> list[tuple[float, float]]:
-    """Return the ends of each stretch of learning rates in the band with none between that is not.
+    """Return the ends of each run of consecutive finalists that are in the band.
 
     >>> _stretches([0.1, 0.2, 0.5, 1.0], [0.1, 0.5, 1.0])
     [(0.1, 0.1), (0.5, 1.0)]
     """
-    found: list[tuple[float, float]] = []
-    for inside, rates in itertools.groupby(finalists, lambda rate: rate in band):
-        if inside:
-            members = list(rates)
-            found.append((members[0], members[-1]))
-    return found
+    groups = itertools.groupby(finalists, lambda rate: rate in band)
+    stretches = [list(rates) for inside, rates in groups if inside]
+    return [(rates[0], rates[-1]) for rates in stretches]
 
 
-def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None:
-    """Draw the restarts of a range test with their picks, and what following them comes to."""
+def _draw_range_test(figure: go.Figure, advice: Advice, test: RangeTest) -> None:
+    """Draw the restarts of a range test with their picks, and the final score of the pick."""
     words, arm = ScoreWords(advice.score), advice.picked()
     if arm is not None and (e := advice.mean(arm)).n:
         figure.add_scatter(
@@ -108,21 +105,21 @@ def _draw_range_test(figure: go.Figure, advice: Advice, seen: RangeTest) -> None
             row=1,
             col=1,
         )
-    for place, restart in enumerate(seen.restarts):
-        _draw_restart(figure, restart, first=place == 0)
-    curves = [losses for r in seen.restarts if (losses := r.smoothed()[1])]
+    for index, restart in enumerate(test.restarts):
+        _draw_restart(figure, restart, first=index == 0)
+    curves = [losses for r in test.restarts if (losses := r.smoothed()[1])]
     start = max((losses[0] for losses in curves), default=1.0)
     lowest = min((min(losses) for losses in curves), default=0.0)
     room = max(start - lowest, 0.05 * abs(start)) or 1.0
     ends = [lowest - 0.1 * room, start + 0.4 * room]
     figure.update_yaxes(title={"text": "training loss"}, range=ends, row=2, col=1)
-    if (picks := seen.picks()) and picks[0] < picks[-1]:
+    if (picks := test.picks()) and picks[0] < picks[-1]:
         figure.add_vrect(
             x0=picks[0], x1=picks[-1], fillcolor=_PICK_COLOR, opacity=0.12, line_width=0,
             row=2, col=1,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-    if seen.pick is not None:
-        figure.add_vline(x=seen.pick, line={"dash": "dot", "width": 1.5, "color": _PICK_COLOR})
+    if test.pick is not None:
+        figure.add_vline(x=test.pick, line={"dash": "dot", "width": 1.5, "color": _PICK_COLOR})
 
 
 def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
@@ -131,7 +128,7 @@ def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
     figure.add_scatter(
         x=rates,
         y=losses,
-        name="range test, a line for each restart",
+        name="range test, one line per restart",
         mode="lines",
         line={"color": _PICK_COLOR, "width": 1.2},
         opacity=0.6,
@@ -142,10 +139,10 @@ def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
     )
     if (pick := restart.pick()) is None:
         return
-    at = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / pick)))
+    nearest = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / pick)))
     figure.add_scatter(
         x=[pick],
-        y=[losses[at]],
+        y=[losses[nearest]],
         mode="markers",
         marker={"symbol": "diamond", "size": 8, "color": _PICK_COLOR},
         showlegend=False,
@@ -156,10 +153,7 @@ def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
 
 
 def _height(advice: Advice) -> list[float]:
-    """Return the ends of the axis of scores: around the learning rates trained in full.
-
-    What ends far below them, or above, runs out of the picture.
-    """
+    """Return the limits of the score axis, around the finalists; other scores may be cut off."""
     scale = ScoreWords(advice.score).scale
     rates = [rate for rate in advice.finalists() if advice.rungs[-1].scores[rate]]
     shown = [
@@ -176,7 +170,7 @@ def _height(advice: Advice) -> list[float]:
 
 
 def _span(advice: Advice) -> list[float]:
-    """Return the ends of the axis, as logarithms: the grid and the picks, with some room."""
+    """Return the limits of the axis of learning rates, log10: the grid and the picks."""
     rates = advice.grid()
     rates += [] if advice.range_test is None else advice.range_test.picks()
     return [math.log10(min(rates)) - 0.25, math.log10(max(rates)) + 0.25]
@@ -184,17 +178,17 @@ def _span(advice: Advice) -> list[float]:
 
 def gain_figure(advice: Advice) -> go.Figure:
     """Return the paired comparisons: 95 % intervals and a dot for each seed."""
-    words, found = ScoreWords(advice.score), comparisons(advice)
-    points, titles = [], list[str]()
-    for name, arm, baseline in found:
-        lost = advice.lost_words(arm) or advice.lost_words(baseline)
-        gains = advice.compared(arm, baseline).by_seed
-        points.append(Point(gains, range_of(advice.score).difference(), lost))
-        titles.append(f"{name} ({lost})" if lost else name)
+    words, points, titles = ScoreWords(advice.score), list[Point](), list[str]()
+    for name, arm, baseline in comparisons(advice):
+        diverged = advice.diverged_words(arm) or advice.diverged_words(baseline)
+        gains = advice.compare(arm, baseline).by_seed
+        points.append(Point(gains, range_of(advice.score).difference(), diverged))
+        titles.append(f"{name} ({diverged})" if diverged else name)
     unit = f"better by, {words.unit}"
     figure = final_figure("", titles, points, 36, scale=words.scale, unit=unit)
     figure.add_vline(x=0, line={"width": 1}, opacity=0.7)
     if not math.isnan(advice.tolerance):
-        edge = -words.scale * advice.tolerance
-        figure.add_vline(x=edge, line={"width": 1, "dash": "dot"}, opacity=0.6)
+        figure.add_vline(
+            x=-words.scale * advice.tolerance, line={"width": 1, "dash": "dot"}, opacity=0.6
+        )
     return figure.update_layout(margin={"t": 16})

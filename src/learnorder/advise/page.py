@@ -1,4 +1,4 @@
-"""The page of a search: which learning rates are best after annealing, and what else would do."""
+"""The page of a search: which learning rates are best after annealing, and the alternatives."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
-from learnorder.advise.task_page import asked_of_task
+from learnorder.advise.task_page import task_setup
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
@@ -44,53 +44,50 @@ def write_advice(advice: Advice, folder: Path | str) -> Path:
 
 def advice_content(advice: Advice) -> Content:
     """Return what the page shows."""
-    read: Section | None = None
+    data: Section | None = None
     if advice.search.is_task:
-        asked, came = asked_of_task(task := TaskResults(advice.folders)), origin(task)
+        setup, source = task_setup(task := TaskResults(advice.folders)), origin(task)
     else:
-        asked, came = asked_of(images := Results(advice.folders)), origin(images)
-        read = data_section(images)
+        setup, source = asked_of(images := Results(advice.folders)), origin(images)
+        data = data_section(images)
     note = (
-        "Validation data; mean over seeds with 95 % t intervals. Every point is the end of a whole "
-        "schedule, annealed; a dot is a seed, and a hollow mark has runs that diverged, which are "
-        "in no mean. Shaded: the learning rates not significantly worse than the best. "
-        "Rungs have seeds of their own, and all are judged on the same validation data: the "
-        "intervals are over seeds, not over other data, and each is for itself."
+        "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
+        "a complete, annealed schedule; a dot is a seed. A hollow marker has diverged runs, which "
+        "the mean excludes. Shaded: the learning rates not significantly worse than the best. Each "
+        "rung has its own seeds; all are evaluated on the same validation data, so the intervals "
+        "cover variation over seeds, not over data. They are not adjusted for their number."
     )
     if advice.range_test is not None:
         note += (
-            " Below, a range test: the training loss, smoothed, while the learning rate rises from "
-            "step to step, a line for each restart with weights and a data order of its own. A "
-            "diamond is its pick; the dotted line is the median of the picks."
+            " Below, a range test: the smoothed training loss while the learning rate rises from "
+            "step to step. Each line is a restart with its own weights and data order, a diamond "
+            "is its pick, and the dotted line is the median pick."
         )
-    found = comparison_table(advice)
+    comparison = comparison_table(advice)
     return Content(
         title="Which initial learning rate?",
         findings=advice_findings(advice),
-        asked=[*asked, *_asked(advice)],
-        lead=[
-            Section("After annealing, over the learning rates", note, wide=[rates_figure(advice)])
-        ],
+        asked=[*setup, *_search_setup(advice)],
+        lead=[Section("Final score by learning rate", note, wide=[rates_figure(advice)])],
         sections=[
-            Section(found.title, found.note, wide=[gain_figure(advice)], last=_bare(found)),
+            Section(
+                comparison.title, comparison.note, wide=[gain_figure(advice)],
+                last=TextTable("", comparison.columns, comparison.rows, ""),
+            ),
             Section("Rung by rung", table=rung_table(advice)),
             *_range_sections(advice),
-            *([] if read is None else [read]),
+            *([] if data is None else [data]),
         ],
-        origins=[came],
-    )
+        origins=[source],
+    )  # fmt: skip
 
 
-def _bare(table: TextTable) -> TextTable:
-    return TextTable("", table.columns, table.rows, "")
-
-
-def _asked(advice: Advice) -> list[tuple[str, str]]:
+def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
-    held = search.plateau_epochs(search.plateau, search.training.epochs)
+    plateau = search.plateau_epochs(search.plateau, search.training.epochs)
     schedule = (
-        f"held for {held} of {search.training.epochs} epochs, then {advice.smallest:g}"
+        f"constant for {plateau} of {search.training.epochs} epochs, then {advice.smallest:g}"
         if search.anneal == "step"
         else "half a cosine wave, to 0"
     )
@@ -109,35 +106,34 @@ def _span(seeds: Sequence[int]) -> str:
 def comparison_table(advice: Advice) -> TextTable:
     """Return the paired comparisons at full length."""
     words, rows = ScoreWords(advice.score), []
-    found = comparisons(advice)
-    measured = [
-        replace(advice.compared(arm, baseline), p=math.nan)
-        if advice.lost(arm) or advice.lost(baseline)
-        else advice.compared(arm, baseline)
-        for _, arm, baseline in found
+    pairs = comparisons(advice)
+    measures = [
+        replace(advice.compare(arm, baseline), p=math.nan)
+        if advice.diverged(arm) or advice.diverged(baseline)
+        else advice.compare(arm, baseline)
+        for _, arm, baseline in pairs
     ]
-    many = len(found) > MOST_UNADJUSTED
-    for (name, arm, baseline), each, p in zip(found, measured, adjusted_p(measured), strict=True):
-        mean = ", ".join(filter(None, [words.number(advice.mean(arm)), advice.lost_words(arm)]))
-        standing = ARM_VERDICT_WORDS[advice.verdict(arm, baseline)]
-        gain = words.number(each.estimate)
-        rows.append([name, str(each.estimate.n), mean, gain, standing, *[p_words(p)] * many])
-    columns = ["compared", "n pairs", words.heading, f"better by, {words.unit}", ""]
+    many = len(pairs) > MOST_UNADJUSTED
+    for (name, arm, baseline), gain, p in zip(pairs, measures, adjusted_p(measures), strict=True):
+        mean = ", ".join(filter(None, [words.number(advice.mean(arm)), advice.diverged_words(arm)]))
+        verdict, e = ARM_VERDICT_WORDS[advice.verdict(arm, baseline)], gain.estimate
+        rows.append([name, str(e.n), mean, words.number(e), verdict, *[p_words(p)] * many])
+    columns = ["comparison", "n pairs", words.heading, f"better by, {words.unit}", ""]
     note = (
         f"Final validation {advice.score} at {advice.search.training.epochs} epochs, paired by "
-        "seed: mean [95 % t interval], positive where the first is better. As good: the interval "
-        f"shows a loss of no more than {words.amount(advice.tolerance)} (--tolerance; dotted). "
-        "Inconclusive: it shows neither that nor a difference. A verdict takes "
+        "seed: mean [95 % t interval], positive if the first is better. As good: the interval "
+        f"excludes a loss of more than {words.amount(advice.tolerance)} (--tolerance; dotted). "
+        "Inconclusive: it shows neither that nor a difference. A verdict needs at least "
         f"{FEWEST_SEEDS} seeds."
     )
     if many:
         columns.append("p (Holm)")
-        note += f" {HOLM_NOTE} p is that of no difference."
+        note += f" {HOLM_NOTE} The null hypothesis is no difference."
     return TextTable("At full length", columns, rows, note)
 
 
 def rung_table(advice: Advice) -> TextTable:
-    """Return what each learning rate came to on each rung."""
+    """Return the final score of each learning rate on each rung."""
     words = ScoreWords(advice.score)
     columns = ["learning rate", *(f"{rung.epochs} epochs" for rung in advice.rungs)]
     rows = []
@@ -145,7 +141,7 @@ def rung_table(advice: Advice) -> TextTable:
         cells = []
         for rung in advice.rungs:
             if rate not in rung.scores:
-                cells.append("left out")
+                cells.append("eliminated")
                 continue
             failed = rung.too_large(rate)
             shown = words.number(rung.mean(rate)) if rung.scores[rate] else ""
@@ -156,9 +152,9 @@ def rung_table(advice: Advice) -> TextTable:
     seeds = [len(rung.seeds) for rung in advice.rungs]
     note = (
         f"Final validation {words.heading}: mean over seeds ({', '.join(map(str, seeds))}), at "
-        "full length with the 95 % t interval. Every schedule is whole and annealed; each rung "
-        "hands its better half on, and the smallest learning rate. At full length a larger one "
-        "comes back while the largest is the best."
+        "full length with the 95 % t interval. Every schedule is complete and annealed. The better "
+        "half of each rung and the smallest learning rate go on to the next. At full length, the "
+        "next larger learning rate is added back as long as the largest is the best."
     )
     return TextTable("Rung by rung", columns, rows, note)
 
@@ -170,30 +166,30 @@ def _range_sections(advice: Advice) -> list[Section]:
     return [Section(table.title, table=table)]
 
 
-def range_table(seen: RangeTest) -> TextTable:
-    """Return what each rule that finders have picks from the restarts of a range test."""
-    restarts, rows = len(seen.restarts), []
+def range_table(test: RangeTest) -> TextTable:
+    """Return the picks of each rule from the restarts of a range test."""
+    restarts, rows = len(test.restarts), []
     for rule in RULES:
-        picks, median = seen.picks(rule), seen.median(rule)
+        picks, median = test.picks(rule), test.median(rule)
         rows.append([
-            f"{rule} (followed here)" if rule == RULE else rule,
+            f"{rule} (used here)" if rule == RULE else rule,
             "no pick" if median is None else f"{median:.2g}",
             ", ".join(f"{pick:.2g}" for pick in picks),
             f"{restarts - len(picks)} of {restarts}",
         ])  # fmt: skip
-    exploded = sum(restart.ended == "exploded" for restart in seen.restarts)
+    exploded = sum(restart.ended == "exploded" for restart in test.restarts)
     note = (
-        "Steepest: where the smoothed loss falls most over log η; valley: the middle of the "
-        "longest falling stretch; minimum: a tenth of where the loss is lowest. A loss that does "
-        "not fall by more than its noise, or a pick at an end of the range, is no pick. The loss "
-        f"exploded in {exploded} of {restarts} restarts, which stopped there."
+        "Steepest: where the smoothed loss falls fastest over log η. Valley: the middle of the "
+        "longest decrease. Minimum: a tenth of the learning rate with the lowest loss. There is no "
+        "pick if the loss does not fall by more than its noise, or if the pick would be at an end "
+        f"of the range. The loss exploded in {exploded} of {restarts} restarts, which stopped then."
     )
-    columns = ["rule", "median", "each restart's pick", "without a pick"]
+    columns = ["rule", "median", "picks of the restarts", "without a pick"]
     return TextTable("What a range test picks", columns, rows, note)
 
 
 def to_json(advice: Advice) -> str:
-    """Return the text of advice.json: every number, seed by seed."""
+    """Return the text of advice.json: all results, by seed."""
     arms = [
         {**asdict(arm), **_numbers(advice.mean(arm)), "by_seed": _keyed(scores)}
         for arm, scores in advice.arms.items()
@@ -215,9 +211,8 @@ def to_json(advice: Advice) -> str:
         }
         for name, arm, baseline in comparisons(advice)
     ]
-    seen = advice.range_test
-    tolerance = advice.tolerance
-    found = {
+    test, tolerance = advice.range_test, advice.tolerance
+    values = {
         "findings": advice_findings(advice),
         "learning_rate": None if advice.learned_nothing() else advice.best(),
         "band": [] if advice.learned_nothing() else advice.band(),
@@ -227,14 +222,14 @@ def to_json(advice: Advice) -> str:
         "higher_is_better": advice.higher_is_better,
         "tolerance": None if math.isnan(tolerance) else tolerance,
         "shortest_plateau": advice.shortest_plateau(),
-        "range_test_pick": None if seen is None else seen.pick,
-        "range_test_picks": None if seen is None else {rule: seen.picks(rule) for rule in RULES},
+        "range_test_pick": None if test is None else test.pick,
+        "range_test_picks": None if test is None else {rule: test.picks(rule) for rule in RULES},
         "compared": compared,
         "ranks": [asdict(each) for each in advice.agreements()],
         "arms": arms,
         "rungs": rungs,
     }
-    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
 def _keyed(by_seed: dict[int, float]) -> dict[str, float]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def initial_rates(search: LRSearch) -> tuple[float, ...]:
-    """Return the learning rates that a search begins with."""
+    """Return the learning rates of the first rung."""
     if not search.is_task:
         return search.rates()
     from learnorder.training.task import load_task
@@ -30,7 +30,7 @@ def initial_rates(search: LRSearch) -> tuple[float, ...]:
 def rung_plans(
     search: LRSearch, arms: Sequence[Candidate], smallest: float, rung: int
 ) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
-    """Return the runs of a rung, seed by seed."""
+    """Return the runs of some arms on a rung, by folder name."""
     from learnorder.execution.driver import Plan
 
     epochs = search.rung_epochs(rung)
@@ -45,8 +45,8 @@ def rung_plans(
 
 
 def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
-    """Return the runs a search has, for their cost: all but learning rates added or come back."""
-    rates, noisy = initial_rates(search), not noise_refused(search)
+    """Return the runs of a search, to estimate its cost; learning rates added later are missing."""
+    rates, noisy = initial_rates(search), not why_no_noise(search)
     smallest, plans = rates[0], {}
     for rung in range(search.rungs):
         arms = [Candidate(rate, search.plateau) for rate in rates]
@@ -56,20 +56,20 @@ def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]
             arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.range_test else []
         for name, plan in rung_plans(search, arms, smallest, rung).items():
             plans[f"{rung}-{name}"] = plan
-        kept = min(len(rates), half(len(rates)) + 1)  # the smallest stays too
+        kept = min(len(rates), half(len(rates)) + 1)  # the smallest is always kept
         rates = (smallest, *rates[len(rates) - kept + 1 :])
     return plans
 
 
 def half(count: int) -> int:
-    """Return how many of so many learning rates the next rung keeps."""
+    """Return how many of ``count`` learning rates go on to the next rung."""
     return max(FEWEST_FINALISTS, math.ceil(count / 2))
 
 
-def noise_refused(search: LRSearch) -> str:
-    """Return why noise cannot be tried; empty where it can."""
+def why_no_noise(search: LRSearch) -> str:
+    """Return why noise cannot be tried; an empty string if it can."""
     if not search.noise:
-        return "It was not asked for."
+        return "The search has noise 0."
     smallest = initial_rates(search)[0]
     arm, epochs = Candidate(smallest, search.plateau, search.noise), search.training.epochs
     config = search.run(arm, smallest, epochs, seed=0)
@@ -83,7 +83,7 @@ def noise_refused(search: LRSearch) -> str:
 
 
 def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGroup], Any]:
-    """Return what makes the problem of a run from a seed, at a place; the data are read once."""
+    """Return a function that builds a run's problem; the data are loaded once."""
     if isinstance(config, TaskRunConfig):
         from learnorder.training.task import load_task
         from learnorder.training.task_problem import TaskProblem
@@ -98,7 +98,7 @@ def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGro
 
 
 def next_rate(rate: float) -> float:
-    """Return the next larger one of 1, 2, 5, 10 and so on.
+    """Return the next larger learning rate of 1, 2, 5, 10 and so on.
 
     >>> next_rate(0.02), next_rate(0.5), next_rate(0.3)
     (0.05, 1.0, 0.5)
@@ -109,7 +109,7 @@ def next_rate(rate: float) -> float:
 
 
 def folder_name(search: LRSearch, arm: Candidate) -> str:
-    """Return the beginning of the names that an arm's run folders have."""
+    """Return the prefix of the names of an arm's run folders."""
     parts = [f"{arm.learning_rate:.4g}"]
     parts += [f"hold{arm.plateau:g}"] if arm.plateau != search.plateau else []
     parts += [f"noise{arm.noise:g}"] if arm.noise else []
@@ -117,7 +117,7 @@ def folder_name(search: LRSearch, arm: Candidate) -> str:
 
 
 def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
-    """Return what a run is within the search."""
+    """Return the labels of an arm's runs."""
     name = "noise" if arm.noise else "annealed"
     if arm.plateau != search.plateau:
         name = f"plateau of {arm.plateau:g}"

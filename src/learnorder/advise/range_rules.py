@@ -1,8 +1,8 @@
-"""What a learning-rate range test saw, and what the rules of finders pick from it.
+"""The result of a learning-rate range test, and the rules that pick a learning rate from it.
 
-``steepest``: where the smoothed loss falls most over log η. ``valley``: the middle of the longest
-falling stretch. ``minimum``: a tenth of where the loss is lowest. What is at an end of the range is
-no pick: there, the curve does not show what lies beyond.
+``steepest``: where the smoothed loss falls fastest over log η. ``valley``: the middle of the
+longest decrease. ``minimum``: a tenth of the learning rate with the lowest loss. A learning rate at
+an end of the range is not picked, because the curve does not show what lies beyond.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from typing import Literal
 import numpy as np
 
 Rule = Literal["steepest", "valley", "minimum"]
-Find = Callable[[np.ndarray, np.ndarray], float | None]
-"""Returns the log of the learning rate that it picks, of log η and smoothed losses."""
+PickFunction = Callable[[np.ndarray, np.ndarray], float | None]
+"""Maps log η [N] and smoothed losses [N] to the log of the learning rate picked, or None."""
 RULE: Rule = "steepest"
-"""The rule whose picks are followed; ``studies/range_test_rules.py`` says why."""
+"""The rule that is used; chosen by ``studies/range_test/rules.py``."""
 
 SMOOTHING = 0.9
-"""Share of the average that is kept from step to step."""
+"""Decay factor of the exponential average, β."""
 _SKIP_START, _SKIP_END = 10, 5
-"""Steps at the ends in which nothing is picked: the average of few, and the explosion."""
+"""Steps ignored at the start, where few losses are averaged, and at the end, near an explosion."""
 _FEWEST = 10
-"""Losses between these without which nothing is picked."""
+"""Fewest remaining losses for a pick."""
 _WINDOW = 5
-"""Losses of which the median is taken, so that the spike of a single batch goes."""
+"""Width of the running median, which removes the spike of a single batch."""
 _NOISE = 5.0
-"""How many standard deviations of the smoothed loss's noise it must fall by."""
+"""Smallest fall of the smoothed loss, in standard deviations of its noise."""
 
 
 def smooth(losses: Sequence[float], share: float = SMOOTHING) -> np.ndarray:
     """Return running medians of five losses, exponentially averaged: mₜ = Σ βᵗ⁻ⁱ xᵢ / Σ βᵗ⁻ⁱ.
 
-    Dividing by the sum of the weights takes the bias of the start away.
+    Dividing by the sum of the weights removes the bias at the start. β is ``share``.
 
     >>> smooth([2.0, 2.0, 50.0, 2.0, 2.0]).tolist()
     [2.0, 2.0, 2.0, 2.0, 2.0]
@@ -51,17 +51,17 @@ def smooth(losses: Sequence[float], share: float = SMOOTHING) -> np.ndarray:
 
 
 def pick(
-    rates: Sequence[float], losses: Sequence[float], rule: Find, share: float = SMOOTHING
+    rates: Sequence[float], losses: Sequence[float], rule: PickFunction, share: float = SMOOTHING
 ) -> float | None:
-    """Return the learning rate that a rule picks; None where the losses show none.
+    """Return the learning rate that a rule picks, or None.
 
-    There is none where the loss does not fall by more than its noise, or the pick is at an end.
+    There is no pick if the loss does not fall by more than its noise, or if it is at an end.
 
     Args:
-        rates: Rising, geometric.
-        losses: Of a batch at each, finite.
-        rule: One of ``RULES``, or another.
-        share: How much is smoothed.
+        rates: Learning rates, increasing and geometric.
+        losses: Finite loss of one batch at each learning rate.
+        rule: One of ``RULES``, or another such function.
+        share: Decay factor of the smoothing, β.
 
     >>> rates = [10.0 ** (k / 12 - 7) for k in range(100)]
     >>> losses = [math.atan(-2 * math.log10(rate) - 6) + 2 + rate**2 for rate in rates]
@@ -72,14 +72,14 @@ def pick(
     logs, smoothed = np.log(rates)[inner], smooth(losses, share)[inner]
     if len(smoothed) < _FEWEST or not _falls(losses, smoothed, share):
         return None
-    place = rule(logs, smoothed)
-    return None if place is None else float(math.exp(place))
+    log_rate = rule(logs, smoothed)
+    return None if log_rate is None else float(math.exp(log_rate))
 
 
 def _falls(losses: Sequence[float], smoothed: np.ndarray, share: float) -> bool:
-    """Return whether the smoothed loss falls by more than the noise of batches would make it.
+    """Return whether the smoothed loss falls by more than the noise between batches.
 
-    The noise is told by differences of successive losses, which the slow change of η hardly moves.
+    The noise is estimated from differences of successive losses, which depend little on η.
     """
     steps = np.diff(np.asarray(losses, dtype=float)[: _SKIP_START + len(smoothed) // 2])
     noise = float(np.median(np.abs(steps))) / (0.6745 * math.sqrt(2))
@@ -94,7 +94,7 @@ def _steepest(logs: np.ndarray, losses: np.ndarray) -> float | None:
 
 
 def _valley(logs: np.ndarray, losses: np.ndarray) -> float | None:
-    """Return the middle of the longest falling subsequence, counted in steps from its end."""
+    """Return the middle of the longest decreasing subsequence, counted in steps from its end."""
     lengths = np.ones(len(losses), dtype=int)
     for i in range(1, len(losses)):
         higher = lengths[:i][losses[:i] > losses[i]]
@@ -108,11 +108,11 @@ def _minimum(logs: np.ndarray, losses: np.ndarray) -> float | None:
     return None if lowest is None else lowest - math.log(10)
 
 
-def _inside(logs: np.ndarray, place: int) -> float | None:
-    return float(logs[place]) if 0 < place < len(logs) - 1 else None
+def _inside(logs: np.ndarray, index: int) -> float | None:
+    return float(logs[index]) if 0 < index < len(logs) - 1 else None
 
 
-RULES: dict[Rule, Find] = {
+RULES: dict[Rule, PickFunction] = {
     "steepest": _steepest,
     "valley": _valley,
     "minimum": _minimum,
@@ -121,14 +121,14 @@ RULES: dict[Rule, Find] = {
 
 @dataclass(frozen=True)
 class Restart:
-    """The loss while the learning rate rises once, from step to step.
+    """The losses of one pass of a range test over the learning rates.
 
     Attributes:
-        seed: Of the weights, the data order and what layers draw.
-        rates: Learning rates, geometric.
-        losses: Training loss of each step's batch, before its update; None where it was not
-            finite, and no update was made.
-        ended: ``finished``, or ``exploded`` where the loss did before the largest learning rate.
+        seed: Seed of the weights, the data order and random layers.
+        rates: Learning rate of each step; a geometric sequence.
+        losses: Training loss of each step's batch before the update; None if it was not finite and
+            the update was skipped.
+        ended: ``finished``, or ``exploded`` if the loss exploded before the largest learning rate.
     """
 
     seed: int
@@ -137,39 +137,39 @@ class Restart:
     ended: Literal["finished", "exploded"]
 
     def finite(self) -> tuple[list[float], list[float]]:
-        """Return the learning rates whose loss is finite, and these losses."""
-        kept = [
+        """Return the learning rates with a finite loss, and their losses."""
+        pairs = [
             (r, loss) for r, loss in zip(self.rates, self.losses, strict=True) if loss is not None
         ]
-        return [rate for rate, _ in kept], [loss for _, loss in kept]
+        return [rate for rate, _ in pairs], [loss for _, loss in pairs]
 
     def smoothed(self) -> tuple[list[float], list[float]]:
-        """Return the learning rates whose loss is finite, and these losses smoothed."""
+        """Return the learning rates with a finite loss, and their smoothed losses."""
         rates, losses = self.finite()
         return rates, smooth(losses).tolist()
 
     def pick(self, rule: Rule = RULE) -> float | None:
-        """Return what a rule picks; None where the losses show nothing."""
+        """Return the learning rate that a rule picks, or None; see :func:`pick`."""
         return pick(*self.finite(), RULES[rule])
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """Several restarts of a range test.
+    """A range test with several restarts.
 
     Attributes:
-        restarts: One for each seed.
+        restarts: The restarts, one per seed.
     """
 
     restarts: tuple[Restart, ...]
 
     def picks(self, rule: Rule = RULE) -> list[float]:
-        """Return the picks of the restarts that have one, rising."""
-        found = [restart.pick(rule) for restart in self.restarts]
-        return sorted(rate for rate in found if rate is not None)
+        """Return the picks of the restarts that have one, in increasing order."""
+        picks = [restart.pick(rule) for restart in self.restarts]
+        return sorted(rate for rate in picks if rate is not None)
 
     def median(self, rule: Rule = RULE) -> float | None:
-        """Return the median pick, on the scale of log η; None where half have none."""
+        """Return the median pick on the scale of log η; None if half or more have no pick."""
         return middle(self.picks(rule), len(self.restarts))
 
     @property
@@ -179,7 +179,7 @@ class RangeTest:
 
 
 def middle(picks: Sequence[float], restarts: int) -> float | None:
-    """Return the median of rising picks, on the scale of log η; None where half have none.
+    """Return the median of sorted picks on the scale of log η; None if half or more are missing.
 
     >>> middle([0.01, 0.1, 0.2], 3), f"{middle([0.01, 0.04], 3):g}", middle([0.1], 3)
     (0.1, '0.02', None)

@@ -1,4 +1,4 @@
-"""The learning-rate range test: what a conventional finder would pick, for comparison."""
+"""The learning-rate range test of conventional finders, for comparison."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from learnorder.training.process_group import ProcessGroup
 from learnorder.training.trainer import Trainer
 
 RESTARTS = 5
-"""How many times the learning rate is raised, each on weights and a data order of its own."""
+"""Number of restarts, each with its own weights and data order."""
 _TOO_HIGH = 3.0
-"""It stops where the loss is above its lowest by so many times that, or what it had fallen by."""
+"""The test stops if the loss exceeds its minimum by this many times max(|minimum|, its fall)."""
 _MOST_SKIPPED = 3
-"""Batches in a row whose loss is not finite, after which it stops."""
+"""The test stops after this many successive batches without a finite loss."""
 
 
 @dataclass(frozen=True)
 class _Rise:
-    """A learning rate that rises from step to step: initial · (end / initial)^(t / (total − 1))."""
+    """A geometric schedule: initial · (end / initial)^(t / (total − 1)) at step t."""
 
     initial: float
     end: float
     total: int
 
     def at(self, epoch: int, step: int = 0, steps: int = 1, *, epochs: int | None = None) -> float:
-        """Return the value in force."""
+        """Return the value at a step of an epoch."""
         passed = (epoch - 1) * steps + step
         return self.initial * (self.end / self.initial) ** (passed / (self.total - 1))
 
 
 @dataclass(frozen=True)
 class _Settings:
-    """What the training loop asks of a run."""
+    """The settings of a run that the trainer uses."""
 
     training: TrainingConfig
     learning_rate: _Rise
@@ -59,27 +59,27 @@ def range_test(
     seeds: Sequence[int] = range(RESTARTS),
     stop: Callable[[], None] = lambda: None,
 ) -> RangeTest:
-    """Raise the learning rate geometrically over some steps of training, and watch the loss.
+    """Increase the learning rate geometrically from step to step, and record the training loss.
 
     The range test of Smith (*Cyclical Learning Rates for Training Neural Networks*, WACV 2017) as
-    common finders do it, from 10⁻⁷ to 10 in 100 steps, but restarted: each seed has weights and a
-    data order of its own. What is trained is thrown away, and global random state is left as it
-    was. A batch whose loss is not finite is skipped; the rise stops where the loss explodes.
+    implemented in common finders, from 10⁻⁷ to 10 in 100 steps, with restarts: each seed has its
+    own weights and data order. The trained networks are discarded, and the global random state is
+    restored. A batch without a finite loss is skipped; a restart stops if the loss explodes.
 
     Args:
-        training: The optimiser and the batch size; its epochs do not matter.
-        make_problem: Makes what is trained, from a seed, on a device.
+        training: The optimiser and the batch size; its epochs are ignored.
+        make_problem: Builds the problem to train from a seed and a process group.
         low: First learning rate.
-        high: Last.
-        steps: How many.
+        high: Last learning rate.
+        steps: Number of steps.
         seeds: One for each restart.
         stop: Called before each step; may raise.
 
     Raises:
-        ConfigError: A range that does not rise, fewer than 20 steps, or no seeds.
+        ConfigError: ``high`` is not above ``low``, there are fewer than 20 steps, or no seeds.
     """
     if not 0 < low < high:
-        raise ConfigError("high", high, f"Give more than low ({low:g}), and low above 0.")
+        raise ConfigError("high", high, f"Give a value above low ({low:g}), and low above 0.")
     if steps < 20:
         raise ConfigError("steps", steps, "Give at least 20.")
     if not len(seeds):
@@ -100,7 +100,7 @@ def _raise(
     seed: int,
     stop: Callable[[], None],
 ) -> Restart:
-    """Raise the learning rate once."""
+    """Run one restart."""
     settings = _Settings(training, rise, seed)
     trainer = Trainer(settings, lambda group: make_problem(seed, group))
     rates, losses = list[float](), list[float | None]()
@@ -115,7 +115,7 @@ def _raise(
 
 
 def _step(trainer: Trainer[Any], batch: Any) -> float | None:
-    """Take a step and return its loss; where that is not finite, take none and return None."""
+    """Take a step and return its loss; if that is not finite, skip the step and return None."""
     trainer.prepare_step()
     losses = trainer.problem.losses(trainer.outputs(batch), batch)
     if not math.isfinite(losses.detach().mean().item()):
@@ -126,7 +126,7 @@ def _step(trainer: Trainer[Any], batch: Any) -> float | None:
 
 
 def _exploded(losses: Sequence[float | None]) -> bool:
-    """Return whether the loss is far above its lowest, or not finite, for several steps."""
+    """Return whether the loss is far above its minimum, or was not finite for several steps."""
     if losses[-_MOST_SKIPPED:] == [None] * _MOST_SKIPPED:
         return True
     if len(losses) < 2 * _MOST_SKIPPED or losses[-1] is None:
@@ -138,7 +138,7 @@ def _exploded(losses: Sequence[float | None]) -> bool:
 
 
 def _batches(trainer: Trainer[Any]) -> Iterator[Any]:
-    """Yield training batches, epoch after epoch, and keep count of them in the trainer."""
+    """Yield training batches epoch after epoch, and count them in the trainer."""
     while True:
         for batch in trainer.problem.epoch(trainer.epoch):
             yield batch

@@ -1,4 +1,4 @@
-"""What a search for learning rates found: rungs, paired comparisons, the band."""
+"""The result of a search for learning rates: rungs, paired comparisons, the band."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest
 
 _POINT = 0.01
-"""Difference in accuracy that does not matter, where nothing else is asked."""
+"""Default tolerance of accuracy."""
 
 BySeed = dict[int, float]
 """Final scores by seed."""
 ArmVerdict = Literal["better", "worse", "as_good", "undecided", "diverged", "other_diverged"]
-"""How an arm stands to another: its interval is above 0, or above minus the tolerance, or else
-below 0, or none of these; or one of the two diverged, which no mean of the runs that are left
-stands for."""
+"""Verdict on an arm against a baseline. The interval of the gain is above 0 (better), above minus
+the tolerance (as_good), otherwise below 0 (worse), or none of these (undecided). If one of the two
+has diverged runs, they are not compared, as the mean of the remaining runs is not the arm's."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """Schedules of one length, on seeds of their own.
+    """A round of the search: schedules of one length, on separate seeds.
 
     Attributes:
-        epochs: Their length.
-        seeds: Their seeds.
-        scores: Final scores of runs that finished, by initial learning rate and seed.
-        kept: Learning rates that go on; empty on the last rung.
+        epochs: Length of the schedules.
+        seeds: Seeds of the rung.
+        scores: Final scores of finished runs, by initial learning rate and seed.
+        kept: Learning rates that go on to the next rung; empty on the last rung.
         score: Name of the score.
     """
 
@@ -56,23 +56,23 @@ class Rung:
     score: str = ""
 
     def mean(self, rate: float) -> Estimate:
-        """Return the mean final score of a learning rate."""
+        """Return the mean final score of a learning rate over seeds."""
         return estimate(list(self.scores[rate].values()), within=range_of(self.score))
 
     def too_large(self, rate: float) -> str:
-        """Return in words how a learning rate failed; empty where it did not."""
-        lost = len(self.seeds) - len(self.scores[rate])
-        return f"diverged in {lost} of {len(self.seeds)} runs" if lost else ""
+        """Return "diverged in 1 of 2 runs" for a learning rate; an empty string if none did."""
+        diverged = len(self.seeds) - len(self.scores[rate])
+        return f"diverged in {diverged} of {len(self.seeds)} runs" if diverged else ""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How two rungs rank the learning rates that both have.
+    """Agreement of two rungs on the order of the learning rates that both have.
 
     Attributes:
-        epochs: Of the two.
-        agree: Pairs of learning rates that both rank the same way.
-        pairs: All pairs without a tie.
+        epochs: Epochs of the two rungs.
+        agree: Number of pairs of learning rates that both rank in the same order.
+        pairs: Number of pairs without a tie.
     """
 
     epochs: tuple[int, int]
@@ -82,19 +82,19 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a search found.
+    """The result of a search.
 
     Attributes:
-        search: What was asked, with the epochs that the budget bought.
-        score: What final models are judged by, e.g. accuracy, on validation data.
-        higher_is_better: Whether a higher score is a better one.
-        rungs: From the shortest to full length.
-        arms: Final scores at full length, by arm and seed, of runs that finished.
-        range_test: What a range test saw; None where none was made.
-        no_noise: Why noise was not tried; empty where it was.
-        unseen_classes: Classes trained on that no validation example has, as far as is known.
+        search: Its settings, with the epochs that fit in the budget.
+        score: Name of the validation score, e.g. accuracy.
+        higher_is_better: Whether a higher score is better.
+        rungs: The rungs, from the shortest to full length.
+        arms: Final scores of finished runs at full length, by arm and seed.
+        range_test: The range test; None if there was none.
+        no_noise: Why noise was not tried; empty if it was.
+        unseen_classes: Training classes without a validation example, if known.
         folders: The runs at full length.
-        unlearned: Score of a model that has learned nothing, by seed, as far as it is known.
+        unlearned: Score of a model that has learned nothing, by seed, if known.
     """
 
     search: LRSearch
@@ -110,97 +110,97 @@ class Advice:
 
     @property
     def smallest(self) -> float:
-        """The smallest learning rate, which others are annealed to."""
+        """The smallest learning rate, to which the others are annealed."""
         return self.grid()[0]
 
     @property
     def tolerance(self) -> float:
-        """Loss of score that does not matter; nan where it is relative to what diverged."""
+        """Acceptable loss of score; nan if it is relative to a score that diverged."""
         if self.search.tolerance is not None:
             return self.search.tolerance
         if self.score == "accuracy":
             return _POINT
-        return abs(self.mean(self.whole(self.best())).mean) / 50
+        return abs(self.mean(self.arm(self.best())).mean) / 50
 
     def grid(self) -> list[float]:
-        """Return the learning rates tried, rising."""
+        """Return all learning rates tried, in increasing order."""
         return sorted(self.rungs[0].scores)
 
-    def whole(self, rate: float) -> Candidate:
-        """Return the arm of a learning rate with its whole phase and no noise."""
+    def arm(self, rate: float) -> Candidate:
+        """Return the arm of a learning rate, with the full plateau and without noise."""
         return Candidate(rate, self.search.plateau)
 
     def finalists(self) -> list[float]:
-        """Return the learning rates of the grid that were trained at full length, rising."""
+        """Return the learning rates trained at full length, in increasing order."""
         return sorted(self.rungs[-1].scores)
 
     def mean(self, arm: Candidate) -> Estimate:
-        """Return the mean final score of an arm, with its 95 % t interval; accuracies in [0, 1]."""
+        """Return the mean final score of an arm and its 95 % t interval; accuracies in [0, 1]."""
         return estimate(list(self.arms.get(arm, {}).values()), within=range_of(self.score))
 
     def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
-        """Return by how much an arm is better than another, paired by seed, in units of the score.
+        """Return by how much an arm is better than a baseline, paired by seed, as an Estimate.
 
-        It is above 0 where ``arm`` is better, also of scores of which a lower one is.
+        It is in units of the score, and positive if ``arm`` is better, also if a lower score is.
         """
-        return self.compared(arm, baseline).estimate
+        return self.compare(arm, baseline).estimate
 
-    def compared(self, arm: Candidate, baseline: Candidate) -> Measured:
-        """Return by how much an arm is better than another, by seed and with its p-value."""
-        return self._gain_over(*(self.arms.get(each, {}) for each in (arm, baseline)))
+    def compare(self, arm: Candidate, baseline: Candidate) -> Measured:
+        """Return the gain over a baseline, also by seed and with its p-value."""
+        return self._gain(self.arms.get(arm, {}), self.arms.get(baseline, {}))
 
-    def _gain_over(self, ours: BySeed, theirs: BySeed) -> Measured:
+    def _gain(self, scores: BySeed, baseline: BySeed) -> Measured:
         if not self.higher_is_better:
-            ours, theirs = theirs, ours
-        return measure_difference(ours, theirs, within=range_of(self.score))
+            scores, baseline = baseline, scores
+        return measure_difference(scores, baseline, within=range_of(self.score))
 
     def verdict(self, arm: Candidate, baseline: Candidate) -> ArmVerdict:
-        """Return how an arm stands to another."""
+        """Return the verdict on an arm against a baseline."""
         if arm == baseline:
             return "as_good"
-        if self.lost(arm):
+        if self.diverged(arm):
             return "diverged"
-        if self.lost(baseline):
+        if self.diverged(baseline):
             return "other_diverged"
         gain = self.gain(arm, baseline)
-        if (lies := side_of(gain)) == "above":
+        if (side := side_of(gain)) == "above":
             return "better"
         if not why_inconclusive(gain) and gain.low >= -self.tolerance:
             return "as_good"
-        return "worse" if lies == "below" else "undecided"
+        return "worse" if side == "below" else "undecided"
 
-    def lost(self, arm: Candidate) -> int:
+    def diverged(self, arm: Candidate) -> int:
         """Return how many of an arm's runs diverged."""
         return self.search.seeds - len(self.arms.get(arm, {}))
 
-    def lost_words(self, arm: Candidate) -> str:
-        """Return how many of an arm's runs diverged, as "1 of 5 diverged"; empty where none did."""
-        return f"{lost} of {self.search.seeds} diverged" if (lost := self.lost(arm)) else ""
+    def diverged_words(self, arm: Candidate) -> str:
+        """Return "1 of 5 diverged" for an arm; an empty string if none did."""
+        return f"{count} of {self.search.seeds} diverged" if (count := self.diverged(arm)) else ""
 
     def best(self) -> float:
         """Return the learning rate with the best mean at full length, of those that diverge least.
 
-        It is chosen by the seeds that it is judged on, so its estimate is slightly
-        optimistic; shorter runs, on other seeds, would choose worse.
+        It is selected and evaluated on the same seeds, so its estimate is slightly optimistic.
+        Selecting by the shorter runs, on other seeds, was worse.
         """
         return best_of(self.rungs[-1].scores, self.higher_is_better)
 
     def band(self) -> list[float]:
-        """Return the learning rates not significantly worse than the best, rising.
+        """Return the learning rates not significantly worse than the best, in increasing order.
 
-        One that diverges on any seed is not among them, unless the best diverges too.
+        A learning rate that diverges on any seed is excluded, unless it is the best.
         """
-        best = self.whole(self.best())
-        out = ("worse", "diverged")
-        return [r for r in self.finalists() if self.verdict(self.whole(r), best) not in out]
+        best = self.arm(self.best())
+        excluded = ("worse", "diverged")
+        return [r for r in self.finalists() if self.verdict(self.arm(r), best) not in excluded]
 
     def found_no_difference(self) -> bool:
-        """Whether no learning rate of the last rung, the smallest included, leaves the band."""
+        """Return whether the band has all learning rates of the last rung."""
         return self.band() == self.finalists()
 
     def learned_nothing(self) -> bool:
-        """Whether no arm ends better than a model that has learned nothing, paired by seed."""
-        gains = (self._gain_over(scores, self.unlearned).estimate for scores in self.arms.values())
+        """Return whether every arm ends no better than ``unlearned``, paired by seed."""
+        gains = (self._gain(scores, self.unlearned).estimate for scores in self.arms.values())
         known = [gain for gain in gains if gain.n]
         learned = (
             gain.mean > 0 if why_inconclusive(gain) else side_of(gain) == "above" for gain in known
@@ -208,9 +208,9 @@ class Advice:
         return bool(known) and not any(learned)
 
     def shorter_plateaus(self) -> list[Candidate]:
-        """Return the shorter phases at the best learning rate, the shortest first.
+        """Return the arms with shorter plateaus at the best learning rate, the shortest first.
 
-        There are none at the smallest, which is held throughout.
+        The smallest learning rate has none, because it is constant.
         """
         if self.best() == self.smallest:
             return []
@@ -218,26 +218,26 @@ class Advice:
         return [arm for arm in tried if arm in self.arms]
 
     def shortest_plateau(self) -> float | None:
-        """Return the shortest phase shown as good as the whole one; None where none is."""
-        whole = self.whole(self.best())
+        """Return the shortest plateau shown to be as good as the full one, as a share, or None."""
+        full = self.arm(self.best())
         good = (
-            arm
+            arm.plateau
             for arm in self.shorter_plateaus()
-            if self.verdict(arm, whole) in ("better", "as_good")
+            if self.verdict(arm, full) in ("better", "as_good")
         )
-        return next((arm.plateau for arm in good), None)
+        return next(good, None)
 
     def noisy(self) -> Candidate | None:
-        """Return the arm of the smallest learning rate with noise; None where it was not run."""
+        """Return the arm of the smallest learning rate with noise; None if it was not run."""
         return next((arm for arm in self.arms if arm.noise), None)
 
     def picked(self) -> Candidate | None:
-        """Return the arm of the range test's pick; None where it picked nothing."""
+        """Return the arm of the range test's pick; None if there is no pick."""
         pick = None if self.range_test is None else self.range_test.pick
-        return None if pick is None else self.whole(near(pick, self.finalists()))
+        return None if pick is None else self.arm(near(pick, self.finalists()))
 
     def findings(self) -> list[str]:
-        """Return what was found, in sentences that go no further than their intervals."""
+        """Return the findings in sentences, each supported by an interval."""
         from learnorder.advise.words import advice_findings
 
         return advice_findings(self)
@@ -247,9 +247,9 @@ class Advice:
         rows = [
             [
                 f"{rate:g}",
-                shown_in(self.score, self.mean(self.whole(rate))),
+                shown_in(self.score, self.mean(self.arm(rate))),
                 "best" if rate == best else "yes" if rate in band else "no",
-                self.lost_words(self.whole(rate)) or "–",
+                self.diverged_words(self.arm(rate)) or "–",
             ]
             for rate in self.finalists()
         ]
@@ -263,19 +263,19 @@ class Advice:
         )
 
     def agreements(self) -> list[Agreement]:
-        """Return how each rung's ranks agree with the next one's."""
-        found = []
-        for one, other in pairwise(self.rungs):
-            a, b = (means(rung.scores, self.higher_is_better) for rung in (one, other))
-            pairs = list(combinations(sorted(a.keys() & b.keys()), 2))
-            told = [(x, y) for x, y in pairs if a[x] != a[y] and b[x] != b[y]]
-            agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in told)
-            found.append(Agreement((one.epochs, other.epochs), agree, len(told)))
-        return found
+        """Return how well each rung's ranking agrees with the next one's."""
+        agreements = []
+        for short, long in pairwise(self.rungs):
+            a, b = (means(rung.scores, self.higher_is_better) for rung in (short, long))
+            pairs = combinations(sorted(a.keys() & b.keys()), 2)
+            untied = [(x, y) for x, y in pairs if a[x] != a[y] and b[x] != b[y]]
+            agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in untied)
+            agreements.append(Agreement((short.epochs, long.epochs), agree, len(untied)))
+        return agreements
 
 
 def near(rate: float, rates: Sequence[float]) -> float:
-    """Return the learning rate among some that is within a tenth of one, else that one."""
+    """Return the element of ``rates`` within 10 % of a learning rate, or that learning rate."""
     return next((r for r in rates if abs(math.log(r / rate)) < math.log(1.1)), rate)
 
 
@@ -287,12 +287,12 @@ def best_of(scores: Mapping[float, BySeed], higher_is_better: bool) -> float:
 def ranked(scores: Mapping[float, BySeed], higher_is_better: bool) -> list[float]:
     """Return the learning rates that diverge least, the best mean score first."""
     most = max(len(by_seed) for by_seed in scores.values())
-    whole = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
-    found = means(whole, higher_is_better)
-    return sorted(found, key=lambda rate: -found[rate])
+    complete = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
+    by_rate = means(complete, higher_is_better)
+    return sorted(by_rate, key=lambda rate: -by_rate[rate])
 
 
 def means(scores: Mapping[float, BySeed], higher_is_better: bool) -> dict[float, float]:
-    """Return means by learning rate, higher = better; what has none is left out."""
+    """Return means by learning rate, negated if lower is better; omit rates without scores."""
     sign = 1 if higher_is_better else -1
     return {rate: sign * fmean(by_seed.values()) for rate, by_seed in scores.items() if by_seed}

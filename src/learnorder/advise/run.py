@@ -1,4 +1,4 @@
-"""The command ``advise``: rungs of whole schedules, then paired comparisons at full length."""
+"""The command ``advise``: rungs of complete schedules, then paired comparisons at full length."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from learnorder.advise.plans import (
     initial_rates,
     make_problem,
     next_rate,
-    noise_refused,
     rung_plans,
     search_plans,
+    why_no_noise,
 )
 from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
@@ -42,21 +42,22 @@ if TYPE_CHECKING:
     from learnorder.training.task import Task
 
 _SPENT_ON_EPOCHS = 0.9
+"""Share of the time that training takes."""
 _FORMER_FILE = "search.json"
-"""What the version before had in place of experiment.json."""
+"""The file of the former version in place of experiment.json."""
 _FORMER_NAMES = {"hold": "plateau", "shorter_holds": "shorter_plateaus"}
 _MOST_ADDED = 4
-"""Learning rates that are added above the default ones at most."""
+"""Most learning rates added above the default ones."""
 
 
 @dataclass(frozen=True)
 class StartedSearch:
-    """What experiment.json has of a search.
+    """The settings of a search in experiment.json.
 
     Attributes:
-        search: Its settings, with the epochs that its budget bought.
-        learning_rates: Those it began with.
-        no_noise: Why noise is not tried; empty where it is.
+        search: Its settings, with the epochs that fit in its budget.
+        learning_rates: The initial grid.
+        no_noise: Why noise is not tried; empty if it is.
     """
 
     search: LRSearch
@@ -74,35 +75,39 @@ def run_advise(
 ) -> Advice:
     """Find the initial learning rates that are best after annealing.
 
-    Every run is a complete, annealed schedule. Rungs of rising length leave the worse half of the
-    learning rates out; the last compares what is left, and shorter phases, noise and the pick of a
-    range test, on fresh seeds. report.html and advice.json are written. The same call continues
-    what was stopped.
+    Every run is a complete, annealed schedule. Rungs of increasing length eliminate the worse half
+    of the learning rates. The last rung compares the remaining ones, shorter plateaus, noise and
+    the pick of a range test on new seeds. Writes report.html and advice.json. The same call
+    continues an interrupted search.
 
     Args:
-        search: What to try; None takes the defaults, on digits.
-        out: Gets a folder for each rung, report.html and advice.json.
-        task: A model, data and loss of this process, in place of those that ``search`` names; runs
-            are then made here, one after another, and the model is left as it is.
-        minutes: About how long it may take, as measured on this machine when it begins: runs get
-            as many epochs as fit, at most ``search.training.epochs``.
+        search: The settings; None takes the defaults, on digits.
+        out: Folder of the results: a folder for each rung, report.html and advice.json.
+        task: A model, data and loss in this process, in place of those that ``search`` names. Its
+            runs are executed in this process, one after another; the model is not changed.
+        minutes: Approximate time limit in minutes. The cost is measured on this machine first, and
+            runs get as many epochs as fit, at most ``search.training.epochs``.
         execution: How the runs are executed.
 
+    Returns:
+        The advice; :meth:`~learnorder.Advice.band` has the recommended learning rates.
+
     Raises:
-        ConfigError: A setting that the data or the model refuses, or a budget that is too small.
+        ConfigError: The data or the model do not fit a setting, or the budget is too small.
+        RunFolderError: ``out`` contains another search.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     search = search or LRSearch()
     if task is None:
-        given = nullcontext(search.task)
+        registered = nullcontext(search.task)
     else:
         from learnorder.training.task import register_task
 
-        given = register_task(task)
+        registered = register_task(task)
         execution = replace(execution, workers=1)
-    with given as named:
-        begun = start_search(replace(search, task=named), Path(out), minutes, execution)
-        advice = SearchRunner(begun, Path(out), execution, here=task is not None).run()
+    with registered as config:
+        started = start_search(replace(search, task=config), Path(out), minutes, execution)
+        advice = SearchRunner(started, Path(out), execution, here=task is not None).run()
     from learnorder.advise.page import write_advice
 
     write_advice(advice, out)
@@ -110,10 +115,10 @@ def run_advise(
 
 
 def open_search(folder: Path, settings: dict[str, Any]) -> Advice:
-    """Return the advice of a search that has ended, from its runs; nothing is run.
+    """Return the advice of a search that has ended, from its runs, without running anything.
 
     Raises:
-        RunFolderError: Its settings are of another version, or runs are missing or have not ended.
+        RunFolderError: Its settings are from another version, or runs are missing or unfinished.
     """
     return SearchRunner(settings_as(StartedSearch, settings, folder), folder, reads=True).run()
 
@@ -121,128 +126,127 @@ def open_search(folder: Path, settings: dict[str, Any]) -> Advice:
 def start_search(
     search: LRSearch, out: Path, minutes: float | None, execution: Execution
 ) -> StartedSearch:
-    """Return the search with the epochs that its budget buys; note in its folder what it is about.
+    """Return the search with the epochs that fit in its budget, and write its experiment.json.
 
-    Nothing is written where the folder holds another search, or the first runs are refused.
+    Nothing is written if the folder contains another search or the first runs are not valid.
     """
     from learnorder.execution.driver import find_folders
 
     Experiment("advise").check(out)
-    there = _search_in(out)
-    if there is not None:
-        _refuse_other_code(search, out)
-        bought = there.training.epochs if minutes is not None else search.training.epochs
-        _refuse_other(there, search.lasting(bought), out)
+    existing = _read_search(out)
+    if existing is not None:
+        _check_identity(search, out)
+        epochs = existing.training.epochs if minutes is not None else search.training.epochs
+        _check_same(existing, search.with_epochs(epochs), out)
     budget = None if minutes is None else _budget(search, out, minutes, execution)
     if budget is not None:
-        search = search.lasting(budget.epochs)
-    if there is not None:
-        _refuse_other(there, search, out)
+        search = search.with_epochs(budget.epochs)
+    if existing is not None:
+        _check_same(existing, search, out)
     rates, epochs = initial_rates(search), search.rung_epochs(0)
-    begun = StartedSearch(search, rates, noise_refused(search))
-    if there is not None:
-        return begun
+    started = StartedSearch(search, rates, why_no_noise(search))
+    if existing is not None:
+        return started
     arms = [Candidate(rate, search.plateau) for rate in rates]
     find_folders(rung_plans(search, arms, rates[0], 0), out / f"epochs-{epochs}")
     if budget is not None:
         budget.keep(out)
-    Experiment("advise", to_dict(begun)).write(out)
-    return begun
+    Experiment("advise", to_dict(started)).write(out)
+    return started
 
 
-def _search_in(out: Path) -> LRSearch | None:
-    """Return the search that a folder is of, None where it is of none yet."""
-    there = read_experiment(out)
-    if there is None:
+def _read_search(out: Path) -> LRSearch | None:
+    """Return the search of a folder, or None."""
+    existing = read_experiment(out)
+    if existing is None:
         return None
-    if there.settings is not None:
-        return settings_as(StartedSearch, there.settings, out).search
+    if existing.settings is not None:
+        return settings_as(StartedSearch, existing.settings, out).search
     values, _ = read_json(out / _FORMER_FILE, "Move its folder away and run again.")
     return settings_as(LRSearch, {_FORMER_NAMES.get(n, n): v for n, v in values.items()}, out)
 
 
-def _refuse_other_code(search: LRSearch, out: Path) -> None:
-    """Refuse a folder whose runs are of other code or data, in words that name what differs."""
+def _check_identity(search: LRSearch, out: Path) -> None:
+    """Raise if the runs of a folder used other code or data."""
     config = search.run(Candidate(1.0, search.plateau), 1.0, search.training.epochs, seed=0)
     (identity,) = kind_of(config).load_backend().identify([config])
     for manifest in find_manifests(out)[:1]:
         RunFolder(manifest.parent).check_identity(identity)
 
 
-def _refuse_other(there: LRSearch, asked: LRSearch, out: Path) -> None:
-    """Refuse a folder that is about another search."""
-    if words := difference_words(to_dict(there), to_dict(asked)):
+def _check_same(existing: LRSearch, search: LRSearch, out: Path) -> None:
+    """Raise if a folder contains another search."""
+    if words := difference_words(to_dict(existing), to_dict(search)):
         raise RunFolderError(
-            f"{out}: holds another search ({words}). Choose another folder with --out, or move "
+            f"{out}: contains another search ({words}). Choose another folder with --out, or move "
             "this one away."
         )
 
 
 class SearchRunner:
-    """A search under way, in a folder."""
+    """Runs a search in a folder, or with ``reads`` reads one that has ended."""
 
     def __init__(
         self,
-        begun: StartedSearch,
+        started: StartedSearch,
         out: Path,
         execution: Execution = Execution(),
         *,
         here: bool = False,
         reads: bool = False,
     ) -> None:
-        self.search, self.rates, self.no_noise = begun.search, begun.learning_rates, begun.no_noise
+        self.search, self.rates = started.search, started.learning_rates
+        self.no_noise = started.no_noise
         self.out, self.execution, self.here, self.reads = out, execution, here, reads
         self.smallest = self.rates[0]
         self.score, self.higher_is_better = "accuracy", True
 
     def run(self) -> Advice:
-        """Run the rungs, then everything at full length."""
+        """Run the rungs, then all arms at full length."""
         rates, rungs = self.rates, list[Rung]()
         for rung in range(self.search.rungs - 1):
             rungs.append(self.screen(rates, rung, extend=rung == 0))
             rates = rungs[-1].kept
         last = self.search.rungs - 1
-        whole = self.in_full(rates, rungs)
-        rates, best = sorted(whole), best_of(whole, self.higher_is_better)
+        final = self.train_final(rates, rungs)
+        rates, best = sorted(final), best_of(final, self.higher_is_better)
         arms = [Candidate(rate, self.search.plateau) for rate in rates]
         if best != self.smallest:
             arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
         if not self.no_noise:
             arms.append(Candidate(self.smallest, self.search.plateau, self.search.noise))
-        seen = self.range_test() if self.search.range_test else None
-        if seen is not None and seen.pick is not None and near(seen.pick, rates) not in rates:
-            arms.append(Candidate(seen.pick, self.search.plateau))
-        found, folders = self.train(arms, last)
+        test = self.range_test() if self.search.range_test else None
+        if test is not None and test.pick is not None and near(test.pick, rates) not in rates:
+            arms.append(Candidate(test.pick, self.search.plateau))
+        scores, folders = self.train(arms, last)
         seeds = tuple(self.search.rung_seeds(last))
-        rungs.append(Rung(self.search.rung_epochs(last), seeds, whole, score=self.score))
-        described = folders[0].data()
-        unseen = described.unseen_classes if isinstance(described, TaskDescription) else ()
+        rungs.append(Rung(self.search.rung_epochs(last), seeds, final, score=self.score))
+        data = folders[0].data()
+        unseen = data.unseen_classes if isinstance(data, TaskDescription) else ()
         return Advice(
             search=self.search,
             score=self.score,
             higher_is_better=self.higher_is_better,
             rungs=tuple(rungs),
-            arms=found,
-            range_test=seen,
+            arms=scores,
+            range_test=test,
             no_noise=self.no_noise,
             unseen_classes=unseen,
             folders=tuple(folders),
             unlearned=unlearned_scores(folders),
         )
 
-    def in_full(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
+    def train_final(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
         """Train learning rates at full length; return their scores.
 
-        Short schedules are biased against large learning rates. So while the largest of those
-        trained is the best of them, the next larger one is trained too, though it was left out
-        before, unless it diverged then.
+        Short schedules are biased against large learning rates. As long as the largest is the best,
+        the next larger one is therefore trained too, unless it diverged on an earlier rung.
         """
         rates, last = list(rates), self.search.rungs - 1
         while True:
-            found, _ = self.train([Candidate(rate, self.search.plateau) for rate in rates], last)
-            scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
+            scores = self.train_rates(rates, last)
             if not any(scores.values()):
-                raise _all_diverge(rates)
+                raise _all_diverged(rates)
             larger = [
                 rate
                 for rate in (rungs[0].scores if rungs else ())
@@ -254,14 +258,13 @@ class SearchRunner:
             rates.append(min(larger))
 
     def screen(self, rates: Sequence[float], rung: int, *, extend: bool) -> Rung:
-        """Run a rung; add larger learning rates while the largest is among the better half."""
+        """Run a rung; add larger learning rates as long as the largest is among the better half."""
         rates, added = list(rates), 0
         while True:
-            found, _ = self.train([Candidate(rate, self.search.plateau) for rate in rates], rung)
-            scores = {arm.learning_rate: by_seed for arm, by_seed in found.items()}
+            scores = self.train_rates(rates, rung)
             better = self.better_half(scores)
-            may = extend and self.search.learning_rates is None and added < _MOST_ADDED
-            if not may or rates[-1] not in better:
+            extend = extend and self.search.learning_rates is None and added < _MOST_ADDED
+            if not extend or rates[-1] not in better:
                 break
             rates.append(next_rate(rates[-1]))
             added += 1
@@ -272,13 +275,18 @@ class SearchRunner:
     def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
         """Return the better half of the learning rates, of those that diverge least."""
         if not any(scores.values()):
-            raise _all_diverge(list(scores))
+            raise _all_diverged(list(scores))
         return ranked(scores, self.higher_is_better)[: half(len(scores))]
+
+    def train_rates(self, rates: Sequence[float], rung: int) -> dict[float, BySeed]:
+        """Train learning rates on a rung; return their scores."""
+        scores, _ = self.train([Candidate(rate, self.search.plateau) for rate in rates], rung)
+        return {arm.learning_rate: by_seed for arm, by_seed in scores.items()}
 
     def train(
         self, arms: Sequence[Candidate], rung: int
     ) -> tuple[dict[Candidate, BySeed], list[RunFolder[Any]]]:
-        """Make the runs of some arms; return final scores of those that finished, and all runs."""
+        """Run arms on a rung; return the final scores of finished runs, and all run folders."""
         from learnorder.execution.driver import run_plans
 
         epochs = self.search.rung_epochs(rung)
@@ -288,21 +296,21 @@ class SearchRunner:
             folders = existing_runs(out, plans)
         else:
             folders = run_plans(plans, out, self.execution, title=title, here=self.here)
-            require_ended(folders, "so there is nothing to compare it by")
+            require_ended(folders, "so the arms cannot be compared")
         by_plan = dict(zip(plans, folders, strict=True))
-        found: dict[Candidate, BySeed] = {}
+        scores: dict[Candidate, BySeed] = {}
         for arm in arms:
             names = {
                 s: f"{folder_name(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
             }
             finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
-            found[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
+            scores[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
             for folder in finished.values():
                 _, self.score, self.higher_is_better = judged_by(folder)
-        return found, folders
+        return scores, folders
 
     def range_test(self) -> RangeTest:
-        """Make the range test, from the first seed of all on, or read it."""
+        """Run the range test, on seeds from ``first_seed`` on, or read its file."""
         from learnorder.advise.range_rules import RangeTest
         from learnorder.advise.range_test import RESTARTS, range_test
         from learnorder.execution.engine import share_cores
@@ -313,7 +321,7 @@ class SearchRunner:
         if (kept := read_sealed(path, RangeTest)) is not None:
             return kept
         if self.reads:
-            raise RunFolderError(f"{path}: not made yet. The same search goes on with it.")
+            raise RunFolderError(f"{path}: missing. Run the search again to continue it.")
         config = self.search.run(
             Candidate(self.smallest, self.search.plateau), self.smallest, 2, seed=0
         )
@@ -323,32 +331,32 @@ class SearchRunner:
         def stop() -> None:
             if received:
                 raise Interrupted(
-                    received[0], "in the range test. The same command goes on from there."
+                    received[0], "in the range test. The same command continues from there."
                 )
 
-        speaks = phase("range test", quiet=self.execution.quiet)
-        with on_signals(received.append), arithmetic(threads), speaks:
-            seen = range_test(
+        log = phase("range test", quiet=self.execution.quiet)
+        with on_signals(received.append), arithmetic(threads), log:
+            test = range_test(
                 config.training,
                 make_problem(config),
                 seeds=range(self.search.first_seed, self.search.first_seed + RESTARTS),
                 stop=stop,
             )
-        write_sealed(path, asdict(seen))
-        return seen
+        write_sealed(path, asdict(test))
+        return test
 
 
-def _all_diverge(rates: Sequence[float]) -> ConfigError:
+def _all_diverged(rates: Sequence[float]) -> ConfigError:
     return ConfigError(
         "learning_rates",
         list(rates),
-        "Training diverges at all of them. Give smaller ones, and "
-        "look for values in the data that are not finite.",
+        "Training diverges at all of them. Give smaller ones, and check that all values in the "
+        "data are finite.",
     )
 
 
 def _budget(search: LRSearch, out: Path, minutes: float, execution: Execution) -> Budget:
-    """Return as many epochs as the minutes buy, as measured when the search began."""
+    """Return the epochs that fit in the minutes, measured once for a search."""
     return epochs_within(
         minutes,
         search_plans(search),

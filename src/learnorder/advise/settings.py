@@ -1,9 +1,9 @@
-"""The search for an initial learning rate: what ``learnorder advise`` runs.
+"""Settings of the search for an initial learning rate, ``learnorder advise``.
 
-Every run is a complete schedule: a learning rate η held for the first part of the epochs, then
-annealed to the smallest of the grid (or a cosine from η to 0). Short schedules leave learning rates
-out, on seeds of their own; those that are left are compared at full length, on fresh seeds, paired,
-together with shorter phases at the large learning rate, activation noise at the smallest, and the
+Every run is a complete schedule: a learning rate η for the first part of the epochs (the plateau),
+then the smallest of the grid (or a cosine from η to 0). Short schedules on separate seeds eliminate
+learning rates. The remaining ones are compared at full length on new seeds, paired by seed,
+together with shorter plateaus at the best learning rate, activation noise at the smallest, and the
 pick of a learning-rate range test.
 """
 
@@ -30,21 +30,21 @@ from learnorder.values import check_fields
 _RATES = {"SGD": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
 _OTHER_RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
 FINE_TUNING = 10.0
-"""How much smaller the default learning rates are where training starts from given weights."""
+"""Factor by which the default learning rates are smaller for fine-tuning."""
 FEWEST_EPOCHS = 2
-"""The shortest schedule: an epoch at the learning rate, and one annealed."""
+"""Length of the shortest schedule: one epoch before the anneal and one after."""
 FEWEST_FINALISTS = 3
-"""Learning rates that reach the last rung at least, besides the smallest."""
+"""Fewest learning rates that a rung passes on, besides the smallest."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is done in a run, beside its seed and its length.
+    """An arm of the search: the settings that vary, apart from the seed and the length.
 
     Attributes:
-        learning_rate: The initial one, η.
+        learning_rate: Initial learning rate, η.
         plateau: Share of the epochs before the anneal.
-        noise: Standard deviation of the activation noise at its start; 0 is none.
+        noise: Initial standard deviation of the activation noise; 0 is none.
     """
 
     learning_rate: float
@@ -57,49 +57,49 @@ class LRSearch:
     """A search for the initial learning rates that are best after annealing.
 
     Raises:
-        ConfigError: A setting that is out of range, or test images to be looked at.
+        ConfigError: A setting is out of range, or the data are evaluated on test images.
     """
 
     data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
         train_examples=600, evaluate_on="validation", validation_share=0.4
     )
-    """The images, where it is about images; judged on a validation split, never on test images."""
+    """The images, unless ``task`` is given; evaluated on a validation split, not on test images."""
     model: ModelConfig = field(
         default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
     )
-    """The network, where it is about images."""
+    """The network, unless ``task`` is given."""
     task: TaskConfig = field(default_factory=TaskConfig)
-    """Any other model, data and loss, in place of images and network."""
+    """Any other model, data and loss, in place of ``data`` and ``model``."""
     training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
-    """The optimiser, and the length that the advice is for."""
+    """The optimiser, and the length of the schedules to be advised on."""
     learning_rates: tuple[float, ...] | None = None
-    """Rising. The first is the small one, that others are annealed to. null takes 0.01, 0.02, 0.05
-    … 2 for SGD and 0.0001 … 0.02 for other optimisers, and larger ones while the largest is among
-    the better half."""
+    """In increasing order. The first is the one that the others are annealed to. null takes 0.01,
+    0.02, 0.05 … 2 for SGD and 0.0001 … 0.02 for other optimisers, and adds larger ones as long as
+    the largest is among the better half."""
     anneal: Literal["step", "cosine"] = "step"
     """step: one drop to the smallest learning rate after the plateau; cosine: from η to 0 over the
     whole run."""
     plateau: float = 0.5
     """Share of the epochs before the step."""
     shorter_plateaus: tuple[float, ...] = (0.1, 0.25)
-    """Shorter phases that are tried at the leading learning rate; empty tries none. step only."""
+    """Shorter plateaus to try at the best learning rate; empty for none. step only."""
     noise: float = 0.4
-    """Standard deviation of the activation noise at the start, tried at the smallest learning rate;
-    it falls to 0.4 times that. 0 tries none."""
+    """Initial standard deviation of the activation noise to try at the smallest learning rate; it
+    decays to 0.4 times that. 0 for none."""
     rungs: int = 3
-    """Lengths: each rung has half the epochs of the next and hands the better half of the learning
-    rates on. 1 trains every learning rate at full length."""
+    """Number of rounds. Each has half the epochs of the next and passes on the better half of the
+    learning rates. 1 trains every learning rate at full length."""
     screening_seeds: int = 2
-    """Seeds of each rung but the last."""
+    """Number of seeds on each rung but the last."""
     seeds: int = 5
-    """Seeds of the last rung; none of them was used before."""
+    """Number of seeds on the last rung; no other rung uses them."""
     first_seed: int = 0
-    """The first seed of all."""
+    """The first seed of the first rung."""
     tolerance: float | None = None
-    """Loss of score that does not matter: an arm is as good as another where the interval shows no
-    more. null is 0.01 for accuracy, else a fiftieth of the leading score."""
+    """Acceptable loss of score: an arm is as good as another if the interval excludes a larger
+    loss. null takes 0.01 for accuracy, else 2 % of the best score."""
     range_test: bool = True
-    """Whether to make a learning-rate range test of five restarts, and try its median pick."""
+    """Whether to run a learning-rate range test with five restarts, and try its median pick."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -108,7 +108,7 @@ class LRSearch:
             if values is None:
                 continue
             if list(values) != sorted(set(values)) or (values and values[0] <= 0):
-                raise ConfigError(name, list(values), "Give rising, distinct numbers above 0.")
+                raise ConfigError(name, list(values), "Give increasing numbers above 0.")
         if self.learning_rates is not None and len(self.learning_rates) < 2:
             raise ConfigError(
                 "learning_rates", list(self.learning_rates), "Give at least two to choose from."
@@ -116,7 +116,7 @@ class LRSearch:
         for low, high in pairwise(self.learning_rates or ()):
             if high < 1.1 * low:
                 raise ConfigError(
-                    "learning_rates", [low, high], "Give rates that are a tenth apart at least."
+                    "learning_rates", [low, high], "Give learning rates at least 10 % apart."
                 )
         if not 0 < self.plateau < 1:
             raise ConfigError("plateau", self.plateau, "Give a share in (0, 1).")
@@ -134,36 +134,36 @@ class LRSearch:
         if self.first_seed < 0:
             raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
         if self.seeds < 2:
-            raise ConfigError("seeds", self.seeds, "Give at least 2: what is said of "
-                              "differences rests on their spread over seeds.")  # fmt: skip
+            raise ConfigError("seeds", self.seeds, "Give at least 2: differences are judged by "
+                              "their spread over seeds.")  # fmt: skip
         if self.tolerance is not None and not self.tolerance >= 0:
             raise ConfigError("tolerance", self.tolerance, "Give a difference ≥ 0, or null.")
         if not self.is_task and self.data.evaluate_on == "test":
             raise ConfigError(
                 "data.evaluate_on",
                 "test",
-                "Learning rates are chosen by what is measured, and what is chosen on test images "
-                "says nothing on them. Give validation, and a data.validation_share such as 0.2.",
+                "Learning rates are chosen by these scores, so test images would no longer give an "
+                "unbiased estimate. Give validation, and a data.validation_share such as 0.2.",
             )
         if self.rung_epochs(0) < FEWEST_EPOCHS:
             raise ConfigError(
                 "training.epochs",
                 self.training.epochs,
-                f"The first of {self.rungs} rungs would have {self.rung_epochs(0)}, and a schedule "
-                f"has at least {FEWEST_EPOCHS}: one before the anneal and one after. Give at least "
+                f"The first of {self.rungs} rungs would have {self.rung_epochs(0)}, but a schedule "
+                f"needs {FEWEST_EPOCHS}: one before the anneal and one after. Give at least "
                 f"{FEWEST_EPOCHS * 2 ** (self.rungs - 1)} epochs, or fewer --rungs.",
             )
 
     @property
     def is_task(self) -> bool:
-        """Whether it is about a task rather than images."""
+        """Whether a task is searched rather than images."""
         return self.task.path is not None or self.task.given is not None
 
     def rates(self, *, fine_tunes: bool = False) -> tuple[float, ...]:
-        """Return the learning rates to begin with.
+        """Return the initial grid of learning rates.
 
         Args:
-            fine_tunes: Whether training starts from given weights: the defaults are then smaller.
+            fine_tunes: Whether training starts from given weights, with smaller default rates.
         """
         if self.learning_rates is not None:
             return self.learning_rates
@@ -171,42 +171,42 @@ class LRSearch:
         return tuple(float(f"{r / FINE_TUNING:g}") for r in rates) if fine_tunes else rates
 
     def rung_epochs(self, rung: int) -> int:
-        """Return the length of the schedules of a rung, counted from 0."""
+        """Return the epochs of the schedules on a rung, counted from 0."""
         return self.training.epochs // 2 ** (self.rungs - 1 - rung)
 
     def rung_seeds(self, rung: int) -> range:
-        """Return the seeds of a rung: none is shared between rungs."""
+        """Return the seeds of a rung; rungs share none."""
         start = self.first_seed + rung * self.screening_seeds
         last = rung == self.rungs - 1
         return range(start, start + (self.seeds if last else self.screening_seeds))
 
-    def lasting(self, epochs: int) -> LRSearch:
-        """Return the same for runs of another length."""
+    def with_epochs(self, epochs: int) -> LRSearch:
+        """Return the search with another number of ``training.epochs``."""
         return replace(self, training=replace(self.training, epochs=epochs))
 
     def plateau_epochs(self, plateau: float, epochs: int) -> int:
-        """Return how many epochs come before the anneal, one at least on either side of it."""
+        """Return the epochs before the anneal; at least one is left before and after it."""
         return min(epochs - 1, max(1, round(plateau * epochs)))
 
     def distinct_plateaus(self) -> tuple[float, ...]:
-        """Return the shorter phases that differ, as epochs, from each other and from the whole."""
+        """Return the shorter plateaus that differ in epochs from each other and the full one."""
         if self.anneal == "cosine":
             return ()
         epochs = self.training.epochs
-        found = {
+        by_epochs = {
             self.plateau_epochs(plateau, epochs): plateau
             for plateau in reversed(self.shorter_plateaus)
         }
-        found.pop(self.plateau_epochs(self.plateau, epochs), None)
-        return tuple(sorted(found.values()))
+        by_epochs.pop(self.plateau_epochs(self.plateau, epochs), None)
+        return tuple(sorted(by_epochs.values()))
 
     def schedule(self, arm: Candidate, smallest: float, epochs: int) -> Schedule:
-        """Return the learning rate of a run, a step never upwards.
+        """Return the learning-rate schedule of a run; a step never increases the learning rate.
 
         Args:
             arm: Its initial learning rate and plateau.
-            smallest: What it is annealed to.
-            epochs: Of the run.
+            smallest: Learning rate after the anneal.
+            epochs: Length of the run.
         """
         rate = arm.learning_rate
         if self.anneal == "cosine":

@@ -1,4 +1,4 @@
-"""The work of a run of a task: training, with its checkpoints and records."""
+"""The backend of task runs: training, with checkpoints and records."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ from learnorder.training.trainer import Trainer
 
 
 def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
-    """Try each distinct task and optimiser, so that what is unfit is refused.
+    """Train each distinct task and optimiser for a step, to find invalid ones early.
 
-    The model is built again after it was trained for a step: one that is not made anew is found.
+    The model is then built again, to find functions that return the same module twice.
+
+    Raises:
+        ConfigError: A task or a setting is not valid.
     """
     for config in {_distinct_setup(config): config for config in configs}.values():
         _check(config, processes)
@@ -34,19 +37,19 @@ def _check(config: TaskRunConfig, processes: int) -> None:
     failed = refusing(lambda why: ConfigError("task.model", task.model, f"It failed: {why}."))
     with process_kept(), failed, closing(task_trainer(config, task)) as trainer:
         check_run(trainer, processes)
-        anew = build_network(task, config.seed).to(trainer.accelerator.device)
-        if trainer.problem.score.batch is None:  # a score of all examples is tried on all of them
+        network = build_network(task, config.seed).to(trainer.accelerator.device)
+        if trainer.problem.score.batch is None:  # such a score gets the outputs of all examples
             with trainer.accelerator.autocast():
-                trainer.problem.validate(anew)
+                trainer.problem.validate(network)
 
 
 def _distinct_setup(config: TaskRunConfig) -> str:
-    """Return what decides whether a configuration can be run."""
+    """Return the settings on which the validity of a configuration depends, as a key."""
     return repr((config.task, distinct_training(config)))
 
 
 def identify(configs: Sequence[TaskRunConfig]) -> list[Identity]:
-    """Return the identity of each one's task; see :func:`learnorder.training.task.identify`."""
+    """Return the identity of each task; see :func:`learnorder.training.task.identity_of`."""
     return [identity_of(config.task) for config in configs]
 
 
@@ -61,11 +64,11 @@ def run(folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]) -> tuple[End
 
 
 def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:
-    """What the manifest says of the data and of what models are judged by.
+    """Return the manifest's description of the data and the score.
 
     Args:
-        trainer: At the run's beginning, or where it goes on.
-        before: What was said when the run began, where it goes on.
+        trainer: At the beginning of the run, or where it continues.
+        before: The description from the beginning, if the run continues.
     """
     problem = trainer.problem
     unlearned = None if before is None else before.unlearned
@@ -83,7 +86,7 @@ def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> 
 
 
 def cost_key(config: TaskRunConfig) -> str:
-    """Return what runs that take as long have in common."""
+    """Return a key that is equal for runs of equal cost."""
     return repr((config.task, config.training, config.noise.level.initial > 0))
 
 

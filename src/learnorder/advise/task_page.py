@@ -1,4 +1,4 @@
-"""The page of runs of tasks: what they are judged by, over the epochs and at the end."""
+"""The page of task runs: scores and losses over the epochs and at the end."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
 from learnorder.runs.results import TaskResults
 
 _NOTE = (
-    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. What "
-    "is measured in training is measured on each batch before its update."
+    "Mean over seeds; with few arms, the band is the 95 % interval of the mean. Training scores "
+    "and losses are measured on each batch before its update."
 )
 
 
@@ -35,14 +35,14 @@ def task_content(results: TaskResults) -> Content:
     return Content(
         title="Runs of a task",
         findings=task_findings(results),
-        asked=asked_of_task(results),
+        asked=task_setup(results),
         sections=sections,
         origins=[origin(results)],
     )
 
 
 def task_findings(results: TaskResults) -> list[str]:
-    """Return how many runs have each status, in a sentence."""
+    """Return the number of runs with each status, in a sentence."""
     return [f"{results.status_words().capitalize()}."]
 
 
@@ -55,36 +55,36 @@ def score_table(results: TaskResults) -> TextTable:
     columns += [f"{s} {w.heading}" for (s, _), w in zip(quantities, words, strict=True)]
     rows = []
     for arm in results.arms:
-        found = [results.final_estimate(arm, *quantity) for quantity in quantities]
-        shown = [w.number(e) for w, e in zip(words, found, strict=True)]
-        rows.append([*cells[arm], counted(results, arm), *shown])
-    note = "After the last epoch: mean over n seeds [95 % t interval]; one seed has none."
+        estimates = [results.final_estimate(arm, *quantity) for quantity in quantities]
+        numbers = [w.number(e) for w, e in zip(words, estimates, strict=True)]
+        rows.append([*cells[arm], counted(results, arm), *numbers])
+    note = "After the last epoch: mean over n seeds [95 % t interval]; no interval for one seed."
     return TextTable("Final scores", columns, rows, note)
 
 
 def _quantities(results: TaskResults) -> list[tuple[str, str]]:
-    """Return what is shown, as set and quantity: in training the loss, where it has no score."""
+    """Return the (set, quantity) pairs to show: for training, the loss if there is no score."""
     name, _ = results.score()
-    followed = any(results.final(arm, "train", name) for arm in results.arms)
-    trained = name if followed else "loss"
-    return list(dict.fromkeys([("validation", name), ("validation", "loss"), ("train", trained)]))
+    scored = any(results.final(arm, "train", name) for arm in results.arms)
+    training = name if scored else "loss"
+    return list(dict.fromkeys([("validation", name), ("validation", "loss"), ("train", training)]))
 
 
 def gain_table(results: TaskResults) -> TextTable:
-    """Return by how much each arm ends better than the one that it is compared with."""
+    """Return by how much each arm ends better than its baseline."""
     name, higher_is_better = results.score()
     words, titles = ScoreWords(name), marked_titles(results)
     rows = []
     for arm, baseline in baselines(results).items():
-        found = results.final_difference(arm, baseline, "validation", name)
-        gain = words.gain(found if higher_is_better else -found) if found.n else "–"
-        rows.append([f"{titles[arm]} against {titles[baseline]}", str(found.n), gain])
+        e = results.final_difference(arm, baseline, "validation", name)
+        gain = words.gain(e if higher_is_better else -e) if e.n else "–"
+        rows.append([f"{titles[arm]} against {titles[baseline]}", str(e.n), gain])
     note = f"Final validation {name}, paired by seed: mean [95 % t interval]."
-    return TextTable("Compared", ["arms", "n pairs", words.name], rows, note)
+    return TextTable("Comparisons", ["arms", "n pairs", words.name], rows, note)
 
 
 def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
-    """Return a quantity over epochs: mean over seeds of each arm, band = 95 % interval."""
+    """Return a quantity over epochs: the mean over seeds of each arm, with its 95 % band."""
     figure, words = go.Figure(), ScoreWords(quantity)
     styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
@@ -99,19 +99,17 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
     return layout(figure, f"{quantity}, {set_}".capitalize(), "epoch", words.heading)
 
 
-def asked_of_task(results: TaskResults) -> list[tuple[str, str]]:
-    """Return what was asked, as terms and descriptions."""
+def task_setup(results: TaskResults) -> list[tuple[str, str]]:
+    """Return the setup of the runs, as terms and descriptions."""
     folders = results.folders
     config = folders[0].config
-    described = [folder.data() for folder in folders]
-    data = described[0] if all(each == described[0] for each in described) else None
-    given = "".join(f", {name} {value}" for name, value in config.task.arguments.items())
-    path = config.task.path or "handed over in Python"
-    task = path + given
-    if data is not None:
+    first, *others = (folder.data() for folder in folders)
+    path = config.task.path or "passed in Python"
+    task = path + "".join(f", {name} {value}" for name, value in config.task.arguments.items())
+    if first is not None and all(other == first for other in others):
         task += (
-            f": {data.train_examples:,} examples to train on, {data.evaluation_examples:,} "
-            f"to judge on, by {data.score}"
+            f": {first.train_examples:,} training examples, {first.evaluation_examples:,} "
+            f"validation examples, scored by {first.score}"
         )
     training, alike = training_words(config.training), sections_alike(folders)
     seeds = sorted({folder.config.seed for folder in folders})

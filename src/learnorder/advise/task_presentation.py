@@ -1,4 +1,4 @@
-"""How runs of tasks are shown: their page, their table in a terminal."""
+"""The presentation of task runs: their page, and their table in a terminal."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,4 +10,4 @@ from learnorder.advise.task_page import task_findings as findings
 __all__ = ["FIGURES", "content", "findings", "summary_table"]
 
 FIGURES: Mapping[str, Callable[..., Any]] = {}
-"""They have none by name."""
+"""Task runs have no named figures."""

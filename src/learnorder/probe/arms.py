@@ -1,4 +1,4 @@
-"""What the runs of an arm of a probe came to: of runs on disk, or of a record in ``probe.json``."""
+"""Results of an arm of a probe, from runs on disk or from a record in ``probe.json``."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from learnorder.statistics.learned import (
 
 @dataclass(frozen=True)
 class ArmNumbers:
-    """What the runs of an arm came to, by seed.
+    """Results of the finished runs of an arm, by seed.
 
     Attributes:
-        clean: Final accuracy on clean images.
-        patch_only: Final accuracy on the pattern alone.
-        reliance: Final reliance on the pattern.
-        pattern: Epoch at which the pattern is learned, None where it never is.
-        content: Epoch at which the content is learned, None where it never is, by the level that it
-            is learned at; the first decides.
+        clean: Final accuracy on clean images, in [0, 1].
+        patch_only: Final accuracy on the pattern alone, in [0, 1].
+        reliance: Final reliance on the pattern, in [−1, 1].
+        pattern: Epoch at which the pattern is learned; None if never.
+        content: Epoch at which the content is learned, None if never, by level and seed. The first
+            level is decisive.
         epochs: Length of the runs.
-        chance: Accuracy of guessing; None where it is not known.
-        diverged: How many runs diverged, which are in nothing else.
-        runs: How many there are, those included.
+        chance: Accuracy of guessing; None if unknown.
+        diverged: Number of diverged runs.
+        runs: Number of all runs.
     """
 
     clean: Mapping[int, float]
@@ -45,12 +45,12 @@ class ArmNumbers:
     runs: int
 
     @property
-    def decides(self) -> str:
-        """The level of the content that decides."""
+    def decisive_level(self) -> str:
+        """The decisive level of the content."""
         return next(iter(self.content))
 
     def order(self, level: str) -> dict[int, Span]:
-        """Return log10 of the pattern's epoch over the content's at a level, or its bounds."""
+        """Return log10(pattern's epoch / content's epoch) at a level of the content, by seed."""
         content = self.content[level]
         return {
             seed: order_ratio(epoch, content[seed], self.epochs)
@@ -58,39 +58,39 @@ class ArmNumbers:
         }
 
     def never(self, level: str) -> str:
-        """Return in how many seeds pattern and content are never learned; empty where in none.
+        """Return in how many seeds pattern or content are never learned; "" if in none.
 
         >>> ArmNumbers({}, {}, {}, {0: None, 1: 7}, {"¼": {0: 2, 1: 3}}, 20, 0.1, 0, 2).never("¼")
         'pattern never in 1 of 2 seeds'
         """
         parts = []
-        for name, found in (("pattern", self.pattern), ("content", self.content[level])):
-            if lost := sum(epoch is None for epoch in found.values()):
-                parts.append(f"{name} never in {lost} of {len(found)} seeds")
+        for name, epochs in (("pattern", self.pattern), ("content", self.content[level])):
+            if never := sum(epoch is None for epoch in epochs.values()):
+                parts.append(f"{name} never in {never} of {len(epochs)} seeds")
         return ", ".join(parts)
 
-    def lost(self) -> str:
-        """Return how many runs diverged, as "1 of 5 diverged"; empty where none did."""
+    def diverged_words(self) -> str:
+        """Return "1 of 5 diverged"; an empty string if no run diverged."""
         return f"{self.diverged} of {self.runs} diverged" if self.diverged else ""
 
     def too_large(self) -> str:
-        """Return in words how the arm failed to train; empty where it did not.
+        """Return why the learning rate of the arm is too large; an empty string if it is not.
 
-        A run that diverges stops; one that ends having learned next to nothing
-        (:data:`~learnorder.statistics.learned.NEXT_TO_NOTHING`) has lost what it had.
+        Either a run diverged, or the arm ends with almost nothing learned
+        (:data:`~learnorder.statistics.learned.NEXT_TO_NOTHING`).
         """
         if self.diverged:
-            return f"diverged in {self.diverged} of {self.runs} runs, which are in no mean"
+            return f"diverged in {self.diverged} of {self.runs} runs, which the means exclude"
         if not self.clean or self.chance is None:
             return ""
         clean = fmean(self.clean.values())
         if clean <= on_the_way(self.chance, NEXT_TO_NOTHING):
-            ends, guessing = (f"{100 * share:.0f} %" for share in (clean, self.chance))
-            return f"ends at {ends} on clean images, where guessing is at {guessing}"
+            final, chance = (f"{100 * share:.0f} %" for share in (clean, self.chance))
+            return f"ends at {final} on clean images, where chance is {chance}"
         return ""
 
     def undertrained(self) -> str:
-        """Return in words that the arm ends with neither content nor pattern learned; else empty.
+        """Return that the arm learned neither content nor pattern; an empty string if it did.
 
         By its mean final accuracies; see :func:`~learnorder.statistics.learned.is_undertrained`.
         """
@@ -107,10 +107,10 @@ class ArmNumbers:
 
 
 def largest_rate(annealed: Mapping[float, ArmNumbers]) -> float:
-    """Return the largest learning rate at which the annealed arm trains, else the smallest given.
+    """Return the largest learning rate at which the annealed arm trains, or else the smallest.
 
     Args:
-        annealed: The annealed arms by learning rate, rising.
+        annealed: The annealed arms by learning rate, in increasing order.
     """
     trains = [rate for rate, arm in annealed.items() if arm.runs and not arm.too_large()]
     return trains[-1] if trains else min(annealed)

@@ -28,25 +28,25 @@ def sweep_probes(
 
     Args:
         base: A probe as nested mappings.
-        grid: Values by dotted name, as :func:`~learnorder.run_sweep` takes them.
-        points: A list of settings, as there.
-        seeds: Of every probe's arms.
+        grid: Values by dotted name, as for :func:`~learnorder.run_sweep`.
+        points: A list of settings, as for :func:`~learnorder.run_sweep`.
+        seeds: Seeds of the arms of every probe.
 
     Raises:
-        ConfigError: A name that no setting has, or a value it does not take.
+        ConfigError: A setting does not exist or has an invalid value.
     """
     from learnorder.execution.grid import Grid, built_at
 
-    own = {"seeds": len(seeds), "first_seed": seeds.start}
+    seed_settings = {"seeds": len(seeds), "first_seed": seeds.start}
     settings = Grid(grid, points).settings(base, Probe())
     return {
-        name: built_at(Probe, {**values, **own}, words)
+        name: built_at(Probe, {**values, **seed_settings}, words)
         for name, (words, values) in settings.items()
     }
 
 
 def probes_plans(probes: Mapping[str, Probe]) -> dict[str, Plan[RunConfig]]:
-    """Return all runs of several probes: what a dry run measures."""
+    """Return all runs of several probes, to estimate their cost."""
     return {f"{n}/{run}": p for n, probe in probes.items() for run, p in probe_plans(probe).items()}
 
 
@@ -55,29 +55,29 @@ def run_probes(
     out: Path | str = "runs/sweep",
     execution: Execution = Execution(),
 ) -> dict[str, ProbeResult]:
-    """Run several probes: all calibrations side by side, then all arms.
+    """Run several probes: all calibrations in parallel, then all arms.
 
-    Each is made as :func:`~learnorder.run_probe` makes one.
+    Each probe is run as by :func:`~learnorder.run_probe`.
 
     Args:
-        probes: By the names that their folders get.
-        out: Gets a folder for each, with its own report.html, and a page of them all.
+        probes: The probes, by the names of their folders.
+        out: Folder of the results: a folder with a report.html for each probe, and a common page.
         execution: How the runs are executed.
 
     Raises:
-        RunFolderError: Probes that could not be made; those that could are done, and written.
+        RunFolderError: The calibration of a probe failed; the other probes are run and written.
         LearnOrderError: As :func:`~learnorder.run_probe`.
     """
     from learnorder.probe.compare_page import write_probes
 
     out = Path(out)
     settings = {"probes": {name: to_dict(probe) for name, probe in probes.items()}}
-    found = make_probes(probes, out, execution, {out: Experiment("probes", settings)})
-    made = {name: each for name, each in found.items() if isinstance(each, ProbeResult)}
-    if made:
-        write_probes(made, out)
-    for name, each in found.items():
-        if not isinstance(each, ProbeResult):
-            left = f" The other {len(made)} are done: {out / 'report.html'}." if made else ""
-            raise RunFolderError(f"{name}: {each}{left}")
-    return made
+    outcomes = make_probes(probes, out, execution, {out: Experiment("probes", settings)})
+    results = {name: each for name, each in outcomes.items() if isinstance(each, ProbeResult)}
+    if results:
+        write_probes(results, out)
+    for name, outcome in outcomes.items():
+        if not isinstance(outcome, ProbeResult):
+            done = f" The other {len(results)} are done: {out / 'report.html'}." if results else ""
+            raise RunFolderError(f"{name}: {outcome}{done}")
+    return results

@@ -1,4 +1,4 @@
-"""The page of several probes side by side: does the account carry over from one to the next?"""
+"""The page of several probes side by side: in how many of them does each statement hold?"""
 
 from __future__ import annotations
 
@@ -36,11 +36,7 @@ _QUANTITIES = {
 
 @phase("drawing the page")
 def write_probes(results: Mapping[str, ProbeResult], folder: Path | str) -> Path:
-    """Write the pages of several probes: report.html of them all, and each in a folder of its name.
-
-    Returns:
-        The path of the page of them all.
-    """
+    """Write the page of each probe to its folder, and a common report.html; return its path."""
     for name, result in results.items():
         write_probe(result, Path(folder) / name)
     return write_page(probes_content(results), Path(folder) / "report.html")
@@ -48,115 +44,118 @@ def write_probes(results: Mapping[str, ProbeResult], folder: Path | str) -> Path
 
 def probes_content(results: Mapping[str, ProbeResult]) -> Content:
     """Return what the page shows."""
-    tried, table = _statements(results), probes_table(results)
-    figures = [figure for quantity in _QUANTITIES if (figure := _forest(tried, quantity))]
-    runs = Results([folder for one in results.values() for folder in one.results.folders])
+    by_probe, table = _statements(results), probes_table(results)
+    figures = [figure for quantity in _QUANTITIES if (figure := _forest(by_probe, quantity))]
+    runs = Results([folder for result in results.values() for folder in result.results.folders])
     return Content(
-        title="What is learned first, probe by probe?",
-        findings=[*_findings(tried), f"Runs of the arms: {runs.status_words()}."],
+        title="What is learned first, in each probe?",
+        findings=[*_findings(by_probe), f"Runs of the arms: {runs.status_words()}."],
         asked=[("Probes", ", ".join(results)), *asked_of(runs)],
-        sections=[Section(table.title, table=table), Section("In pictures", wide=figures)],
+        sections=[
+            Section(table.title, table=table),
+            Section("Differences from the small LR", wide=figures),
+        ],
         origins=[],
     )
 
 
 Statements = dict[tuple[str, str], Statement]
-"""What holds for a probe, by arm and quantity."""
+"""The statements about a probe, by arm and quantity."""
 
 
 def _statements(results: Mapping[str, ProbeResult]) -> dict[str, Statements]:
     return {
-        name: {(each.arm, each.quantity): each for each in statements(one)}
-        for name, one in results.items()
+        name: {(statement.arm, statement.quantity): statement for statement in statements(result)}
+        for name, result in results.items()
     }
 
 
-def _findings(tried: Mapping[str, Statements]) -> list[str]:
+def _findings(by_probe: Mapping[str, Statements]) -> list[str]:
     """Return in how many of the probes each statement holds."""
     by_name: dict[str, list[Statement]] = {}
-    for own in tried.values():
-        for each in own.values():
-            name = f"{_ARMS[each.arm]}: {_QUANTITIES[each.quantity][0]}"
-            by_name.setdefault(name, []).append(each)
+    for of_probe in by_probe.values():
+        for statement in of_probe.values():
+            name = f"{_ARMS[statement.arm]}: {_QUANTITIES[statement.quantity][0]}"
+            by_name.setdefault(name, []).append(statement)
     sentences = []
-    for name, found in by_name.items():
-        verdicts = [each.verdict for each in found]
+    for name, group in by_name.items():
+        verdicts = [statement.verdict for statement in group]
         few = sum(
-            each.verdict != "undecided" and each.measured.estimate.n < FEWEST_HEADLINE
-            for each in found
+            statement.verdict != "undecided" and statement.measured.estimate.n < FEWEST_HEADLINE
+            for statement in group
         )
         sentences.append(
-            f"{name[0].upper()}{name[1:]} is as the paper says in {verdicts.count('holds')} of "
-            f"{len(found)} probes, the other way round in {verdicts.count('does_not_hold')}, "
+            f"{name[0].upper()}{name[1:]} agrees with the paper in {verdicts.count('holds')} of "
+            f"{len(group)} probes, contradicts it in {verdicts.count('does_not_hold')}, and is "
             f"undecided in {verdicts.count('undecided')}"
-            + (f"; {few} of these rest on fewer than {FEWEST_HEADLINE} seeds." if few else ".")
+            + (f"; {few} of the verdicts have fewer than {FEWEST_HEADLINE} seeds." if few else ".")
         )
     return sentences
 
 
 def probes_table(results: Mapping[str, ProbeResult]) -> TextTable:
-    """Return what every probe found, a row for each arm."""
-    rows, tried = [], _statements(results)
-    keys = [(name, key) for name, own in tried.items() for key in own]
+    """Return the statements about every probe, a row for each arm."""
+    rows, by_probe = [], _statements(results)
+    keys = [(name, key) for name, of_probe in by_probe.items() for key in of_probe]
     adjusted = dict(
-        zip(keys, adjusted_p([tried[name][key].measured for name, key in keys]), strict=True)
+        zip(keys, adjusted_p([by_probe[name][key].measured for name, key in keys]), strict=True)
     )
-    for name, one in results.items():
-        calibration = one.calibration
+    for name, result in results.items():
         for arm, words in _ARMS.items():
             chosen = [(arm, quantity) for quantity in _QUANTITIES]
-            if any(key in tried[name] for key in chosen):
-                rate = one.largest() if arm == "annealed" else one.probe.rates[0]
+            if any(key in by_probe[name] for key in chosen):
+                rate = result.largest() if arm == "annealed" else result.probe.rates[0]
                 rows.append([
-                    Link(name, address(f"{name}/report.html")), f"{calibration.contrast:g}",
+                    Link(name, address(f"{name}/report.html")),
+                    f"{result.calibration.contrast:g}",
                     f"{words}, LR {rate:g}",
-                    *(_cell(tried[name].get(key), adjusted.get((name, key))) for key in chosen),
+                    *(_cell(by_probe[name].get(key), adjusted.get((name, key))) for key in chosen),
                 ])  # fmt: skip
     columns = ["probe", "contrast", "arm", *(short for short, _, _ in _QUANTITIES.values())]
     return TextTable(
         "Against the small learning rate",
         columns,
         rows,
-        "Mean difference [95 % interval], paired by seed, and whether it is as the paper says; "
-        f"where a run never learns pattern or content, the share of seeds. A verdict takes "
-        f"{FEWEST_SEEDS} seeds, a sign test or an interval without spread {FEWEST_ALIKE}. "
-        f"{HOLM_NOTE} Each probe's pattern has the contrast that its own calibration took.",
+        "Mean difference [95 % interval], paired by seed, and whether it agrees with the paper; "
+        "if a run never learns pattern or content, the share of seeds. A verdict needs at least "
+        f"{FEWEST_SEEDS} seeds; a sign test or an interval of zero width, {FEWEST_ALIKE}. "
+        f"{HOLM_NOTE} Each probe's pattern has the contrast of its own calibration.",
         wrap=True,
     )
 
 
-def _cell(each: Statement | None, p: float | None) -> str:
-    if each is None or p is None:
+def _cell(statement: Statement | None, p: float | None) -> str:
+    if statement is None or p is None:
         return "–"
-    shown = f"{each.measured.shown()}, n = {each.measured.estimate.n}"
-    why = f" ({each.reason})" if each.reason else ""
-    return f"{VERDICT_WORDS[each.verdict]}{why}: {shown}; p (Holm) {p_words(p)}"
+    shown = f"{statement.measured.shown()}, n = {statement.measured.estimate.n}"
+    why = f" ({statement.reason})" if statement.reason else ""
+    return f"{VERDICT_WORDS[statement.verdict]}{why}: {shown}; p (Holm) {p_words(p)}"
 
 
-def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
-    """Return the differences in one quantity, a row for each probe; None where there are none.
+def _forest(by_probe: Mapping[str, Statements], quantity: str) -> go.Figure | None:
+    """Return a forest plot of the differences in one quantity, or None if there are none.
 
-    Sign tests of the order, whose scale is another, are left out.
+    Sign tests of the order are left out, because they have another scale.
     """
     _, title, unit = _QUANTITIES[quantity]
-    styles, names = line_styles(list(_ARMS)), list(tried)
+    styles, names = line_styles(list(_ARMS)), list(by_probe)
     figure = go.Figure()
-    for place, (arm, words) in enumerate(_ARMS.items()):
-        every = (own.get((arm, quantity)) for own in tried.values())
-        found = {
-            row: each.measured
-            for row, each in enumerate(every)
-            if each and each.measured.estimate.n and each.measured.bound == 0
+    for index, (arm, words) in enumerate(_ARMS.items()):
+        compared = (of_probe.get((arm, quantity)) for of_probe in by_probe.values())
+        differences = {
+            row: statement.measured
+            for row, statement in enumerate(compared)
+            if statement and statement.measured.estimate.n and statement.measured.bound == 0
         }
-        if not found:
+        if not differences:
             continue
-        estimates = [one.estimate for one in found.values()]
-        color, scale = styles[arm].color, next(iter(found.values())).unit.scale
-        places = {row: row + 0.36 * place - 0.2 for row in found}
-        dots = [(row, s, v) for row, one in found.items() for s, v in one.by_seed.items()]
+        estimates = [difference.estimate for difference in differences.values()]
+        color, scale = styles[arm].color, next(iter(differences.values())).unit.scale
+        heights = {row: row + 0.36 * index - 0.2 for row in differences}
+        dots = [(row, s, v) for row, d in differences.items() for s, v in d.by_seed.items()]
         figure.add_scatter(
             x=[scale * value for _, _, value in dots],
-            y=[places[row] + 0.14 for row, _, _ in dots],
+            y=[heights[row] + 0.14 for row, _, _ in dots],
             customdata=[f"{words}, seed {seed}" for _, seed, _ in dots],
             hovertemplate="%{x:.3g}, %{customdata}<extra></extra>",
             mode="markers", showlegend=False,
@@ -164,10 +163,10 @@ def _forest(tried: Mapping[str, Statements], quantity: str) -> go.Figure | None:
         )  # fmt: skip
         figure.add_scatter(
             x=[scale * e.mean for e in estimates],
-            y=list(places.values()),
+            y=list(heights.values()),
             name=words, mode="markers",
-            marker={"color": color, "size": 9, "symbol": ("circle", "diamond")[place]},
-            customdata=[one.shown() for one in found.values()],
+            marker={"color": color, "size": 9, "symbol": ("circle", "diamond")[index]},
+            customdata=[difference.shown() for difference in differences.values()],
             hovertemplate="%{customdata}",
             error_x=error_bars(estimates, color, scale),
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The page of a probe: what the pattern was, what each arm learned first, what that costs."""
+"""The page of a probe: the pattern, what each arm learned first, and what that costs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def probe_content(result: ProbeResult) -> Content:
 
 
 def probe_findings(result: ProbeResult) -> list[str]:
-    """Return what was found, in sentences that go no further than their intervals."""
+    """Return the findings in sentences, each supported by an interval."""
     results, probe = result.results, result.probe
     sentences = [calibration_words(result.calibration, probe.rates[0])]
     small, large = probe.rates[0], result.largest()
@@ -76,52 +76,52 @@ def probe_findings(result: ProbeResult) -> list[str]:
         for arm in (small_arm, large_arm)
         if arm is not None and results.final(arm, "clean", "accuracy")
     ]
-    tried = statements(result)
-    sentences += [statement_words(each) for each in tried]
+    judged = statements(result)
+    sentences += [statement_words(statement) for statement in judged]
     numbers = {titles[arm]: result.numbers(arm) for arm in results.arms}
     for title, arm in numbers.items():
-        if failed := arm.too_large():
-            sentences.append(f"Too large: {title}, {failed}.")
-        elif few := arm.undertrained():
+        if failure := arm.too_large():
+            sentences.append(f"Too large: {title}, {failure}.")
+        elif accuracies := arm.undertrained():
             sentences.append(
-                f"Undertrained: {title}, {few}. Its reliance says nothing of robustness."
+                f"Undertrained: {title}, {accuracies}. Its low reliance is not robustness."
             )
     if small_arm is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
     if result.not_retrained:
         sentences.append(f"Last layers were not retrained. {result.not_retrained}")
-    if tried:
-        sentences.append(advice_words(result, tried))
+    if judged:
+        sentences.append(advice_words(result, judged))
     return sentences
 
 
 def statement_words(statement: Statement) -> str:
-    """Return a statement with its verdict and what that rests on."""
+    """Return a statement with its verdict and the numbers that support it."""
     measured = statement.measured
     shown = f"{measured.shown()}, n = {measured.estimate.n}"
-    beside = [f"at {level} {found.shown()}" for level, found in statement.beside.items()]
-    rests = "; ".join(filter(None, [statement.reason, shown, measured.note, *beside]))
-    return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({rests})."
+    others = [f"at {level} {other.shown()}" for level, other in statement.beside.items()]
+    support = "; ".join(filter(None, [statement.reason, shown, measured.note, *others]))
+    return f"{VERDICT_WORDS[statement.verdict]}: {statement.text[:-1]} ({support})."
 
 
-def statement_table(found: Sequence[Statement]) -> TextTable:
-    """Return the statements with what decides each."""
-    adjusted = adjusted_p([each.measured for each in found])
+def statement_table(judged: Sequence[Statement]) -> TextTable:
+    """Return the statements with their verdicts and numbers."""
+    adjusted = adjusted_p([statement.measured for statement in judged])
     rows = []
-    for each, p in zip(found, adjusted, strict=True):
-        measured = each.measured
-        beside = [f"at {level}: {other.shown()}" for level, other in each.beside.items()]
-        how = "; ".join(filter(None, [each.reason, measured.note, *beside]))
-        n = str(measured.estimate.n)
-        rows.append([VERDICT_WORDS[each.verdict], p_words(p), each.text, measured.shown(), n, how])
+    for statement, p in zip(judged, adjusted, strict=True):
+        measured = statement.measured
+        others = [f"at {level}: {other.shown()}" for level, other in statement.beside.items()]
+        notes = "; ".join(filter(None, [statement.reason, measured.note, *others]))
+        verdict, n = VERDICT_WORDS[statement.verdict], str(measured.estimate.n)
+        rows.append([verdict, p_words(p), statement.text, measured.shown(), n, notes])
     return TextTable(
-        "What the paper says, tried here",
-        ["verdict", "p (Holm)", "statement", "measured", "n", "how"],
+        "The paper's statements, tested here",
+        ["verdict", "p (Holm)", "statement", "measured", "n", "notes"],
         rows,
-        "Paired by seed: mean difference [95 % interval], or where a run never learns pattern or "
-        "content the share of seeds [exact 95 % interval]. The order is decided with the content "
-        "at ¼ of the way from guessing to perfect; what it is at other levels stands beside it. A "
-        f"verdict takes {FEWEST_SEEDS} seeds, a sign test {FEWEST_ALIKE}, and a headline "
+        "Paired by seed: mean difference [95 % interval], or, if a run never learns pattern or "
+        "content, the share of seeds [exact 95 % interval]. The verdict on the order uses the "
+        "content at ¼ of the way from chance to 100 %; the notes have other levels. A verdict "
+        f"needs at least {FEWEST_SEEDS} seeds, a sign test {FEWEST_ALIKE}, and a headline "
         f"{FEWEST_HEADLINE}. {HOLM_NOTE}",
         wrap=True,
     )
@@ -135,39 +135,39 @@ def _title(results: Results, arm: str) -> str:
 
 
 def learned_words(arm: ArmNumbers) -> str:
-    """Return when an arm learned the pattern, and the content at each of its levels.
+    """Return when an arm learned the pattern, and the content at each level.
 
     >>> content = {"¼": {0: 2, 1: 4}, "½": {0: 9, 1: None}, "¾": {0: None, 1: None}}
     >>> learned_words(ArmNumbers({}, {}, {}, {0: 5, 1: 7}, content, 20, 0.1, 0, 2))
     'the pattern is learned at epoch 6, the content at ¼ at epoch 3, at ½ never (in 1 of 2 seeds at
     epoch 9), at ¾ never (medians over seeds)'
     """
-    parts = [f"at {level} {_at(found)}" for level, found in arm.content.items()]
-    pattern = _at(arm.pattern)
+    parts = [f"at {level} {_epoch_words(epochs)}" for level, epochs in arm.content.items()]
+    pattern = _epoch_words(arm.pattern)
     return f"the pattern is learned {pattern}, the content {', '.join(parts)} (medians over seeds)"
 
 
-def _at(found: Mapping[int, int | None]) -> str:
-    """Return the median epoch in words, and how many seeds get there where not all do."""
-    middle, reached = median_epoch(found), [e for e in found.values() if e is not None]
-    said = "never" if middle == "never" else f"at epoch {middle}"
-    if not reached or len(reached) == len(found):
-        return said
-    some = f"in {len(reached)} of {len(found)} seeds"
-    return (
-        f"{said} ({some} at epoch {median(reached):g})" if middle == "never" else f"{said} ({some})"
-    )
+def _epoch_words(epochs: Mapping[int, int | None]) -> str:
+    """Return the median epoch in words, with the number of seeds that learned, if not all did."""
+    middle, learned = median_epoch(epochs), [e for e in epochs.values() if e is not None]
+    words = "never" if middle == "never" else f"at epoch {middle}"
+    if not learned or len(learned) == len(epochs):
+        return words
+    some = f"in {len(learned)} of {len(epochs)} seeds"
+    if middle == "never":
+        some += f" at epoch {median(learned):g}"
+    return f"{words} ({some})"
 
 
 def calibration_words(calibration: Calibration, rate: float) -> str:
-    """Return which contrast the pattern has, and why."""
+    """Return the pattern's contrast and how it was chosen."""
     chosen = f"The pattern's contrast is {calibration.contrast:g}"
     if not calibration.tried:
-        return f"{chosen}, as given; whether it can be memorised was not tried."
-    reached = f"{100 * calibration.accuracy[calibration.contrast]:.0f} %"
+        return f"{chosen}, as given; it was not tested whether it can be memorised."
+    accuracy = f"{100 * calibration.accuracy[calibration.contrast]:.0f} %"
     return (
-        f"{chosen}: the faintest tried that the small LR ({rate:g}) memorises before the epoch "
-        f"of the anneal ({reached} on the pattern alone)."
+        f"{chosen}: the faintest of those tried that the small LR ({rate:g}) memorises before the "
+        f"anneal ({accuracy} on the pattern alone)."
     )
 
 
@@ -178,38 +178,42 @@ def _last_layer_words(title: str, results: Results, arm: str) -> str:
         f"{title}, with its last layer retrained on clean images: clean accuracy changes by "
         f"{clean} points, reliance by {reliance} (n = {changes[0].n}). "
         + (
-            "What came back was learned and not used."
+            "What the new layer recovers was learned but unused."
             if side_of(changes[0]) == "above" or side_of(changes[1]) == "below"
-            else "Whether that is a change for the better is inconclusive."
+            else "Whether this is an improvement is inconclusive."
         )
     )
 
 
-def advice_words(result: ProbeResult, found: list[Statement]) -> str:
-    """Return which learning rate the probe speaks for, or that it does not tell."""
+def advice_words(result: ProbeResult, judged: list[Statement]) -> str:
+    """Return which learning rate the probe favours, or that it is inconclusive."""
     small, large = result.probe.rates[0], result.largest()
-    verdicts = {each.quantity: each.verdict for each in found if each.arm == "annealed"}
+    verdicts = {each.quantity: each.verdict for each in judged if each.arm == "annealed"}
     clean, reliance = verdicts.get("clean"), verdicts.get("reliance")
     if clean == "holds" and reliance != "does_not_hold":
-        return f"These runs speak for LR {large:g}, annealed."
+        return f"These runs favour LR {large:g}, annealed."
     if reliance == "holds" and clean == "undecided":
-        return f"These runs speak for LR {large:g}, annealed: it relies on the pattern less."
+        return f"These runs favour LR {large:g}, annealed: it relies less on the pattern."
     if "does_not_hold" in (clean, reliance) and "holds" not in (clean, reliance):
-        return f"These runs speak for LR {small:g}."
+        return f"These runs favour LR {small:g}."
     if {clean, reliance} == {"holds", "does_not_hold"}:
         return f"LR {large:g}, annealed, and LR {small:g} trade clean accuracy against reliance."
-    return "These runs do not tell which learning rate to take: give more seeds, or longer runs."
+    return "These runs favour no learning rate: give more seeds or longer runs."
 
 
 def calibration_table(calibration: Calibration) -> TextTable:
-    """Return what each contrast came to."""
+    """Return the accuracy on the pattern alone by contrast."""
     rows = [
-        [f"{contrast:g}", f"{100 * value:.1f}", "taken" if contrast == calibration.contrast else ""]
+        [
+            f"{contrast:g}",
+            f"{100 * value:.1f}",
+            "chosen" if contrast == calibration.contrast else "",
+        ]
         for contrast, value in calibration.accuracy.items()
     ]
     note = (
-        "Per cent on the pattern alone, of the small LR at the epoch before the anneal; one run "
-        f"each, on a seed that no arm has. Memorised from {100 * PATCH_LEVEL:.0f} % on."
+        "Accuracy of the small LR on the pattern alone at the epoch before the anneal, in %; one "
+        f"run each, on a seed of no arm. {100 * PATCH_LEVEL:.0f} % counts as memorised."
     )
     return TextTable("Calibration", ["contrast", "pattern alone", ""], rows, note)
 
@@ -217,8 +221,8 @@ def calibration_table(calibration: Calibration) -> TextTable:
 def _sections(result: ProbeResult) -> list[Section]:
     results, sections = result.results, []
     if not results.finished.empty:
-        if tried := statements(result):
-            table = statement_table(tried)
+        if judged := statements(result):
+            table = statement_table(judged)
             sections.append(Section(table.title, table=table))
         grid = over_rates(sweep_rows(results), result.probe.rates[0])
         if grid is not None:
@@ -226,11 +230,11 @@ def _sections(result: ProbeResult) -> list[Section]:
             sections.append(Section("Over the learning rates", note, wide=grid.figures()))
         tables = (final_table(results), order_table(results), last_layer_table(results))
         sections += [Section(table.title, table=table) for table in tables if table is not None]
-        shown = _shown(result)
-        panels = page_figures(shown)["curves"]
+        ends = _smallest_and_largest(result)
+        panels = page_figures(ends)["curves"]
         if panels:
             note = CURVES_NOTE + " The smallest and the largest learning rate are shown."
-            sections.append(Section("Over the epochs", note, key=key(shown), panels=panels))
+            sections.append(Section("Over the epochs", note, key=key(ends), panels=panels))
     gallery = example_images(results.folders)
     last = calibration_table(result.calibration) if result.calibration.accuracy else None
     if gallery is not None or last is not None:
@@ -244,11 +248,10 @@ def _sections(result: ProbeResult) -> list[Section]:
 def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
     """Return the arms over the learning rates.
 
-    The small LR stands at the beginning of the annealed ones too, as it is what they are annealed
-    to.
+    The small LR is also the first of the annealed arms, because they are annealed to it.
 
     Args:
-        rows: Of the arms.
+        rows: Rows of the arms.
         small: The small LR.
     """
     shared = [
@@ -259,8 +262,8 @@ def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
     return SweepGrid.of([*rows, *shared])
 
 
-def _shown(result: ProbeResult) -> Results:
-    """Return the arms that curves are shown of: the smallest and the largest learning rate."""
+def _smallest_and_largest(result: ProbeResult) -> Results:
+    """Return the runs of the smallest and the largest learning rate."""
     ends = (result.probe.rates[0], result.probe.rates[-1])
     chosen = [f for f in result.results.folders if f.config.learning_rate.initial in ends]
     return Results(chosen)

@@ -1,4 +1,4 @@
-"""What ``probe.json`` has: the pattern's contrast, the statements, each arm's final numbers."""
+"""The contents of ``probe.json``: calibration, statements, and final numbers of each arm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 def to_json(result: ProbeResult) -> str:
-    """Return the text of probe.json: what the pattern was, and each arm's final numbers."""
+    """Return the text of probe.json."""
     results, arms = result.results, []
     for arm in results.arms:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
@@ -39,36 +39,36 @@ def to_json(result: ProbeResult) -> str:
     calibration = asdict(result.calibration)
     for name in ("accuracy", "clean"):
         calibration[name] = {f"{c:g}": v for c, v in calibration[name].items()}
-    tried = [
+    judged = [
         {
-            "text": each.text,
-            "verdict": each.verdict,
-            "reason": each.reason,
-            "unit": each.measured.unit.name,
-            **_estimated(each.measured.estimate),
-            "by_seed": _keyed(each.measured.by_seed),
-            "p": _number(each.measured.p),
-            "note": each.measured.note,
+            "text": statement.text,
+            "verdict": statement.verdict,
+            "reason": statement.reason,
+            "unit": statement.measured.unit.name,
+            **_estimated(statement.measured.estimate),
+            "by_seed": _keyed(statement.measured.by_seed),
+            "p": _number(statement.measured.p),
+            "note": statement.measured.note,
             "beside": {
-                level: {**_estimated(found.estimate), "unit": found.unit.name, "note": found.note}
-                for level, found in each.beside.items()
+                level: {**_estimated(other.estimate), "unit": other.unit.name, "note": other.note}
+                for level, other in statement.beside.items()
             },
         }
-        for each in statements(result)
+        for statement in statements(result)
     ]
-    found = {
+    values = {
         "epochs": result.probe.training.epochs,
         "chance": results.chance(),
         "not_retrained": result.not_retrained,
         "calibration": calibration,
-        "statements": tried,
+        "statements": judged,
         "arms": arms,
     }
-    return json.dumps(found, indent=1, allow_nan=False) + "\n"
+    return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
 def not_retrained(folder: Path) -> str:
-    """Return why a probe's last layers were not retrained, as its probe.json says; else empty."""
+    """Return why a probe's last layers were not retrained, from its probe.json, or ""."""
     try:
         values, _ = read_json(folder / "probe.json", "Remove it, and run the probe again.")
     except FileNotFoundError:

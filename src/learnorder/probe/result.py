@@ -1,4 +1,4 @@
-"""What a probe found: the pattern's contrast, and the runs of all arms."""
+"""The result of a probe: the calibration of the pattern, and the runs of all arms."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from learnorder.runs.results import Results
 
 RATE = "learning_rate.initial"
-"""The setting that the probe varies, as labels name it."""
+"""Label of the setting that the probe varies."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Which contrast the pattern has, and why.
+    """The choice of the pattern's contrast.
 
     Attributes:
         accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast;
-            empty where only one contrast was given.
-        contrast: The one taken: the faintest that was memorised, or the one given.
-        clean: Accuracy on clean images of the same runs.
+            empty if only one contrast was given.
+        contrast: The contrast chosen: the faintest that was memorised, or the one given.
+        clean: Accuracy on clean images of the same runs, by contrast.
     """
 
     accuracy: Mapping[float, float]
@@ -37,7 +37,7 @@ class Calibration:
 
     @property
     def tried(self) -> bool:
-        """Whether the pattern was shown to be memorised; a single contrast is taken as it is."""
+        """Whether the pattern was shown to be memorised; a single contrast is not tested."""
         return bool(self.accuracy)
 
 
@@ -47,29 +47,30 @@ def calibrate(
     clean: Mapping[float, float],
     chance: float | None,
 ) -> Calibration:
-    """Take the faintest contrast that was memorised.
+    """Choose the faintest contrast that was memorised.
 
     Args:
-        probe: Its settings.
+        probe: The settings of the probe.
         accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast.
         clean: Accuracy on clean images of the same runs.
-        chance: Accuracy of guessing; None where it is not known.
+        chance: Accuracy of guessing; None if unknown.
 
     Raises:
-        ConfigError: The pattern is memorised at no contrast, or the content is learned at none:
-            what the arms came to would say nothing.
+        ConfigError: The pattern is memorised at no contrast, or the content is learned at none, so
+            that the arms would be uninformative.
     """
     small, epochs = f"{probe.rates[0]:g}", probe.anneal_epoch - 1
-    reached = [contrast for contrast, value in accuracy.items() if value >= PATCH_LEVEL]
-    if not reached:
-        found = ", ".join(f"{100 * value:.0f} % at {c:g}" for c, value in accuracy.items())
+    memorised = [contrast for contrast, value in accuracy.items() if value >= PATCH_LEVEL]
+    if not memorised:
+        accuracies = ", ".join(f"{100 * value:.0f} % at {c:g}" for c, value in accuracy.items())
         raise ConfigError(
             "contrasts",
             list(probe.contrasts),
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, memorises "
-            f"the pattern at none of them ({found} on the pattern alone, where "
-            f"{100 * PATCH_LEVEL:.0f} % counts), so the probe stops here. Give stronger contrasts, "
-            "a larger pattern_size, more training.epochs, or a larger first learning rate.",
+            f"the pattern at none of them ({accuracies} on the pattern alone, but "
+            f"{100 * PATCH_LEVEL:.0f} % is needed), so the probe stops here. Give stronger "
+            "contrasts, a larger pattern_size, more training.epochs, or a larger first learning "
+            "rate.",
         )
     best = max(clean.values(), default=1.0)
     if chance is not None and best <= on_the_way(chance, NEXT_TO_NOTHING):
@@ -78,21 +79,21 @@ def calibrate(
             probe.training.epochs,
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, learns "
             f"the content at no contrast (at most {100 * best:.0f} % on clean images, where "
-            f"guessing is at {100 * chance:.0f} %), so the probe stops here. Give more epochs, "
+            f"chance is {100 * chance:.0f} %), so the probe stops here. Give more epochs, "
             "more data.train_examples, a larger first learning rate, or another network.",
         )
-    return Calibration(dict(accuracy), min(reached), dict(clean))
+    return Calibration(dict(accuracy), min(memorised), dict(clean))
 
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe found.
+    """The result of a probe.
 
     Attributes:
-        probe: Its settings, with the epochs that the budget bought.
-        calibration: The pattern's contrast.
+        probe: Its settings, with the epochs that fit in the budget.
+        calibration: The choice of the pattern's contrast.
         results: The runs of all arms.
-        not_retrained: Why last layers were not retrained; empty where they were.
+        not_retrained: Why last layers were not retrained; empty if they were.
     """
 
     probe: Probe
@@ -101,7 +102,7 @@ class ProbeResult:
     not_retrained: str = ""
 
     def numbers(self, arm: str) -> ArmNumbers:
-        """Return what the runs of an arm came to; ``arm`` is a name, as :meth:`arm` returns it."""
+        """Return the results of an arm by its name, as returned by :meth:`arm`."""
         results, counts = self.results, self.results.counts(arm)
         return ArmNumbers(
             clean=results.final(arm, "clean", "accuracy"),
@@ -119,7 +120,7 @@ class ProbeResult:
         )
 
     def findings(self) -> list[str]:
-        """Return what was found, in sentences that go no further than their intervals."""
+        """Return the findings in sentences, each supported by an interval."""
         from learnorder.probe.page import probe_findings
 
         return probe_findings(self)
@@ -128,17 +129,17 @@ class ProbeResult:
         return html_list(self.findings()) + self.results.html_table()
 
     def largest(self) -> float:
-        """Return the largest learning rate at which the annealed arm trains, else the second."""
+        """Return the largest learning rate at which the annealed arm trains, or else the second."""
         arms = {rate: self.arm("annealed", rate) for rate in self.probe.rates[1:]}
-        found = {rate: self.numbers(arm) for rate, arm in arms.items() if arm is not None}
-        return largest_rate(found) if found else self.probe.rates[1]
+        annealed = {rate: self.numbers(arm) for rate, arm in arms.items() if arm is not None}
+        return largest_rate(annealed) if annealed else self.probe.rates[1]
 
     def arm(self, arm: str, rate: float) -> str | None:
-        """Return the name that an arm has among the results, None where it was left out.
+        """Return the name of an arm in ``results``, or None if it was not run.
 
         Args:
             arm: constant, annealed, constant_noise or annealed_noise.
-            rate: Its initial learning rate.
+            rate: Initial learning rate.
         """
-        wanted = {"arm": arm, RATE: setting_words(rate)}
-        return next((a for a in self.results.arms if self.results.labels(a) == wanted), None)
+        labels = {"arm": arm, RATE: setting_words(rate)}
+        return next((a for a in self.results.arms if self.results.labels(a) == labels), None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from learnorder.runs.results import Results
 
 _SPENT_ON_EPOCHS = 0.8
-"""Share of the time that training takes; retraining last layers takes most of the rest."""
+"""Share of the time that training takes; most of the rest is for retraining last layers."""
 
 
 def run_probe(
@@ -33,29 +33,30 @@ def run_probe(
     minutes: float | None = None,
     execution: Execution = Execution(),
 ) -> ProbeResult:
-    """Plant a pattern in images, and see which arms of a network learn it when and rely on it.
+    """Plant a pattern in images, and measure when each arm of a network learns and relies on it.
 
-    The pattern's contrast is calibrated first (:class:`Calibration`). Then every arm is trained,
-    each finished network's last layer is retrained on clean images
-    (:func:`~learnorder.retrain.last_layer.retrain_last_layer`), and report.html and probe.json are
-    written. The same call continues what was stopped.
+    The experiment follows section 6.2 of the paper. The pattern's contrast is calibrated first
+    (:class:`Calibration`). Then every arm is trained, and the last layer of each finished network
+    is retrained on clean images (:func:`~learnorder.retrain.last_layer.retrain_last_layer`). Writes
+    report.html and probe.json. The same call continues an interrupted probe.
 
     Args:
-        probe: What to run; None takes the defaults, on digits.
-        out: Gets the folders calibration and arms, report.html and probe.json.
-        minutes: About how long it may take, as measured on this machine when it begins: runs get
-            as many epochs as fit, at most ``probe.training.epochs``.
+        probe: The settings; None takes the defaults, on digits.
+        out: Folder of the results: the folders calibration and arms, report.html and probe.json.
+        minutes: Approximate time limit in minutes. The cost is measured on this machine first, and
+            runs get as many epochs as fit, at most ``probe.training.epochs``.
         execution: How the runs are executed.
 
     Raises:
-        ConfigError: A setting that the data or the network refuses, or a budget that is too small.
+        ConfigError: The data or the network do not fit a setting, the budget is too small, or the
+            calibration fails.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.probe.page import write_probe
 
     out, probe = Path(out), probe or Probe()
     Experiment("probe").check(out)
-    probe = _begun(probe, out, minutes, execution)
+    probe = _with_budget(probe, out, minutes, execution)
     result = make_probes({"": probe}, out, execution)[""]
     if not isinstance(result, ProbeResult):
         raise result
@@ -69,16 +70,16 @@ def make_probes(
     execution: Execution,
     about: Mapping[Path, Experiment] = MappingProxyType({}),
 ) -> dict[str, ProbeResult | LearnOrderError]:
-    """Calibrate, train and retrain; each probe in a folder of its name.
+    """Calibrate, train and retrain several probes, each in its folder.
 
     Args:
-        probes: By the names of their folders; "" is ``out`` itself.
-        out: Where the folders go.
+        probes: The probes, by the names of their folders; "" is ``out`` itself.
+        out: Parent of the folders.
         execution: How the runs are executed.
-        about: What other folders are of.
+        about: The experiments of other folders.
 
     Returns:
-        What each found, or why its calibration came to nothing.
+        The result of each probe, or the error of its calibration.
     """
     from learnorder.execution.driver import check
     from learnorder.retrain.run import retrain_runs
@@ -87,23 +88,23 @@ def make_probes(
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
     calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
     for name, probe in calibrated.items():
-        if not (out / name / "calibration").exists():  # arms are refused before it, not after
+        if not (out / name / "calibration").exists():  # find invalid arms before calibrating
             check(arm_plans(probe, probe.contrasts[0], sizes[name]), execution.engine)
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
-    own = {out / name: Experiment("probe", to_dict(probe)) for name, probe in probes.items()}
-    experiments = {**about, **own}
+    folders = {out / name: Experiment("probe", to_dict(probe)) for name, probe in probes.items()}
+    experiments = {**about, **folders}
     runs = _run_parts(plans, "calibration", out, execution, experiments, "Calibration")
     calibrations = {name: Calibration({}, p.contrasts[0]) for name, p in probes.items()}
-    found = dict[str, ProbeResult | LearnOrderError]()
+    outcomes = dict[str, ProbeResult | LearnOrderError]()
     for name, probe in calibrated.items():
         try:
-            calibrations[name] = calibrated_by(probe, runs[name])
+            calibrations[name] = read_calibration(probe, runs[name])
         except LearnOrderError as error:
-            found[name] = error
+            outcomes[name] = error
     plans = {
         name: arm_plans(probe, calibrations[name].contrast, sizes[name])
         for name, probe in probes.items()
-        if name not in found
+        if name not in outcomes
     }
     for name, folders in _run_parts(plans, "arms", out, execution, experiments).items():
         results = results_of(folders)
@@ -112,62 +113,67 @@ def make_probes(
             retrain_runs(results, quiet=execution.quiet)
         except ConfigError as error:
             not_retrained = error.remedy
-        found[name] = ProbeResult(probes[name], calibrations[name], results, not_retrained)
-    return {name: found[name] for name in probes}
+        outcomes[name] = ProbeResult(probes[name], calibrations[name], results, not_retrained)
+    return {name: outcomes[name] for name in probes}
 
 
 def _run_parts(
     parts: Mapping[str, Mapping[str, Plan[RunConfig]]],
-    what: str,
+    part: str,
     out: Path,
     execution: Execution,
     experiments: Mapping[Path, Experiment],
     title: str = "",
 ) -> dict[str, list[RunFolder[RunConfig]]]:
-    """Make the runs of several probes side by side, each in the folder ``out/name/what``."""
+    """Run a part of several probes in parallel, each in the folder ``out/name/part``."""
     from learnorder.execution.driver import run_plans
 
     plans = {
-        str(Path(name, what, run)): plan for name, own in parts.items() for run, plan in own.items()
+        str(Path(name, part, run)): plan
+        for name, of_probe in parts.items()
+        for run, plan in of_probe.items()
     }
     folders = []
     if plans:
         folders = run_plans(plans, out, execution, experiments=experiments, title=title)
-    made = dict(zip(plans, folders, strict=True))
-    return {name: [made[str(Path(name, what, run))] for run in own] for name, own in parts.items()}
+    by_path = dict(zip(plans, folders, strict=True))
+    return {
+        name: [by_path[str(Path(name, part, run))] for run in of_probe]
+        for name, of_probe in parts.items()
+    }
 
 
-def calibrated_by(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
-    """Return the contrast that the calibration's runs decide on.
+def read_calibration(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
+    """Return the calibration from its runs.
 
     Raises:
-        ConfigError: They diverge, or see :func:`~learnorder.probe.result.calibrate`.
+        ConfigError: All runs diverge, or see :func:`~learnorder.probe.result.calibrate`.
     """
     from learnorder.runs.opening import results_of
 
     require_ended(runs, "so the pattern has no contrast")
-    found = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
-    if not found:
+    finished = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
+    if not finished:
         raise ConfigError(
             "learning_rates",
             list(probe.rates),
             f"Training diverges at the small one, {probe.rates[0]:g}. Give smaller ones.",
         )
     patch, clean = (
-        {contrast: _only(results, set_) for contrast, results in found.items()}
+        {contrast: _final_accuracy(results, set_) for contrast, results in finished.items()}
         for set_ in ("patch_only", "clean")
     )
-    return calibrate(probe, patch, clean, next(iter(found.values())).chance())
+    return calibrate(probe, patch, clean, next(iter(finished.values())).chance())
 
 
-def _only(results: Results, set_: str) -> float:
+def _final_accuracy(results: Results, set_: str) -> float:
     """Return the final accuracy of a single run."""
     (value,) = results.final(results.arms[0], set_, "accuracy").values()
     return value
 
 
 def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan[RunConfig]]:
-    """Return the runs that choose the pattern's contrast."""
+    """Return the calibration's runs, one for each contrast."""
     from learnorder.execution.driver import Plan
     from learnorder.runs.opening import CALIBRATION
 
@@ -183,7 +189,7 @@ def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Pl
 def arm_plans(
     probe: Probe, contrast: float, image_size: tuple[int, int]
 ) -> dict[str, Plan[RunConfig]]:
-    """Return the runs of all arms, seed by seed."""
+    """Return the runs of all arms on all seeds."""
     from learnorder.execution.driver import Plan
 
     patch = probe.patch(contrast, image_size)
@@ -198,7 +204,7 @@ def arm_plans(
 
 
 def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan[RunConfig]]:
-    """Return all runs, the arms at the middle contrast: what a dry run measures."""
+    """Return all runs, to estimate their cost; the arms have the middle contrast."""
     size = size or _image_size(probe)
     middle = probe.contrasts[len(probe.contrasts) // 2]
     calibration = calibration_plans(probe, size) if len(probe.contrasts) > 1 else {}
@@ -211,10 +217,10 @@ def _image_size(probe: Probe) -> tuple[int, int]:
     return load_images(probe.data).image_size
 
 
-def _begun(probe: Probe, out: Path, minutes: float | None, execution: Execution) -> Probe:
-    """Return the probe with as many epochs as the minutes buy, as measured when it began.
+def _with_budget(probe: Probe, out: Path, minutes: float | None, execution: Execution) -> Probe:
+    """Return the probe with the epochs that fit in the minutes, measured once for a folder.
 
-    Nothing is written where the folder holds runs of another probe, or the first are refused.
+    Nothing is written if the folder contains another probe or the first runs are not valid.
     """
     from learnorder.execution.driver import find_folders
 
@@ -232,7 +238,7 @@ def _begun(probe: Probe, out: Path, minutes: float | None, execution: Execution)
         "smaller network",
         execution=execution,
     )
-    probe = probe.lasting(budget.epochs)
+    probe = probe.with_epochs(budget.epochs)
     contrast, *others = probe.contrasts
     if others:
         find_folders(calibration_plans(probe, size), out / "calibration")

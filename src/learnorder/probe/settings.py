@@ -1,8 +1,8 @@
-"""The probe: a planted pattern shows what a network of the user's own learns first, by arm.
+"""Settings of the probe, ``learnorder probe``: a planted pattern shows what a network learns first.
 
-Arms are every learning rate × {constant, annealed} × {without, with annealed activation noise};
-within a seed they share weights, pattern, eligible images and data order, as in the paper's patch
-experiment (section 6.2). ``learnorder probe`` runs it.
+The arms are every learning rate × {constant, annealed} × {without, with decaying activation noise}.
+Within a seed they share weights, pattern, eligible images and data order, as in the paper's patch
+experiment (section 6.2).
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from learnorder.values import check_fields
 _RATES = {"SGD": (0.02, 0.1, 0.5)}
 _OTHER_RATES = (0.0002, 0.001, 0.005)
 NOISE_LEFT = 0.4
-"""Share of the noise that is left at the end, as the 0.995 an epoch of the published code leaves
-of it after 200 epochs."""
+"""Share of the noise left at the end; the published code's 0.995 per epoch leaves about as much
+after 200 epochs."""
 
 
 def falling_noise(level: float, epochs: int) -> NoiseConfig:
-    """Return noise that falls by the same factor each epoch, to NOISE_LEFT of its level."""
+    """Return noise that decays by a constant factor per epoch, to NOISE_LEFT of its level."""
     return NoiseConfig(Schedule(level, decay=NOISE_LEFT ** (1 / epochs) if level else 1.0))
 
 
 def noise_words(level: float) -> str:
-    """Return such noise in words.
+    """Return the noise of :func:`falling_noise` in words.
 
     >>> noise_words(0.5), noise_words(0.0)
     ('0.5, falling to 0.2', 'none')
@@ -45,49 +45,49 @@ def noise_words(level: float) -> str:
 
 
 FEWEST_EPOCHS = 6
-"""A shorter run has no two phases to speak of."""
+"""Shortest run with a plateau and an anneal worth comparing."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Arms × seeds on the user's own images and network, with a planted pattern.
+    """Arms × seeds on your own images and network, with a planted pattern.
 
     Raises:
-        ConfigError: A setting that is out of range, or test images to be looked at.
+        ConfigError: A setting is out of range, or the data are evaluated on test images.
     """
 
     data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
         train_examples=600, evaluate_on="validation", validation_share=0.4
     )
-    """The images. Accuracies are measured on a validation split, as settings may be chosen by what
-    the probe finds; the test images are not touched."""
+    """The images. Accuracies are measured on a validation split, as settings may be chosen by the
+    result; the test images are not used."""
     model: ModelConfig = field(
         default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
     )
     """The network."""
     training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
-    """The optimiser, and the longest a run may be."""
+    """The optimiser, and the length of the runs (the longest, if the time is limited)."""
     learning_rates: tuple[float, ...] | None = None
-    """Rising. The first is the small one, that others are annealed to. null takes 0.02, 0.1 and
-    0.5 for SGD, 0.0002, 0.001 and 0.005 for other optimisers."""
+    """In increasing order. The first is the small one, to which the others are annealed. null takes
+    0.02, 0.1 and 0.5 for SGD, 0.0002, 0.001 and 0.005 for other optimisers."""
     anneal_at: float = 0.4
     """Share of the epochs before the anneal."""
     noise: float = 0.8
-    """Standard deviation of the activation noise at the start; it falls to 0.4 times that. 0 leaves
-    the arms with noise out."""
+    """Initial standard deviation of the activation noise; it decays to 0.4 times that. 0 omits the
+    arms with noise."""
     pattern_size: int | None = None
     """Side of the pattern in pixels; null takes a quarter of the image's, at least 3."""
     eligible_share: float = 0.8
     """Share of the training images that can carry the pattern."""
     patch_only_share: float = 0.2
-    """Share of such an image's accesses that show the pattern alone."""
+    """Share of the accesses to such an image that show the pattern alone."""
     contrasts: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
-    """Rising, in units of the images' standard deviation: the calibration takes the faintest that
-    the small LR memorises before the epoch of the anneal. One is taken as it is."""
+    """In increasing order, in units of the images' standard deviation. The calibration chooses the
+    faintest that the small LR memorises before the anneal. A single one is not calibrated."""
     seeds: int = 3
-    """How many seeds."""
+    """Number of seeds."""
     first_seed: int = 0
-    """The first of them. The calibration has the seed after the last."""
+    """The first seed. The calibration uses the seed after the last."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -96,7 +96,7 @@ class Probe:
             if values is None:
                 continue
             if list(values) != sorted(set(values)) or not values or values[0] <= 0:
-                raise ConfigError(name, list(values), "Give rising, distinct numbers above 0.")
+                raise ConfigError(name, list(values), "Give increasing numbers above 0.")
         if len(self.rates) < 2:
             raise ConfigError(
                 "learning_rates", list(self.rates), "Give at least two: a small and a large one."
@@ -115,8 +115,8 @@ class Probe:
             raise ConfigError(
                 "data.evaluate_on",
                 "test",
-                "Settings may be chosen by what a probe finds, and what is chosen on test images "
-                "says nothing on them. Give validation, and a data.validation_share such as 0.2.",
+                "Settings may be chosen by the result, so test images would no longer give an "
+                "unbiased estimate. Give validation, and a data.validation_share such as 0.2.",
             )
         if self.training.epochs < FEWEST_EPOCHS:
             raise ConfigError(
@@ -125,7 +125,7 @@ class Probe:
 
     @property
     def rates(self) -> tuple[float, ...]:
-        """The learning rates."""
+        """The learning rates, in increasing order."""
         if self.learning_rates is not None:
             return self.learning_rates
         return _RATES.get(self.training.optimizer, _OTHER_RATES)
@@ -135,23 +135,23 @@ class Probe:
         """The first epoch after the anneal."""
         return min(self.training.epochs, 1 + max(1, round(self.anneal_at * self.training.epochs)))
 
-    def lasting(self, epochs: int) -> Probe:
-        """Return the same with runs of another length."""
+    def with_epochs(self, epochs: int) -> Probe:
+        """Return the probe with another number of ``training.epochs``."""
         return replace(self, training=replace(self.training, epochs=epochs))
 
     def patch(self, contrast: float, image_size: tuple[int, int]) -> PatchConfig:
-        """Return the pattern at a contrast, on images of (H, W)."""
+        """Return the pattern at a contrast, for images of size (H, W) in pixels."""
         size = self.pattern_size
         if size is None:
             size = max(3, round(min(image_size) / 4))
         return PatchConfig(self.eligible_share, self.patch_only_share, size, contrast=contrast)
 
     def arms(self) -> list[tuple[str, float]]:
-        """Return every arm and learning rate.
+        """Return every arm with its learning rate.
 
-        The small learning rate is what the others are annealed to, so it is constant only.
+        The small learning rate has no annealed arm, because the others are annealed to it.
         """
-        arms = [t for t in PROBE_ARM_TITLES if self.noise > 0 or "noise" not in t]
+        arms = [arm for arm in PROBE_ARM_TITLES if self.noise > 0 or "noise" not in arm]
         return [
             (arm, rate)
             for arm in arms
@@ -172,10 +172,10 @@ class Probe:
         )
 
     def calibration(self, contrast: float, image_size: tuple[int, int]) -> RunConfig:
-        """Return the small LR's run, up to the anneal, at one contrast."""
+        """Return the run of the small LR up to the anneal, at a contrast."""
         seed, patch = self.first_seed + self.seeds, self.patch(contrast, image_size)
-        whole = self.run("constant", self.rates[0], seed, patch)
-        return replace(whole, training=replace(self.training, epochs=self.anneal_epoch - 1))
+        full = self.run("constant", self.rates[0], seed, patch)
+        return replace(full, training=replace(self.training, epochs=self.anneal_epoch - 1))
 
     def seed_range(self) -> range:
         """Return the seeds."""

@@ -1,4 +1,4 @@
-"""Which of the paper's statements hold for a network: comparisons with its small learning rate."""
+"""Which of the paper's statements hold for a network, by comparisons with its small LR."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ from learnorder.statistics import (
 )
 
 Arm = Literal["annealed", "noise"]
-"""What is compared with the small LR: a large LR, annealed, or noise."""
+"""Arm compared with the small LR: a large LR, annealed, or the small LR with noise."""
 Quantity = Literal["order", "clean", "reliance"]
-"""What is compared: log10 of the pattern's epoch over the content's, or a final share."""
+"""Quantity compared: log10(pattern's epoch / content's epoch), or a final share."""
 ORDER = Unit("in log10 of epoch over epoch", 1.0, 2)
 """Unit of the order."""
 
 SMALL = "the small LR"
-_WHOSE: dict[Arm, str] = {"annealed": "the large LR", "noise": "the small LR with noise"}
+_ARM_NAMES: dict[Arm, str] = {"annealed": "the large LR", "noise": "the small LR with noise"}
 _STATEMENTS: dict[tuple[Arm, Quantity], str] = {
     ("annealed", "order"): "{large} moves the order towards the content first, against {small}.",
     ("annealed", "clean"): "{large} ends with higher accuracy on clean images than {small}.",
-    ("annealed", "reliance"): "{large} ends relying on the pattern less than {small}.",
+    ("annealed", "reliance"): "{large} relies less on the pattern at the end than {small}.",
     ("noise", "order"): "Noise moves the order of {small} towards the content first.",
     ("noise", "clean"): "Noise raises the final accuracy of {small} on clean images.",
-    ("noise", "reliance"): "Noise makes {small} rely on the pattern less.",
+    ("noise", "reliance"): "Noise makes {small} rely less on the pattern.",
 }
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement of the paper, tried on this network.
+    """A statement of the paper, tested on a network.
 
     Attributes:
         text: The statement.
         arm: The arm that is compared with the small LR.
-        quantity: What is compared.
-        measured: What it compares, paired by seed.
+        quantity: The quantity compared.
+        measured: The difference from the small LR, paired by seed.
         verdict: holds, does_not_hold or undecided; see :class:`~learnorder.reproduce.claim.Claim`.
-        beside: The same at other levels of the content, which decide nothing.
-        reason: Why it is undecided whatever the interval says; else empty.
+        beside: The difference at other levels of the content, which do not affect the verdict.
+        reason: Why it is undecided regardless of the interval; empty if it is not.
     """
 
     text: str
@@ -62,10 +62,10 @@ class Statement:
 
 
 def statements(result: ProbeResult) -> list[Statement]:
-    """Return which of the paper's statements hold for this network and these images.
+    """Return the paper's statements with their verdicts for the network and images of a probe.
 
-    The small learning rate is the probe's first, the large one :meth:`ProbeResult.largest`. A
-    statement whose arms were not run is left out; one whose arms share no seed is undecided.
+    The small learning rate is the probe's first, the large one :meth:`ProbeResult.largest`.
+    Statements whose arms were not run are omitted; those whose arms share no seed are undecided.
     """
     small, large = result.probe.rates[0], result.largest()
     constant = result.arm("constant", small)
@@ -89,16 +89,16 @@ def judge_arms(
     Args:
         small: The small learning rate.
         large: The large one.
-        constant: The arm of the small learning rate, constant.
-        compared: The arms that are compared with it.
+        constant: The constant arm at the small learning rate.
+        compared: The arms to compare with it.
     """
-    found = []
+    judged = []
     for (arm, quantity), text in _STATEMENTS.items():
         if arm not in compared:
             continue
         numbers, beside = compared[arm], dict[str, Measured]()
         if quantity == "order":
-            names, levels = (_WHOSE[arm], SMALL), list(numbers.content)
+            names, levels = (_ARM_NAMES[arm], SMALL), list(numbers.content)
             measured, *others = [_order(numbers, constant, level, names) for level in levels]
             beside = dict(zip(levels[1:], others, strict=True))
         else:
@@ -106,34 +106,32 @@ def judge_arms(
             measured = measure_difference(
                 getattr(numbers, quantity), getattr(constant, quantity), within=within
             )
-        reason = _reason({_WHOSE[arm]: numbers, SMALL: constant}, quantity)
+        reason = _reason({_ARM_NAMES[arm]: numbers, SMALL: constant}, quantity)
         if reason:
             measured = replace(measured, p=math.nan)
         side = "below" if quantity == "reliance" else "above"
-        decided = "undecided" if reason else verdict(measured, side)
-        said = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
-        found.append(Statement(said, arm, quantity, measured, decided, beside, reason))
-    return found
+        decision = "undecided" if reason else verdict(measured, side)
+        sentence = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
+        judged.append(Statement(sentence, arm, quantity, measured, decision, beside, reason))
+    return judged
 
 
 def _reason(arms: Mapping[str, ArmNumbers], quantity: Quantity) -> str:
-    """Return why two arms cannot be compared; empty where they can.
+    """Return why two arms cannot be compared; an empty string if they can.
 
-    A mean of the runs that did not diverge is not that of the arm; and low reliance of an arm that
-    has learned neither content nor pattern is no robustness.
+    The mean of the remaining runs is not the mean of an arm with diverged runs, and the low
+    reliance of an arm that learned neither content nor pattern is not robustness.
     """
-    if lost := [f"{name}: {arm.lost()}" for name, arm in arms.items() if arm.diverged]:
-        return ", ".join(lost)
-    if quantity == "reliance":
-        few = [f"{name} is undertrained" for name, arm in arms.items() if arm.undertrained()]
-        return ", ".join(few)
-    return ""
+    reasons = [f"{name}: {arm.diverged_words()}" for name, arm in arms.items() if arm.diverged]
+    if not reasons and quantity == "reliance":
+        reasons = [f"{name} is undertrained" for name, arm in arms.items() if arm.undertrained()]
+    return ", ".join(reasons)
 
 
 def _order(arm: ArmNumbers, constant: ArmNumbers, level: str, names: tuple[str, str]) -> Measured:
-    """Return how much nearer to the content first an arm is than the small learning rate."""
+    """Return how much an arm moves the order towards the content first, against the small LR."""
     orders = arm.order(level), constant.order(level)
-    found = compare_spans(*orders, ORDER, more="nearer to content first")
-    whose = zip(names, (arm.never(level), constant.never(level)), strict=True)
-    never = [f"{name}: {words}" for name, words in whose if words]
-    return replace(found, note="; ".join(filter(None, [found.note, *never])))
+    measured = compare_spans(*orders, ORDER, more="nearer to content first")
+    pairs = zip(names, (arm.never(level), constant.never(level)), strict=True)
+    never = [f"{name}: {words}" for name, words in pairs if words]
+    return replace(measured, note="; ".join(filter(None, [measured.note, *never])))

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from learnorder.runs.results import Results
 
 DESCRIPTION = """\
-Learned, or only used? Retrain the last layer alone of every finished run at or below some folders,
-on balanced images without the pattern, and report what that changes in clean accuracy and in
-reliance on the pattern. Features that were learned but not used come back; those that were not
-learned do not. Seconds a run; the network itself is left as it is.
+Not learned, or learned but unused? Retrain only the last layer of every finished run in some
+folders, on class-balanced images without the pattern, and report the change in clean accuracy and
+in reliance on the pattern. The new layer recovers content that was learned but unused; it cannot
+recover content that was not learned. Takes seconds per run; the saved network is not changed.
 
   learnorder retrain runs/patch-demo
-  learnorder retrain runs/patch-demo --dry-run        which runs, and whose code that imports
+  learnorder retrain runs/patch-demo --dry-run        list the runs and the code they import
 """
 
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("retrain", DESCRIPTION, config=False)
     options.add_run_folders(parser)
     parser.flag(
-        "--dry-run", help="Say which runs, and what code and data that reads; import none of it."
+        "--dry-run", help="List the runs and the code and data they need, without loading any."
     )
     values = parse(parser, arguments)
     from learnorder.report.page import write_report
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs.plain_text import visible
 
     if values["dry_run"]:
-        print(_planned(open_images(*values["runs"])))
+        print(_dry_run(open_images(*values["runs"])))
         return 0
     results = retrain(*values["runs"])
     if (table := last_layer_table(results)) is not None:
@@ -48,13 +48,13 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _planned(results: Results) -> str:
-    """Return which runs would be retrained, and what that reads."""
+def _dry_run(results: Results) -> str:
+    """Return how many runs would be retrained, and their networks and data."""
     finished = [folder for folder in results.folders if folder.status == "finished"]
     networks = sorted({folder.config.model.name for folder in finished})
     sources = sorted({folder.config.data.source for folder in finished})
     return (
         f"{len(finished)} of {len(results.folders)} runs have finished and would be retrained. "
-        f"That builds {', '.join(networks)} and reads {', '.join(sources)}: names with a dot, and "
-        "function: sources, are code that is imported then."
+        f"That builds {', '.join(networks)} and reads {', '.join(sources)}. Names with a dot and "
+        "function: sources are code that will be imported."
     )

@@ -1,10 +1,10 @@
-"""Learned, or only used? A finished network's last layer, retrained alone on clean images.
+"""Retrain the last layer of a finished network on clean images.
 
-A network that follows a pattern against the content may yet know the content: its features hold it,
-and its last layer weighs the pattern more. Retraining that layer on balanced images without the
-pattern tells the two apart (Kirichenko, Izmailov, Wilson, *Last Layer Re-Training is Sufficient for
-Robustness to Spurious Correlations*, ICLR 2023): what the new layer reads from the same features
-was learned; what it cannot read was not.
+A network that follows a pattern against the content may still have learned the content: its
+features may contain it while its last layer weights the pattern more. Retraining that layer on
+class-balanced images without the pattern shows which (Kirichenko, Izmailov, Wilson, *Last Layer
+Re-Training is Sufficient for Robustness to Spurious Correlations*, ICLR 2023): content that the new
+layer can read from the same features was learned.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ if TYPE_CHECKING:
 
 _MOST_EXAMPLES = 5000
 _PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Inverse strengths C of the L2 penalty, of which cross-validation takes one."""
+"""Inverse strengths C of the L2 penalty, for cross-validation."""
 
 
 @dataclass(frozen=True)
 class RetrainingImages:
-    """The images of a run, and those that its last layer is retrained on.
+    """The images of a run, and those on which its last layer is retrained.
 
     Attributes:
-        data: What the run was trained and evaluated on.
-        given: Training images, to be shown without the pattern.
-        unseen: Whether the run was not trained on them.
+        data: The images that the run was trained and evaluated on.
+        images: Images to retrain on, without the pattern.
+        unseen: Whether the run was not trained on ``images``.
     """
 
     data: ImageData
-    given: Images
+    images: Images
     unseen: bool
 
     @staticmethod
     def load(config: DataConfig) -> RetrainingImages:
-        """Load them: images that the run left out, or those trained on where it left out none."""
+        """Load the unused training images of a run, or those trained on if none are unused."""
         data, unseen = load_images(config), load_unseen(config, _MOST_EXAMPLES)
         return RetrainingImages(data, data.train if unseen is None else unseen, unseen is not None)
 
@@ -64,53 +64,56 @@ def retrain_last_layer(
     folder: RunFolder[RunConfig],
     load: Callable[[DataConfig], RetrainingImages] = RetrainingImages.load,
 ) -> LastLayer:
-    """Retrain the last layer of a finished run, and keep in its folder what that changed.
+    """Retrain the last layer of a finished run, and write the result to its folder.
 
-    The layer is the model's last ``nn.Linear`` with an output for each class, and becomes a
-    logistic regression on its (standardised) input, by scikit-learn, with an L2 penalty chosen by
-    cross-validation. It sees training images without the pattern, as many of each class: those
-    that the run left out, or, where it left out none, those it was trained on.
+    The layer is the model's last ``nn.Linear`` with one output per class. It is replaced by
+    scikit-learn's logistic regression on its standardised input [N, F], with an L2 penalty chosen
+    by cross-validation. It is fitted on training images without the pattern, equally many of each
+    class: those that the run did not use, or, if it used all, those it was trained on.
 
     Args:
-        folder: A finished run on images; the result is read from it where it is there.
-        load: Loads the images; over many runs, one that remembers the last.
+        folder: A finished run on images. An existing result is read from it.
+        load: Loads the images; pass a cached function for many runs with the same images.
+
+    Returns:
+        Clean accuracy, share of content and reliance, before and after.
 
     Raises:
-        RunFolderError: The run has not finished.
+        RunFolderError: The run has not finished, or its weights do not fit.
         ConfigError: The model has no such layer.
     """
-    if (kept := read_last_layer(folder)) is not None:
-        return kept
+    if (existing := read_last_layer(folder)) is not None:
+        return existing
     if folder.status != "finished":
         raise RunFolderError(
-            f"{folder.path}: {folder.status}. The last layer of a finished run is retrained; the "
-            "command that began the run continues it."
+            f"{folder.path}: {folder.status}. Only finished runs can be retrained; the command "
+            "that started the run continues it."
         )
-    config, images = folder.config, load(folder.config.data)
-    data, given = images.data, images.given
-    model = _trained(folder, data)
+    config, loaded = folder.config, load(folder.config.data)
+    data, images = loaded.data, loaded.images
+    model = _load_network(folder, data)
     layer = _last_layer(model, config.model.name, data.num_classes)
-    shown = replace(data, evaluation=given)
-    x, _ = _features(config, shown, _sets(config, shown)[:1], model, layer)["clean"]
-    rows = _balanced(given.labels, config.seed)
-    fitted = _fit(x[rows], given.labels.numpy()[rows])
+    retraining = replace(data, evaluation=images)
+    x, _ = _features(config, retraining, _sets(config, retraining)[:1], model, layer)["clean"]
+    rows = _balanced(images.labels, config.seed)
+    fitted = _fit(x[rows], images.labels.numpy()[rows])
     sets, labels = _sets(config, data), data.evaluation.labels
-    found = _features(config, data, sets, model, layer)
-    before = {name: predicted for name, (_, predicted) in found.items()}
-    after = {name: torch.from_numpy(fitted.predict(x)) for name, (x, _) in found.items()}
+    features = _features(config, data, sets, model, layer)
+    before = {name: predicted for name, (_, predicted) in features.items()}
+    after = {name: torch.from_numpy(fitted.predict(x)) for name, (x, _) in features.items()}
     result = LastLayer(
-        _follows(before, sets, labels), _follows(after, sets, labels), len(rows), images.unseen
+        _scores(before, sets, labels), _scores(after, sets, labels), len(rows), loaded.unseen
     )
     write_last_layer(folder, result)
     return result
 
 
 def _sets(config: RunConfig, data: ImageData) -> list[EvaluationSet]:
-    """Return what the evaluation images are shown as, the clean ones first."""
+    """Return the evaluation sets, the clean one first."""
     return evaluation_sets(config.patch, data.evaluation.labels, data.num_classes, config.seed)
 
 
-def _trained(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
+def _load_network(folder: RunFolder[RunConfig], data: ImageData) -> nn.Module:
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -135,8 +138,8 @@ def _last_layer(model: nn.Module, name: str, num_classes: int) -> nn.Linear:
         raise ConfigError(
             "model.name",
             name,
-            f"It has {len(linear)} nn.Linear layers and none with {num_classes} outputs, so there "
-            "is no last layer to retrain. Let it end in nn.Linear(features, num_classes).",
+            f"None of its {len(linear)} nn.Linear layers has {num_classes} outputs, so there is no "
+            "last layer to retrain. End it in nn.Linear(features, num_classes).",
         )
     return fitting[-1]
 
@@ -151,19 +154,19 @@ def _features(
 ) -> dict[str, tuple[NDArray[np.float32], Tensor]]:
     """Return the layer's input [N, F] and the predicted classes [N], by evaluation set."""
     batches = Batches(config, data, torch.device("cpu"))
-    found = {}
-    for chosen in sets:
+    features = {}
+    for set_ in sets:
         with _inputs(layer, config.model.name) as inputs:
-            predicted = [model(batch.images).argmax(1) for batch in batches.evaluation(chosen)]
-        found[chosen.name] = torch.cat(inputs).numpy(), torch.cat(predicted)
-    return found
+            predicted = [model(batch.images).argmax(1) for batch in batches.evaluation(set_)]
+        features[set_.name] = torch.cat(inputs).numpy(), torch.cat(predicted)
+    return features
 
 
 @contextmanager
 def _inputs(layer: nn.Linear, name: str) -> Iterator[list[Tensor]]:
-    """Collect what a layer is given."""
+    """Collect the inputs of a layer."""
     inputs: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, given: inputs.append(given[0].detach()))
+    hook = layer.register_forward_pre_hook(lambda _, args: inputs.append(args[0].detach()))
     try:
         yield inputs
     finally:
@@ -172,24 +175,24 @@ def _inputs(layer: nn.Linear, name: str) -> Iterator[list[Tensor]]:
         raise ConfigError(
             "model.name",
             name,
-            f"Its last layer is given {tuple(inputs[0].shape)}, not [B, F]: pool before it.",
+            f"The input of its last layer is {tuple(inputs[0].shape)}, not [B, F]: pool before it.",
         )
 
 
 def _balanced(labels: Tensor, seed: int) -> NDArray[np.int64]:
-    """Return as many places of each class as the rarest class that occurs has, in random order."""
+    """Return indices with equally many of each class that occurs, in random order."""
     classes, counts = labels.unique(return_counts=True)
-    drawing = generator(seed, "last layer")
-    chosen = []
+    rng = generator(seed, "last layer")
+    samples = []
     for value in classes:
         members = (labels == value).nonzero().squeeze(1)
-        chosen.append(members[torch.randperm(len(members), generator=drawing)[: int(counts.min())]])
-    rows = torch.cat(chosen)
-    return rows[torch.randperm(len(rows), generator=drawing)].numpy()
+        samples.append(members[torch.randperm(len(members), generator=rng)[: int(counts.min())]])
+    rows = torch.cat(samples)
+    return rows[torch.randperm(len(rows), generator=rng)].numpy()
 
 
 def _fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> GridSearchCV | Pipeline:
-    """Return the fitted logistic regression, scaling included."""
+    """Return the fitted logistic regression, with its scaler."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
@@ -199,20 +202,20 @@ def _fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> GridSearchCV | Pipelin
     folds = min(3, int(np.unique_counts(y).counts.min()))
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     penalties = {"logisticregression__C": list(_PENALTIES)}
-    with threadpool_limits(1):  # several threads are slower by far on matrices as small as these
-        if folds < 2:  # one image of a class: nothing to choose the penalty by
+    with threadpool_limits(1):  # much faster than several threads on small matrices
+        if folds < 2:  # a class with one image cannot be cross-validated
             return pipeline.fit(x.astype(np.float64), y)
         return GridSearchCV(pipeline, penalties, cv=folds).fit(x.astype(np.float64), y)
 
 
-def _follows(
+def _scores(
     predicted: dict[str, Tensor], sets: list[EvaluationSet], labels: Tensor
 ) -> LastLayerScores:
     clean = (predicted["clean"] == labels).double().mean().item()
-    for chosen in sets:
-        if chosen.name == "conflict":
-            found = measure_reliance(
-                predicted["conflict"], predicted["clean"], labels, chosen.pattern_labels
+    for set_ in sets:
+        if set_.name == "conflict":
+            conflict = measure_reliance(
+                predicted["conflict"], predicted["clean"], labels, set_.pattern_labels
             )
-            return LastLayerScores(clean, found.content, found.reliance)
+            return LastLayerScores(clean, conflict.content, conflict.reliance)
     return LastLayerScores(clean, None, None)

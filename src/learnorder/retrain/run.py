@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     ResultsT = TypeVar("ResultsT", Results, TaskResults, TheoryResults)
 
 CALIBRATION = "calibration"
-"""The experiment that runs which chose a probe's contrast are of."""
+"""Experiment label of the calibration's runs of a probe."""
 
 
 def retrain(*paths: Path | str, quiet: bool = False) -> Results:
-    """Retrain the last layer of every finished run on images at or below some folders.
+    """Retrain the last layer of every finished run on images in some folders.
 
     Args:
-        paths: Folders of runs.
-        quiet: Draw no progress.
+        paths: Folders of runs, searched recursively.
+        quiet: Show no progress.
 
     Returns:
-        The results; :meth:`~learnorder.runs.results.Results.last_layers` has what changed.
+        The results; :meth:`~learnorder.runs.results.Results.last_layers` has the changes.
 
     Raises:
-        RunFolderError: No runs, or runs of the theory.
-        ConfigError: A network without a last layer to retrain.
+        RunFolderError: There are no runs, or they are not runs on images.
+        ConfigError: A network has no last layer to retrain.
     """
     results = open_images(*paths)
     retrain_runs(results, quiet=quiet)
@@ -39,24 +39,24 @@ def retrain(*paths: Path | str, quiet: bool = False) -> Results:
 
 
 def open_images(*paths: Path | str) -> Results:
-    """Return the results of all runs on images at or below some folders.
+    """Return the results of all runs on images in some folders.
 
     Raises:
-        RunFolderError: As :func:`open_runs`, or runs of another kind.
+        RunFolderError: As for :func:`open_runs`, or the runs are of another kind.
     """
     from learnorder.runs.results import Results
 
     results = open_runs(*paths)
     if not isinstance(results, Results):
         raise RunFolderError(
-            f"These are runs of another kind ({results.folders[0].kind}): last layers are "
-            "retrained of runs on images."
+            f"These are runs of another kind ({results.folders[0].kind}): only runs on images can "
+            "be retrained."
         )
     return results
 
 
 def retrain_runs(results: Results, *, quiet: bool = False) -> None:
-    """Retrain the last layer of every finished run of some results."""
+    """Retrain the last layer of every finished run."""
     from rich.console import Console
     from rich.progress import track
 
@@ -66,10 +66,10 @@ def retrain_runs(results: Results, *, quiet: bool = False) -> None:
     load = lru_cache(maxsize=1)(RetrainingImages.load)  # most runs share their images
     finished = [folder for folder in results.folders if folder.status == "finished"]
     console, done = Console(stderr=True, quiet=quiet), 0
-    shown = track(
+    tracked = track(
         finished, "Retraining last layers", console=console, disable=not console.is_terminal
     )
     with log_lines(lambda: f"{done} of {len(finished)} last layers retrained", console):
-        for folder in shown:
+        for folder in tracked:
             retrain_last_layer(folder, load)
             done += 1

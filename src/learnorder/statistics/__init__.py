@@ -1,4 +1,4 @@
-"""Means with intervals, censored times, tests and verdicts: every number has its uncertainty."""
+"""Means with confidence intervals, censored times, tests and verdicts."""
 
 from learnorder.statistics.intervals import (
     Estimate,

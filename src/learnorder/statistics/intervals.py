@@ -1,9 +1,8 @@
-"""Means with intervals, and paired differences: every number shown has its uncertainty.
+"""Means with confidence intervals, and paired differences.
 
-An interval ends where its quantity does: a share at 0 and 1, a loss at 0
-(:mod:`learnorder.statistics.ranges`). Cutting off what cannot be keeps the coverage, for the true
-mean is never there: an interval holds it exactly where the whole one did. Where a
-value lies outside the range, the range is not that of the data, and the interval is left whole.
+Intervals are clipped to the range of their quantity: [0, 1] for a share, [0, ∞) for a loss
+(:mod:`learnorder.statistics.ranges`). Clipping does not change the coverage, because the true mean
+lies in the range. If a value lies outside the range, the interval is not clipped.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Estimate:
         return Estimate(-self.mean, -self.high, -self.low, self.n)
 
     def format(self, scale: float = 1.0, digits: int = 1) -> str:
-        """Return "mean [low, high]", each times ``scale``; "–" where nothing was measured.
+        """Return "mean [low, high]", each times ``scale``; "–" if there are no values.
 
         >>> Estimate(-0.0001, -0.5, 0.4, 3).format()
         '0.0 [−0.5, 0.4]'
@@ -53,14 +52,12 @@ class Estimate:
 def estimate(
     values: Sequence[float], confidence: float = 0.95, *, within: Range = REAL
 ) -> Estimate:
-    """Return the mean and its interval, x̄ ± t_{n−1} · s / √n, cut off at the ends of a range.
-
-    A spread that is rounding alone counts as none.
+    """Return the mean and its t interval, x̄ ± t_{n−1} · s / √n, clipped to a range.
 
     Args:
         values: One for each seed.
-        confidence: Of the two-sided interval.
-        within: What the values can be.
+        confidence: Level of the two-sided interval.
+        within: Range of the values.
 
     >>> estimate([1.0, 2.0, 3.0]).format(digits=2)
     '2.00 [−0.48, 4.48]'
@@ -77,28 +74,28 @@ def estimate(
     from scipy.stats import t
 
     margin = float(t.ppf((1 + confidence) / 2, n - 1)) * spread(values) / math.sqrt(n)
-    return _cut(Estimate(mean, mean - margin, mean + margin, n), within, values)
+    return _clip(Estimate(mean, mean - margin, mean + margin, n), within, values)
 
 
 _ROUNDING = 1e-12
-"""Spread, relative to the largest value, that is taken for rounding."""
+"""Standard deviations up to this, relative to the largest value, are rounding errors."""
 
 
 def spread(values: Sequence[float]) -> float:
-    """Return the standard deviation, s² = Σ (x − x̄)² / (n − 1); 0 where it is rounding alone.
+    """Return the standard deviation, s² = Σ (x − x̄)² / (n − 1); 0 if it is a rounding error.
 
     >>> spread([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6])
     0.0
     """
     n = len(values)
     mean = math.fsum(values) / n
-    found = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    return 0.0 if found <= _ROUNDING * max(abs(value) for value in values) else found
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    return 0.0 if deviation <= _ROUNDING * max(abs(value) for value in values) else deviation
 
 
-def _cut(e: Estimate, within: Range, values: Iterable[float]) -> Estimate:
-    """Return an interval that ends where its quantity does; a mean inside stays inside."""
-    if not within.has(values):
+def _clip(e: Estimate, within: Range, values: Iterable[float]) -> Estimate:
+    """Return the interval clipped to a range, if all values are in it."""
+    if not within.contains(values):
         return e
     return Estimate(e.mean, max(e.low, within.low), min(e.high, within.high), e.n)
 
@@ -110,15 +107,15 @@ def paired_difference(
     *,
     within: Range = REAL,
 ) -> Estimate:
-    """Return the mean over shared seeds of a − b, with the paired t interval.
+    """Return the mean of a − b over shared seeds, with the paired t interval.
 
-    With d the n differences, d̄ ± t_{n−1} · s_d / √n.
+    For the n differences d it is d̄ ± t_{n−1} · s_d / √n.
 
     Args:
         a: Values by seed.
         b: Values by seed.
-        confidence: Of the two-sided interval.
-        within: What a and b can be: of two shares the difference ends at ±1.
+        confidence: Level of the two-sided interval.
+        within: Range of a and b: the difference of two shares is in [−1, 1].
 
     >>> paired_difference({0: 3.0, 1: 4.0, 2: 9.0}, {0: 1.0, 1: 2.0}).mean
     2.0
@@ -137,16 +134,16 @@ def ratio_of_means(
 ) -> Estimate:
     """Return mean(a) / mean(b) over shared seeds, with Fieller's interval.
 
-    The interval has every ρ for which ā − ρ·b̄ is no further from 0 than t_{n−1} standard errors of
-    that difference, with the variances and the covariance of a and b over seeds. Its upper end is
-    infinite where mean(b) is not significantly different from 0; the ratios of the other sign that
-    then belong to the set too are left out, as a and b are taken for quantities of one sign.
+    The interval is the set of ρ for which |ā − ρ·b̄| is at most t_{n−1} standard errors of that
+    difference, from the variances and the covariance of a and b over seeds. Its upper end is
+    infinite if mean(b) is not significantly different from 0. The set then contains ratios of the
+    other sign too; they are left out, because a and b are assumed to have the same sign.
 
     Args:
         a: Values by seed.
         b: Values by seed.
-        confidence: Of the two-sided interval.
-        within: What the ratio can be: that of two errors, or losses, is not negative.
+        confidence: Level of the two-sided interval.
+        within: Range of the ratio: a ratio of two errors or losses is not negative.
 
     >>> ratio_of_means({0: 4.0, 1: 6.0, 2: 5.0}, {0: 1.0, 1: 1.0, 2: 1.0}).format()
     '5.0 [2.5, 7.5]'
@@ -178,24 +175,24 @@ def ratio_of_means(
     root = square * residual - square**2 * (aa * bb - ab**2)
     if leading > 0:
         margin = math.sqrt(max(root, 0.0))
-        found = Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
-        return _cut(found, within, [ratio])
+        e = Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
+        return _clip(e, within, [ratio])
     if leading == 0 == middle and constant > 0:  # b is 0 on every seed, and a is not
         return Estimate(ratio, math.inf, math.inf, n)
     upper = (middle - math.sqrt(root)) / leading if leading < 0 < root else math.inf
-    found = Estimate(ratio, upper if upper <= ratio < math.inf else -math.inf, math.inf, n)
-    return _cut(found, within, [ratio])
+    e = Estimate(ratio, upper if upper <= ratio < math.inf else -math.inf, math.inf, n)
+    return _clip(e, within, [ratio])
 
 
 def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """Return a share with the exact binomial (Clopper–Pearson) interval.
 
-    An interval without 1/2 is what the two-sided sign test rejects at 1 − ``confidence``.
+    It excludes 1/2 exactly if the two-sided sign test rejects at level 1 − ``confidence``.
 
     Args:
-        successes: How many of ``n``.
+        successes: Number of successes in ``n`` trials.
         n: Number of trials.
-        confidence: Of the two-sided interval.
+        confidence: Level of the two-sided interval.
 
     >>> proportion(6, 6).format(digits=2), proportion(5, 5).format(digits=2)
     ('1.00 [0.54, 1.00]', '1.00 [0.48, 1.00]')

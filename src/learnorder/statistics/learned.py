@@ -8,29 +8,28 @@ from collections.abc import Sequence
 from learnorder.statistics import Span
 
 PATCH_LEVEL = 0.9
-"""Patch-only accuracy from which the patch counts as learned."""
+"""Patch-only accuracy at which the patch counts as learned."""
 
 CONTENT_LEVELS = {"¼": 0.25, "½": 0.5, "¾": 0.75}
-"""Levels of the content: how far on the way from guessing to perfect. The first decides."""
-
+"""Levels of the content, as fractions of the way from chance to 100 %. The first is decisive."""
 
 NEXT_TO_NOTHING = 0.1
-"""How far on the way from guessing to perfect is next to nothing: about twice chance with ten
-classes, 19 %. Unlike twice chance it says something with two, 55 %."""
+"""Fraction of the way from chance to 100 % that counts as almost nothing learned: an accuracy of
+19 % for ten classes, 55 % for two."""
 
 
 def content_level(classes: int, fraction: float = CONTENT_LEVELS["¼"]) -> float:
-    """Return the clean accuracy from which the content counts as learned, 1/K + f · (1 − 1/K).
+    """Return the clean accuracy at which the content counts as learned, 1/K + f · (1 − 1/K).
 
-    K is the number of classes: 1/K is guessing. The level depends on nothing that is compared. One
-    that is taken from final accuracies, such as 90 % of the best arm's, makes the order repeat
-    them: the arm that ends best sets a level that others never reach. f = 1/4 decides, fixed before
-    the runs that it judges: of the levels it is the one that most arms reach, and it is reached
-    early, which is when the order is decided. f = 1/2 and 3/4 are shown beside it.
+    1/K is chance. The level does not depend on the runs that are compared. A level derived from
+    final accuracies, such as 90 % of the best arm's, would make the order repeat them: the best arm
+    would set a level that the others never reach. f = 1/4 is decisive and was fixed before the
+    runs: most arms reach it, and they reach it early, when the order is decided. f = 1/2 and 3/4
+    are shown in addition.
 
     Args:
         classes: Number of classes, K.
-        fraction: How far on the way, f.
+        fraction: Fraction of the way from chance to 100 %, f.
 
     >>> content_level(10), content_level(2), content_level(10, 0.5)
     (0.325, 0.625, 0.55)
@@ -39,11 +38,11 @@ def content_level(classes: int, fraction: float = CONTENT_LEVELS["¼"]) -> float
 
 
 def on_the_way(chance: float, fraction: float) -> float:
-    """Return the accuracy that is so far on the way from guessing to perfect, c + f · (1 − c).
+    """Return the accuracy at a fraction of the way from chance to 1, c + f · (1 − c).
 
     Args:
         chance: Accuracy of guessing, c.
-        fraction: How far, f.
+        fraction: Fraction of the way, f.
 
     >>> on_the_way(0.1, 0.25), on_the_way(0.5, 0.1)
     (0.325, 0.55)
@@ -54,10 +53,10 @@ def on_the_way(chance: float, fraction: float) -> float:
 def is_undertrained(clean: float, patch_only: float, chance: float) -> bool:
     """Return whether a network ends with neither the content nor the pattern learned.
 
-    Its reliance is then low because there is nothing it could rely on, which is no robustness.
+    Low reliance of such a network is not robustness: it has learned nothing to rely on.
 
     Args:
-        clean: Final accuracy on clean images; the content counts at the level that decides.
+        clean: Final accuracy on clean images, compared with the decisive level of the content.
         patch_only: Final accuracy on the pattern alone.
         chance: Accuracy of guessing.
 
@@ -68,12 +67,12 @@ def is_undertrained(clean: float, patch_only: float, chance: float) -> bool:
 
 
 def first_epoch(epochs: Sequence[int], values: Sequence[float], level: float) -> int | None:
-    """Return the first epoch whose value is at least ``level``, or None: it never is.
+    """Return the first epoch whose value is at least ``level``, or None if there is none.
 
     Args:
-        epochs: Rising epochs.
+        epochs: Epochs in increasing order.
         values: One for each epoch.
-        level: To be reached.
+        level: Value to reach.
 
     >>> first_epoch([1, 2, 3, 4], [0.1, 0.5, 0.95, 0.9], level=0.9)
     3
@@ -87,15 +86,15 @@ def first_epoch(epochs: Sequence[int], values: Sequence[float], level: float) ->
 
 
 def order_ratio(pattern: int | None, content: int | None, epochs: int) -> Span:
-    """Return log10 of the epoch of the pattern over that of the content; positive: content first.
+    """Return log10(pattern's epoch / content's epoch); positive if the content is learned first.
 
-    What a run of E epochs does not learn is *censored*: it would come in epoch E + 1 at the
-    earliest, so the ratio has a lower bound where the pattern is never learned, an upper bound
-    where the content is not, and neither where both are not.
+    What a run of E epochs does not learn is *censored*: its epoch is at least E + 1. The ratio then
+    has only a lower bound if the pattern is never learned, only an upper bound if the content is
+    never learned, and no bound if neither is.
 
     Args:
-        pattern: First epoch at the level of the pattern; None is never.
-        content: First epoch at the level of the content; None is never.
+        pattern: First epoch at which the pattern is learned; None if never.
+        content: First epoch at which the content is learned; None if never.
         epochs: Length of the run.
 
     >>> order_ratio(20, 2, 30), order_ratio(None, 3, 29), order_ratio(None, None, 29)

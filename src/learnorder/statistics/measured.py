@@ -13,14 +13,14 @@ from learnorder.statistics.ranges import REAL, SHARE, SHARE_DIFFERENCE, Range, r
 
 @dataclass(frozen=True)
 class Unit:
-    """How numbers of a measure are shown: times ``scale``, with ``digits``, in ``name``."""
+    """How numbers are displayed: times ``scale``, with ``digits`` decimals, then ``name``."""
 
     name: str
     scale: float = 1.0
     digits: int = 1
 
     def show(self, e: Estimate) -> str:
-        """Return "mean [low, high] unit"; "–" where nothing was measured."""
+        """Return "mean [low, high] unit"; "–" if there are no values."""
         text = e.format(self.scale, self.digits).replace("inf", "∞")
         return text if text == "–" else f"{text} {self.name}".rstrip()
 
@@ -31,7 +31,7 @@ _PLAIN = Unit("", digits=4)
 
 
 def shown_in(quantity: str, e: Estimate) -> str:
-    """Return an estimate of a recorded quantity in its unit: shares in per cent.
+    """Return an estimate of a recorded quantity with its unit: shares in per cent.
 
     >>> shown_in("accuracy", Estimate(0.931, 0.92, 0.942, 3))
     '93.1 [92.0, 94.2] %'
@@ -44,16 +44,16 @@ def shown_in(quantity: str, e: Estimate) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """A measure on some runs.
+    """An estimate and the bound it is tested against.
 
     Attributes:
         estimate: Mean with its 95 % interval.
-        bound: What the interval is compared with.
-        unit: Of both.
-        by_seed: The number of each seed, where there is one for each.
-        note: What the reader must know of how it was found.
-        p: Two-sided p-value of the test that the true value is at the bound; nan where there is
-            none.
+        bound: Value that the interval is compared with.
+        unit: Unit of both.
+        by_seed: Value of each seed; empty if the estimate is not a mean of such values.
+        note: How it was estimated, if not as a mean over seeds.
+        p: Two-sided p-value of the hypothesis that the true value equals the bound; nan if there
+            is no test.
     """
 
     estimate: Estimate
@@ -74,10 +74,10 @@ def measure_mean(
     """Return the mean over seeds with its t interval and t test.
 
     Args:
-        by_seed: A number for each seed; of a comparison, its paired difference.
-        bound: What the mean is compared with.
-        unit: Of all of them.
-        within: What the numbers can be.
+        by_seed: A value for each seed, such as a paired difference.
+        bound: Value that the mean is compared with.
+        unit: Unit of the values.
+        within: Range of the values.
     """
     values = list(by_seed.values())
     return Measured(estimate(values, within=within), bound, unit, by_seed, p=mean_p(values, bound))
@@ -95,8 +95,8 @@ def measure_difference(
     Args:
         a: Values by seed.
         b: Values by seed.
-        unit: Of the difference.
-        within: What a and b can be.
+        unit: Unit of the difference.
+        within: Range of a and b.
     """
     by_seed = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
     return measure_mean(by_seed, 0.0, unit, within=within.difference())

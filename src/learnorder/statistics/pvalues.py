@@ -1,8 +1,8 @@
-"""p-values that agree with the intervals shown, and their adjustment for many tests.
+"""p-values that agree with the intervals, and their adjustment for multiple comparisons.
 
-Each is two-sided and below 0.05 exactly where the 95 % interval leaves the bound out: the t test
-for a mean or a paired difference, the t test of a − ρ·b for a ratio (Fieller; an interval without
-an end may hold bounds that the test rejects), the exact binomial for a sign test.
+All are two-sided, and below 0.05 exactly if the 95 % interval excludes the bound: a t test for a
+mean or a paired difference, a t test of a − ρ·b for a ratio (Fieller; an infinite interval may
+contain bounds that the test rejects), an exact binomial test for a share of seeds.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from learnorder.statistics.intervals import spread
 
 
 def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
-    """Return the p-value of the two-sided t test that the mean is at a bound.
+    """Return the p-value of the two-sided t test of the hypothesis that the mean is ``bound``.
 
-    t = (x̄ − bound) · √n / s, with n − 1 degrees of freedom. Without spread it is that of the sign
-    test, 2 · (1/2)ⁿ.
+    t = (x̄ − bound) · √n / s, with n − 1 degrees of freedom. If all values are equal it is the
+    p-value of the sign test, 2 · (1/2)ⁿ.
 
     Args:
         values: One for each seed.
-        bound: The mean that is tested.
+        bound: Mean under the null hypothesis.
 
     Returns:
-        nan for fewer than two values.
+        The p-value; nan for fewer than two values.
 
     >>> round(mean_p([1.0, 2.0, 3.0]), 4), mean_p([1.0] * 6)
     (0.0742, 0.03125)
@@ -41,12 +41,12 @@ def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
 
 
 def paired_p(a: Mapping[int, float], b: Mapping[int, float], bound: float = 0.0) -> float:
-    """Return the p-value of the paired t test that the mean of a − b is at a bound."""
+    """Return the p-value of the paired t test that the mean of a − b is ``bound``."""
     return mean_p([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], bound)
 
 
 def ratio_p(a: Mapping[int, float], b: Mapping[int, float], bound: float) -> float:
-    """Return the p-value of Fieller's test that mean(a) / mean(b) is at a bound.
+    """Return the p-value of Fieller's test that mean(a) / mean(b) is ``bound``.
 
     It is the t test that the mean of a − bound · b is 0, over shared seeds.
     """
@@ -59,8 +59,8 @@ def sign_p(larger: int, n: int) -> float:
     X has the binomial distribution of n trials at 1/2.
 
     Args:
-        larger: In how many pairs the first is larger, k.
-        n: Number of pairs that are not tied.
+        larger: Number of pairs in which the first is larger, k.
+        n: Number of pairs without ties.
 
     >>> sign_p(6, 6), sign_p(5, 5)
     (0.03125, 0.0625)
@@ -72,25 +72,25 @@ def sign_p(larger: int, n: int) -> float:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Return p-values adjusted for their number (Holm, Scand. J. Statist. 6, 1979).
+    """Return p-values adjusted for multiple comparisons (Holm, Scand. J. Statist. 6, 1979).
 
-    Of m p-values the i-th smallest becomes max over j ≤ i of (m − j + 1) · p₍ⱼ₎, at most 1. Calling
-    those below 0.05 significant errs in any of them with a probability of at most 5 %, however the
-    tests depend on each other. nan stays nan and does not count.
+    The i-th smallest of m p-values becomes max over j ≤ i of (m − j + 1) · p₍ⱼ₎, at most 1. The
+    probability that any of those below 0.05 is a false positive is at most 5 %, also for dependent
+    tests. nan stays nan and is not counted.
 
     >>> holm([0.01, 0.04, 0.03, 0.005])
     [0.03, 0.06, 0.06, 0.02]
     """
-    places = sorted((i for i, value in enumerate(p) if not math.isnan(value)), key=lambda i: p[i])
+    order = sorted((i for i, value in enumerate(p) if not math.isnan(value)), key=lambda i: p[i])
     adjusted, largest = [math.nan] * len(p), 0.0
-    for rank, place in enumerate(places):
-        largest = max(largest, min(1.0, (len(places) - rank) * p[place]))
-        adjusted[place] = largest
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p[index]))
+        adjusted[index] = largest
     return adjusted
 
 
 def p_words(p: float) -> str:
-    """Return a p-value as tables show it; "–" where there is none.
+    """Return a p-value as shown in tables; "–" for nan.
 
     >>> p_words(0.0312), p_words(0.00004), p_words(0.5), p_words(1.0), p_words(math.nan)
     ('0.031', '< 0.001', '0.50', '1', '–')

@@ -1,4 +1,4 @@
-"""What values a quantity can have: its intervals end there."""
+"""Ranges of recorded quantities, to which intervals are clipped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Range:
-    """The values that a quantity, and so its mean, can have.
+    """A closed range of values.
 
     Attributes:
-        low: The least.
-        high: The largest.
+        low: Smallest value.
+        high: Largest value.
 
     >>> SHARE.difference()
     Range(low=-1.0, high=1.0)
@@ -23,11 +23,11 @@ class Range:
     high: float = math.inf
 
     def difference(self) -> Range:
-        """Return the range of differences of two such values."""
+        """Return the range of the difference of two such values."""
         return Range(self.low - self.high, self.high - self.low)
 
-    def has(self, values: Iterable[float]) -> bool:
-        """Whether all values are inside."""
+    def contains(self, values: Iterable[float]) -> bool:
+        """Return whether all values are in the range."""
         return all(self.low <= value <= self.high for value in values)
 
 
@@ -55,10 +55,10 @@ _RANGES = {
 
 
 def range_of(quantity: str) -> Range:
-    """Return the range of a recorded quantity, or of a score by its name; all reals where unknown.
+    """Return the range of a recorded quantity or score by its name; all reals if it is unknown.
 
-    Accuracies, errors and shares are in [0, 1]; reliance, which is a difference of two shares, is
-    in [−1, 1]; losses are not negative.
+    Accuracies, errors and shares are in [0, 1]. Reliance is a difference of two shares, in [−1, 1].
+    Losses are not negative.
 
     >>> range_of("reliance"), range_of("loss")
     (Range(low=-1.0, high=1.0), Range(low=0.0, high=inf))

@@ -1,12 +1,11 @@
-"""Times that may never come: censored numbers, and how they are compared.
+"""Censored times and how they are compared.
 
-A run that has not learned something when it ends would have learned it later, or never. Its time is
-*censored*: only a bound is known. Replacing it by a number, for instance by the epoch after the
-last, and computing means and t intervals of such numbers gives intervals of nothing that was
-measured. Here a censored time keeps its bound (:class:`Span`), and pairs in which one is censored
-are compared by their order alone, with the exact sign test (Dixon and Mood, The statistical sign
-test, JASA 41, 1946). With n seeds that can all be ordered its smallest two-sided p-value is
-2 · (1/2)ⁿ: fewer than six seeds are always inconclusive.
+If a run ends before it has learned something, the time is *censored*: only a lower bound is known.
+Replacing it by a number, such as the epoch after the last, would give means and t intervals of
+values that were not measured. Here a censored time keeps its bound (:class:`Span`), and pairs with
+a censored time are compared by their order alone, with the exact sign test (Dixon and Mood, The
+statistical sign test, JASA 41, 1946). The smallest two-sided p-value of n pairs is 2 · (1/2)ⁿ, so
+fewer than six seeds are always inconclusive.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from learnorder.statistics.pvalues import sign_p
 
 @dataclass(frozen=True)
 class Span:
-    """A number of which bounds are known: it is measured where they are equal, else censored.
+    """Bounds of a number: it is known if they are equal, else censored.
 
     Attributes:
-        low: It is at least this.
-        high: It is at most this.
+        low: Lower bound.
+        high: Upper bound.
 
     >>> Span(2.0, 2.0).known, Span(2.0, float("inf")).known
     (True, False)
@@ -38,16 +37,16 @@ class Span:
 
     @classmethod
     def at(cls, value: float) -> Span:
-        """Return a number that is known."""
+        """Return the span of a known number."""
         return cls(value, value)
 
     @property
     def known(self) -> bool:
-        """Whether it was measured."""
+        """Whether the bounds are equal and finite."""
         return self.low == self.high and math.isfinite(self.low)
 
     def above(self, other: Span) -> bool | None:
-        """Return whether it is larger than another; None where that is open, or they are equal.
+        """Return whether it is larger than another; None if the bounds overlap or are equal.
 
         >>> Span(1.0, math.inf).above(Span.at(0.5)), Span(1.0, math.inf).above(Span.at(2.0))
         (True, None)
@@ -58,33 +57,33 @@ class Span:
 
 
 def median_span(spans: Iterable[Span]) -> Span:
-    """Return the bounds of the median: the medians of the lower and of the upper bounds.
+    """Return bounds of the median: the medians of the lower and of the upper bounds.
 
     >>> median_span([Span.at(1.0), Span.at(2.0), Span(3.0, math.inf)])
     Span(low=2.0, high=2.0)
     >>> median_span([Span.at(1.0), Span(3.0, math.inf)])
     Span(low=2.0, high=inf)
     """
-    found = list(spans)
-    return Span(median(span.low for span in found), median(span.high for span in found))
+    spans = list(spans)
+    return Span(median(span.low for span in spans), median(span.high for span in spans))
 
 
 def compare_spans(
     a: Mapping[int, Span], b: Mapping[int, Span], unit: Unit, *, more: str = "later"
 ) -> Measured:
-    """Return how much larger a is than b over shared seeds, where some are censored.
+    """Return how much larger a is than b over shared seeds, where some may be censored.
 
-    With all numbers known: the mean of a − b with its paired t interval, compared with 0. Else the
-    sign test stands in: the share of the seeds in which a is larger, with the exact binomial
-    interval, compared with one half. A pair counts where its order is known: of a ≥ 3 and b = 2 it
-    is, of a ≥ 3 and b = 4 it is not. Within a pair both are censored at the same time, so that an
-    order that remains open favours neither. Ties count for neither side.
+    If all numbers are known, this is the mean of a − b with its paired t interval, compared with 0.
+    Otherwise it is a sign test: the share of seeds in which a is larger, with its exact binomial
+    interval, compared with one half. A pair is counted if its order is known: it is for a ≥ 3 and
+    b = 2, but not for a ≥ 3 and b = 4. Both numbers of a pair are censored at the same time, so
+    pairs of unknown order favour neither side. Ties are not counted.
 
     Args:
         a: Numbers by seed.
         b: Numbers by seed.
-        unit: Of the difference.
-        more: What a larger number means, in words.
+        unit: Unit of the difference.
+        more: Meaning of a larger number, in words.
 
     >>> never = Span(1.0, math.inf)
     >>> found = compare_spans({0: never, 1: Span.at(0.3)}, {0: Span.at(0.1), 1: Span.at(0.2)},
@@ -99,11 +98,11 @@ def compare_spans(
         return measure_mean(seeds, 0.0, unit)
     ordered = [above for x, y in pairs.values() if (above := x.above(y)) is not None]
     note = (
-        f"{censored} of {len(pairs)} pairs have a run that never gets there: sign test, the share "
-        f"of the seeds in which the first is {more}, against one half"
+        f"{censored} of {len(pairs)} pairs are censored: sign test of the share of seeds in which "
+        f"the first is {more}, against one half"
     )
-    if lost := len(pairs) - len(ordered):
-        note += f"; {lost} of {len(pairs)} tied or open"
+    if left_out := len(pairs) - len(ordered):
+        note += f"; {left_out} of {len(pairs)} pairs are tied or of unknown order"
     larger, n = sum(ordered), len(ordered)
     unit = Unit("% of seeds", 100, 0)
     return Measured(proportion(larger, n), 0.5, unit, note=note, p=sign_p(larger, n))
@@ -116,15 +115,15 @@ def compare_times(
     *,
     logarithmic: bool = False,
 ) -> Measured:
-    """Return how much later a is than b over shared seeds, where None is never.
+    """Return how much later a is than b over shared seeds; None means never.
 
-    A time that never comes is later than any that does; see :func:`compare_spans`.
+    Never is later than any time; see :func:`compare_spans`.
 
     Args:
         a: Times by seed.
         b: Times by seed.
-        unit: Of the difference.
-        logarithmic: Whether times are compared by their ratio, as log10(a/b).
+        unit: Unit of the difference.
+        logarithmic: Whether to compare times by their ratio, as log10(a/b).
     """
 
     def spans(times: Mapping[int, float | None]) -> dict[int, Span]:

@@ -1,14 +1,13 @@
-"""What an interval says: on which side of a bound it lies, and when it says nothing.
+"""Verdicts: on which side of a bound an interval lies, and when it is inconclusive.
 
-Three rules hold wherever something is decided:
+Three rules apply to every verdict:
 
-- A verdict takes at least three seeds (:data:`FEWEST_SEEDS`): two that happen to be alike have an
-  interval of next to no width. What a page puts in its headline takes five
-  (:data:`FEWEST_HEADLINE`).
-- An interval of no width is no evidence: all seeds alike have no spread to judge by. From six seeds
-  on (:data:`FEWEST_ALIKE`) the sign test judges them, 2 · (1/2)⁶ < 0.05.
-- A comparison with an arm in which a run diverged is inconclusive, for that is no accident of the
-  seed; the mean of those that are left is not that of the arm.
+- It needs at least three seeds (:data:`FEWEST_SEEDS`): two seeds that happen to agree have an
+  interval of almost no width. The headline of a page needs five (:data:`FEWEST_HEADLINE`).
+- An interval of zero width is inconclusive, because identical values give no estimate of the
+  spread. From six seeds on (:data:`FEWEST_ALIKE`) the sign test decides: 2 · (1/2)⁶ < 0.05.
+- A comparison with an arm that has a diverged run is inconclusive: divergence depends on the arm,
+  and the mean of the remaining runs is not the arm's mean.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ VERDICT_WORDS: dict[Verdict, str] = {
     "undecided": "? undecided",
 }
 Side = Literal["above", "below", "inconclusive"]
-"""Of a bound."""
+"""Side of a bound on which an interval lies."""
 
 FEWEST_SEEDS = 3
-"""Seeds that a verdict takes."""
+"""Fewest seeds for a verdict."""
 FEWEST_HEADLINE = 5
-"""Seeds that a headline takes."""
+"""Fewest seeds for a headline."""
 FEWEST_ALIKE = 6
-"""Seeds from which an interval of no width decides, as a sign test does: 2·(1/2)^6 < 0.05."""
+"""Fewest seeds for a verdict from an interval of zero width, by the sign test: 2·(1/2)^6 < 0.05."""
 
 
 def side_of(e: Estimate, bound: float = 0.0) -> Side:
-    """Return on which side of a bound an interval lies; inconclusive where it decides nothing.
+    """Return the side of a bound on which an interval lies, or that it is inconclusive.
 
     >>> side_of(Estimate(0.3, 0.1, 0.5, 5)), side_of(Estimate(0.3, 0.1, 0.5, 5), 0.4)
     ('above', 'inconclusive')
@@ -55,24 +54,24 @@ def side_of(e: Estimate, bound: float = 0.0) -> Side:
 
 
 def why_inconclusive(e: Estimate) -> str:
-    """Return why an interval decides nothing wherever it lies; empty where it can decide.
+    """Return why an interval is inconclusive for any bound; an empty string if it is not.
 
     >>> why_inconclusive(Estimate(0.3, 0.3, 0.3, 5))
-    'without spread, fewer than 6 seeds decide nothing'
+    'identical values on fewer than 6 seeds are inconclusive'
     """
     if e.n == 0:
         return "there is nothing to compare"
     if e.n < FEWEST_SEEDS:
-        return f"a verdict takes {FEWEST_SEEDS} seeds"
+        return f"a verdict needs at least {FEWEST_SEEDS} seeds"
     if math.isnan(e.low) or math.isnan(e.high):
         return "there is no interval"
     if e.low == e.high and e.n < FEWEST_ALIKE:
-        return f"without spread, fewer than {FEWEST_ALIKE} seeds decide nothing"
+        return f"identical values on fewer than {FEWEST_ALIKE} seeds are inconclusive"
     return ""
 
 
-def verdict(found: Measured, side: Literal["above", "below"]) -> Verdict:
-    """Return what an interval says of a claim that it lies on one side of its bound.
+def verdict(measured: Measured, side: Literal["above", "below"]) -> Verdict:
+    """Return the verdict on the claim that the true value lies on one side of the bound.
 
     >>> from learnorder.statistics import POINTS
     >>> verdict(Measured(Estimate(0.03, 0.01, 0.05, 5), 0.0, POINTS), "above")
@@ -80,25 +79,25 @@ def verdict(found: Measured, side: Literal["above", "below"]) -> Verdict:
     >>> verdict(Measured(Estimate(0.03, -0.01, 0.07, 5), 0.0, POINTS), "above")
     'undecided'
     """
-    lies = side_of(found.estimate, found.bound)
-    if lies == "inconclusive":
+    observed = side_of(measured.estimate, measured.bound)
+    if observed == "inconclusive":
         return "undecided"
-    return "holds" if lies == side else "does_not_hold"
+    return "holds" if observed == side else "does_not_hold"
 
 
-def adjusted_p(found: Sequence[Measured]) -> list[float]:
-    """Return the p-values of measures that stand in one table, adjusted for their number (Holm).
+def adjusted_p(measures: Sequence[Measured]) -> list[float]:
+    """Return the p-values of the measures in a table, adjusted for their number (Holm).
 
-    Those that decide nothing, as on too few seeds, have none (nan), and do not count.
+    Those that :func:`why_inconclusive` rejects, as on too few seeds, are nan and are not counted.
     """
-    return holm([math.nan if why_inconclusive(each.estimate) else each.p for each in found])
+    return holm([math.nan if why_inconclusive(m.estimate) else m.p for m in measures])
 
 
 HOLM_NOTE = (
-    "Each verdict stands by itself: where the true value is at the bound, an interval lies wholly "
-    "above it by chance in 2.5 % of cases, and wholly below it in 2.5 %. p (Holm) is adjusted for "
-    "the number of tests in the table: with a probability of 95 % or more none of those below 0.05 "
-    "is there by chance alone."
+    "Verdicts are not adjusted for multiple comparisons: if the true value equals the bound, an "
+    "interval lies entirely above it by chance in 2.5 % of cases, and entirely below it in 2.5 %. "
+    "p (Holm) is adjusted for the number of tests in the table: the probability that any p below "
+    "0.05 is a false positive is at most 5 %."
 )
 MOST_UNADJUSTED = 5
-"""Tables of more tests than this have a column of adjusted p-values."""
+"""Tables with more tests than this have a column of adjusted p-values."""

@@ -18,54 +18,53 @@ from learnorder.probe.settings import Probe
 from learnorder.report.planned import run_planned
 from learnorder.runs.results import RunSet
 from learnorder.seeding import check_seeds
-from learnorder.sweep.run import of_sweep, sweep_plans
+from learnorder.sweep.run import sweep_experiment, sweep_plans
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.experiment import TheoryExperiment
 from learnorder.values import to_dict
 
 DESCRIPTION = """\
-Run any experiment over a grid or a list of named settings, each on several seeds. Settings are
-chosen this way, so accuracies are measured on a validation split held out of the training images,
-not on the test images.
+Run any experiment over a grid or a list of named settings, each on several seeds. As settings are
+chosen this way, accuracies are measured on a validation split of the training images, not on the
+test images.
 
   learnorder sweep --grid '{learning_rate.initial: [0.02, 0.1, 0.3], patch.contrast: [0.3, 0.6]}'
   learnorder sweep --arms '[large, small]' --grid '{patch.contrast: [0.3, 0.6]}' --seeds 3
   learnorder sweep --grid '{"learning_rate.initial,learning_rate.step_factor":
-                            [[0.1, 0.2], [1.0, 0.02]]}'        two that vary together
+                            [[0.1, 0.2], [1.0, 0.02]]}'        two varied together
   learnorder sweep --points '[{learning_rate.initial: 0.1}, {learning_rate.initial: 1.0,
-                              noise.level.initial: 0.5}]'      a list in place of a grid
+                              noise.level.initial: 0.5}]'      a list instead of a grid
   learnorder sweep --experiment theory --grid '{distribution.kappa: [0.7, 1]}' --arms '[L-S, S]'
   learnorder sweep --experiment probe --grid '{model.name: [WideResNet, ViT, my_nets.Net]}'
   learnorder sweep --experiment task --task my_tasks.make \\
                    --grid '{training.weight_decay: [0, 1e-3]}'
-  learnorder sweep --config my.yaml                            all of it from a file
+  learnorder sweep --config my.yaml                            all settings from a file
   learnorder sweep --config my.yaml --engine ray --address auto      on a Ray cluster
 """
 
 EXPERIMENTS = {
     "patch": "images with the planted patch",
-    "plain": "images as they are",
-    "train": "one run of your own settings",
+    "plain": "images without a patch",
+    "train": "one run with your settings",
     "theory": "the two-layer theory",
-    "task": "a learnorder.Task of your own",
-    "probe": "whole probes, each with its calibration",
+    "task": "your own learnorder.Task",
+    "probe": "complete probes, each with its calibration",
 }
-
 
 Base = TypeVar("Base")
 
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is swept.
+    """The experiment that is swept.
 
     Attributes:
-        kind: The configuration that grids vary.
-        defaults: One of it.
-        arms: What each arm sets in it.
-        chosen: The arms taken by default.
-        besides: Names of its settings that are no options, as arms or seeds give them.
-        scale: Name of the recipe; empty where there is none to choose.
+        kind: The class of its configuration.
+        defaults: Default configuration.
+        arms: Settings of each arm.
+        chosen: Default arms.
+        besides: Settings that are not options, because arms or seeds set them.
+        scale: Name of the recipe; empty if the experiment has no scales.
     """
 
     kind: type[Any]
@@ -80,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     experiment = options.peek(arguments, "experiment", "patch")
     if experiment not in EXPERIMENTS:
-        parts = (did_you_mean(experiment, EXPERIMENTS), f"There are {', '.join(EXPERIMENTS)}.")
+        parts = (did_you_mean(experiment, EXPERIMENTS), f"Give one of {', '.join(EXPERIMENTS)}.")
         raise ConfigError("experiment", experiment, " ".join(filter(None, parts)))
     subject = _SUBJECTS[experiment](arguments)
     parser = Parser("sweep", DESCRIPTION)
@@ -100,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.execution.grid import Grid
 
     plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
-    about = of_sweep(bases, grid, points, seeds, scale)
+    about = sweep_experiment(bases, grid, points, seeds, scale)
     if options.only_planned(values):
         return options.dry_run(plans, out, values, about)
     results = run_planned(plans, out, options.execution(values), of=RunSet, experiment=about)
@@ -121,7 +120,7 @@ def _probes(
     out: Path,
     values: dict[str, Any],
 ) -> int:
-    """Run a probe at every point, and a page that has them side by side."""
+    """Run a probe at every point, and write a page that compares them."""
     from learnorder.probe.compare_page import probes_table
     from learnorder.report.terminal import print_table
     from learnorder.runs.plain_text import visible
@@ -136,51 +135,52 @@ def _probes(
     probed = run_probes(probes, out, execution=options.execution(values))
     print_table(probes_table(probed))
     print(visible(f"Report: {out / 'report.html'}"))
-    unfinished = [options.print_unfinished(each.results) for each in probed.values()]
+    unfinished = [options.print_unfinished(probe.results) for probe in probed.values()]
     return 1 if any(unfinished) else 0
 
 
 def _add_options(parser: Parser, experiment: str, subject: _Subject) -> None:
     """Add the options of a sweep of an experiment."""
     listed = "; ".join(f"{name}: {what}" for name, what in EXPERIMENTS.items())
-    parser.add("--experiment", str, default=experiment, help=f"Of what. {listed}.")
+    parser.add("--experiment", str, default=experiment, help=f"What to sweep. {listed}.")
     if subject.scale:
-        parser.add("--scale", str, default=subject.scale, help="demo, laptop or paper: defaults.")
+        parser.add("--scale", str, default=subject.scale, help="Defaults: demo, laptop or paper.")
     if len(subject.arms) > 1:
         parser.add(
             "--arms",
             list[str],
             default=list(subject.chosen),
-            help=f"Arms that are varied: of {', '.join(subject.arms)}.",
+            help=f"Arms to sweep, from {', '.join(subject.arms)}.",
         )
     parser.add(
         "--grid",
         dict[str, list[Any]],
         default={},
-        help="Values by setting, in YAML: all combinations; names joined by commas vary together.",
+        help="Values by setting, in YAML; every combination is run. Names joined by commas vary "
+        "together.",
         form=options.GRID_FORM,
     )
     parser.add(
         "--points",
         list[dict[str, Any]],
         default=[],
-        help="A list of settings, in YAML, each tried with all combinations of the grid.",
+        help="List of settings, in YAML, each run with every combination of the grid.",
         form="Write [{patch.contrast: 0.3}, {patch.contrast: 0.6, patch.size: 3}]: a list of "
         "points, dotted names, a space after each colon.",
     )
-    parser.add("--seeds", int, default=3, help="How many seeds.")
+    parser.add("--seeds", int, default=3, help="Number of seeds.")
     parser.add(
         "--first_seed",
         int,
         default=1000,
-        help="The first of them, apart from those that experiments report on.",
+        help="First seed; by default not a seed that experiments report on.",
     )
     options.add_execution(parser, "runs/sweep", engines=True)
     options.add_settings(parser, subject.kind, subject.defaults, besides=subject.besides)
 
 
 def _open_arguments(base: Base, arguments: Sequence[str]) -> Base:
-    """Return defaults without the arguments of our network, where networks are what varies."""
+    """Return the defaults, without the network's arguments if the networks vary."""
     if not any(options.mentions(arguments, n, "model.name") for n in ("grid", "points")):
         return base
     recipe: Any = base

@@ -30,22 +30,25 @@ def sweep_plans(
     scale: str = "custom",
     kind: type[ConfigT] = RunConfig,
 ) -> dict[str, Plan[ConfigT]]:
-    """Return the runs of a sweep: every arm at every point of the grid, seed by seed.
+    """Return the runs of a sweep: every arm at every point of the grid on every seed.
 
     Args:
-        bases: As :func:`run_sweep` takes them; or in the form of ``to_dict``, which may become
-            valid by the grid's values only.
-        grid: What is varied.
-        seeds: The seeds of every point.
+        bases: As for :func:`run_sweep`, or as nested mappings, which need be valid only with the
+            values of the grid.
+        grid: The points.
+        seeds: Seeds of every point.
         scale: Name of the recipe.
-        kind: What those of ``bases`` that are mappings are of.
+        kind: Class of the configurations in ``bases`` that are mappings.
+
+    Raises:
+        ConfigError: There are no arms or seeds, or a setting is not valid.
     """
     from learnorder.execution.grid import grid_plans
 
     if not bases:
         raise ConfigError("arms", [], "Name at least one arm.")
     if not seeds:
-        raise ConfigError("seeds", 0, "Give at least 1; a verdict takes 3.")
+        raise ConfigError("seeds", 0, "Give at least 1; a verdict needs 3.")
     plans = dict[str, "Plan[ConfigT]"]()
     for seed in seeds:
         for arm, base in bases.items():
@@ -56,14 +59,14 @@ def sweep_plans(
     return plans
 
 
-def of_sweep(
+def sweep_experiment(
     bases: Mapping[str, Any],
     grid: Mapping[str, Sequence[object]],
     points: Sequence[Mapping[str, object]],
     seeds: Sequence[int],
     scale: str = "custom",
 ) -> Experiment:
-    """Return what a folder of :func:`sweep_plans` says that it is of."""
+    """Return the experiment of a folder of :func:`sweep_plans`, for its experiment.json."""
     settings = {"scale": scale, "seeds": list(seeds), "grid": grid, "points": points}
     return Experiment("sweep", to_plain({**settings, "bases": bases}))
 
@@ -117,29 +120,29 @@ def run_sweep(
     scale: str = "custom",
     execution: Execution = Execution(),
 ) -> Results | TaskResults | TheoryResults:
-    """Run a grid or a list of named settings on several seeds, continue it, or read it.
+    """Run a grid or a list of named settings on several seeds; continue or read an existing sweep.
 
     Args:
-        bases: The configuration of each arm that is varied: a RunConfig, TaskRunConfig or
-            TheoryConfig; all of one kind.
+        bases: The configuration of each arm, by name: a RunConfig, TaskRunConfig or TheoryConfig;
+            all of one class.
         grid: Values by dotted name, e.g. {"learning_rate.initial": [0.1, 0.3]}; names joined by
             commas vary together. Every combination is run.
-        seeds: The seeds of every point.
-        out: Folder of the run folders and of report.html.
-        points: A list of settings by dotted name, each run with every combination of the grid.
-        scale: Name of the recipe that ``bases`` derive from, for the report.
+        seeds: Seeds of every point.
+        out: Folder of the runs and of report.html.
+        points: Settings by dotted name, each run with every combination of the grid.
+        scale: Name of the recipe of ``bases``, for the report.
         execution: How the runs are executed.
 
     Returns:
-        The results, by the kind of ``bases``: Results, TaskResults or TheoryResults.
+        Results, TaskResults or TheoryResults, depending on ``bases``.
 
     Raises:
-        ConfigError: A name that no setting has, or a value that it does not take.
+        ConfigError: A setting does not exist or has an invalid value.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.execution.grid import Grid
 
     plans = sweep_plans(bases, Grid(grid, points), seeds, scale)
-    about = of_sweep(bases, grid, points, seeds, scale)
+    about = sweep_experiment(bases, grid, points, seeds, scale)
     results: Any = run_planned(plans, Path(out), execution, of=RunSet, experiment=about)
     return results
