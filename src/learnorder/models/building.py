@@ -41,11 +41,7 @@ def build_model(
             to one logit per class.
     """
     constructor = _resolve(config.name)
-    defaults = {
-        "num_classes": num_classes,
-        "in_channels": in_channels,
-        "image_size": image_size,
-    }
+    defaults = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
     arguments = {**_accepted(constructor, defaults), **config.arguments}
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))

@@ -34,7 +34,7 @@ def check_trainable(model: nn.Module, field: str, value: object) -> None:
             raise ConfigError(
                 field,
                 value,
-                f"{name} is {_dtype(parameter)}; only real parameters can be trained. Store both "
+                f"{name} is {parameter.dtype}; only real parameters can be trained. Store both "
                 "parts in a real parameter, and use torch.view_as_complex in forward.",
             )
     parameters = list(model.parameters())
@@ -69,7 +69,3 @@ def check_lazy(model: nn.Module, field: str, value: object) -> None:
             f"Lazy parameters have no shape yet: {', '.join(lazy[:3])}{more}. Run a batch through "
             "the model in the function that creates it, before returning it.",
         )
-
-
-def _dtype(tensor: nn.Parameter) -> str:
-    return str(tensor.dtype).removeprefix("torch.")

@@ -52,9 +52,7 @@ FUNCTIONS: Mapping[Callable[..., Any], str] = {
 _OPAQUE = (nn.RNNBase, nn.RNNCellBase, nn.GLU, torch.jit.ScriptModule)
 """Modules with internal activations that noise cannot reach."""
 
-ModuleFilter = (
-    str | type[nn.Module] | Iterable[str | type[nn.Module]] | Callable[[str, nn.Module], bool]
-)
+Filter = str | type[nn.Module] | Iterable[str | type[nn.Module]] | Callable[[str, nn.Module], bool]
 """A user's choice of modules: names, classes, or a predicate of name and module."""
 
 
@@ -77,7 +75,7 @@ def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in model.named_modules() if _is_activation(module)}
 
 
-def choose_modules(model: nn.Module, choice: ModuleFilter) -> dict[str, nn.Module]:
+def choose_modules(model: nn.Module, choice: Filter) -> dict[str, nn.Module]:
     """Return the chosen modules by name, in the order of ``named_modules``.
 
     Args:

@@ -11,7 +11,7 @@ from torch import nn
 
 from learnorder.errors import ConfigError
 from learnorder.noise.activations import (
-    ModuleFilter,
+    Filter,
     calls_functions,
     choose_modules,
     find_activations,
@@ -73,7 +73,7 @@ class ActivationNoise:
         *,
         shared: bool = True,
         epochs: int | None = None,
-        modules: ModuleFilter | None = None,
+        modules: Filter | None = None,
         functions: bool | None = None,
     ) -> None:
         if not isinstance(level, Schedule) and not level >= 0:
@@ -193,7 +193,7 @@ def activation_noise(
     shared: bool = True,
     seed: int = 0,
     epochs: int | None = None,
-    modules: ModuleFilter | None = None,
+    modules: Filter | None = None,
     functions: bool | None = None,
 ) -> Iterator[ActivationNoise]:
     """Add noise to a model's activations within a ``with`` block, in training mode only.

@@ -59,13 +59,11 @@ def draw_gallery(
     first = torch.tensor([int((labels == c).nonzero()[0]) for c in classes])
     scale, shift = torch.tensor(std), torch.tensor(mean)
     normalised = ((images[first].float() / 255 - shift) / scale).permute(0, 3, 1, 2)
-    classes_shown = labels[first]
+    shown = labels[first]
     rows = []
     for _, group, amplitude, conflict in ROWS:
-        draw = Draw(
-            torch.full_like(classes_shown, int(group)), torch.full((len(classes_shown),), amplitude)
-        )
-        pattern_labels = (classes_shown + 1) % len(class_names) if conflict else classes_shown
+        draw = Draw(torch.full_like(shown, int(group)), torch.full((len(shown),), amplitude))
+        pattern_labels = (shown + 1) % len(class_names) if conflict else shown
         planted = patch.plant(normalised.clone(), pattern_labels, draw).permute(0, 2, 3, 1)
         rows.append(((planted * scale + shift).clamp(0, 1) * 255).round().to(torch.uint8))
     return Gallery(

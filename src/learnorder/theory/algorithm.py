@@ -137,9 +137,7 @@ class Course:
         observe: Called at each grid time that is passed, and at the end of each phase.
 
     Attributes:
-        phase: The current phase.
         outcome: How the run ended; None before that.
-        until: The next measurement time, or ``max_time``.
     """
 
     def __init__(

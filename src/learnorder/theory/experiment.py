@@ -53,9 +53,7 @@ class TheoryExperiment:
         check_fields(self)
         check_seeds(self.seeds, self.first_seed)
         if not self.arms or len(set(self.arms)) < len(self.arms):
-            raise ConfigError(
-                "arms", self.arms, f"Name any of {', '.join(THEORY_ARMS)}, each once."
-            )
+            raise ConfigError("arms", self.arms, f"Name any of {', '.join(THEORY_ARMS)}, once.")
         self.run(self.arms[0], self.first_seed)
 
     def run(self, arm: TheoryArm, seed: int) -> TheoryConfig:

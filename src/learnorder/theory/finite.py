@@ -129,12 +129,10 @@ class FiniteNetwork:
             return Weights(w, w[:, :, :2])
         return Weights(w, self._normal((network.width_v, 2), generators, scale))
 
-    def _normal(
-        self, shape: tuple[int, int], generators: list[torch.Generator], scale: float
-    ) -> Tensor:
+    def _normal(self, shape: tuple[int, int], rngs: list[torch.Generator], scale: float) -> Tensor:
         rows = shape[0] // self._copies
-        out = torch.empty(len(generators), rows, shape[1], device=self._device, dtype=self._dtype)
-        for part, rng in zip(out, generators, strict=True):
+        out = torch.empty(len(rngs), rows, shape[1], device=self._device, dtype=self._dtype)
+        for part, rng in zip(out, rngs, strict=True):
             part.normal_(0, scale, generator=rng)
         return out.repeat(1, self._copies, 1) if self._copies > 1 else out
 

@@ -50,8 +50,6 @@ class Flow:
         config: The run.
 
     Attributes:
-        state: The accumulated effect of training.
-        variance: τ²/τ0².
         accepted: Steps accepted.
         rejected: Steps rejected.
     """

@@ -10,8 +10,6 @@ from learnorder.theory.arcsine import arcsine
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.kernel import MOST_QUADRATIC
 
-_LESS = "Give less."
-
 
 @dataclass(frozen=True)
 class Part:
@@ -29,7 +27,7 @@ class Part:
     value: int
     what: str
     bytes: int
-    remedy: str = _LESS
+    remedy: str = "Give less."
 
 
 def memory_parts(config: TheoryConfig) -> list[Part]:

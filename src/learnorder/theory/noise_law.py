@@ -56,10 +56,8 @@ class NoiseLaw:
 
     def variance(self, start: float, eta: float, n: float) -> float:
         """Return τ² after n steps: τ∞² + (1 − ηλ)^2n·(τ² − τ∞²)."""
-        stationary = self.stationary(eta)
-        return stationary + math.exp(2 * n * math.log1p(-eta * self._weight_decay)) * (
-            start - stationary
-        )
+        limit = self.stationary(eta)
+        return limit + math.exp(2 * n * math.log1p(-eta * self._weight_decay)) * (start - limit)
 
     def transition(
         self, powers: Tensor, variance: float, eta: float, n: float, sigma: float = 0.0

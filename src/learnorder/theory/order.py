@@ -46,16 +46,14 @@ def level_time(times: Sequence[float], margins: Sequence[float], level: float) -
     >>> level_time([1.0, 10.0, 100.0], [0.0, 0.5, 2.0], level=1.0)
     21.544...
     """
-    previous: tuple[float, float] | None = None
+    last: tuple[float, float] | None = None
     for time, margin in zip(times, margins, strict=True):
         if margin >= level:
-            if previous is None:
+            if last is None:
                 return time
-            share = (level - previous[1]) / (margin - previous[1])
-            return math.exp(
-                math.log(previous[0]) + share * (math.log(time) - math.log(previous[0]))
-            )
-        previous = time, margin
+            share = (level - last[1]) / (margin - last[1])
+            return math.exp(math.log(last[0]) + share * (math.log(time) - math.log(last[0])))
+        last = time, margin
     return None
 
 

@@ -140,10 +140,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         return sum(rows[-1].examples for rows in self._rows(arm, set_, quantity).values())
 
     def learned(self, arm: str, pattern: Pattern) -> dict[int, float | None]:
-        """Return, by seed, η·t from which accuracy on examples with only ``pattern`` is > 95 %.
-
-        None if it does not stay above.
-        """
+        """Return by seed η·t from which accuracy on P- or Q-only examples stays > 95 %, or None."""
 
         def when(times: Sequence[float], errors: Sequence[float]) -> float | None:
             return learned_for_good(times, [1 - error for error in errors])
@@ -151,9 +148,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         return self._when(arm, pattern, "error", when)
 
     def half_learned(self, arm: str, pattern: Pattern) -> dict[int, float | None]:
-        """Return, by seed, η·t at which the mean margin on examples with only ``pattern`` is half
-        its final value; None if the final margin is not positive.
-        """  # noqa: D205
+        """Return by seed η·t at half the final mean margin on P- or Q-only examples, or None."""
         return self._when(arm, pattern, "margin", half_time)
 
     def _when(

@@ -17,7 +17,6 @@ from learnorder.values import to_dict, to_plain
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
-    from learnorder.theory.results import TheoryResults
 
 
 def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan[TheoryConfig]]:

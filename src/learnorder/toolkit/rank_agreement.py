@@ -57,9 +57,7 @@ def rank_agreement(a: ArrayLike, b: ArrayLike) -> Agreement:
     """
     a, b = np.asarray(a), np.asarray(b)
     if len(a) != len(b) or not len(a):
-        raise DataError(
-            f"Ranks of {len(a)} and {len(b)} examples: give the same number, at least 1."
-        )
+        raise DataError(f"Ranks of {len(a)} and {len(b)} examples: give equally many, and some.")
     n = len(a)
     (rows, row), (columns, column) = (np.unique(r, return_inverse=True) for r in (a, b))
     shape = (len(rows), len(columns))
