@@ -31,10 +31,11 @@ def check_trainable(model: nn.Module, field: str, value: object) -> None:
             )
     for name, parameter in model.named_parameters():
         if not is_lazy(parameter) and parameter.is_complex():
+            dtype = str(parameter.dtype).removeprefix("torch.")
             raise ConfigError(
                 field,
                 value,
-                f"{name} is {parameter.dtype}; only real parameters can be trained. Store both "
+                f"{name} is {dtype}; only real parameters can be trained. Store both "
                 "parts in a real parameter, and use torch.view_as_complex in forward.",
             )
     parameters = list(model.parameters())

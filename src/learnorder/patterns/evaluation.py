@@ -53,8 +53,8 @@ def evaluation_sets(
         return sets
     eligible = draw_eligible(config, count, generator(seed, "evaluation", "eligible"))
     mixed = draw_accesses(config, eligible, generator(seed, "evaluation", "mixed"))
-    every = torch.ones(count, dtype=torch.bool)
-    accesses = draw_accesses(config, every, generator(seed, "evaluation", "patch_only"))
+    all_eligible = torch.ones(count, dtype=torch.bool)
+    accesses = draw_accesses(config, all_eligible, generator(seed, "evaluation", "patch_only"))
     patch_only = Draw(torch.full((count,), int(Group.PATCH_ONLY)), accesses.amplitude)
     rng = generator(seed, "evaluation", "conflict")
     shift = torch.randint(1, num_classes, (count,), generator=rng)
