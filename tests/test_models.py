@@ -111,7 +111,7 @@ def test_building_leaves_the_random_state():
         (f"{__name__}.wrong_size", {}, r"\(2, 7\) are needed"),
         (f"{__name__}.returns_a_tuple", {}, "to a tuple"),
         (".Net", {}, "import path"),
-        ("builtins.max", {}, "refused them"),
+        ("builtins.max", {}, "rejected them"),
         ("WideResNet", {"depth": 11, "widen_factor": 1}, "6n \\+ 4"),
         ("WideResNet", {"widen": 2}, "widen"),
         ("ConvNet", {"width": 3}, "signature"),

@@ -465,8 +465,8 @@ def test_functions_beside_chosen_modules():
     [
         ("classifer", r"got 'classifer'\. .*Did you mean classifier\?"),
         (["features.1.conv1", nn.GELU], "has no such module"),
-        ([], "chooses no module"),
-        (lambda name, module: False, "chooses no module"),
+        ([], "No module matches"),
+        (lambda name, module: False, "No module matches"),
     ],
 )
 def test_modules_that_there_are_not(modules, message):

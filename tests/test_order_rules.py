@@ -167,7 +167,7 @@ REFUSED = {
     "classes, not logits": (torch.tensor([1, 0]), [1, 0], "torch.int64, not floats"),
     "one-hot predictions": (torch.eye(2, dtype=torch.bool), [1, 0], "torch.bool, not floats"),
     "what a model returns": ({"logits": Z}, [0, 1], "outputs.logits"),
-    "several heads": ((Z, Z), [0, 1], "Logits have the shape .2, 2, 3."),
+    "several heads": ((Z, Z), [0, 1], "Logits have shape .2, 2, 3."),
     "text": (Z, ["cat", "dog"], "Labels are <U3"),
     "half labels": (Z, [0.5, 1.0], "fractions, such as 0.5"),
     "no label": (Z, [NAN, 1.0], "fractions, such as nan"),
@@ -177,7 +177,7 @@ REFUSED = {
     "infinite": (Z, [INF, 1.0], "Labels run from 1 to inf"),
     "several labels": (Z, [[1, 0, 1], [0, 0, 0]], "sum to 1 for each example"),
     "none of several": (Z, [[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]], "sum to 1 for each example"),
-    "a tie": (Z, [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], "the same largest share"),
+    "a tie": (Z, [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]], "the same largest probability"),
     "shares below 0": (Z, [[1.5, -0.5, 0.0], [1.0, 0.0, 0.0]], "sum to 1 for each example"),
     "other shares": (Z, [[0.5, 0.5], [1.0, 0.0]], "shape .2, 2. and logits .2, 3."),
     "no classes": (torch.zeros(2, 0), [0, 1], "shape .2, 0."),
@@ -199,7 +199,7 @@ def test_refused_by_name_before_anything_is_recorded(name):
 @pytest.mark.parametrize(
     ("indices", "message"),
     [
-        ([0.0, 1.0], "Indices are float64 of shape"),
+        ([0.0, 1.0], "Indices are float64 with shape"),
         ([True, False], "Indices are bool"),
         (["0", "1"], "Indices are <U1"),
         (torch.zeros(2, 2, dtype=torch.int64), "shape .2, 2."),

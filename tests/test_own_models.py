@@ -73,7 +73,7 @@ def test_modes_are_those_that_were_given(caplog):
     caplog.set_level("INFO")
     training_mode(model)
     assert [m.training for m in model.modules()] == [True, False, False, False, True]
-    assert "0, 0.0, 0.1: in eval() when the model was given" in caplog.text
+    assert "0, 0.0, 0.1: in eval() at the start" in caplog.text
     with evaluation_mode(model):
         assert not any(m.training for m in model.modules())
     assert [m.training for m in model.modules()] == [True, False, False, False, True]

@@ -114,7 +114,7 @@ def theory(**sections):
         (lambda: DistributionConfig(r=2.0), "distribution.r", "r ≤ 1"),
         (lambda: DistributionConfig(s=math.nan), "distribution.s", "finite"),
         (lambda: DistributionConfig(p0=0.6, q0=0.5), "distribution.p0", "must not exceed 1"),
-        (lambda: DistributionConfig(kappa=1.4, p0=None), "distribution.p0", "κ²/2 unless given"),
+        (lambda: DistributionConfig(kappa=1.4, p0=None), "distribution.p0", "κ²/2 by default"),
         (lambda: DistributionConfig(p0=-0.1), "distribution.p0", r"\[0, 1\]"),
         (lambda: DistributionConfig(num_train=1), "distribution.num_train", "N ≥ 2"),
         (lambda: DistributionConfig(kappa=0.0), "distribution.kappa", "κ > 0"),
@@ -144,7 +144,7 @@ def theory(**sections):
         ),
         (lambda: NetworkConfig(tau0=0.0), "network.tau0", "> 0"),
         (lambda: AlgorithmConfig(weight_decay=-1.0), "algorithm.weight_decay", "λ ≥ 0"),
-        (theory(solver=SolverConfig("finite")), "algorithm.eta2", "every step is taken"),
+        (theory(solver=SolverConfig("finite")), "algorithm.eta2", "takes every step"),
         (theory(distribution=DistributionConfig(num_train=30_000)), "distribution.num_train", "20"),
         (theory(arm="large"), "arm", "L-S, S, S[+]noise"),
         (lambda: SolverConfig("Flow"), "solver.engine", "flow, recursion"),  # pyright: ignore
@@ -157,7 +157,7 @@ def theory(**sections):
             "algorithm.eta1",
             "unstable",
         ),
-        (theory(algorithm=AlgorithmConfig(eta1=1e-2)), "algorithm.eta1", "unstable from"),
+        (theory(algorithm=AlgorithmConfig(eta1=1e-2)), "algorithm.eta1", "unstable for"),
         (theory(solver=SolverConfig(macro_step=1.0)), "solver.macro_step", "unstable"),
     ],
 )

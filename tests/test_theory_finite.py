@@ -62,7 +62,7 @@ def test_same_noise_same_trajectory_as_the_dense_network(kind, shared, sigma):
         before[place] = torch.randn(n, m, generator=draws, dtype=torch.float64)
         return before[place][None]
 
-    network._fresh = fresh
+    network._activation_noise = fresh
     phase, tau_xi = Phase(0.5, sigma, 0.0), 0.05
     network.begin([phase])
     for _ in range(200):
@@ -87,7 +87,7 @@ def test_same_noise_same_trajectory_as_the_dense_network(kind, shared, sigma):
             part = Weights(xi[None, :m, : DATA.d], xi[None, m:, DATA.d : DATA.d + 2])
         before.clear()
         network.update([0.5], part)
-        network._look()
+        network._evaluate()
     new = draw_examples(DATA, 50, generator(0, "new"), "all")
     with torch.no_grad():
         expected = dense.forward(torch.cat([new.x1, new.x2()], dim=1))

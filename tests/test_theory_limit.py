@@ -254,9 +254,9 @@ def test_a_run_ends_with_a_status_and_a_reason():
 def test_divergence_is_a_status_with_step_and_rate():
     course = Course([Phase(0.5, 0.0, 0.1)], Grid(1.0, 2), 100.0)
     for step, loss in enumerate((0.7, 0.9, 2.0)):
-        course.look(0.5 * step, step, loss)
+        course.update(0.5 * step, step, loss)
         assert course.outcome is None
-    course.look(1.5, 3, math.nan)
+    course.update(1.5, 3, math.nan)
     assert course.outcome is not None
     assert course.outcome.status == "diverged"
     assert "step 3" in course.outcome.reason

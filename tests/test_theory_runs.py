@@ -199,7 +199,7 @@ def test_from_the_verb_to_the_page(tmp_path):
     assert f"<tr><td>S+noise</td><td>2 finished</td><td>{error.format(100)} %</td>" in table
     page = (tmp_path / "report.html").read_text()
     assert "Two-layer theory" in page
-    assert "When it was learned" in page
+    assert "When each pattern was learned" in page
     again = open_runs(tmp_path)
     assert again.arms == results.arms
     order = ["run", "time", "grid", "set", "quantity"]

@@ -1,1 +1,1 @@
-"""The paper's published code, measured, beside what is here."""
+"""Measurements of the paper's published code, compared with this implementation."""

@@ -1,13 +1,12 @@
-"""Measure the paper's published code, to compare ours with it.
+"""Measure the paper's published code for comparison.
 
 ``python -m studies.published.measure CODE SOURCE`` takes a checkout of
-https://github.com/cwein3/large-lr-code and CIFAR-10 (e.g. parquet:DIR), runs the code's own patch
-data set, patterns, noise and network, and writes ``results/published.json``. ``tests/
-test_published.py`` holds ours against these numbers.
+https://github.com/cwein3/large-lr-code and CIFAR-10 (e.g. parquet:DIR). It runs the code's patch
+data set, patterns, noise and network, and writes ``results/published.json``.
+``tests/test_published.py`` compares our implementation with these numbers.
 
-The code was written for Python 3.6, a GPU and torchvision. Its data set, patterns and network run
-here with two mends: ``.cuda()`` is taken out of the network, and the names of torchvision that it
-uses are stood in for.
+The code was written for Python 3.6, a GPU and torchvision. It runs here with two changes:
+``.cuda()`` is removed, and the parts of torchvision that it uses are replaced.
 """
 
 from __future__ import annotations
@@ -33,9 +32,9 @@ QUANTILES = [i / 20 for i in range(21)]
 
 
 def formula_(network: nn.Module) -> None:
-    """Set weights and batch-norm statistics by a formula, the same on any machine.
+    """Set weights and batch-norm statistics by a formula, equal on all machines.
 
-    With k the position of a number in its tensor, √2·sin(12.9898·k + 1) has mean 0 and variance 1.
+    With k the index in the flattened tensor, √2·sin(12.9898·k + 1) has mean 0 and variance 1.
     """
 
     def wave(tensor: torch.Tensor) -> torch.Tensor:
@@ -59,16 +58,16 @@ def formula_(network: nn.Module) -> None:
 
 
 def formula_images(count: int = 4) -> torch.Tensor:
-    """Return images by a formula, float32 [count, 3, 32, 32]."""
+    """Return images computed by a formula, float32 [count, 3, 32, 32]."""
     k = torch.arange(count * 3 * 32 * 32, dtype=torch.float64)
     return torch.sin(78.233 * k + 0.5 * torch.sin(0.01 * k)).float().view(count, 3, 32, 32)
 
 
 def stand_in_for_torchvision(images: Any) -> None:
-    """Put modules in the place of torchvision.
+    """Install replacements for torchvision's modules.
 
     Args:
-        images: What the CIFAR10 data set gives, as uint8 [N, 32, 32, 3] and labels by split.
+        images: {split: (uint8 images [N, 32, 32, 3], labels [N])} for its CIFAR10 data set.
     """
 
     class CIFAR10:
@@ -103,12 +102,12 @@ def stand_in_for_torchvision(images: Any) -> None:
     datasets.CIFAR10 = CIFAR10
     torchvision: Any = types.ModuleType("torchvision")
     torchvision.datasets, torchvision.transforms = datasets, transforms
-    found = {"torchvision": torchvision, "torchvision.transforms": transforms}
-    sys.modules.update({**found, "torchvision.datasets": datasets})
+    modules = {"torchvision": torchvision, "torchvision.transforms": transforms}
+    sys.modules.update({**modules, "torchvision.datasets": datasets})
 
 
 def load(code: Path, name: str) -> Any:
-    """Return a module of the published code, with ``.cuda()`` taken out."""
+    """Return a module of the published code, without ``.cuda()``."""
     source = (code / name).read_text().replace(".cuda()", "")
     module = types.ModuleType(Path(name).stem)
     exec(compile(source, name, "exec"), module.__dict__)
@@ -116,12 +115,12 @@ def load(code: Path, name: str) -> Any:
 
 
 def quantiles(values: np.ndarray) -> list[float]:
-    """Return the quantiles of a sample, from the least to the greatest."""
+    """Return the 0, 5, …, 100 % quantiles of a sample."""
     return [float(f"{q:.6g}") for q in np.quantile(values, QUANTILES)]
 
 
 def measure_patch(data_util: Any) -> dict[str, Any]:
-    """Measure what the training set and the patch-only set show, access by access."""
+    """Measure the training set over two accesses, and the patch-only set."""
     torch.manual_seed(2)
     np.random.seed(2)
     hparams = {
@@ -136,25 +135,25 @@ def measure_patch(data_util: Any) -> dict[str, Any]:
     clean_images = dataset.dataset
     rows = slice(12, 19)
     kinds = {"clean": 0, "patch_only": 0, "both": 0}
-    alone, both_signs, carriers = [], [], [set(), set()]
+    patch_only, both_signs, eligible = [], [], [set(), set()]
     for access in range(2):
         for index in range(len(dataset)):
             shown, label = dataset[index]
             whole, _ = clean_images[index]
             planted = shown[:, rows, rows].clone()
-            rest, own = shown.clone(), whole.clone()
-            rest[:, rows, rows], own[:, rows, rows] = 0, 0
+            rest, content = shown.clone(), whole.clone()
+            rest[:, rows, rows], content[:, rows, rows] = 0, 0
             if torch.equal(shown, whole):
                 kinds["clean"] += 1
                 continue
-            carriers[access].add(index)
+            eligible[access].add(index)
             zeta = patch.small_patterns[label, 0]
             amplitude = float(((planted - patch.z_pattern) * zeta).sum() / zeta.square().sum())
             if not rest.any():
                 kinds["patch_only"] += 1
-                alone.append(amplitude)
+                patch_only.append(amplitude)
             else:
-                assert torch.equal(rest, own), "pixels beside the patch are the image's own"
+                assert torch.equal(rest, content), "pixels outside the patch are unchanged"
                 kinds["both"] += 1
                 both_signs.append(amplitude)
     transform_only = data_util.TransformOnlyDataset(20_000, 10, lambda pair: patch(pair))
@@ -171,10 +170,10 @@ def measure_patch(data_util: Any) -> dict[str, Any]:
         "examples": len(dataset),
         "accesses": 2 * len(dataset),
         "groups": kinds,
-        "eligible": len(carriers[0]),
-        "eligible_are_the_same": carriers[0] == carriers[1],
+        "eligible": len(eligible[0]),
+        "eligible_are_the_same": eligible[0] == eligible[1],
         "both_positive": int((signs > 0).sum()),
-        "patch_only_amplitude": quantiles(np.array(alone)),
+        "patch_only_amplitude": quantiles(np.array(patch_only)),
         "evaluated_amplitude": quantiles(np.array(evaluated)),
         "evaluated_whole": int((np.abs(np.abs(evaluated) - 1) < 1e-3).sum()),
         "evaluated": len(evaluated),
@@ -186,8 +185,8 @@ def measure_patch(data_util: Any) -> dict[str, Any]:
 
 
 def measure_network(wideresnet: Any) -> dict[str, Any]:
-    """Measure the network's output on weights by formula, and what its noise is."""
-    found = {}
+    """Measure the network's output with weights set by a formula, and its noise."""
+    outputs = {}
     for widen in (1, 10):
         ours = WideResNet(16, widen, 10)
         formula_(ours)
@@ -202,15 +201,15 @@ def measure_network(wideresnet: Any) -> dict[str, Any]:
                 logits, own = theirs(images), ours(images)
             theirs.load_state_dict(state)
             formula_(ours)
-            found[f"wrn16_{widen}_{mode}"] = {
+            outputs[f"wrn16_{widen}_{mode}"] = {
                 "logits": [[float(f"{v:.7g}") for v in row] for row in logits.tolist()],
                 "largest_difference": float((logits - own).abs().max()),
             }
-    return {**found, "noise": _noise(wideresnet)}
+    return {**outputs, "noise": _noise(wideresnet)}
 
 
 def _noise(wideresnet: Any) -> dict[str, Any]:
-    """Measure the noise: its draws, and what the first activation sees of it."""
+    """Measure the noise: its draws, and its effect on the first activation's input."""
     network = wideresnet.WideResNet(16, 10, 1)
     network.train()
     seen, drawn = [], []
@@ -244,21 +243,21 @@ def _noise(wideresnet: Any) -> dict[str, Any]:
 
 
 def renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return our weights under the published names."""
+    """Return our weights with the names of the published network."""
     places = {"features.0": "conv1", "features.7": "bn1", "classifier": "fc"}
     for block in range(6):
         places[f"features.{block + 1}"] = f"block{block // 2 + 1}.layer_nn.{block % 2}"
     parts = {"shortcut": "convShortcut"}
-    named = {}
+    weights = {}
     for name, tensor in state.items():
         place = next(p for p in places if name.startswith(p + "."))
         rest = name[len(place) + 1 :].split(".")
-        named[".".join([places[place], parts.get(rest[0], rest[0]), *rest[1:]])] = tensor
-    return named
+        weights[".".join([places[place], parts.get(rest[0], rest[0]), *rest[1:]])] = tensor
+    return weights
 
 
 def main(code: Path, source: str) -> None:
-    """Measure and write."""
+    """Measure, and write the results."""
     loaded = load_images(DataConfig(source=source, normalization="cifar"))
     images = {
         "train": (loaded.train.pixels[:20_000], loaded.train.labels[:20_000]),
@@ -268,14 +267,14 @@ def main(code: Path, source: str) -> None:
     commit = subprocess.run(
         ["git", "-C", str(code), "rev-parse", "HEAD"], check=False, capture_output=True, text=True
     ).stdout.strip()
-    found = {
+    measured = {
         "code": "https://github.com/cwein3/large-lr-code",
         "commit": commit,
         "patch": measure_patch(load(code, "data_util.py")),
         "network": measure_network(load(code, "models/wideresnet.py")),
     }
-    OUT.write_text(json.dumps(found, indent=1) + "\n")
-    print(json.dumps(found, indent=1))
+    OUT.write_text(json.dumps(measured, indent=1) + "\n")
+    print(json.dumps(measured, indent=1))
 
 
 if __name__ == "__main__":

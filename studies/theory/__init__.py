@@ -1,1 +1,1 @@
-"""The two-layer theory: tables and pictures of ``docs/explanation``."""
+"""The two-layer theory: measurements, tables and pictures of ``docs/explanation``."""

@@ -1,9 +1,8 @@
-"""Measure what the pages on the theory show beyond the commands' own runs.
+"""Measurements for the pages on the theory that no command makes.
 
-``python -m studies.theory.measure width finite scaling`` writes results/theory/NAME.csv; they take
-about 2, 15 and 10 minutes on one core. ``… collect NAME=FOLDER`` writes it from the runs of a phase
-diagram, a row each. The commands that made the runs are in
-results/README.md.
+``python -m studies.theory.measure width finite scaling`` writes results/theory/NAME.csv; these take
+about 2, 15 and 10 minutes on one core. ``… collect NAME=FOLDER`` does so from a phase diagram, one
+row per run. The commands that made the runs are in results/README.md.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ Row = dict[str, object]
 
 
 def width() -> Iterator[Row]:
-    """How the network at finite width approaches its limit: relative difference of f."""
+    """Yield the relative difference of f between the finite network and its limit."""
     data = DistributionConfig(
         d=10, num_train=30, p0=0.2, q0=0.2, r=0.5, s=2.0, w_star=(0.5, 0.3, 1.0)
     )
@@ -77,9 +76,9 @@ def _difference(config: TheoryConfig, x1: torch.Tensor, phase: Phase, seed: int)
     for _ in range(60):
         network.advance([phase])
         limit.advance(phase, math.inf)
-        found = torch.cat([network.on_p(x1), network.on_q()])
+        actual = torch.cat([network.on_p(x1), network.on_q()])
         expected = torch.cat([probe.outputs(limit.state), kernel.on_q(limit.state)])
-        squares += torch.stack([(found - expected).square().sum(), expected.square().sum()])
+        squares += torch.stack([(actual - expected).square().sum(), expected.square().sum()])
     return float((squares[0] / squares[1]).sqrt())
 
 
@@ -89,11 +88,11 @@ FINITE = TheoryConfig(
     AlgorithmConfig(eta1=0.3, eta2=0.01, weight_decay=1e-4, epsilon1=0.1, epsilon2=0.05),
     measure=MeasureConfig(test_examples=2000, per_decade=24, first=1.0),
 )
-"""A width one can afford; r is large, for at a small r no such width is anywhere near lazy."""
+"""An affordable width. r is large, as at small r no affordable width is near the lazy regime."""
 
 
 def finite() -> Iterator[Row]:
-    """When Q is learned at a large and a small learning rate, at widths of V and in the limit."""
+    """Yield when Q is learned at two learning rates, at several widths of V and in the limit."""
     seeds = list(range(5))
     for eta, until in ((0.3, 1700.0), (0.01, 200.0)):
         algorithm = replace(FINITE.algorithm, eta2=eta, max_time=until)
@@ -102,8 +101,8 @@ def finite() -> Iterator[Row]:
             wide = replace(config, network=replace(config.network, width_v=m))
             batch = FiniteBatch(wide, seeds, split=False)
             batch.run()
-            for place, seed in enumerate(seeds):
-                yield _order(eta, m, seed, batch.records[place].columns)
+            for seed, records in zip(seeds, batch.records, strict=True):
+                yield _order(eta, m, seed, records.columns)
         for seed in seeds:
             run = LimitSimulation(replace(config, seed=seed))
             run.run()
@@ -127,7 +126,7 @@ def _order(eta: float, m: int | None, seed: int, columns: dict[str, list]) -> Ro
 
 
 def scaling() -> Iterator[Row]:
-    """The two learning times in the paper's own scaling, s = 1: margins of 1/2."""
+    """Yield the learning times in the paper's own scaling, s = 1: margins of 1/2."""
     for kappa in (1.0, 0.5):
         for exponent in range(4, 25):
             d = round(10 ** (exponent / 2))
@@ -146,7 +145,7 @@ def scaling() -> Iterator[Row]:
 
 def _paper(d: int, kappa: float, arm: TheoryArm) -> TheoryConfig:
     config = paper_scaling(d, kappa)
-    # so small that the noise of S does not come to rest within the run
+    # so small that the noise of S does not become stationary within the run
     algorithm = replace(config.algorithm, eta2=1e-60 * config.eta1, max_time=100.0 * d)
     measure = MeasureConfig(test_examples=2000, per_decade=8, first=d / 1e6)
     return replace(config, arm=arm, algorithm=algorithm, measure=measure)
@@ -167,9 +166,9 @@ def _times(
     kappa: float,
     arm: str,
     seed: int | None,
-    found: tuple[list[float], list[float], list[float]],
+    margins: tuple[list[float], list[float], list[float]],
 ) -> Row:
-    times, p, q = found
+    times, p, q = margins
     return {
         "dynamics": how, "d": d, "kappa": kappa, "arm": arm, "seed": seed,
         "t_p": level_time(times, p, 0.5), "t_q": level_time(times, q, 0.5),
@@ -178,7 +177,7 @@ def _times(
 
 
 def collect(folder: Path) -> Iterator[Row]:
-    """What the runs of a phase diagram ended with."""
+    """Yield the final results of the runs of a phase diagram."""
     results = learnorder.open_runs(folder, of=TheoryResults)
     for run in results.folders:
         config, arm = run.config, results.arm_of(run)
@@ -207,7 +206,7 @@ MEASUREMENTS: dict[str, Callable[[], Iterator[Row]]] = {
 
 
 def write(name: str, rows: Iterator[Row]) -> None:
-    """Write rows to the results' CSV of a name, as they come."""
+    """Write each row to results/theory/NAME.csv as soon as it is measured."""
     with (RESULTS / "theory" / f"{name}.csv").open("w", newline="") as file:
         writer = None
         for row in rows:

@@ -1,7 +1,7 @@
 """Pictures and tables of the theory's pages, from the records in ``results/theory``.
 
-``python -m studies.pages`` writes them; ``python -m studies.theory.measure`` and the commands in
-``results/README.md`` make the records.
+``python -m studies.pages`` writes them. ``python -m studies.theory.measure`` and the commands in
+``results/README.md`` produce the records.
 """
 
 from __future__ import annotations
@@ -48,20 +48,24 @@ def noted(table: TextTable) -> str:
 
 
 def line(
-    figure: go.Figure, x: list[float], found: list[Estimate], name: str, style: tuple[str, str, str]
+    figure: go.Figure,
+    x: list[float],
+    estimates: list[Estimate],
+    name: str,
+    style: tuple[str, str, str],
 ) -> None:
     """Draw means over x with their intervals."""
     color, dash, symbol = style
-    kept = [(a, e) for a, e in zip(x, found, strict=True) if e.n and e.mean > 0]
+    points = [(a, e) for a, e in zip(x, estimates, strict=True) if e.n and e.mean > 0]
     figure.add_scatter(
-        x=[a for a, _ in kept], y=[e.mean for _, e in kept], name=name, mode="lines+markers",
+        x=[a for a, _ in points], y=[e.mean for _, e in points], name=name, mode="lines+markers",
         line={"color": color, "dash": dash, "width": 2},
         marker={"color": color, "symbol": symbol, "size": 8},
         error_y={
             "type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 3,
-            "array": [e.high - e.mean if e.n > 1 else 0 for _, e in kept],
+            "array": [e.high - e.mean if e.n > 1 else 0 for _, e in points],
             "arrayminus": [
-                min(e.mean - e.low, 0.8 * e.mean) if e.n > 1 else 0 for _, e in kept
+                min(e.mean - e.low, 0.8 * e.mean) if e.n > 1 else 0 for _, e in points
             ],
         },
     )  # fmt: skip
@@ -81,7 +85,7 @@ def log_axes(figure: go.Figure, title: str, x: str, y: str, ticks: list[float] |
 
 
 def width_figure() -> go.Figure:
-    """Relative difference between the network and its limit, against the width."""
+    """Return the relative difference between the network and its limit against the width."""
     figure, rows = go.Figure(), read("width")
     styles = {
         ("separate", "0.0"): (BLUE, "solid", "circle"),
@@ -91,7 +95,7 @@ def width_figure() -> go.Figure:
     }
     widths = sorted({int(r["m"]) for r in rows})
     for (kind, sigma), style in styles.items():
-        found = [
+        estimates = [
             estimate(
                 [
                     float(r["relative_difference"])
@@ -103,7 +107,7 @@ def width_figure() -> go.Figure:
             for m in widths
         ]
         name = kind + (", noise before the activations" if sigma != "0.0" else "")
-        line(figure, [float(m) for m in widths], found, name, style)
+        line(figure, [float(m) for m in widths], estimates, name, style)
     figure.add_scatter(
         x=[widths[0], widths[-1]], y=[0.05, 0.05 * (widths[0] / widths[-1]) ** 0.5],
         mode="lines", line={"color": GREY, "width": 1}, name="slope −1/2",
@@ -114,12 +118,12 @@ def width_figure() -> go.Figure:
 
 
 def error_figure(name: str, setting: str, title: str, x: str) -> go.Figure:
-    """P-only error of both algorithms against a setting, sampled and in closed form."""
+    """Return the P-only error of both algorithms against a setting, sampled and closed form."""
     figure, rows = go.Figure(), read(name)
     values = sorted({float(r[setting]) for r in rows})
     for arm, style in ARMS.items():
         for column, words in (("error", ""), ("error_gaussian", ", closed form")):
-            found = [
+            estimates = [
                 estimate(
                     list(
                         by_seed(
@@ -130,7 +134,7 @@ def error_figure(name: str, setting: str, title: str, x: str) -> go.Figure:
                 )
                 for v in values
             ]
-            scaled = [Estimate(100 * e.mean, 100 * e.low, 100 * e.high, e.n) for e in found]
+            scaled = [Estimate(100 * e.mean, 100 * e.low, 100 * e.high, e.n) for e in estimates]
             color, _, symbol = style
             shown = style if column == "error" else (color, "dot", f"{symbol}-open")
             line(figure, values, scaled, f"{arm}{words}", shown)
@@ -139,7 +143,7 @@ def error_figure(name: str, setting: str, title: str, x: str) -> go.Figure:
 
 
 def _tick(value: float) -> str:
-    """Return a setting's value: κ as it was asked for, which N rounds a little."""
+    """Return a setting's value, rounded: κ of a run differs slightly, as N is an integer."""
     return f"{value:,g}" if value > 10 else f"{value:.2g}"
 
 
@@ -151,18 +155,18 @@ def dependence_table(name: str, setting: str, heading: str) -> TextTable:
     """Return errors and their ratio by the values of a setting."""
     rows, lines, errors = read(name), [], {}
     for value in sorted({float(r[setting]) for r in rows}):
-        here = {a: [r for r in rows if r["arm"] == a and float(r[setting]) == value] for a in ARMS}
-        errors = {a: by_seed(here[a], "error") for a in ARMS}
-        closed = {a: by_seed(here[a], "error_gaussian") for a in ARMS}
+        runs = {a: [r for r in rows if r["arm"] == a and float(r[setting]) == value] for a in ARMS}
+        errors = {a: by_seed(runs[a], "error") for a in ARMS}
+        closed = {a: by_seed(runs[a], "error_gaussian") for a in ARMS}
         halves = {
-            a: {p: list(by_seed(here[a], f"{p}_half").values()) for p in ("p", "q")} for a in ARMS
+            a: {p: list(by_seed(runs[a], f"{p}_half").values()) for p in ("p", "q")} for a in ARMS
         }
         first = []
         for arm in ARMS:
             p, q = (median(halves[arm][k]) if halves[arm][k] else math.nan for k in ("p", "q"))
             factor = max(p / q, q / p) if p == p and q == q else math.nan
             first.append("–" if factor != factor else f"{'Q' if q < p else 'P'} {factor:.1f}×")
-        d, r, s, p0 = (float(here["S"][0][k]) for k in ("d", "r", "s", "p0"))
+        d, r, s, p0 = (float(runs["S"][0][k]) for k in ("d", "r", "s", "p0"))
         lines.append(
             [
                 _tick(value), _rates(s * s * r * d * (1 - p0) / 80), ", ".join(first),
@@ -174,10 +178,10 @@ def dependence_table(name: str, setting: str, heading: str) -> TextTable:
         "",
         [heading, "rates", "first by L-S, S", "L-S, %", "S, %", "S / L-S"],
         lines,
-        f"{len(errors['S'])} seeds. Rates: s²rd(1 − p0)/80. First: by half of the final margin, "
-        "medians over seeds, and how many times earlier. P-only test error in per cent at the end "
-        "of training, mean [95 % t interval], 100,000 examples a seed; ratio of the means in "
-        "closed form [95 % Fieller interval].",
+        f"{len(errors['S'])} seeds. Rates: s²rd(1 − p0)/80. First: pattern that reaches half its "
+        "final margin first, and how many times earlier, medians over seeds. P-only test error in "
+        "per cent at the end of training, mean [95 % t interval], 100,000 examples per seed; ratio "
+        "of the means in closed form [95 % Fieller interval].",
     )  # fmt: skip
 
 
@@ -189,17 +193,17 @@ def slopes() -> str:
         for arm in ARMS:
             x, y = [], []
             for value in sorted({float(r[setting]) for r in rows}):
-                here = [r for r in rows if r["arm"] == arm and float(r[setting]) == value]
-                found = by_seed(here, "error_gaussian")
-                if found:
+                runs = [r for r in rows if r["arm"] == arm and float(r[setting]) == value]
+                errors = by_seed(runs, "error_gaussian")
+                if errors:
                     x.append(math.log(value))
-                    y.append(math.log(math.fsum(found.values()) / len(found)))
+                    y.append(math.log(math.fsum(errors.values()) / len(errors)))
             slope, half = _slope(x, y)
             lines.append([arm, words, f"{slope:.2f} ± {half:.2f}".replace("-", "−"), str(len(x))])
     table = TextTable(
         "", ["arm", "against", "slope", "points"], lines,
-        "Least squares through the logarithms of the mean closed-form errors, ± the half-width of "
-        "its 95 % interval. A curve that is no power law has a slope all the same.",
+        "Least-squares fit to the logarithms of the mean closed-form errors, ± half-width of its "
+        "95 % interval. A slope does not mean that the curve is a power law.",
     )  # fmt: skip
     return noted(table)
 
@@ -212,7 +216,7 @@ def _slope(x: list[float], y: list[float]) -> tuple[float, float]:
 
 
 def scaling_figure() -> go.Figure:
-    """Ratio of P's to Q's learning time under S in the paper's scaling, against d."""
+    """Return the ratio of P's to Q's learning time under S in the paper's scaling, against d."""
     figure, rows = go.Figure(), read("scaling")
     styles = {"1.0": (BLUE, "solid", "circle"), "0.5": (ORANGE, "dash", "square")}
     for kappa, style in styles.items():
@@ -223,12 +227,12 @@ def scaling_figure() -> go.Figure:
             ]  # fmt: skip
             if chosen and how == "population":
                 x = [float(r["d"]) for r in chosen]
-                found = [
+                estimates = [
                     Estimate(float(r["t_p"]) / float(r["t_q"]), math.nan, math.nan, 1)
                     for r in chosen
                 ]
                 words = f"κ = {kappa}: times to a margin of 1/2"
-                line(figure, x, found, words, style)
+                line(figure, x, estimates, words, style)
             rate = [
                 r for r in rows
                 if (r["dynamics"], r["kappa"], r["arm"]) == (how, kappa, "S")
@@ -256,11 +260,11 @@ def finite_table() -> TextTable:
     for m in ("200", "2000", "20000", "limit"):
         cells = [f"m_V = {int(m):,}" if m != "limit" else "infinite width"]
         for eta in ("0.01", "0.3"):
-            here = [r for r in rows if (r["eta"], r["m_V"]) == (eta, m)]
-            learned = [float(r["q_learned"]) for r in here if r["q_learned"]]
-            until = max(float(r["end"]) for r in here)
-            if len(learned) < len(here):
-                cells.append(f"{len(learned)} of {len(here)} seeds by {until:,.0f}")
+            runs = [r for r in rows if (r["eta"], r["m_V"]) == (eta, m)]
+            learned = [float(r["q_learned"]) for r in runs if r["q_learned"]]
+            until = max(float(r["end"]) for r in runs)
+            if len(learned) < len(runs):
+                cells.append(f"{len(learned)} of {len(runs)} seeds by {until:,.0f}")
             else:
                 cells.append(f"{median(learned):,.0f} ({min(learned):,.0f}–{max(learned):,.0f})")
         cells.append(
@@ -274,7 +278,7 @@ def finite_table() -> TextTable:
 
 
 def page(runs: Path) -> Page:
-    """Return what is written from the records, and from runs unpacked from ``results``."""
+    """Return the page, from the records and from the runs unpacked from ``results``."""
     gap, phase, convolution, convolution_w = (
         learnorder.open_runs(runs / "theory" / name, of=TheoryResults)
         for name in ("gap", "phase", "convolution", "convolution_w")

@@ -1,4 +1,4 @@
-"""Networks: the paper's WideResNet, small companions, and the user's own by import path."""
+"""Networks: the paper's WideResNet, small networks, and user networks by import path."""
 
 from learnorder.models.building import build_model
 from learnorder.models.small import MLP, ConvNet, ViT

@@ -1,4 +1,4 @@
-"""Build the network a configuration names, from given random numbers."""
+"""Build the network that a configuration names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from learnorder.models.modes import evaluation_mode
 from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import derive_seed
 
-_OWN = "learnorder.models"
+_PACKAGE = "learnorder.models"
 
 
 def build_model(
@@ -29,24 +29,20 @@ def build_model(
     image_size: tuple[int, int],
     seed: int,
 ) -> nn.Module:
-    """Return the network of ``config`` with initial weights that depend on ``seed`` alone.
+    """Build the network of ``config`` with initial weights that depend only on ``seed``.
 
-    ``num_classes``, ``in_channels`` and ``image_size`` are passed where the constructor has
-    parameters of these names and ``config.arguments`` leaves them open. The global random state
-    is left as it was.
+    ``num_classes``, ``in_channels`` and ``image_size`` (H, W) are passed to the constructor if it
+    has parameters with these names and ``config.arguments`` does not set them. The global random
+    state does not change.
 
     Raises:
-        ConfigError: The name cannot be imported, is no module, refuses its arguments, cannot be
-            trained, shares its weights with an earlier one, or does not map images to one logit for
-            each class.
+        ConfigError: The name cannot be imported or is not a module, or the network rejects its
+            arguments, cannot be trained, shares weights with an earlier one, or does not map images
+            to one logit per class.
     """
     constructor = _resolve(config.name)
-    offered = {
-        "num_classes": num_classes,
-        "in_channels": in_channels,
-        "image_size": image_size,
-    }
-    arguments = {**_accepted(constructor, offered), **config.arguments}
+    defaults = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
+    arguments = {**_accepted(constructor, defaults), **config.arguments}
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "weights"))
         model = without_wrappers(_construct(config.name, constructor, arguments))
@@ -58,12 +54,12 @@ def build_model(
 
 
 def _resolve(name: str) -> Callable[..., Any]:
-    path = name if "." in name else f"{_OWN}.{name}"
-    what = "Give WideResNet, ConvNet, MLP or ViT, or an import path."
-    found = import_object(path, "model.name", what)
-    if not callable(found) or (isinstance(found, type) and not issubclass(found, nn.Module)):
-        raise ConfigError("model.name", name, f"It is not a torch.nn.Module. {what}")
-    return found
+    path = name if "." in name else f"{_PACKAGE}.{name}"
+    remedy = "Give WideResNet, ConvNet, MLP or ViT, or an import path."
+    target = import_object(path, "model.name", remedy)
+    if not callable(target) or (isinstance(target, type) and not issubclass(target, nn.Module)):
+        raise ConfigError("model.name", name, f"It is not a torch.nn.Module. {remedy}")
+    return target
 
 
 def _parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
@@ -73,12 +69,12 @@ def _parameters(constructor: Callable[..., Any]) -> Mapping[str, inspect.Paramet
         return {}
 
 
-def _accepted(constructor: Callable[..., Any], offered: Mapping[str, Any]) -> dict[str, Any]:
+def _accepted(constructor: Callable[..., Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     parameters = _parameters(constructor)
-    named = set(parameters)
+    names = set(parameters)
     if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        named.add("num_classes")
-    return {name: value for name, value in offered.items() if name in named}
+        names.add("num_classes")
+    return {name: value for name, value in defaults.items() if name in names}
 
 
 def _construct(
@@ -88,55 +84,54 @@ def _construct(
         model = constructor(**arguments)
     except ConfigError:
         raise
-    except Exception as error:  # so can calling it
+    except Exception as error:
         signature = ", ".join(str(p) for p in _parameters(constructor).values())
         raise ConfigError(
             "model.arguments",
             dict(arguments),
-            f"{name} refused them: {one_line(error)}. Its signature is {name}({signature}); "
-            "--model.arguments '{name: value}' passes them, '{}' none.",
+            f"{name} rejected them: {one_line(error)}. Its signature is {name}({signature}). Pass "
+            "arguments with --model.arguments '{name: value}', or none with '{}'.",
         ) from error
     if not isinstance(model, nn.Module):
         raise ConfigError(
             "model.name",
             name,
-            f"It returned a {type(model).__name__}; name a torch.nn.Module class or a function "
-            "that returns one.",
+            f"It returned a {type(model).__name__}; give a torch.nn.Module class or a function "
+            "that returns a module.",
         )
     return model
 
 
 @torch.no_grad()
 def _check_output(name: str, model: nn.Module, shape: tuple[int, ...], num_classes: int) -> None:
-    """Refuse a model that does not map images to one logit for each class."""
+    """Refuse a model that does not map images to one logit per class."""
     try:
         with evaluation_mode(model):
-            found = model(torch.zeros(shape))
+            outputs = model(torch.zeros(shape))
     except Exception as error:
         raise ConfigError(
             "model.name",
             name,
             f"It failed on images of shape {shape}: {one_line(error)}. It must map float images "
-            f"[B, C, H, W] to logits [B, {num_classes}]; --data.resolution brings images to "
-            "another size.",
+            f"[B, C, H, W] to logits [B, {num_classes}]; --data.resolution resizes images.",
         ) from error
-    check_logits(name, found, shape, num_classes)
+    check_logits(name, outputs, shape, num_classes)
 
 
 def check_logits(
     name: str, outputs: Any, shape: tuple[int, ...], num_classes: int, mode: str = "evaluation"
 ) -> None:
-    """Refuse what is not one real logit for each image and class.
+    """Refuse outputs that are not one real logit per image and class.
 
     Args:
-        name: The network, as configured.
-        outputs: What it returned.
-        shape: Of the images.
-        num_classes: How many there are.
-        mode: That the network was in: training or evaluation.
+        name: Name of the network in the configuration.
+        outputs: Outputs of the network.
+        shape: Shape of the images, [B, C, H, W].
+        num_classes: Number of classes.
+        mode: Mode of the network, training or evaluation.
 
     Raises:
-        ConfigError: It is something else.
+        ConfigError: The outputs are not a real tensor [B, num_classes].
     """
     if not isinstance(outputs, Tensor):
         kind = f"a {type(outputs).__name__}"
@@ -149,6 +144,6 @@ def check_logits(
             "model.name",
             name,
             f"In {mode} mode it maps images {shape} to {kind}; real logits of shape "
-            f"{(shape[0], num_classes)} are needed, one for each class. Set its number of classes "
-            "in --model.arguments, and let it return the logits alone in both modes.",
+            f"{(shape[0], num_classes)} are needed, one per class. Set its number of classes in "
+            "--model.arguments, and let it return only the logits in both modes.",
         )

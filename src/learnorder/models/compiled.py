@@ -1,4 +1,4 @@
-"""Networks that torch.compile has wrapped: the wrapper off, the compiled call kept."""
+"""Networks wrapped by torch.compile: remove the wrapper, keep the compiled call."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from torch import nn
 
 
 def without_wrappers(model: nn.Module) -> nn.Module:
-    """Return a network whose modules and weights go by their own names, compiled where it was.
+    """Return a network whose module and weight names have no ``_orig_mod.``, still compiled.
 
-    ``torch.compile(net)`` returns a module around the network, which puts ``_orig_mod.`` before
-    every name. The network is compiled in place here instead, as ``net.compile()`` does, with the
-    same options.
+    ``torch.compile(net)`` returns a wrapper that adds this prefix to every name. Here the network
+    is compiled in place instead, as by ``net.compile()``, with the same options.
     """
     if "torch._dynamo" not in sys.modules:  # nothing is compiled
         return model
@@ -31,7 +30,7 @@ def without_wrappers(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def run_uncompiled() -> Iterator[None]:
-    """Run compiled code as it was written: it has no second derivative."""
+    """Run compiled code uncompiled within a ``with`` block: it has no second derivative."""
     if "torch._dynamo" not in sys.modules:
         yield
         return
@@ -49,6 +48,6 @@ def _bare(wrapper: Any) -> nn.Module:
     from torch._dynamo.external_utils import wrap_inline
 
     network = without_wrappers(wrapper._orig_mod)
-    # A frame of its own, as torch.compile makes no graph of the frames of torch.nn themselves.
+    # wrap_inline adds a frame, as torch.compile skips the frames of torch.nn.
     network._compiled_call_impl = wrapper.dynamo_ctx(wrap_inline(network._call_impl))
     return network

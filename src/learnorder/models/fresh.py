@@ -1,7 +1,7 @@
-"""Networks must be made anew: one that shares its weights with an earlier one is refused.
+"""Refuse networks that share weights with an earlier one.
 
-A function that returns one module at every call, or modules with the same parameters, would start
-each run from the weights that the run before it ended with.
+If a function returned the same module or parameters at every call, each run would start from the
+final weights of the previous run.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from learnorder.errors import ConfigError
 
 _objects: WeakValueDictionary[int, nn.Module | Tensor] = WeakValueDictionary()
-"""Modules, parameters and buffers of the networks made in this process that are alive, by id."""
+"""Living modules, parameters and buffers of the networks built in this process, by id."""
 versions: dict[StorageWeakRef, int] = {}
-"""Memory of the tensors, and the version each had: torch counts changes in place."""
+"""Version of each tensor's memory when it was built: torch counts in-place changes."""
 
 
 def check_fresh(model: nn.Module, field: str, value: object, remedy: str = "") -> None:
-    """Refuse a network that shares what training changes with one made earlier in this process.
+    """Refuse a network that shares trained state with one built earlier in this process.
 
-    Parameters that are trained may not be shared. Frozen ones and buffers, such as a table of the
-    module, may be, unless they have changed since. Only weak references are kept.
+    Trained parameters must not be shared. Frozen parameters and buffers may be, unless they have
+    changed since. Only weak references are kept.
 
     Args:
-        model: As a function of the user's returned it.
+        model: The network, as returned by a user's function.
         field: The setting that names the function, for the error.
         value: Its value.
-        remedy: A sentence more on what to do.
+        remedy: An additional sentence on what to do.
 
     Raises:
-        ConfigError: It shares some.
+        ConfigError: The network shares trained state.
     """
     what = "the same module" if _seen(model) else _shared_tensor(model)
     if what is not None:
         raise ConfigError(
             field,
             value,
-            f"It returned {what} as at an earlier call, so a run would start from the weights that "
-            "the last one ended with. The cause is state kept between calls: a module or tensor at "
-            "module level, a default argument, or functools.cache. Make it inside the function, or "
-            f"return copy.deepcopy of it. {remedy}".rstrip(),
+            f"It returned {what} as at an earlier call, so a run would start from the final "
+            "weights of the previous one. The cause is state kept between calls: a module or "
+            "tensor at module level, a default argument, or functools.cache. Create it inside the "
+            f"function, or return copy.deepcopy of it. {remedy}".rstrip(),
         )
     _remember(model)
 
 
 def _shared_tensor(model: nn.Module) -> str | None:
-    """Name a tensor that is shared and changes in training."""
+    """Return the name of a tensor that is shared and changes in training."""
     alive = {_address(t) for t in list(_objects.values()) if isinstance(t, nn.Parameter)} - {0}
     for prefix, module in model.named_modules():
         for name, tensor in _own_tensors(module):
@@ -59,7 +59,7 @@ def _shared_tensor(model: nn.Module) -> str | None:
                 shared = version is not None or _seen(tensor) or _address(tensor) in alive
             elif version is not None:
                 shared = version != _version(tensor)
-            else:  # moved by training, to another device for example
+            else:  # moved, e.g. to another device
                 shared = _seen(tensor) or (_seen(module) and memory is not None)
             if shared:
                 return "the same " + f"{prefix}.{name}".lstrip(".")
@@ -93,7 +93,7 @@ def _memory(tensor: Tensor) -> StorageWeakRef | None:
 
 
 def _address(tensor: Tensor) -> int:
-    """Return where a tensor's memory begins, as arrays of NumPy may share it; 0 for none."""
+    """Return the address of a tensor's memory, which NumPy arrays may share; 0 for none."""
     try:
         return tensor.untyped_storage().data_ptr()
     except (RuntimeError, ValueError):

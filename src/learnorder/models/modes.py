@@ -1,4 +1,4 @@
-"""Training and evaluation mode, submodule by submodule: what the user keeps in eval() stays so."""
+"""Training and evaluation mode. Submodules that the user put into eval() stay in it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NAMED = 3
 
 
 def training_mode(network: nn.Module) -> None:
-    """Put a network into training mode, but for submodules that its maker put into eval().
+    """Put a network into training mode, except submodules that are in evaluation mode.
 
-    One that is in evaluation mode as a whole, as pretrained ones are when they are loaded, is
-    trained as a whole.
+    A network that is entirely in evaluation mode, such as a pretrained one after loading, is put
+    into training mode entirely.
     """
     kept = {name: m for name, m in network.named_modules() if not m.training}
     if len(kept) == sum(1 for _ in network.modules()):
@@ -24,17 +24,17 @@ def training_mode(network: nn.Module) -> None:
     for module in kept.values():
         module.training = False
     if kept:
-        named = [name or "the model itself" for name in kept]
-        more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+        names = [name or "the model itself" for name in kept]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         logging.getLogger(__name__).info(
-            "%s%s: in eval() when the model was given, and left so in training.",
-            ", ".join(named[:_NAMED]), more,
+            "%s%s: in eval() at the start, and kept so in training.",
+            ", ".join(names[:_NAMED]), more,
         )  # fmt: skip
 
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and each submodule back to its own afterwards.
+    """Put a network into evaluation mode, and restore the mode of each submodule afterwards.
 
     >>> network = nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval())
     >>> with evaluation_mode(network):
@@ -43,10 +43,10 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
     >>> [module.training for module in network]
     [True, False]
     """
-    before = [(module, module.training) for module in network.modules()]
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         yield
     finally:
-        for module, training in before:
+        for module, training in modes:
             module.training = training

@@ -1,4 +1,4 @@
-"""Small companions of the WideResNet: a plain convolutional network, a perceptron, a ViT."""
+"""Small networks: a plain convolutional network, a perceptron and a vision transformer."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from learnorder.errors import ConfigError
 
 
 class ConvNet(nn.Module):
-    """Plain network: a 3×3 convolution, batch norm and ReLU per width; global average pooling.
+    """Plain network: 3×3 convolution, batch norm and ReLU for each width; global average pooling.
 
     Args:
-        num_classes: Size of the output.
-        widths: Channels of each layer; every layer but the first has stride 2.
+        num_classes: Number of classes.
+        widths: Channels of each layer; all layers but the first have stride 2.
         in_channels: Channels of the images.
     """
 
@@ -41,10 +41,10 @@ class ConvNet(nn.Module):
 
 
 class MLP(nn.Module):
-    """Perceptron on the flattened image, ReLU between its layers, no normalisation.
+    """Perceptron on flattened images, with ReLU between layers and no normalisation.
 
     Args:
-        num_classes: Size of the output.
+        num_classes: Number of classes.
         image_size: (H, W) of the images.
         widths: Units of each hidden layer.
         in_channels: Channels of the images.
@@ -72,20 +72,20 @@ class MLP(nn.Module):
 class ViT(nn.Module):
     """Small vision transformer (Dosovitskiy et al., *An Image is Worth 16×16 Words*, ICLR 2021).
 
-    Square patches, each a token by one linear map; learned positions; pre-norm encoder layers with
-    GELU, no dropout; layer norm, the mean over tokens, one linear layer.
+    Linear embedding of square patches, learned position embeddings, pre-norm encoder layers with
+    GELU and no dropout, layer norm, mean over tokens, linear classifier.
 
     Args:
-        num_classes: Size of the output.
+        num_classes: Number of classes.
         image_size: (H, W) of the images.
-        patch_size: Side of a token's patch in pixels; divides H and W.
+        patch_size: Side of a patch in pixels; must divide H and W.
         width: Size of a token.
-        depth: Encoder layers.
-        heads: Attention heads; divides the width.
+        depth: Number of encoder layers.
+        heads: Number of attention heads; must divide ``width``.
         in_channels: Channels of the images.
 
     Raises:
-        ConfigError: A patch size that does not divide the image.
+        ConfigError: ``patch_size`` does not divide the image.
 
     >>> ViT(10, (16, 16)).eval()(torch.zeros(2, 3, 16, 16)).shape
     torch.Size([2, 10])

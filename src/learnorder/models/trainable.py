@@ -1,4 +1,4 @@
-"""What parameters must be for training: there, real, initialised, and not all of them frozen."""
+"""Check that a network can be trained: real, initialised parameters, not all frozen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from learnorder.errors import ConfigError
 
 
 def check_trainable(model: nn.Module, field: str, value: object) -> None:
-    """Refuse a network whose parameters cannot be trained; :func:`check_lazy` sees to lazy ones.
+    """Refuse a network whose parameters cannot be trained. :func:`check_lazy` checks lazy ones.
 
     Args:
         model: The network.
@@ -19,23 +19,24 @@ def check_trainable(model: nn.Module, field: str, value: object) -> None:
         value: Its value.
 
     Raises:
-        ConfigError: No parameters, all of them frozen, complex ones, or any without values.
+        ConfigError: It has no parameters, only frozen ones, complex ones, or any without values.
     """
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
         if tensor.is_meta:
             raise ConfigError(
                 field,
                 value,
-                f"{name} is on the meta device, so it has no values. Make the model on the CPU; it "
-                "is moved from there to the device that trains it.",
+                f"{name} is on the meta device, so it has no values. Create the model on the CPU; "
+                "it is moved to the training device later.",
             )
     for name, parameter in model.named_parameters():
         if not is_lazy(parameter) and parameter.is_complex():
+            dtype = str(parameter.dtype).removeprefix("torch.")
             raise ConfigError(
                 field,
                 value,
-                f"{name} is {_dtype(parameter)}, and only real parameters are trained. Let a real "
-                "one hold both parts, and use torch.view_as_complex on it in forward.",
+                f"{name} is {dtype}; only real parameters can be trained. Store both "
+                "parts in a real parameter, and use torch.view_as_complex in forward.",
             )
     parameters = list(model.parameters())
     if not parameters:
@@ -45,12 +46,12 @@ def check_trainable(model: nn.Module, field: str, value: object) -> None:
             field,
             value,
             "Every parameter is frozen, so there is nothing to train. Set requires_grad to True "
-            "on those to be trained.",
+            "for those to train.",
         )
 
 
 def check_lazy(model: nn.Module, field: str, value: object) -> None:
-    """Refuse a network with lazy parameters or buffers that no batch has given a shape.
+    """Refuse a network with lazy parameters or buffers that have no shape yet.
 
     Args:
         model: The network.
@@ -58,7 +59,7 @@ def check_lazy(model: nn.Module, field: str, value: object) -> None:
         value: Its value.
 
     Raises:
-        ConfigError: There are some.
+        ConfigError: A parameter or buffer is lazy.
     """
     tensors = chain(model.named_parameters(), model.named_buffers())
     if lazy := [name for name, tensor in tensors if is_lazy(tensor)]:
@@ -67,9 +68,5 @@ def check_lazy(model: nn.Module, field: str, value: object) -> None:
             field,
             value,
             f"Lazy parameters have no shape yet: {', '.join(lazy[:3])}{more}. Run a batch through "
-            "the model in the function that makes it, before returning it.",
+            "the model in the function that creates it, before returning it.",
         )
-
-
-def _dtype(tensor: nn.Parameter) -> str:
-    return str(tensor.dtype).removeprefix("torch.")

@@ -1,4 +1,4 @@
-"""WideResNet as published, of any depth and width."""
+"""WideResNet as published, with any depth and width."""
 
 from __future__ import annotations
 
@@ -36,14 +36,18 @@ class WideResNet(nn.Module):
     """Wide residual network (Zagoruyko and Komodakis, *Wide Residual Networks*, BMVC 2016).
 
     Three groups of (depth − 4)/6 pre-activation blocks with 16k, 32k and 64k channels, k =
-    ``widen_factor``; global average pooling; one linear layer. Convolution weights start from
-    N(0, 2/(kernel² · out_channels)), batch norm at scale 1 and shift 0, as in the paper's code.
+    ``widen_factor``; global average pooling; one linear layer. Convolution weights are initialised
+    from N(0, 2/(kernel² · out_channels)), batch norm with scale 1 and shift 0, as in the paper's
+    code.
 
     Args:
         depth: 6n + 4, e.g. 10, 16, 28.
-        widen_factor: k; the paper trains depth 16 with k = 10.
-        num_classes: Size of the output.
+        widen_factor: k; the paper uses depth 16 with k = 10.
+        num_classes: Number of classes.
         in_channels: Channels of the images.
+
+    Raises:
+        ConfigError: ``depth`` is not 6n + 4 with n ≥ 1, or ``widen_factor`` is below 1.
 
     >>> model = WideResNet(depth=16, widen_factor=10, num_classes=10)
     >>> sum(p.numel() for p in model.parameters())

@@ -1,7 +1,7 @@
-"""Gaussian noise before the activations of any ``nn.Module``, switched on and off from outside.
+"""Gaussian noise before the activations of any ``nn.Module``, without changing its code.
 
-Noise added to every pre-activation, and annealed, is the paper's mitigation for a small learning
-rate: it keeps the activation pattern from settling on low-noise patterns (sections 4 and 6.2).
+Annealed noise on every pre-activation is the paper's mitigation for a small learning rate: it keeps
+the activation pattern from settling on low-noise patterns (sections 4 and 6.2).
 """
 
 from learnorder.noise.activations import ACTIVATIONS, FUNCTIONS, find_activations

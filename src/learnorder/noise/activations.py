@@ -1,4 +1,4 @@
-"""Which modules are activations, by class or by what they do, and which functions are."""
+"""Which modules, by class or by behaviour, and which functions are activations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ACTIVATIONS: tuple[type[nn.Module], ...] = (
     nn.Sigmoid,
     nn.Tanh,
 )
-"""Module classes that are activations; others are by what they do."""
+"""Module classes that are activations; other classes are tested on probe inputs."""
 
 _NAMES = (
     "relu", "relu6", "leaky_relu", "prelu", "rrelu", "elu", "celu", "selu", "gelu", "silu", "mish",
@@ -43,27 +43,27 @@ _HOMES = (("functional", F), ("torch", torch), ("Tensor", Tensor), ("special", t
 
 FUNCTIONS: Mapping[Callable[..., Any], str] = {
     getattr(home, name): f"{prefix}.{name}"
-    for prefix, home in reversed(_HOMES)  # of two names of one function the first home's is kept
+    for prefix, home in reversed(_HOMES)  # a function with two names keeps that of the first home
     for name in (*_NAMES, *(f"{name}_" for name in _NAMES))
     if hasattr(home, name)
 }
-"""Functions that are activations, with their names."""
+"""Functions that are activations, by name."""
 
 _OPAQUE = (nn.RNNBase, nn.RNNCellBase, nn.GLU, torch.jit.ScriptModule)
-"""Modules with activations inside, where nothing can be added before them."""
+"""Modules with internal activations that noise cannot reach."""
 
-Chosen = str | type[nn.Module] | Iterable[str | type[nn.Module]] | Callable[[str, nn.Module], bool]
-"""Modules as a user gives them: names, classes, or a predicate of name and module."""
+Filter = str | type[nn.Module] | Iterable[str | type[nn.Module]] | Callable[[str, nn.Module], bool]
+"""A user's choice of modules: names, classes, or a predicate of name and module."""
 
 
 def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     """Return the activation modules of a model by name, in the order of ``named_modules``.
 
-    These are the classes in :data:`ACTIVATIONS`, and other modules without submodules that act as
-    activations do: on probe inputs the output has the input's shape, each element depends on its
-    own input alone, and not affinely. Their parameters, if any, are scalars or one for each
-    channel, as those of PReLU. A module outside torch.nn is called on these inputs, as a copy on
-    the CPU in evaluation mode.
+    These are the classes in :data:`ACTIVATIONS`, and other modules without submodules that behave
+    like activations: on probe inputs, the output has the shape of the input, and each element is a
+    non-affine function of the same element of the input. Parameters, if any, are scalars or have
+    one value per channel, as in PReLU. A module outside torch.nn is tested as a copy on the CPU, in
+    evaluation mode.
 
     >>> class QuickGELU(nn.Module):
     ...     def forward(self, x):
@@ -75,46 +75,46 @@ def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     return {name: module for name, module in model.named_modules() if _is_activation(module)}
 
 
-def choose_modules(model: nn.Module, chosen: Chosen) -> dict[str, nn.Module]:
-    """Return the modules that a user names, by name, in the order of ``named_modules``.
+def choose_modules(model: nn.Module, choice: Filter) -> dict[str, nn.Module]:
+    """Return the chosen modules by name, in the order of ``named_modules``.
 
     Args:
-        model: Their model.
-        chosen: See :class:`~learnorder.noise.ActivationNoise`.
+        model: The model.
+        choice: See :class:`~learnorder.noise.ActivationNoise`.
 
     Raises:
-        ConfigError: A name or a class that the model does not have, or nothing is chosen.
+        ConfigError: The model has no module of a name or class, or none is chosen.
     """
     by_name = dict(model.named_modules())
-    if callable(chosen) and not isinstance(chosen, type):
-        modules = {name: module for name, module in by_name.items() if chosen(name, module)}
+    if callable(choice) and not isinstance(choice, type):
+        modules = {name: module for name, module in by_name.items() if choice(name, module)}
     else:
-        wanted = [chosen] if isinstance(chosen, str | type) else list(chosen)
-        ids = {id(m) for each in wanted for m in _modules_of(model, each)}
+        selectors = [choice] if isinstance(choice, str | type) else list(choice)
+        ids = {id(m) for selector in selectors for m in _modules_of(model, selector)}
         modules = {name: module for name, module in by_name.items() if id(module) in ids}
     if not modules:
-        raise ConfigError("modules", chosen, "It chooses no module. Give names, as of "
+        raise ConfigError("modules", choice, "No module matches. Give names from "
                           "model.named_modules(), classes, or a function of name and module that "
-                          "is true of some.")  # fmt: skip
+                          "returns True for some.")  # fmt: skip
     return modules
 
 
-def _modules_of(model: nn.Module, wanted: str | type[nn.Module]) -> list[nn.Module]:
-    """Return the modules of a name or of a class."""
+def _modules_of(model: nn.Module, selector: str | type[nn.Module]) -> list[nn.Module]:
+    """Return the modules with a name, or of a class."""
     by_name = dict(model.named_modules(remove_duplicate=False))
-    if isinstance(wanted, type):
-        modules = [module for module in by_name.values() if isinstance(module, wanted)]
-        near = ""
+    if isinstance(selector, type):
+        modules = [module for module in by_name.values() if isinstance(module, selector)]
+        hint = ""
     else:
-        modules = [by_name[wanted]] if wanted in by_name else []
-        near = did_you_mean(wanted, by_name)
+        modules = [by_name[selector]] if selector in by_name else []
+        hint = did_you_mean(selector, by_name)
     if not modules:
-        raise ConfigError("modules", wanted, f"The model has no such module. {near}".strip())
+        raise ConfigError("modules", selector, f"The model has no such module. {hint}".strip())
     return modules
 
 
 def opaque_modules(model: nn.Module) -> dict[str, nn.Module]:
-    """Return the modules whose activations cannot be reached, by name."""
+    """Return the modules whose internal activations cannot be reached, by name."""
     return {
         name: module
         for name, module in model.named_modules()
@@ -123,7 +123,7 @@ def opaque_modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def _within(name: str, model: nn.Module) -> bool:
-    """Whether a module is part of a scripted one."""
+    """Whether a module is part of a scripted module."""
     parents = [name[:at] for at, letter in enumerate(name) if letter == "."] + [""] * bool(name)
     return any(isinstance(model.get_submodule(p), torch.jit.ScriptModule) for p in parents)
 
@@ -135,7 +135,7 @@ def calls_functions(model: nn.Module) -> bool:
 
 
 def _has_own_forward(module: nn.Module) -> bool:
-    """Whether a module's forward pass is written in Python, and not by torch."""
+    """Whether a module's forward pass is Python code from outside torch."""
     if isinstance(module, torch.jit.ScriptModule):
         return False
     kind = type(module)
@@ -156,7 +156,7 @@ _INPLACE = {
     for function in FUNCTIONS
     if inspect.isfunction(function) and "inplace" in inspect.signature(function).parameters
 }
-"""The position of the argument ``inplace`` in functions that have one."""
+"""Position of the argument ``inplace`` in functions that have it."""
 
 
 def _is_activation(module: nn.Module) -> bool:
@@ -178,10 +178,10 @@ def _is_activation(module: nn.Module) -> bool:
 
 
 def _acts_elementwise(module: nn.Module) -> bool:
-    """Whether a module does what :func:`find_activations` says, on probe inputs."""
+    """Whether a module behaves like an activation on probe inputs (:func:`find_activations`)."""
     try:
         probed = copy.deepcopy(module).to("cpu", torch.float64).eval()
-    except Exception:  # what cannot be copied is not an activation
+    except Exception:  # a module that cannot be copied is not an activation
         return False
     size = max((p.numel() for p in probed.parameters()), default=5)
     shapes = ((4, size), (4, size, 3), (4, size, 3, 3), (4, 3, size))
@@ -190,7 +190,7 @@ def _acts_elementwise(module: nn.Module) -> bool:
 
 
 def _maps_elements(function: Callable[[Tensor], Any], shape: tuple[int, ...]) -> bool | None:
-    """Whether a function acts so on inputs of a shape; None where it does not take them."""
+    """Whether a function acts elementwise and non-affinely on a shape; None if it rejects it."""
     generator = torch.Generator("cpu").manual_seed(0)
     on_cpu: dict[str, Any] = {"generator": generator, "device": "cpu"}
 
@@ -209,6 +209,6 @@ def _maps_elements(function: Callable[[Tensor], Any], shape: tuple[int, ...]) ->
     except Exception:
         return None
     elementwise = all(torch.allclose(*pair, equal_nan=True) for pair in ((y, again), *images))
-    straight = (y + z) / 2
-    bent = (middle - straight).abs() > 1e-4 * (1 + straight.abs())
-    return elementwise and bool((bent & straight.isfinite() & middle.isfinite()).any())
+    affine = (y + z) / 2
+    nonaffine = (middle - affine).abs() > 1e-4 * (1 + affine.abs())
+    return elementwise and bool((nonaffine & affine.isfinite() & middle.isfinite()).any())

@@ -1,4 +1,4 @@
-"""Standard normal noise: its shapes, its generators, and how a draw is repeated."""
+"""Standard normal noise: shapes, generators, and repeated draws."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from learnorder.seeding import derive_seed
 
 @dataclass(frozen=True)
 class Draw:
-    """What it takes to draw noise again.
+    """What is needed to repeat a draw of noise.
 
     Attributes:
-        shape: Of the noise drawn.
-        rows: Those of it that were used.
-        level: The standard deviation in force.
-        device: Of the generator.
-        state: Of the generator, before the draw.
+        shape: Shape of the drawn noise.
+        rows: The rows of it that were used.
+        level: Standard deviation.
+        device: Device of the generator.
+        state: State of the generator before the draw.
     """
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Draw:
     state: Tensor
 
     def repeat(self) -> Tensor:
-        """Return the same noise, of standard deviation ``level``."""
+        """Return the same noise, with standard deviation ``level``."""
         generator = torch.Generator(self.device)
         generator.set_state(self.state)
         return self.level * _normal(self.shape, self.rows, generator)
@@ -39,7 +39,7 @@ class Generators:
     """Generators of noise, one for each device and stream.
 
     Args:
-        shared: One map for the batch and the channels, or one value for each unit.
+        shared: Whether the batch and the channels share noise; else every unit has its own.
     """
 
     def __init__(self, shared: bool) -> None:
@@ -49,22 +49,22 @@ class Generators:
         self._generators: dict[tuple[torch.device, int, int], torch.Generator] = {}
 
     def reseed(self, seed: int) -> None:
-        """Start anew from a seed."""
+        """Restart all generators from a seed."""
         self._seed = seed
         self._generators.clear()
 
     def share(self, rows: slice, of: int) -> None:
-        """Draw independent noise for ``of`` rows, and take ``rows`` of it."""
+        """Draw independent noise for ``of`` rows and use ``rows`` of it."""
         self._rows, self._of = rows, of
 
     def draw(self, x: Tensor, level: float, stream: int, replica: bool) -> tuple[Tensor, Draw]:
-        """Return noise for an input, of standard deviation ``level``, and how to repeat it.
+        """Return noise for an input, and the draw that repeats it.
 
         Args:
             x: The input.
-            level: The standard deviation.
-            stream: Of random numbers; 0 begins at the seed itself.
-            replica: Whether the input is one of DataParallel's, with rows of its own.
+            level: Standard deviation.
+            stream: Random stream; stream 0 uses the seed itself.
+            replica: Whether a DataParallel replica draws, which has a part of the batch.
         """
         shape = _shared_shape(x) if self.shared else tuple(x.shape)
         rows, first = slice(None), 0
@@ -80,10 +80,9 @@ class Generators:
         return level * _normal(shape, rows, generator), draw
 
     def _generator(self, device: torch.device, first: int, stream: int) -> torch.Generator:
-        """Return the generator of a device, and of the rows of a batch that begin at ``first``.
+        """Return the generator for a device and the rows of a batch that start at ``first``.
 
-        Where a module's first axis is not the batch's, noise cannot be drawn for the whole of it;
-        each process then draws its own.
+        If a module's first axis is not the batch, each process draws its own noise.
         """
         key = (device, first, stream)
         if key not in self._generators:

@@ -1,4 +1,4 @@
-"""The handle on a model's noise."""
+"""The handle for a model's noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from learnorder.errors import ConfigError
 from learnorder.noise.activations import (
-    Chosen,
+    Filter,
     calls_functions,
     choose_modules,
     find_activations,
@@ -25,46 +25,45 @@ from learnorder.seeding import derive_seed
 
 
 class ActivationNoise:
-    """Handle on a model's noise: set ``level``, or give a schedule and say :meth:`at` which epoch.
+    """Handle for a model's noise: set ``level``, or give a schedule and call :meth:`at`.
 
-    :meth:`reseed` starts its draws anew, :meth:`remove` takes it off.
+    :meth:`reseed` restarts the random numbers, :meth:`remove` removes the noise.
 
-    While ``level`` σ > 0 and the model is in training mode, every activation sees
+    While ``level`` σ > 0 and the model is in training mode, the input of every activation becomes
 
         x + σ·ξ,   ξ ~ N(0, 1),
 
-    with ξ drawn anew at each use. Shared noise has one value for each position of a [B, C, H, W]
-    input, the same for all images and channels, as in the paper's code; for [B, T, F] one for each
-    token, for [B, F] one for each feature. Independent noise has one value for each unit.
+    with new ξ at each use. Shared noise has one value per position of a [B, C, H, W] input, equal
+    for all images and channels, as in the paper's code; one per token of [B, T, F]; and one per
+    feature of [B, F]. Independent noise has one value per unit.
 
     Activations are modules (:func:`~learnorder.noise.find_activations`) and calls of the functions
     in :data:`~learnorder.noise.FUNCTIONS`, such as ``torch.nn.functional.relu(x)``, ``x.tanh()``
-    and their in-place forms, in the forward pass of the model or of one of its modules. A function
-    applied to a parameter is left alone, and so is what an activation module calls itself. Not
-    seen are other ways to write an activation (``x.clamp(min=0)``). Not reached, and listed in
-    :attr:`unreached`, are those inside compiled kernels (the gates of ``nn.LSTM`` and ``nn.GRU``,
-    GLU, TorchScript) and custom autograd functions.
+    and their in-place forms, in the forward pass of the model or of one of its modules. Functions
+    of a parameter, and functions that an activation module calls, get no noise. Other ways to write
+    an activation (``x.clamp(min=0)``) are not recognised. Activations inside compiled kernels (the
+    gates of ``nn.LSTM`` and ``nn.GRU``, GLU, TorchScript) and custom autograd functions cannot be
+    reached; :attr:`unreached` lists them.
 
-    A checkpoint (``torch.utils.checkpoint``) is recomputed with the noise of its forward pass. What
-    ``torch.compile`` has compiled runs uncompiled where there is noise. Copies and pickles of the
+    A checkpoint (``torch.utils.checkpoint``) is recomputed with the noise of its forward pass. Code
+    compiled by ``torch.compile`` runs uncompiled while there is noise. Copies and pickles of the
     model have no noise.
 
     Args:
         model: Its activation modules get a forward pre-hook, others a subclass of their class.
-        level: Standard deviation σ, or its schedule over the epochs.
-        shared: One map for the batch and the channels, or one value for each unit.
-        epochs: The run's length; only a cosine schedule needs it.
-        modules: Modules before whose first input the noise is added, in place of the activation
-            modules: names as in ``model.named_modules()``, classes, or a function of name and
-            module that is true of them.
-        functions: Whether calls of functions get noise; None is true unless ``modules`` are given.
+        level: Standard deviation σ ≥ 0, or its schedule over the epochs.
+        shared: Whether the batch and the channels share noise; else every unit has its own.
+        epochs: Number of epochs; only a cosine schedule needs it.
+        modules: Modules whose first input gets the noise, instead of the activation modules: names
+            from ``model.named_modules()``, classes, or a predicate of name and module.
+        functions: Whether calls of functions get noise; None means True without ``modules``.
 
     Raises:
-        ConfigError: The model has no activations; where its code might call functions, this is
-            raised after the first forward pass with noise. Or it does not have the ``modules``.
+        ConfigError: The model has no activations, or not the ``modules``. If its code may call
+            functions, missing activations are found in the first forward pass with noise.
 
     Warns:
-        UserWarning: Some modules are not reached.
+        UserWarning: Some activations cannot be reached.
     """
 
     def __init__(
@@ -74,31 +73,31 @@ class ActivationNoise:
         *,
         shared: bool = True,
         epochs: int | None = None,
-        modules: Chosen | None = None,
+        modules: Filter | None = None,
         functions: bool | None = None,
     ) -> None:
         if not isinstance(level, Schedule) and not level >= 0:
-            raise ConfigError("level", level, "Give a standard deviation ≥ 0; 0 is off.")
+            raise ConfigError("level", level, "Give a standard deviation ≥ 0; 0 means no noise.")
         self.schedule: Schedule = level if isinstance(level, Schedule) else Schedule(level)
         self.epochs: int | None = epochs
         self.shared: bool = shared
         first = self.schedule.at(1, epochs=epochs)
         functions = modules is None if functions is None else functions
-        chosen = find_activations(model) if modules is None else choose_modules(model, modules)
+        targets = find_activations(model) if modules is None else choose_modules(model, modules)
         opaque = opaque_modules(model) if modules is None else {}
         self._opaque = tuple(Site(name, type(m).__name__) for name, m in opaque.items())
         self._contents = _contents(model)
-        if not chosen and not (functions and calls_functions(model)):
-            raise self._no_place(self._opaque)
+        if not targets and not (functions and calls_functions(model)):
+            raise self._no_activations(self._opaque)
         if self._opaque:
             warnings.warn(f"There is no noise inside {_listed(self._opaque)}.", stacklevel=2)
         self._generators = Generators(shared)
-        self._injector = Injector(model, chosen, self._generators, functions, self._after_forward)
+        self._injector = Injector(model, targets, self._generators, functions, self._after_forward)
         self.level = first
 
     @property
     def level(self) -> float:
-        """Standard deviation σ in force; 0 is off. A schedule begins with its first epoch."""
+        """Current standard deviation σ; 0 means no noise. A schedule starts at its first epoch."""
         return self._injector.level
 
     @level.setter
@@ -107,17 +106,17 @@ class ActivationNoise:
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        """Where noise is added: modules, then calls of functions, each from its first use on."""
+        """Where noise is added: modules, then calls of functions that have been used."""
         return tuple(counter.site() for counter in self._injector.sites.values())
 
     @property
     def unreached(self) -> tuple[Site, ...]:
-        """Modules with activations inside, and calls of functions, that get no noise."""
+        """Modules with internal activations, and calls of functions, that get no noise."""
         calls = self._injector.unreached.values()
         return (*self._opaque, *(counter.site() for counter in calls))
 
     def __repr__(self) -> str:
-        """List the sites, a line each."""
+        """List the sites, one per line."""
         lines = [f"  {site}" for site in self.sites]
         lines += [f"  no noise inside {site}" for site in self.unreached]
         count = f"{len(self.sites)} site{'s' * (len(self.sites) != 1)}"
@@ -125,40 +124,45 @@ class ActivationNoise:
         return "\n".join([head, *lines])
 
     def at(self, epoch: int, step: int = 0, steps: int = 1) -> None:
-        """Set the level that the schedule has at a step of an epoch.
+        """Set the level to the schedule's value at a step of an epoch.
 
         Args:
-            epoch: Counted from 1.
-            step: Counted from 0 within the epoch.
-            steps: The number of steps in an epoch.
+            epoch: Epoch, from 1.
+            step: Step within the epoch, from 0.
+            steps: Number of steps per epoch.
         """
         self.level = self.schedule.at(epoch, step, steps, epochs=self.epochs)
 
     def reseed(self, seed: int, *purpose: str | int) -> None:
-        """Start the noise anew from a seed, so that a step's noise depends on the step alone."""
+        """Restart the random numbers. Call it before each step to make noise depend only on it.
+
+        Args:
+            seed: The seed.
+            purpose: Names or numbers that are mixed into the seed, such as the step.
+        """
         self._generators.reseed(derive_seed(seed, *purpose))
 
     def share(self, rows: slice, of: int) -> None:
-        """Draw independent noise for a whole batch, and take some rows of it.
+        """Draw independent noise for a whole batch and use some rows of it.
 
-        So the noise of each example is the same however a batch is shared out among processes.
+        An example's noise then does not depend on how the batch is split among processes.
 
         Args:
-            rows: Those that the model sees.
-            of: Rows of the whole batch.
+            rows: The rows that this model sees.
+            of: Number of rows of the whole batch.
         """
         self._generators.share(rows, of)
 
     def remove(self) -> None:
-        """Take the noise off; the model is as it was."""
+        """Remove the noise and restore the model."""
         self._injector.remove()
 
     def _after_forward(self) -> None:
         if not self._injector.sites:
-            raise self._no_place(self.unreached)
+            raise self._no_activations(self.unreached)
 
-    def _no_place(self, unreached: tuple[Site, ...]) -> ConfigError:
-        """Return the error of a model without activations."""
+    def _no_activations(self, unreached: tuple[Site, ...]) -> ConfigError:
+        """Return the error for a model without activations."""
         name, kinds = self._contents
         remedy = "Use modules such as torch.nn.ReLU() in the model."
         if unreached:
@@ -166,13 +170,13 @@ class ActivationNoise:
         return ConfigError(
             "model",
             name,
-            f"No activation modules among its modules ({kinds}), and no calls of functions such as "
-            f"torch.nn.functional.relu, so noise has no place to go. {remedy}",
+            f"It has no activation modules ({kinds}) and calls no functions such as "
+            f"torch.nn.functional.relu, so there is nowhere to add noise. {remedy}",
         )
 
 
 def _contents(model: nn.Module) -> tuple[str, str]:
-    """Return the class of a model, and those of its modules with their numbers."""
+    """Return the class name of a model, and the class names and counts of its modules."""
     counts = Counter(type(module).__name__ for module in model.modules())
     return type(model).__name__, ", ".join(f"{n} {name}" for name, n in counts.most_common(8))
 
@@ -189,20 +193,26 @@ def activation_noise(
     shared: bool = True,
     seed: int = 0,
     epochs: int | None = None,
-    modules: Chosen | None = None,
+    modules: Filter | None = None,
     functions: bool | None = None,
 ) -> Iterator[ActivationNoise]:
     """Add noise to a model's activations within a ``with`` block, in training mode only.
 
     Args:
         model: Any module with activations.
-        level: Standard deviation, changed through the handle; or its schedule over the epochs,
-            which :meth:`ActivationNoise.at` goes through.
+        level: Standard deviation σ ≥ 0, which the handle can change, or its schedule over the
+            epochs, which :meth:`ActivationNoise.at` follows.
         shared: See :class:`ActivationNoise`.
         seed: Seed of the noise.
-        epochs: The run's length; only a cosine schedule needs it.
+        epochs: Number of epochs; only a cosine schedule needs it.
         modules: See :class:`ActivationNoise`.
         functions: See :class:`ActivationNoise`.
+
+    Yields:
+        The handle.
+
+    Raises:
+        ConfigError: See :class:`ActivationNoise`.
 
     >>> import torch
     >>> model = nn.Sequential(nn.ReLU())

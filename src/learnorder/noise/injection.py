@@ -23,13 +23,13 @@ class Injector:
 
     Args:
         model: The model.
-        modules: Those before whose first input noise is added, by name.
-        generators: What draws it.
-        functions: Whether it is added before calls of functions, too.
+        modules: Modules whose first input gets noise, by name.
+        generators: Draw the noise.
+        functions: Whether calls of functions get noise too.
         after_forward: Called after each forward pass of the whole model with noise.
 
     Attributes:
-        level: Standard deviation; 0 is off.
+        level: Standard deviation; 0 means no noise.
         sites: Sites by key: modules, then calls of functions.
         unreached: Calls of functions that get no noise, by key.
     """
@@ -58,7 +58,7 @@ class Injector:
         ]
 
     def remove(self) -> None:
-        """Take hooks and interception off; the model is as it was."""
+        """Remove hooks and interception, and restore the model."""
         for hook in self._hooks:
             hook.remove()
         self._hooks.clear()
@@ -66,8 +66,8 @@ class Injector:
         self._model = None
 
     def __reduce__(self) -> tuple[Callable[[], Injector], tuple[()]]:
-        """Make copies, to which the hooks of a copied model belong, add no noise."""
-        return _silent, ()
+        """Copy as an injector without noise, as the hooks of a copied model use the copy."""
+        return _without_noise, ()
 
     def _may_call(self, module: nn.Module) -> bool:
         """Whether a module's forward pass is watched."""
@@ -106,7 +106,7 @@ class Injector:
     def before_function(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Arguments:
-        """Return the arguments of an activation function, with noise where it is a site."""
+        """Return the arguments of an activation function, with noise if the call is a site."""
         x = args[0] if args else kwargs.get("input")
         if not isinstance(x, Tensor) or not _takes_noise(x) or isinstance(x, nn.Parameter):
             return args, kwargs
@@ -127,31 +127,31 @@ class Injector:
         return ((noisy, *args[1:]), kwargs) if args else (args, {**kwargs, "input": noisy})
 
     def _function_site(self, owner: nn.Module, function: str, stack: CallStack) -> SiteCounter:
-        """Return the site of a call, a new one where it is the first."""
+        """Return the site of a call; the first call adds it."""
         key = (key_of(owner), function, stack.caller)
         with self._lock:
             new = SiteCounter(key, self._names[key_of(owner)], function, stack.line)
             return (self.unreached if stack.custom else self.sites).setdefault(key, new)
 
     def after_forward(self, module: nn.Module) -> None:
-        """Pass on that a forward pass of the whole model has ended."""
+        """Call ``after_forward`` if the module is the whole model."""
         if module is self._model:
             self._after_forward()
 
     def _noisy(
         self, x: Tensor, module: nn.Module, site: SiteCounter, stack: CallStack, in_place: bool
     ) -> Tensor:
-        """Return x + σ·ξ, in x itself where the activation overwrites it."""
+        """Return x + σ·ξ, computed in place if the activation overwrites its input."""
         if stack.remaining is not None:
             key, draw = next(stack.remaining, (None, None))
             if draw is None or key != site.key:
-                raise self._not_repeated("It calls other activations than the forward pass did.")
+                raise self._not_repeated("It calls other activations than the forward pass.")
             noise = draw.repeat()
         elif stack.unknown:
-            raise self._not_repeated("torch.utils.checkpoint has kept no noise of it.")
+            raise self._not_repeated("No noise was saved with torch.utils.checkpoint.")
         else:
             replica = getattr(module, "_is_replica", False)
-            with torch._C.DisableTorchFunction():  # a drawing is not a part of the model
+            with torch._C.DisableTorchFunction():  # drawing is not part of the model
                 noise, draw = self._generators.draw(x, self.level, site.stream, replica)
             for checkpoint in stack.checkpoints:
                 checkpoint.keep(self, (site.key, draw), stack.modules)
@@ -182,19 +182,19 @@ class Injector:
         return ConfigError(
             "model",
             self._name,
-            "Its backward pass computes activations again, and their noise cannot be repeated. "
+            "Its backward pass recomputes activations, and their noise cannot be repeated. "
             f"{reason} Use torch.utils.checkpoint.checkpoint, and call backward before the noise "
             "is removed.",
         )
 
 
-def _module_sites(model: nn.Module, chosen: dict[str, nn.Module]) -> dict[Any, SiteCounter]:
+def _module_sites(model: nn.Module, modules: dict[str, nn.Module]) -> dict[Any, SiteCounter]:
     """Return the sites of modules by key."""
     fused = {
         id(layer.activation)
         for layer in model.modules()
         if isinstance(layer, nn.TransformerEncoderLayer)
-        and type(layer.activation) in (nn.ReLU, nn.GELU)  # a hook would turn off its fast path
+        and type(layer.activation) in (nn.ReLU, nn.GELU)  # a hook would disable the fast path
     }
     return {
         key_of(module): SiteCounter(
@@ -204,7 +204,7 @@ def _module_sites(model: nn.Module, chosen: dict[str, nn.Module]) -> dict[Any, S
             stream=0 if isinstance(module, ACTIVATIONS) else 1,
             hooked=id(module) not in fused,
         )
-        for name, module in chosen.items()
+        for name, module in modules.items()
     }
 
 
@@ -212,8 +212,8 @@ def _takes_noise(value: Any) -> bool:
     return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
 
 
-def _silent() -> Injector:
-    """Return one that belongs to no model and adds no noise."""
+def _without_noise() -> Injector:
+    """Return an injector without a model and without noise."""
     injector = Injector.__new__(Injector)
     injector.level, injector._repeats = 0.0, 0
     return injector

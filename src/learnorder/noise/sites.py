@@ -13,12 +13,12 @@ class Site:
     """A place where noise is added.
 
     Attributes:
-        name: Of the module, as in ``named_modules``; of a function, that of the module whose
+        name: Name of the module, as in ``named_modules``; for a function, of the module whose
             forward pass calls it. "" is the model itself.
-        kind: The module's class, or the function, for example ``functional.relu``.
-        shape: Of the last input; None before the first.
-        draws: How often noise was added; a checkpoint's recomputation does not count.
-        line: File and line of a function's call; "" of a module.
+        kind: Class of the module, or the function, e.g. ``functional.relu``.
+        shape: Shape of the last input; None before the first.
+        draws: How often noise was added, without recomputation in a checkpoint.
+        line: File and line of a function's call; "" for a module.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Site:
 
 @dataclass
 class SiteCounter:
-    """Counts what happens at a site.
+    """Counts the draws at a site.
 
     Attributes:
-        key: Distinguishes the site.
+        key: Key of the site.
         name: See :class:`Site`.
         kind: See :class:`Site`.
         line: See :class:`Site`.
-        stream: Of random numbers: 0 for module classes in ACTIVATIONS, 1 for all others.
+        stream: Random stream: 0 for module classes in ACTIVATIONS, 1 for all others.
         hooked: Whether a forward pre-hook adds the noise.
         shape: See :class:`Site`.
         draws: See :class:`Site`.
@@ -67,10 +67,10 @@ class SiteCounter:
         self.shape, self.draws = tuple(x.shape), self.draws + 1
 
     def site(self) -> Site:
-        """Return the site with its present counts."""
+        """Return the site with its current counts."""
         return Site(self.name, self.kind, self.shape, self.draws, self.line)
 
 
 def key_of(module: nn.Module) -> int:
-    """Return what a module shares with its replicas in DataParallel, and with no other module."""
+    """Return a key that a module shares only with its DataParallel replicas."""
     return id(module._forward_pre_hooks)

@@ -1,8 +1,8 @@
-"""The modules and checkpoints around a call, read off the Python stack.
+"""The modules and checkpoints around a call, read from the Python stack.
 
-``torch.utils.checkpoint`` calls a function in the forward pass and again in the backward pass. The
-gradients are right only if both calls see the same noise, and torch restores its own generators
-alone. So the draws made within a checkpoint are kept with it, and repeated in order.
+``torch.utils.checkpoint`` calls a function in the forward pass and again in the backward pass.
+Gradients are correct only if both calls use the same noise, and torch restores only its own
+generators. The draws within a checkpoint are therefore saved with it and repeated in order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from learnorder.noise.drawing import Draw
 from learnorder.noise.watch import Watch
 
 _MODULES = {id(nn.Module._call_impl.__code__): "self", id(Watch._run.__code__): "module"}
-"""Code that calls a module, by id as hashing code is slow, and its variable for the module."""
+"""Code that calls a module, by id (hashing code is slow), and its variable with the module."""
 
 _CHECKPOINT = checkpoint.__file__
 _PACKAGE = str(Path(__file__).parent)
@@ -32,24 +32,24 @@ _APPLY = torch.autograd.Function.apply.__func__.__code__  # pyright: ignore
 _DISPATCH = (F.__file__, torch.overrides.__file__)
 
 Kept = tuple[Hashable, Draw]
-"""A draw, with the key of its site."""
+"""The key of a site, and a draw there."""
 
 
 class Repeatable(Protocol):
     """Noise whose draws can be repeated."""
 
     def repeating(self) -> AbstractContextManager[None]:
-        """Return the context in which a checkpoint's function is called again."""
+        """Return a context for the repeated call of a checkpoint's function."""
         ...
 
 
 class Replay:
-    """A checkpoint's function, with the draws made when it was first called.
+    """A checkpoint's function, with the draws of its first call.
 
     Args:
-        noise: Whose draws they are.
+        noise: The noise that the draws belong to.
         function: The function.
-        modules: Those around the checkpoint, innermost first.
+        modules: The modules around the checkpoint, innermost first.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ _REPLAY = Replay.__call__.__code__
 
 @dataclass
 class Checkpoint:
-    """A checkpoint whose function is under way for the first time.
+    """A checkpoint during the first call of its function.
 
     Attributes:
-        holder: The object of torch's that holds the function.
-        attribute: Its attribute.
-        inside: Number of modules under way within the function.
+        holder: The torch object that has the function as an attribute.
+        attribute: Name of the attribute.
+        inside: Number of modules running within the function.
     """
 
     holder: Any
@@ -83,12 +83,12 @@ class Checkpoint:
     inside: int
 
     def keep(self, noise: Repeatable, kept: Kept, modules: Sequence[nn.Module]) -> None:
-        """Keep a draw for the second call of the function.
+        """Save a draw for the second call of the function.
 
         Args:
-            noise: Whose draw it is.
+            noise: The noise that the draw belongs to.
             kept: The draw.
-            modules: Those under way, innermost first.
+            modules: The running modules, innermost first.
         """
         outer = function = getattr(self.holder, self.attribute)
         while isinstance(function, Replay) and function.noise is not noise:
@@ -101,15 +101,15 @@ class Checkpoint:
 
 @dataclass
 class CallStack:
-    """What is under way around a call.
+    """The modules and checkpoints around a call.
 
     Attributes:
-        modules: Modules whose forward pass is under way, innermost first; some appear twice.
-        checkpoints: Checkpoints whose function is called for the first time.
+        modules: Modules whose forward pass is running, innermost first; some appear twice.
+        checkpoints: Checkpoints during the first call of their function.
         remaining: In a recomputation, the draws not yet repeated.
         caller: File, line and instruction of the call.
-        custom: Whether a custom autograd function makes the call; it has its own gradient.
-        unknown: Whether this may be computed again, or for the second time, in an unknown way.
+        custom: Whether a custom autograd function, with its own gradient, makes the call.
+        unknown: Whether the call is, or may be, part of an unknown kind of recomputation.
     """
 
     modules: list[nn.Module] = field(default_factory=list)
@@ -126,10 +126,10 @@ class CallStack:
 
 
 def read_stack(noise: Repeatable) -> CallStack:
-    """Return what is under way around the caller, outward to the nearest recomputation.
+    """Return the modules and checkpoints around the caller, up to the nearest recomputation.
 
     Args:
-        noise: Whose draws a recomputation repeats.
+        noise: The noise whose draws a recomputation repeats.
     """
     stack, frame, running = CallStack(), sys._getframe(1), 0
     last = frame.f_code
@@ -155,7 +155,7 @@ def read_stack(noise: Repeatable) -> CallStack:
 
 
 def innermost_module() -> nn.Module | None:
-    """Return the module whose forward pass makes the call, None where a checkpoint comes first."""
+    """Return the module whose forward pass makes the call; None if a replay comes first."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_code is not _REPLAY:
         if id(frame.f_code) in _MODULES:
@@ -165,12 +165,12 @@ def innermost_module() -> nn.Module | None:
 
 
 def _dispatches(file: str) -> bool:
-    """Whether a file stands between a function's call and its interception."""
+    """Whether a file's code runs between a function's call and its interception."""
     return file in _DISPATCH or file.startswith(_PACKAGE)
 
 
 def _checkpoint_of(frame: FrameType, inside: int) -> list[Checkpoint]:
-    """Return the checkpoint whose function a frame calls for the first time, if it does."""
+    """Return the checkpoint whose function a frame calls for the first time, or none."""
     names = frame.f_locals
     context, generator = names.get("ctx"), names.get("gen")
     if frame.f_code.co_name == "forward" and hasattr(context, "run_function"):  # reentrant

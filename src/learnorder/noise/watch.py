@@ -1,9 +1,8 @@
-"""Forward passes of a model, watched for calls of activation functions.
+"""Watch the forward passes of a model for calls of activation functions.
 
-A watched module is of a subclass of its class, made for the purpose, as a module with torch's
-parametrizations is. Hooks in its place would turn off the inference kernel of
-``nn.TransformerEncoderLayer``, could not end the interception after a KeyboardInterrupt, and would
-go unseen by code that ``torch.compile`` made before.
+A watched module gets a new subclass of its class, as torch's parametrizations do. Hooks would
+disable the inference kernel of ``nn.TransformerEncoderLayer``, could not end the interception after
+a KeyboardInterrupt, and would be ignored by code that ``torch.compile`` compiled earlier.
 """
 
 from __future__ import annotations
@@ -24,23 +23,23 @@ from learnorder.errors import ConfigError, refusing
 from learnorder.noise.activations import FUNCTIONS
 
 _WATCH = "_activation_watch"
-"""An attribute of the subclasses made here."""
+"""Attribute of these subclasses that has their watch."""
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 Call = Callable[..., Any]
 
 
 class Listener(Protocol):
-    """What receives the calls of a watched model."""
+    """Receives the calls of a watched model."""
 
     level: float
 
     def before_function(self, function: Call, args: tuple[Any, ...], kwargs: Any) -> Arguments:
-        """Return the arguments with which an activation function is to be called."""
+        """Return the arguments to call an activation function with."""
         ...
 
     def after_forward(self, module: nn.Module) -> None:
-        """Note that an outermost forward pass has ended."""
+        """Handle the end of an outermost forward pass."""
         ...
 
 
@@ -48,7 +47,7 @@ class Functions(TorchFunctionMode):
     """Intercepts activation functions.
 
     Args:
-        listener: Receives each of them.
+        listener: Receives the calls.
     """
 
     def __init__(self, listener: Listener) -> None:
@@ -58,7 +57,7 @@ class Functions(TorchFunctionMode):
     def __torch_function__(
         self, func: Call, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Call a function; what it calls itself is not seen."""
+        """Call a function; functions that it calls are not intercepted."""
         kwargs = kwargs or {}
         if func in FUNCTIONS:
             args, kwargs = self.listener.before_function(func, args, kwargs)
@@ -70,7 +69,7 @@ class Watch:
 
     Args:
         listener: Receives the calls.
-        modules: To watch.
+        modules: The modules to watch.
 
     Raises:
         ConfigError: The class of a module cannot have a subclass.
@@ -90,7 +89,7 @@ class Watch:
         kind = type(module)
         failed = refusing(
             lambda why: ConfigError(
-                "model", kind.__name__, f"No subclass of it can be made: {why}."
+                "model", kind.__name__, f"This class cannot be subclassed: {why}."
             )
         )
         with failed:
@@ -98,7 +97,7 @@ class Watch:
         self._modules.append(module)
 
     def end(self) -> None:
-        """Give the modules their classes back."""
+        """Restore the modules' classes."""
         self.ended = True
         for module in self._modules:
             kind = type(module)
@@ -147,14 +146,14 @@ def _break_graph(function: Call, *args: Any) -> Any:
 
 
 class _Uncompiled:
-    """Makes compiled code run as it was written, within ``with`` blocks of any threads."""
+    """Runs compiled code uncompiled within a ``with`` block, nested or in several threads."""
 
     def __init__(self) -> None:
         self._lock, self._depth, self._stance = Lock(), 0, ExitStack()
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._depth == 0 and "torch._dynamo" in sys.modules:  # else nothing is compiled
+            if self._depth == 0 and "torch._dynamo" in sys.modules:  # otherwise nothing is compiled
                 self._stance.enter_context(torch.compiler.set_stance("force_eager"))
             self._depth += 1
 
@@ -169,29 +168,29 @@ _UNCOMPILED = _Uncompiled()
 
 
 def _watched(kind: type[nn.Module], watch: Watch) -> type[nn.Module]:
-    """Return a subclass of a module's class whose calls are watched; copies are of the class."""
+    """Return a subclass of a module's class with watched calls; copies have the original class."""
 
     def method(name: str) -> Call:
         @functools.wraps(getattr(kind, name))
         def watched(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            return watch.call(self, getattr(super(made, self), name), args, kwargs)
+            return watch.call(self, getattr(super(subclass, self), name), args, kwargs)
 
         return watched
 
     def reduce(self: Any, protocol: Any) -> Any:
         function, arguments, *rest = kind.__reduce_ex__(self, protocol)
-        function, *arguments = (kind if a is made else a for a in (function, *arguments))
+        function, *arguments = (kind if a is subclass else a for a in (function, *arguments))
         if function is copyreg.__newobj__:  # pyright: ignore[reportAttributeAccessIssue]
-            function = kind.__new__  # as pickle takes the other for the present class alone
+            function = kind.__new__  # pickle accepts __newobj__ only for the current class
         return (function, tuple(arguments), *rest)
 
     body = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
     body |= {name: method(name) for name in ("__call__", "forward")}
     body |= {"__reduce_ex__": reduce, _WATCH: watch}
     metaclass: Any = type(kind)
-    made = metaclass(kind.__name__, (nn.Module,), body)
-    made.__bases__ = (kind,)  # only now, as its __init_subclass__ may register what it is given
-    return made
+    subclass = metaclass(kind.__name__, (nn.Module,), body)
+    subclass.__bases__ = (kind,)  # set late, as __init_subclass__ may register the subclass
+    return subclass
 
 
 def _set_class(module: nn.Module, kind: type[nn.Module]) -> None:

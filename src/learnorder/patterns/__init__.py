@@ -1,4 +1,4 @@
-"""Memorisable patterns planted in images, and the sets that show who learned them."""
+"""Memorisable patterns planted in images, and sets that measure what was learned."""
 
 from learnorder.patterns.evaluation import (
     EvaluationSet,

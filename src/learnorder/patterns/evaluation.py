@@ -1,4 +1,4 @@
-"""Fixed sets that ask what a model has learned: the content, the pattern, and which it follows."""
+"""Fixed sets that measure what a model has learned: the content, the pattern, and reliance."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from learnorder.seeding import generator
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """The evaluation images as one set shows them, fixed for a seed.
+    """One set of evaluation images, fixed for a seed.
 
     Attributes:
         name: clean, mixed, patch_only or conflict.
-        draw: What each image shows.
+        draw: The group and pattern amplitude of each image.
         pattern_labels: Class of each image's pattern, int64 [N].
     """
 
@@ -32,51 +32,51 @@ def evaluation_sets(
 ) -> list[EvaluationSet]:
     """Return the fixed sets over the evaluation images.
 
-    - clean: the images as they are; the only set where no patch is planted.
+    - clean: the images without a patch. It is the only set if the patch is not planted.
     - mixed: the training rule (eligible share, patch-only share) applied once.
-    - patch_only: zeros with the pattern of the image's class at amplitude ±1, as it stands on
-      images, or with probability patch_only_share at ±patch_only_amplitude · U[0, 1], as it stands
-      alone in training. So the published code evaluates it.
-    - conflict: each image of class i whole, with the pattern of a class j ≠ i drawn uniformly,
-      at amplitude ±1.
+    - patch_only: zeros with the pattern of the image's class, as in the published code. The
+      amplitude is ±1, as on images, or with probability patch_only_share
+      ±patch_only_amplitude · U[0, 1], as for the pattern alone in training.
+    - conflict: images of class i with the pattern of a class j ≠ i, drawn uniformly, at amplitude
+      ±1.
 
     Args:
         config: The patch.
-        labels: int64 [N].
+        labels: Classes of the images, int64 [N].
         num_classes: Number of classes.
         seed: The run's seed.
     """
     count = len(labels)
-    nothing = Draw(torch.full((count,), int(Group.CLEAN)), torch.zeros(count))
-    sets = [EvaluationSet("clean", nothing, labels)]
+    clean = Draw(torch.full((count,), int(Group.CLEAN)), torch.zeros(count))
+    sets = [EvaluationSet("clean", clean, labels)]
     if not config.planted:
         return sets
     eligible = draw_eligible(config, count, generator(seed, "evaluation", "eligible"))
     mixed = draw_accesses(config, eligible, generator(seed, "evaluation", "mixed"))
-    everyone = torch.ones(count, dtype=torch.bool)
-    alone = draw_accesses(config, everyone, generator(seed, "evaluation", "patch_only"))
-    alone = Draw(torch.full((count,), int(Group.PATCH_ONLY)), alone.amplitude)
-    drawing = generator(seed, "evaluation", "conflict")
-    shift = torch.randint(1, num_classes, (count,), generator=drawing)
-    sign = 1.0 - 2.0 * torch.randint(0, 2, (count,), generator=drawing)
+    all_eligible = torch.ones(count, dtype=torch.bool)
+    accesses = draw_accesses(config, all_eligible, generator(seed, "evaluation", "patch_only"))
+    patch_only = Draw(torch.full((count,), int(Group.PATCH_ONLY)), accesses.amplitude)
+    rng = generator(seed, "evaluation", "conflict")
+    shift = torch.randint(1, num_classes, (count,), generator=rng)
+    sign = 1.0 - 2.0 * torch.randint(0, 2, (count,), generator=rng)
     conflict = Draw(torch.full((count,), int(Group.BOTH)), sign)
     return [
         *sets,
         EvaluationSet("mixed", mixed, labels),
-        EvaluationSet("patch_only", alone, labels),
+        EvaluationSet("patch_only", patch_only, labels),
         EvaluationSet("conflict", conflict, (labels + shift) % num_classes),
     ]
 
 
 @dataclass(frozen=True)
 class Reliance:
-    """Whether a model follows the pattern or the content where they disagree.
+    """Whether a model follows the pattern or the content if they disagree.
 
     Attributes:
-        content: Share of conflict images predicted as the image's class.
-        pattern: Share predicted as the pattern's class.
-        neither: Share predicted as another class.
-        baseline: Share of the same images, without a pattern, predicted as the pattern's class.
+        content: Fraction of conflict images predicted as the image's class.
+        pattern: Fraction predicted as the pattern's class.
+        neither: Fraction predicted as another class.
+        baseline: Fraction of the same images, without a pattern, predicted as the pattern's class.
     """
 
     content: float
@@ -97,9 +97,9 @@ def measure_reliance(
 
     Args:
         conflict: Predicted classes on the conflict images, int64 [N].
-        without_pattern: Predicted classes on the same images as they are, int64 [N].
-        labels: The images' classes, int64 [N].
-        pattern_labels: The patterns' classes, int64 [N], each unlike the image's.
+        without_pattern: Predicted classes on the same images without a pattern, int64 [N].
+        labels: Classes of the images, int64 [N].
+        pattern_labels: Classes of the patterns, int64 [N], each different from the image's.
 
     >>> labels, patterns = torch.tensor([0, 0, 0, 0]), torch.tensor([1, 1, 2, 2])
     >>> clean = torch.tensor([0, 1, 0, 0])

@@ -1,4 +1,4 @@
-"""A sheet of example images: what the network is shown, for a person to look at."""
+"""A gallery of example images as the network sees them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS: tuple[tuple[str, Group, float, bool], ...] = (
     ("pattern alone", Group.PATCH_ONLY, 1.0, False),
     ("conflict: pattern of the next class", Group.BOTH, 1.0, True),
 )
-"""The sheet's rows: title, group, amplitude of ζ, whether the pattern is of another class."""
+"""Rows of the gallery: title, group, amplitude of ζ, whether the pattern has another class."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Gallery:
     """Example images.
 
     Attributes:
-        pixels: uint8 [rows, columns, H, W, 3]; values beyond the range of pixels are clipped.
+        pixels: uint8 [rows, columns, H, W, 3]; values outside the pixel range are clipped.
         rows: Title of each row.
         columns: Class of each column's image.
     """
@@ -44,26 +44,26 @@ def draw_gallery(
     std: tuple[float, ...],
     columns: int = 8,
 ) -> Gallery:
-    """Plant the pattern on one image of each of the first classes.
+    """Plant the pattern on one image of each of the first ``columns`` classes.
 
     Args:
-        images: uint8 [N, H, W, 3].
-        labels: int64 [N].
+        images: Images, uint8 [N, H, W, 3].
+        labels: Classes, int64 [N].
         patch: The run's pattern.
         class_names: Name of each label.
         mean: Channel means in [0, 1].
         std: Channel standard deviations in [0, 1].
-        columns: Most classes shown.
+        columns: Largest number of classes.
     """
     classes = [c for c in range(len(class_names)) if bool((labels == c).any())][:columns]
     first = torch.tensor([int((labels == c).nonzero()[0]) for c in classes])
     scale, shift = torch.tensor(std), torch.tensor(mean)
     normalised = ((images[first].float() / 255 - shift) / scale).permute(0, 3, 1, 2)
-    own = labels[first]
+    shown = labels[first]
     rows = []
     for _, group, amplitude, conflict in ROWS:
-        draw = Draw(torch.full_like(own, int(group)), torch.full((len(own),), amplitude))
-        pattern_labels = (own + 1) % len(class_names) if conflict else own
+        draw = Draw(torch.full_like(shown, int(group)), torch.full((len(shown),), amplitude))
+        pattern_labels = (shown + 1) % len(class_names) if conflict else shown
         planted = patch.plant(normalised.clone(), pattern_labels, draw).permute(0, 2, 3, 1)
         rows.append(((planted * scale + shift).clamp(0, 1) * 255).round().to(torch.uint8))
     return Gallery(

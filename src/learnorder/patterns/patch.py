@@ -1,4 +1,4 @@
-"""The memorisable patch: its pixels, who carries it, and planting it on a batch."""
+"""The memorisable patch: its pixels, which examples get it, and planting it on a batch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from learnorder.errors import ConfigError
 
 
 class Group(IntEnum):
-    """What an example shows at one access."""
+    """What an example contains at one access."""
 
     CLEAN = 0
     """The image without the patch."""
     PATCH_ONLY = 1
     """The pattern on zeros."""
     BOTH = 2
-    """The image with the patch in place of its own pixels."""
+    """The image with the patch pasted over its pixels."""
 
     @property
     def label(self) -> str:
@@ -30,11 +30,11 @@ class Group(IntEnum):
 
 @dataclass(frozen=True)
 class Draw:
-    """What each of N examples shows at one access.
+    """What each of N examples contains at one access.
 
     Attributes:
         group: Values of :class:`Group`, int64 [N].
-        amplitude: Signed factor of the class pattern, ±1 or ±a, float32 [N]; 0 where clean.
+        amplitude: Signed factor of the class pattern, ±1 or ±a, float32 [N]; 0 if clean.
     """
 
     group: Tensor
@@ -49,20 +49,20 @@ class Draw:
 
 
 def draw_eligible(config: PatchConfig, examples: int, generator: torch.Generator) -> Tensor:
-    """Return which examples can carry the patch: bool [examples], each with the same chance."""
+    """Return which examples can get the patch, bool [examples], drawn independently."""
     return torch.rand(examples, generator=generator) < config.eligible_share
 
 
 def draw_accesses(config: PatchConfig, eligible: Tensor, generator: torch.Generator) -> Draw:
     """Draw one access of every example: group, sign and amplitude.
 
-    With e the eligible share and p the patch-only share, the groups clean, patch-only and both come
-    with the shares 1 − e, e·p and e·(1 − p): 20, 16 and 64 % in the paper.
+    With e the eligible share and p the patch-only share, the groups clean, patch-only and both have
+    probabilities 1 − e, e·p and e·(1 − p): 20, 16 and 64 % in the paper.
 
     Args:
         config: Shares and amplitude.
         eligible: bool [N], from :func:`draw_eligible`.
-        generator: Draws three numbers for each example, eligible or not.
+        generator: Random generator; it draws three numbers per example, eligible or not.
     """
     chance, sign, amplitude = torch.rand(3, len(eligible), generator=generator)
     patch_only = chance < config.patch_only_share
@@ -74,7 +74,7 @@ def draw_accesses(config: PatchConfig, eligible: Tensor, generator: torch.Genera
 
 @dataclass(frozen=True)
 class Patch:
-    """The drawn pattern and its place (paper, section 6.2).
+    """The pattern and its position (paper, section 6.2).
 
     Attributes:
         z: Shared pattern, float32 [C, k, k], in normalised units.
@@ -100,14 +100,13 @@ class Patch:
         """Draw z ~ z_scale · N(0, 1), then ζ_c ~ U[−contrast, contrast].
 
         Raises:
-            ConfigError: The patch does not lie within an image of ``image_size`` (H, W).
+            ConfigError: The patch does not fit in an image of ``image_size`` (H, W).
         """
         size = config.size
         corner = []
-        for name, given, side in zip(
-            ("top", "left"), (config.top, config.left), image_size, strict=True
-        ):
-            start = (side - size) // 2 if given is None else given
+        for name, side in zip(("top", "left"), image_size, strict=True):
+            start = getattr(config, name)
+            start = (side - size) // 2 if start is None else start
             if size > side:
                 raise ConfigError(
                     "patch.size",
@@ -119,7 +118,7 @@ class Patch:
                 raise ConfigError(
                     f"patch.{name}",
                     start,
-                    f"A patch of {size} pixels in {side} starts at 0 to {side - size}; null "
+                    f"A patch of {size} pixels in {side} can start at 0 to {side - size}; null "
                     "centres it.",
                 )
             corner.append(start)
@@ -137,19 +136,19 @@ class Patch:
         """Plant the pattern z + amplitude · ζ_c on a batch, in place.
 
         Args:
-            images: Normalised, float [B, C, H, W]; changed and returned.
-            pattern_labels: Class c of each pattern, int64 [B]; any class where clean.
-            draw: What each example shows.
+            images: Normalised images, float [B, C, H, W]; modified and returned.
+            pattern_labels: Class c of each pattern, int64 [B]; ignored for clean images.
+            draw: The group and amplitude of each example.
         """
         alone = draw.group == Group.PATCH_ONLY
         if images.device.type == "cpu":
             images.index_fill_(0, alone.nonzero().squeeze(1), 0)
-        else:  # indices would have to wait for the device
+        else:  # indexing would synchronise with the device
             images.masked_fill_(alone.view(-1, 1, 1, 1), 0)
         amplitude = draw.amplitude.view(-1, 1, 1, 1)
         pattern = torch.addcmul(self.z, amplitude, self.zeta[pattern_labels]).to(images.dtype)
         size = self.z.shape[-1]
         place = images[:, :, self.top : self.top + size, self.left : self.left + size]
-        carrying = (draw.group != Group.CLEAN).view(-1, 1, 1, 1)
-        place.copy_(torch.where(carrying, pattern, place))
+        planted = (draw.group != Group.CLEAN).view(-1, 1, 1, 1)
+        place.copy_(torch.where(planted, pattern, place))
         return images

@@ -1,4 +1,4 @@
-"""The algorithms L-S, S and S+noise as phases with stopping rules, and the course of a run."""
+"""The algorithms L-S, S and S+noise as phases with stopping rules, and the state of a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from learnorder.theory.config import TheoryConfig
 
 _DIVERGED = 10.0
-"""A loss this many times the one at the start of its phase has diverged."""
+"""A run has diverged when its loss exceeds this many times the loss at the start of its phase."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Phase:
     Attributes:
         learning_rate: η.
         sigma: Level σ/τ0 of the noise before the activations.
-        threshold: The phase ends at this training loss.
-        annealed: What its end anneals.
+        threshold: Training loss at which the phase ends.
+        annealed: What is annealed at its end: "learning rate" or "noise".
     """
 
     learning_rate: float
@@ -35,7 +35,7 @@ def phases(config: TheoryConfig, q: float) -> list[Phase]:
 
     Args:
         config: The run.
-        q: Share of the training examples that have no x1.
+        q: Fraction of the training examples without x1.
 
     >>> [phase.threshold for phase in phases(TheoryConfig(arm="L-S"), q=0.0)]
     [0.12, 0.05]
@@ -52,11 +52,11 @@ def phases(config: TheoryConfig, q: float) -> list[Phase]:
 
 
 class Dynamics(Protocol):
-    """What one run goes through: the limit of the network under gradient descent.
+    """The training dynamics of one run: gradient descent, or its infinite-width limit.
 
     Attributes:
         time: η·t, the sum of the learning rates of all steps taken.
-        steps: Gradient steps taken; in the flow, not always a whole number.
+        steps: Gradient steps taken. In the flow this may be fractional.
         loss: Logistic loss on the training set, with the phase's noise before the activations.
     """
 
@@ -69,7 +69,7 @@ class Dynamics(Protocol):
         ...
 
     def advance(self, phase: Phase, until: float) -> None:
-        """Take a step of the engine's choice, not beyond ``until`` where it has the choice."""
+        """Take one step. An engine that chooses its step length does not step past ``until``."""
         ...
 
 
@@ -96,8 +96,8 @@ class Moment:
     Attributes:
         time: η·t.
         steps: Gradient steps taken.
-        grid: Index of the moment on the logarithmic grid of times; None at a phase's end.
-        phase: Index of the phase under way, or that has just ended.
+        grid: Index on the logarithmic grid of times; None at the end of a phase.
+        phase: Index of the current phase, or of the one that has just ended.
     """
 
     time: float
@@ -108,18 +108,18 @@ class Moment:
 
 @dataclass(frozen=True)
 class Grid:
-    """Logarithmically spaced times to measure at: first · 10^(k / per_decade).
+    """Logarithmically spaced measurement times: first · 10^(k / per_decade).
 
     Attributes:
-        first: η·t of the first.
-        per_decade: How many in each tenfold.
+        first: η·t of the first measurement.
+        per_decade: Measurements per factor of ten.
     """
 
     first: float
     per_decade: int
 
     def time(self, index: int) -> float:
-        """Return the time of one of them.
+        """Return the time with this index.
 
         >>> [round(Grid(1.0, 2).time(k), 2) for k in range(4)]
         [1.0, 3.16, 10.0, 31.62]
@@ -128,18 +128,16 @@ class Grid:
 
 
 class Course:
-    """Where a run is among its phases: it looks at each new loss and says what comes next.
+    """Follows a run through its phases: checks each new loss and decides what comes next.
 
     Args:
         plan: The phases.
         grid: When to measure.
-        max_time: η·t at which to give up.
-        observe: Called at each moment of the grid that is passed, and at the end of each phase.
+        max_time: η·t at which to stop the run.
+        observe: Called at each grid time that is passed, and at the end of each phase.
 
     Attributes:
-        phase: The phase under way.
-        outcome: How the run ended, None before that.
-        until: The next time at which something is due.
+        outcome: How the run ended; None before that.
     """
 
     def __init__(
@@ -151,27 +149,27 @@ class Course:
     ) -> None:
         self._plan, self._grid, self._max_time, self._observe = plan, grid, max_time, observe
         self._index = self._due = 0
-        self._said = ""
+        self._anneals = ""
         self._limit: float | None = None
         self.outcome: Outcome | None = None
 
     @property
     def phase(self) -> Phase:
-        """The phase under way."""
+        """The current phase."""
         return self._plan[self._index]
 
     @property
     def until(self) -> float:
-        """The next time at which something is due."""
+        """The next measurement time, or ``max_time`` if that is earlier."""
         return min(self._grid.time(self._due), self._max_time)
 
-    def look(self, time: float, steps: float, loss: float) -> bool:
-        """Take note of where the engine is; return whether it has to enter a new phase.
+    def update(self, time: float, steps: float, loss: float) -> bool:
+        """Record the engine's position; return whether it has to enter a new phase.
 
         Args:
             time: η·t.
             steps: Gradient steps taken.
-            loss: The training loss, in the phase under way.
+            loss: Training loss in the current phase.
         """
         if self._limit is None:
             self._limit = _DIVERGED * loss
@@ -189,45 +187,44 @@ class Course:
             if time > 0:  # a threshold above log 2 is met before the first step
                 self._observe(Moment(time, steps, None, self._index))
             if self._index + 1 < len(self._plan):
-                self._said += f"{self.phase.annealed} annealed at {where}, "
+                self._anneals += f"{self.phase.annealed} annealed at {where}, "
                 self._index += 1
-                self._limit = None  # without its noise the loss may be another
+                self._limit = None  # the next phase has a different loss if it has no noise
                 return True
             self._end("finished", f"reached ε2 = {self.phase.threshold:g} at {where}")
         elif time >= self._max_time:
             self._observe(Moment(time, steps, None, self._index))
-            wanted = self.phase.threshold
-            reason = f"training loss {loss:.4g}, above {wanted:.4g}, at {where}"
-            self._end("out_of_steps", f"{reason}, where algorithm.max_time ends it")
+            reason = f"training loss {loss:.4g}, above {self.phase.threshold:.4g}, at {where}"
+            self._end("out_of_steps", f"{reason}, the limit set by algorithm.max_time")
         return False
 
     def snapshot(self) -> dict[str, Any]:
-        """Return where the run is, as plain values."""
-        return {"index": self._index, "due": self._due, "said": self._said, "limit": self._limit}
+        """Return the position of the run, as plain values."""
+        return {"index": self._index, "due": self._due, "said": self._anneals, "limit": self._limit}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot."""
+        """Restore a snapshot."""
         self._index, self._due = snapshot["index"], snapshot["due"]
-        self._said, self._limit = snapshot["said"], snapshot["limit"]
+        self._anneals, self._limit = snapshot["said"], snapshot["limit"]
 
     def _end(self, status: Status, reason: str) -> None:
-        self.outcome = Outcome(status, self._said + reason)
+        self.outcome = Outcome(status, self._anneals + reason)
 
 
 def train(engine: Dynamics, course: Course, stop: Callable[[], bool] = lambda: False) -> bool:
-    """Run an engine through its course.
+    """Train until the course ends.
 
     Args:
-        engine: What trains.
-        course: Its phases.
-        stop: Called after each step; true leaves the loop.
+        engine: The training dynamics.
+        course: The phases of the run.
+        stop: Called before each step; training stops when it returns true.
 
     Returns:
-        Whether the course came to its end.
+        Whether the course has ended.
     """
     engine.begin(course.phase)
     while course.outcome is None:
-        while course.look(engine.time, engine.steps, engine.loss):
+        while course.update(engine.time, engine.steps, engine.loss):
             engine.begin(course.phase)
         if course.outcome is None:
             if stop():

@@ -1,4 +1,4 @@
-"""The power series of arcsin with its endless tail gathered into a few terms."""
+"""The power series of arcsin, with its infinite tail compressed into a few terms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Arcsine:
 
     Attributes:
         powers: (K,), odd or between odd numbers; the first is 1.
-        coefficients: (K,), their sum is π/2.
+        coefficients: (K,), with sum π/2.
     """
 
     powers: Tensor
@@ -30,16 +30,16 @@ class Arcsine:
 
 @functools.cache
 def arcsine(angle: float) -> Arcsine:
-    """Return a short series of arcsin(c) = Σ_k b_k c^(2k+1), good up to cosines of ``angle``.
+    """Return a short series of arcsin(c) = Σ_k b_k c^(2k+1), accurate for c up to cos(``angle``).
 
     The first terms are kept. Each later octave k = a, …, 2a − 1 is a sum of exponentials in k with
-    positive weights b_k, and Gauss quadrature of that measure gives it by 3 terms. The series ends
-    where cos^(2k+1) is below e^−100 at this angle; what is left of the total π/2 goes to one last
-    term, which only c = 1 can tell from its true place. At angles from ``angle`` to π/2 the error
-    is below 2e-5 times the angle.
+    positive weights b_k; Gauss quadrature of that measure reduces it to 3 terms. The series ends
+    where cos^(2k+1) is below e^−100 at this angle. The remainder of the total π/2 goes into one
+    last term, whose exact power matters only at c = 1. At angles from ``angle`` to π/2 the error is
+    below 2e-5 times the angle.
 
     Args:
-        angle: The smallest angle to be told from 0, in radians.
+        angle: The smallest angle to distinguish from 0, in radians.
     """
     k = torch.arange(_EXACT, dtype=torch.float64)
     places, weights = [k], [_coefficients(k)]
@@ -63,9 +63,10 @@ def _coefficients(k: Tensor) -> Tensor:
 
 
 def _octave(start: int) -> tuple[Tensor, Tensor]:
-    """Return the points k = start, …, 2·start − 1 with weights b_k; where they are many, the
-    integral over k in their place, with b_k = k^(−3/2)·(1 − 5/(8k) + …)/(2√π).
-    """  # noqa: D205
+    """Return points k and weights of one octave, k = start, …, 2·start − 1 with weights b_k.
+
+    A large octave is replaced by an integral over k, with b_k = k^(−3/2)·(1 − 5/(8k) + …)/(2√π).
+    """
     if start <= _LARGEST_SUMMED:
         k = torch.arange(start, 2 * start, dtype=torch.float64)
         return k, _coefficients(k)

@@ -23,18 +23,18 @@ USAGE = """\
 usage: learnorder theory run | phase [options]
 
 The paper's two-layer network on data with two kinds of pattern: P, hard to generalise and easy to
-fit, and Q, easy to generalise and hard to fit. Which is learned first, and what that costs.
+fit, and Q, easy to generalise and hard to fit. Which is learned first, and what does that cost?
 
   run     L-S (large LR, annealed), S (small LR) and S with noise, on the same seeds
-  phase   a grid over two settings: who is learned first, and the ratio of the errors
+  phase   a grid over two settings: which pattern is learned first, and the ratio of the errors
 
-learnorder theory run --help and learnorder theory phase --help have the options.
+For the options, see learnorder theory run --help and learnorder theory phase --help.
 """
 
 RUN = """\
-Run algorithms of the paper on the two-layer network, at infinite width (or at a finite one), each
-on the same seeds. See which pattern each learns first and what that costs on test examples that
-have P alone.
+Run the paper's algorithms on the two-layer network, at infinite or finite width, on the same
+seeds. The report shows which pattern each learns first, and what that costs on test examples that
+have only P.
 
   learnorder theory run                                  three arms, five seeds: 15 s
   learnorder theory run --arms '[L-S]' --seeds 1
@@ -45,17 +45,17 @@ have P alone.
       --algorithm.max_time 300 --seeds 1             the network itself: about five minutes
   learnorder theory run --print_config > my.yaml       all settings; then --config my.yaml
 
-Times are in η·t, the sum of the learning rates of all steps. Symbols are the paper's.
+Times are η·t, the sum of the learning rates of all steps. The symbols are those of the paper.
 """
 
 PHASE = """\
 Run L-S and S over a grid of two settings, several seeds each, and draw two maps: which pattern is
-learned first, and how many times more often S errs on test examples that have P alone.
+learned first, and the ratio of S's error to L-S's on test examples that have only P.
 
   learnorder theory phase                                         s × r: about a minute
   learnorder theory phase --grid '{distribution.kappa: [0.6, 0.8, 1], distribution.p0: [0.03, 0.1]}'
   learnorder theory phase --grid '{"distribution.kappa,distribution.d": [[1, 200], [0.7, 100]],
-                                   algorithm.weight_decay: [1e-5, 1e-4]}'     two that vary together
+                                   algorithm.weight_decay: [1e-5, 1e-4]}'     κ and d vary together
 """
 
 
@@ -66,9 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     command, *rest = arguments
     if command not in _COMMANDS:
-        print(
-            f"learnorder theory: no command {command!r}. There are run and phase.", file=sys.stderr
-        )
+        print(f"learnorder theory: no command {command!r}. Give run or phase.", file=sys.stderr)
         return 2
     return _COMMANDS[command](rest)
 
@@ -93,8 +91,8 @@ def _phase(arguments: Sequence[str]) -> int:
         "--grid",
         dict[str, list[Any]],
         default=PHASE_GRID,
-        help="Two axes, horizontal and vertical, with their values, in YAML; names joined by "
-        "commas vary together, and the first names the axis.",
+        help="Two axes, horizontal and vertical, with their values, in YAML. Settings joined by "
+        "commas vary together; the first names the axis.",
         form=options.GRID_FORM,
     )
     options.add_settings(parser, TheoryExperiment, phase_defaults())

@@ -1,4 +1,4 @@
-"""The P/Q distribution: examples, and tests of any single kind."""
+"""The P/Q distribution: training examples, and test examples of a single kind."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Examples:
     """n examples, in coordinates where z = e1 and ζ = r·e2.
 
     Attributes:
-        x1: (n, d), zero where there is no P pattern.
-        amplitude: (n,), s·α, so that x2 = amplitude·(z + b·ζ); zero where there is no Q pattern.
-        b: (n,), −1, 0 or 1: which of Q's three directions.
+        x1: (n, d), zero for examples without a P pattern.
+        amplitude: (n,), s·α, so that x2 = amplitude·(z + b·ζ); zero without a Q pattern.
+        b: (n,), −1, 0 or 1: index of Q's direction.
         y: (n,), the labels −1 and 1.
         r: ‖ζ‖.
     """
@@ -36,12 +36,12 @@ class Examples:
 
     @property
     def has_p(self) -> Tensor:
-        """(n,), whether an example carries a P pattern."""
+        """(n,), whether an example has a P pattern."""
         return self.x1.abs().amax(dim=1) > 0
 
     @property
     def has_q(self) -> Tensor:
-        """(n,), whether an example carries a Q pattern."""
+        """(n,), whether an example has a Q pattern."""
         return self.amplitude > 0
 
     def x2(self) -> Tensor:
@@ -59,17 +59,17 @@ def draw_examples(
     kind: Kind = "all",
     dtype: torch.dtype = torch.float64,
 ) -> Examples:
-    """Draw examples, all of one kind or mixed as in the distribution.
+    """Draw examples of one kind, or of the whole distribution.
 
     Args:
         config: The distribution.
-        n: How many.
-        generator: Where randomness comes from.
-        kind: p_only, q_only, both, or all for the distribution's own mixture.
-        dtype: Of the examples.
+        n: Number of examples.
+        generator: Random generator.
+        kind: p_only, q_only, both, or all for the mixture of the distribution.
+        dtype: Dtype of the examples.
 
     Returns:
-        The examples, with labels of either sign with probability 1/2.
+        The examples; each label is −1 or 1 with probability 1/2.
     """
 
     def uniform() -> Tensor:
@@ -85,7 +85,7 @@ def draw_examples(
     x1[q_only] = 0
     sign = torch.where(uniform() < 0.5, -1.0, 1.0).to(dtype)
     b = torch.where(y > 0, torch.zeros_like(y), sign)
-    amplitude = config.s * (1 - uniform())  # α in (0, 1]: never quite 0
+    amplitude = config.s * (1 - uniform())  # α in (0, 1], never 0
     amplitude[p_only] = 0
     return Examples(x1, amplitude, b, y, config.r)
 
@@ -98,7 +98,7 @@ def draw_p(config: DistributionConfig, y: Tensor, generator: torch.Generator) ->
     Args:
         config: The distribution.
         y: (n,), the labels.
-        generator: Where randomness comes from.
+        generator: Random generator.
 
     Returns:
         (n, d), in y's dtype.
@@ -111,14 +111,14 @@ def draw_p(config: DistributionConfig, y: Tensor, generator: torch.Generator) ->
 
 
 def w_star_vector(config: DistributionConfig) -> Tensor:
-    """Return w* in full, (d,)."""
+    """Return w*, (d,), with norm 1."""
     w_star = torch.zeros(config.d, dtype=torch.float64)
     w_star[:3] = torch.tensor(config.w_star, dtype=torch.float64)
     return w_star / w_star.norm()
 
 
 def directions(r: float, d: int = 2) -> Tensor:
-    """Return Q's three directions z + b·ζ, b = −1, 0, 1, in their first d coordinates: (3, d)."""
+    """Return the first d coordinates of Q's directions z + b·ζ, b = −1, 0, 1: (3, d)."""
     v = torch.zeros(3, d, dtype=torch.float64)
     v[:, 0] = 1
     v[:, 1] = r * torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)

@@ -1,8 +1,8 @@
 """The paper's two-layer theory (sections 3 to 5): its algorithms on the same data.
 
-The defaults are a setting in which the theorem's order appears: d = 300, κ = 1, s = 1000,
-r = 10⁻⁴. It was chosen on seeds 1000 to 1002; ``docs/explanation/theory.md`` says how, and what
-other settings show. ``learnorder theory run`` takes about two seconds a run.
+In the default setting, d = 300, κ = 1, s = 1000 and r = 10⁻⁴, the order of the theorems appears. It
+was chosen on seeds 1000 to 1002. ``docs/explanation/theory.md`` explains how, and what other
+settings show. ``learnorder theory run`` takes about two seconds per run.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from learnorder.values import check_fields
 
 @dataclass(frozen=True)
 class TheoryExperiment:
-    """Algorithms × seeds on P/Q data. Within a seed, algorithms share examples and weights.
+    """Algorithms × seeds on P/Q data. For each seed, all algorithms share examples and weights.
 
     Raises:
-        ConfigError: A setting that is out of range, or that contradicts another.
+        ConfigError: A setting is out of range, or contradicts another.
     """
 
     distribution: DistributionConfig = DistributionConfig()  # noqa: RUF009 - frozen
@@ -43,17 +43,17 @@ class TheoryExperiment:
     measure: MeasureConfig = MeasureConfig()  # noqa: RUF009 - frozen
     """What is measured."""
     arms: tuple[TheoryArm, ...] = ("L-S", "S", "S+noise")
-    """Which algorithms: of L-S, S and S+noise."""
+    """The algorithms to run: any of L-S, S and S+noise."""
     seeds: int = 5
-    """How many seeds."""
+    """Number of seeds."""
     first_seed: int = 0
-    """The first of them; the others follow it."""
+    """The first seed; the others are the integers after it."""
 
     def __post_init__(self) -> None:
         check_fields(self)
         check_seeds(self.seeds, self.first_seed)
         if not self.arms or len(set(self.arms)) < len(self.arms):
-            raise ConfigError("arms", self.arms, f"Name some of {', '.join(THEORY_ARMS)}, once.")
+            raise ConfigError("arms", self.arms, f"Name any of {', '.join(THEORY_ARMS)}, once.")
         self.run(self.arms[0], self.first_seed)
 
     def run(self, arm: TheoryArm, seed: int) -> TheoryConfig:
@@ -74,9 +74,9 @@ class TheoryExperiment:
 
 
 def phase_defaults() -> TheoryExperiment:
-    """Return what phase diagrams begin from: two algorithms, three seeds, fewer measurements.
+    """Return the defaults of phase diagrams: two algorithms, three seeds, fewer measurements.
 
-    With time and little weight decay, so that runs end where a pattern is learned slowly too.
+    More time and less weight decay let runs finish where a pattern is learned slowly.
     """
     return replace(
         TheoryExperiment(),
@@ -91,4 +91,4 @@ PHASE_GRID: dict[str, list[float]] = {
     "distribution.s": [10, 30, 100, 300, 1000],
     "distribution.r": [1e-5, 1e-4, 1e-3, 1e-2],
 }
-"""The grid that ``learnorder theory phase`` draws unless told otherwise."""
+"""The default grid of ``learnorder theory phase``."""

@@ -1,4 +1,4 @@
-"""Figures of the theory: each a function from results to a plotly figure."""
+"""Figures of the theory: functions from results to plotly figures."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def curve_figure(
 
     Args:
         results: The runs.
-        set_: Set of test examples, train or q.
-        quantity: What is drawn.
-        title: What the panel shows.
-        unit: Of the vertical axis.
-        scale: By which values are multiplied.
+        set_: Kind of test examples, or train or q.
+        quantity: The quantity on the vertical axis.
+        title: Title of the panel.
+        unit: Unit of the vertical axis.
+        scale: Factor by which values are multiplied.
     """
-    figure, every = go.Figure(), list[float]()
+    figure, all_times = go.Figure(), list[float]()
     styles, titles = line_styles(results.arms), marked_titles(results)
     for arm in results.arms:
         points = results.curve(arm, set_, quantity)
         if not points:
             continue
-        every += points
+        all_times += points
         times, means = list(points), [scale * e.mean for e in points.values()]
         add_band(figure, points, styles[arm].band(), scale, len(results.arms))
         figure.add_scatter(
@@ -64,29 +64,29 @@ def curve_figure(
                 ),
             )  # fmt: skip
     layout(figure, title, _TIME, unit)
-    figure.update_xaxes(log_axis(every))
+    figure.update_xaxes(log_axis(all_times))
     if quantity in ("error", "loss"):
         figure.update_yaxes(minallowed=0, maxallowed=102 if quantity == "error" else None)
     return figure
 
 
 def order_figure(results: TheoryResults) -> go.Figure:
-    """Return when each run had learned P and Q, by half their final margins: a mark for a seed."""
+    """Return when P and Q reached half their final margins: one mark per seed."""
     figure = go.Figure()
     styles, titles = line_styles(results.arms), marked_titles(results)
-    shown = {"P": ("circle-open", -0.17), "Q": ("diamond", 0.17)}
-    for pattern, (symbol, offset) in shown.items():
+    marks = {"P": ("circle-open", -0.17), "Q": ("diamond", 0.17)}
+    for pattern, (symbol, offset) in marks.items():
         for row, arm in enumerate(results.arms):
-            found = {
+            times = {
                 seed: time
                 for seed, time in results.half_learned(arm, pattern).items()  # pyright: ignore
                 if time is not None
             }
-            spread = 0.2 / max(len(found), 1)
+            spread = 0.2 / max(len(times), 1)
             figure.add_scatter(
-                x=list(found.values()),
-                y=[row + offset + spread * (i - (len(found) - 1) / 2) for i in range(len(found))],
-                text=[f"seed {seed}: {time:.3g}" for seed, time in found.items()],
+                x=list(times.values()),
+                y=[row + offset + spread * (i - (len(times) - 1) / 2) for i in range(len(times))],
+                text=[f"seed {seed}: {time:.3g}" for seed, time in times.items()],
                 hovertemplate=f"{figure_text(titles[arm])}, {pattern}, %{{text}}<extra></extra>",
                 marker={"symbol": symbol, "size": 9, "color": styles[arm].color},
                 mode="markers", showlegend=False,
@@ -128,25 +128,26 @@ def final_figure(results: TheoryResults) -> go.Figure:
 def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     """Return the heat map of which pattern an algorithm learns first, by half the final margins.
 
-    Each cell says which, and how many times later the other: the median over seeds.
+    Each cell names the pattern and how many times later the other is learned, median over seeds.
     """
     grid = PhaseGrid.of(results)
-    found = {at: grid.first(at, arm) for at in grid.cells}
-    text = {at: span_words(span, "P", "Q") for at, span in found.items()}
-    cells = {at: span_color(span) for at, span in found.items()}
+    spans = {at: grid.first(at, arm) for at in grid.cells}
+    text = {at: span_words(span, "P", "Q") for at, span in spans.items()}
+    cells = {at: span_color(span) for at, span in spans.items()}
     scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
-    return layout(figure, f"Who is learned first by {arm}", *_axes(grid), _height(grid))
+    return layout(figure, f"Pattern learned first by {arm}", *_axes(grid), _height(grid))
 
 
 def ratio_figure(results: TheoryResults) -> go.Figure:
     """Return the heat map of the P-only error ratio S / L-S, with Fieller's 95 % interval."""
     grid = PhaseGrid.of(results)
-    found = {at: grid.ratio(at) for at in grid.cells}
+    ratios = {at: grid.ratio(at) for at in grid.cells}
     cells = {
-        at: math.log10(e.mean) if e.n and 0 < e.mean < math.inf else None for at, e in found.items()
+        at: math.log10(e.mean) if e.n and 0 < e.mean < math.inf else None
+        for at, e in ratios.items()
     }
-    text = {at: ratio_words(e).replace(" [", "<br>[") for at, e in found.items()}
+    text = {at: ratio_words(e).replace(" [", "<br>[") for at, e in ratios.items()}
     scale = times_scale(cells.values(), "S better", "L-S better", "ratio S / L-S")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     title = "Error on P-only test examples, S over L-S"
@@ -162,15 +163,15 @@ def setting_figure(results: TheoryResults) -> go.Figure:
     algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
     styles, figure = line_styles(algorithms), go.Figure()
     for algorithm in algorithms:
-        arms = {float(x): own[algorithm] for (x, _), own in grid.cells.items() if algorithm in own}
-        found = {
+        cells = {float(x): cell for (x, _), cell in grid.cells.items() if algorithm in cell}
+        points = {
             x: parts.Point(
                 results.final(arm, "p_only", "error_gaussian"), range_of("error"), results.lost(arm)
             )
-            for x, arm in arms.items()
+            for x, arm in ((x, cell[algorithm]) for x, cell in cells.items())
         }
         name, style = THEORY_ARMS[algorithm], styles[algorithm]
-        parts.add_points(figure, found, name, style, 100, log_x=True, log_y=True)
+        parts.add_points(figure, points, name, style, 100, log_x=True, log_y=True)
     layout(figure, "Error on P-only test examples", _axes(grid)[0], "%", 380)
     figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
     figure.update_yaxes(log_axis(y for trace in figure.data for y in trace.y))  # pyright: ignore
@@ -178,7 +179,7 @@ def setting_figure(results: TheoryResults) -> go.Figure:
 
 
 def _axes(grid: PhaseGrid) -> tuple[str, str]:
-    """Return the names of the axes, as people say them."""
+    """Return the titles of the two axes."""
     return setting_title(grid.x_name), setting_title(grid.y_name)
 
 
@@ -215,5 +216,5 @@ FIGURES: dict[str, Callable[[TheoryResults], go.Figure]] = {
 
 
 def curve_panels(results: TheoryResults) -> list[go.Figure]:
-    """Return the page's panels over η·t; none where there are too many arms."""
+    """Return the page's panels over η·t; none if there are too many arms."""
     return [] if len(results.arms) > MOST_ARMS else [FIGURES[name](results) for name in _CURVES]

@@ -1,7 +1,7 @@
-"""The network itself, at finite width, without waste, and many seeds at once.
+"""The network at finite width, computed efficiently for many seeds at once.
 
-P patterns take two matrix products a step. Q patterns lie on three directions, on which relu is
-homogeneous, so a neuron that sees x2 matters through its first two coordinates alone.
+P patterns take two matrix products per step. Q patterns lie on three directions in the plane of z
+and ζ, so of a neuron that sees x2 only the first two coordinates matter.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from learnorder.theory.distribution import Examples
 from learnorder.theory.noise_law import NoiseLaw
 
 _BLOCK_ELEMENTS = 2**21
-"""Pre-activations of a seed computed at once: few enough to stay in a processor's cache."""
+"""Pre-activations per block and seed, few enough for the CPU cache."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Weights:
 
     Attributes:
         w: (S, m_W, d), the rows that see x1.
-        v: (S, m_V, 2), the coordinates of the rows that see x2 along z and ζ/r; the first two
-            columns of w where filters are shared.
+        v: (S, m_V, 2), the coordinates along z and ζ/r of the rows that see x2. With shared
+            filters, a view of the first two columns of w.
     """
 
     w: Tensor
@@ -41,21 +41,21 @@ class Weights:
 class FiniteNetwork:
     """Gradient descent with spherical Gaussian noise on S seeds at once.
 
-    All of it is as defined in the paper, section 3; see :class:`AlgorithmConfig`. In separate
-    blocks the coordinates of V other than along z and ζ never touch the output and are left out.
-    Each seed draws from generators of its own, so its numbers do not depend, but for rounding, on
-    the seeds beside it.
+    It follows the definitions of the paper, section 3; see :class:`AlgorithmConfig`. In separate
+    blocks, coordinates of V other than those along z and ζ never affect the output and are left
+    out. Each seed has its own generators, so its numbers do not depend on the other seeds, except
+    for rounding.
 
     Args:
-        config: The run; its seed is not looked at.
+        config: The run; its seed is ignored.
         seeds: The seeds.
-        examples: Their training sets, of one size.
-        device: Where to compute.
-        split: Keep the noise part Ũ of the weights too.
+        examples: The training set of each seed, all of the same size.
+        device: Device to compute on.
+        split: Also keep the noise part Ũ of the weights.
 
     Attributes:
         weights: U.
-        noise: Ũ, the initial weights and the noise since; None unless ``split``. Ū = U − Ũ.
+        noise: Ũ, the initial weights and the later noise; None unless ``split``. Ū = U − Ũ.
         time: (S,), η·t of each seed.
         steps: (S,), steps of each seed.
         loss: (S,), logistic loss on the training set.
@@ -79,15 +79,15 @@ class FiniteNetwork:
             network.tau0 * NoiseLaw(config.eta1, config.algorithm.weight_decay).xi_variance ** 0.5
         )
         self._load(examples)
-        draw = [generator(s, "weights", device=self._device) for s in self._seeds]
+        generators = [generator(s, "weights", device=self._device) for s in self._seeds]
         self._copies = len(network.output_signs)
-        self._u_w = self._output_weights(network.width_w, draw, half=0)
+        self._u_w = self._output_weights(network.width_w, generators, half=0)
         if self._convolution and network.shared_output:
             self._u_v = self._u_w
         else:
             width = network.width_w if self._convolution else network.width_v
-            self._u_v = self._output_weights(width, draw, half=1)
-        self.weights = self._draw(draw, self._tau0)
+            self._u_v = self._output_weights(width, generators, half=1)
+        self.weights = self._draw(generators, self._tau0)
         self._generators = [generator(s, device=self._device) for s in self._seeds]
         self.noise = Weights(*(t.clone() for t in vars(self.weights).values())) if split else None
         if self.noise is not None and self._convolution:
@@ -96,7 +96,7 @@ class FiniteNetwork:
         self.steps = torch.zeros(len(self._seeds), dtype=torch.float64)
 
     def _load(self, examples: Sequence[Examples]) -> None:
-        """Stack the training sets, those with x1 first, so that no product has needless rows."""
+        """Stack the training sets, examples with x1 first, to keep zero rows out of products."""
         self._r, self._n = examples[0].r, len(examples[0])
         order = [torch.argsort(~e.has_p, stable=True) for e in examples]
 
@@ -112,55 +112,55 @@ class FiniteNetwork:
         self._signs = signs * self._r
         self._to_q = (self._b[:, :, None] == signs) * self._amplitude[:, :, None]  # (S, N, 3)
 
-    def _output_weights(self, width: int, draw: list[torch.Generator], half: int) -> Tensor:
+    def _output_weights(self, width: int, generators: list[torch.Generator], half: int) -> Tensor:
         signs = torch.tensor([pair[half] for pair in self._config.network.output_signs])
         if self._copies > 1:
-            rows = [signs.repeat_interleave(width // self._copies)] * len(draw)
+            rows = [signs.repeat_interleave(width // self._copies)] * len(generators)
         else:
-            rows = [torch.rand(width, generator=g, device=self._device) for g in draw]
+            rows = [torch.rand(width, generator=g, device=self._device) for g in generators]
             rows = [torch.where(row < 0.5, -1.0, 1.0) for row in rows]
         return torch.stack(rows).to(self._device, self._dtype) / width**0.5
 
-    def _draw(self, draws: list[torch.Generator], scale: float) -> Weights:
+    def _draw(self, generators: list[torch.Generator], scale: float) -> Weights:
         """Draw Gaussian noise in the shape of the weights."""
         network, d = self._config.network, self._x1.shape[2]
-        w = self._normal((network.width_w, d), draws, scale)
+        w = self._normal((network.width_w, d), generators, scale)
         if self._convolution:
             return Weights(w, w[:, :, :2])
-        return Weights(w, self._normal((network.width_v, 2), draws, scale))
+        return Weights(w, self._normal((network.width_v, 2), generators, scale))
 
-    def _normal(self, shape: tuple[int, int], draws: list[torch.Generator], scale: float) -> Tensor:
+    def _normal(self, shape: tuple[int, int], rngs: list[torch.Generator], scale: float) -> Tensor:
         rows = shape[0] // self._copies
-        out = torch.empty(len(draws), rows, shape[1], device=self._device, dtype=self._dtype)
-        for part, draw in zip(out, draws, strict=True):
-            part.normal_(0, scale, generator=draw)
+        out = torch.empty(len(rngs), rows, shape[1], device=self._device, dtype=self._dtype)
+        for part, rng in zip(out, rngs, strict=True):
+            part.normal_(0, scale, generator=rng)
         return out.repeat(1, self._copies, 1) if self._copies > 1 else out
 
-    def begin(self, chosen: Sequence[Phase]) -> None:
-        """Compute losses and gradients for the phase that each seed enters or is in."""
-        self._sigma = self._per_seed([phase.sigma * self._tau0 for phase in chosen])
-        self._look()
+    def begin(self, phases: Sequence[Phase]) -> None:
+        """Compute the losses and gradients of each seed in its phase."""
+        self._sigma = self._per_seed([phase.sigma * self._tau0 for phase in phases])
+        self._evaluate()
 
-    def advance(self, chosen: Sequence[Phase | None]) -> None:
-        """Take a step with each seed at its phase's learning rate; None leaves a seed alone."""
-        self._sigma = self._per_seed([p.sigma * self._tau0 if p else 0.0 for p in chosen])
-        eta = [phase.learning_rate if phase else 0.0 for phase in chosen]
-        draws = self._draws("noise")
-        self.update(eta, self._draw(draws, self._tau_xi) if self._tau_xi > 0 else None)
-        self._look()
+    def advance(self, phases: Sequence[Phase | None]) -> None:
+        """Take a step of each seed at its phase's learning rate; None skips a seed."""
+        self._sigma = self._per_seed([p.sigma * self._tau0 if p else 0.0 for p in phases])
+        eta = [phase.learning_rate if phase else 0.0 for phase in phases]
+        generators = self._seeded("noise")
+        self.update(eta, self._draw(generators, self._tau_xi) if self._tau_xi > 0 else None)
+        self._evaluate()
 
-    def _draws(self, purpose: str) -> list[torch.Generator]:
-        """Return generators that depend on the seeds and their steps alone."""
-        for own, seed, step in zip(self._generators, self._seeds, self.steps, strict=True):
-            own.manual_seed(derive_seed(seed, purpose, int(step)))
+    def _seeded(self, purpose: str) -> list[torch.Generator]:
+        """Return the generators, seeded by purpose, seed and step."""
+        for rng, seed, step in zip(self._generators, self._seeds, self.steps, strict=True):
+            rng.manual_seed(derive_seed(seed, purpose, int(step)))
         return self._generators
 
     def update(self, eta: Sequence[float], xi: Weights | None) -> None:
-        """Take U ← (1 − ηλ)U − η(∇L̂ + ξ) with the gradient last computed.
+        """Update U ← (1 − ηλ)U − η(∇L̂ + ξ) with the last computed gradient.
 
         Args:
-            eta: The learning rate of each seed.
-            xi: ξ, in the shape of the weights; None is no noise.
+            eta: Learning rate of each seed, (S,).
+            xi: ξ, in the shape of the weights; None for no noise.
         """
         rate = self._per_seed(eta)[:, None, None]
         keep = 1 - rate * self._config.algorithm.weight_decay
@@ -181,8 +181,8 @@ class FiniteNetwork:
     def _per_seed(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(list(values), device=self._device, dtype=self._dtype)
 
-    def _look(self) -> None:
-        """Compute losses and gradients at the weights as they are, with the phase's noise."""
+    def _evaluate(self) -> None:
+        """Compute losses and gradients at the current weights, with the phase's noise."""
         noisy = bool((self._sigma > 0).any())
         f, pull_q = self._noisy_q() if noisy else self._clean_q()
         with_p, m = self._x1.shape[1], self.weights.w.shape[1]
@@ -195,7 +195,8 @@ class FiniteNetwork:
             hidden = torch.bmm(x, self.weights.w.transpose(1, 2))
             if noisy:
                 level = self._sigma[:, None] * self._norm[:, block]
-                hidden += level[:, :, None] * self._fresh(f"p{start}", rows, m)[:, : x.shape[1]]
+                noise = self._activation_noise(f"p{start}", rows, m)
+                hidden += level[:, :, None] * noise[:, : x.shape[1]]
             hidden.relu_()
             f[:, block] += torch.bmm(hidden, self._u_w[:, :, None])[:, :, 0]
             residual[:, block] = self._residual(f, block)
@@ -215,30 +216,30 @@ class FiniteNetwork:
         y = self._y[:, block]
         return y * torch.sigmoid(-y * f[:, block]) / self._n
 
-    def _fresh(self, place: str, n: int, m: int) -> Tensor:
-        """Return noise before activations, (S, n, m), alike for copies of a neuron.
+    def _activation_noise(self, name: str, n: int, m: int) -> Tensor:
+        """Return new standard normal noise, (S, n, m), equal for copies of a neuron.
 
         Args:
-            place: What the noise is for: each place has generators of its own.
-            n: Examples, a number that does not depend on the seeds beside one's own.
-            m: Neurons.
+            name: Name of the noise; each name has its own random stream.
+            n: Number of examples. It must not depend on the other seeds.
+            m: Number of neurons.
         """
-        fresh = torch.empty(
+        noise = torch.empty(
             len(self._seeds), n, m // self._copies, device=self._device, dtype=self._dtype
         )
-        for part, draw in zip(fresh, self._draws(f"activations-{place}"), strict=True):
-            part.normal_(generator=draw)
-        return fresh.repeat(1, 1, self._copies) if self._copies > 1 else fresh
+        for part, rng in zip(noise, self._seeded(f"activations-{name}"), strict=True):
+            part.normal_(generator=rng)
+        return noise.repeat(1, 1, self._copies) if self._copies > 1 else noise
 
     def _pre_activations(self, v: Tensor) -> Tensor:
         """⟨V_j, z + bζ⟩ for the three b: (S, m_V, 3)."""
         return v[:, :, :1] + v[:, :, 1:] * self._signs
 
     def _clean_q(self) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Return N_V on the training set, (S, N), and how a residual (S, N) pulls on V.
+        """Return N_V on the training set, (S, N), and a function from residuals to its gradient.
 
-        With S_b the sum over examples of direction b of amplitude times residual, it pulls by
-        Σ_b S_b·1(active on z + bζ)·(1, b·r), (S, m_V, 2), before the output weights.
+        With S_b the sum of amplitude times residual over the examples of direction b, the gradient
+        is Σ_b S_b·1(active on z + bζ)·(1, b·r), (S, m_V, 2), before the output weights.
         """
         hidden = self._pre_activations(self.weights.v)
         g = (hidden.relu() * self._u_v[:, :, None]).sum(dim=1)
@@ -252,11 +253,11 @@ class FiniteNetwork:
         return torch.einsum("snb,sb->sn", self._to_q, g), pull
 
     def _noisy_q(self) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """As :meth:`_clean_q`, with noise of its own before each example's activations."""
+        """Like :meth:`_clean_q`, with independent activation noise for each example."""
         hidden = torch.einsum("snb,smb->snm", self._to_q, self._pre_activations(self.weights.v))
         along = self._b * self._r
         level = self._sigma[:, None] * self._amplitude * (1 + along.square()).sqrt()
-        hidden += level[:, :, None] * self._fresh("q", self._n, hidden.shape[2])
+        hidden += level[:, :, None] * self._activation_noise("q", self._n, hidden.shape[2])
         active = (hidden > 0).to(self._dtype)
 
         def pull(residual: Tensor) -> Tensor:
@@ -267,7 +268,7 @@ class FiniteNetwork:
         return torch.einsum("snm,sm->sn", hidden.relu_(), self._u_v), pull
 
     def on_p(self, x1: Tensor, seed: int = 0) -> Tensor:
-        """Return f on P patterns alone, (n,), for the seed at this place, without noise."""
+        """Return f on P-only examples, (n,), for the seed with index ``seed``, without noise."""
         x1 = x1.to(self._device, self._dtype)
         f = torch.empty(len(x1), device=self._device, dtype=self._dtype)
         rows = max(16, _BLOCK_ELEMENTS // self.weights.w.shape[1])
@@ -282,7 +283,7 @@ class FiniteNetwork:
         return (hidden.relu_().T @ self._u_v[seed]).double().cpu()
 
     def signal_on_p(self, x1: Tensor, seed: int = 0) -> Tensor:
-        """Return Σ_j u_j·1(⟨Ũ_j, x⟩ > 0)·⟨Ū_j, x⟩ on P patterns: Ũ's pattern, Ū's output."""
+        """Return Σ_j u_j·1(⟨Ũ_j, x⟩ > 0)·⟨Ū_j, x⟩ on P patterns, (n,): Ū's output, Ũ's gates."""
         assert self.noise is not None
         x1 = x1.to(self._device, self._dtype)
         noise = self.noise.w[seed]
@@ -297,14 +298,14 @@ class FiniteNetwork:
         return (((whole - noise) * (noise > 0)).T @ self._u_v[seed]).double().cpu()
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors."""
+        """Return the state needed to continue, as tensors."""
         parts = {"weights": self.weights, **({"noise": self.noise} if self.noise else {})}
         tensors = {f"{name}.{k}": t for name, part in parts.items() for k, t in vars(part).items()}
         tensors |= {"time": self.time, "steps": self.steps}
         return {name: tensor.clone() for name, tensor in tensors.items()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot."""
+        """Restore a snapshot."""
         for part, holder in (("weights", self.weights), ("noise", self.noise)):
             for name, tensor in vars(holder).items() if holder is not None else ():
                 tensor.copy_(snapshot[f"{part}.{name}"])
@@ -312,30 +313,30 @@ class FiniteNetwork:
         self.steps.copy_(snapshot["steps"])
 
     def norms(self, seed: int = 0) -> dict[str, float]:
-        """Return Frobenius norms of W, of V's two coordinates and, where split, of Ū's parts."""
-        found = {"norm_w": self.weights.w[seed].norm(), "norm_v": self.weights.v[seed].norm()}
+        """Return Frobenius norms of W, of V's two coordinates and, if split, of Ū's parts."""
+        norms = {"norm_w": self.weights.w[seed].norm(), "norm_v": self.weights.v[seed].norm()}
         if self.noise is not None:
-            found["signal_norm_w"] = (self.weights.w[seed] - self.noise.w[seed]).norm()
-            found["signal_norm_v"] = (self.weights.v[seed] - self.noise.v[seed]).norm()
-        return {name: float(value) for name, value in found.items()}
+            norms["signal_norm_w"] = (self.weights.w[seed] - self.noise.w[seed]).norm()
+            norms["signal_norm_v"] = (self.weights.v[seed] - self.noise.v[seed]).norm()
+        return {name: float(value) for name, value in norms.items()}
 
 
 def train_seeds(
     network: FiniteNetwork, courses: Sequence[Course], stop: Callable[[], bool] = lambda: False
 ) -> bool:
-    """Run all seeds of a network through their courses, in step with each other.
+    """Train all seeds of a network in lockstep until their courses end.
 
     Args:
         network: The network.
-        courses: One for each seed; a seed whose course has ended is left as it is.
-        stop: Called after each step; true leaves the loop.
+        courses: One per seed. A seed is no longer trained once its course has ended.
+        stop: Called before each step; training stops when it returns true.
 
     Returns:
-        Whether all courses came to their end.
+        Whether all courses have ended.
     """
     network.begin([course.phase for course in courses])
     while True:
-        while _look(network, courses):
+        while _update(network, courses):
             network.begin([course.phase for course in courses])
         if all(course.outcome for course in courses):
             return True
@@ -344,11 +345,11 @@ def train_seeds(
         network.advance([None if course.outcome else course.phase for course in courses])
 
 
-def _look(network: FiniteNetwork, courses: Sequence[Course]) -> bool:
-    """Show each course where its seed is; return whether one entered a new phase."""
+def _update(network: FiniteNetwork, courses: Sequence[Course]) -> bool:
+    """Update each course with the position of its seed; return whether one entered a new phase."""
     points = zip(network.time.tolist(), network.steps.tolist(), network.loss.tolist(), strict=True)
     entered = False
     for course, point in zip(courses, points, strict=True):
-        if course.outcome is None and course.look(*point):
+        if course.outcome is None and course.update(*point):
             entered = True
     return entered

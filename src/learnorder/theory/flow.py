@@ -1,4 +1,4 @@
-"""The limit of infinite width with implicit, adaptive steps: a run in seconds."""
+"""The infinite-width limit, integrated with implicit, adaptive steps: a run takes seconds."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from learnorder.theory.recursion import loss_and_residual
 
 _MOST_ITERATIONS = 30
 _REFACTOR_AT = 0.35
-"""Contraction of the Newton iteration above which its matrix is computed anew."""
+"""The Newton matrix is recomputed if an iteration leaves more than this share of the residual."""
 _LONGEST = 20.0
-"""Change of an output in one Newton iteration: the logistic loss is another beyond."""
+"""Largest change of an output in one Newton iteration."""
 _MOST_REJECTIONS = 60
-"""Rejections in a row, each with a shorter step, after which the flow gives up."""
+"""Consecutive rejections, each with a shorter step, after which an error is raised."""
 _AT_THRESHOLD = 1e-4
-"""How near, relatively, a phase's last step comes to its loss threshold."""
+"""Relative tolerance with which a phase's last step meets its loss threshold."""
 
 
 @dataclass(frozen=True)
 class _Point:
-    """Where the integration stands."""
+    """The position of the integration."""
 
     state: LimitState
     variance: float
@@ -36,22 +36,20 @@ class _Point:
 
 
 class Flow:
-    """The limit with the residual implicit: f after a step is what its own residual leads to.
+    """The limit with an implicit residual: f after a step solves an equation in its own residual.
 
-    Below the stability limit the step length of gradient descent matters through the law of the
-    noise alone, and that law is kept exactly (:class:`~learnorder.theory.noise_law.NoiseLaw`), so a
-    step here may stand for any number of gradient steps. One step solves f = f₀ + K_h·a(f) by
-    Newton's method, where f₀ is what is left of the old state and K_h the step's kernel. Two half
-    steps against one whole step estimate the error, and 2·(two halves) − (whole), of second order,
-    goes on. The step in which the loss crosses the phase's threshold is shortened to end there.
+    Below the stability limit, the step length of gradient descent matters only through the law of
+    the noise, which is kept exactly (:class:`~learnorder.theory.noise_law.NoiseLaw`). One step can
+    therefore replace any number of gradient steps. It solves f = f₀ + K_h·a(f) by Newton's method,
+    where f₀ is the output of the decayed old state and K_h the kernel of the step. Comparing two
+    half steps with one whole step estimates the error; the result, 2·(two halves) − (whole), is of
+    second order. A step in which the loss crosses the phase's threshold is shortened to end there.
 
     Args:
         kernel: The kernel of the training set.
         config: The run.
 
     Attributes:
-        state: What training has left so far.
-        variance: τ²/τ0².
         accepted: Steps accepted.
         rejected: Steps rejected.
     """
@@ -71,7 +69,7 @@ class Flow:
 
     @property
     def state(self) -> LimitState:
-        """What training has left so far."""
+        """The accumulated effect of training."""
         return self._point.state
 
     @property
@@ -80,24 +78,24 @@ class Flow:
         return self._point.variance
 
     def begin(self, phase: Phase) -> None:
-        """Enter a phase: outputs and loss are with its noise from now on."""
+        """Enter a phase; outputs and loss now include its noise."""
         if self._phase not in (None, phase):
             self._newton = self._fresh_newton()
         self._phase = phase
-        self._stand(self._point, phase)
+        self._move_to(self._point, phase)
 
     def _fresh_newton(self) -> tuple[_Newton, _Newton]:
-        """Solvers for whole and for half steps: they keep matrices of steps of like length."""
+        """Return solvers for whole and half steps; each keeps the matrix for its step length."""
         return _Newton(self._tolerance), _Newton(self._tolerance)
 
-    def _stand(self, point: _Point, phase: Phase) -> None:
-        """Be at a point, with f and loss as its state gives them."""
+    def _move_to(self, point: _Point, phase: Phase) -> None:
+        """Move to a point, with f and the loss recomputed from its state."""
         f = self.kernel.outputs(point.state, gate(point.variance, phase.sigma))
         self._point = _Point(point.state, point.variance, f)
         self.loss, _ = loss_and_residual(f, self._y)
 
     def advance(self, phase: Phase, until: float) -> None:
-        """Take one accepted step, at most to ``until`` or to where the loss meets the threshold."""
+        """Take one accepted step, up to ``until`` or the loss threshold, whichever is first."""
         for _ in range(_MOST_REJECTIONS):
             h = min(self._step, until - self.time)
             trial, error = self._doubled(phase, h)
@@ -113,35 +111,35 @@ class Flow:
             break
         else:
             raise ArithmeticError(
-                f"no step of the flow is accurate at η·t = {self.time:.4g}, down to "
-                f"{self._step:.1g}; try a larger solver.tolerance, or the recursion"
+                f"the flow found no accurate step at η·t = {self.time:.4g}, down to a length of "
+                f"{self._step:.1g}; increase solver.tolerance, or set solver.engine to recursion"
             )
         loss, _ = loss_and_residual(trial.f, self._y)
         if loss < phase.threshold * (1 - _AT_THRESHOLD):
             h, trial = self._crossing(phase, h, trial, loss)
-        self._stand(trial, phase)
+        self._move_to(trial, phase)
         self.time = until if h == until - self.time else self.time + h
         self.steps += h / phase.learning_rate
         self.accepted += 1
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         counts = [self.time, self.steps, self.variance, self._step, self.accepted, self.rejected]
         matrices = [newton.snapshot() for newton in self._newton]
         return {**vars(self.state), "point": counts, "newton": matrices}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot; :meth:`begin` then brings the loss up to date."""
+        """Restore a snapshot; :meth:`begin` then updates the loss."""
         self.time, self.steps, variance, self._step, self.accepted, self.rejected = snapshot[
             "point"
         ]
-        for newton, there in zip(self._newton, snapshot["newton"], strict=True):
-            newton.restore(there, self.kernel)
+        for newton, saved in zip(self._newton, snapshot["newton"], strict=True):
+            newton.restore(saved, self.kernel)
         state = LimitState(**{name: snapshot[name] for name in vars(self.state)})
         self._point = _Point(state, variance, self.kernel.outputs(state))
 
     def _crossing(self, phase: Phase, h: float, trial: _Point, loss: float) -> tuple[float, _Point]:
-        """Return a shorter step that ends where the loss meets the threshold, from just below."""
+        """Return a shorter step that ends with the loss just below the threshold."""
         target = math.log(phase.threshold)
         low, at_low, high, at_high = 0.0, math.log(self.loss) - target, h, math.log(loss) - target
         for _ in range(40):
@@ -150,8 +148,8 @@ class Flow:
             candidate, _ = self._doubled(phase, middle)
             if candidate is None:
                 break
-            loss_there, _ = loss_and_residual(candidate.f, self._y)
-            at = math.log(loss_there) - target
+            middle_loss, _ = loss_and_residual(candidate.f, self._y)
+            at = math.log(middle_loss) - target
             if at > 0:
                 low, at_low = middle, at
                 continue
@@ -161,7 +159,7 @@ class Flow:
         return h, trial
 
     def _doubled(self, phase: Phase, h: float) -> tuple[_Point | None, float]:
-        """Return the extrapolated result of a step and its error; None where Newton fails."""
+        """Return the extrapolated result of a step, None if Newton fails, and its error."""
         start = self._point
         for_whole, for_half = self._newton
         whole = self._implicit(for_whole, start, phase, h, start.f)
@@ -178,15 +176,15 @@ class Flow:
     def _implicit(
         self, newton: _Newton, start: _Point, phase: Phase, h: float, guess: Tensor
     ) -> _Point | None:
-        """Return the end of one implicit step of length h, or None where Newton fails."""
+        """Return the end of one implicit step of length h, or None if Newton fails."""
         eta = phase.learning_rate
         step = self._law.transition(
             self.kernel.powers, start.variance, eta, h / eta, sigma=phase.sigma
         )
-        seen = gate(step.variance, phase.sigma)
+        gate_after = gate(step.variance, phase.sigma)
         state = self.kernel.carry(start.state.clone(), step)
-        rest = self.kernel.outputs(state, seen)
-        f = newton.solve(rest, self.kernel.one_step(step, seen), self._y, guess)
+        f0 = self.kernel.outputs(state, gate_after)
+        f = newton.solve(f0, self.kernel.one_step(step, gate_after), self._y, guess)
         if f is None:
             return None
         _, a = loss_and_residual(f, self._y)
@@ -194,55 +192,55 @@ class Flow:
 
 
 class _Newton:
-    """Newton's method for f = rest + K·a(f), with a matrix that is kept, over steps, as it serves.
+    """Newton's method for f = f₀ + K·a(f). It reuses its matrix over steps while it converges.
 
-    With D = diag(−∂a/∂f) ≥ 0, a Newton step δ solves (I + K·D)δ = rest + K·a − f. K is P's part,
-    whose symmetric form I + D^½·K_P·D^½ is factored in float32, plus U·C·Uᵀ of small rank and great
-    stiffness, which the Woodbury identity adds in float64.
+    With D = diag(−∂a/∂f) ≥ 0, a Newton step δ solves (I + K·D)δ = f₀ + K·a − f. K is P's part,
+    whose symmetric form I + D^½·K_P·D^½ is factored in float32, plus U·C·Uᵀ, stiff and of low rank,
+    which the Woodbury identity adds in float64.
     """
 
     def __init__(self, tolerance: float) -> None:
-        self._wanted = 1e-3 * tolerance
+        self._tolerance = 1e-3 * tolerance
         self._factored: tuple[Tensor, StepKernel] | None = None
 
     def snapshot(self) -> list[Any]:
-        """Return of what the matrix that is kept was made; nothing where there is none."""
+        """Return the inputs of the current matrix; empty if there is none."""
         if self._factored is None:
             return []
-        curvature, made = self._factored
-        return [curvature, made.linear, made.first, made.diagonal, made.wide, made.core]
+        curvature, kernel = self._factored
+        return [curvature, kernel.linear, kernel.first, kernel.diagonal, kernel.wide, kernel.core]
 
     def restore(self, snapshot: list[Any], kernel: Kernel) -> None:
-        """Make the matrix of a snapshot again."""
+        """Recompute the matrix of a snapshot."""
         if snapshot:
             curvature, *parts = snapshot
             self._factor(StepKernel(kernel, *parts), curvature)
 
-    def solve(self, rest: Tensor, kernel: StepKernel, y: Tensor, f: Tensor) -> Tensor | None:
-        """Return the solution, starting from a guess f; None where there is none to be had."""
-        before = math.inf
+    def solve(self, f0: Tensor, kernel: StepKernel, y: Tensor, f: Tensor) -> Tensor | None:
+        """Return the solution, starting from a guess f; None if the iteration fails."""
+        previous = math.inf
         if self._factored is not None:
             self._couple(kernel)
         for _ in range(_MOST_ITERATIONS):
             share = torch.sigmoid(-y * f)
-            missing = (rest - f).add_(kernel.apply(y * share / len(y)))
-            size = float(missing.abs().max())
-            stale = self._factored is None or size > _REFACTOR_AT * before
+            residual = (f0 - f).add_(kernel.apply(y * share / len(y)))
+            size = float(residual.abs().max())
+            stale = self._factored is None or size > _REFACTOR_AT * previous
             if stale and not self._factor(kernel, share * (1 - share) / len(y)):
                 break
-            before = size
-            change = self._step(missing)
+            previous = size
+            change = self._step(residual)
             length = float(change.abs().max())
             if not length < math.inf:
                 break
             f = f + change * min(1.0, _LONGEST / max(length, _LONGEST))
-            if length < self._wanted:
+            if length < self._tolerance:
                 return f
-        self._factored = None  # what did not serve is not kept
+        self._factored = None  # do not reuse a matrix that failed
         return None
 
     def _factor(self, kernel: StepKernel, curvature: Tensor) -> bool:
-        """Factor the Newton matrix at a curvature D; return whether it could be done."""
+        """Factor the Newton matrix at a curvature D; return whether it succeeded."""
         self._factored, self._root = (curvature, kernel), curvature.sqrt()
         root = self._root.float()
         self._p_part = kernel.p_part()
@@ -255,7 +253,7 @@ class _Newton:
         return True
 
     def _couple(self, kernel: StepKernel) -> None:
-        """Add the part of small rank, as this step has it."""
+        """Add the low-rank part of this step's kernel."""
         assert self._factored is not None
         curvature, _ = self._factored
         self._wide = self._p_solve(kernel.wide)  # Z = (I + K_P·D)⁻¹·U
@@ -264,9 +262,9 @@ class _Newton:
         inner.diagonal().add_(1)
         self._small = torch.linalg.solve(inner, kernel.core)  # (C⁻¹ + Uᵀ·D·Z)⁻¹
 
-    def _step(self, missing: Tensor) -> Tensor:
-        """Solve (I + K·D)δ = missing."""
-        change = self._p_solve(missing[:, None])[:, 0]
+    def _step(self, residual: Tensor) -> Tensor:
+        """Solve (I + K·D)δ = residual."""
+        change = self._p_solve(residual[:, None])[:, 0]
         return change.sub_(self._wide @ (self._small @ (self._seen.T @ change)))
 
     def _p_solve(self, columns: Tensor) -> Tensor:

@@ -1,15 +1,15 @@
-"""The limit of infinite width: its kernel on a training set, and the state that training leaves.
+"""The infinite-width limit: its kernel on a training set, and the state of its training.
 
-With m → ∞ and then τ0 → 0 the activation pattern is the noise's alone and is averaged in closed
-form. Training leaves
+With m → ∞ and then τ0 → 0, the activation pattern depends only on the noise and is averaged in
+closed form. The output after training is
 
     f_t(x) = Σ_{s<t} η_s G_{s+1,t} Σ_i a_{i,s} ⟨x_i, x⟩ A(ρ_{st}·cos∠(x_i, x)),
     A(c) = 1/4 + arcsin(c)/2π,
 
-summed over the halves of x (over all pairs of halves where filters and output weights are shared).
-a_{i,s} = −(1/N)·∂ℓ_i/∂f_i at step s, G the shrinkage by weight decay and ρ_{st} the correlation of
-the noise between the steps. Expanding arcsin in powers makes each term a recursion of its own, so a
-state of fixed size stands for all steps. ``docs/explanation/limit.md`` derives it.
+summed over the halves of x (over all pairs of halves if filters and output weights are shared).
+a_{i,s} = −(1/N)·∂ℓ_i/∂f_i at step s, G is the shrinkage by weight decay and ρ_{st} the correlation
+of the noise between the steps. Expanding arcsin in powers turns each term into a recursion, so a
+state of fixed size represents all steps. ``docs/explanation/limit.md`` derives it.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from learnorder.theory.distribution import Examples, directions
 from learnorder.theory.noise_law import Transition
 
 MOST_QUADRATIC = 8_000
-"""Examples up to which the quadratic part between P patterns is kept unless asked otherwise."""
+"""By default, the quadratic part between P patterns is kept up to this number of examples."""
 
 _BLOCK_ELEMENTS = 2**23
-"""Cosines between examples that are computed at once."""
+"""Cosines between examples per block."""
 
 
 @dataclass
 class LimitState:
-    """What training has left, for each part of the kernel.
+    """The accumulated effect of training on each part of the kernel.
 
     Attributes:
-        linear: (d,), the linear part from P patterns, Σ_i M_i·x1_i.
-        linear_q: (3,), the same from Q patterns, by direction.
-        quadratic: (N,), power 1 from P patterns, by example.
-        self_: (N, K − 1), powers from 3 on from each P pattern to itself.
-        q: (3, K), all powers from Q patterns, by direction.
+        linear: (d,), the linear part of P patterns, Σ_i M_i·x1_i.
+        linear_q: (3,), the linear part of Q patterns, by direction.
+        quadratic: (N,), power 1 of P patterns, by example.
+        self_: (N, K − 1), powers ≥ 3 between each P pattern and itself.
+        q: (3, K), all powers of Q patterns, by direction.
     """
 
     linear: Tensor
@@ -59,24 +59,25 @@ class LimitState:
         """Return a copy."""
         return LimitState(*(tensor.clone() for tensor in self.tensors()))
 
-    def combined(self, other: LimitState, own: float, others: float) -> LimitState:
-        """Return own·self + others·other: the outputs are linear in the state."""
+    def combined(self, other: LimitState, alpha: float, beta: float) -> LimitState:
+        """Return alpha·self + beta·other. The outputs are linear in the state."""
         pairs = zip(self.tensors(), other.tensors(), strict=True)
-        return LimitState(*(own * a + others * b for a, b in pairs))
+        return LimitState(*(alpha * a + beta * b for a, b in pairs))
 
 
 class Kernel:
     """The limit's kernel on a training set.
 
-    Between different P patterns cosines are about 1/√d, so there the linear part and power 1 are
-    exact and powers from 3 on are dropped (:meth:`dropped` says what that leaves out). Each P
-    pattern against itself, and Q patterns against each other, have the whole series. Where filters
-    and output weights are shared, P and Q patterns meet through the linear part and powers 1 and 3.
+    Cosines between different P patterns are about 1/√d. There the linear part and power 1 are
+    exact, and powers ≥ 3 are dropped (:meth:`dropped` measures their effect). The series is
+    complete between a P pattern and itself, and between Q patterns. If filters and output weights
+    are shared, P and Q patterns interact through the linear part and powers 1 and 3.
 
     Args:
         examples: The training set, in float64.
-        network: Separate blocks or convolution; widths do not matter here.
-        quadratic: Keep power 1 between different P patterns.
+        network: Separate blocks or convolution; widths are ignored.
+        quadratic: Whether to keep power 1 between different P patterns; None keeps it up to 8,000
+            examples.
 
     Attributes:
         powers: (K,), the powers of the arcsine series.
@@ -150,7 +151,7 @@ class Kernel:
         return LimitState(*(torch.zeros(size, dtype=torch.float64) for size in sizes))
 
     def carry(self, state: LimitState, step: Transition) -> LimitState:
-        """Let a state, in place, pass a transition to which no gradient adds."""
+        """Decay a state in place over a transition, without adding a gradient."""
         state.linear.mul_(step.gain)
         state.linear_q.mul_(step.gain)
         state.quadratic.mul_(step.decay[0])
@@ -159,10 +160,10 @@ class Kernel:
         return state
 
     def add(self, state: LimitState, a: Tensor, step: Transition) -> LimitState:
-        """Add, in place, what a transition's gradient leaves.
+        """Add the gradient of a transition to a state, in place.
 
         Args:
-            state: As :meth:`carry` leaves it.
+            state: The state after :meth:`carry`.
             a: (N,), −∂ℓ_i/∂f_i divided by N.
             step: The transition.
         """
@@ -179,7 +180,7 @@ class Kernel:
 
         Args:
             state: The state.
-            gate: τ/√(τ² + σ²) where the forward pass has noise before its activations.
+            gate: τ/√(τ² + σ²), below 1 if the forward pass has noise before its activations.
         """
         f = self.on_p(state, gate)
         return f.addmv_(self._to_q, self.on_q(state, gate))
@@ -209,7 +210,7 @@ class Kernel:
         return state.linear + self._v.T @ state.linear_q if self.shared else state.linear
 
     def one_step(self, step: Transition, gate: float = 1.0) -> StepKernel:
-        """Return K_h: what a residual during a transition adds to f after it."""
+        """Return K_h, the linear map from the residual of a transition to its effect on f."""
         seen = self.coefficients * step.weight * gate**self.powers
         linear, first = step.linear_weight / 4, float(step.weight[0]) * gate
         between = self._dot * linear + self._q_series @ seen
@@ -224,7 +225,7 @@ class Kernel:
         return StepKernel(self, linear, first, diagonal, wide, core)
 
     def linear_and_form(self, state: LimitState) -> tuple[Tensor, Tensor]:
-        """Return w, (d,), and A, (d, d): on new P patterns N_W(x) = ⟨w, x⟩/4 + xᵀAx/‖x‖."""
+        """Return w, (d,), and A, (d, d), with N_W(x) = ⟨w, x⟩/4 + xᵀAx/‖x‖ on new P patterns."""
         x1, first = self.examples.x1, self.coefficients[0]
         form = torch.zeros(self.d, self.d, dtype=torch.float64)
         if self.keeps_quadratic:
@@ -234,15 +235,15 @@ class Kernel:
         return self._linear(state), form
 
     def dropped(self, state: LimitState) -> float:
-        """Return the root mean square over examples of what powers 1 and 3 left out add to f.
+        """Return the root mean square over examples of the dropped part of f from powers 1 and 3.
 
-        Power 3 between different P patterns is always left out, power 1 where it is not kept.
-        Higher powers are smaller by 1/d each.
+        Power 3 between different P patterns is always dropped, power 1 unless it is kept. Each
+        higher power is smaller by a factor of about 1/d.
         """
         x1, total = self.examples.x1, torch.zeros(self.n, dtype=torch.float64)
         direction = x1 * self._inverse_norm[:, None]
-        at_once = min(1024, max(16, _BLOCK_ELEMENTS // self.n))
-        for rows in torch.arange(self.n).split(at_once):
+        block = min(1024, max(16, _BLOCK_ELEMENTS // self.n))
+        for rows in torch.arange(self.n).split(block):
             cos = direction[rows] @ direction.T
             cos[torch.arange(len(rows)), rows] = 0
             scale = self._squared_norm.sqrt()
@@ -256,13 +257,13 @@ class Kernel:
 
 @dataclass(frozen=True)
 class StepKernel:
-    """K_h, what a residual during a step adds to f after it: P's part, and U·C·Uᵀ for Q's.
+    """K_h, the map from a step's residual to its effect on f: P's part, plus U·C·Uᵀ for Q's.
 
     Attributes:
-        kernel: The kernel it is of.
+        kernel: The kernel of the training set.
         linear: Weight of the Gram matrix of the P patterns.
-        first: Weight of the quadratic part between them.
-        diagonal: (N,), the powers from 3 on of each P pattern with itself.
+        first: Weight of the quadratic part between P patterns.
+        diagonal: (N,), the powers ≥ 3 of each P pattern with itself.
         wide: U, (N, k).
         core: C, (k, k).
     """
@@ -288,7 +289,7 @@ class StepKernel:
 
 
 class OutputsOn:
-    """The limit's outputs on other P patterns, in float32.
+    """The limit's outputs on new P patterns, in float32.
 
     Args:
         kernel: The kernel of the training set.
@@ -300,7 +301,7 @@ class OutputsOn:
         self._norm = self._x1.norm(dim=1)
         train = (kernel.examples.x1 * kernel._inverse_norm.sqrt()[:, None]).float()
         self._squared = None
-        if kernel.keeps_quadratic:  # ⟨x_i, x⟩²/(‖x_i‖·‖x‖), once for all measurements
+        if kernel.keeps_quadratic:  # ⟨x_i, x⟩²/(‖x_i‖·‖x‖)
             squared = self._x1 @ train.T
             self._squared = squared.square_().div_(self._norm[:, None])
         self._v_inverse_norm = kernel._v_inverse_norm.float()
@@ -322,7 +323,7 @@ class OutputsOn:
 
 
 def _log_cosines(r: float) -> Tensor:
-    """Return ln cos∠(z + bζ, z + b′ζ), (3, 3), exact for small r."""
+    """Return ln cos∠(z + bζ, z + b′ζ), (3, 3), accurate for small r."""
     near = -0.5 * math.log1p(r**2)
     far = math.log1p(-(r**2)) - math.log1p(r**2) if r < 1 else -math.inf
     return torch.tensor([[0, near, far], [near, 0, near], [far, near, 0]], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What a run measures: errors and losses by kind of example, Q's three values, P's margin."""
+"""Measurements of a run: errors and losses by kind of example, outputs on Q, margins."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from learnorder.theory.distribution import Examples, draw_examples, w_star_vecto
 from learnorder.theory.kernel import Kernel, LimitState
 
 Measured = dict[tuple[str, str], tuple[float, int]]
-"""Values by (set, quantity), with the number of examples they were measured on."""
+"""{(set, quantity): (value, number of examples)}; 0 examples if the value is exact."""
 
 
 class Evaluation:
     """Test examples of each kind.
 
-    P-only and both share their P patterns and labels. Q-only values need no examples: f on a
-    Q-only example is s·α·g_b, so its error has two or three values and its loss is an integral over
-    α.
+    The kinds "P-only" and "both" share P patterns and labels. Q-only values need no examples: f on
+    a Q-only example is s·α·g_b, so the error follows from the signs of g_b, and the loss is an
+    integral over α.
 
     Args:
         config: The distribution.
         n: Examples of each kind with x1.
-        generator: Where randomness comes from.
+        generator: Random generator.
 
     Attributes:
         x1: (n, d), the P patterns, float32.
@@ -38,10 +38,10 @@ class Evaluation:
         self.x1 = self._both.x1
 
     def measure(self, on_p: Tensor, on_q: Tensor) -> Measured:
-        """Return errors (an output of 0 counts as half a mistake), losses and margins.
+        """Return errors, losses and margins. An output of 0 counts as half a mistake.
 
         Args:
-            on_p: (n,), f on the P patterns alone.
+            on_p: (n,), f on P-only examples.
             on_q: (3,), g_b = f on z + bζ, b = −1, 0, 1.
         """
         both, n = self._both, len(self.x1)
@@ -93,7 +93,7 @@ def _error_and_loss(f: Tensor, y: Tensor) -> tuple[float, float]:
 
 
 def second_difference(on_q: Tensor, s: float) -> float:
-    """Return s·(g₊ + g₋ − 2g₀): 0 where the network is linear on Q, and −8 times Q's mean margin.
+    """Return s·(g₊ + g₋ − 2g₀): −8 times Q's mean margin, and 0 if the network is linear on Q.
 
     Args:
         on_q: (3,), g_b for b = −1, 0, 1.
@@ -104,24 +104,24 @@ def second_difference(on_q: Tensor, s: float) -> float:
 
 
 def train_measures(f: Tensor, examples: Examples) -> Measured:
-    """Return error and loss on a training set, given f on it without noise."""
+    """Return error and loss on a training set, from the outputs f without noise, (N,)."""
     error, loss = _error_and_loss(f, examples.y)
     n = len(examples)
     return {("train", "error"): (error, n), ("train", "loss"): (loss, n)}
 
 
 def gaussian_error(kernel: Kernel, state: LimitState, config: DistributionConfig) -> float:
-    """Return the limit's test error on P-only examples, taking its output for Gaussian.
+    """Return the limit's test error on P-only examples, assuming a Gaussian output.
 
     With x1 = y·t·w* + z⊥, t = γ0 + abs(g)/√d, g ~ N(0, 1), the output ⟨w, x1⟩/4 + x1ᵀA x1/‖x1‖
     given t and y has mean y·t·w∥/4 + (t²·A∥∥ + tr A⊥/d)/ν and variance
     ‖w⊥/4 + 2·y·t·A⊥∥/ν‖²/d + 2·‖A⊥‖²_F/(d²ν²), with ν² = t² + (d − 1)/d in place of ‖x1‖². The
-    quadratic form is a sum over many directions, so the output is nearly Gaussian; the mistake
-    probability is integrated over g. It sees errors too rare for a sample.
+    quadratic form is a sum over many directions, so the output is nearly Gaussian. The error
+    probability is integrated over g, which resolves errors too rare for a sample.
 
     Args:
         kernel: The kernel of the training set.
-        state: What training has left.
+        state: The state of training.
         config: The distribution.
     """
     d, w_star = config.d, w_star_vector(config)

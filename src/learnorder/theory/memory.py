@@ -1,4 +1,4 @@
-"""The memory that a run of the theory takes, told from its sizes before anything is made."""
+"""The memory that a run of the theory takes, estimated from its settings before it starts."""
 
 from __future__ import annotations
 
@@ -10,30 +10,28 @@ from learnorder.theory.arcsine import arcsine
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.kernel import MOST_QUADRATIC
 
-_LESS = "Give less."
-
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the memory that a run takes at its peak.
+    """A part of the peak memory of a run.
 
     Attributes:
-        field: The setting that decides it.
-        value: That setting.
-        what: What takes it.
-        bytes: How much.
-        remedy: What to do where it is too much.
+        field: Name of the setting that determines it.
+        value: Value of that setting.
+        what: What takes the memory.
+        bytes: Size in bytes.
+        remedy: What to do if it is too much.
     """
 
     field: str
     value: int
     what: str
     bytes: int
-    remedy: str = _LESS
+    remedy: str = "Give less."
 
 
 def memory_parts(config: TheoryConfig) -> list[Part]:
-    """Return what a run takes, as measured on runs of each engine, to about a fifth."""
+    """Return the peak memory of a run by part. It was fitted to measured runs, to about 20 %."""
     return _finite(config) if config.solver.engine == "finite" else _limit(config)
 
 
@@ -41,7 +39,7 @@ def check_memory(config: TheoryConfig) -> None:
     """Refuse a run that takes more memory than is free on this machine.
 
     Raises:
-        ConfigError: It names the setting that most of the memory goes to.
+        ConfigError: The run does not fit. The error names the setting behind the largest part.
     """
     parts = memory_parts(config)
     if not (beyond := beyond_memory(sum(part.bytes for part in parts))):
@@ -50,7 +48,7 @@ def check_memory(config: TheoryConfig) -> None:
     raise ConfigError(
         largest.field,
         largest.value,
-        f"The run takes {beyond}; {size_words(largest.bytes)} go to {largest.what}. "
+        f"The run takes {beyond}; {size_words(largest.bytes)} are for {largest.what}. "
         f"{largest.remedy}",
     )
 
@@ -60,31 +58,31 @@ def _limit(config: TheoryConfig) -> list[Part]:
     data, solver = config.distribution, config.solver
     n, d, flow = data.N, data.d, solver.engine == "flow"
     quadratic = n <= MOST_QUADRATIC if solver.quadratic is None else solver.quadratic
-    # The flow has, in float32, the Gram matrix and for each of its two solvers a matrix, its factor
-    # and one on the way; the quadratic part is in float64, and for the flow in float32 too.
-    a_square = 28 * flow + (8 + 4 * flow) * quadratic
+    # The flow keeps the Gram matrix in float32 and, for each of its two solvers, a matrix, its
+    # factor and a temporary. The quadratic part is in float64, and for the flow also in float32.
+    bytes_per_pair = 28 * flow + (8 + 4 * flow) * quadratic
     remedies = [
         "Give fewer examples",
-        *(["solver.engine recursion"] if flow else []),
-        *(["solver.quadratic false"] if quadratic else []),
+        *(["set solver.engine to recursion"] if flow else []),
+        *(["set solver.quadratic to false"] if quadratic else []),
     ]
     remedy = f"{', or '.join(remedies)}."
     terms = 8 * len(arcsine(data.r).powers) * (4 if flow else 1)
     return [
-        Part("distribution.num_train", n, "N × N matrices", a_square * n**2, remedy),
+        Part("distribution.num_train", n, "N × N matrices", bytes_per_pair * n**2, remedy),
         Part("distribution.num_train", n, "the state of N examples", n * terms),
         _examples(config, 28),
         Part("distribution.d", d, "d × d matrices", 16 * d**2),
-        _tests(config, n * quadratic),  # whose cosines with the training examples are kept
+        _tests(config, n * quadratic),  # keeps cosines with the training examples
     ]
 
 
 def _finite(config: TheoryConfig) -> list[Part]:
-    """Return the parts of a run of the network itself."""
+    """Return the parts of a run of the finite network."""
     data, network = config.distribution, config.network
     size = 4 if network.precision == "float32" else 8
     shared = network.kind == "convolution"
-    seeing_q, field = (
+    q_width, field = (
         (network.width_w, "network.width_w") if shared else (network.width_v, "network.width_v")
     )
     noisy = config.arm == "S+noise" and config.algorithm.sigma > 0
@@ -96,27 +94,27 @@ def _finite(config: TheoryConfig) -> list[Part]:
             "weights, gradients and noise",
             4 * size * network.width_w * data.d,
         ),
-        Part(field, seeing_q, "neurons that see x2", 19 * size * seeing_q),
+        Part(field, q_width, "neurons that see x2", 19 * size * q_width),
         Part(
             field,
-            seeing_q,
-            "noise before the activations of every example",
-            3 * size * data.N * seeing_q * noisy,
+            q_width,
+            "noise before the activations of all examples",
+            3 * size * data.N * q_width * noisy,
         ),
         _tests(config, 0),
     ]
 
 
-def _examples(config: TheoryConfig, each: int) -> Part:
-    """Return the part of the training examples, with so many bytes for each of their numbers."""
+def _examples(config: TheoryConfig, bytes_per_value: int) -> Part:
+    """Return the part for the N × d training examples."""
     n, d = config.distribution.N, config.distribution.d
     field, value = ("distribution.num_train", n) if n >= d else ("distribution.d", d)
     remedy = "Give a smaller distribution.num_train or distribution.d."
-    return Part(field, value, "N × d examples", each * n * d, remedy)
+    return Part(field, value, "N × d examples", bytes_per_value * n * d, remedy)
 
 
-def _tests(config: TheoryConfig, kept: int) -> Part:
-    """Return the part of the test examples, with so many numbers kept for each."""
+def _tests(config: TheoryConfig, cosines: int) -> Part:
+    """Return the part for the test examples, with this number of cosines per example."""
     count, d = config.measure.test_examples, config.distribution.d
-    size = 4 * count * (d + max(d, kept))  # twice while they are drawn
+    size = 4 * count * (d + max(d, cosines))  # drawing them takes 2·d per example
     return Part("measure.test_examples", count, "test examples", size)

@@ -1,4 +1,4 @@
-"""When a pattern of the theory was learned: for good by its accuracy, and by half its margin."""
+"""When a pattern of the theory was learned, by its accuracy or by half its final margin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 ACCURACY_LEVEL = 0.95
-"""Test accuracy on its own kind from which a pattern counts as learned, if it stays there."""
+"""A pattern is learned once test accuracy on examples with only it stays above this level."""
 
 
 def learned_for_good(
@@ -15,53 +15,53 @@ def learned_for_good(
     """Return the first time from which an accuracy stays above a level, None if it does not.
 
     Args:
-        times: Rising times.
-        accuracies: One for each time.
-        level: To stay above.
+        times: Increasing times.
+        accuracies: The accuracy at each time, in [0, 1].
+        level: The level to stay above.
 
     >>> learned_for_good([1.0, 2.0, 3.0, 4.0], [0.97, 0.90, 0.96, 1.0])
     3.0
     >>> learned_for_good([1.0, 2.0], [0.99, 0.5]) is None
     True
     """
-    found = None
+    since = None
     for time, accuracy in zip(times, accuracies, strict=True):
         if accuracy <= level:
-            found = None
-        elif found is None:
-            found = time
-    return found
+            since = None
+        elif since is None:
+            since = time
+    return since
 
 
 def level_time(times: Sequence[float], margins: Sequence[float], level: float) -> float | None:
     """Return when a margin first reaches a level, None if it does not.
 
-    Between two moments it is interpolated over log time.
+    The margin is interpolated linearly in log time.
 
     Args:
-        times: Rising times.
+        times: Increasing times.
         margins: Mean margin y·f at each time.
-        level: To be reached.
+        level: The level to reach.
 
     >>> level_time([1.0, 10.0, 100.0], [0.0, 0.5, 2.0], level=1.0)
     21.544...
     """
-    before: tuple[float, float] | None = None
+    last: tuple[float, float] | None = None
     for time, margin in zip(times, margins, strict=True):
         if margin >= level:
-            if before is None:
+            if last is None:
                 return time
-            share = (level - before[1]) / (margin - before[1])
-            return math.exp(math.log(before[0]) + share * (math.log(time) - math.log(before[0])))
-        before = time, margin
+            share = (level - last[1]) / (margin - last[1])
+            return math.exp(math.log(last[0]) + share * (math.log(time) - math.log(last[0])))
+        last = time, margin
     return None
 
 
 def half_time(times: Sequence[float], margins: Sequence[float]) -> float | None:
-    """Return when a margin first reaches half its final value, None if the final is not positive.
+    """Return when a margin first reaches half its final value, None if that is not positive.
 
     Args:
-        times: Rising times.
+        times: Increasing times.
         margins: Mean margin y·f at each time.
 
     >>> half_time([1.0, 10.0, 100.0], [0.0, 0.5, 2.0])

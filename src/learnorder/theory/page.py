@@ -1,4 +1,4 @@
-"""The page of runs of the theory."""
+"""The report page of runs of the theory."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ _ENGINES = {
     "finite": "finite width",
 }
 _NOTE = (
-    "Mean over seeds; the band, where there are few arms, is the 95 % interval of the mean. The "
-    "horizontal axis is η·t, the sum of the learning rates of all steps, on which arms of any "
-    "learning rate can be compared. A triangle marks the anneal. After its end a run stays at its "
-    "last value."
+    "Mean over seeds. With few arms, a band shows the 95 % interval of the mean. The horizontal "
+    "axis is η·t, the sum of the learning rates of all steps, which makes arms with different "
+    "learning rates comparable. A triangle marks the anneal. A run that has ended keeps its last "
+    "value."
 )
 _PHASE_NOTE = (
-    "First is the pattern whose mean margin on test examples of its own reaches half its final "
-    "value first; the number says how many times earlier."
+    "A pattern counts as first if its mean margin, on test examples with only that pattern, "
+    "reaches half its final value first. The number says how many times earlier."
 )
 
 
 _INTRO = (
-    "Why the order is what it is, in a network of two layers. Its examples carry two patterns, P "
-    "and Q, either of which tells the label; a few have only one. S trains at a small learning "
-    "rate, L-S at a large one that is annealed, S + noise at the small one with noise that is "
-    "annealed. Whoever learns Q first has little gradient left for P, and errs where P stands "
-    "alone."
+    "Why patterns are learned in this order, in a two-layer network. The examples have two "
+    "patterns, P and Q, and either one predicts the label; a few examples have only one. S trains "
+    "at a small learning rate, L-S at a large one that is annealed, S + noise at the small one "
+    "with noise that is annealed. An algorithm that learns Q first has little gradient left for P, "
+    "and errs on examples that have only P."
 )
 
 
 def theory_content(results: TheoryResults) -> Content:
-    """Return what the page shows."""
+    """Return the content of the page."""
     phase = results.is_phase
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=findings(results),
-        asked=_asked(results),
+        asked=_setup(results),
         intro=_INTRO,
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],
@@ -65,9 +65,7 @@ def _sections(results: TheoryResults) -> list[Section]:
     if (ratios := theory_ratio_table(results)) is not None and len(results.arms) <= MOST_ARMS:
         sections.append(Section(ratios.title, table=ratios))
     if panels := curve_panels(results):
-        sections.append(
-            Section("Over the course of training", _NOTE, key=key(results), panels=panels)
-        )
+        sections.append(Section("During training", _NOTE, key=key(results), panels=panels))
     table = theory_order_table(results)
     sections.append(Section(table.title, table=table, wide=[FIGURES["order"](results)]))
     return sections
@@ -79,19 +77,21 @@ def _phase_sections(results: TheoryResults) -> list[Section]:
     arms = {labels["arm"] for labels in (results.labels(arm) for arm in results.arms)}
     maps = [name for name in ("first_S", "first_L-S") if name.removeprefix("first_") in arms]
     sections = [
-        Section("Who is learned first", _PHASE_NOTE, wide=[FIGURES[n](results) for n in maps])
+        Section(
+            "Which pattern is learned first", _PHASE_NOTE, wide=[FIGURES[n](results) for n in maps]
+        )
     ]
     if {"S", "L-S"} <= arms:
         note = "Ratio of the means over seeds, with Fieller's 95 % interval."
-        title = "What it costs on P-only examples"
+        title = "The cost on P-only examples"
         sections.append(Section(title, note, wide=[FIGURES["ratio"](results)]))
     table = phase_table(results)
     sections.append(Section(table.title, table=table))
     return sections
 
 
-def _asked(results: TheoryResults) -> list[tuple[str, str]]:
-    """What was asked, as terms and descriptions; what differs between runs is named only."""
+def _setup(results: TheoryResults) -> list[tuple[str, str]]:
+    """Return the setup as terms and descriptions; settings that vary are only named."""
     configs = [folder.config for folder in results.folders]
     same = shared_settings(results.folders)
     varied = [name for name in flatten(configs[0].to_dict()) if name not in same]
@@ -103,13 +103,13 @@ def _asked(results: TheoryResults) -> list[tuple[str, str]]:
     }
     described = []
     for term, (section, words) in sections.items():
-        alike = [
+        shared = [
             parts[0] for parts in zip(*map(words, configs), strict=False) if len(set(parts)) == 1
         ]
         names = [setting_title(n) for n in varied if n.startswith(f"{section}.")]
         if names:
-            alike.append(f"varied: {', '.join(names)}")
-        described.append((term, ", ".join(alike)))
+            shared.append(f"varied: {', '.join(names)}")
+        described.append((term, ", ".join(shared)))
     seeds = sorted({config.seed for config in configs})
     return [*described, ("Seeds", ", ".join(map(str, seeds)))]
 
@@ -130,10 +130,10 @@ def _data(config: TheoryConfig) -> list[str]:
 def _network(config: TheoryConfig) -> list[str]:
     network = config.network
     separate = network.kind == "separate"
-    parts = ["two layers, separate blocks for the halves"]
+    parts = ["two layers, a separate block for each half"]
     if not separate:
         outputs = "shared" if network.shared_output else "independent"
-        parts = [f"shared filters over the halves, output weights {outputs}"]
+        parts = [f"filters shared by the halves, {outputs} output weights"]
     if config.solver.engine == "finite":
         parts += [f"m_W = {network.width_w:,}", f"m_V = {network.width_v:,}"][: 1 + separate]
     return parts
@@ -146,6 +146,6 @@ def _training(config: TheoryConfig) -> list[str]:
         f"η2 = {config.eta2:.3g}",
         f"λ = {algorithm.weight_decay:g}",
         f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2",
-        f"until {algorithm.epsilon2:g}",
-        f"noise of S + noise {algorithm.sigma:g}·τ0",
+        f"stopped at a loss of {algorithm.epsilon2:g}",
+        f"noise level in S + noise {algorithm.sigma:g}·τ0",
     ]

@@ -1,4 +1,4 @@
-"""Runs of the theory over a grid of two settings, as a grid."""
+"""The phase diagram: runs of the theory over a grid of two settings."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from learnorder.theory.results import TheoryResults
 
 @dataclass(frozen=True)
 class PhaseGrid:
-    """Which arm of the results stands where.
+    """The arms of the results, by their place in the grid.
 
     Attributes:
         results: The runs.
         x_name: Setting along the horizontal axis.
         y_name: Setting along the vertical axis.
-        xs: Its values, as the labels say them.
-        ys: Its values.
-        cells: By (x, y), the name of the results' arm for each algorithm run there.
+        xs: Values of the horizontal setting, as in the labels of the runs.
+        ys: Values of the vertical setting.
+        cells: {(x, y): {algorithm: arm name}}; empty for a cell without runs.
     """
 
     results: TheoryResults
@@ -38,22 +38,22 @@ class PhaseGrid:
 
     @classmethod
     def of(cls, results: TheoryResults) -> PhaseGrid:
-        """Find the grid in the labels of the runs.
+        """Build the grid from the labels of the runs.
 
         Raises:
-            RunFolderError: The runs are no phase diagram.
+            RunFolderError: The runs are not those of one phase diagram.
         """
         axes = {folder.labels.get(AXES, "") for folder in results.folders}
-        if len(axes) != 1 or BETWEEN_AXES not in (named := axes.pop()):
-            raise RunFolderError("These runs are not those of one `learnorder theory phase`.")
-        x_name, y_name = named.split(BETWEEN_AXES)
+        if len(axes) != 1 or BETWEEN_AXES not in (names := axes.pop()):
+            raise RunFolderError("These runs are not from a single `learnorder theory phase`.")
+        x_name, y_name = names.split(BETWEEN_AXES)
         cells: dict[tuple[str, str], dict[str, str]] = {}
         for arm in results.arms:
             labels = results.labels(arm)
             cell = cells.setdefault((labels[x_name], labels[y_name]), {})
             if labels["arm"] in cell:
                 raise RunFolderError(
-                    "These are the runs of several phase diagrams. Name the folder of one."
+                    "These runs are from several phase diagrams. Give the folder of one."
                 )
             cell[labels["arm"]] = arm
         xs, ys = (in_order([at[axis] for at in cells]) for axis in (0, 1))
@@ -63,9 +63,9 @@ class PhaseGrid:
         return cls(results, x_name, y_name, xs, ys, cells)
 
     def first(self, at: tuple[str, str], algorithm: str) -> Span | None:
-        """Return log10 of P's half-margin time over Q's, median over seeds; positive: Q is first.
+        """Return log10(P's half-margin time / Q's), median over seeds; positive if Q is first.
 
-        A pattern that is never learned is later than one that is, by a factor that is not known.
+        A pattern that is never learned counts as later, by an unknown factor.
         """
         if (arm := self.cells[at].get(algorithm)) is None:
             return None
@@ -81,19 +81,19 @@ class PhaseGrid:
         return self.results.final_ratio(arms["S"], arms["L-S"], "p_only", "error")
 
     def runs(self, at: tuple[str, str]) -> str:
-        """Return how the runs at a point stand."""
+        """Return the status of the runs at a point, in words."""
         return self.results.status_words(self.cells[at].values())
 
 
 def _order(p: float | None, q: float | None) -> Span:
-    """Return log10(p/q), or on which side of 0 it is."""
+    """Return log10(p/q); an open interval if a time is None (never)."""
     if p is None or q is None:
         return Span(-math.inf if q is None else 0.0, math.inf if p is None else 0.0)
     return Span.at(math.log10(p / q))
 
 
 def ratio_words(e: Estimate) -> str:
-    """Return a ratio with its interval.
+    """Return a ratio and its interval as text.
 
     >>> ratio_words(Estimate(6.3, 2.8, math.inf, 3))
     '6.3 [2.8, ∞]'
@@ -112,7 +112,7 @@ def _short(value: float) -> str:
 
 
 def phase_table(results: TheoryResults) -> TextTable:
-    """Return a phase diagram as a table, a row for each of its points."""
+    """Return a phase diagram as a table with one row per point."""
     grid = PhaseGrid.of(results)
     algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
     rows = [
@@ -135,9 +135,9 @@ def phase_table(results: TheoryResults) -> TextTable:
             "runs",
         ],
         rows,
-        "First: the pattern whose mean margin on test examples of its own first reaches half its "
-        "final value, and how many times earlier, median over seeds. Errors: mean over seeds "
-        "[95 % t interval]; their ratio with Fieller's interval. A dash: no run has finished.",
+        "First: the pattern whose mean margin, on test examples with only that pattern, reaches "
+        "half its final value first, and how many times earlier, median over seeds. Errors: mean "
+        "over seeds [95 % t interval]; their ratio with Fieller's interval. Dash: no finished run.",
     )
 
 
@@ -147,16 +147,16 @@ def _errors(grid: PhaseGrid, at: tuple[str, str], algorithm: str) -> str:
 
 
 def percent(results: TheoryResults, arm: str, set_: str = "p_only") -> str:
-    """Return a final error in per cent; where there was no mistake, its 95 % upper bound."""
-    found = results.final_estimate(arm, set_, "error")
+    """Return a final error in per cent, or its 95 % upper bound if there was no mistake."""
+    error = results.final_estimate(arm, set_, "error")
     examples = results.examples(arm, set_, "error")
-    if found.n and found.mean == 0 and examples:
+    if error.n and error.mean == 0 and examples:
         return f"< {_rounded_up(300 / examples)}"
-    return percent_words(found)
+    return percent_words(error)
 
 
 def _rounded_up(value: float) -> str:
-    """Return a bound with one digit, rounded up.
+    """Return a value rounded up to one digit.
 
     >>> _rounded_up(0.015), _rounded_up(0.003)
     ('0.02', '0.003')
@@ -166,5 +166,5 @@ def _rounded_up(value: float) -> str:
 
 
 def percent_words(e: Estimate) -> str:
-    """Return an error in per cent, with more digits where it is tiny."""
+    """Return an error in per cent, with more digits if it is tiny."""
     return e.format(100, 6 if 0 < e.mean < 5e-5 else 3)

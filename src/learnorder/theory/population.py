@@ -1,8 +1,8 @@
-"""The limit of infinitely many examples (κ → 0), for dimensions where no sample can be held.
+"""The limit of infinitely many examples (κ → 0), for dimensions too large for a sample.
 
-With N ≫ d the P patterns' components orthogonal to w* average out, and W moves along w* alone. An
-example is then its kind, α, b and its component along w*, and a few hundred representative ones
-stand for the distribution. The dynamics is that of :mod:`learnorder.theory.kernel` on these.
+With N ≫ d, components of P patterns orthogonal to w* average out, and W moves only along w*. An
+example reduces to its kind, α, b and its component along w*, and a few hundred examples represent
+the distribution. Their dynamics is that of :mod:`learnorder.theory.kernel`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 def population(config: TheoryConfig, n: int = 600) -> Examples:
-    """Return n representative examples, each of the same weight.
+    """Return n representative examples, all of the same weight.
 
-    The kinds and directions stand in the distribution's proportions; α and the component of a P
-    pattern beyond its margin, a half-normal number of 1/√d, lie on a golden-ratio lattice in each.
+    Kinds and directions have the proportions of the distribution. Within each, α and the component
+    of a P pattern beyond its margin, half-normal of scale 1/√d, lie on a golden-ratio lattice.
 
     Args:
-        config: The run; its N is not looked at.
-        n: How many.
+        config: The run; its N is ignored.
+        n: Number of examples, up to rounding.
 
     Returns:
         Examples whose x1 has three coordinates, the third along w*.
@@ -61,10 +61,10 @@ def population_margins(
 
     Args:
         config: The run.
-        n: Representative examples.
+        n: Number of representative examples.
 
     Returns:
-        Times η·t; the mean margin y·f on P-only examples at each; and on Q-only examples.
+        Times η·t, and at each time the mean margins y·f on P-only and on Q-only examples.
     """
     examples = population(config, n)
     kernel = Kernel(examples, config.network, quadratic=False)

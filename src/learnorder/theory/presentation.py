@@ -1,4 +1,4 @@
-"""How runs of the theory are shown: their page, their figures, their table in a terminal."""
+"""Presentation of runs of the theory: page, figures, and table in a terminal."""
 
 from learnorder.theory.figures import FIGURES
 from learnorder.theory.page import theory_content as content

@@ -1,4 +1,4 @@
-"""What a run of the theory measures, as rows: one number each, with its moment."""
+"""The measurements of a run of the theory as rows: one value and its moment each."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ COLUMNS = ("grid", "time", "steps", "phase", "set", "quantity", "value", "exampl
 class TheoryRecords:
     """Rows in long form.
 
-    Columns: ``grid``, index of the moment on the logarithmic grid of times, −1 at the end of a
-    phase; ``time``, η·t; ``steps``; ``phase``, from 0; ``set``: train, p_only, q_only, both, all
-    (test examples of one kind, and of the whole distribution), q (the network on Q's directions) or
-    run; ``quantity``, e.g. error, loss, margin; ``value``; ``examples`` it was measured on, 0 where
-    it is exact.
+    Columns: ``grid``, index on the logarithmic grid of times, −1 at the end of a phase; ``time``,
+    η·t; ``steps``; ``phase``, from 0; ``set``: train, p_only, q_only, both, all (test examples of
+    one kind, and of the whole distribution), q (outputs on Q's directions) or run; ``quantity``,
+    e.g. error, loss, margin; ``value``; ``examples``, the number of examples, 0 if exact.
     """
 
     columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})

@@ -1,4 +1,4 @@
-"""The limit of infinite width, one gradient step after another."""
+"""The infinite-width limit, one gradient step at a time."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from learnorder.theory.noise_law import NoiseLaw, Transition, gate
 
 
 class Recursion:
-    """Gradient descent in the limit, as written: the engine that the flow is checked against.
+    """Gradient descent in the limit, computed directly: the reference for the flow.
 
-    A learning rate below the length of a macro-step is taken many steps at once with an unchanged
-    residual, which is gradient descent with that step length and the small learning rate's noise.
+    At a learning rate below the length of a macro-step, many steps are taken at once with a
+    constant residual: gradient descent with that step length and the small learning rate's noise.
 
     Args:
         kernel: The kernel of the training set.
         config: The run.
 
     Attributes:
-        state: What training has left so far.
+        state: The accumulated effect of training.
         variance: τ²/τ0².
     """
 
@@ -35,15 +35,15 @@ class Recursion:
         self.variance = 1.0
         self._law = NoiseLaw(config.eta1, config.algorithm.weight_decay)
         self._macro_step = config.solver.macro_step or config.eta1
-        self._known: tuple[tuple[float, ...], Transition] | None = None
+        self._cached: tuple[tuple[float, ...], Transition] | None = None
         self._measure(sigma=0.0)
 
     def begin(self, phase: Phase) -> None:
-        """Enter a phase: the loss is with its noise from now on."""
+        """Enter a phase; the loss now includes its noise."""
         self._measure(phase.sigma)
 
     def advance(self, phase: Phase, until: float) -> None:
-        """Take a step, or a macro-step that ends at ``until`` at the latest."""
+        """Take one step, or a macro-step that ends no later than ``until``."""
         eta, n = phase.learning_rate, 1.0
         if eta < self._macro_step:
             n = max(1.0, min(self._macro_step, until - self.time) / eta)
@@ -55,19 +55,19 @@ class Recursion:
         self._measure(phase.sigma)
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         return {**vars(self.state.clone()), "point": [self.time, self.steps, self.variance]}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Go back to a snapshot; :meth:`begin` then brings the loss up to date."""
+        """Restore a snapshot; :meth:`begin` then updates the loss."""
         self.time, self.steps, self.variance = snapshot["point"]
         self.state = LimitState(**{n: snapshot[n].clone() for n in vars(self.state)})
 
     def _transition(self, eta: float, n: float, sigma: float) -> Transition:
         key = (self.variance, eta, n, sigma)
-        if self._known is None or self._known[0] != key:
-            self._known = (key, self._law.transition(self.kernel.powers, *key))
-        return self._known[1]
+        if self._cached is None or self._cached[0] != key:
+            self._cached = (key, self._law.transition(self.kernel.powers, *key))
+        return self._cached[1]
 
     def _measure(self, sigma: float) -> None:
         f = self.kernel.outputs(self.state, gate(self.variance, sigma))
@@ -75,7 +75,7 @@ class Recursion:
 
 
 def loss_and_residual(f: Tensor, y: Tensor) -> tuple[float, Tensor]:
-    """Return the mean logistic loss, and a = −∂ℓ_i/∂f_i / N of every example.
+    """Return the mean logistic loss and, per example, a_i = −(1/N)·∂ℓ_i/∂f_i, (N,).
 
     Args:
         f: (N,), outputs.

@@ -1,4 +1,4 @@
-"""The results of runs of the theory: what its commands return and its reports are drawn from."""
+"""Results of runs of the theory: returned by its commands and shown in its reports."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class _Row(NamedTuple):
 class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
     """Records of runs of the two-layer theory, by arm and seed.
 
-    Times are η·t. Runs that diverged, ran out of steps or have not finished are in :meth:`frame`,
-    and out of every mean.
+    Times are η·t. Means leave out runs that diverged, ran out of steps or have not finished;
+    :meth:`frame` lists them.
     """
 
     def __init__(self, folders: Iterable[RunFolder[TheoryConfig]]) -> None:
@@ -51,9 +51,9 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         """Return a figure.
 
         Args:
-            name: order, loss, error, p_error, q_error, p_margin, second_difference,
-                p_only_error_final,
-                or, of a phase diagram, first_S, first_L-S, ratio or p_error_by_setting.
+            name: order, loss, error, p_error, q_error, p_margin, second_difference or
+                p_only_error_final; for a phase diagram first_S, first_L-S, ratio or
+                p_error_by_setting.
 
         Raises:
             KeyError: There is no figure of this name.
@@ -62,12 +62,12 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
 
     @property
     def is_phase(self) -> bool:
-        """Whether they are the runs of a phase diagram."""
+        """Whether the runs form a phase diagram."""
         return any(AXES in folder.labels for folder in self.folders)
 
     @cached_property
     def _measured(self) -> set[tuple[str, str]]:
-        """What was measured: sets with their quantities."""
+        """The measured (set, quantity) pairs."""
         return {key[1:] for key in self._index}
 
     @cached_property
@@ -80,65 +80,67 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
             arm, seed = self.arm_of(folder), folder.config.seed
             for row in folder.records().to_pylist():
                 seeds = index.setdefault((arm, row["set"], row["quantity"]), {})
-                kept = _Row(row["grid"], row["phase"], row["time"], row["value"], row["examples"])
-                seeds.setdefault(seed, []).append(kept)
+                measured = _Row(
+                    row["grid"], row["phase"], row["time"], row["value"], row["examples"]
+                )
+                seeds.setdefault(seed, []).append(measured)
         return index
 
     def _rows(self, arm: str, set_: str, quantity: str) -> dict[int, list[_Row]]:
         if arm not in self.arms:
-            raise KeyError(f"{arm!r} is no arm; there are {self.arms}.")
+            raise KeyError(f"no arm {arm!r}; there are {self.arms}.")
         if self._measured and (set_, quantity) not in self._measured:
             measured = sorted(self._measured)
             raise KeyError(f"{(set_, quantity)} was not measured; there are {measured}.")
         return self._index.get((arm, set_, quantity), {})
 
     def trace(self, arm: str, set_: str, quantity: str) -> dict[int, dict[float, float]]:
-        """Return a quantity of an arm's finished runs, whole: {seed: {η·t: value}}.
+        """Return all values of a quantity in an arm's finished runs: {seed: {η·t: value}}.
 
         Args:
-            arm: Its name, one of ``arms``.
-            set_: What it was measured on, e.g. p_only, q_only, both, all, q or train.
+            arm: Name of the arm, one of ``arms``.
+            set_: Examples it was measured on, e.g. p_only, q_only, both, all, q or train.
             quantity: E.g. error, margin, loss or second_difference; errors are in [0, 1].
 
         Raises:
-            KeyError: There is no such arm, or it was not measured.
+            KeyError: There is no such arm, or the quantity was not measured.
         """
-        found = self._rows(arm, set_, quantity)
-        return {seed: {row.time: row.value for row in rows} for seed, rows in found.items()}
+        by_seed = self._rows(arm, set_, quantity)
+        return {seed: {row.time: row.value for row in rows} for seed, rows in by_seed.items()}
 
     def curve(self, arm: str, set_: str, quantity: str) -> dict[float, Estimate]:
         """Return the mean over seeds with its 95 % interval, by η·t.
 
-        It is at the moments of the grid and wherever a seed's phase ends. Between its moments a
-        seed's value is linear in log time; after its end it stays at the last.
+        The times are those of the grid and of the ends of each seed's phases. A seed's values are
+        interpolated linearly in log time; after its end the last value is kept. Arguments and
+        errors are those of :meth:`trace`.
         """
-        found = self.trace(arm, set_, quantity)
-        times = sorted({time for trace in found.values() for time in trace})
-        by_seed = [_interpolated(trace, times) for trace in found.values()]
+        traces = self.trace(arm, set_, quantity).values()
+        times = sorted({time for trace in traces for time in trace})
+        by_seed = [_interpolated(trace, times) for trace in traces]
         values = zip(*by_seed, strict=True)
         within = range_of(quantity)
         return {time: estimate(at, within=within) for time, at in zip(times, values, strict=True)}
 
     def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
-        """Return a quantity at the end of training, by seed."""
+        """Return a quantity at the end of training: {seed: value}."""
         return {seed: rows[-1].value for seed, rows in self._rows(arm, set_, quantity).items()}
 
     def final_ratio(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the ratio arm / baseline of a final quantity's means, with Fieller's interval."""
-        ours, theirs = (self.final(each, set_, quantity) for each in (arm, baseline))
-        return ratio_of_means(ours, theirs, within=POSITIVE)
+        finals, baselines = (self.final(name, set_, quantity) for name in (arm, baseline))
+        return ratio_of_means(finals, baselines, within=POSITIVE)
 
     def quantities(self) -> list[tuple[str, str, str]]:
-        """Return test errors, by kind of example."""
+        """Return the test errors as (set, quantity, title), one per kind of example."""
         return [(set_, "error", f"{name}, test error") for set_, name in ERROR_SETS.items()]
 
     def examples(self, arm: str, set_: str, quantity: str) -> int:
-        """Return on how many examples, over all seeds, a final quantity was measured."""
-        found = self._rows(arm, set_, quantity)
-        return sum(rows[-1].examples for rows in found.values())
+        """Return the number of examples, over all seeds, of a final quantity."""
+        return sum(rows[-1].examples for rows in self._rows(arm, set_, quantity).values())
 
     def learned(self, arm: str, pattern: Pattern) -> dict[int, float | None]:
-        """Return by seed from when accuracy on P-only or Q-only examples stays above 95 %."""
+        """Return by seed η·t from which accuracy on P- or Q-only examples stays > 95 %, or None."""
 
         def when(times: Sequence[float], errors: Sequence[float]) -> float | None:
             return learned_for_good(times, [1 - error for error in errors])
@@ -146,7 +148,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         return self._when(arm, pattern, "error", when)
 
     def half_learned(self, arm: str, pattern: Pattern) -> dict[int, float | None]:
-        """Return by seed when the mean margin on a pattern's own examples was half its final."""
+        """Return by seed η·t at half the final mean margin on P- or Q-only examples, or None."""
         return self._when(arm, pattern, "margin", half_time)
 
     def _when(
@@ -157,38 +159,38 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         when: Callable[[Sequence[float], Sequence[float]], float | None],
     ) -> dict[int, float | None]:
         if pattern not in _OWN_SET:
-            raise KeyError(f"{pattern!r} is no pattern; there are P and Q.")
-        found = self.trace(arm, _OWN_SET[pattern], quantity)
-        return {seed: when(list(v), list(v.values())) for seed, v in found.items()}
+            raise KeyError(f"no pattern {pattern!r}; there are P and Q.")
+        traces = self.trace(arm, _OWN_SET[pattern], quantity)
+        return {seed: when(list(v), list(v.values())) for seed, v in traces.items()}
 
     def annealed(self, arm: str) -> dict[int, float]:
-        """Return by seed when the learning rate, or the noise, was annealed."""
-        found = self._rows(arm, "train", "loss")
-        ends = {s: [row for row in rows if row.grid < 0] for s, rows in found.items()}
+        """Return, by seed, η·t at which the learning rate, or the noise, was annealed."""
+        losses = self._rows(arm, "train", "loss")
+        ends = {s: [row for row in rows if row.grid < 0] for s, rows in losses.items()}
         return {seed: rows[0].time for seed, rows in ends.items() if len(rows) > 1}
 
     def held_down(self, arm: str = "L-S", baseline: str = "S") -> dict[int, float]:
-        """Return by seed how far Q's second difference got before the anneal, beside S's.
+        """Return, by seed, the largest relative size of Q's second difference before the anneal.
 
-        The largest size of g₊ + g₋ − 2g₀ in ``arm``, over that in ``baseline`` at the same η·t, of
-        all moments before the arm's anneal at which the baseline's exceeds a tenth of its final.
+        The ratio of abs(g₊ + g₋ − 2g₀) in ``arm`` to that in ``baseline`` at the same η·t, over all
+        times before the arm's anneal at which the baseline's exceeds a tenth of its final value.
         """
-        found = {}
+        largest = {}
         annealed = self.annealed(arm)
-        own = self.trace(arm, "q", "second_difference")
-        other = self.trace(baseline, "q", "second_difference")
-        for seed in own.keys() & other.keys() & annealed.keys():
-            times = [time for time in own[seed] if time < annealed[seed]]
-            beside = _interpolated(other[seed], times)
-            final = abs(list(other[seed].values())[-1])
-            shares = [
-                abs(own[seed][time] / there)
-                for time, there in zip(times, beside, strict=True)
-                if abs(there) > final / 10
+        traces = self.trace(arm, "q", "second_difference")
+        baselines = self.trace(baseline, "q", "second_difference")
+        for seed in traces.keys() & baselines.keys() & annealed.keys():
+            times = [time for time in traces[seed] if time < annealed[seed]]
+            references = _interpolated(baselines[seed], times)
+            final = abs(list(baselines[seed].values())[-1])
+            ratios = [
+                abs(traces[seed][time] / reference)
+                for time, reference in zip(times, references, strict=True)
+                if abs(reference) > final / 10
             ]
-            if shares:
-                found[seed] = max(shares)
-        return found
+            if ratios:
+                largest[seed] = max(ratios)
+        return largest
 
 
 def _interpolated(trace: dict[float, float], times: Sequence[float]) -> list[float]:

@@ -17,11 +17,10 @@ from learnorder.values import to_dict, to_plain
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
-    from learnorder.theory.results import TheoryResults
 
 
 def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan[TheoryConfig]]:
-    """Return the runs of a theory experiment, the algorithms of a seed beside each other."""
+    """Return the planned runs of a theory experiment by name, seed by seed."""
     from learnorder.execution.driver import Plan
 
     return {
@@ -32,12 +31,12 @@ def theory_plans(experiment: TheoryExperiment) -> dict[str, Plan[TheoryConfig]]:
 
 
 def of_theory(experiment: TheoryExperiment) -> Experiment:
-    """Return what a folder of :func:`theory_plans` says that it is of."""
+    """Return the experiment that is recorded in a folder of :func:`theory_plans`."""
     return Experiment("theory", to_dict(experiment))
 
 
 def of_phase(experiment: TheoryExperiment, grid: Mapping[str, Sequence[object]]) -> Experiment:
-    """Return what a folder of :func:`phase_plans` says that it is of."""
+    """Return the experiment that is recorded in a folder of :func:`phase_plans`."""
     return Experiment("phase", {**to_dict(experiment), "grid": to_plain(grid)})
 
 
@@ -47,17 +46,18 @@ def run_theory(
     *,
     execution: Execution = Execution(),
 ) -> TheoryResults:
-    """Run algorithms of the two-layer theory (sections 3 to 5 of the paper); write their report.
+    """Run the two-layer theory (sections 3 to 5 of the paper) and write its report.
 
-    The same call continues runs that were stopped, and reads those that have ended.
+    Calling it again continues stopped runs and reads finished ones.
 
     Args:
-        experiment: What to run; None takes the defaults.
-        out: Folder of the run folders and of report.html.
+        experiment: What to run; None uses the defaults.
+        out: Folder for the run folders and report.html.
         execution: How the runs are executed.
 
     Raises:
-        LearnOrderError: See :mod:`learnorder.errors`.
+        ConfigError: A run takes more memory than is free.
+        LearnOrderError: Any other error; see :mod:`learnorder.errors`.
     """
     experiment = experiment or TheoryExperiment()
     plans, about = theory_plans(experiment), of_theory(experiment)
@@ -67,30 +67,29 @@ def run_theory(
 def phase_plans(
     experiment: TheoryExperiment, grid: Mapping[str, Sequence[object]]
 ) -> dict[str, Plan[TheoryConfig]]:
-    """Return the runs of a phase diagram: every algorithm at every point, seed by seed.
+    """Return the planned runs of a phase diagram by name: every algorithm at every point.
 
     Args:
-        experiment: What every point shares.
-        grid: Two axes, horizontal and vertical, with their values, as
-            :func:`run_sweep` takes them. An axis of several joined names is named by the first.
+        experiment: Settings shared by all points.
+        grid: Two axes, horizontal and vertical, with their values, in the form of
+            :func:`run_sweep`. The first of several joined settings names the axis.
 
     Raises:
-        ConfigError: Not two axes, or a value that a setting does not take.
+        ConfigError: There are not two axes, or a setting does not take a value.
     """
     from learnorder.execution.grid import Grid, grid_plans
     from learnorder.runs.arms import AXES, BETWEEN_AXES
 
     if len(grid) != 2:
         raise ConfigError("grid", dict(grid), "A phase diagram has two axes; name two settings.")
-    named = [name.split(",")[0] for name in grid]
+    names = [name.split(",")[0] for name in grid]
     plans = {}
     for seed in experiment.seed_range():
         for arm in experiment.arms:
-            labels = {"experiment": "phase", AXES: BETWEEN_AXES.join(named), "arm": arm}
+            labels = {"experiment": "phase", AXES: BETWEEN_AXES.join(names), "arm": arm}
             values = experiment.run(arm, seed).to_dict()
-            made = grid_plans(values, Grid(grid), [seed], labels, TheoryConfig)
-            for name, plan in made.items():
-                plans[f"{arm}-{name}"] = plan
+            points = grid_plans(values, Grid(grid), [seed], labels, TheoryConfig)
+            plans |= {f"{arm}-{name}": plan for name, plan in points.items()}
     return plans
 
 
@@ -101,18 +100,20 @@ def run_phase(
     *,
     execution: Execution = Execution(),
 ) -> TheoryResults:
-    """Run algorithms over a grid of two settings, continue, or read them; write the report.
+    """Run the algorithms over a grid of two settings and write the report.
+
+    Calling it again continues stopped runs and reads finished ones.
 
     Args:
-        experiment: What every point shares; None takes L-S and S on three seeds.
-        grid: Two axes, horizontal and vertical, with their values, as :func:`run_sweep` takes
-            them; None varies distribution.s and distribution.r.
-        out: Folder of the run folders and of report.html.
+        experiment: Settings shared by all points; None runs L-S and S on three seeds.
+        grid: Two axes, horizontal and vertical, with their values, in the form of
+            :func:`run_sweep`; None varies distribution.s and distribution.r.
+        out: Folder for the run folders and report.html.
         execution: How the runs are executed.
 
     Raises:
-        ConfigError: Not two axes, or a value that a setting does not take.
-        LearnOrderError: See :mod:`learnorder.errors`.
+        ConfigError: There are not two axes, or a setting does not take a value.
+        LearnOrderError: Any other error; see :mod:`learnorder.errors`.
     """
     experiment, grid = experiment or phase_defaults(), grid or PHASE_GRID
     plans, about = phase_plans(experiment, grid), of_phase(experiment, grid)

@@ -29,7 +29,7 @@ from learnorder.theory.recursion import Recursion
 
 @dataclass(frozen=True)
 class Point:
-    """Where a run is.
+    """The position of a run.
 
     Attributes:
         time: η·t.
@@ -43,45 +43,45 @@ class Point:
 
 
 class Simulation(Protocol):
-    """One run, whatever computes it: see :func:`simulate`."""
+    """One run, on any engine: see :func:`simulate`."""
 
     config: TheoryConfig
 
     @property
     def records(self) -> TheoryRecords:
-        """What was measured so far."""
+        """The measurements so far."""
         ...
 
     @property
     def point(self) -> Point:
-        """Where it is."""
+        """The current position."""
         ...
 
     @property
     def step_length(self) -> float:
-        """η·t of a step of the shortest learning rate it has to take as it is."""
+        """η·t of the shortest step that the run takes."""
         ...
 
     @property
     def state_bytes(self) -> int:
-        """Size of what continuing needs."""
+        """Size of the state in bytes."""
         ...
 
     def run(self, stop: Callable[[], bool] = ...) -> Outcome | None:
-        """Train to the end, or until ``stop`` says so after a step; return how it ended."""
+        """Train to the end and return how it ended; return None once ``stop`` returns true."""
         ...
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         ...
 
 
 def simulate(config: TheoryConfig, snapshot: dict[str, Any] | None = None) -> Simulation:
-    """Return the simulation of a run by the engine it asks for.
+    """Return the simulation of a run on the engine that its configuration names.
 
     Args:
         config: The run.
-        snapshot: Where to continue, from the simulation's ``snapshot``; None starts anew.
+        snapshot: State to continue from, as returned by ``snapshot``; None starts from scratch.
 
     >>> from learnorder.theory import DistributionConfig, MeasureConfig
     >>> small = DistributionConfig(d=40, s=100.0, r=1e-3)
@@ -99,13 +99,13 @@ class LimitSimulation:
 
     Args:
         config: The run.
-        snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
+        snapshot: State to continue from, from :meth:`snapshot`; None starts from scratch.
 
     Attributes:
         config: The run.
         kernel: The kernel on the training set.
-        engine: What trains.
-        records: What was measured so far.
+        engine: The training dynamics: flow or recursion.
+        records: The measurements so far.
     """
 
     def __init__(self, config: TheoryConfig, snapshot: dict[str, Any] | None = None) -> None:
@@ -125,33 +125,33 @@ class LimitSimulation:
 
     @property
     def outcome(self) -> Outcome | None:
-        """How the run ended; None before that."""
+        """How the run ended; None until then."""
         return self.course.outcome
 
     @property
     def point(self) -> Point:
-        """Where it is."""
+        """The current position."""
         return Point(self.engine.time, self.engine.steps, self.engine.loss)
 
     @property
     def step_length(self) -> float:
-        """η·t of a step, or macro-step, of the recursion."""
+        """η·t of the shortest step, or macro-step, of the recursion."""
         config = self.config
         small = max(config.eta2, config.solver.macro_step or config.eta1)
         return min(small, config.eta1) if config.arm == "L-S" else small
 
     @property
     def state_bytes(self) -> int:
-        """Size of the state."""
+        """Size of the state in bytes."""
         return sum(t.numel() * t.element_size() for t in self.engine.state.tensors())
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Outcome | None:
-        """Train to the end, or until ``stop`` says so after a step; return how it ended."""
+        """Train to the end and return how it ended; return None once ``stop`` returns true."""
         train(self.engine, self.course, stop)
         return self.outcome
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         return {
             "engine": self.engine.snapshot(),
             "course": self.course.snapshot(),
@@ -160,34 +160,34 @@ class LimitSimulation:
 
     def _observe(self, moment: Moment) -> None:
         state, engine = self.engine.state, self.engine
-        found = train_measures(self.kernel.outputs(state), self.kernel.examples)
-        found |= self._evaluation.measure(self._probe.outputs(state), self.kernel.on_q(state))
-        found["run", "linear_norm"] = (float(state.linear.norm()), 0)
-        found["run", "noise_std"] = (engine.variance**0.5, 0)
+        measured = train_measures(self.kernel.outputs(state), self.kernel.examples)
+        measured |= self._evaluation.measure(self._probe.outputs(state), self.kernel.on_q(state))
+        measured["run", "linear_norm"] = (float(state.linear.norm()), 0)
+        measured["run", "noise_std"] = (engine.variance**0.5, 0)
         if moment.grid is None:
             distribution = self.config.distribution
-            found["p_only", "error_gaussian"] = (
+            measured["p_only", "error_gaussian"] = (
                 gaussian_error(self.kernel, state, distribution),
                 0,
             )
-            found["run", "dropped"] = (self.kernel.dropped(state), self.kernel.n)
-        _record(self.records, moment, self.course, found)
+            measured["run", "dropped"] = (self.kernel.dropped(state), self.kernel.n)
+        _record(self.records, moment, self.course, measured)
 
 
 class FiniteBatch:
-    """Runs of the network itself, several seeds in step with each other.
+    """Runs of the finite network, with several seeds in lockstep.
 
     Args:
-        config: The runs; its seed is not looked at.
+        config: The runs; its seed is ignored.
         seeds: The seeds.
-        snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
-        device: Where to compute.
-        split: Keep, and record, the signal and noise parts of the weights.
+        snapshot: State to continue from, from :meth:`snapshot`; None starts from scratch.
+        device: Device to compute on.
+        split: Also record the signal and noise parts of the weights.
 
     Attributes:
         network: The networks.
-        records: What was measured, for each seed.
-        courses: Where each seed is.
+        records: The measurements of each seed.
+        courses: The course of each seed.
     """
 
     def __init__(
@@ -205,58 +205,58 @@ class FiniteBatch:
         self._evaluation = [_evaluation(config, seed) for seed in seeds]
         self.records = [TheoryRecords() for _ in seeds]
         self.courses = [
-            _course(config, examples, functools.partial(self._observe, place))
-            for place, examples in enumerate(self._examples)
+            _course(config, examples, functools.partial(self._observe, index))
+            for index, examples in enumerate(self._examples)
         ]
         if snapshot is not None:
             self.network.restore(snapshot["network"])
-            for course, there in zip(self.courses, snapshot["courses"], strict=True):
-                course.restore(there)
+            for course, saved in zip(self.courses, snapshot["courses"], strict=True):
+                course.restore(saved)
             self.records = [
-                TheoryRecords({k: list(v) for k, v in there.items()})
-                for there in snapshot["records"]
+                TheoryRecords({k: list(v) for k, v in columns.items()})
+                for columns in snapshot["records"]
             ]
 
     @property
     def outcomes(self) -> list[Outcome | None]:
-        """How each seed's run ended; None before that."""
+        """How each seed's run ended; None until then."""
         return [course.outcome for course in self.courses]
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> list[Outcome | None]:
-        """Train all seeds to their ends, or until ``stop`` says so after a step."""
+        """Train all seeds to the end, or until ``stop`` returns true; return the outcomes."""
         train_seeds(self.network, self.courses, stop)
         return self.outcomes
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         return {
             "network": self.network.snapshot(),
             "courses": [course.snapshot() for course in self.courses],
             "records": [records.columns for records in self.records],
         }
 
-    def _observe(self, place: int, moment: Moment) -> None:
-        network, examples = self.network, self._examples[place]
-        on_q = network.on_q(place)
-        f = network.on_p(examples.x1, place).double().cpu()
+    def _observe(self, index: int, moment: Moment) -> None:
+        network, examples = self.network, self._examples[index]
+        on_q = network.on_q(index)
+        f = network.on_p(examples.x1, index).double().cpu()
         f = f + examples.amplitude * on_q[examples.b.long() + 1]
-        found = train_measures(f, examples)
-        evaluation = self._evaluation[place]
-        found |= evaluation.measure(network.on_p(evaluation.x1, place).cpu(), on_q)
-        for name, value in network.norms(place).items():
-            found["run", name] = (value, 0)
+        measured = train_measures(f, examples)
+        evaluation = self._evaluation[index]
+        measured |= evaluation.measure(network.on_p(evaluation.x1, index).cpu(), on_q)
+        for name, value in network.norms(index).items():
+            measured["run", name] = (value, 0)
         if network.noise is not None:
-            bend = second_difference(network.signal_on_q(place), self.config.distribution.s)
-            found["q", "signal_second_difference"] = (bend, 0)
-        _record(self.records[place], moment, self.courses[place], found)
+            bend = second_difference(network.signal_on_q(index), self.config.distribution.s)
+            measured["q", "signal_second_difference"] = (bend, 0)
+        _record(self.records[index], moment, self.courses[index], measured)
 
 
 class FiniteSimulation:
-    """One run of the network itself.
+    """One run of the finite network.
 
     Args:
         config: The run.
-        snapshot: Where to continue, from :meth:`snapshot`; None starts anew.
+        snapshot: State to continue from, from :meth:`snapshot`; None starts from scratch.
     """
 
     def __init__(self, config: TheoryConfig, snapshot: dict[str, Any] | None = None) -> None:
@@ -265,12 +265,12 @@ class FiniteSimulation:
 
     @property
     def records(self) -> TheoryRecords:
-        """What was measured so far."""
+        """The measurements so far."""
         return self._batch.records[0]
 
     @property
     def point(self) -> Point:
-        """Where it is."""
+        """The current position."""
         network = self._batch.network
         return Point(float(network.time[0]), float(network.steps[0]), float(network.loss[0]))
 
@@ -281,21 +281,21 @@ class FiniteSimulation:
 
     @property
     def state_bytes(self) -> int:
-        """Size of the weights, and of their noise part."""
+        """Size of the weights and of their noise part, in bytes."""
         tensors = self._batch.network.snapshot().values()
         return sum(t.numel() * t.element_size() for t in tensors)
 
     def run(self, stop: Callable[[], bool] = lambda: False) -> Outcome | None:
-        """Train to the end, or until ``stop`` says so after a step; return how it ended."""
+        """Train to the end and return how it ended; return None once ``stop`` returns true."""
         return self._batch.run(stop)[0]
 
     def snapshot(self) -> dict[str, Any]:
-        """Return all that continuing needs, as tensors and plain values."""
+        """Return the state needed to continue, as tensors and plain values."""
         return self._batch.snapshot()
 
 
 def training_set(config: TheoryConfig, seed: int) -> Examples:
-    """Return the training set of a seed, the same under every algorithm and engine."""
+    """Return the training set of a seed. It does not depend on the algorithm or the engine."""
     distribution = config.distribution
     return draw_examples(distribution, distribution.N, generator(seed, "train"))
 
@@ -314,10 +314,10 @@ def _course(config: TheoryConfig, examples: Examples, observe: Callable[[Moment]
     )
 
 
-def _record(records: TheoryRecords, moment: Moment, course: Course, found: Measured) -> None:
+def _record(records: TheoryRecords, moment: Moment, course: Course, measured: Measured) -> None:
     phase = course.phase
-    found["run", "learning_rate"] = (phase.learning_rate, 0)
-    found["run", "sigma"] = (phase.sigma, 0)
+    measured["run", "learning_rate"] = (phase.learning_rate, 0)
+    measured["run", "sigma"] = (phase.sigma, 0)
     grid = -1 if moment.grid is None else moment.grid
-    for (set_, quantity), (value, n) in found.items():
+    for (set_, quantity), (value, n) in measured.items():
         records.add(grid, moment.time, moment.steps, moment.phase, set_, quantity, value, n)

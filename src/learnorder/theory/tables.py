@@ -1,4 +1,4 @@
-"""Tables and sentences of the theory."""
+"""Tables and findings of the theory."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def theory_final_table(results: TheoryResults) -> TextTable:
             row.insert(len(headings) + 2, percent_words(gaussian))
         rows.append(row)
     note = (
-        "Error in per cent of test examples of a kind, at the end of training: mean over n seeds "
-        "[95 % t interval]. No mistake in M examples is shown as < 3/M, the 95 % upper bound. "
-        "Q-only errors are exact."
+        "Error in per cent of test examples of each kind, at the end of training: mean over n "
+        "seeds [95 % t interval]. No mistake in M examples is shown as < 3/M, the 95 % upper "
+        "bound. Q-only errors are exact."
     )
     if closed:
-        note += " The closed form takes the output on P patterns for Gaussian."
+        note += " The closed form assumes that the output on P patterns is Gaussian."
     return TextTable("Final test error", columns, rows, note)
 
 
@@ -56,21 +56,21 @@ def theory_order_table(results: TheoryResults) -> TextTable:
         rows.append(row)
     level = f"{100 * ACCURACY_LEVEL:g} %"
     return TextTable(
-        "When it was learned",
+        "When each pattern was learned",
         ["arm", "P, half margin", "Q, half margin", f"P, {level}", f"Q, {level}", "annealed"],
         rows,
-        "η·t, median over seeds (range). Half margin: the mean margin y·f on test examples that "
-        f"have only this pattern reaches half its final value. {level}: accuracy on them stays "
-        "above it from then on; the direction of P is found at once, however small its margin.",
+        "η·t, median over seeds (range). Half margin: the mean margin y·f on test examples with "
+        f"only this pattern reaches half its final value. {level}: accuracy on them stays above "
+        "this level. P's direction is learned at once, however small its margin.",
     )
 
 
-def _times(found: Mapping[int, float | None]) -> str:
-    if not found:
+def _times(times: Mapping[int, float | None]) -> str:
+    if not times:
         return "–"
-    reached = sorted(time for time in found.values() if time is not None)
-    if len(reached) < len(found):
-        return f"{len(reached)} of {len(found)} seeds"
+    reached = sorted(time for time in times.values() if time is not None)
+    if len(reached) < len(times):
+        return f"{len(reached)} of {len(times)} seeds"
     low, high = _short(reached[0]), _short(reached[-1])
     spread = f" ({low}–{high})" if low != high else ""
     return _short(median(reached)) + spread
@@ -81,7 +81,7 @@ def _short(time: float) -> str:
 
 
 def theory_ratio_table(results: TheoryResults) -> TextTable | None:
-    """Return how S's errors compare with each other arm's, None where there is nothing to."""
+    """Return S's P-only error compared with each other arm's; None without S or another arm."""
     titles = marked_titles(results)
     others = [arm for arm in results.arms if arm != _BASELINE]
     if _BASELINE not in results.arms or not others:
@@ -101,7 +101,7 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
             ]
         )
     return TextTable(
-        f"{titles[_BASELINE]} against the others, on P-only test examples",
+        f"{titles[_BASELINE]} compared with the other arms, on P-only test examples",
         ["other arm", "n pairs", "difference, points", "ratio", "ratio, closed form"],
         rows,
         "Paired by seed. Difference: mean [95 % t interval]. Ratio of the means [95 % Fieller "
@@ -110,7 +110,7 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
 
 
 def findings(results: TheoryResults) -> list[str]:
-    """Return what runs of the theory, or a phase diagram, show, in sentences."""
+    """Return the findings of runs of the theory, or of a phase diagram, as sentences."""
     return phase_findings(results) if results.is_phase else theory_findings(results)
 
 
@@ -119,39 +119,37 @@ def theory_findings(results: TheoryResults) -> list[str]:
     if results.finished.empty:
         return [f"No run has finished: {results.status_words()}."]
     sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
-    if {"L-S", "S"} <= set(results.arms):
-        held = results.held_down()
-        if held:
-            sentences.append(
-                "Before L-S is annealed, Q's second difference is at most "
-                f"{100 * max(held.values()):.2g} % of S's at the same η·t "
-                f"(largest of {len(held)} seeds, once S's exceeds a tenth of its final value)."
-            )
+    if {"L-S", "S"} <= set(results.arms) and (ratios := results.held_down()):
+        sentences.append(
+            "Before L-S is annealed, Q's second difference is at most "
+            f"{100 * max(ratios.values()):.2g} % of S's at the same η·t "
+            f"(largest of {len(ratios)} seeds, once S's exceeds a tenth of its final value)."
+        )
     if "S" in results.arms:
         for arm in results.arms:
             if arm != "S":
                 sentences.append(_gap(results, arm))
     statuses = {status for arm in results.arms for status in results.counts(arm)}
     if statuses != {"finished"}:
-        more = "Those out of steps take a larger --algorithm.max_time."
-        told = f"Not all runs have a result: {results.status_words()}."
-        sentences.append(f"{told} {more}" if "out_of_steps" in statuses else told)
+        unfinished = f"Not all runs have a result: {results.status_words()}."
+        remedy = " For those out of steps, increase --algorithm.max_time."
+        sentences.append(unfinished + remedy * ("out_of_steps" in statuses))
     return sentences
 
 
 def phase_findings(results: TheoryResults) -> list[str]:
-    """Return how a phase diagram's runs stand, and how many of its points say what."""
+    """Return the status of a phase diagram's runs, and the number of points for each outcome."""
     grid = PhaseGrid.of(results)
     sentences = [f"{len(results.folders)} runs: {results.status_words()}."]
     for algorithm in THEORY_ARMS:
-        found = [grid.first(at, algorithm) for at in grid.cells]
-        known = [span for span in found if span is not None]
+        spans = [grid.first(at, algorithm) for at in grid.cells]
+        known = [span for span in spans if span is not None]
         if known:
             q = sum(span.low >= 0 < span.high for span in known)
             p = sum(span.low < 0 >= span.high for span in known)
             sentences.append(
                 f"{THEORY_ARMS[algorithm]} learns Q first at {q} and P first at {p} of "
-                f"{len(known)} points (half of the final margin)."
+                f"{len(known)} points (half the final margin)."
             )
     ratios = [ratio for at in grid.cells if (ratio := grid.ratio(at)).n > 1]
     if ratios:
@@ -159,26 +157,26 @@ def phase_findings(results: TheoryResults) -> list[str]:
         sentences.append(
             "Error on P-only test examples: S errs more often than L-S at "
             f"{sides.count('above')} of {len(ratios)} points, less often at "
-            f"{sides.count('below')} (the ratio's interval lies on that side of 1)."
+            f"{sides.count('below')} (the interval of the ratio lies on that side of 1)."
         )
     return sentences
 
 
 def summary_table(results: TheoryResults) -> TextTable:
-    """Return the table that says most: of a phase diagram, or of arms."""
+    """Return the main table: of the phase diagram, or of the final errors."""
     return phase_table(results) if results.is_phase else theory_final_table(results)
 
 
 def _order(results: TheoryResults, arm: str) -> str:
     title = marked_titles(results)[arm]
-    found = {p: _median(results, arm, p) for p in ("P", "Q")}
-    if found["P"] is None or found["Q"] is None:
-        missing = " and ".join(p for p in ("P", "Q") if found[p] is None)
+    times = {p: _median(results, arm, p) for p in ("P", "Q")}
+    if times["P"] is None or times["Q"] is None:
+        missing = " and ".join(p for p in ("P", "Q") if times[p] is None)
         return f"{title} does not learn {missing} in every seed."
-    first, second = sorted(found, key=lambda p: found[p] or 0.0)
+    first, second = sorted(times, key=lambda p: times[p] or 0.0)
     return (
-        f"{title} learns {first} first, at η·t = {_short(found[first] or 0)}, and {second} at "
-        f"{_short(found[second] or 0)} (half of the final margin, medians over seeds)."
+        f"{title} learns {first} first, at η·t = {_short(times[first] or 0)}, and {second} at "
+        f"{_short(times[second] or 0)} (half the final margin, medians over seeds)."
     )
 
 
@@ -197,5 +195,5 @@ def _gap(results: TheoryResults, arm: str) -> str:
     text = f"{what}: {ratio_words(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
     if why := why_inconclusive(ratio):
         return f"{text}; {why}."
-    said = {"above": "S errs more often", "below": "S errs less often"}
-    return f"{text}: {said.get(side_of(ratio, 1.0), 'inconclusive')}."
+    verdicts = {"above": "S errs more often", "below": "S errs less often"}
+    return f"{text}: {verdicts.get(side_of(ratio, 1.0), 'inconclusive')}."

@@ -1,1 +1,1 @@
-"""What people use in their own training loops; see the modules."""
+"""Tools for your own training loop; see the modules."""

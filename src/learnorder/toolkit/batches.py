@@ -1,4 +1,4 @@
-"""Batches as a learning order records them, from what a training loop has."""
+"""Convert the indices, logits and labels of a training loop to records of a learning order."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Batch(NamedTuple):
     """Predictions to record.
 
     Attributes:
-        rows: What each is of, int64 [M]: an example, or one of its positions.
-        correct: Bool [M].
-        finite: Bool [M].
+        rows: Row of each prediction, int64 [M]: an example, or one of its positions.
+        correct: Whether each is correct, bool [M].
+        finite: Whether its largest logit is finite, bool [M].
     """
 
     rows: Array
@@ -27,13 +27,13 @@ class Batch(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What a learning order keeps a row of.
+    """The rows of a learning order, and how predictions map to them.
 
     Attributes:
         num_examples: N.
-        tokens: When a sequence is correct; None where logits are of examples.
-        positions: P rows for each example; None for one.
-        ignore_index: Label of what is left out.
+        tokens: Rule for a correct sequence; None unless sequences are followed.
+        positions: P, rows per example; None for one row.
+        ignore_index: Label of examples and tokens that are ignored.
     """
 
     num_examples: int
@@ -49,10 +49,10 @@ class Layout(NamedTuple):
         positions: int | None,
         ignore_index: int,
     ) -> Layout:
-        """Return what is kept.
+        """Return the layout after checking it.
 
         Raises:
-            ConfigError: No examples or positions, a rule that is not known, or two.
+            ConfigError: No examples or positions, an unknown rule, or both tokens and positions.
         """
         if not _is_count(num_examples):
             raise ConfigError("num_examples", num_examples, "Give a whole number of 1 or more.")
@@ -60,56 +60,56 @@ class Layout(NamedTuple):
             raise ConfigError("positions", positions, "Give a whole number of 1 or more.")
         if tokens is not None and positions is not None:
             raise ConfigError(
-                "tokens", tokens, "Sequences are followed by this rule, or tokens by positions."
+                "tokens", tokens, "Give either tokens, to follow sequences, or positions."
             )
         if isinstance(tokens, str | bool):
             valid = tokens in ("all", "last")
         else:
             valid = tokens is None or (isinstance(tokens, int | float) and 0 < tokens <= 1)
         if not valid:
-            raise ConfigError("tokens", tokens, "Give 'all', 'last' or a share in (0, 1].")
+            raise ConfigError("tokens", tokens, "Give 'all', 'last' or a fraction in (0, 1].")
         return cls(num_examples, tokens, positions, ignore_index)
 
     @property
     def by_token(self) -> bool:
-        """Whether logits and labels are of tokens, [B, T, C] and [B, T]."""
+        """Whether logits and labels have a token axis, [B, T, C] and [B, T]."""
         return self.tokens is not None or self.positions is not None
 
-    def compared(self, indices: Any, logits: Any, labels: Any) -> Batch:
-        """Return what is to be recorded of logits and labels.
+    def from_logits(self, indices: Any, logits: Any, labels: Any) -> Batch:
+        """Return the predictions to record from logits and labels.
 
         Raises:
-            DataError: They do not fit.
+            DataError: Their sizes, shapes or types do not match.
         """
         index = _examples(indices, self.num_examples)
         logits, labels = as_logits(logits), array(labels, "Labels")
         if not len(index) == len(logits) == len(labels):
             raise DataError(
                 f"{len(index)} indices, {len(logits)} predictions and {len(labels)} labels: give "
-                "one of each for every example of the batch."
+                "one of each per example of the batch."
             )
         predictions = compare(logits, labels, tokens=self.by_token, ignore_index=self.ignore_index)
         if self.tokens is not None:
             predictions = reduce_tokens(predictions, self.tokens)
         return self._batch(index, predictions)
 
-    def judged(self, indices: Any, correct: Any) -> Batch:
-        """Return what is to be recorded of examples that are said to be correct.
+    def from_correct(self, indices: Any, correct: Any) -> Batch:
+        """Return the predictions to record from a user's ``correct``.
 
         Raises:
-            DataError: They do not fit.
+            DataError: Sizes, shapes or types do not match.
         """
         index, right = _examples(indices, self.num_examples), array(correct, "correct")
         if right.dtype != bool and right.size:
             raise DataError(f"correct is {right.dtype}; give bool, such as predictions == labels.")
-        dimensions, wanted = (1, "[B]") if self.positions is None else (2, "[B, T]")
+        dimensions, shape = (1, "[B]") if self.positions is None else (2, "[B, T]")
         if len(right) != len(index) or (right.ndim != dimensions and right.size):
             raise DataError(
-                f"{len(index)} indices, and correct has the shape {right.shape}: give {wanted}."
+                f"{len(index)} indices, but correct has shape {right.shape}: give {shape}."
             )
         right = right.astype(bool).reshape(*right.shape, *[0] * (dimensions - right.ndim))
-        every = np.ones_like(right)
-        return self._batch(index, Predictions(right, every, every))
+        ones = np.ones_like(right)
+        return self._batch(index, Predictions(right, ones, ones))
 
     def _batch(self, index: Array, predictions: Predictions) -> Batch:
         correct, finite, labelled = predictions
@@ -117,8 +117,8 @@ class Layout(NamedTuple):
             width = correct.shape[1]
             if labelled[:, self.positions :].any():
                 raise DataError(
-                    f"Sequences have {width} tokens, and the order follows {self.positions} "
-                    f"positions. Make it with positions={width} or more."
+                    f"Sequences have {width} tokens, but the order has {self.positions} "
+                    f"positions. Create it with positions={width} or more."
                 )
             index = index[:, None] * self.positions + np.arange(width)
         elif labelled.all():
@@ -135,20 +135,18 @@ def _examples(indices: Any, num_examples: int) -> Array:
     """Return indices of examples, int64 [B].
 
     Raises:
-        DataError: They are not whole numbers, or beyond the examples.
+        DataError: They are not integers, or out of range.
     """
     index = array(indices, "Indices")
     if index.ndim == 2 and index.shape[1] == 1:
         index = index[:, 0]
     if index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
-        raise DataError(
-            f"Indices are {index.dtype} of shape {index.shape}; whole numbers [B] are needed."
-        )
+        raise DataError(f"Indices are {index.dtype} with shape {index.shape}; give integers [B].")
     if index.size and (index.min() < 0 or index.max() >= num_examples):
         raise DataError(
             f"Indices run from {index.min()} to {index.max()}, but there are {num_examples} "
-            f"examples, from 0 to {num_examples - 1}. Give each example's own number in the data "
-            "set, not its place in the batch."
+            f"examples, from 0 to {num_examples - 1}. Give each example's index in the data set, "
+            "not its position in the batch."
         )
     return index.astype(np.int64, copy=False)
 
@@ -156,10 +154,10 @@ def _examples(indices: Any, num_examples: int) -> Array:
 def coded_groups(
     groups: Sequence[object] | Tensor | Array | None, num_examples: int, positions: int | None
 ) -> tuple[list[Any], Array | None]:
-    """Return the groups' names, and each row's group by its place among them.
+    """Return the sorted group names, and each row's index into them, int32 (None for one group).
 
     Raises:
-        ConfigError: There are more or fewer groups than examples.
+        ConfigError: The number of groups is not that of examples.
     """
     if groups is None:
         return ["all"], None
@@ -174,6 +172,6 @@ def coded_groups(
             "groups", f"{len(values)} of them", f"Give one for each of the {num_examples} examples."
         )
     names = sorted(set(values), key=lambda name: (str(type(name)), name))
-    places = {name: place for place, name in enumerate(names)}
-    codes = np.array([places[value] for value in values], np.int32)
+    code_of = {name: code for code, name in enumerate(names)}
+    codes = np.array([code_of[value] for value in values], np.int32)
     return names, codes if positions is None else codes.repeat(positions)

@@ -1,4 +1,4 @@
-"""What a training loop must have for its order to be followed, checked before it begins."""
+"""Check before training that a data set has the indices that a learning order needs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from learnorder.toolkit.learning_order import LearningOrder
 
 
 def check_indexed(dataset: Any, order: LearningOrder, key: str, *, tuples: bool = False) -> None:
-    """Refuse a data set whose items have no index, or more of them than the order.
+    """Refuse a training set whose items have no index, or that has more items than the order.
 
     Args:
-        dataset: Trained on; None is left to the trainer.
-        order: Where predictions are recorded.
-        key: The index's name in items that are mappings.
-        tuples: Whether the index of items that are tuples is taken from their end.
+        dataset: The training set; None is left to the trainer.
+        order: Records the predictions.
+        key: Key of the index in items that are mappings.
+        tuples: Whether tuples may have the index as their last item.
 
     Raises:
         ConfigError: It is iterable, joins indexed data sets, or has more items than the order.
@@ -32,17 +32,17 @@ def check_indexed(dataset: Any, order: LearningOrder, key: str, *, tuples: bool 
     name = type(dataset).__name__
     if is_iterable(dataset):
         raise ConfigError(
-            "train_dataset", name, "Its items have no index. Give a map-style one: IndexedDataset."
+            "train_dataset", name, "Its items have no index. Give a map-style IndexedDataset."
         )
     if isinstance(dataset, ConcatDataset) and any(map(indexed_in, dataset.datasets)):
         raise ConfigError(
             "train_dataset",
             name,
-            "Each of its parts counts its items from 0. Join the parts and index them together: "
+            "Each part numbers its items from 0. Join the parts first, then index them: "
             "IndexedDataset(ConcatDataset([...])).",
         )
     if indexed_in(dataset) is None and not _has_index(dataset, key, tuples):
-        where = f"{key!r}, nor their index at their end" if tuples else f"{key!r}"
+        where = f"{key!r}, and no index as their last item" if tuples else f"{key!r}"
         raise DataError(
             f"Items of the training set have no {where}. Train on IndexedDataset(dataset)."
         )
@@ -50,29 +50,29 @@ def check_indexed(dataset: Any, order: LearningOrder, key: str, *, tuples: bool 
         raise ConfigError(
             "num_examples",
             order.num_examples,
-            f"The training set has {len(dataset)}: LearningOrder({len(dataset)}).",
+            f"The training set has {len(dataset)}: use LearningOrder({len(dataset)}).",
         )
 
 
 def _has_index(dataset: Any, key: str, tuples: bool) -> bool:
-    """Return whether items have an index; whether a collator will add it nobody knows."""
+    """Return whether items have an index. A collator that adds one is not considered."""
     columns = getattr(dataset, "column_names", None)
     if isinstance(columns, list | tuple):
         return key in columns
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     size = len(dataset)
-    with random_state_kept():  # its augmentation may draw
-        some = [(number, dataset[number]) for number in (0, size // 2, size - 1) if size]
-    if any(isinstance(item, Mapping) for _, item in some):
-        return all(key in item for _, item in some)
-    return not tuples or all(_ends_in(item, number) for number, item in some)
+    with random_state_kept():  # augmentation may use random numbers
+        sample = [(index, dataset[index]) for index in (0, size // 2, size - 1) if size]
+    if any(isinstance(item, Mapping) for _, item in sample):
+        return all(key in item for _, item in sample)
+    return not tuples or all(_ends_in(item, index) for index, item in sample)
 
 
-def _ends_in(item: Any, number: int) -> bool:
+def _ends_in(item: Any, index: int) -> bool:
     if not isinstance(item, tuple | list) or len(item) < 3:
         return False
     try:
-        return operator.index(item[-1]) == number
-    except (TypeError, RuntimeError):  # of a tensor that is no whole number
+        return operator.index(item[-1]) == index
+    except (TypeError, RuntimeError):  # not an integer
         return False

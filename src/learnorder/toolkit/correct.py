@@ -1,4 +1,4 @@
-"""Which predictions are correct, for logits and labels of every accepted shape and type."""
+"""Which predictions are correct, for logits and labels of all accepted shapes and types."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Array = NDArray[Any]
 
 
 class Predictions(NamedTuple):
-    """Predictions against labels, bool [B], or [B, P] of P tokens each.
+    """Predictions compared with labels, bool [B], or [B, P] for P tokens each.
 
     Attributes:
-        correct: The largest logit is the label's, and finite.
-        finite: The largest logit is finite: neither nan nor infinite.
-        labelled: The label is not the ignored one.
+        correct: The largest logit is that of the label, and finite.
+        finite: The largest logit is neither nan nor infinite.
+        labelled: The label is not ``ignore_index``.
     """
 
     correct: Array
@@ -36,29 +36,29 @@ def compare(
 ) -> Predictions:
     """Return which predictions are correct, as :class:`Predictions`.
 
-    With z the logits and y the label of an example or token, correct is
+    A prediction with logits z and label y is correct if
 
-        z_y = max_c z_c,  max_c z_c finite,   or, of one logit,   (z > 0) = y,  z finite.
+        z_y = max_c z_c,  max_c z_c finite,   or, for one logit,   (z > 0) = y,  z finite.
 
-    Of equal largest logits the first counts, as in ``torch.argmax``.
+    If several logits are largest, the first counts, as in ``torch.argmax``.
 
     Args:
-        logits: Floats, [B, C], or [B] or [B, 1] of two classes; [B, ..., C] of tokens.
-        labels: Classes, whole numbers or bool, [B] or [B, 1]; shares of classes that sum to 1,
-            [B, C], of which the largest is the class; of one logit shares in [0, 1], whose class is
-            1 above 0.5. [B, ...] of tokens: classes.
-        tokens: Whether each example has a logit and a label for each of its tokens.
-        ignore_index: The label of what is left out.
+        logits: Floats, [B, C], or [B] or [B, 1] for two classes; [B, ..., C] for tokens.
+        labels: Classes, integers or bool, [B] or [B, 1]; or class probabilities [B, C], of which
+            the largest is the class; or, with one logit, probabilities in [0, 1], class 1 above
+            0.5. Classes [B, ...] for tokens.
+        tokens: Whether logits and labels have a token axis.
+        ignore_index: Label of predictions to ignore.
 
     Raises:
-        DataError: Anything else, by name.
+        DataError: Any other shape or type.
 
     >>> compare([[0.0, 2.0], [3.0, float("nan")]], [1, 0]).correct.tolist()
     [True, False]
     """
     z, y = as_logits(logits), array(labels, "Labels")
     if y.dtype.kind not in "biuf":
-        raise DataError(f"Labels are {y.dtype}; whole numbers or shares of classes are needed.")
+        raise DataError(f"Labels are {y.dtype}; give integers or class probabilities.")
     if tokens:
         z, y = _tokens(z, y)
     else:
@@ -72,21 +72,22 @@ def compare(
     if y.size and (y.min() < 0 or y.max() >= classes):
         raise DataError(
             f"Labels run from {y.min():g} to {y.max():g}, but the logits have {classes} "
-            f"classes, from 0 to {classes - 1}; {ignore_index} is left out."
+            f"classes, from 0 to {classes - 1}; {ignore_index} is ignored."
         )
     finite = np.asarray(np.isfinite(largest))
     return Predictions((predicted == y) & finite, finite, labelled)
 
 
 def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
-    """Return which sequences are correct, of which tokens are, as :class:`Predictions` [B].
+    """Return which sequences are correct, from their tokens, as :class:`Predictions` [B].
 
-    Tokens that are not labelled are left out, and a sequence without any is not labelled. A
-    sequence is not finite, and not correct, if one of its tokens is not.
+    Unlabelled tokens are ignored; a sequence without labelled tokens is unlabelled. A sequence is
+    not finite, and not correct, if one of its labelled tokens is not finite.
 
     Args:
-        predictions: Of the tokens, [B, P].
-        rule: ``"all"`` of its tokens are correct, the ``"last"`` is, or at least this share.
+        predictions: Predictions of the tokens, [B, P].
+        rule: A sequence is correct if ``"all"`` of its tokens are, the ``"last"`` is, or at least
+            this fraction.
 
     >>> tokens = compare([[[0.0, 1.0], [0.0, 1.0]]], [[1, 0]], tokens=True)
     >>> [bool(reduce_tokens(tokens, rule).correct) for rule in ("all", "last", 0.5)]
@@ -107,10 +108,10 @@ def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
 
 
 def array(values: Any, name: str) -> Array:
-    """Return a tensor on any device, an array or a list as an array of one dimension or more.
+    """Return a tensor on any device, an array or a list as an array with at least one dimension.
 
     Raises:
-        DataError: It is neither.
+        DataError: It cannot be converted.
     """
     if isinstance(values, Tensor):
         values = values.detach().cpu()
@@ -125,17 +126,17 @@ def array(values: Any, name: str) -> Array:
 
 
 def as_logits(logits: Any) -> Tensor:
-    """Return logits as a tensor of one dimension or more, without gradient.
+    """Return logits as a detached tensor with at least one dimension.
 
     Raises:
-        DataError: They are no floats: classes, or what a model returns beside its logits.
+        DataError: They are not floats but e.g. classes, or a model's whole output.
     """
     if isinstance(logits, Mapping) or hasattr(logits, "logits"):
         raise DataError(f"Logits are a {type(logits).__name__}; give its tensor, outputs.logits.")
     if not isinstance(logits, Tensor):
         values = array(logits, "Logits")
         if values.dtype.kind not in "biufc":
-            raise DataError(f"Logits are {values.dtype}; a tensor or array of floats is needed.")
+            raise DataError(f"Logits are {values.dtype}; give a tensor or array of floats.")
         logits = torch.from_numpy(values if values.flags.writeable else values.copy())
     if not logits.is_floating_point():
         raise DataError(
@@ -151,9 +152,9 @@ def _examples(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:
         logits = logits.unsqueeze(1)
     if logits.dim() > 2 or not logits.shape[1]:
         raise DataError(
-            f"Logits have the shape {tuple(logits.shape)}; [B, C] is needed, or [B] of two "
-            "classes. Of tokens, [B, T, C], say what is learned: LearningOrder(n, tokens='all'), "
-            "tokens='last' or a share such as tokens=0.5 for sequences, positions=T for tokens."
+            f"Logits have shape {tuple(logits.shape)}; give [B, C], or [B] for two classes. For "
+            "tokens, [B, T, C], choose what to follow: LearningOrder(n, tokens='all'), "
+            "tokens='last' or a fraction such as tokens=0.5 for sequences, positions=T for tokens."
         )
     size, classes = logits.shape
     if labels.shape == (size, classes) and classes > 1:
@@ -162,8 +163,8 @@ def _examples(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:
         labels = labels[:, 0]
     if labels.ndim > 1:
         raise DataError(
-            f"Labels have the shape {labels.shape} and logits {tuple(logits.shape)}: give classes "
-            f"[{size}], or a share of each class [{size}, {classes}]."
+            f"Labels have shape {labels.shape} and logits {tuple(logits.shape)}: give classes "
+            f"[{size}], or class probabilities [{size}, {classes}]."
         )
     return logits, labels
 
@@ -172,66 +173,66 @@ def _tokens(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:
     """Return logits [B, P, C] and labels [B, P]."""
     if logits.dim() < 3 or labels.shape != logits.shape[:-1]:
         raise DataError(
-            f"Logits have the shape {tuple(logits.shape)} and labels {labels.shape}; of tokens "
-            "[B, ..., C] and [B, ...] are needed, with the classes last "
-            "(logits.movedim(1, -1) where they come second)."
+            f"Logits have shape {tuple(logits.shape)} and labels {labels.shape}; for tokens give "
+            "[B, ..., C] and [B, ...], with the classes last "
+            "(logits.movedim(1, -1) if they are second)."
         )
     size, width = len(labels), math.prod(labels.shape[1:])
     return logits.reshape(size, width, logits.shape[-1]), labels.reshape(size, width)
 
 
 def _predicted(logits: Tensor) -> tuple[Array, Array]:
-    """Return the classes of the largest logits, and these logits."""
+    """Return the classes with the largest logits, and these logits."""
     if logits.shape[-1] == 1:
         largest = array(logits[..., 0], "Logits")
         if largest.size >= 8 and largest.min() >= 0 and largest.max() <= 1:
             warnings.warn(
-                "All outputs of this batch are in [0, 1], as probabilities are. One logit stands "
-                "for class 1 where it is above 0: give it before the sigmoid, or subtract 0.5.",
+                "All outputs of this batch are in [0, 1], like probabilities. One logit means "
+                "class 1 if it is above 0: give it before the sigmoid, or subtract 0.5.",
                 stacklevel=7,
             )
         return largest > 0, largest
-    if logits.element_size() == 1:  # of 8-bit floats torch takes no maximum
+    if logits.element_size() == 1:  # torch has no max for 8-bit floats
         logits = logits.float()
     largest, predicted = logits.max(-1)
     return array(predicted, "Logits"), array(largest, "Logits")
 
 
 def _largest_share(shares: Array) -> Array:
-    """Return the class of the largest share, [B].
+    """Return the class with the largest probability, [B].
 
     Raises:
-        DataError: Shares that do not sum to 1, or two largest ones.
+        DataError: Probabilities do not sum to 1, or the largest is not unique.
     """
     ordered = np.sort(shares.astype(float), axis=1)
-    whole = np.abs(ordered.sum(axis=1) - 1) <= 0.01
-    if not (whole & (ordered[:, 0] >= 0)).all():
+    normalised = np.abs(ordered.sum(axis=1) - 1) <= 0.01
+    if not (normalised & (ordered[:, 0] >= 0)).all():
         raise DataError(
-            "Labels [B, C] are shares of classes and sum to 1 for each example; these do not. Of "
-            "several labels for an example say yourself what is correct: record(indices, correct)."
+            "Labels [B, C] must be class probabilities that sum to 1 for each example. For several "
+            "labels per example, decide yourself what is correct: record(indices, correct)."
         )
     if (ordered[:, -1] == ordered[:, -2]).any():
         raise DataError(
-            "Labels [B, C] give two classes the same largest share, so that no class is correct. "
+            "Labels [B, C] give two classes the same largest probability, so no class is correct. "
             "Give the class of each example, [B]."
         )
     return shares.argmax(axis=1)
 
 
 def _whole(labels: Array, *, one_logit: bool) -> Array:
-    """Return labels as classes; of one logit a share above 0.5 is class 1.
+    """Return labels as classes; with one logit, a probability above 0.5 is class 1.
 
     Raises:
-        DataError: Fractions that no class is near.
+        DataError: Labels are fractions that do not determine a class.
     """
     if labels.dtype.kind != "f" or not (labels != np.floor(labels)).any():
         return labels
-    near = (labels >= 0) & (labels <= 1) & (labels != 0.5)
-    if one_logit and near.all():
+    valid = (labels >= 0) & (labels <= 1) & (labels != 0.5)
+    if one_logit and valid.all():
         return labels > 0.5
-    example = labels[~near if one_logit else labels != np.floor(labels)][0]
+    example = labels[~valid if one_logit else labels != np.floor(labels)][0]
     raise DataError(
-        f"Labels are fractions, such as {example:g}. Give classes, [B]; shares of all classes, "
-        "[B, C]; or, of one logit, shares in [0, 1] other than 0.5. What a regression has learned "
-        "is yours to say: record(indices, correct)."
+        f"Labels are fractions, such as {example:g}. Give classes, [B]; class probabilities, "
+        "[B, C]; or, with one logit, probabilities in [0, 1] other than 0.5. For regression, "
+        "decide yourself what is correct: record(indices, correct)."
     )

@@ -1,4 +1,4 @@
-"""A data set that adds to each of its items the item's index."""
+"""A data set that adds the index to each item."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from learnorder.errors import ConfigError, DataError
 
 
 class IndexedDataset(Dataset[Any]):
-    """Any map-style data set, with each item's index added to it.
+    """Any map-style data set, with its index added to each item.
 
-    A tuple or list gets it at its end, a mapping under ``key``, and any other item becomes the
-    first of a pair. So does every way to read the data set: by one index, by a list of them in a
-    ``DataLoader`` (``__getitems__``, which ``Subset`` and ``datasets.Dataset`` have), in its worker
-    processes, with a ``batch_sampler``.
+    The index becomes the last item of a tuple or list and the value under ``key`` of a mapping. Any
+    other item becomes a pair (item, index). This holds for every way to read the data set: by
+    index, in a ``DataLoader`` with or without worker processes or a ``batch_sampler``, and by
+    ``__getitems__``, which ``Subset`` and ``datasets.Dataset`` have.
 
-    A slice, list or array of indices is handed to the data set. Of a mapping of columns, a tuple of
-    arrays or an array the indices, int64 [B], become another column; of a list each item gets its
-    own. A name gives a column.
+    A slice, list or array of indices is passed to the data set. If the result is a mapping of
+    columns, a tuple of arrays or an array, the indices, int64 [B], become another column; if it is
+    a list, each item gets its own index. A column name returns that column.
 
     Wrap a subset to number its items from 0, or take a subset of an ``IndexedDataset`` to keep the
-    indices of the whole.
+    indices of the whole data set.
 
     Args:
-        dataset: The data set, with ``__getitem__`` and ``__len__``; it is left as it is.
-        key: Where a mapping gets the index.
+        dataset: The data set, with ``__getitem__`` and ``__len__``. It is not modified.
+        key: Key of the index in mappings.
 
     Raises:
-        ConfigError: An iterable data set, several splits, or one that has a column of this name.
+        ConfigError: The data set is iterable, has several splits, or has a column ``key``.
 
     >>> IndexedDataset([("image", 3)])[0]
     ('image', 3, 0)
@@ -60,20 +60,20 @@ class IndexedDataset(Dataset[Any]):
         return self._indexed(self.dataset[number], number)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
-        """Return the items of some indices, as a ``DataLoader`` asks for them."""
+        """Return the items of a list of indices, as a ``DataLoader`` reads them."""
         numbers = [self._checked(index) for index in indices]
-        together = getattr(self.dataset, "__getitems__", None)
-        items = together(numbers) if callable(together) else [self.dataset[n] for n in numbers]
+        get_items = getattr(self.dataset, "__getitems__", None)
+        items = get_items(numbers) if callable(get_items) else [self.dataset[n] for n in numbers]
         return self._each(items, numbers)
 
     def __getattr__(self, name: str) -> Any:
-        """Give the data set's own attributes, such as its classes."""
+        """Return an attribute of the data set, such as its classes."""
         if name == "dataset" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
     def _checked(self, index: Any) -> int:
-        """Return an index counted from the start."""
+        """Return a non-negative index."""
         size, number = len(self), operator.index(index)
         if not -size <= number < size:
             raise IndexError(f"Index {number} is out of range: there are {size} items.")
@@ -90,12 +90,12 @@ class IndexedDataset(Dataset[Any]):
             return self._indexed(items, torch.from_numpy(numbers))
         raise DataError(
             f"The data set returns a {type(items).__name__} for {len(numbers)} indices at once: "
-            "neither a mapping of columns, arrays of as many rows, nor a list of items. Ask for "
-            "one item at a time."
+            "not a mapping of columns, arrays with as many rows, or a list of items. Read one item "
+            "at a time."
         )
 
     def _numbers(self, index: Any) -> NDArray[np.int64]:
-        """Return the indices of a slice, a list, an array or a mask, counted from the start."""
+        """Return the non-negative indices of a slice, list, array or mask, int64 [B]."""
         if isinstance(index, slice):
             return np.arange(*index.indices(len(self)), dtype=np.int64)
         numbers = index.cpu().numpy() if isinstance(index, Tensor) else np.asarray(index)
@@ -107,12 +107,12 @@ class IndexedDataset(Dataset[Any]):
         if len(items) != len(numbers):
             raise DataError(
                 f"The data set returns {len(items)} items for {len(numbers)} indices: its "
-                "__getitems__ must return one for each."
+                "__getitems__ must return one per index."
             )
         return [self._indexed(item, n) for item, n in zip(items, numbers, strict=True)]
 
     def _indexed(self, item: Any, number: int | Tensor) -> Any:
-        """Return an item, or columns of several, with the index."""
+        """Return an item, or columns of several items, with the index."""
         if isinstance(item, Mapping):
             if self.key in item:
                 raise KeyError(_taken(self.key))
@@ -123,14 +123,14 @@ class IndexedDataset(Dataset[Any]):
 
 
 def indexed_in(dataset: Any) -> IndexedDataset | None:
-    """Return the :class:`IndexedDataset` that a data set is or is a subset of, if it is one."""
+    """Return the :class:`IndexedDataset` that a data set is or is a subset of; else None."""
     while isinstance(dataset, Subset):
         dataset = dataset.dataset
     return dataset if isinstance(dataset, IndexedDataset) else None
 
 
 def is_iterable(dataset: Any) -> bool:
-    """Return whether items of a data set come one after the other and have no index."""
+    """Return whether a data set is iterable, without access by index."""
     return isinstance(dataset, IterableDataset) or not hasattr(dataset, "__getitem__")
 
 
@@ -141,7 +141,7 @@ def _check(dataset: Any, key: str) -> None:
             "dataset",
             name,
             "Its items have no index. Give a map-style data set, with __getitem__ and __len__, not "
-            "an iterable or streamed one, and not its loader.",
+            "an iterable or streaming one, and not a loader.",
         )
     if isinstance(dataset, Mapping) and any(isinstance(split, str) for split in dataset):
         raise ConfigError(
@@ -154,6 +154,6 @@ def _check(dataset: Any, key: str) -> None:
 
 def _taken(key: str) -> str:
     return (
-        f"Items have a {key!r} already. Give another key, e.g. "
+        f"Items already have a {key!r}. Give another key, e.g. "
         f"IndexedDataset(dataset, key='example')."
     )

@@ -1,4 +1,4 @@
-"""Which examples a model learns when: three lines in any training loop."""
+"""When a model learns each example: three lines in any training loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Epochs = NDArray[np.int32]
-"""Of each example, [N], or of each of its positions, [N, P]."""
+"""One value per example, [N], or per position, [N, P]."""
 
 _NEVER = 0
 _COLUMNS = (
@@ -32,43 +32,44 @@ _COLUMNS = (
     "last_forgotten",
     "forgetting_events",
 )
-"""What is kept of an example, int32 each, beside how many of its predictions were not finite."""
+"""Columns of the state of each example, int32."""
 
 
 class LearningOrder:
     """The order in which examples are learned, from their predictions.
 
     An example is *correct* at an update if its largest logit is that of its label and is finite.
-    For each example it keeps (Toneva et al., *An Empirical Study of Example Forgetting during Deep
-    Neural Network Learning*, ICLR 2019)
+    For each example it records (Toneva et al., *An Empirical Study of Example Forgetting during
+    Deep Neural Network Learning*, ICLR 2019)
 
     - the first epoch in which it was correct,
-    - its forgetting events: how often it went from correct to wrong, and the last epoch it did,
-    - since when it has been correct without a break,
-    - how often its largest logit was nan or infinite,
+    - its forgetting events: how often it changed from correct to wrong, and the last such epoch,
+    - the epoch since which it has been correct without interruption,
+    - how often its largest logit was nan or infinite.
 
-    which takes 24 bytes an example, and 4 more for its group.
+    This takes 24 bytes per example, and 4 more for its group.
 
-    Epochs are counted from 1. A prediction is of the epoch that :meth:`update` is given; without
-    one it is of its example's k-th if it is the k-th recorded of it. Each prediction is recorded,
-    in the order given, also where an example comes twice in an epoch or a batch, unless ``once`` is
-    given. An example that no update had has 0 everywhere and takes no part in :meth:`agreement`; in
-    :meth:`curve` an epoch counts the predictions it has, so that part of an epoch is of fewer.
+    Epochs are counted from 1. Without ``epoch`` in :meth:`update`, the k-th prediction of an
+    example counts as its epoch k. All predictions are recorded in order, even several of an example
+    in one epoch or batch, unless ``once`` is set. An example that was never recorded has 0
+    everywhere and is left out of :meth:`agreement`. In :meth:`curve`, an incomplete epoch counts
+    the predictions made so far.
 
-    Of language models, whose logits are [B, T, C], say what is to be learned: each sequence, by a
-    rule on its ``tokens``, or each of its ``positions``.
+    For language models, with logits [B, T, C], follow either whole sequences, by a rule on their
+    ``tokens``, or each of their ``positions``.
 
     Args:
-        num_examples: N; indices run from 0 to N − 1.
-        groups: A group for each example, [N]: numbers from 0, or names. None is one group. With
-            positions also an array [N, P].
-        tokens: When a sequence is correct: ``"all"`` of its labelled tokens are, the ``"last"`` of
-            them is, or at least this share in (0, 1].
-        positions: P; every token is followed by itself, and what is kept is [N, P].
-        ignore_index: Label of examples and tokens that are left out.
+        num_examples: N; indices are from 0 to N − 1.
+        groups: Group of each example, [N]: names, or numbers from 0. None means one group. With
+            ``positions`` also an array [N, P].
+        tokens: A sequence is correct if ``"all"`` of its labelled tokens are, the ``"last"`` of
+            them is, or at least this fraction in (0, 1].
+        positions: P; each token is followed separately, and results are [N, P].
+        ignore_index: Label of examples and tokens to ignore.
 
     Raises:
-        ConfigError: No examples, groups of another number, a rule that is not known, or two.
+        ConfigError: No examples, a wrong number of groups, an unknown rule, or both ``tokens`` and
+            ``positions``.
 
     >>> order = LearningOrder(2, groups=["easy", "hard"])
     >>> labels = torch.tensor([0, 1])
@@ -99,7 +100,7 @@ class LearningOrder:
 
     @property
     def by_token(self) -> bool:
-        """Whether logits and labels are of tokens, [B, T, C] and [B, T]."""
+        """Whether logits and labels have a token axis, [B, T, C] and [B, T]."""
         return self._layout.by_token
 
     def update(
@@ -112,31 +113,31 @@ class LearningOrder:
         once: bool = False,
         gather: bool = False,
     ) -> None:
-        """Record the predictions of some examples.
+        """Record the predictions of a batch.
 
-        Call it after each training step with the batch's logits, or at each evaluation. Nothing is
-        recorded where it raises an error.
+        Call it after each training step with the logits of the batch, or at each evaluation. If it
+        raises an error, nothing is recorded.
 
         Args:
-            indices: Of the examples, whole numbers [B] or [B, 1].
-            logits: Floats on any device, [B, C], or [B] or [B, 1] of two classes; [B, T, C] of
-                tokens. Their gradients are not touched.
-            labels: Classes, [B], [B, 1] or [B, T], of any whole-number type, bool, or floats that
-                are whole; shares of classes [B, C], of which the largest is the class, or of one
-                logit shares in [0, 1], class 1 above 0.5. What has the label ``ignore_index`` is
-                left out.
-            epoch: Counted from 1; None counts how often each example has been recorded.
-            once: Leave out examples that were recorded in this epoch: a distributed sampler repeats
-                some to give each process as many.
-            gather: Record what all processes of ``torch.distributed`` give, so that each has the
-                whole order. All must make the call.
+            indices: Indices of the examples, integers [B] or [B, 1].
+            logits: Floats on any device, [B, C], or [B] or [B, 1] for two classes; [B, T, C] for
+                tokens. Their gradients are not affected.
+            labels: Classes, [B], [B, 1] or [B, T], of any integer type, bool, or floats with
+                integer values; class probabilities [B, C], of which the largest is the class; or,
+                with one logit, probabilities in [0, 1], class 1 above 0.5. Predictions with the
+                label ``ignore_index`` are ignored.
+            epoch: Epoch, from 1; None counts the predictions of each example.
+            once: Ignore examples that were already recorded in this epoch. A distributed sampler
+                repeats some to give each process the same number.
+            gather: Record the batches of all processes of ``torch.distributed``, so that each has
+                the whole order. All processes must make the call.
 
         Raises:
-            ConfigError: ``once`` without an epoch.
-            DataError: Sizes, shapes or types that do not fit, an index beyond the examples, a label
-                beyond the classes, or an epoch before one recorded; of any process.
+            ConfigError: ``once`` without ``epoch``.
+            DataError: Sizes, shapes or types do not match, an index, label or epoch is out of
+                range, or an epoch is earlier than one recorded; in any process.
         """
-        self._store(lambda: self._layout.compared(indices, logits, labels), epoch, once, gather)
+        self._store(lambda: self._layout.from_logits(indices, logits, labels), epoch, once, gather)
 
     def record(
         self,
@@ -147,27 +148,27 @@ class LearningOrder:
         once: bool = False,
         gather: bool = False,
     ) -> None:
-        """Record which examples are correct by a rule of your own, such as of several labels.
+        """Record which examples are correct by your own rule, e.g. with several labels each.
 
         Args:
             indices: As in :meth:`update`.
-            correct: Bool, [B]; with positions [B, T].
+            correct: Bool, [B]; with ``positions`` [B, T].
             epoch: As in :meth:`update`.
             once: As in :meth:`update`.
             gather: As in :meth:`update`.
 
         Raises:
-            ConfigError: ``once`` without an epoch.
+            ConfigError: ``once`` without ``epoch``.
             DataError: As in :meth:`update`, or ``correct`` is not bool.
         """
-        self._store(lambda: self._layout.judged(indices, correct), epoch, once, gather)
+        self._store(lambda: self._layout.from_correct(indices, correct), epoch, once, gather)
 
     def _store(
         self, make: Callable[[], Batch], epoch: int | None, once: bool, gather: bool
     ) -> None:
-        """Record a batch, or those of all processes one after the other."""
+        """Record a batch, or the batches of all processes in order of rank."""
         if once and epoch is None:
-            raise ConfigError("once", once, "Say which epoch it is: update(..., epoch=1).")
+            raise ConfigError("once", once, "Give the epoch too: update(..., epoch=1).")
         batches = gathered(make) if gather else [make()]
         if epoch is not None:
             epoch = self._checked_epoch(epoch, batches)
@@ -179,45 +180,45 @@ class LearningOrder:
                 self._record_in_turn(rows, correct, epoch)
 
     def _checked_epoch(self, epoch: int, batches: Sequence[Batch]) -> int:
-        """Return an epoch that no example of these is past."""
+        """Return the epoch as an int; no example of the batches may have a later one."""
         try:
             number = operator.index(epoch)
         except TypeError:
-            raise DataError(f"Epochs are whole numbers; got {epoch!r}.") from None
+            raise DataError(f"Epochs are integers; got {epoch!r}.") from None
         if number < 1:
             raise DataError(f"Epochs are counted from 1; got {number}.")
         last = max((int(self._state[b.rows, 0].max()) for b in batches if len(b.rows)), default=0)
         if number < last:
             raise DataError(
-                f"Epoch {number} comes after epoch {last} of the same examples. Count on where a "
-                "run continues, and take a new LearningOrder for a new run."
+                f"Epoch {number} comes after epoch {last} of the same examples. Continue counting "
+                "when a run continues, and use a new LearningOrder for a new run."
             )
         return number
 
     def _first_of_epoch(self, batch: Batch, epoch: int | None) -> Batch:
-        """Return a batch without rows that the epoch has, and without those that come twice."""
+        """Return a batch without repeated rows and rows already recorded in this epoch."""
         new = self._state[batch.rows, 0] != epoch
         first = np.zeros_like(new)
         first[np.unique(batch.rows, return_index=True)[1]] = True
         return Batch(*(values[new & first] for values in batch))
 
     def _record_in_turn(self, rows: Array, correct: Array, epoch: int | None) -> None:
-        """Record rows, of which some may come more than once."""
+        """Record rows, which may be repeated."""
         order = rows.argsort(kind="stable")
         ordered = rows[order]
         repeated = ordered[1:] == ordered[:-1]
         if not repeated.any():
             self._record(rows, correct, epoch)
             return
-        turn = _turns(repeated)
-        for k in range(turn.max() + 1):
-            part = order[turn == k]
+        occurrence = _occurrences(repeated)
+        for k in range(occurrence.max() + 1):
+            part = order[occurrence == k]
             self._record(rows[part], correct[part], epoch)
 
     def _record(self, index: Array, correct: Array, epoch: int | None) -> None:
-        """Record examples of which none comes twice."""
+        """Record distinct rows."""
         state = self._state[index]
-        seen, first, since, forgotten, events = state.T  # views: what follows writes to state
+        seen, first, since, forgotten, events = state.T  # views of state
         now = seen + 1 if epoch is None else np.full_like(seen, epoch)
         was = since != _NEVER
         lost = was & ~correct
@@ -231,51 +232,51 @@ class LearningOrder:
         self._count(index, correct, now)
 
     def _count(self, index: Array, correct: Array, now: Array) -> None:
-        """Add to how many of each group were seen, and correct, in each epoch."""
+        """Add to the number of seen and correct predictions of each epoch and group."""
         last, groups = int(now.max()), len(self.group_names)
         if last > len(self._counts):
-            more = max(last, 2 * len(self._counts)) - len(self._counts)
-            grown = np.zeros((more, groups, 2), np.int64)
-            self._counts = np.concatenate([self._counts, grown])
+            new_rows = max(last, 2 * len(self._counts)) - len(self._counts)
+            zeros = np.zeros((new_rows, groups, 2), np.int64)
+            self._counts = np.concatenate([self._counts, zeros])
         group = 0 if self._groups is None else self._groups[index]
-        cells, place = np.unique((now - 1) * np.int64(groups) + group, return_inverse=True)
+        cells, inverse = np.unique((now - 1) * np.int64(groups) + group, return_inverse=True)
         counts = self._counts.reshape(-1, 2)
-        counts[cells, 0] += np.bincount(place)
-        counts[cells, 1] += np.bincount(place[correct], minlength=len(cells))
+        counts[cells, 0] += np.bincount(inverse)
+        counts[cells, 1] += np.bincount(inverse[correct], minlength=len(cells))
 
     def _column(self, name: str) -> Epochs:
         return self._shaped(self._state[:, _COLUMNS.index(name)])
 
     def _shaped(self, values: Epochs) -> Epochs:
-        """Return a copy, [N], with positions [N, P]."""
+        """Return a copy, [N], or with positions [N, P]."""
         positions = self._layout.positions
         return values.copy() if positions is None else values.reshape(-1, positions).copy()
 
     @property
     def first_learned(self) -> Epochs:
-        """The first epoch in which each example was correct, int32 [N]; 0 is never."""
+        """The first epoch in which each example was correct, int32 [N]; 0 means never."""
         return self._column("first_learned")
 
     @property
     def learned_for_good(self) -> Epochs:
-        """The epoch since which each example has been correct, int32 [N]; 0 is not now."""
+        """The epoch since which each example has been correct, int32 [N]; 0 if it is wrong now."""
         return self._column("learned_for_good")
 
     @property
     def last_forgotten(self) -> Epochs:
-        """The last epoch in which each went from correct to wrong, int32 [N]; 0 is never."""
+        """The last epoch in which each changed from correct to wrong, int32 [N]; 0 means never."""
         return self._column("last_forgotten")
 
     @property
     def forgetting_events(self) -> Epochs:
-        """How often each example went from correct to wrong, int32 [N]."""
+        """How often each example changed from correct to wrong, int32 [N]."""
         return self._column("forgetting_events")
 
     @property
     def epochs_seen(self) -> Epochs:
-        """The last epoch recorded of each example, int32 [N]; 0 is none.
+        """The last recorded epoch of each example, int32 [N]; 0 means none.
 
-        Without ``epoch`` in :meth:`update` it is how often each was recorded.
+        Without ``epoch`` in :meth:`update`, the number of recorded predictions.
         """
         return self._column("epochs_seen")
 
@@ -286,20 +287,20 @@ class LearningOrder:
 
     @property
     def epochs(self) -> int:
-        """The last epoch recorded."""
+        """The last recorded epoch."""
         return int(self._state[:, 0].max())
 
     def curve(self, group: object = None) -> dict[int, Estimate]:
-        """Return a group's accuracy in each epoch, with the exact 95 % binomial interval.
+        """Return a group's accuracy by epoch, with the exact 95 % binomial interval.
 
         Args:
-            group: Its name; None takes all examples.
+            group: Name of the group; None means all examples.
 
         Raises:
             KeyError: There is no such group.
         """
         if group is not None and group not in self.group_names:
-            raise KeyError(f"{group!r} is no group; there are {self.group_names}.")
+            raise KeyError(f"no group {group!r}; there are {self.group_names}.")
         chosen = slice(None) if group is None else [self.group_names.index(group)]
         counts = self._counts[: self.epochs, chosen].sum(axis=1)
         return {
@@ -309,11 +310,11 @@ class LearningOrder:
         }
 
     def frame(self) -> pd.DataFrame:
-        """Return a row for each example, or each position of one: group and what is kept of it."""
+        """Return one row per example or position: its group and the recorded columns."""
         import pandas as pd
 
         groups = np.zeros(len(self._state), int) if self._groups is None else self._groups
-        columns = {name: self._state[:, place].copy() for place, name in enumerate(_COLUMNS)}
+        columns = {name: self._state[:, i].copy() for i, name in enumerate(_COLUMNS)}
         frame = pd.DataFrame(
             {
                 "group": [self.group_names[code] for code in groups.tolist()],
@@ -323,69 +324,69 @@ class LearningOrder:
         )
         if self._layout.positions is None:
             return frame.rename_axis("index")
-        places = [range(self.num_examples), range(self._layout.positions)]
-        return frame.set_index(pd.MultiIndex.from_product(places, names=["index", "position"]))
+        levels = [range(self.num_examples), range(self._layout.positions)]
+        return frame.set_index(pd.MultiIndex.from_product(levels, names=["index", "position"]))
 
     def agreement(self, other: LearningOrder) -> Agreement:
-        """Return how far two runs learn the same examples in the same order.
+        """Return how similar the order of two runs is.
 
-        Kendall's τ_b of the first epochs, never counted as later than all, over the examples that
-        were recorded in both; see :func:`~learnorder.toolkit.rank_agreement.rank_agreement`.
+        Kendall's τ_b of ``first_learned`` over the examples recorded in both runs, with never as
+        the last rank; see :func:`~learnorder.toolkit.rank_agreement.rank_agreement`.
 
         Args:
             other: The order of another run on the same examples.
 
         Raises:
-            DataError: Another number of examples, or none that both recorded.
+            DataError: The numbers of examples differ, or no example was recorded in both.
         """
         if len(other._state) != len(self._state):
             raise DataError(
                 f"Orders of {len(self._state)} and of {len(other._state)} examples cannot be "
-                "compared: both runs need the same examples with the same numbers."
+                "compared: both runs need the same examples with the same indices."
             )
         both = (self._state[:, 0] > 0) & (other._state[:, 0] > 0)
         if not both.any():
-            raise DataError("No example was recorded in both orders: train both, then compare.")
+            raise DataError("No example was recorded in both orders: train both first.")
         one, two = (_ranks(order.first_learned.ravel()[both]) for order in (self, other))
         return rank_agreement(one, two)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return what a checkpoint needs to go on from here."""
+        """Return the state for a checkpoint."""
         arrays = {"state": self._state, "counts": self._counts, "nonfinite": self._nonfinite}
         return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on from :meth:`state_dict`.
+        """Restore the state from :meth:`state_dict`.
 
         Raises:
-            DataError: It is of another number of examples or groups, or no state of an order.
+            DataError: The numbers of examples or groups differ, or it is not such a state.
         """
         if not {"state", "counts"} <= state.keys():
-            raise DataError(f"No state of a learning order; it has {sorted(state)}.")
+            raise DataError(f"Not the state of a learning order; it has {sorted(state)}.")
         rows, groups = len(state["state"]), state["counts"].shape[1]
         if (rows, groups) != (len(self._state), len(self.group_names)):
             raise DataError(
-                f"The state is of {rows} examples in {groups} groups, and this order of "
+                f"The state has {rows} examples in {groups} groups, but this order has "
                 f"{len(self._state)} in {len(self.group_names)}."
             )
         self._state, self._counts = (state[n].cpu().numpy().copy() for n in ("state", "counts"))
-        counted = state.get("nonfinite")  # not in states of before it was counted
+        nonfinite = state.get("nonfinite")  # absent from older states
         self._nonfinite = (
-            np.zeros(rows, np.int32) if counted is None else counted.cpu().numpy().copy()
+            np.zeros(rows, np.int32) if nonfinite is None else nonfinite.cpu().numpy().copy()
         )
 
 
 def _ranks(first: Array) -> Array:
-    """Return first epochs as ranks, in which never is the last."""
+    """Return first epochs as ranks, with never as the last."""
     return np.where(first == _NEVER, first.max() + 1, first)
 
 
-def _turns(repeated: Array) -> Array:
-    """Return for sorted examples the how-manieth time each comes, from 0.
+def _occurrences(repeated: Array) -> Array:
+    """Return the occurrence index, from 0, of each of M sorted examples, [M].
 
     Args:
-        repeated: Whether each but the first is the same as the one before it.
+        repeated: Whether each example but the first equals the previous one, bool [M − 1].
     """
-    place = np.arange(len(repeated) + 1)
-    begins = np.concatenate([[True], ~repeated])
-    return place - np.maximum.accumulate(np.where(begins, place, 0))
+    position = np.arange(len(repeated) + 1)
+    is_first = np.concatenate([[True], ~repeated])
+    return position - np.maximum.accumulate(np.where(is_first, position, 0))

@@ -1,4 +1,4 @@
-"""The learning order of a Lightning run: a callback."""
+"""A Lightning callback that records the learning order."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from learnorder.toolkit.learning_order import LearningOrder
 
 
 class LearningOrderCallback(Callback):
-    """Record the training predictions of a LightningModule after each step.
+    """Records the training predictions of a LightningModule after each step.
 
-    The loader goes over an :class:`~learnorder.IndexedDataset`, so that batches are
-    ``(inputs, labels, indices)``, or mappings with ``labels`` (or ``label``) and ``index``.
-    ``training_step`` returns its logits beside the loss: ``return {"loss": loss, "logits":
-    logits}``. Labels and an index that it returns too are taken instead of the batch's, such as
-    the shifted labels of a causal language model: ``{"loss": loss, "logits": logits[:, :-1],
-    "labels": labels[:, 1:]}``.
+    Train on an :class:`~learnorder.IndexedDataset`, so that batches are ``(inputs, labels,
+    indices)``, or mappings with ``labels`` (or ``label``) and ``index``. ``training_step`` returns
+    its logits with the loss: ``return {"loss": loss, "logits": logits}``. If it also returns labels
+    or an index, they replace those of the batch, e.g. the shifted labels of a causal language
+    model: ``{"loss": loss, "logits": logits[:, :-1], "labels": labels[:, 1:]}``.
 
-    An example is recorded once an epoch of the Trainer, at its first prediction in it, whether
-    gradients accumulate or not; a ``training_step`` that returns None to skip a batch records
-    nothing, and neither do validation and its sanity check. A second run with the same order counts
-    on from the first. Of several processes each has the whole order. What is recorded is part of
-    Lightning's checkpoints, so a continued run goes on where it was.
+    An example is recorded once per epoch of the Trainer, at its first prediction, with or without
+    gradient accumulation. Validation, its sanity check, and a ``training_step`` that returns None
+    to skip a batch record nothing. A second run with the same order continues the epoch count. With
+    several processes each has the whole order. The order is saved in Lightning's checkpoints and
+    restored from them.
 
     Args:
-        order: Where it is recorded.
-        logits: Their name in what ``training_step`` returns.
-        labels: Their name in it, or in a batch that is a mapping.
+        order: Records the predictions.
+        logits: Key of the logits in the output of ``training_step``.
+        labels: Key of the labels there, or in a batch that is a mapping.
     """
 
     def __init__(
@@ -42,14 +41,14 @@ class LearningOrderCallback(Callback):
         self._logits = logits
         self._labels = labels
         self._index = "index"
-        self._offset = 0  # epochs recorded before the Trainer's first
+        self._offset = 0  # epochs recorded before the Trainer's first epoch
         self._continues = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Check the training set, and count on from earlier runs.
+        """Check the training set, and continue the epoch count of earlier runs.
 
         Raises:
-            ConfigError: Its items have no index, or are more than those of the order.
+            ConfigError: It is iterable, joins indexed data sets, or has more items than the order.
             DataError: Its items have no index.
         """
         dataset = getattr(trainer.train_dataloader, "dataset", None)
@@ -71,7 +70,7 @@ class LearningOrderCallback(Callback):
         """Record a batch.
 
         Raises:
-            DataError: No logits in the outputs, or no indices or labels in the batch.
+            DataError: The outputs have no logits, or the batch has no indices or labels.
         """
         epoch = self._offset + trainer.current_epoch + 1
         if pl_module.automatic_optimization and outputs == {}:  # training_step skipped the batch
@@ -90,16 +89,16 @@ class LearningOrderCallback(Callback):
         self.order.update(indices, logits, labels, epoch=epoch, once=True, gather=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what Lightning's checkpoint keeps."""
+        """Return the state for Lightning's checkpoint."""
         return {**self.order.state_dict(), "offset": self._offset}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
+        """Restore the state from a checkpoint."""
         self.order.load_state_dict(state_dict)
         self._offset, self._continues = state_dict.get("offset", 0), True
 
     def _labels_and_indices(self, batch: Any) -> tuple[Any, Any]:
-        """Return the labels and indices of a batch, None where it has none."""
+        """Return the labels and indices of a batch, None if absent."""
         if isinstance(batch, Mapping):
             return batch.get(self._labels, batch.get("label")), batch.get(self._index)
         if isinstance(batch, tuple | list) and len(batch) >= 3:
@@ -108,10 +107,10 @@ class LearningOrderCallback(Callback):
 
 
 def _missing(batch: Any, labels: str, index: str) -> str:
-    """Return what a batch would need."""
+    """Return the message for a batch without labels or indices."""
     has = f"It has {', '.join(map(repr, batch))}. " if isinstance(batch, Mapping) else ""
     return (
-        f"A batch is (inputs, labels, indices), or a mapping with {labels!r} and {index!r}: wrap "
-        f"the data set as IndexedDataset(dataset). {has}Or let training_step return {labels!r} and "
-        f"{index!r} too."
+        f"A batch must be (inputs, labels, indices), or a mapping with {labels!r} and {index!r}: "
+        f"train on IndexedDataset(dataset). {has}Or let training_step also return {labels!r} and "
+        f"{index!r}."
     )

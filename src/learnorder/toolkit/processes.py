@@ -1,4 +1,4 @@
-"""What several processes of one training loop pass to a learning order, brought together."""
+"""Gather the batches of several processes for a learning order."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ T = TypeVar("T")
 
 
 def gathered(make: Callable[[], T]) -> list[T]:
-    """Return what each process of ``torch.distributed`` makes, by rank.
+    """Return the results of all processes of ``torch.distributed``, by rank.
 
-    Every process must call it. Where there is one process, or none was set up, it is that one's.
+    All processes must call it. Without several processes, the list has one result.
 
     Args:
-        make: Makes this process's part.
+        make: Computes the result of this process.
 
     Raises:
-        DataError: ``make`` raised one in any process; all processes raise it.
+        DataError: ``make`` raised it in any process; all processes raise it.
 
     >>> gathered(lambda: 3)
     [3]
@@ -29,12 +29,12 @@ def gathered(make: Callable[[], T]) -> list[T]:
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return [make()]
     try:
-        mine: T | DataError = make()
+        result: T | DataError = make()
     except DataError as error:
-        mine = error
-    parts: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(parts, mine)
-    for part in parts:
-        if isinstance(part, DataError):
-            raise part
-    return parts
+        result = error
+    results: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(results, result)
+    for result in results:
+        if isinstance(result, DataError):
+            raise result
+    return results

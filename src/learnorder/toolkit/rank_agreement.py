@@ -1,4 +1,4 @@
-"""How far two orders agree: Kendall's τ with ties, and an interval for it."""
+"""The agreement of two orders: Kendall's τ with ties, and its interval."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Agreement:
     """Kendall's τ_b of two orders.
 
     Attributes:
-        tau: From −1 (reversed) to 1 (the same); nan where one order has no order in it.
+        tau: From −1 (reversed) to 1 (the same); nan if all ranks of one order are tied.
         low: Lower end of the 95 % interval.
         high: Upper end.
         n: Number of examples.
@@ -31,8 +31,8 @@ class Agreement:
 def rank_agreement(a: ArrayLike, b: ArrayLike) -> Agreement:
     """Return τ_b of two rankings with ties, with its asymptotic 95 % interval over examples.
 
-    With n_ij the examples of rank i in a and j in b, A_ij and D_ij how many are concordant and
-    discordant with them, R_i and C_j the sums of rows and columns,
+    With n_ij the number of examples of rank i in a and j in b, A_ij and D_ij the numbers of
+    examples concordant and discordant with them, R_i and C_j the row and column sums,
 
         τ_b = (P − Q) / w,   P = Σ n_ij A_ij,   Q = Σ n_ij D_ij,   w = √(w_r w_c),
         w_r = n² − Σ R_i²,   w_c = n² − Σ C_j²,
@@ -42,14 +42,14 @@ def rank_agreement(a: ArrayLike, b: ArrayLike) -> Agreement:
 
         [ Σ n_ij (2 w (A_ij − D_ij) + τ_b (R_i w_c + C_j w_r))² − n³ τ_b² (w_r + w_c)² ] / w⁴.
 
-    The examples are taken for a sample, the two runs as given.
+    The examples are treated as a sample, the two runs as fixed.
 
     Args:
-        a: Ranks, whole numbers [N]; equal ones are ties.
+        a: Ranks, integers [N]; equal ranks are ties.
         b: Ranks of the same examples, [N].
 
     Raises:
-        DataError: No examples, or two numbers of them.
+        DataError: The rankings are empty or differ in length.
 
     >>> agreement = rank_agreement([1, 2, 3, 4], [1, 2, 4, 3])
     >>> round(agreement.tau, 4)
@@ -57,7 +57,7 @@ def rank_agreement(a: ArrayLike, b: ArrayLike) -> Agreement:
     """
     a, b = np.asarray(a), np.asarray(b)
     if len(a) != len(b) or not len(a):
-        raise DataError(f"Ranks of {len(a)} and {len(b)} examples: give as many, and not none.")
+        raise DataError(f"Ranks of {len(a)} and {len(b)} examples: give equally many, and some.")
     n = len(a)
     (rows, row), (columns, column) = (np.unique(r, return_inverse=True) for r in (a, b))
     shape = (len(rows), len(columns))
@@ -79,7 +79,7 @@ def rank_agreement(a: ArrayLike, b: ArrayLike) -> Agreement:
 
 
 def _pairs(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each cell how many examples are concordant and discordant with it."""
+    """Return for each cell the numbers of examples concordant and discordant with it."""
     padded = np.zeros((table.shape[0] + 1, table.shape[1] + 1))
     padded[1:, 1:] = table.cumsum(axis=0).cumsum(axis=1)
     total, down, right = padded[-1, -1], padded[-1], padded[:, -1]

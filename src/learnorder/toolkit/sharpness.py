@@ -1,8 +1,8 @@
-"""How sharply the loss bends: the largest eigenvalue of its Hessian, by Lanczos iteration.
+"""Sharpness: the largest eigenvalue λ of the Hessian of the loss, by Lanczos iteration.
 
-Gradient descent at the learning rate η is stable on a quadratic while η·λ/2 < 1, with λ the largest
-eigenvalue; full-batch training at a constant η drives η·λ/2 to 1 (Cohen et al., *Gradient Descent
-on Neural Networks Typically Occurs at the Edge of Stability*, ICLR 2021).
+Gradient descent with learning rate η on a quadratic is stable while η·λ/2 < 1. Full-batch training
+at a constant η drives η·λ/2 to 1 (Cohen et al., *Gradient Descent on Neural Networks Typically
+Occurs at the Edge of Stability*, ICLR 2021).
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from learnorder.errors import ConfigError
 from learnorder.models.compiled import run_uncompiled
 
 Product = Callable[[Tensor], Tensor]
-"""A symmetric matrix, as what it makes of a vector [P]."""
+"""A symmetric matrix [P, P], as its product with a vector [P]."""
 
 
-class NotFinite(ConfigError):  # noqa: N818 - as of a loss that has diverged
-    """A loss, or a product, that is not finite, so that there is no eigenvalue."""
+class NotFinite(ConfigError):  # noqa: N818 - e.g. a loss that has diverged
+    """A loss or a product is not finite, so there is no eigenvalue."""
 
 
 @dataclass(frozen=True)
 class Eigenvalue:
-    """The largest eigenvalue found.
+    """An estimate of the largest eigenvalue.
 
     Attributes:
         value: λ.
-        error: Bound on the distance to an eigenvalue, ‖A v − λ v‖ for the vector v found.
-        products: Matrix-vector products taken; each costs about two gradients.
+        error: Bound on the distance to an eigenvalue, ‖A v − λ v‖ with v the estimated eigenvector.
+        products: Matrix-vector products used; one with a Hessian costs about two gradients.
     """
 
     value: float
@@ -41,7 +41,7 @@ class Eigenvalue:
     products: int
 
     def edge(self, learning_rate: float) -> float:
-        """Return η·λ/2; from 1 on, gradient descent on the quadratic is unstable."""
+        """Return η·λ/2; gradient descent on the quadratic is unstable if it is 1 or more."""
         return learning_rate * self.value / 2
 
 
@@ -57,31 +57,31 @@ def largest_eigenvalue(
     """Return the largest (algebraic) eigenvalue of a symmetric matrix.
 
     Lanczos: with Q the orthonormal basis of the Krylov space of a random vector, T = Qᵀ A Q is
-    tridiagonal, and its largest eigenvalue θ approaches that of A from below; the residual is
-    ``β_k |s_k|`` with s the eigenvector of T. The basis is orthogonalised anew at each step.
+    tridiagonal, and its largest eigenvalue θ approaches that of A from below. The residual is
+    ``β_k |s_k|`` with s the eigenvector of T. The basis is reorthogonalised at each step.
 
     Args:
-        product: The matrix.
-        size: Length of its vectors, P.
+        product: The matrix, as its product with a vector [P].
+        size: Length P of the vectors.
         generator: Draws the first vector; on the CPU.
-        most: Products to take at most.
-        tolerance: Stop where the residual is below this share of θ.
-        device: Where the vectors are; None is the CPU.
+        most: Largest number of products.
+        tolerance: Stop once the residual is at most this fraction of abs(θ).
+        device: Device of the vectors; None means the CPU.
 
     Raises:
-        ConfigError: A size, number of products or tolerance that makes no sense.
+        ConfigError: ``size``, ``most`` or ``tolerance`` is out of range.
         NotFinite: A product is not finite.
 
     >>> diagonal = torch.tensor([1.0, -9.0, 4.0, 2.5])
-    >>> found = largest_eigenvalue(lambda v: diagonal * v, 4, torch.Generator().manual_seed(0))
-    >>> round(found.value, 3)
+    >>> largest = largest_eigenvalue(lambda v: diagonal * v, 4, torch.Generator().manual_seed(0))
+    >>> round(largest.value, 3)
     4.0
     """
-    for name, given in (("size", size), ("most", most)):
-        if given < 1:
-            raise ConfigError(name, given, "Give at least 1.")
+    for name, value in (("size", size), ("most", most)):
+        if value < 1:
+            raise ConfigError(name, value, "Give at least 1.")
     if not 0 < tolerance < 1:
-        raise ConfigError("tolerance", tolerance, "Give a share in (0, 1).")
+        raise ConfigError("tolerance", tolerance, "Give a fraction in (0, 1).")
     start = torch.randn(size, generator=generator).to(device)
     basis = [start / start.norm()]
     alphas: list[float] = []
@@ -94,8 +94,8 @@ def largest_eigenvalue(
             raise NotFinite(
                 "product",
                 alphas[-1],
-                "A product with the matrix is not finite: the loss bends infinitely there, as a "
-                "root or a norm does at 0, or has diverged.",
+                "A product with the matrix is not finite: the curvature of the loss is infinite, "
+                "as that of a root or a norm at 0, or the loss has diverged.",
             )
         for _ in range(2):  # twice is enough (Giraud et al., 2005)
             image = image - sum((q @ image) * q for q in basis)
@@ -113,35 +113,37 @@ def largest_eigenvalue(
 
 
 def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]:
-    """Return the Hessian of a loss in a model's parameters, as a product, and its size.
+    """Return the Hessian of a loss in a model's trainable parameters, as a product, and its size.
 
-    A product is the gradient of ⟨∇L, v⟩, so it costs about two gradients; the graph of the first
-    is kept between products. The model is left as it is: its mode is the caller's to choose (in
-    training mode batch norm makes examples depend on each other), and .grad is not touched.
+    A product is the gradient of ⟨∇L, v⟩ and costs about two gradients; the graph of ∇L is kept
+    between products. The model does not change. Set its mode before the call: in training mode,
+    batch norm makes examples depend on each other. .grad is not modified.
 
-    Compiled code, fused attention and cuDNN's recurrent networks have no second derivative in
-    torch, so the loss is computed without them.
+    The loss is computed without compiled code, fused attention and cuDNN's recurrent networks,
+    which have no second derivative in torch.
 
     Args:
-        model: Its parameters that need gradients.
-        loss: The loss on a fixed sample, one number.
+        model: The model.
+        loss: Computes the loss on a fixed sample, a tensor with one element.
+
+    Returns:
+        The product with a vector [P], and P.
 
     Raises:
         NotFinite: The loss is not finite.
-        ConfigError: The loss is no single number, or does not depend on the parameters.
+        ConfigError: The loss is not a single number, or does not depend on the parameters.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    plain = (
+    with (
         sdpa_kernel(SDPBackend.MATH),
         run_uncompiled(),
         torch.backends.cudnn.flags(enabled=False),
-    )
-    with plain[0], plain[1], plain[2]:
+    ):
         value = loss()
         if value.numel() != 1:
             raise ConfigError("loss", list(value.shape), "Return one number, e.g. loss.mean().")
         if not value.isfinite():
-            raise NotFinite("loss", value.item(), "Where it is not finite it has no Hessian.")
+            raise NotFinite("loss", value.item(), "It is not finite, so it has no Hessian.")
         if not parameters or not value.requires_grad:
             raise ConfigError(
                 "loss",

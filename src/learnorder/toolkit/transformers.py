@@ -1,4 +1,4 @@
-"""The learning order of a Hugging Face Trainer: a mixin."""
+"""A mixin for the Hugging Face Trainer that records the learning order."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ else:
     _Trainer = object
 
 STATE = "learning_order.pt"
-"""File of a checkpoint that keeps the order."""
+"""File of the order in a checkpoint."""
 
 
 class LearningOrderMixin(_Trainer):
-    """Record the training predictions of a Trainer; stands before it among the bases.
+    """Records the training predictions of a Trainer; put it before the Trainer in the bases.
 
     ::
 
@@ -38,40 +38,40 @@ class LearningOrderMixin(_Trainer):
         trainer.learning_order = LearningOrder(len(dataset))
         trainer.train()
 
-    The data set is an :class:`~learnorder.IndexedDataset`, of a ``datasets.Dataset`` or any other,
-    or has ``index`` in its items. The index passes by the removal of unused columns and by
-    the collators of transformers, which do not see it; a collator of one's own may keep it, or it
-    is added to its batch. The model never sees it.
+    The training set is an :class:`~learnorder.IndexedDataset` of any data set, or its items have an
+    ``index``. The index survives the removal of unused columns, and is hidden from the collators of
+    transformers. Your own collator may keep it; otherwise it is added to the batch. The model never
+    sees it.
 
-    The model takes ``labels`` and returns ``logits``. Logits [B, T, C] of a language model need an
-    order with a rule on ``tokens``, or with ``positions``.
+    The model takes ``labels`` and returns ``logits``. With the logits [B, T, C] of a language
+    model, the order needs ``tokens`` or ``positions``.
 
-    An example is recorded once an epoch, at its first prediction in it; epochs are passes over the
-    training set, and a second ``train()`` counts on from the first. Of several processes each has
-    the whole order. The order is part of the Trainer's checkpoints, as ``learning_order.pt``, and
-    ``resume_from_checkpoint`` goes on from it.
+    An example is recorded once per epoch, at its first prediction. Epochs are passes over the
+    training set; a second ``train()`` continues the count. With several processes each has the
+    whole order. The order is saved in the Trainer's checkpoints, as ``learning_order.pt``, and
+    ``resume_from_checkpoint`` restores it.
 
     Attributes:
-        learning_order: Where it is recorded; None records nothing.
-        shift_labels: Of logits [B, T, C], whether label t + 1 is that of logit t. True for causal
+        learning_order: Records the predictions; None records nothing.
+        shift_labels: For logits [B, T, C], whether logit t predicts label t + 1. True for causal
             language models whose labels are their inputs, such as GPT-2 and Llama: position t of
-            the order is then the prediction of token t + 1. False where labels and logits stand at
-            the same place: token classification, masked tokens, sequence to sequence.
+            the order is then the prediction of token t + 1. False if logit t predicts label t:
+            token classification, masked tokens, sequence to sequence.
     """
 
     learning_order: LearningOrder | None = None
     shift_labels: bool | None = None
 
     _epochs: _Epochs | None = None
-    _indices: Any = None  # of the batch that is trained on
+    _indices: Any = None  # of the current batch
     _recorded = False
 
     def train(self, resume_from_checkpoint: str | bool | None = None, *args: Any, **kwargs: Any):
-        """Train as the Trainer does, having checked what would keep the order from being recorded.
+        """Train as the Trainer does, after checking that the order can be recorded.
 
         Raises:
-            ConfigError: A setting with which predictions cannot be followed.
-            DataError: A data set without index, or a checkpoint without an order.
+            ConfigError: Predictions cannot be recorded with a setting.
+            DataError: The data set has no index, or the checkpoint no order.
         """
         order = self.learning_order
         if order is None:
@@ -87,7 +87,7 @@ class LearningOrderMixin(_Trainer):
             self._epochs = None
 
     def training_step(self, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
-        """Take the Trainer's step on a batch and record it.
+        """Take the Trainer's step on a batch and record the batch.
 
         Raises:
             DataError: The batch has no index, or the step does not call :meth:`compute_loss`.
@@ -96,7 +96,7 @@ class LearningOrderMixin(_Trainer):
         self._indices, self._recorded = inputs.pop(self._key, None), False
         if self._epochs is not None and self._indices is None:
             raise DataError(
-                f"The batch has no {self._key!r}. Let the collator keep it from the items, or give "
+                f"The batch has no {self._key!r}. Let the collator keep it, or give "
                 "train_dataset=IndexedDataset(dataset)."
             )
         try:
@@ -106,7 +106,7 @@ class LearningOrderMixin(_Trainer):
         if self._epochs is not None and not self._recorded:
             raise DataError(
                 f"compute_loss of {type(self).__name__} does not call that of LearningOrderMixin, "
-                "so that nothing is recorded. Put LearningOrderMixin first among the bases: "
+                "so nothing is recorded. Put LearningOrderMixin first in the bases: "
                 "class OrderedTrainer(LearningOrderMixin, YourTrainer)."
             )
         return loss
@@ -118,10 +118,10 @@ class LearningOrderMixin(_Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Return the loss of the Trainer, having recorded the batch.
+        """Return the loss of the Trainer, after recording the batch.
 
         Raises:
-            DataError: No labels in the batch, no logits in the outputs, or such as do not fit.
+            DataError: The batch has no labels, the outputs no logits, or they do not match.
         """
         inputs = {name: value for name, value in inputs.items() if name != self._key}
         count = {"num_items_in_batch": num_items_in_batch}
@@ -140,7 +140,7 @@ class LearningOrderMixin(_Trainer):
         return super().prediction_step(model, inputs, *args, **kwargs)
 
     def get_train_dataloader(self) -> Any:
-        """Return the Trainer's loader, whose batches have the index."""
+        """Return the Trainer's loader, with the index in its batches."""
         collator = self.data_collator
         if self.learning_order is not None:
             tuples = indexed_in(self.train_dataset) is not None
@@ -151,14 +151,14 @@ class LearningOrderMixin(_Trainer):
             self.data_collator = collator
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """Save the model, and in a checkpoint the order beside it."""
+        """Save the model and, in a checkpoint, the order."""
         super().save_model(output_dir, _internal_call)
         if self._epochs is not None and _internal_call and output_dir and self.args.should_save:
             Path(output_dir).mkdir(parents=True, exist_ok=True)
             torch.save(self._epochs.state_dict(), Path(output_dir) / STATE)
 
     def _set_signature_columns_if_needed(self) -> None:
-        """Count the index among the columns that are not removed."""
+        """Add the index to the columns that are not removed."""
         super()._set_signature_columns_if_needed()
         if self._signature_columns is not None and self._key not in self._signature_columns:
             self._signature_columns = [*self._signature_columns, self._key]
@@ -175,12 +175,12 @@ class LearningOrderMixin(_Trainer):
     def _record(self, epochs: _Epochs, logits: Any, labels: Any) -> None:
         if labels is None:
             raise DataError(
-                f"The batch has no {self._label_name!r}. Give the data set labels, and name them "
-                "by TrainingArguments(label_names=[...])."
+                f"The batch has no {self._label_name!r}. Add labels to the data set, and name them "
+                "with TrainingArguments(label_names=[...])."
             )
         if logits is None:
             raise DataError(
-                "The model returned no logits in training. Let its outputs have 'logits', or be "
+                "The model returned no logits in training. Its outputs must have 'logits', or be "
                 "(loss, logits)."
             )
         if epochs.order.by_token and self.shift_labels:
@@ -191,40 +191,38 @@ class LearningOrderMixin(_Trainer):
         self._recorded = True
 
     def _load_order(self, order: LearningOrder, checkpoint: str | bool | None) -> int | None:
-        """Go on from a checkpoint's order, if one is given; return its last epoch."""
+        """Restore the order from a checkpoint, if one is given; return its last epoch."""
         if not checkpoint:
             return None
         output_dir = self.args.output_dir or "."
         path = get_last_checkpoint(output_dir) if checkpoint is True else str(checkpoint)
-        if path is None:  # the Trainer says so
+        if path is None:  # the Trainer raises the error
             return None
         if not (Path(path) / STATE).is_file():
             raise DataError(
-                f"{path} has no {STATE}: it was saved without a learning order, which cannot go on "
-                "from it. Train from the start, or set learning_order to None."
+                f"{path} has no {STATE}: it was saved without a learning order. Train from the "
+                "start, or set learning_order to None."
             )
         state = torch.load(Path(path) / STATE, weights_only=True, map_location="cpu")
         order.load_state_dict(state["order"])
         return state["epoch"]
 
     def _check(self, order: LearningOrder) -> None:
-        """Refuse what cannot be followed, before anything is trained."""
+        """Refuse settings with which predictions cannot be recorded."""
         if not isinstance(order, LearningOrder):
             raise ConfigError("learning_order", order, "Give a LearningOrder, or None.")
         if self.hp_search_backend is not None:
             raise ConfigError(
-                "learning_order", order, "A search trains several models; one order is of one."
+                "learning_order", order, "A search trains several models, but an order follows one."
             )
         check_indexed(self.train_dataset, order, self._key)
         if self.args.use_liger_kernel:
-            raise ConfigError("use_liger_kernel", True, "Its loss makes no logits; give False.")
+            raise ConfigError("use_liger_kernel", True, "Its loss has no logits; give False.")
         if len(self.label_names) > 1 and "labels" not in self.label_names:
-            raise ConfigError("label_names", self.label_names, "Predictions of one are followed.")
+            raise ConfigError("label_names", self.label_names, "Only one label can be followed.")
         parallel = getattr(self.accelerator, "parallelism_config", None)
         if max(getattr(parallel, name, 1) or 1 for name in ("cp_size", "sp_size")) > 1:
-            raise ConfigError(
-                "parallelism_config", parallel, "Sequences that are split cannot be followed."
-            )
+            raise ConfigError("parallelism_config", parallel, "Split sequences cannot be followed.")
         self._check_model(order)
 
     def _check_model(self, order: LearningOrder) -> None:
@@ -236,49 +234,49 @@ class LearningOrderMixin(_Trainer):
             raise ConfigError(
                 "problem_type",
                 problem,
-                "One class for each example is followed. In a loop of your own, "
-                "LearningOrder.record takes what is correct by a rule of yours.",
+                "Only one class per example can be followed. In your own loop, use "
+                "LearningOrder.record with your own rule for what is correct.",
             )
         if order.by_token and self.shift_labels is None:
             raise ConfigError(
                 "shift_labels",
                 None,
-                f"Set it for {name}. True: label t + 1 is that of logit t, as in causal language "
-                "models whose labels are their inputs. False: label t is.",
+                f"Set it for {name}. True: logit t predicts label t + 1, as in causal language "
+                "models whose labels are their inputs. False: logit t predicts label t.",
             )
         if not order.by_token and _is_of_tokens(self.model):
             raise ConfigError(
                 "learning_order",
                 name,
-                "Its logits are of tokens. Say what is learned: LearningOrder(n, tokens='all'), "
-                "tokens='last' or a share such as tokens=0.5 for sequences, positions=T for "
+                "It has logits per token. Choose what to follow: LearningOrder(n, tokens='all'), "
+                "tokens='last' or a fraction such as tokens=0.5 for sequences, positions=T for "
                 "tokens.",
             )
 
 
 class _Epochs(TrainerCallback):
-    """Counts the epochs of a run, from those that its order has.
+    """Counts the epochs of a run, starting from those of its order.
 
     Args:
-        order: Where predictions are recorded.
-        resumed: The last epoch of the checkpoint that the run goes on from.
-        restarts: Whether it may begin again, with a smaller batch.
+        order: Records the predictions.
+        resumed: Last epoch of the checkpoint that the run resumes from; None for a new run.
+        restarts: Whether the run may restart with a smaller batch.
 
     Attributes:
-        epoch: Under way, from 1.
+        epoch: The current epoch, from 1.
     """
 
     def __init__(self, order: LearningOrder, resumed: int | None, restarts: bool) -> None:
         self.order = order
         self.epoch = order.epochs if resumed is None else resumed
         self._resumed = resumed is not None
-        self._begin = (self.epoch, order.state_dict()) if restarts else None
+        self._start = (self.epoch, order.state_dict()) if restarts else None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take up the epoch that a checkpoint is within."""
-        if self._begin is not None:
-            self.epoch = self._begin[0]
-            self.order.load_state_dict(self._begin[1])
+        """Return to the start if restarted, and to the unfinished epoch of a checkpoint."""
+        if self._start is not None:
+            self.epoch = self._start[0]
+            self.order.load_state_dict(self._start[1])
         if self._resumed and not float(state.epoch or 0).is_integer():
             self.epoch -= 1
 
@@ -287,17 +285,17 @@ class _Epochs(TrainerCallback):
         self.epoch += 1
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
+        """Return the state for a checkpoint."""
         return {"order": self.order.state_dict(), "epoch": self.epoch}
 
 
 class _Collator:
-    """A collator whose batches have the index, whatever it makes of the items.
+    """A collator that adds the index to the batches of another.
 
     Args:
-        collator: The Trainer's.
-        key: The index's name in items that are mappings, and in batches.
-        tuples: Whether items that are tuples end in the index.
+        collator: The Trainer's collator.
+        key: Key of the index in items that are mappings, and in batches.
+        tuples: Whether the index is the last item of tuples.
     """
 
     def __init__(self, collator: Callable[[Any], Any], key: str, tuples: bool) -> None:
@@ -324,7 +322,7 @@ class _Collator:
 
 
 def _logits_of(outputs: Any) -> Any:
-    """Return the logits of what a model returns: a mapping, or a tuple with or without a loss."""
+    """Return the logits in a model's outputs: a mapping, or a tuple with or without a loss."""
     if isinstance(outputs, Mapping):
         return outputs.get("logits")
     if isinstance(outputs, torch.Tensor):
@@ -336,7 +334,7 @@ def _logits_of(outputs: Any) -> Any:
 
 
 def _is_of_tokens(model: Any) -> bool:
-    """Return whether it is a model of transformers whose logits are of tokens."""
+    """Return whether it is a transformers model with logits per token."""
     base = getattr(model, "get_base_model", None)  # of PEFT
     name = type(model if base is None else base()).__name__
     mappings = (
