@@ -165,11 +165,8 @@ class LimitSimulation:
         measured["run", "linear_norm"] = (float(state.linear.norm()), 0)
         measured["run", "noise_std"] = (engine.variance**0.5, 0)
         if moment.grid is None:
-            distribution = self.config.distribution
-            measured["p_only", "error_gaussian"] = (
-                gaussian_error(self.kernel, state, distribution),
-                0,
-            )
+            error = gaussian_error(self.kernel, state, self.config.distribution)
+            measured["p_only", "error_gaussian"] = (error, 0)
             measured["run", "dropped"] = (self.kernel.dropped(state), self.kernel.n)
         _record(self.records, moment, self.course, measured)
 
