@@ -58,7 +58,7 @@ def test_the_theory_is_tracked_by_its_moments(tmp_path, capsys):
     execute(RunFolder.create(tmp_path / "runs" / "S", config, {"arm": "S"}))
     where = ["tensorboard", str(tmp_path / "runs"), "--to", str(tmp_path / "tb")]
     assert main(["track", *where]) == 0
-    assert "1 of 1 runs had something new" in capsys.readouterr().out
+    assert "New measurements of 1 of 1 runs" in capsys.readouterr().out
     (folder,) = (tmp_path / "tb").glob("S*")
     times = scalars(folder)["run/time"]
     assert list(times) == list(range(len(times)))
@@ -81,7 +81,7 @@ def test_wandb_offline(tiny, tmp_path):
 
 
 def test_no_such_tracker(tmp_path):
-    with pytest.raises(ConfigError, match="There are tensorboard, wandb"):
+    with pytest.raises(ConfigError, match="Give one of tensorboard, wandb"):
         track([], "neptune", tmp_path)
 
 
