@@ -576,7 +576,7 @@ def test_more_examples_than_there_are():
     refuse("contains no image of class", "digits", ConfigError, train_examples=5)
     refuse("contains no image of class", "digits", ConfigError, evaluation_examples=5)
     refuse(
-        "Increase data.evaluation_examples or data.validation_share", "digits", ConfigError,
+        "data.evaluation_examples or data.validation_share", "digits", ConfigError,
         validation_share=0.004, evaluate_on="validation",
     )  # fmt: skip
 

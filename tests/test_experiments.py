@@ -176,7 +176,9 @@ def test_other_commands_refuse_it_and_leave_it(made, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.glob("**/*")}
     for other, make in MAKERS.items():
         if other != name:
-            with pytest.raises(RunFolderError, match=r"contains .*Choose another folder with --out"):
+            with pytest.raises(
+                RunFolderError, match=r"contains .*Choose another folder with --out"
+            ):
                 make(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("**/*")} == before
 

@@ -94,8 +94,8 @@ class Value:
 
     def words(self) -> str:
         """Return a description."""
-        when = "final" if self.when == "final" else "before the anneal,"
-        return f"{when} {_QUANTITIES[self.set, self.quantity]} of {ARM_WORDS[self.arm]}"
+        words = f"{_QUANTITIES[self.set, self.quantity]} of {ARM_WORDS[self.arm]}"
+        return f"final {words}" if self.when == "final" else f"{words} before the anneal"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the numbers; empty if the arm has no runs, or the large arm no anneal."""
