@@ -94,7 +94,7 @@ def _measured(run: RunFolder[Any]) -> pa.Table:
 
 
 def _row(run: RunFolder[Any]) -> dict[str, Any]:
-    manifest, timings = run.manifest, run.timings()
+    manifest, timings = run.read_manifest(), run.timings()
     files = {name: vars(seal) for name, seal in manifest["files"].items()}
     known = {name: value for name, value in manifest.items() if value is not None}
     return {

@@ -93,7 +93,9 @@ def test_the_gallery_has_the_pixels_that_are_trained_on(photos, tmp_path):
 def test_a_report_of_a_run_without_the_sheet_says_what_it_has(photos, tmp_path):
     results = ran(photos, tmp_path / "run")
     folder = results.folders[0]
-    data = {k: v for k, v in folder.manifest["data"].items() if k not in ("shown", "repeated")}
+    data = {
+        k: v for k, v in folder.read_manifest()["data"].items() if k not in ("shown", "repeated")
+    }
     folder.update(data=data)
     section = data_section(Results([folder]))
     assert section is not None

@@ -85,7 +85,7 @@ class WalkResults(RunSet):
         return {
             folder.config.seed: folder.records()["value"][-1].as_py()
             for folder in self.folders
-            if self.arm_of(folder) == arm and folder.status == "finished"
+            if self.arm_of(folder) == arm and folder.read_status() == "finished"
         }
 
     def quantities(self):

@@ -504,7 +504,7 @@ def test_whoever_loses_a_run_stops_and_writes_nothing_more(tiny, tmp_path):
     assert len(steps) <= 8
     assert "checkpoint.pt" in after
     assert contents(folder) == after
-    assert folder.status == "running"
+    assert folder.read_status() == "running"
     assert folder.lock is None
     (tmp_path / "run" / NAME).unlink()
     assert execute(folder) == "finished"
@@ -543,7 +543,7 @@ def test_a_lock_that_cannot_be_read_is_no_reason_to_stop_between_results(
         WRITES["progress"](folder)
         with pytest.raises(RunFolderError, match=r"\.lock cannot be read: Input/output error"):
             WRITES["manifest"](folder)
-    assert folder.status == "pending"
+    assert folder.read_status() == "pending"
 
 
 def test_a_checkpoint_during_which_a_run_is_lost_is_not_kept(tiny, tmp_path, monkeypatch):
@@ -565,7 +565,7 @@ def test_a_signal_ends_the_wait_for_another_machine(tiny, tmp_path):
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGTERM)).start()
     with pytest.raises(Interrupted, match="was not started"):
         execute(folder)
-    assert folder.status == "pending"
+    assert folder.read_status() == "pending"
     assert read_owner(folder.file(NAME)) == ELSEWHERE
 
 

@@ -134,7 +134,7 @@ def test_runs_in_folders_of_any_name(tiny, tmp_path):
     out = tmp_path / "out\n[1]*" / "[/x]"
     plans = {name: Plan(tiny, {"arm": name}) for name in ("two\nlines", "--rm")}
     folders = run_plans(plans, out, execution=Execution(workers=1, threads=1, quiet=True))
-    assert [f.status for f in folders] == ["finished"] * 2
+    assert [f.read_status() for f in folders] == ["finished"] * 2
     assert [f.name for f in find_runs(out)] == ["--rm", "two\nlines"]
     assert main(["report", str(out)]) == 0
     assert (out / "report.html").exists()
@@ -162,7 +162,7 @@ def test_what_is_too_long_for_a_name_is_refused_before_anything_is_made(tiny, tm
 
 def test_the_longest_name_works(tiny, tmp_path):
     (folder,) = make_folders({"x" * 241: Plan(tiny, {})}, tmp_path / ("y" * 255))
-    assert RunFolder(folder.path).status == "pending"
+    assert RunFolder(folder.path).read_status() == "pending"
 
 
 def test_characters_that_names_cannot_have():

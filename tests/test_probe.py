@@ -136,7 +136,7 @@ def test_a_whole_probe(probe, tmp_path):
     assert set(result.calibration.clean) == {0.1, 3.0}
     patches = {f.config.patch.contrast for f in result.results.folders}
     assert patches == {result.calibration.contrast}
-    assert {f.status for f in result.results.folders} == {"finished"}
+    assert {f.read_status() for f in result.results.folders} == {"finished"}
     assert html_sentences(result._repr_html_()) == result.findings() == probe_findings(result)
     assert result._repr_html_().count("<td>1 finished</td>") == 6
     written = json.loads((tmp_path / "probe.json").read_text())
@@ -166,7 +166,7 @@ def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
     wild = replace(probe, learning_rates=(0.05, 1e9), noise=0.0, contrasts=(3.0,))
     result = run_probe(wild, tmp_path, execution=Execution(quiet=True))
     assert not result.calibration.tried
-    statuses = {f.name: f.status for f in result.results.folders}
+    statuses = {f.name: f.read_status() for f in result.results.folders}
     assert statuses["constant-1e+09-seed0"] == "diverged"
     assert statuses["constant-0.05-seed0"] == "finished"
     assert "Too large: LR 1e+09, constant, diverged in 1 of 1 runs" in " ".join(

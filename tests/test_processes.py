@@ -67,7 +67,7 @@ def both(config, tmp_path):
     shared = RunFolder.create(tmp_path / "shared", config, {})
     run_pool([shared], Cores(1, 1), lambda state: None, Groups(2))
     assert shared.status == "finished", shared.file("log.txt").read_text()
-    assert shared.manifest["processes"] == 2
+    assert shared.read_manifest()["processes"] == 2
     return alone, shared
 
 
@@ -91,7 +91,7 @@ def test_images_have_the_same_numbers(tiny, tmp_path):
         noise={"level": Schedule(0.4), "shared": False},
     )
     alone, shared = both(config, tmp_path)
-    assert alone.manifest["data"]["train_examples"] % 17 == 1
+    assert alone.read_manifest()["data"]["train_examples"] % 17 == 1
     close(alone, shared)
 
 
@@ -200,7 +200,7 @@ def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
     with RunLock(folder.path):
         state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2), wait=False)
     assert (state.elsewhere, state.failed, state.deaths) == ([folder], [], {})
-    assert folder.status == "pending"
+    assert folder.read_status() == "pending"
 
 
 def test_the_first_process_may_save_while_the_others_have_ended(monkeypatch):
@@ -230,4 +230,4 @@ def test_other_launchers_start_it(tiny, tmp_path):
     ]  # fmt: skip
     made = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert made.returncode == 0, made.stderr
-    assert (folder.status, folder.manifest["processes"]) == ("finished", 2)
+    assert (folder.read_status(), folder.read_manifest()["processes"]) == ("finished", 2)

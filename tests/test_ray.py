@@ -56,7 +56,7 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
     state = run_pool(folders, cores, watch, cluster)
     assert killed
     assert len(state.deaths) == 1, "the killed run alone; a busy machine may lose its worker twice"
-    assert [f.status for f in folders] == ["finished"] * 4
+    assert [f.read_status() for f in folders] == ["finished"] * 4
     for ours, theirs in zip(here.folders, folders, strict=True):
         assert str(killed[0]) not in ours.file("log.txt").read_text()
         for name in ("records.parquet", "weights.safetensors"):
@@ -94,6 +94,6 @@ def test_ctrl_c(tmp_path):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 130
-    statuses = [run.status for run in find_runs(tmp_path)]
+    statuses = [run.read_status() for run in find_runs(tmp_path)]
     assert statuses.count("interrupted") in (1, 2)
     assert "running" not in statuses

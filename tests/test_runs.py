@@ -64,7 +64,7 @@ def test_runs_share_images_that_are_read_once(tiny, tmp_path):
 
 def test_a_run_leaves_everything_behind(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny, {"arm": "large"})
-    assert folder.status == "pending"
+    assert folder.read_status() == "pending"
     assert execute(folder) == "finished"
     assert {p.name for p in folder.path.iterdir()} == {
         "manifest.json", "timings.parquet", *REPRODUCIBLE,
@@ -129,7 +129,7 @@ def _newer(path, time_ns):
 def test_divergence_ends_a_run(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", replace(tiny, learning_rate=Schedule(1e30)))
     assert execute(folder) == "diverged"
-    assert "learning rate 1e+30" in folder.manifest["reason"]
+    assert "learning rate 1e+30" in folder.read_manifest()["reason"]
 
 
 def test_divergence_in_the_last_step_is_seen(tiny, tmp_path):
@@ -138,7 +138,7 @@ def test_divergence_in_the_last_step_is_seen(tiny, tmp_path):
     short = changed(wild, training={"epochs": 1, "batch_size": 120})
     folder = RunFolder.create(tmp_path / "run", short)
     assert execute(folder) == "diverged"
-    assert "after epoch 1, at learning rate 1e+38" in folder.manifest["reason"]
+    assert "after epoch 1, at learning rate 1e+38" in folder.read_manifest()["reason"]
 
 
 def test_a_failure_is_noted(tiny, tmp_path):
@@ -146,8 +146,8 @@ def test_a_failure_is_noted(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", bad)
     with pytest.raises(ValueError, match="train_examples"):
         execute(folder)
-    assert folder.status == "failed"
-    assert "train_examples" in folder.manifest["reason"]
+    assert folder.read_status() == "failed"
+    assert "train_examples" in folder.read_manifest()["reason"]
 
 
 def test_another_configuration_is_refused_by_name(tiny, tmp_path):
@@ -175,7 +175,7 @@ def test_a_folder_whose_manifest_is_gone_says_what_to_do(tiny, tmp_path):
 
 def test_two_that_make_a_folder_at_once_both_have_it(tiny, tmp_path):
     def create(name):
-        return RunFolder.create(tmp_path / name, tiny).manifest["created"]
+        return RunFolder.create(tmp_path / name, tiny).read_manifest()["created"]
 
     names = [str(number // 4) for number in range(80)]
     with ThreadPoolExecutor(8) as pool:
@@ -241,7 +241,7 @@ def test_damaged_checkpoints_with_none_before_are_named(tiny, tmp_path, damage):
         damage(path)
     with pytest.raises(RunFolderError, match=r"checkpoint.pt: not a usable checkpoint.*Remove"):
         execute(folder)
-    assert folder.status == "failed"
+    assert folder.read_status() == "failed"
     for path in folder.path.glob("checkpoint*"):
         path.unlink()
     assert execute(folder) == "finished"
@@ -364,7 +364,7 @@ def test_a_folder_that_cannot_be_written_to(tiny, tmp_path):
     assert done.returncode == 2, done.stderr
     assert f"{run.path} cannot be written to: Permission denied" in done.stderr
     assert "--out" in done.stderr
-    assert run.status == "pending"
+    assert run.read_status() == "pending"
     assert execute(run) == "finished"
 
 

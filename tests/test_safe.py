@@ -318,7 +318,7 @@ def test_folders_of_the_version_before_are_read_and_continued(tiny, tmp_path):
     text = json.dumps({**former, "digest": former_digest(former)}, indent=1)
     folder.file("manifest.json").write_text(text)
     found = RunFolder(folder.path)
-    assert (found.status, found.config, len(found.records())) == (
+    assert (found.read_status(), found.config, len(found.records())) == (
         "finished",
         tiny,
         len(folder.records()),
@@ -390,7 +390,7 @@ def test_a_connection_reaches_no_file(tiny, tmp_path):
         if sql.startswith(("COPY", "ATTACH", "SET", "INSTALL", "EXPORT", "EXPLAIN", "SELECT *")):
             with pytest.raises(duckdb.Error):
                 connection.execute(sql)
-    assert RunFolder(folder.path).status == "finished"
+    assert RunFolder(folder.path).read_status() == "finished"
 
 
 @pytest.mark.parametrize(
@@ -440,12 +440,12 @@ def test_deleting_a_link_leaves_what_it_leads_to(tiny, tmp_path):
     (tmp_path / "link").symlink_to(run.path)
     assert main(["runs", "delete", str(tmp_path / "link"), "--yes"]) == 0
     assert not (tmp_path / "link").is_symlink()
-    assert RunFolder(run.path).status == "finished"
+    assert RunFolder(run.path).read_status() == "finished"
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "link").symlink_to(run.path)
     fake_run(tmp_path / "runs" / "own", tiny, {"arm": "a"}, [0.5])
     assert main(["runs", "delete", str(tmp_path / "runs"), "--yes"]) == 0
-    assert RunFolder(run.path).status == "finished"
+    assert RunFolder(run.path).read_status() == "finished"
 
 
 def test_a_link_in_place_of_a_lock_leads_to_no_other_file(tiny, tmp_path):

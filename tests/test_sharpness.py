@@ -63,7 +63,7 @@ def test_the_edge_is_where_gradient_descent_stops_to_converge():
         x = torch.ones(2)
         for _ in range(500):
             x = x - rate * curvature * x
-        assert (found.edge(rate) < 1) is stable
+        assert (found.stability_ratio(rate) < 1) is stable
         assert bool(x.norm() < 1) is stable
 
 

@@ -65,7 +65,7 @@ def experiment(tiny) -> ImageExperiment:
 def test_the_patch_experiment_end_to_end(experiment, tmp_path):
     results = run_patch(experiment, tmp_path, execution=Execution(quiet=True))
     assert results.arms == ["large", "small", "small_noise"]
-    assert [f.status for f in results.folders] == ["finished"] * 6
+    assert [f.read_status() for f in results.folders] == ["finished"] * 6
     assert (tmp_path / "report.html").stat().st_size > 1_000_000
     frame = results.frame()
     assert set(frame["seed"]) == {0, 1}
@@ -97,7 +97,9 @@ def test_one_run(tiny, tmp_path):
     assert (tmp_path / "mine" / "report.html").exists()
     other = changed(tiny, training={"batch_size": 60})
     assert (
-        run_train(other, tmp_path / "other", execution=Execution(quiet=True)).folders[0].status
+        run_train(other, tmp_path / "other", execution=Execution(quiet=True))
+        .folders[0]
+        .read_status()
         == "finished"
     )
 
@@ -211,7 +213,7 @@ def test_a_python_experiment_runs_again_with_tuples(tiny, tmp_path):
     config = changed(tiny, model={"name": "MLP", "arguments": {"widths": (8,)}})
     for _ in range(2):
         (folder,) = run_plans({"a": Plan(config, {})}, tmp_path, execution=Execution(quiet=True))
-        assert folder.status == "finished"
+        assert folder.read_status() == "finished"
 
 
 @pytest.mark.parametrize("here", [True, False])
@@ -234,8 +236,8 @@ def test_a_run_in_use_is_waited_for(tiny, tmp_path, here, capfd):
     other.start()
     run_plans(plans, tmp_path, execution=Execution(quiet=True), here=here)
     other.join()
-    assert [f.status for f in folders] == ["finished", "failed", "finished"]
-    assert folders[1].manifest["reason"] == "as the other process says"
+    assert [f.read_status() for f in folders] == ["finished", "failed", "finished"]
+    assert folders[1].read_manifest()["reason"] == "as the other process says"
     assert [f.file("weights.safetensors").exists() for f in folders] == [False, False, True]
     messages = capfd.readouterr().err
     for name in "abc":
@@ -256,7 +258,7 @@ def test_waiting_is_stopped_by_a_signal(tiny, tmp_path, here):
                 execution=Execution(quiet=True),
                 here=here,
             )
-    assert folder.status == "pending"
+    assert folder.read_status() == "pending"
 
 
 def test_a_stop_is_noted_only_for_runs_made_here(tiny, tmp_path):
@@ -269,7 +271,7 @@ def test_a_stop_is_noted_only_for_runs_made_here(tiny, tmp_path):
 
     with RunLock(folder.path), pytest.raises(Interrupted):
         run_pool([folder], Cores(1, 1), watch)
-    assert folder.status == "running"
+    assert folder.read_status() == "running"
 
 
 def test_code_that_ends_its_process_as_if_in_use_fails(tmp_path):
@@ -277,7 +279,7 @@ def test_code_that_ends_its_process_as_if_in_use_fails(tmp_path):
     folder = RunFolder.create(tmp_path / "a", leaving)
     state = run_pool([folder], Cores(1, 1), lambda state: None)
     assert state.failed == [folder]
-    assert (folder.status, folder.manifest["reason"]) == ("failed", "SystemExit: 3")
+    assert (folder.read_status(), folder.read_manifest()["reason"]) == ("failed", "SystemExit: 3")
 
 
 def leaving_task():
@@ -325,8 +327,8 @@ def test_a_failed_run_leaves_the_others(tiny, tmp_path):
             {n: Plan(c, {}) for n, c in runs.items()}, tmp_path, execution=Execution(quiet=True)
         )
     )
-    assert [f.status for f in results.folders] == ["failed", "finished"]
-    assert "not a usable checkpoint" in folders[0].manifest["reason"]
+    assert [f.read_status() for f in results.folders] == ["failed", "finished"]
+    assert "not a usable checkpoint" in folders[0].read_manifest()["reason"]
     assert list(results.final(results.arms[0], "clean", "accuracy"))  # the one that finished
 
 
@@ -379,11 +381,11 @@ def test_ctrl_c_loses_nothing(tiny, tmp_path):
     _, message = process.communicate(timeout=60)
     assert process.returncode == 130, message
     assert "The same command continues" in message
-    statuses = {f.status for f in find_runs(tmp_path / "out")}
+    statuses = {f.read_status() for f in find_runs(tmp_path / "out")}
     assert statuses <= {"interrupted", "finished", "pending"}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert {f.status for f in find_runs(tmp_path / "out")} == {"finished"}
+    assert {f.read_status() for f in find_runs(tmp_path / "out")} == {"finished"}
 
 
 def kill_workers(tmp_path, runs, kills):
@@ -413,7 +415,7 @@ def kill_workers(tmp_path, runs, kills):
 )
 def test_runs_whose_workers_are_killed_are_finished_and_none_twice(tmp_path, runs, kills):
     folders = kill_workers(tmp_path, runs, kills)
-    assert [f.status for f in folders] == ["finished"] * runs
+    assert [f.read_status() for f in folders] == ["finished"] * runs
     logs = [f.file("log.txt").read_text() for f in folders]
     assert [log.count("ends: finished") for log in logs] == [1] * runs
     written = [f.file("manifest.json").stat().st_mtime_ns for f in folders]
@@ -429,8 +431,8 @@ def test_a_run_that_kills_its_process_time_and_again_fails(tiny, tmp_path, monke
     deadly = TaskRunConfig(TaskConfig("tests.test_sweep.deadly_task"))
     folders = [RunFolder.create(tmp_path / n, c) for n, c in (("a", deadly), ("b", tiny))]
     state = run_pool(folders, Cores(1, 1), lambda state: None)
-    assert [f.status for f in folders] == ["failed", "finished"]
-    assert "SIGKILL" in folders[0].manifest["reason"]
+    assert [f.read_status() for f in folders] == ["failed", "finished"]
+    assert "SIGKILL" in folders[0].read_manifest()["reason"]
     assert state.deaths == {folders[0]: 2}
     assert folders[0].file("log.txt").read_text().count("starts in process") == 3
 
@@ -456,13 +458,13 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     assert main([*command, "--prepare"]) == 0
     assert "8 runs are prepared" in capsys.readouterr().out
     folders = find_runs(tmp_path / "out")
-    assert [f.status for f in folders] == ["pending"] * 8
+    assert [f.read_status() for f in folders] == ["pending"] * 8
     alone = [sys.executable, "-m", "learnorder", "work", str(tmp_path / "out"), "--workers", "1"]
     alone += ["--threads", "1"]
     workers = [subprocess.Popen(alone, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [worker.communicate(timeout=240)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], said
-    assert [f.status for f in folders] == ["finished"] * 8
+    assert [f.read_status() for f in folders] == ["finished"] * 8
     logs = [f.file("log.txt").read_text() for f in folders]
     assert [log.count("ends: finished") for log in logs] == [1] * 8
     assert main(["work", str(tmp_path / "out")]) == 0
@@ -477,13 +479,13 @@ def test_work_waits_for_others_and_takes_over_from_the_dead(tiny, tmp_path, capf
     with holder(folder.path) as other:
         work([folder], Execution(1, 1))
         assert "run is running in another process (0/1)" in capfd.readouterr().err
-        assert folder.status == "running"
+        assert folder.read_status() == "running"
         threading.Timer(4, other.kill).start()
         work([folder], Execution(1, 1, quiet=True), wait=True)
     assert f"run: waiting for another process that is working on it (process {other.pid} on" in (
         capfd.readouterr().err
     )
-    assert folder.status == "finished"
+    assert folder.read_status() == "finished"
 
 
 def test_a_run_whose_worker_died_on_another_machine_is_waited_for(tiny, tmp_path, monkeypatch):
@@ -552,7 +554,7 @@ def test_the_same_command_right_after_a_kill(tmp_path, trials, victim):
             again = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120)
         assert again.returncode == 0, again.stderr
         (folder,) = find_runs(place)
-        assert folder.status == "finished"
+        assert folder.read_status() == "finished"
         assert folder.file("log.txt").read_text().count("ends: finished") == 1
 
 
@@ -641,8 +643,8 @@ def test_tasks_are_swept(tmp_path):
     assert code == 0
     runs = find_runs(tmp_path)
     content = task_content(TaskResults(runs))
-    assert dict(content.asked)["Training"] == "differs between the arms"
-    assert "n 60: 48 training examples, 12 validation examples" in dict(content.asked)["Task"]
+    assert dict(content.setup)["Training"] == "differs between the arms"
+    assert "n 60: 48 training examples, 12 validation examples" in dict(content.setup)["Task"]
     (compared,) = (s.table for s in content.sections if s.title == "Comparisons")
     assert compared is not None
     assert [row[:2] for row in compared.rows] == [["weight_decay 0.1 against weight_decay 0", "2"]]
@@ -680,9 +682,9 @@ def test_probes_are_swept(tmp_path, capsys):
     page = (tmp_path / "report.html").read_text()
     assert 'href="pattern_size=3/report.html"' in page
     assert "agrees with the paper in" in page
-    made = {f.path: f.manifest["updated"] for f in runs}
+    made = {f.path: f.read_manifest()["updated"] for f in runs}
     assert sweep(*asked) == 0
-    assert {f.path: f.manifest["updated"] for f in find_runs(tmp_path)} == made
+    assert {f.path: f.read_manifest()["updated"] for f in find_runs(tmp_path)} == made
     capsys.readouterr()
     assert sweep(*asked, "--prepare") == 2
     assert "cannot be prepared" in capsys.readouterr().err

@@ -134,7 +134,7 @@ def test_a_model_handed_over_comes_back_unchanged(tmp_path):
         (folder,) = run_plans(
             plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True
         )
-    assert folder.status == "finished"
+    assert folder.read_status() == "finished"
     assert torch.equal(torch.get_rng_state(), kept[0])
     assert random.getstate() == kept[1]
     assert (np.random.get_state()[1] == kept[2]).all()
@@ -165,7 +165,7 @@ def test_a_path_gives_the_same_run_in_a_worker_and_here(tmp_path):
     plans = {"there": Plan(by_path, {"experiment": "task"})}
     (there,) = run_plans(plans, tmp_path, execution=Execution(threads=1, quiet=True))
     assert there.records() == here.records()
-    assert there.manifest["data"]["score"] == "accuracy"
+    assert there.read_manifest()["data"]["score"] == "accuracy"
 
 
 def test_a_task_of_another_process_is_not_guessed(tmp_path):
@@ -216,7 +216,7 @@ def test_tied_weights_and_other_state_are_kept(tmp_path):
         (folder,) = run_plans(
             plans, tmp_path, execution=Execution(threads=1, quiet=True), here=True
         )
-    assert folder.status == "finished", folder.manifest["reason"]
+    assert folder.read_status() == "finished", folder.read_manifest()["reason"]
     weights = _weights(folder)
     assert torch.equal(weights["one.weight"], weights["two.weight"])
 
@@ -278,7 +278,7 @@ def test_a_signal_in_an_evaluation_stops_before_the_next_run(tmp_path, monkeypat
                 execution=Execution(threads=1, quiet=True),
                 here=True,
             )
-    assert [RunFolder(tmp_path / name).status for name in plans] == [
+    assert [RunFolder(tmp_path / name).read_status() for name in plans] == [
         "finished",
         "pending",
         "pending",
@@ -381,7 +381,7 @@ def test_a_class_that_validation_lacks_is_named(tmp_path):
     with register_task(Task(network, blobs(), judged)) as task:
         plans = {"run": Plan(config_of(task, epochs=1), {})}
         (folder,) = run_plans(plans, tmp_path, execution=Execution(quiet=True), here=True)
-    assert folder.manifest["data"]["unseen_classes"] == [2]
+    assert folder.read_manifest()["data"]["unseen_classes"] == [2]
 
 
 def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):

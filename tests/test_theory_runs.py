@@ -117,7 +117,7 @@ def test_known_answers(results):
     assert results.learned("S", "P") == {0: 1.0, 1: 1.0, 2: None}
     assert results.annealed("L-S") == {0: 10.0, 1: 10.0, 2: 10.0}
     assert results.annealed("S") == {}
-    assert results.held_down() == {0: 0.01 / 20} | dict.fromkeys((1, 2), 0.01 / 20)
+    assert results.second_difference_ratio() == {0: 0.01 / 20} | dict.fromkeys((1, 2), 0.01 / 20)
     ratio = results.final_ratio("S", "L-S", "p_only", "error")
     assert ratio.mean == pytest.approx(4)
     assert (ratio.low, ratio.high) == (pytest.approx(4), pytest.approx(4))  # S is 4 × L-S exactly
@@ -185,13 +185,13 @@ def test_every_figure_draws_something(results, name):
 
 def test_from_the_verb_to_the_page(tmp_path):
     results = run_theory(SMALL, tmp_path, execution=Execution(quiet=True))
-    assert [f.status for f in results.folders] == ["finished"] * 6
+    assert [f.read_status() for f in results.folders] == ["finished"] * 6
     assert results.arms == ["L-S", "S", "S+noise"]
     q, p = (results.half_learned("S", pattern) for pattern in ("Q", "P"))
     for seed in (0, 1):
         assert (q[seed] or math.inf) < (p[seed] or math.inf)
     assert results.final_ratio("S", "L-S", "p_only", "error_gaussian").mean > 1.5
-    assert 0 < max(results.held_down().values()) < 0.2
+    assert 0 < max(results.second_difference_ratio().values()) < 0.2
     table = results._repr_html_()
     assert html_sentences(table) == results.findings()
     assert "learns P first" in results.findings()[0] or "learns Q first" in results.findings()[0]
@@ -250,7 +250,7 @@ def test_other_engines_leave_the_same_records(engine, tmp_path):
 def test_out_of_steps_is_a_status_of_its_own(tmp_path, capsys):
     short = replace(SMALL, seeds=1, algorithm=AlgorithmConfig(max_time=1.0))
     results = run_theory(short, tmp_path, execution=Execution(quiet=True))
-    assert {f.status for f in results.folders} == {"out_of_steps"}
+    assert {f.read_status() for f in results.folders} == {"out_of_steps"}
     assert theory_findings(results) == ["No run has finished: 3 out of steps."]
     assert "out of steps" in render(results)
     before = [f.file("records.parquet").stat().st_mtime_ns for f in results.folders]
@@ -421,11 +421,11 @@ def test_a_killed_worker_loses_one_run(tmp_path, monkeypatch):
     monkeypatch.setattr(processes, "Process", Doomed)
     plans = {name: Plan(SMALL.run("S", seed), {}) for seed, name in enumerate("abcd")}
     folders = run_plans(plans, tmp_path, execution=Execution(workers=1, quiet=True))
-    assert [f.status for f in folders] == ["finished", "failed", "finished", "finished"]
-    assert "SIGKILL" in folders[1].manifest["reason"]
+    assert [f.read_status() for f in folders] == ["finished", "failed", "finished", "finished"]
+    assert "SIGKILL" in folders[1].read_manifest()["reason"]
     monkeypatch.undo()
     folders = run_plans(plans, tmp_path, execution=Execution(workers=1, quiet=True))
-    assert {f.status for f in folders} == {"finished"}
+    assert {f.read_status() for f in folders} == {"finished"}
     assert len(find_runs(tmp_path)) == 4
 
 
@@ -463,7 +463,7 @@ def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, setti
     assert RunFolder(folder.path).config == config
     with pytest.raises(ConfigError, match=field):
         execute(folder)
-    assert folder.status == "failed"
+    assert folder.read_status() == "failed"
 
 
 def test_the_largest_that_is_usual_is_not_refused(monkeypatch):

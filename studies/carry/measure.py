@@ -94,7 +94,7 @@ def selection(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for run in find_runs(folder):
         config = run.config
-        if run.status != "finished":
+        if run.read_status() != "finished":
             continue
         assert config.data.evaluate_on == "validation"
         results = learnorder.Results([run])

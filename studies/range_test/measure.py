@@ -64,7 +64,9 @@ def followed(judged: Judged, arms: set[tuple[float, str]], name: str) -> list[di
     results = []
     for (rate, schedule), folder in named.items():
         ended = {seed: by_plan[f"{folder}-seed{seed}"] for seed in seeds}
-        scores = {s: final_score(run) for s, run in ended.items() if run.status == "finished"}
+        scores = {
+            s: final_score(run) for s, run in ended.items() if run.read_status() == "finished"
+        }
         results.append({"rate": rate, "schedule": schedule, "n": len(seeds), "by_seed": scores})
     return results
 

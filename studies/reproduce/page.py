@@ -257,7 +257,7 @@ def machine(result: ReproductionResult) -> str:
 
 
 def _environment(folder: RunFolder[Any]) -> dict[str, Any]:
-    return folder.manifest["environment"]
+    return folder.read_manifest()["environment"]
 
 
 def minutes(results: Results) -> str:

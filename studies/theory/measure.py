@@ -187,7 +187,7 @@ def collect(folder: Path) -> Iterator[Row]:
             return results.final(arm, "p_only", quantity).get(seed)
 
         yield {
-            "arm": config.arm, "seed": seed, "status": run.status,
+            "arm": config.arm, "seed": seed, "status": run.read_status(),
             "d": data.d, "kappa": f"{data.kappa_value:.4g}", "p0": f"{data.p0_value:.4g}",
             "s": data.s, "r": data.r, "weight_decay": config.algorithm.weight_decay,
             "error": final("error"), "error_gaussian": final("error_gaussian"),

@@ -116,7 +116,7 @@ def theory() -> None:
     experiment = learnorder.TheoryExperiment(distribution=scaled.distribution, arms=("L-S", "S"))
     results = learnorder.run_theory(experiment, "runs/theory")
     reveal_type(results.half_learned("S", "Q"))  # dict[int, float | None]
-    reveal_type(results.held_down())  # dict[int, float]
+    reveal_type(results.second_difference_ratio())  # dict[int, float]
     phase = learnorder.run_phase(grid={"distribution.s": [1, 2], "distribution.r": [1, 2]})
     reveal_type(phase)  # TheoryResults
     config = TheoryConfig(DistributionConfig(d=100), algorithm=AlgorithmConfig(eta1=0.3))
@@ -143,7 +143,7 @@ def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
 
     product, size = learnorder.hessian(model, lambda: nn.functional.mse_loss(model(inputs), labels))
     found = learnorder.largest_eigenvalue(product, size, torch.Generator().manual_seed(0))
-    reveal_type(found.edge(0.1))  # float
+    reveal_type(found.stability_ratio(0.1))  # float
 
 
 def errors() -> None:

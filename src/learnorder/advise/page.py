@@ -16,7 +16,7 @@ from learnorder.advise.task_page import task_setup
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
-from learnorder.images.page import asked_of
+from learnorder.images.page import image_setup
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.origin import origin
 from learnorder.report.page import write_page
@@ -48,7 +48,7 @@ def advice_content(advice: Advice) -> Content:
     if advice.search.is_task:
         setup, source = task_setup(task := TaskResults(advice.folders)), origin(task)
     else:
-        setup, source = asked_of(images := Results(advice.folders)), origin(images)
+        setup, source = image_setup(images := Results(advice.folders)), origin(images)
         data = data_section(images)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
@@ -67,7 +67,7 @@ def advice_content(advice: Advice) -> Content:
     return Content(
         title="Which initial learning rate?",
         findings=advice_findings(advice),
-        asked=[*setup, *_search_setup(advice)],
+        setup=[*setup, *_search_setup(advice)],
         lead=[Section("Final score by learning rate", note, wide=[rates_figure(advice)])],
         sections=[
             Section(

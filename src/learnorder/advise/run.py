@@ -303,7 +303,9 @@ class SearchRunner:
             names = {
                 s: f"{folder_name(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
             }
-            finished = {s: by_plan[n] for s, n in names.items() if by_plan[n].status == "finished"}
+            finished = {
+                s: by_plan[n] for s, n in names.items() if by_plan[n].read_status() == "finished"
+            }
             scores[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
             for folder in finished.values():
                 _, self.score, self.higher_is_better = judged_by(folder)

@@ -6,11 +6,11 @@ import plotly.graph_objects as go
 
 from learnorder.images.figures import add_curve, mark_changes
 from learnorder.images.findings import baselines
-from learnorder.report.asked import DIFFERS, sections_alike, training_words
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.origin import key, origin
 from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
+from learnorder.report.setup import DIFFERS, sections_alike, training_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.tables import counted
 from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
@@ -35,7 +35,7 @@ def task_content(results: TaskResults) -> Content:
     return Content(
         title="Runs of a task",
         findings=task_findings(results),
-        asked=task_setup(results),
+        setup=task_setup(results),
         sections=sections,
         origins=[origin(results)],
     )

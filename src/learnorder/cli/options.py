@@ -305,9 +305,11 @@ def print_unfinished(results: RunSet[Any]) -> bool:
     from learnorder.runs import ENDED
     from learnorder.runs.plain_text import visible
 
-    unfinished = [f for f in results.folders if f.status not in ENDED]
+    unfinished = [f for f in results.folders if f.read_status() not in ENDED]
     for run in unfinished:
-        stopped = run.status in ("interrupted", "pending")
+        stopped = run.read_status() in ("interrupted", "pending")
         default = "The same command runs it." if stopped else "Another process is working on it."
-        print(visible(f"{run.path}: {run.status}. {run.manifest['reason'] or default}"))
+        print(
+            visible(f"{run.path}: {run.read_status()}. {run.read_manifest()['reason'] or default}")
+        )
     return bool(unfinished)

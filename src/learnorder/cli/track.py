@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     copied = set[Path]()
     while True:
         runs = [run for path in values["runs"] or ["runs"] for run in find_runs(path)]
-        waiting = [run for run in runs if run.status not in (*ENDED, "failed")]
+        waiting = [run for run in runs if run.read_status() not in (*ENDED, "failed")]
         new = track(runs, values["tracker"], to, project=values["project"])
         copied |= {run.path for run in new}
         if not (values["follow"] and waiting):

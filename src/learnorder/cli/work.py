@@ -41,11 +41,11 @@ def main(arguments: Sequence[str]) -> int:
 
     folders = find_runs(values["folder"])
     work(folders, options.execution(values), wait=values["wait"])
-    ended = [folder for folder in folders if folder.status in ENDED]
-    running = [folder for folder in folders if folder.status == "running"]
+    ended = [folder for folder in folders if folder.read_status() in ENDED]
+    running = [folder for folder in folders if folder.read_status() == "running"]
     others = f", {len(running)} are running in other processes" if running else ""
     print(f"{len(ended)} of {len(folders)} runs have ended{others}.")
-    failed = [folder for folder in folders if folder.status == "failed"]
+    failed = [folder for folder in folders if folder.read_status() == "failed"]
     for folder in failed:
-        print(visible(f"{folder.path}: failed. {folder.manifest['reason']}"))
+        print(visible(f"{folder.path}: failed. {folder.read_manifest()['reason']}"))
     return 1 if failed else 0

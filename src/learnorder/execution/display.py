@@ -66,7 +66,7 @@ class Display:
         self._notices = Console(stderr=True) if quiet else self._bars.console
         self._shares: dict[RunFolder[Any], float] = {}
         self._tasks: dict[RunFolder[Any], TaskID] = {}
-        self._reported: set[RunFolder[Any]] = {f for f in folders if f.status in ENDED}
+        self._reported: set[RunFolder[Any]] = {f for f in folders if f.read_status() in ENDED}
         self._awaited = set[RunFolder[Any]]()
         self._cores = cores
         self._all: TaskID | None = None
@@ -183,7 +183,7 @@ class Display:
         if folder in self._tasks:
             self._bars.remove_task(self._tasks.pop(folder))
         if not how:
-            manifest = folder.manifest
+            manifest = folder.read_manifest()
             how = ": ".join(filter(None, (manifest["status"], manifest["reason"])))
         line = plain(f"{self._name(folder)} {how} ({ended})")
         self._bars.console.print(line, soft_wrap=True)

@@ -86,7 +86,7 @@ def estimate_cost(
     to_do = [
         costs[name]
         for name, folder in folders.items()
-        if folder is None or folder.status not in ENDED
+        if folder is None or folder.read_status() not in ENDED
     ]
     start = _START_SECONDS * min(len(to_do), cores.workers)
     disk = sum(cost.disk_bytes for cost in costs.values()) + _REPORT_BYTES

@@ -32,8 +32,8 @@ def run_here(
     Raises:
         Interrupted: A signal stopped the runs; the same call continues.
     """
-    state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
-    state.ended = [f for f in folders if f.status in ENDED]
+    state = PoolState(waiting=[f for f in folders if f.read_status() not in ENDED])
+    state.ended = [f for f in folders if f.read_status() in ENDED]
     pace, received = Pace(), list[int]()
 
     def each_step() -> None:
@@ -74,4 +74,4 @@ def _execute_next(
             logging.getLogger(__name__).exception("%s failed", folder.path)
     state.active.clear()
     if folder not in state.held:
-        (state.ended if folder.status in ENDED else state.failed).append(folder)
+        (state.ended if folder.read_status() in ENDED else state.failed).append(folder)

@@ -51,7 +51,7 @@ class PoolState:
             return
         for folder, lock in list(self.held.items()):
             free = lock.is_free()  # before the status, which is written under the lock
-            status = folder.status
+            status = folder.read_status()
             if status in ENDED:
                 self.ended.append(folder)
             elif not free:
@@ -88,8 +88,8 @@ def run_pool(
         Interrupted: A signal stopped the runs; the same call continues.
     """
     engine = engine or Processes()
-    state = PoolState(waiting=[f for f in folders if f.status not in ENDED])
-    state.ended = [f for f in folders if f.status in ENDED]
+    state = PoolState(waiting=[f for f in folders if f.read_status() not in ENDED])
+    state.ended = [f for f in folders if f.read_status() in ENDED]
     busy, idle = dict[RunFolder[Any], Worker](), list[Worker]()
     with on_signals(partial(_pass_on, state, busy)):
         try:
@@ -146,7 +146,7 @@ def _collect(
             idle.append(worker)
         else:  # on a cluster, others may wait for the cores of an idle worker
             worker.close(kill=not alive)
-        if folder.status in ENDED:
+        if folder.read_status() in ENDED:
             state.ended.append(folder)
         elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
@@ -174,14 +174,14 @@ def _is_held(folder: RunFolder[Any], code: int, alive: bool) -> bool:
 
 def _note_stop(folder: RunFolder[Any]) -> None:
     """Write the status of a run whose worker was killed by a second signal."""
-    if folder.status == "running" and not is_locked(folder.path):
+    if folder.read_status() == "running" and not is_locked(folder.path):
         with suppress(RunFolderError):
             folder.update(status="interrupted", reason="")
 
 
 def _note_death(folder: RunFolder[Any], code: int) -> None:
     """Write the status of a run whose worker was killed."""
-    if folder.status in ("pending", "running"):
+    if folder.read_status() in ("pending", "running"):
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         with suppress(RunFolderError):  # e.g. the disk is full
             folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")

@@ -162,7 +162,7 @@ class RayCluster:
             import ray
         except ImportError:
             raise ConfigError(
-                "engine", "ray", "Ray is not installed: pip install 'learnorder[ray]'."
+                "engine", "ray", "Ray is not installed. In a checkout: pip install -e '.[ray]'."
             ) from None
         if gpus is not None and gpus < 0:
             raise ConfigError("gpus", gpus, "Give 0 or more, e.g. 0.5 for half a GPU.")

@@ -28,7 +28,7 @@ def work(
     Raises:
         Interrupted: A signal stopped this process's runs; they are saved.
     """
-    left = [folder for folder in folders if folder.status not in ENDED]
+    left = [folder for folder in folders if folder.read_status() not in ENDED]
     if left:
         cores = cores_for([folder.config for folder in left], execution)
         with Display(left, cores, quiet=execution.quiet) as display:

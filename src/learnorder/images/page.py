@@ -6,10 +6,10 @@ from learnorder.images.data_table import data_section
 from learnorder.images.figures import page_figures
 from learnorder.images.findings import baselines, findings
 from learnorder.images.sheets import example_images
-from learnorder.report.asked import DIFFERS, sections_alike, training_words
 from learnorder.report.content import Content, Section, title_of
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.origin import key, origin
+from learnorder.report.setup import DIFFERS, sections_alike, training_words
 from learnorder.report.tables import (
     difference_table,
     final_table,
@@ -68,7 +68,7 @@ def image_content(results: Results) -> Content:
     return Content(
         title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
         findings=findings(results),
-        asked=asked_of(results),
+        setup=image_setup(results),
         intro=_INTRO * results.has_patch(),
         sections=_sections(results),
         origins=[origin(results)],
@@ -110,7 +110,7 @@ def _sections(results: Results) -> list[Section]:
     return sections
 
 
-def asked_of(results: Results) -> list[tuple[str, str]]:
+def image_setup(results: Results) -> list[tuple[str, str]]:
     """Return the setup as terms and descriptions; settings that differ between runs are omitted."""
     folder = results.folders[0]
     config, data = folder.config, folder.data()

@@ -21,7 +21,7 @@ _MOST_PIXELS = 50_000_000
 def example_images(folders: Sequence[RunFolder[Any]]) -> Gallery | None:
     """Return the example images with the patch of the first run that has any."""
     for folder in folders:
-        described = folder.manifest["examples"]
+        described = folder.read_manifest()["examples"]
         if described is not None and folder.file("examples.png").exists():
             return read_sheet(folder, "examples.png", described)
     return None

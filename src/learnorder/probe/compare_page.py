@@ -8,7 +8,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.execution.log_lines import phase
-from learnorder.images.page import asked_of
+from learnorder.images.page import image_setup
 from learnorder.probe import ProbeResult, Statement, statements
 from learnorder.probe.page import write_probe
 from learnorder.report.content import Content, Link, Section, TextTable, address
@@ -50,7 +50,7 @@ def probes_content(results: Mapping[str, ProbeResult]) -> Content:
     return Content(
         title="What is learned first, in each probe?",
         findings=[*_findings(by_probe), f"Runs of the arms: {runs.status_words()}."],
-        asked=[("Probes", ", ".join(results)), *asked_of(runs)],
+        setup=[("Probes", ", ".join(results)), *image_setup(runs)],
         sections=[
             Section(table.title, table=table),
             Section("Differences from the small LR", wide=figures),

@@ -9,7 +9,7 @@ from statistics import median
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.figures import page_figures
-from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE, asked_of
+from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE, image_setup
 from learnorder.images.sheets import example_images
 from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Statement, statements
 from learnorder.probe.record import to_json
@@ -51,8 +51,8 @@ def probe_content(result: ProbeResult) -> Content:
     return Content(
         title="What does the network learn first?",
         findings=probe_findings(result),
-        asked=[
-            *asked_of(results),
+        setup=[
+            *image_setup(results),
             ("Learning rates", f"{rates}; annealed to {probe.rates[0]:g} at epoch "
              f"{probe.anneal_epoch}"),
             ("Noise", noise_words(probe.noise)),

@@ -152,7 +152,9 @@ def read_calibration(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibrat
     from learnorder.runs.opening import results_of
 
     require_ended(runs, "so the pattern has no contrast")
-    finished = {r.config.patch.contrast: results_of([r]) for r in runs if r.status == "finished"}
+    finished = {
+        r.config.patch.contrast: results_of([r]) for r in runs if r.read_status() == "finished"
+    }
     if not finished:
         raise ConfigError(
             "learning_rates",

@@ -184,7 +184,7 @@ class Content:
     Attributes:
         title: Title.
         findings: The findings, as sentences.
-        asked: The setup, as terms and descriptions.
+        setup: The setup, as terms and descriptions.
         sections: Sections after the setup.
         origins: The provenance of each experiment.
         lead: Sections before the setup.
@@ -193,7 +193,7 @@ class Content:
 
     title: str
     findings: list[str]
-    asked: list[tuple[str, str]]
+    setup: list[tuple[str, str]]
     sections: list[Section]
     origins: list[Origin]
     lead: list[Section] = field(default_factory=list)
@@ -202,8 +202,8 @@ class Content:
     def texts(self) -> list[str]:
         """Return all visible texts, in which terms of the glossary are looked up."""
         sections = [text for part in (*self.lead, *self.sections) for text in part.texts()]
-        asked = [text for pair in self.asked for text in pair]
-        return [self.intro, *self.findings, *asked, *sections]
+        setup = [text for pair in self.setup for text in pair]
+        return [self.intro, *self.findings, *setup, *sections]
 
 
 def title_of(kind: str, labels: dict[str, str]) -> str:

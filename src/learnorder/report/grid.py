@@ -79,7 +79,7 @@ def sweep_rows(results: Results) -> list[Row]:
     rows += [
         {**results.labels(results.arm_of(f)), "seed": f.config.seed, "diverged": 1.0}
         for f in results.folders
-        if f.status == "diverged"
+        if f.read_status() == "diverged"
     ]
     return rows
 

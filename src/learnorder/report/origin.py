@@ -32,7 +32,7 @@ def origin(
         runs=replace(run_table(results), title=title),
         settings=_yaml(shared_settings(results.folders)),
         varied=_varied(results) if len(results.arms) <= MOST_ARMS else None,
-        environment=results.folders[0].manifest["environment"],
+        environment=results.folders[0].read_manifest()["environment"],
         anchor=anchor,
         page=page,
         shared=kind_named(results.folders[0].kind).shared,

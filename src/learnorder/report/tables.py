@@ -171,7 +171,7 @@ def run_table(results: RunSet[Any]) -> TextTable:
     titles = arm_titles(results)
     rows = []
     for folder in results.folders:
-        manifest = folder.manifest
+        manifest = folder.read_manifest()
         status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
         seconds = seconds_of(folder)
         rows.append(
@@ -190,7 +190,7 @@ def seconds_of(folder: RunFolder[Any]) -> float | None:
     """Return the training and evaluation time of a run in seconds; None if not recorded."""
     timings = folder.timings()
     if timings is None:
-        return folder.manifest["seconds"]
+        return folder.read_manifest()["seconds"]
     return sum(sum(timings[n].to_pylist()) for n in ("train_seconds", "evaluation_seconds"))
 
 

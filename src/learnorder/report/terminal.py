@@ -48,7 +48,7 @@ def print_runs(folders: Sequence[RunFolder], *, wide: bool = False) -> None:
             str(folder.path),
             label_of(folder),
             str(folder.config.seed),
-            folder.status,
+            folder.read_status(),
             _progress(folder),
             _headline(folder),
         ]
@@ -158,7 +158,7 @@ def _shown(value: float, quantity: str) -> str:
 
 def print_run(folder: RunFolder) -> None:
     """Print a run's status, settings and last measurements."""
-    manifest, console = folder.manifest, _console()
+    manifest, console = folder.read_manifest(), _console()
     reason = f": {manifest['reason']}" if manifest["reason"] else ""
     line = f"{folder.path}  {manifest['status']}{reason}  {_progress(folder)}"
     console.print(plain(line), soft_wrap=True)

@@ -97,7 +97,7 @@ def claims_content(result: ReproductionResult) -> Content:
             Section("All claims at a glance", _FOREST_NOTE, forest=_forest(result)),
             Section("Claims", table=claims_table(result)),
         ],
-        asked=[
+        setup=[
             (EXPERIMENT_TITLES[name], f"{results.status_words()}; seeds {_seeds(results)}")
             for name, results in experiments.items()
         ],

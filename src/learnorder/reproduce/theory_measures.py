@@ -78,7 +78,7 @@ class SecondDifferenceRatio:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""
         results = evidence.theory(self.experiment, "L-S", "S")
-        ratios = {} if results is None else results.held_down("L-S", "S")
+        ratios = {} if results is None else results.second_difference_ratio("L-S", "S")
         return measure_mean(ratios, self.bound, Unit("%", 100, 3), within=POSITIVE)
 
 

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _dry_run(results: Results) -> str:
     """Return how many runs would be retrained, and their networks and data."""
-    finished = [folder for folder in results.folders if folder.status == "finished"]
+    finished = [folder for folder in results.folders if folder.read_status() == "finished"]
     networks = sorted({folder.config.model.name for folder in finished})
     sources = sorted({folder.config.data.source for folder in finished})
     return (

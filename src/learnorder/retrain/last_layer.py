@@ -84,10 +84,10 @@ def retrain_last_layer(
     """
     if (existing := read_last_layer(folder)) is not None:
         return existing
-    if folder.status != "finished":
+    if folder.read_status() != "finished":
         raise RunFolderError(
-            f"{folder.path}: {folder.status}. Only finished runs can be retrained; the command "
-            "that started the run continues it."
+            f"{folder.path}: {folder.read_status()}. Only finished runs can be retrained; the "
+            "command that started the run continues it."
         )
     config, loaded = folder.config, load(folder.config.data)
     data, images = loaded.data, loaded.images

@@ -64,7 +64,7 @@ def retrain_runs(results: Results, *, quiet: bool = False) -> None:
     from learnorder.retrain.last_layer import RetrainingImages, retrain_last_layer
 
     load = lru_cache(maxsize=1)(RetrainingImages.load)  # most runs share their images
-    finished = [folder for folder in results.folders if folder.status == "finished"]
+    finished = [folder for folder in results.folders if folder.read_status() == "finished"]
     console, done = Console(stderr=True, quiet=quiet), 0
     tracked = track(
         finished, "Retraining last layers", console=console, disable=not console.is_terminal

@@ -54,8 +54,8 @@ def execute(
     """
     received = [] if received is None else received
     with on_signals(received.append), _locked(folder, received):
-        if folder.status in ENDED:
-            return folder.status
+        if folder.read_status() in ENDED:
+            return folder.read_status()
         try:
             with arithmetic(threads):
                 return _work(folder, threads, received, each_step)

@@ -55,6 +55,6 @@ def require_ended(folders: Sequence[RunFolder[Any]], so: str) -> None:
         RunFolderError: A run has not ended.
     """
     for folder in folders:
-        if folder.status not in ENDED:
-            reason = folder.manifest["reason"]
-            raise RunFolderError(f"{folder.path}: {folder.status}, {so}. {reason}".rstrip())
+        if folder.read_status() not in ENDED:
+            reason = folder.read_manifest()["reason"]
+            raise RunFolderError(f"{folder.path}: {folder.read_status()}, {so}. {reason}".rstrip())

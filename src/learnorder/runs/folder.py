@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, how it stands, what was measured.
+"""A run's folder: its settings, its status and its measurements.
 
 ::
 
@@ -7,7 +7,7 @@
     timings.parquet    seconds per epoch
     checkpoint.pt      where to continue, and checkpoint.previous.pt; gone when it has ended
     weights.safetensors  the final weights
-    last_layer.json    what retraining the last layer changed, where that was asked for
+    last_layer.json    the effect of retraining the last layer, after learnorder retrain
     images.png         some images of each class as they were decoded, for the report
     examples.png       planted images, for the report
     progress.json      how far the run is, for watchers
@@ -250,15 +250,13 @@ class RunFolder(Generic[ConfigT]):
         """The folder's own name."""
         return self.path.name
 
-    @property
-    def manifest(self) -> dict[str, Any]:
+    def read_manifest(self) -> dict[str, Any]:
         """The manifest as it stands on disk."""
         return read_manifest(self.path)
 
-    @property
-    def status(self) -> RunStatus:
+    def read_status(self) -> RunStatus:
         """The run's status as it stands on disk."""
-        return self.manifest["status"]
+        return self.read_manifest()["status"]
 
     def check_lock(self) -> None:
         """Make sure that the run may be written to: its lock, if it is held here, is not lost.
@@ -274,14 +272,14 @@ class RunFolder(Generic[ConfigT]):
         if self.read_only:
             return
         self.check_lock()
-        write_manifest(self.path, {**self.manifest, **changes, "updated": _now()})
+        write_manifest(self.path, {**self.read_manifest(), **changes, "updated": _now()})
 
     def data(self) -> Any:
         """Return what the run says of its data, None before it has begun.
 
         It is of the dataclass that the kind of run has for it, in ``learnorder.runs.kinds``.
         """
-        return kind_named(self.kind).describe(self.manifest["data"])
+        return kind_named(self.kind).describe(self.read_manifest()["data"])
 
     def records(self) -> pa.Table:
         """Return what was measured so far, as an Arrow table (empty before the first).
@@ -378,7 +376,7 @@ class RunFolder(Generic[ConfigT]):
             raise RunFolderError(
                 f"{path}: it is missing. Copy the whole folder, or move it away and run again."
             ) from None
-        seals = self.opened["files"] or self.manifest["files"]  # it may have ended since
+        seals = self.opened["files"] or self.read_manifest()["files"]  # it may have ended since
         seal = seals.get(name)
         if seal is not None and seal.digest != _digest(content):
             raise unreadable(path, "it is not as the run left it")

@@ -67,7 +67,7 @@ class RunSet(ABC, Generic[FolderT]):
         unique = list({folder.path.resolve(): folder for folder in folders}.values())
         if not unique:
             raise RunFolderError("There are no runs. Make some, e.g. with learnorder patch.")
-        self._status = {folder: folder.status for folder in unique}
+        self._status = {folder: folder.read_status() for folder in unique}
         keys = {folder: arm_key(folder) for folder in unique}
         self.folders: list[FolderT] = without_duplicates(unique, self._status, keys)
         self._arms = name_arms(self.folders, keys)

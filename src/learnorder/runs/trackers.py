@@ -52,7 +52,7 @@ def track(
     notes = _read_notes(out / NOTES)
     new = list[RunFolder[Any]]()
     for run in runs:
-        if tracker == "wandb" and run.status not in ENDED:
+        if tracker == "wandb" and run.read_status() not in ENDED:
             continue
         moments, identity = list(_moments(run)), _identity(run)
         copied = notes.get(identity, 0)
@@ -62,7 +62,9 @@ def track(
             TRACKERS[tracker](run, identity, moments[copied:], out, project)
         except ImportError:
             raise ConfigError(
-                "tracker", tracker, f"It is not installed: pip install 'learnorder[{tracker}]'."
+                "tracker",
+                tracker,
+                f"It is not installed. In a checkout: pip install -e '.[{tracker}]'.",
             ) from None
         new.append(run)
         notes[identity] = len(moments)
@@ -122,7 +124,7 @@ def _to_wandb(
             id=identity,
             name=_name(run, identity),
             group=_short(visible(run.labels.get("experiment", ""))) or None,
-            tags=[run.status],
+            tags=[run.read_status()],
             config=_visible_words(flatten({**run.config.to_dict(), "labels": run.labels})),
             settings=wandb.Settings(silent=True, console="off"),
         )
@@ -169,7 +171,7 @@ def _short(label: str) -> str:
 
 def _identity(run: RunFolder[Any]) -> str:
     """Return a digest that is unique to a run, also among runs in the same folder over time."""
-    text = f"{run.path.resolve()} {run.manifest['created']} {run.config}"
+    text = f"{run.path.resolve()} {run.read_manifest()['created']} {run.config}"
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=4).hexdigest()
 
 

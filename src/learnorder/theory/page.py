@@ -50,7 +50,7 @@ def theory_content(results: TheoryResults) -> Content:
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=findings(results),
-        asked=_setup(results),
+        setup=_setup(results),
         intro=_INTRO,
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],

@@ -169,7 +169,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         ends = {s: [row for row in rows if row.grid < 0] for s, rows in losses.items()}
         return {seed: rows[0].time for seed, rows in ends.items() if len(rows) > 1}
 
-    def held_down(self, arm: str = "L-S", baseline: str = "S") -> dict[int, float]:
+    def second_difference_ratio(self, arm: str = "L-S", baseline: str = "S") -> dict[int, float]:
         """Return, by seed, the largest relative size of Q's second difference before the anneal.
 
         The ratio of abs(g₊ + g₋ − 2g₀) in ``arm`` to that in ``baseline`` at the same η·t, over all

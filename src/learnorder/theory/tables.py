@@ -119,7 +119,7 @@ def theory_findings(results: TheoryResults) -> list[str]:
     if results.finished.empty:
         return [f"No run has finished: {results.status_words()}."]
     sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
-    if {"L-S", "S"} <= set(results.arms) and (ratios := results.held_down()):
+    if {"L-S", "S"} <= set(results.arms) and (ratios := results.second_difference_ratio()):
         sentences.append(
             "Before L-S is annealed, Q's second difference is at most "
             f"{100 * max(ratios.values()):.2g} % of S's at the same η·t "

@@ -40,7 +40,7 @@ class Eigenvalue:
     error: float
     products: int
 
-    def edge(self, learning_rate: float) -> float:
+    def stability_ratio(self, learning_rate: float) -> float:
         """Return η·λ/2; gradient descent on the quadratic is unstable if it is 1 or more."""
         return learning_rate * self.value / 2
 

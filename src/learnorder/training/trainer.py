@@ -287,7 +287,7 @@ class Trainer(Generic[ProblemT]):
             rate = self._now(self.config.learning_rate, step=self.problem.steps - 1)
             values = {
                 "sharpness": eigenvalue.value,
-                "edge": eigenvalue.edge(rate),
+                "edge": eigenvalue.stability_ratio(rate),
                 "sharpness_error": eigenvalue.error,
                 "sharpness_products": eigenvalue.products,
             }
