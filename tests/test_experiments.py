@@ -31,6 +31,7 @@ from learnorder.config.settings import (
 from learnorder.errors import RunFolderError
 from learnorder.images.experiment import Arm, Arms
 from learnorder.probe.compare import run_probes
+from learnorder.report.planned import run_planned
 from learnorder.reproduce.scales import demo
 from learnorder.runs.experiment import FILE, TYPES, Experiment, read_experiment
 from learnorder.runs.sealed import write_sealed
@@ -190,6 +191,12 @@ def test_a_folder_of_a_newer_version_is_refused(tmp_path):
     write_sealed(tmp_path / FILE, {"format": 1, "type": "quiz", "version": "9", "settings": {}})
     with pytest.raises(RunFolderError, match="newer version"):
         read_experiment(tmp_path)
+
+
+def test_a_type_that_is_not_registered_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(ValueError, match=r"'quiz' has no entry"):
+        run_planned({}, tmp_path / "out", QUIET, of=TheoryResults, experiment=Experiment("quiz"))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("name", OWN)

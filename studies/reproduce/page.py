@@ -84,13 +84,21 @@ def headlines(result: ReproductionResult) -> str:
             lines.append([judgement.headline(), claim, judgement.shown(), p_words(p), n])
     table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
     counts, total = result.counts(), len(result.judgements)
+    undecided = [j.claim.statement for j in result.judgements if j.verdict == "undecided"]
+    listed = "\n".join(f"- {statement}" for statement in undecided)
     note = (
         f"These are {len(lines)} of {total} claims: {counts['holds']} hold, {counts['undecided']} "
         f"are undecided, {counts['does_not_hold']} do not hold. *p (Holm)* is adjusted for all "
         f"{total}. † The theory's setting is rescaled: s = 1000, where the theorems have s = 1. In "
         "their scaling the order appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
     )
-    return f"{table}\n\n{textwrap.fill(note, 116)}"
+    glossary = (
+        "S is a small LR in the two-layer theory, L-S a large one that is annealed; P is the "
+        "pattern that is easy to fit and noisy ([glossary](docs/glossary.md)). A verdict follows "
+        "from the interval alone; p is shown beside it."
+    )
+    texts = [textwrap.fill(text, 116) for text in (note, glossary)]
+    return "\n\n".join([table, *texts, "Undecided:", listed])
 
 
 def secondary(result: ReproductionResult) -> str:

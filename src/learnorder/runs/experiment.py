@@ -113,7 +113,13 @@ class Experiment:
     format: int = FORMAT
 
     def of(self) -> ExperimentType:
-        """Return its type."""
+        """Return its type.
+
+        Raises:
+            ValueError: ``TYPES`` has no such type.
+        """
+        if self.type not in TYPES:
+            raise ValueError(f"{self.type!r} has no entry in learnorder.runs.experiment.TYPES.")
         return TYPES[self.type]
 
     def check(self, folder: Path) -> None:
@@ -122,11 +128,11 @@ class Experiment:
         Raises:
             RunFolderError: It has one.
         """
-        other = read_experiment(folder)
+        this, other = self.of(), read_experiment(folder)
         if other is not None and other.type != self.type:
             raise RunFolderError(
                 f"{folder}: contains {other.of().what} (`learnorder {other.of().command}`), not "
-                f"{self.of().what}. Choose another folder with --out."
+                f"{this.what}. Choose another folder with --out."
             )
 
     def write(self, folder: Path) -> None:

@@ -75,13 +75,12 @@ class RunFolder(Generic[ConfigT]):
 
     Args:
         path: The folder, which must hold a manifest.
-        read_only: Let whatever is to be written be dropped, as by those of a run's processes that
-            are not the first.
+        read_only: Ignore all writes; set in every process of a run but the first.
 
     Attributes:
         path: The folder.
         read_only: Whether nothing is written to it.
-        kind: Of run, images or theory.
+        kind: Name of the kind of run, a key of :data:`~learnorder.runs.kinds.KINDS`.
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
         opened: The manifest as it stood when the folder was opened.
@@ -139,12 +138,12 @@ class RunFolder(Generic[ConfigT]):
     def find(
         cls, path: Path | str, config: ConfigT, identity: Mapping[str, str] | None = None
     ) -> RunFolder[ConfigT] | None:
-        """Return the folder of this run if it is there, None if its place is free.
+        """Return the folder of this run; None if it does not exist or is empty.
 
         Args:
             path: Where it would be.
             config: Of the run.
-            identity: The user's own code and data that it is of; None does not compare it.
+            identity: Digests of the user's code and data; None skips the comparison.
 
         Raises:
             RunFolderError: The place holds a run of another configuration, or of other code or

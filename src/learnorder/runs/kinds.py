@@ -46,7 +46,7 @@ class ImagesDescription:
         classes: Images of each class: trained on, and evaluated on.
         modes: Images by Pillow's mode, as the files have it.
         sizes: Images by width×height, as the files have them: the most frequent, and the others.
-        converted: Images by what was done to show them as a viewer does.
+        converted: Number of images by conversion applied, e.g. the EXIF rotation.
         skipped: Files that were left out, by reason.
         repeated: Images evaluated on that are also trained on, pixel for pixel; None in older runs.
         relabeled: How many of these have other labels where they are trained on.
@@ -125,7 +125,7 @@ class Backend(Protocol):
     """What the backend module of a kind of run has."""
 
     def check(self, configs: Sequence[Any], processes: int = 1) -> None:
-        """Build each distinct thing that configurations ask for once, so that the unfit is refused.
+        """Build each distinct model and data set once; refuse configurations that cannot run.
 
         Args:
             configs: Of the runs.
@@ -191,8 +191,8 @@ class Presentation(Protocol):
 class Kind:
     """A kind of run.
 
-    What belongs to one kind of run alone is named by its import path, and imported when it is first
-    used: so this room knows of no room above it, and reading runs imports no torch.
+    Everything specific to one kind is given by import path and imported on first use, so this package
+    imports no higher one, and reading runs imports no torch.
 
     Attributes:
         name: As manifests say it.
@@ -200,7 +200,7 @@ class Kind:
         backend: Import path of its :class:`Backend`.
         records: Import path of its records: a class whose ``table()`` is an Arrow table in long
             form, with the columns ``moment``, "set", "quantity" and "value", and others.
-        description: What its runs say of their data.
+        description: Import path of the dataclass that describes the data of its runs.
         results: Import path of what its finished runs are read as.
         presentation: Import path of its :class:`Presentation`.
         shared: What runs of one seed share, as pages say it.
@@ -213,7 +213,7 @@ class Kind:
     configuration: str
     backend: str
     records: str
-    description: type
+    description: str
     results: str
     presentation: str
     shared: str
@@ -259,7 +259,7 @@ class Kind:
         Raises:
             ConfigError: A value of the wrong type.
         """
-        return None if values is None else from_dict(self.description, values, "data")
+        return None if values is None else from_dict(load_named(self.description), values, "data")
 
 
 def load_named(path: str) -> Any:
@@ -281,7 +281,7 @@ KINDS = {
             configuration="learnorder.config.settings.RunConfig",
             backend="learnorder.images.backend",
             records="learnorder.training.records.Records",
-            description=ImagesDescription,
+            description="learnorder.runs.kinds.ImagesDescription",
             results="learnorder.runs.results.Results",
             presentation="learnorder.images.presentation",
             shared="Runs of one seed share initial weights, data, patterns and their order.",
@@ -292,7 +292,7 @@ KINDS = {
             configuration="learnorder.config.settings.TaskRunConfig",
             backend="learnorder.advise.task_backend",
             records="learnorder.training.records.Records",
-            description=TaskDescription,
+            description="learnorder.runs.kinds.TaskDescription",
             results="learnorder.runs.results.TaskResults",
             presentation="learnorder.advise.task_presentation",
             shared="Runs of one seed share initial weights, data and their order.",
@@ -303,7 +303,7 @@ KINDS = {
             configuration="learnorder.theory.config.TheoryConfig",
             backend="learnorder.theory.backend",
             records="learnorder.theory.records.TheoryRecords",
-            description=TheoryDescription,
+            description="learnorder.runs.kinds.TheoryDescription",
             results="learnorder.theory.results.TheoryResults",
             presentation="learnorder.theory.presentation",
             shared="Runs of one seed share their examples and, at finite width, weights and noise.",

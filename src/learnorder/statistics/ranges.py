@@ -42,6 +42,7 @@ _RANGES = {
     "share_content": SHARE,
     "share_pattern": SHARE,
     "share_neither": SHARE,
+    "share_baseline": SHARE,
     "content": SHARE,
     "clean": SHARE,
     "patch_only": SHARE,
