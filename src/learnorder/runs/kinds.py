@@ -191,8 +191,8 @@ class Presentation(Protocol):
 class Kind:
     """A kind of run.
 
-    Everything specific to one kind is given by import path and imported on first use, so this package
-    imports no higher one, and reading runs imports no torch.
+    Everything specific to one kind is given by import path and imported on first use, so this
+    package imports no higher one, and reading runs imports no torch.
 
     Attributes:
         name: As manifests say it.
