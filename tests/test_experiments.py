@@ -214,7 +214,7 @@ def test_an_unfinished_one_says_so(tmp_path, name):
         "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
     }
     Experiment(name, settings[name]).write(tmp_path)
-    with pytest.raises(RunFolderError, match=r"does not exist yet|holds no runs"):
+    with pytest.raises(RunFolderError, match=r"does not exist yet|contains no runs"):
         open_runs(tmp_path, of=OWN[name])
 
 

@@ -74,7 +74,7 @@ def test_an_address_where_nothing_listens_is_refused_at_once(address):
 
 
 def test_what_the_cluster_has_no_room_for(cluster):
-    with pytest.raises(ConfigError, match="asks for 64 cores"):
+    with pytest.raises(ConfigError, match="needs 64 cores"):
         cluster.cores(3, None, 64, accelerated=False)
     with pytest.raises(ConfigError, match="workers"):
         cluster.cores(3, 0, 1, accelerated=False)

@@ -153,7 +153,7 @@ def test_a_failure_is_noted(tiny, tmp_path):
 def test_another_configuration_is_refused_by_name(tiny, tmp_path):
     RunFolder.create(tmp_path / "run", tiny)
     other = changed(tiny, training={"batch_size": 64})
-    with pytest.raises(RunFolderError, match=r"training.batch_size is 32 there, 64 asked.*--out"):
+    with pytest.raises(RunFolderError, match=r"training.batch_size is 32 there, 64 here.*--out"):
         RunFolder.create(tmp_path / "run", other)
 
 

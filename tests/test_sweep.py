@@ -86,7 +86,7 @@ def test_a_folder_keeps_one_experiment(experiment, tmp_path):
     RunFolder.create(tmp_path / "large-seed0", experiment.run("large", 0), {
         "experiment": "patch", "scale": "custom", "arm": "large"})  # fmt: skip
     other = replace(experiment, first_seed=7, training=replace(experiment.training, batch_size=64))
-    with pytest.raises(RunFolderError, match=r"large-seed0.*batch_size is 32 there, 64 asked"):
+    with pytest.raises(RunFolderError, match=r"large-seed0.*batch_size is 32 there, 64 here"):
         run_patch(other, tmp_path, execution=Execution(quiet=True))
     assert [p.name for p in tmp_path.iterdir()] == ["large-seed0"]
 
@@ -305,7 +305,7 @@ def test_what_is_unfit_leaves_no_folder(tiny, tmp_path, sections, error, match):
 def test_a_folder_of_another_configuration_stops_before_any_is_made(tiny, tmp_path):
     RunFolder.create(tmp_path / "b", tiny)
     other = changed(tiny, training={"epochs": 4})
-    with pytest.raises(RunFolderError, match=r"training.epochs is 3 there, 4 asked"):
+    with pytest.raises(RunFolderError, match=r"training.epochs is 3 there, 4 here"):
         run_plans(
             {"a": Plan(other, {}), "b": Plan(other, {})}, tmp_path, execution=Execution(quiet=True)
         )
@@ -647,7 +647,7 @@ def test_tasks_are_swept(tmp_path):
     assert "n 60: 48 training examples, 12 validation examples" in dict(content.setup)["Task"]
     (compared,) = (s.table for s in content.sections if s.title == "Comparisons")
     assert compared is not None
-    assert [row[:2] for row in compared.rows] == [["weight_decay 0.1 against weight_decay 0", "2"]]
+    assert [row[:2] for row in compared.rows] == [["weight decay 0.1 against weight decay 0", "2"]]
     assert {f.config.training.weight_decay for f in runs} == {0, 0.1}
     assert all(f.config.task.arguments == {"n": 60} for f in runs)
 

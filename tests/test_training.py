@@ -307,7 +307,7 @@ def test_another_optimizer_continues_to_the_byte(tiny):
     ("settings", "message"),
     [
         ({"optimizer": "AdmW"}, "Did you mean AdamW"),
-        ({"optimizer": "LBFGS"}, "There are"),
+        ({"optimizer": "LBFGS"}, "Give one of"),
         ({"optimizer": "AdamW", "optimizer_arguments": {"momentum": 0.9}}, "AdamW takes betas"),
         ({"optimizer": "AdamW", "optimizer_arguments": {"betas": (2.0, 0.9)}}, "beta"),
     ],
@@ -379,7 +379,7 @@ def test_augmentation_by_a_class(tiny):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("halved", "of shape"), ("nowhere", "has no attribute"), ("LEVEL", "nothing to call")],
+    [("halved", "of shape"), ("nowhere", "has no attribute"), ("LEVEL", "is not callable")],
 )
 def test_augmentation_that_cannot_be(tiny, name, message):
     config = changed(tiny, data={"augmentation": f"{__name__}.{name}"})
