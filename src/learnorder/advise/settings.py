@@ -96,7 +96,7 @@ class LRSearch:
     first_seed: int = 0
     """The first seed of the first rung."""
     tolerance: float | None = None
-    """Acceptable loss of score: an arm is as good as another if the interval excludes a larger
+    """Acceptable loss of score. An arm is as good as another if the interval excludes a larger
     loss. null takes 0.01 for accuracy, else 2 % of the best score."""
     range_test: bool = True
     """Whether to run a learning-rate range test with five restarts, and try its median pick."""
