@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from learnorder.runs import sealed
+from learnorder.runs.sealed import seal
 
 CANARY = "canary_that_nobody_imports"
 """A module whose import shows that a folder has run code."""
@@ -89,6 +89,4 @@ def mutants(values: dict[str, Any], count: int, seed: int) -> Iterator[dict[str,
 def write_manifest_anyhow(folder: Path, values: dict[str, Any]) -> None:
     """Write a manifest under a seal that is right, as whoever means harm does."""
     text = json.dumps({"seal": "0" * 32, **values}, indent=1).replace(f'"{DEEP}"', "[" * 5000)
-    rest = text.encode()[len(sealed._START) + 32 :]
-    content = sealed._START + sealed._digest(rest) + rest
-    (folder / "manifest.json").write_bytes(content)
+    (folder / "manifest.json").write_bytes(seal(text.encode()))

@@ -630,11 +630,11 @@ def test_a_model_that_cannot_learn_is_found_out(tmp_path, quick):
 
 
 def test_other_scores_are_held_against_the_initial_network(tmp_path):
-    from learnorder.advise.task_backend import _describe
+    from learnorder.advise.task_backend import describe
     from learnorder.training.task_problem import task_trainer
 
     from .test_task import config_of
 
     trainer = task_trainer(config_of(TaskConfig()), linear_task())
-    described = _describe(trainer, None)
+    described = describe(trainer, None)
     assert described["unlearned"] == trainer.problem.validate(trainer.network)[1]

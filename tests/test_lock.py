@@ -553,7 +553,7 @@ def test_a_checkpoint_during_which_a_run_is_lost_is_not_kept(tiny, tmp_path, mon
         leave(folder.path)
         return b"0"
 
-    monkeypatch.setattr("learnorder.runs.checkpoint._digest", digest)
+    monkeypatch.setattr("learnorder.runs.checkpoint.digest", digest)
     with RunLock(folder.path) as folder.lock, pytest.raises(RunLost):
         save_checkpoint(folder, {})
     assert names(folder.path) == [NAME, "manifest.json"]

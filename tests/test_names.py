@@ -155,7 +155,9 @@ def test_addresses_of_files_beside_a_page():
 def test_what_is_too_long_for_a_name_is_refused_before_anything_is_made(tiny, tmp_path, out, name):
     plans = {"short": Plan(tiny, {}), name: Plan(tiny, {})}
     for attempt in (make_folders, estimate_cost):
-        with pytest.raises(ConfigError, match=r"bytes, and [\d,]+ are allowed. Give a shorter --out"):
+        with pytest.raises(
+            ConfigError, match=r"bytes, and [\d,]+ are allowed. Give a shorter --out"
+        ):
             attempt(plans, tmp_path / out)
     assert list(tmp_path.iterdir()) == []
 

@@ -16,7 +16,7 @@ from learnorder.execution.settings import Execution
 from learnorder.probe import ArmNumbers, Calibration, ProbeResult, Statement, judge_arms, run_probe
 from learnorder.probe.page import advice_words, calibration_words, probe_findings
 from learnorder.probe.result import calibrate
-from learnorder.probe.run import _with_budget, arm_plans
+from learnorder.probe.run import arm_plans, with_budget
 from learnorder.probe.settings import FEWEST_EPOCHS
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import Results
@@ -215,7 +215,7 @@ def test_the_budget_buys_epochs_once(probe, tmp_path):
     longest = replace(probe, training=replace(probe.training, epochs=10_000), contrasts=(3.0,))
     with pytest.raises(ConfigError, match="Give that, or fewer"):
         run_probe(longest, tmp_path, minutes=1e-6, execution=Execution(quiet=True))
-    bought = _with_budget(longest, tmp_path, 5.0, Execution(1, 1))
+    bought = with_budget(longest, tmp_path, 5.0, Execution(1, 1))
     assert FEWEST_EPOCHS <= bought.training.epochs < 10_000
     kept = read_sealed(tmp_path / "budget.json", Budget)
     replace(kept, epochs=6).keep(tmp_path)

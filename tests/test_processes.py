@@ -195,7 +195,7 @@ def test_noise_of_a_shared_batch_is_that_of_the_whole():
 
 def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
     """The first of two processes is refused, the other waits for it and is ended."""
-    monkeypatch.setattr("learnorder.execution.groups._GRACE_SECONDS", 0.5)
+    monkeypatch.setattr("learnorder.execution.groups.GRACE_SECONDS", 0.5)
     folder = RunFolder.create(tmp_path / "run", tiny, {})
     with RunLock(folder.path):
         state = run_pool([folder], Cores(1, 1), lambda state: None, Groups(2), wait=False)
@@ -205,10 +205,10 @@ def test_a_run_that_another_makes_is_left_to_it(tiny, tmp_path, monkeypatch):
 
 def test_the_first_process_may_save_while_the_others_have_ended(monkeypatch):
     """After a signal, ranks above 0 have nothing to save and are gone at once."""
-    monkeypatch.setattr("learnorder.execution.groups._GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("learnorder.execution.groups.GRACE_SECONDS", 0.2)
     group = Group(2, 1)
     codes = ("import time, sys; time.sleep(1); sys.exit(143)", "import sys; sys.exit(143)")
-    group._processes = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]
+    group.processes = [subprocess.Popen([sys.executable, "-c", code]) for code in codes]
     assert group.answer() == (143, True)
 
 

@@ -44,7 +44,7 @@ def dense_of(config, network, examples):
     if config.network.kind == "separate":  # give the rows back the coordinates that were left out
         rest = torch.randn(len(v), DATA.d - 2, dtype=torch.float64)
         v = torch.cat([v, rest], dim=1)
-    return DenseNetwork(config, examples, network.weights.w[0], v, network._u_w[0], network._u_v[0])
+    return DenseNetwork(config, examples, network.weights.w[0], v, network.u_w[0], network.u_v[0])
 
 
 @pytest.mark.parametrize("sigma", [0.0, 1.5])
@@ -62,7 +62,7 @@ def test_same_noise_same_trajectory_as_the_dense_network(kind, shared, sigma):
         before[place] = torch.randn(n, m, generator=draws, dtype=torch.float64)
         return before[place][None]
 
-    network._activation_noise = fresh
+    network.draw_noise = fresh
     phase, tau_xi = Phase(0.5, sigma, 0.0), 0.05
     network.begin([phase])
     for _ in range(200):
@@ -87,7 +87,7 @@ def test_same_noise_same_trajectory_as_the_dense_network(kind, shared, sigma):
             part = Weights(xi[None, :m, : DATA.d], xi[None, m:, DATA.d : DATA.d + 2])
         before.clear()
         network.update([0.5], part)
-        network._evaluate()
+        network.evaluate()
     new = draw_examples(DATA, 50, generator(0, "new"), "all")
     with torch.no_grad():
         expected = dense.forward(torch.cat([new.x1, new.x2()], dim=1))
@@ -113,7 +113,7 @@ def test_signal_and_noise_make_the_weights():
     x1 = draw_examples(DATA, 20, generator(0, "new"), "p_only").x1
     assert network.noise is not None
     noise = network.noise.w[0]
-    own = (x1 @ noise.T).relu() @ network._u_w[0]
+    own = (x1 @ noise.T).relu() @ network.u_w[0]
     assert torch.allclose(network.signal_on_p(x1) + own, network.on_p(x1), atol=1e-6)
     norms = network.norms()
     assert 0 < norms["signal_norm_w"] < 0.1 * norms["norm_w"]

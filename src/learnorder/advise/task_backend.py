@@ -59,11 +59,11 @@ def run(folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]) -> tuple[End
     folder.begin(identity_of(folder.config.task))
     task = load_task(folder.config.task)
     with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
-        folder.update(data=_describe(trainer, folder.data()))
+        folder.update(data=describe(trainer, folder.data()))
         return train(folder, trainer, stop)
 
 
-def _describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:
+def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:
     """Return the manifest's description of the data and the score.
 
     Args:

@@ -16,7 +16,7 @@ from learnorder.execution.engine import Cores, process_environment, share_cores
 from learnorder.runs import RunFolder
 
 _POLL_SECONDS = 0.1
-_GRACE_SECONDS = 10.0
+GRACE_SECONDS = 10.0
 """Time for the processes of a group to end after one of them has failed."""
 _STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
@@ -27,11 +27,14 @@ class Group:
     Args:
         count: Number of processes.
         threads: Threads of each process.
+
+    Attributes:
+        processes: Those of the run under way.
     """
 
     def __init__(self, count: int, threads: int) -> None:
         self._count, self._threads = count, threads
-        self._processes = list[subprocess.Popen[bytes]]()
+        self.processes = list[subprocess.Popen[bytes]]()
         self._failed_at, self._failure = 0.0, 0
 
     @property
@@ -54,7 +57,7 @@ class Group:
                     "MASTER_ADDR": "127.0.0.1",
                     "MASTER_PORT": port,
                 }
-                self._processes.append(
+                self.processes.append(
                     subprocess.Popen(
                         command,
                         stdin=subprocess.DEVNULL,
@@ -70,14 +73,14 @@ class Group:
 
         A process stopped by a signal has not failed: the first may still be saving the run.
         """
-        codes = [process.poll() for process in self._processes]
+        codes = [process.poll() for process in self.processes]
         failures = [code for code in codes if code and code not in _STOPPED]
         if failures and not self._failure:
             self._failed_at = time.monotonic()
             self._failure = next((code for code in failures if code < 0), failures[0])
         if None not in codes:
             return True
-        if self._failure and time.monotonic() - self._failed_at > _GRACE_SECONDS:
+        if self._failure and time.monotonic() - self._failed_at > GRACE_SECONDS:
             self.send_signal(signal.SIGKILL)
         return False
 
@@ -88,13 +91,13 @@ class Group:
         """
         while not self.ended():
             time.sleep(_POLL_SECONDS)
-        codes = [process.returncode for process in self._processes]
-        self._processes.clear()
+        codes = [process.returncode for process in self.processes]
+        self.processes.clear()
         return self._failure or codes[0] or max(codes), True
 
     def send_signal(self, number: int) -> None:
         """Pass a signal to all processes."""
-        for process in self._processes:
+        for process in self.processes:
             with suppress(ProcessLookupError):
                 process.send_signal(number)
 
@@ -102,9 +105,9 @@ class Group:
         """Wait for the processes of a run, or kill them."""
         if kill:
             self.send_signal(signal.SIGKILL)
-        for process in self._processes:
+        for process in self.processes:
             process.wait()
-        self._processes.clear()
+        self.processes.clear()
 
 
 class Groups:

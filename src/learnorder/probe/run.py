@@ -56,7 +56,7 @@ def run_probe(
 
     out, probe = Path(out), probe or Probe()
     Experiment("probe").check(out)
-    probe = _with_budget(probe, out, minutes, execution)
+    probe = with_budget(probe, out, minutes, execution)
     result = make_probes({"": probe}, out, execution)[""]
     if not isinstance(result, ProbeResult):
         raise result
@@ -219,7 +219,7 @@ def _image_size(probe: Probe) -> tuple[int, int]:
     return load_images(probe.data).image_size
 
 
-def _with_budget(probe: Probe, out: Path, minutes: float | None, execution: Execution) -> Probe:
+def with_budget(probe: Probe, out: Path, minutes: float | None, execution: Execution) -> Probe:
     """Return the probe with the epochs that fit in the minutes, measured once for a folder.
 
     Nothing is written if the folder contains another probe or the first runs are not valid.

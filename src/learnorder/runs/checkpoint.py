@@ -43,7 +43,7 @@ def save_checkpoint(folder: RunFolder[Any], state: dict[str, Any]) -> None:
     folder.check_lock()
     with atomic_write(newest) as temporary:
         with temporary.open("wb") as file:
-            file.write(_HEADER + _digest(payload) + b"\n")
+            file.write(_HEADER + digest(payload) + b"\n")
             file.write(payload)
         folder.check_lock()  # writing may have taken a long time
         _keep(newest, previous)
@@ -94,7 +94,7 @@ def _read(path: Path, config: str) -> dict[str, Any]:
 
     try:
         header, _, payload = path.read_bytes().partition(b"\n")
-        if header != _HEADER + _digest(payload):
+        if header != _HEADER + digest(payload):
             raise ValueError("its content does not match its digest")
         checkpoint = torch.load(io.BytesIO(payload), weights_only=True, map_location="cpu")
         if checkpoint["config"] != config:
@@ -109,7 +109,8 @@ def _read(path: Path, config: str) -> dict[str, Any]:
         ) from error
 
 
-def _digest(payload: bytes | memoryview) -> bytes:
+def digest(payload: bytes | memoryview) -> bytes:
+    """Return the BLAKE2b digest of a checkpoint, in hexadecimal."""
     return hashlib.blake2b(payload, digest_size=16).hexdigest().encode()
 
 

@@ -37,9 +37,14 @@ def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
     """
     blank = {SEAL: _BLANK.decode(), **values}
     text = json.dumps(blank, indent=1, allow_nan=False).encode() + b"\n"
-    rest = text[len(_START) + _DIGITS :]
     with atomic_write(path) as temporary:
-        temporary.write_bytes(_START + _digest(rest) + rest)
+        temporary.write_bytes(seal(text))
+
+
+def seal(text: bytes) -> bytes:
+    """Return JSON whose first entry is a blank seal, with the seal of the text in its place."""
+    rest = text[len(_START) + _DIGITS :]
+    return _START + _digest(rest) + rest
 
 
 def read_json(path: Path, remedy: str) -> tuple[dict[str, Any], bool]:

@@ -55,6 +55,8 @@ class FiniteNetwork:
 
     Attributes:
         weights: U.
+        u_w: (S, m_w), output weights of the part W.
+        u_v: (S, m_v), output weights of the part V; those of W in a convolution.
         noise: Ũ, the initial weights and the later noise; None unless ``split``. Ū = U − Ũ.
         time: (S,), η·t of each seed.
         steps: (S,), steps of each seed.
@@ -81,12 +83,12 @@ class FiniteNetwork:
         self._load(examples)
         generators = [generator(s, "weights", device=self._device) for s in self._seeds]
         self._copies = len(network.output_signs)
-        self._u_w = self._output_weights(network.width_w, generators, half=0)
+        self.u_w = self._output_weights(network.width_w, generators, half=0)
         if self._convolution and network.shared_output:
-            self._u_v = self._u_w
+            self.u_v = self.u_w
         else:
             width = network.width_w if self._convolution else network.width_v
-            self._u_v = self._output_weights(width, generators, half=1)
+            self.u_v = self._output_weights(width, generators, half=1)
         self.weights = self._draw(generators, self._tau0)
         self._generators = [generator(s, device=self._device) for s in self._seeds]
         self.noise = Weights(*(t.clone() for t in vars(self.weights).values())) if split else None
@@ -139,7 +141,7 @@ class FiniteNetwork:
     def begin(self, phases: Sequence[Phase]) -> None:
         """Compute the losses and gradients of each seed in its phase."""
         self._sigma = self._per_seed([phase.sigma * self._tau0 for phase in phases])
-        self._evaluate()
+        self.evaluate()
 
     def advance(self, phases: Sequence[Phase | None]) -> None:
         """Take a step of each seed at its phase's learning rate; None skips a seed."""
@@ -147,7 +149,7 @@ class FiniteNetwork:
         eta = [phase.learning_rate if phase else 0.0 for phase in phases]
         generators = self._seeded("noise")
         self.update(eta, self._draw(generators, self._tau_xi) if self._tau_xi > 0 else None)
-        self._evaluate()
+        self.evaluate()
 
     def _seeded(self, purpose: str) -> list[torch.Generator]:
         """Return the generators, seeded by purpose, seed and step."""
@@ -181,7 +183,7 @@ class FiniteNetwork:
     def _per_seed(self, values: Sequence[float]) -> Tensor:
         return torch.tensor(list(values), device=self._device, dtype=self._dtype)
 
-    def _evaluate(self) -> None:
+    def evaluate(self) -> None:
         """Compute losses and gradients at the current weights, with the phase's noise."""
         noisy = bool((self._sigma > 0).any())
         f, pull_q = self._noisy_q() if noisy else self._clean_q()
@@ -195,17 +197,17 @@ class FiniteNetwork:
             hidden = torch.bmm(x, self.weights.w.transpose(1, 2))
             if noisy:
                 level = self._sigma[:, None] * self._norm[:, block]
-                noise = self._activation_noise(f"p{start}", rows, m)
+                noise = self.draw_noise(f"p{start}", rows, m)
                 hidden += level[:, :, None] * noise[:, : x.shape[1]]
             hidden.relu_()
-            f[:, block] += torch.bmm(hidden, self._u_w[:, :, None])[:, :, 0]
+            f[:, block] += torch.bmm(hidden, self.u_w[:, :, None])[:, :, 0]
             residual[:, block] = self._residual(f, block)
             active = hidden.sign_()
             pulled.baddbmm_(active.transpose(1, 2), x * residual[:, block, None])
         rest = slice(with_p, None)
         residual[:, rest] = self._residual(f, rest)
-        gradient_w = pulled.mul_(self._u_w[:, :, None]).neg_()
-        gradient_v = pull_q(residual).mul_(self._u_v[:, :, None]).neg_()
+        gradient_w = pulled.mul_(self.u_w[:, :, None]).neg_()
+        gradient_v = pull_q(residual).mul_(self.u_v[:, :, None]).neg_()
         if self._convolution:
             gradient_w[:, :, :2] += gradient_v
         self._gradient = Weights(gradient_w, gradient_v)
@@ -216,7 +218,7 @@ class FiniteNetwork:
         y = self._y[:, block]
         return y * torch.sigmoid(-y * f[:, block]) / self._n
 
-    def _activation_noise(self, name: str, n: int, m: int) -> Tensor:
+    def draw_noise(self, name: str, n: int, m: int) -> Tensor:
         """Return new standard normal noise, (S, n, m), equal for copies of a neuron.
 
         Args:
@@ -242,7 +244,7 @@ class FiniteNetwork:
         is Σ_b S_b·1(active on z + bζ)·(1, b·r), (S, m_V, 2), before the output weights.
         """
         hidden = self._pre_activations(self.weights.v)
-        g = (hidden.relu() * self._u_v[:, :, None]).sum(dim=1)
+        g = (hidden.relu() * self.u_v[:, :, None]).sum(dim=1)
         active = (hidden > 0).to(self._dtype)
 
         def pull(residual: Tensor) -> Tensor:
@@ -257,7 +259,7 @@ class FiniteNetwork:
         hidden = torch.einsum("snb,smb->snm", self._to_q, self._pre_activations(self.weights.v))
         along = self._b * self._r
         level = self._sigma[:, None] * self._amplitude * (1 + along.square()).sqrt()
-        hidden += level[:, :, None] * self._activation_noise("q", self._n, hidden.shape[2])
+        hidden += level[:, :, None] * self.draw_noise("q", self._n, hidden.shape[2])
         active = (hidden > 0).to(self._dtype)
 
         def pull(residual: Tensor) -> Tensor:
@@ -265,7 +267,7 @@ class FiniteNetwork:
             both = torch.stack([weight, weight * along], dim=1)
             return torch.einsum("skn,snm->smk", both, active)
 
-        return torch.einsum("snm,sm->sn", hidden.relu_(), self._u_v), pull
+        return torch.einsum("snm,sm->sn", hidden.relu_(), self.u_v), pull
 
     def on_p(self, x1: Tensor, seed: int = 0) -> Tensor:
         """Return f on P-only examples, (n,), for the seed with index ``seed``, without noise."""
@@ -274,13 +276,13 @@ class FiniteNetwork:
         rows = max(16, _BLOCK_ELEMENTS // self.weights.w.shape[1])
         for start in range(0, len(x1), rows):
             hidden = x1[start : start + rows] @ self.weights.w[seed].T
-            f[start : start + rows] = hidden.relu_() @ self._u_w[seed]
+            f[start : start + rows] = hidden.relu_() @ self.u_w[seed]
         return f
 
     def on_q(self, seed: int = 0) -> Tensor:
         """Return g_b, f on the directions z + bζ, b = −1, 0, 1: (3,)."""
         hidden = self._pre_activations(self.weights.v[seed : seed + 1])[0]
-        return (hidden.relu_().T @ self._u_v[seed]).double().cpu()
+        return (hidden.relu_().T @ self.u_v[seed]).double().cpu()
 
     def signal_on_p(self, x1: Tensor, seed: int = 0) -> Tensor:
         """Return Σ_j u_j·1(⟨Ũ_j, x⟩ > 0)·⟨Ū_j, x⟩ on P patterns, (n,): Ū's output, Ũ's gates."""
@@ -288,14 +290,14 @@ class FiniteNetwork:
         x1 = x1.to(self._device, self._dtype)
         noise = self.noise.w[seed]
         signal = x1 @ (self.weights.w[seed] - noise).T
-        return (signal * (x1 @ noise.T > 0)) @ self._u_w[seed]
+        return (signal * (x1 @ noise.T > 0)) @ self.u_w[seed]
 
     def signal_on_q(self, seed: int = 0) -> Tensor:
         """Return the same on the directions z + bζ, b = −1, 0, 1: (3,)."""
         assert self.noise is not None
         noise = self._pre_activations(self.noise.v[seed : seed + 1])[0]
         whole = self._pre_activations(self.weights.v[seed : seed + 1])[0]
-        return (((whole - noise) * (noise > 0)).T @ self._u_v[seed]).double().cpu()
+        return (((whole - noise) * (noise > 0)).T @ self.u_v[seed]).double().cpu()
 
     def snapshot(self) -> dict[str, Any]:
         """Return the state needed to continue, as tensors."""
