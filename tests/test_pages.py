@@ -73,8 +73,8 @@ def test_unpacked_runs_give_the_same_numbers(made, tmp_path):
         assert (other.labels, other.config, other.data()) == (one.labels, one.config, one.data())
         assert (other.read_status(), other.timings()) == (one.read_status(), one.timings())
         unlike = {"files", "updated"}
-        assert {k: v for k, v in other.manifest.items() if k not in unlike} == {
-            k: v for k, v in one.manifest.items() if k not in unlike
+        assert {k: v for k, v in other.read_manifest().items() if k not in unlike} == {
+            k: v for k, v in one.read_manifest().items() if k not in unlike
         }
     results, same = learnorder.open_runs(made), learnorder.open_runs(tmp_path / "again")
     assert same.frame().equals(results.frame())

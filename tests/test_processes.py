@@ -66,7 +66,7 @@ def both(config, tmp_path):
     execute(alone, threads=1)
     shared = RunFolder.create(tmp_path / "shared", config, {})
     run_pool([shared], Cores(1, 1), lambda state: None, Groups(2))
-    assert shared.status == "finished", shared.file("log.txt").read_text()
+    assert shared.read_status() == "finished", shared.file("log.txt").read_text()
     assert shared.read_manifest()["processes"] == 2
     return alone, shared
 
@@ -132,7 +132,7 @@ def test_killed_and_stopped_it_ends_with_the_same_bytes(tiny, tmp_path):
 
     state = run_pool([broken], Cores(1, 1), watch, groups)
     assert state.failed == [broken]
-    assert broken.status == "interrupted"
+    assert broken.read_status() == "interrupted"
     run_pool([broken], Cores(1, 1), lambda state: None, Groups(2))
     for name in ("records.parquet", "weights.safetensors"):
         assert whole.read(name) == broken.read(name)

@@ -98,7 +98,7 @@ def test_a_signal_saves_and_the_run_continues_to_the_byte(tiny, tmp_path, number
     _, message = process.communicate(timeout=60)
     assert process.returncode == 128 + number, message
     assert "The same command continues it" in message
-    assert broken.status == "interrupted"
+    assert broken.read_status() == "interrupted"
     execute(broken)
     assert contents(broken) == contents(whole)
 
@@ -117,7 +117,7 @@ def test_a_run_killed_at_random_moments_continues_to_the_byte(tiny, tmp_path, ki
         time.sleep(drawing.uniform(0.0, 0.4))
         process.kill()
         process.communicate()
-        assert broken.status == "running"
+        assert broken.read_status() == "running"
     assert execute(broken) == "finished"
     assert contents(broken) == contents(whole)
 

@@ -431,7 +431,7 @@ def test_deleting_deletes_that_run(tiny, tmp_path):
     fake_run(inside / "a", tiny, {"arm": "a", "run": str(kept.path)}, [0.5])
     assert main(["runs", "delete", str(inside), "--where", "arm = 'a'", "--yes"]) == 0
     assert not (inside / "a").exists()
-    assert kept.status == "finished"
+    assert kept.read_status() == "finished"
     assert list(inside.iterdir()) == []
 
 

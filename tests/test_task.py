@@ -418,7 +418,7 @@ def test_an_interrupted_run_here_goes_on(tmp_path, monkeypatch):
             plans, tmp_path / "b", execution=Execution(threads=1, quiet=True), here=True
         )
     for a, b in zip(stopped, whole, strict=True):
-        assert a.status == "finished"
+        assert a.read_status() == "finished"
         assert a.records() == b.records()
 
 

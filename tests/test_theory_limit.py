@@ -171,7 +171,7 @@ def test_the_flow_is_the_recursion(name, kind):
     fine = changed(config, solver={"macro_step": 0.02 if name != "L-S" else 0.1})
     by_steps, outcome, _ = whole_run(fine, Recursion)
     by_flow, other, engine = whole_run(changed(config, solver={"tolerance": 1e-3}), Flow)
-    assert outcome.status == other.read_status() == "finished"
+    assert outcome.status == other.status == "finished"
     assert engine.accepted < 200
     ends = [key for key in by_steps if isinstance(key, tuple)]
     assert len(ends) == (1 if name == "S" else 2)
