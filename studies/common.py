@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,6 +44,13 @@ class Page:
     texts: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     pictures: Mapping[str, go.Figure | Shot] = field(default_factory=dict)
+
+
+def names_chosen(known: Collection[str], description: str | None) -> list[str]:
+    """Return the names on the command line of a study, all known ones by default."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("names", nargs="*", default=list(known), help="Default: all.")
+    return parser.parse_args().names
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

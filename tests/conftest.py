@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -21,6 +21,8 @@ from learnorder.config.settings import (
 from learnorder.runs import ENDED, RunFolder
 from learnorder.schedules import Schedule
 from learnorder.training.records import Records
+from studies.common import RESULTS
+from studies.records import unpacked
 
 CIFAR = Path(__file__).parents[2] / "shared" / "data" / "cifar10"
 
@@ -36,6 +38,13 @@ def _on_the_cpu(request, monkeypatch):
     if torch.cuda.is_available() and not request.path.name.startswith("test_cuda"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # of processes that tests start
         monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Iterator[Path]:
+    """The run folders of all committed records."""
+    with unpacked(RESULTS) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -250,6 +250,16 @@ def test_a_search_of_the_version_before_goes_on(tmp_path):
         learnorder.run_advise(replace(search(), seeds=3), tmp_path, execution=QUIET)
 
 
+def test_runs_of_a_search_alone_are_no_search(tmp_path):
+    """The folder of a rung is known by its runs' labels, and has no settings to read."""
+    learnorder.run_advise(search(), tmp_path, execution=QUIET)
+    (rung,) = tmp_path.glob("epochs-*")
+    assert read_experiment(rung) == Experiment("advise")
+    with pytest.raises(RunFolderError, match="without its settings"):
+        open_runs(rung, of=Advice)
+    assert learnorder.run_advise(search(), rung, execution=QUIET).best() > 0
+
+
 def test_an_experiment_takes_more_seeds(tmp_path):
     learnorder.run_theory(THEORY, tmp_path, execution=QUIET)
     learnorder.run_theory(replace(THEORY, seeds=2), tmp_path, execution=QUIET)

@@ -13,20 +13,14 @@ from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.manifest import write_manifest
 from studies.common import RESULTS, ROOT, fill_marks, fill_template
 from studies.pages import pages, texts
-from studies.records import pack, unpack, unpacked
+from studies.records import pack, unpack
 
 from .conftest import fake_run
 
 
 @pytest.fixture(scope="module")
-def runs():
-    with unpacked(RESULTS) as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def written(runs):
-    return pages(runs)
+def written(recorded):
+    return pages(recorded)
 
 
 def test_pages_say_what_their_records_say(written):
@@ -47,7 +41,7 @@ def test_every_picture_is_made_from_records(written):
 def made(request, tiny, tmp_path):
     """A folder of runs: of images, with one that diverged, or of the theory."""
     if request.param == "theory":
-        return request.getfixturevalue("runs") / "theory" / "convolution"
+        return request.getfixturevalue("recorded") / "theory" / "convolution"
     for seed in (0, 1):
         run = fake_run(
             tmp_path / "made" / f"run{seed}", replace(tiny, seed=seed), {"arm": "large"}, [0.5, 0.9]
@@ -95,7 +89,7 @@ def test_a_record_keeps_one_sheet_and_seals_its_files(tiny, tmp_path):
         RunFolder(path.parent).read("examples.png")
 
 
-def test_records_are_asked_as_they_are(runs):
+def test_records_are_asked_as_they_are(recorded):
     folder = RESULTS / "laptop" / "plain"
     found = duckdb.sql(
         f"""
@@ -105,7 +99,7 @@ def test_records_are_asked_as_they_are(runs):
         GROUP BY arm
         """
     ).fetchall()
-    results = learnorder.open_runs(runs / "laptop" / "plain", of=learnorder.Results)
+    results = learnorder.open_runs(recorded / "laptop" / "plain", of=learnorder.Results)
     means = {arm: fmean(results.final(arm, "clean", "accuracy").values()) for arm in results.arms}
     assert dict(found) == pytest.approx(means)
 

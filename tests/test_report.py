@@ -9,15 +9,17 @@ from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pytest
 from PIL import Image
 
 from learnorder.errors import RunFolderError
 from learnorder.images.figures import FIGURES
 from learnorder.images.findings import baselines, findings
-from learnorder.report import style
+from learnorder.report import parts, style
+from learnorder.report.content import Content, Section
 from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
-from learnorder.report.page import render, write_report
+from learnorder.report.page import render, write_page, write_report
 from learnorder.report.tables import difference_table, final_table, order_table
 from learnorder.report.terms import TERMS
 from learnorder.runs import RunFolder
@@ -376,6 +378,28 @@ def test_the_data_of_a_figure_can_be_downloaded(browser, results, tmp_path):
     assert head == ["name", "epoch", "accuracy, %", "low", "high", "note"]
     assert first[:3] == ["large LR + anneal", "1", "10"]
     assert float(first[3]) <= 10 <= float(first[4])
+    page.close()
+
+
+def test_an_interval_that_is_not_drawn_in_full_is_in_the_data_in_full(browser, tmp_path):
+    point = parts.Point({0: 0.01, 1: 0.02, 2: 0.3})
+    figure = style.layout(go.Figure(), "Error", "κ", "error, %")
+    one = style.line_styles(["S"])["S"]
+    parts.add_points(figure, {1.0: point}, "S", one, 100, log_x=True, log_y=True)
+    mean, low = 100 * point.estimate.mean, 100 * point.estimate.low
+    bars = figure.data[0]
+    assert mean - bars.error_y.arrayminus[0] == pytest.approx(mean / 5)
+    assert f"{low:.3f}".replace("-", "−") in bars.customdata[0]
+    section = Section("Errors", wide=[figure])
+    path = write_page(Content("Page", [], [], [section], []), tmp_path / "report.html")
+    page = browser.new_page(accept_downloads=True)
+    page.goto(path.as_uri())
+    page.wait_for_function("document.body.dataset.drawn")
+    with page.expect_download() as download:
+        page.locator(".csv").click()
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    _, first, *_ = csv.reader(text.splitlines())
+    assert [float(value) for value in first[2:4]] == pytest.approx([mean, low])
     page.close()
 
 

@@ -1,17 +1,14 @@
 """The committed verdicts follow from the committed records, by the tests as they stand."""
 
 import json
-from pathlib import Path
 
 import pytest
 
 from learnorder.reproduce.run import judge_runs, reproduction_recipe
 from learnorder.runs import find_runs
 from learnorder.statistics import FEWEST_HEADLINE, p_words
-from studies.records import unpacked
+from studies.common import RESULTS, ROOT
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results"
 HEADLINES = (
     "final-accuracy", "final-accuracy-annealed", "noise-accuracy", "patch-order",
     "patch-final-accuracy", "theory-error-gap",
@@ -20,15 +17,9 @@ HEADLINES = (
 
 
 @pytest.fixture(scope="module")
-def runs():
-    with unpacked(RESULTS) as folder:
-        yield folder
-
-
-@pytest.fixture(scope="module")
-def judged(runs):
+def judged(recorded):
     recipe = reproduction_recipe("laptop").on("parquet:data/cifar10")
-    return judge_runs(recipe, runs / "laptop", scale="laptop")
+    return judge_runs(recipe, recorded / "laptop", scale="laptop")
 
 
 def test_verdicts_follow_from_the_records(judged):
@@ -75,11 +66,11 @@ def test_every_arm_on_images_has_its_seeds(judged):
         }
 
 
-def test_reported_runs_use_nothing_that_settings_were_chosen_on(runs):
+def test_reported_runs_use_nothing_that_settings_were_chosen_on(recorded):
     """Seeds below 1000, the test split, and training images that no validation split has."""
     for scale in ("laptop", "demo"):
         for experiment in ("plain", "patch"):
-            for run in find_runs(runs / scale / experiment):
+            for run in find_runs(recorded / scale / experiment):
                 assert run.config.seed < 1000
                 assert run.config.data.evaluate_on == "test"
                 held_out = 0.25

@@ -11,7 +11,6 @@ paired by seed. The best is selected and evaluated on the same runs, so regret i
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from learnorder.advise.result import Advice
 from learnorder.advise.settings import LRSearch
 from learnorder.config.settings import ModelConfig, TrainingConfig
 from learnorder.runs.files import atomic_write
-from studies.common import RESULTS, ROOT
+from studies.common import RESULTS, ROOT, names_chosen
 from studies.probe.measure import probes
 
 _SGD = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
@@ -98,12 +97,8 @@ def regret(grid: Advice, rate: float) -> dict[str, object]:
 
 def main() -> None:
     """Run and evaluate the searches named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     known = searches()
-    parser.add_argument(
-        "names", nargs="*", default=list(known), help="Names of searches; default: all."
-    )
-    for name in parser.parse_args().names:
+    for name in names_chosen(known, __doc__):
         judged, out = known[name], ROOT / "runs" / "advise" / name
         advised = [
             learnorder.run_advise(search, out / f"search-{number}")

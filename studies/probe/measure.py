@@ -8,13 +8,12 @@ pattern's contrast is chosen by them, on a separate seed.
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from dataclasses import replace
 
 import learnorder
 from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
-from studies.common import DATA, RESULTS, ROOT
+from studies.common import DATA, RESULTS, ROOT, names_chosen
 
 
 def probes() -> dict[str, learnorder.Probe]:
@@ -49,12 +48,8 @@ def probes() -> dict[str, learnorder.Probe]:
 
 def main() -> None:
     """Run the probes named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     known = probes()
-    parser.add_argument(
-        "names", nargs="*", default=list(known), help="Names of probes; default: all."
-    )
-    for name in parser.parse_args().names:
+    for name in names_chosen(known, __doc__):
         folder = ROOT / "runs" / "probe" / name
         learnorder.run_probe(known[name], folder)
         kept = RESULTS / "probe" / f"{name}.json"

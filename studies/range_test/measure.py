@@ -10,7 +10,6 @@ command continues. The advised learning rates and the grid's best are taken from
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +24,7 @@ from learnorder.runs import RunFolder, require_ended
 from learnorder.runs.execute import arithmetic
 from learnorder.runs.judged import final_score
 from studies.advice.measure import Judged, searches
-from studies.common import RESULTS, ROOT
+from studies.common import RESULTS, ROOT, names_chosen
 
 RECORD = RESULTS / "advice" / "range_tests.json"
 SEEDS = {"cifar_wrn": 5}
@@ -89,10 +88,8 @@ def measured(name: str, judged: Judged, record: dict[str, Any]) -> dict[str, Any
 
 def main() -> None:
     """Measure the searches named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
     known = searches()
-    parser.add_argument("names", nargs="*", default=list(known), help="Searches; default: all.")
-    for name in parser.parse_args().names:
+    for name in names_chosen(known, __doc__):
         path: Path = RESULTS / "advice" / f"{name}.json"
         record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
         record[name] = measured(name, known[name], json.loads(path.read_text()))

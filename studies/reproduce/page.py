@@ -172,7 +172,34 @@ def gaps(plain: Results, longer: Results, digits: Results) -> dict[str, str]:
         "gap at 30": gap(plain, 30).format(100),
         "gap at 60": gap(longer, 60).format(100),
         "gap on digits": (-gap(digits)).format(100),
+        "gap to the best constant LR": gap_to_constant(plain).format(100),
     }
+
+
+def gap_to_constant(plain: Results) -> Estimate:
+    """Return the gap between the large arm and the best constant LR."""
+    finals, large = finals_by_rate(plain)
+    constant = [own for schedule, own in finals.items() if "×" not in schedule]
+    return _points(finals[large], max(constant, key=lambda own: fmean(own.values())))
+
+
+def at_paper_scale(paper: Results) -> dict[str, str]:
+    """Return README's values of the one seed at the paper's own scale."""
+    (seed,) = paper.final("small", "clean", "accuracy")
+    epochs = {arm: paper.learned(arm, "patch")[seed] for arm in ("small", "large")}
+    small, large = (paper.final(arm, "clean", "accuracy")[seed] for arm in ("small", "large"))
+    return {
+        "paper epoch small": str(epochs["small"]),
+        "paper epoch large": str(epochs["large"]),
+        "paper anneal": str(anneal_of(paper)),
+        "paper gap": f"{100 * (large - small):.0f}",
+    }
+
+
+def noise_left(plain: Results) -> str:
+    """Return the noise of the last epoch of the small arm with noise."""
+    run = next(f for f in plain.folders if plain.arm_of(f) == "small_noise")
+    return f"{run.config.noise.level.at(run.config.training.epochs):.2f}"
 
 
 def paper_scale(results: Results) -> str:
@@ -195,8 +222,11 @@ def paper_scale(results: Results) -> str:
     return markdown(columns, lines)
 
 
-def rates(plain: Results) -> str:
-    """Return final accuracy without a patch by learning rate, constant and annealed."""
+def finals_by_rate(plain: Results) -> tuple[dict[str, dict[int, float]], str]:
+    """Return final accuracy without a patch by LR schedule and seed, and the large arm's schedule.
+
+    Constant schedules come first, from the smallest.
+    """
     arms = reproduction_recipe("laptop").plain.arms
     large = words(arms.large.learning_rate)
     finals = {
@@ -207,7 +237,13 @@ def rates(plain: Results) -> str:
     assert annealed is not None
     finals[words(annealed.learning_rate)] = plain.final("small_annealed", "clean", "accuracy")
     add_swept(finals, "cifar_rates", "learning_rate")
-    finals = dict(sorted(finals.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0]))))
+    order = sorted(finals.items(), key=lambda f: ("×" in f[0], float(f[0].split(",")[0])))
+    return dict(order), large
+
+
+def rates(plain: Results) -> str:
+    """Return final accuracy without a patch by learning rate, constant and annealed."""
+    finals, large = finals_by_rate(plain)
     columns = ["learning rate", "clean, %", "large arm − this, points", "n"]
     return by_schedule(finals, columns, large, lambda arm, base: _points(base, arm))
 
@@ -388,7 +424,14 @@ def page(runs: Path) -> Page:
             "docs/results.md": fill_template(TEMPLATE, filled),
             "results/claims.json": laptop.to_json(),
         },
-        marks={"README.md": {"claims": headlines(laptop), **gaps(plain, longer, digits_plain)}},
+        marks={
+            "README.md": {
+                "claims": headlines(laptop),
+                **gaps(plain, longer, digits_plain),
+                **at_paper_scale(paper),
+                "noise left": noise_left(plain),
+            }
+        },
         pictures={
             **{name: panels(shown, laptop.evidence.experiments) for name, shown in PANELS.items()},
             "results-paper": panels(PANELS["results-patch"], {"patch": paper}),

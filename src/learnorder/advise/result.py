@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.runs import RunFolder
+from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
 from learnorder.statistics import (
     Estimate,
@@ -238,9 +239,7 @@ class Advice:
 
     def findings(self) -> list[str]:
         """Return the findings in sentences, each supported by an interval."""
-        from learnorder.advise.words import advice_findings
-
-        return advice_findings(self)
+        return findings_of("advise", self)
 
     def _repr_html_(self) -> str:
         band, best, seeds = self.band(), self.best(), self.search.seeds

@@ -64,6 +64,11 @@ class StartedSearch:
     learning_rates: tuple[float, ...]
     no_noise: str
 
+    @classmethod
+    def of(cls, search: LRSearch) -> StartedSearch:
+        """Return a search that is about to start; the model and the data are tried."""
+        return cls(search, initial_rates(search), why_no_noise(search))
+
 
 def run_advise(
     search: LRSearch | None = None,
@@ -136,17 +141,17 @@ def start_search(
     existing = _read_search(out)
     if existing is not None:
         _check_identity(search, out)
-        epochs = existing.training.epochs if minutes is not None else search.training.epochs
-        _check_same(existing, search.with_epochs(epochs), out)
+        bought = existing.search.training.epochs
+        epochs = bought if minutes is not None else search.training.epochs
+        _check_same(existing.search, search.with_epochs(epochs), out)
     budget = None if minutes is None else _budget(search, out, minutes, execution)
     if budget is not None:
         search = search.with_epochs(budget.epochs)
     if existing is not None:
-        _check_same(existing, search, out)
-    rates, epochs = initial_rates(search), search.rung_epochs(0)
-    started = StartedSearch(search, rates, why_no_noise(search))
-    if existing is not None:
-        return started
+        _check_same(existing.search, search, out)
+        return existing
+    started = StartedSearch.of(search)
+    rates, epochs = started.learning_rates, search.rung_epochs(0)
     arms = [Candidate(rate, search.plateau) for rate in rates]
     find_folders(rung_plans(search, arms, rates[0], 0), out / f"epochs-{epochs}")
     if budget is not None:
@@ -155,15 +160,16 @@ def start_search(
     return started
 
 
-def _read_search(out: Path) -> LRSearch | None:
+def _read_search(out: Path) -> StartedSearch | None:
     """Return the search of a folder, or None."""
     existing = read_experiment(out)
-    if existing is None:
+    if existing is not None and existing.settings is not None:
+        return settings_as(StartedSearch, existing.settings, out)
+    if not (out / _FORMER_FILE).exists():
         return None
-    if existing.settings is not None:
-        return settings_as(StartedSearch, existing.settings, out).search
     values, _ = read_json(out / _FORMER_FILE, "Move its folder away and run again.")
-    return settings_as(LRSearch, {_FORMER_NAMES.get(n, n): v for n, v in values.items()}, out)
+    renamed = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
+    return StartedSearch.of(settings_as(LRSearch, renamed, out))
 
 
 def _check_identity(search: LRSearch, out: Path) -> None:

@@ -84,7 +84,8 @@ def make_folders(
     """Create the folders of planned runs without executing them; see :func:`run_plans`."""
     for folder, experiment in experiments.items():
         experiment.check(folder)
-    existing, identities = find_folders(plans, out, engine), _identities(plans)
+    identities = _identities(plans)
+    existing = _find(plans, out, engine, identities)
     for folder, experiment in experiments.items():
         experiment.write(folder)
     return [
@@ -101,9 +102,18 @@ def find_folders(
     Raises:
         LearnOrderError: As for :func:`run_plans`, or a name or path is not valid on disk.
     """
+    return _find(plans, out, engine, _identities(plans))
+
+
+def _find(
+    plans: Mapping[str, Plan[ConfigT]],
+    out: Path,
+    engine: Engine[Any] | None,
+    identities: Mapping[str, Mapping[str, str]],
+) -> dict[str, RunFolder[ConfigT] | None]:
+    """Return the existing folders of planned runs; see :func:`find_folders`."""
     for name in plans:
         check_path(out / name)
-    identities = _identities(plans)
     existing = {
         name: RunFolder.find(out / name, plan.config, identities[name])
         for name, plan in plans.items()

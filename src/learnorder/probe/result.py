@@ -10,6 +10,7 @@ from learnorder.errors import ConfigError
 from learnorder.probe.arms import ArmNumbers, largest_rate
 from learnorder.probe.settings import Probe
 from learnorder.runs import setting_words
+from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list
 from learnorder.statistics.learned import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
 
@@ -121,9 +122,7 @@ class ProbeResult:
 
     def findings(self) -> list[str]:
         """Return the findings in sentences, each supported by an interval."""
-        from learnorder.probe.page import probe_findings
-
-        return probe_findings(self)
+        return findings_of("probe", self)
 
     def _repr_html_(self) -> str:
         return html_list(self.findings()) + self.results.html_table()

@@ -89,20 +89,21 @@ def add_points(
         style: Style of the line.
         scale: Factor applied to the values.
         log_x: Whether the setting's axis is logarithmic.
-        log_y: Whether the axis of the values is logarithmic. The lower ends of intervals are then
-            at least a fifth of the mean.
+        log_y: Whether the axis of the values is logarithmic. Intervals are then drawn down to a
+            fifth of the mean at most; labels and data have their ends.
         span: Length of the setting's axis, in decades if logarithmic; None: that of the points.
         where: ``row`` and ``col`` of a subplot.
     """
     name = figure_text(name)
     measured = {x: point for x, point in points.items() if point.values}
     estimates = {x: point.estimate for x, point in measured.items()}
-    if log_y:
-        estimates = {x: replace(e, low=max(e.low, e.mean / 5)) for x, e in estimates.items()}
     labels = [
         "; ".join(filter(None, [e.format(scale, 3), measured[x].lost]))
         for x, e in estimates.items()
     ]
+    drawn = list(estimates.values())
+    if log_y:
+        drawn = [replace(e, low=max(e.low, e.mean / 5)) for e in drawn]
     figure.add_scatter(
         x=list(measured), y=[scale * e.mean for e in estimates.values()], name=name,
         mode="lines+markers",
@@ -112,7 +113,9 @@ def add_points(
             "color": style.color, "size": 7, "line": {"width": 1.5, "color": style.color},
             "symbol": ["circle-open" if point.lost else "circle" for point in measured.values()],
         },
-        error_y=error_bars(list(estimates.values()), style.color, scale), **where,
+        error_y=error_bars(drawn, style.color, scale),
+        meta={"low": [scale * e.low for e in estimates.values()],
+              "high": [scale * e.high for e in estimates.values()]}, **where,
     )  # fmt: skip
     positions = [math.log10(x) if log_x else x for x in points] or [0.0]
     offset = _SEED_OFFSET * (span or max(positions) - min(positions) or 1.0)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Measure
+from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
 from learnorder.runs.results import WITHOUT_RESULT
 from learnorder.statistics import (
@@ -240,9 +241,7 @@ class ReproductionResult:
 
     def findings(self) -> list[str]:
         """Return how many claims hold, and one sentence for each that does not."""
-        from learnorder.reproduce.page import summary
-
-        return summary(self)
+        return findings_of("reproduce", self)
 
     def _repr_html_(self) -> str:
         rows = [

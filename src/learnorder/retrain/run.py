@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from learnorder.errors import RunFolderError
 from learnorder.runs.opening import open_runs
 
 if TYPE_CHECKING:
-    from learnorder.runs.results import Results, TaskResults
-    from learnorder.theory.results import TheoryResults
-
-    ResultsT = TypeVar("ResultsT", Results, TaskResults, TheoryResults)
-
-CALIBRATION = "calibration"
-"""Experiment label of the calibration's runs of a probe."""
+    from learnorder.runs.results import Results
 
 
 def retrain(*paths: Path | str, quiet: bool = False) -> Results:

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.runs.kinds import load_named
 from learnorder.runs.manifest import read_manifest
 from learnorder.runs.sealed import read_sealed, write_sealed
 from learnorder.values import Built, from_dict
 
 FILE = "experiment.json"
 FORMAT = 1
-_NEWER = "It is of a newer version of learnorder. Update learnorder."
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class ExperimentType:
         open: Import path of a function of the folder and the settings that returns the result,
             without running or writing anything. None opens its runs.
         write: Import path of a function of the result and the folder that writes the report.
+        findings: Import path of a function of the result that returns its findings in sentences.
         known_by: A file by which folders of versions without experiment.json are recognised.
     """
 
@@ -43,6 +44,7 @@ class ExperimentType:
     result: str | None = None
     open: str | None = None
     write: str | None = None
+    findings: str | None = None
     known_by: str | None = None
 
 
@@ -63,6 +65,7 @@ TYPES = {
             result="learnorder.probe.result.ProbeResult",
             open="learnorder.probe.opening.open_probe",
             write="learnorder.probe.page.write_probe",
+            findings="learnorder.probe.page.probe_findings",
             known_by="probe.json",
         ),
         ExperimentType(
@@ -80,6 +83,7 @@ TYPES = {
             result="learnorder.advise.result.Advice",
             open="learnorder.advise.run.open_search",
             write="learnorder.advise.page.write_advice",
+            findings="learnorder.advise.words.advice_findings",
             known_by="search.json",
         ),
         ExperimentType(
@@ -89,6 +93,7 @@ TYPES = {
             result="learnorder.reproduce.claim.ReproductionResult",
             open="learnorder.reproduce.run.open_reproduction",
             write="learnorder.reproduce.page.write_reproduction",
+            findings="learnorder.reproduce.page.summary",
             known_by="claims.json",
         ),
     )
@@ -165,7 +170,9 @@ def read_experiment(folder: Path | str) -> Experiment | None:
 def _read_file(folder: Path) -> Experiment | None:
     experiment = read_sealed(folder / FILE, Experiment)
     if experiment is not None and (experiment.format > FORMAT or experiment.type not in TYPES):
-        raise RunFolderError(f"{folder / FILE}: {_NEWER}")
+        raise RunFolderError(
+            f"{folder / FILE}: It is of a newer version of learnorder. Update learnorder."
+        )
     return experiment
 
 
@@ -179,6 +186,12 @@ def _of_runs(folder: Path) -> Experiment | None:
         if name != "train" or manifest.parent == folder:  # a single run may be beside any others
             return Experiment(name) if name in TYPES else None
     return None
+
+
+def findings_of(name: str, result: Any) -> list[str]:
+    """Return the findings of the result of an experiment, by the name of its type."""
+    path = TYPES[name].findings
+    return [] if path is None else load_named(path)(result)
 
 
 def settings_as(kind: type[Built], settings: dict[str, Any], folder: Path) -> Built:

@@ -63,7 +63,8 @@
       trace.x.forEach((x, i) => {
         if (x === null) return;
         const y = trace.y[i], notes = trace.customdata || trace.text || [];
-        const [low, high] = ends(trace.error_x, x, i) || ends(trace.error_y, y, i) || band[x] || ["", ""];
+        const { meta } = trace;  // the ends of intervals that are not drawn in full
+        const [low, high] = meta ? [meta.low[i], meta.high[i]] : ends(trace.error_x, x, i) || ends(trace.error_y, y, i) || band[x] || ["", ""];
         lines.push([trace.name, named(xaxis, x), named(yaxis, y), low, high, notes[i]]);
       });
       band = {};
