@@ -104,12 +104,12 @@ def reproduce(
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
     folder = Path(out or f"runs/reproduce-{scale}")
     plans = reproduction_plans(reproduction, only, scale)
-    experiment = _experiment(reproduction, only, scale)
-    experiment.check(folder)
     if next(folder.glob("*/manifest.json"), None) is not None:
         raise RunFolderError(
             f"{folder}: contains runs of another command. Choose another folder with --out."
         )
+    experiment = _experiment(reproduction, only, scale)
+    experiment.check(folder)
     if make_runs:
         parts = _parts(reproduction, scale)
         for name, runs in plans.items():
