@@ -89,7 +89,7 @@ def claims_content(result: ReproductionResult) -> Content:
     experiments = result.evidence.distinct()
     effect = _effect(result)
     return Content(
-        title=title_of("Do the paper's claims hold?", {"scale": result.scale}),
+        title=title_of("Verdicts on the paper's claims", {"scale": result.scale}),
         intro=_INTRO,
         findings=[*([effect.note] if effect else []), *count_verdicts(result)],
         lead=[
@@ -194,11 +194,11 @@ def summary(result: ReproductionResult) -> list[str]:
 def count_verdicts(result: ReproductionResult) -> list[str]:
     """Return how many claims hold, and how many verdicts are on few seeds, in sentences."""
     counts = result.counts()
-    total = len(result.judgements)
+    total, holds, fails = len(result.judgements), counts["holds"], counts["does_not_hold"]
     not_run = total - sum(counts.values())
     sentences = [
-        f"Of {total} claim{'s' * (total != 1)}: {counts['holds']} hold, "
-        f"{counts['does_not_hold']} do not, {counts['undecided']} undecided"
+        f"Of {total} claim{'s' * (total != 1)}: {holds} hold{'s' * (holds == 1)}, "
+        f"{fails} {'does' if fails == 1 else 'do'} not, {counts['undecided']} undecided"
         + (f", {not_run} not run." if not_run else ".")
     ]
     few = sum(
