@@ -630,7 +630,7 @@ def test_a_model_that_cannot_learn_is_found_out(tmp_path, quick):
 
 
 def test_other_scores_are_held_against_the_initial_network(tmp_path):
-    from learnorder.advise.task_backend import describe
+    from learnorder.tasks.backend import describe
     from learnorder.training.task_problem import task_trainer
 
     from .test_task import config_of

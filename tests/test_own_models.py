@@ -9,12 +9,12 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from learnorder import Task
 from learnorder.advise.range_test import range_test
-from learnorder.advise.task_backend import check
 from learnorder.config.settings import ModelConfig, SharpnessConfig, TaskConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import MLP
 from learnorder.models.modes import evaluation_mode, training_mode
+from learnorder.tasks.backend import check
 from learnorder.training.image_problem import network_of
 from learnorder.training.task import register_task
 from learnorder.training.task_problem import TaskProblem, task_trainer

@@ -9,10 +9,10 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from learnorder import BatchMean, Task
-from learnorder.advise.task_backend import check
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
+from learnorder.tasks.backend import check
 from learnorder.training import scores
 from learnorder.training.task import register_task
 from learnorder.training.task_problem import task_trainer

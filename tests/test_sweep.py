@@ -13,7 +13,6 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from learnorder.advise.task_page import task_content
 from learnorder.cli.main import main
 from learnorder.config.settings import (
     NoiseConfig,
@@ -38,6 +37,7 @@ from learnorder.runs.lock import RunLock
 from learnorder.runs.results import Results, TaskResults
 from learnorder.schedules import Schedule
 from learnorder.sweep.run import run_sweep, sweep_plans
+from learnorder.tasks.page import task_content
 from learnorder.theory.config import TheoryConfig
 
 from .conftest import changed, html_sentences

@@ -11,7 +11,6 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import BatchMean, Task
-from learnorder.advise.task_backend import check
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.execution.driver import Plan, run_plans
@@ -19,6 +18,7 @@ from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
+from learnorder.tasks.backend import check
 from learnorder.training.scores import accuracy
 from learnorder.training.targets import known_targets
 from learnorder.training.task import build_network, identify, register_task, splits

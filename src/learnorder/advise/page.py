@@ -12,7 +12,6 @@ from typing import Any
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
-from learnorder.advise.task_page import task_setup
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
@@ -31,6 +30,7 @@ from learnorder.statistics import (
     adjusted_p,
     p_words,
 )
+from learnorder.tasks.page import task_setup
 
 
 @phase("drawing the page")

@@ -290,11 +290,11 @@ KINDS = {
         Kind(
             name="task",
             configuration="learnorder.config.settings.TaskRunConfig",
-            backend="learnorder.advise.task_backend",
+            backend="learnorder.tasks.backend",
             records="learnorder.training.records.Records",
             description="learnorder.runs.kinds.TaskDescription",
             results="learnorder.runs.results.TaskResults",
-            presentation="learnorder.advise.task_presentation",
+            presentation="learnorder.tasks.presentation",
             shared="Runs of one seed share initial weights, data and their order.",
             headline=("validation", "all", "loss", "validation loss"),
         ),

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from learnorder.advise.task_page import score_table as summary_table
-from learnorder.advise.task_page import task_content as content
-from learnorder.advise.task_page import task_findings as findings
+from learnorder.tasks.page import score_table as summary_table
+from learnorder.tasks.page import task_content as content
+from learnorder.tasks.page import task_findings as findings
 
 __all__ = ["FIGURES", "content", "findings", "summary_table"]
 

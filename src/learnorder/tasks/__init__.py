@@ -1,0 +1,1 @@
+"""Runs of tasks: backend, results on pages and in the terminal."""
