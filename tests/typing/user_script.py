@@ -100,7 +100,8 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
 def advice() -> learnorder.Advice:
     data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
     score = learnorder.BatchMean(accuracy)
-    task = learnorder.Task(model=lambda: nn.Linear(8, 4), train=data, score=score)
+    domains = learnorder.Groups(["tweet", "review"] * 50, name="domain")
+    task = learnorder.Task(model=lambda: nn.Linear(8, 4), train=data, score=score, groups=domains)
     training = learnorder.TrainingConfig(epochs=20, batch_size=64)
     search = learnorder.LRSearch(training=training, learning_rates=(0.001, 0.003), seeds=3)
     found = learnorder.run_advise(search, "runs/advise", task=task)

@@ -14,7 +14,7 @@ from learnorder.advise.words import comparisons
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import LineStyle, figure_text, layout, log_axis
-from learnorder.statistics import range_of
+from learnorder.statistics import SHARE, range_of
 
 if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest, Restart
@@ -164,7 +164,7 @@ def _height(advice: Advice) -> list[float]:
     shown += [score for rate in rates for score in advice.rungs[-1].scores[rate].values()]
     low, high = scale * min(shown), scale * max(shown)
     room = 0.06 * (high - low) or 1.0
-    if advice.score == "accuracy":
+    if range_of(advice.score) == SHARE:
         low, high = max(0.0, low), min(100.0, high)
     return [low - room, high + room]
 

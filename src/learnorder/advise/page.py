@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.advise.figures import gain_figure, rates_figure
+from learnorder.advise.plans import annealed_arms
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
@@ -17,6 +18,7 @@ from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.page import image_setup
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.groups import group_sections
 from learnorder.report.origin import origin
 from learnorder.report.page import write_page
 from learnorder.report.score_words import ScoreWords
@@ -45,8 +47,11 @@ def write_advice(advice: Advice, folder: Path | str) -> Path:
 def advice_content(advice: Advice) -> Content:
     """Return what the page shows."""
     data: Section | None = None
+    lead = list[Section]()
     if advice.search.is_task:
         setup, source = task_setup(task := TaskResults(advice.folders)), origin(task)
+        if (groups := task.groups()) is not None:
+            lead = group_sections(groups, task.arms, annealed_arms(task))
     else:
         setup, source = image_setup(images := Results(advice.folders)), origin(images)
         data = data_section(images)
@@ -68,7 +73,10 @@ def advice_content(advice: Advice) -> Content:
         title="Which initial learning rate?",
         findings=advice_findings(advice),
         setup=[*setup, *_search_setup(advice)],
-        lead=[Section("Final score by learning rate", note, wide=[rates_figure(advice)])],
+        lead=[
+            *lead,
+            Section("Final score by learning rate", note, wide=[rates_figure(advice)]),
+        ],
         sections=[
             Section(
                 comparison.title, comparison.note, wide=[gain_figure(advice)],

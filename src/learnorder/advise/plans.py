@@ -11,11 +11,17 @@ from learnorder.advise.settings import FEWEST_FINALISTS, Candidate, LRSearch
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
 from learnorder.runs import setting_words
+from learnorder.runs.judged import OF_GROUPS, check_target
 from learnorder.runs.kinds import kind_of
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
+    from learnorder.runs.results import TaskResults
     from learnorder.training.process_group import ProcessGroup
+
+
+ANNEALED = "annealed"
+"""The label of an arm with the full plateau and without noise."""
 
 
 def initial_rates(search: LRSearch) -> tuple[float, ...]:
@@ -25,6 +31,23 @@ def initial_rates(search: LRSearch) -> tuple[float, ...]:
     from learnorder.training.task import load_task
 
     return search.rates(fine_tunes=load_task(search.task).fine_tunes)
+
+
+def check_groups(search: LRSearch) -> None:
+    """Check that the search's data have the groups that its target needs.
+
+    Raises:
+        ConfigError: They have not.
+    """
+    if search.target not in OF_GROUPS:
+        return
+    if not search.is_task:
+        check_target(search.target, (), spurious=False)
+    from learnorder.training.task import load_task
+
+    groups = load_task(search.task).groups
+    spurious = groups is not None and groups.spurious
+    check_target(search.target, () if groups is None else (groups.name,), spurious)
 
 
 def rung_plans(
@@ -118,8 +141,18 @@ def folder_name(search: LRSearch, arm: Candidate) -> str:
 
 def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
     """Return the labels of an arm's runs."""
-    name = "noise" if arm.noise else "annealed"
+    name = "noise" if arm.noise else ANNEALED
     if arm.plateau != search.plateau:
         name = f"plateau of {arm.plateau:g}"
     rate = setting_words(float(f"{arm.learning_rate:.4g}"))
     return {"arm": name, "learning_rate.initial": rate}
+
+
+def annealed_arms(results: TaskResults) -> dict[float, str]:
+    """Return the arms of the learning rates, with the full plateau and without noise."""
+    arms = {
+        folder.config.learning_rate.initial: results.arm_of(folder)
+        for folder in results.folders
+        if folder.labels.get("arm") == ANNEALED
+    }
+    return dict(sorted(arms.items()))

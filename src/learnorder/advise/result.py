@@ -14,6 +14,8 @@ from learnorder.runs import RunFolder
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
 from learnorder.statistics import (
+    SHARE,
+    SHARE_DIFFERENCE,
     Estimate,
     Measured,
     estimate,
@@ -87,7 +89,8 @@ class Advice:
 
     Attributes:
         search: Its settings, with the epochs that fit in the budget.
-        score: Name of the validation score, e.g. accuracy.
+        score: Name of what the learning rates are judged by, e.g. accuracy or
+            worst_group_accuracy.
         higher_is_better: Whether a higher score is better.
         rungs: The rungs, from the shortest to full length.
         arms: Final scores of finished runs at full length, by arm and seed.
@@ -119,7 +122,7 @@ class Advice:
         """Acceptable loss of score; nan if it is relative to a score that diverged."""
         if self.search.tolerance is not None:
             return self.search.tolerance
-        if self.score == "accuracy":
+        if range_of(self.score) in (SHARE, SHARE_DIFFERENCE):
             return _POINT
         return abs(self.mean(self.arm(self.best())).mean) / 50
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.plans import (
+    check_groups,
     folder_name,
     half,
     initial_rates,
@@ -67,6 +68,7 @@ class StartedSearch:
     @classmethod
     def of(cls, search: LRSearch) -> StartedSearch:
         """Return a search that is about to start; the model and the data are tried."""
+        check_groups(search)
         return cls(search, initial_rates(search), why_no_noise(search))
 
 
@@ -239,7 +241,7 @@ class SearchRunner:
             no_noise=self.no_noise,
             unseen_classes=unseen,
             folders=tuple(folders),
-            unlearned=unlearned_scores(folders),
+            unlearned=unlearned_scores(folders) if self.search.target == "score" else {},
         )
 
     def train_final(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
@@ -312,9 +314,10 @@ class SearchRunner:
             finished = {
                 s: by_plan[n] for s, n in names.items() if by_plan[n].read_status() == "finished"
             }
-            scores[arm] = {seed: final_score(folder) for seed, folder in finished.items()}
+            target = self.search.target
+            scores[arm] = {seed: final_score(folder, target) for seed, folder in finished.items()}
             for folder in finished.values():
-                _, self.score, self.higher_is_better = judged_by(folder)
+                _, self.score, self.higher_is_better = judged_by(folder, target)
         return scores, folders
 
     def range_test(self) -> RangeTest:

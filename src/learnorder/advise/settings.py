@@ -23,6 +23,7 @@ from learnorder.config.settings import (
 )
 from learnorder.errors import ConfigError
 from learnorder.probe.settings import falling_noise
+from learnorder.runs.judged import Target
 from learnorder.schedules import Schedule
 from learnorder.seeding import MOST_SEEDS
 from learnorder.values import check_fields
@@ -95,9 +96,13 @@ class LRSearch:
     """Number of seeds on the last rung; no other rung uses them."""
     first_seed: int = 0
     """The first seed of the first rung."""
+    target: Target = "score"
+    """What the learning rates are judged by, over the whole validation set: score; loss; or, if the
+    task has known groups, worst_group (the score of the worst group), gap (between the score of all
+    examples and that of the worst group), or reliance (on a spurious attribute)."""
     tolerance: float | None = None
     """Acceptable loss of score. An arm is as good as another if the interval excludes a larger
-    loss. null takes 0.01 for accuracy, else 2 % of the best score."""
+    loss. null takes 0.01 for accuracies, gaps and reliance, else 2 % of the best score."""
     range_test: bool = True
     """Whether to run a learning-rate range test with five restarts, and try its median pick."""
 

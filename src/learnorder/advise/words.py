@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from learnorder.advise.plans import annealed_arms
 from learnorder.advise.result import Advice, ArmVerdict
 from learnorder.advise.settings import Candidate
 from learnorder.probe.settings import noise_words
+from learnorder.report.groups import group_words
 from learnorder.report.score_words import ScoreWords
+from learnorder.runs.results import TaskResults
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
 ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
@@ -41,6 +44,7 @@ def advice_findings(advice: Advice) -> list[str]:
         _ranks,
     )
     sentences = [sentence for part in parts for sentence in part(advice)]
+    sentences += _groups(advice)
     if advice.unseen_classes:
         named = ", ".join(map(str, advice.unseen_classes))
         sentences.append(
@@ -50,12 +54,26 @@ def advice_findings(advice: Advice) -> list[str]:
     return sentences
 
 
+def _groups(advice: Advice) -> list[str]:
+    """Return the scores of the best and of the smallest learning rate over known groups."""
+    if not advice.search.is_task:
+        return []
+    results = TaskResults(advice.folders)
+    if (groups := results.groups()) is None:
+        return []
+    arms, sentences = annealed_arms(results), list[str]()
+    for rate in dict.fromkeys([advice.best(), advice.smallest]):
+        if rate in arms and not advice.diverged(advice.arm(rate)):
+            sentences.append(group_words(groups, arms[rate], f"At {rate:g}"))
+    return sentences
+
+
 def _nothing(advice: Advice) -> str:
     """Return that no learning rate can be recommended, because none learned anything."""
     words, best = ScoreWords(advice.score), advice.best()
     level = words.value(estimate(list(advice.unlearned.values()))).partition(" [")[0]
     chance = f"chance ({level}, the commonest class)"
-    if advice.score != "accuracy":
+    if words.unit != "points":
         chance = f"the level of the initial network ({level})"
     reached = words.value(advice.mean(advice.arm(best)))
     return (

@@ -282,6 +282,40 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
+class PatternConfig:
+    """The memorisable pattern that a task's planter plants in its training examples.
+
+    Raises:
+        ConfigError: A value that is out of range.
+    """
+
+    eligible_share: float = 0.0
+    """Share of the training examples that can carry the pattern, fixed per example; 0 plants
+    none."""
+    pattern_only_share: float = 0.2
+    """Share of an eligible example's accesses that show the pattern alone, without content."""
+    strength: float = 1.0
+    """Strength of the pattern, in units of the planter."""
+    faint: float = 0.0
+    """Strength of a second pattern, faint and present in every example; 0 plants none."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "pattern")
+        for name in ("eligible_share", "pattern_only_share"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ConfigError(f"pattern.{name}", value, "A share lies in [0, 1].")
+        if not self.strength > 0:
+            raise ConfigError("pattern.strength", self.strength, "Give a value > 0.")
+        if not self.faint >= 0:
+            raise ConfigError("pattern.faint", self.faint, "Give a value ≥ 0; 0 plants none.")
+
+    @property
+    def planted(self) -> bool:
+        """Whether any example can carry a pattern."""
+        return self.eligible_share > 0 or self.faint > 0
+
+
+@dataclass(frozen=True)
 class TaskConfig:
     """A learnorder.Task, defined in Python."""
 
@@ -315,6 +349,8 @@ class TaskRunConfig:
     draws of the data set, and the noise."""
     sharpness: SharpnessConfig = SharpnessConfig()
     """Measurement of the loss's curvature."""
+    pattern: PatternConfig = PatternConfig()
+    """The pattern that the task's planter plants."""
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from learnorder.report.style import LineStyle, figure_text, layout
 from learnorder.statistics import REAL, Estimate, Measured, Range, estimate
+from learnorder.statistics.intervals import share_of_examples
 
 _MOST_BANDS = 4
 """The largest number of arms that are drawn with bands."""
@@ -52,17 +53,23 @@ class Point:
         within: Range of possible values.
         lost: Number of diverged runs, e.g. "1 of 5 diverged"; empty if there are none.
         label: Another note.
+        examples: Number of examples of a small group, for shares: the interval then also covers
+            their choice, see :func:`~learnorder.statistics.intervals.share_of_examples`.
     """
 
     values: Mapping[int, float]
     within: Range = REAL
     lost: str = ""
     label: str = ""
+    examples: int | None = None
 
     @property
     def estimate(self) -> Estimate:
         """The mean with its interval."""
-        return estimate(list(self.values.values()), within=self.within)
+        values = list(self.values.values())
+        if self.examples is not None:
+            return share_of_examples(values, self.examples)
+        return estimate(values, within=self.within)
 
 
 def add_points(

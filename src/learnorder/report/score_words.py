@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from learnorder.statistics import Estimate
 
+SHARES = {
+    "accuracy": "accuracy",
+    "worst_group_accuracy": "worst-group accuracy",
+    "accuracy_gap": "gap to the worst group",
+    "reliance": "reliance",
+}
+"""Scores in per cent, and their names."""
+
 
 class ScoreWords:
     """Formats values and differences of a score.
@@ -22,11 +30,11 @@ class ScoreWords:
     """
 
     def __init__(self, name: str) -> None:
-        accuracy = name == "accuracy"
-        self.name = name
+        accuracy = name in SHARES
+        self.name = SHARES.get(name, name.replace("_", " "))
         self.scale = 100.0 if accuracy else 1.0
-        self.heading = "accuracy, %" if accuracy else name
-        self.unit = "points" if accuracy else name
+        self.heading = f"{self.name}, %" if accuracy else self.name
+        self.unit = "points" if accuracy else self.name
         self._digits = 1 if accuracy else 4
         self._percent, self._points = (" %", " points") if accuracy else ("", "")
 
@@ -53,6 +61,6 @@ class ScoreWords:
     def amount(self, value: float) -> str:
         """Return an amount without an interval, e.g. "1 point"."""
         shown = f"{self.scale * value:.3g}"
-        if self.name != "accuracy":
+        if self.unit != "points":
             return f"{shown} of {self.name}"
         return f"{shown} point{'' if shown == '1' else 's'}"

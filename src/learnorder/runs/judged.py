@@ -2,18 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
 
+from learnorder.errors import ConfigError
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import TaskDescription
+from learnorder.statistics.ranges import gap_of, worst_group_of
+
+Target = Literal["score", "loss", "worst_group", "gap", "reliance"]
+"""What runs are compared by: their score, or another quantity over the whole validation set."""
+OF_GROUPS = ("worst_group", "gap", "reliance")
+"""The targets that need known groups."""
 
 
-def judged_by(folder: RunFolder[Any]) -> tuple[str, str, bool]:
-    """Return the set and quantity of a run's score, and whether higher is better."""
-    if isinstance(described := folder.data(), TaskDescription):
-        return "validation", described.score, described.higher_is_better
-    return "clean", "accuracy", True
+def judged_by(folder: RunFolder[Any], target: Target = "score") -> tuple[str, str, bool]:
+    """Return the set and quantity that a run is judged by, and whether higher is better.
+
+    Raises:
+        ConfigError: The run has no known groups, or the target is the reliance on an attribute that
+            is not spurious.
+    """
+    described = folder.data()
+    if isinstance(described, TaskDescription):
+        set_, score, higher = "validation", described.score, described.higher_is_better
+    else:
+        set_, score, higher = "clean", "accuracy", True
+    if target == "score":
+        return set_, score, higher
+    if target == "loss":
+        return set_, "loss", False
+    check_target(target, getattr(described, "groups", {}), getattr(described, "spurious", False))
+    of = getattr(described, "group_score", score)
+    if target == "worst_group":
+        return set_, worst_group_of(of), True if of == "accuracy" else higher
+    return set_, gap_of(of) if target == "gap" else "reliance", False
+
+
+def check_target(target: Target, groups: Collection[str], spurious: bool) -> None:
+    """Check that there are the groups that a target needs.
+
+    Raises:
+        ConfigError: There are none, or it is the reliance on an attribute that is not spurious.
+    """
+    if target in OF_GROUPS and not groups:
+        raise ConfigError(
+            "target",
+            target,
+            "There are no known groups. Give the task groups, e.g. Task(..., "
+            "groups=learnorder.Groups(domains)), or the target score or loss.",
+        )
+    if target == "reliance" and not spurious:
+        raise ConfigError(
+            "target", target, "The groups' attribute is not spurious: give worst_group or gap."
+        )
 
 
 def unlearned_scores(folders: Sequence[RunFolder[Any]]) -> dict[int, float]:
@@ -31,8 +73,9 @@ def unlearned_scores(folders: Sequence[RunFolder[Any]]) -> dict[int, float]:
     return scores
 
 
-def final_score(folder: RunFolder[Any]) -> float:
-    """Return a run's score after its last epoch."""
-    set_, quantity, _ = judged_by(folder)
+def final_score(folder: RunFolder[Any], target: Target = "score") -> float:
+    """Return what a run is judged by, after its last epoch."""
+    set_, quantity, _ = judged_by(folder, target)
     rows = folder.records().to_pylist()
-    return [r["value"] for r in rows if (r["set"], r["quantity"]) == (set_, quantity)][-1]
+    key = (set_, quantity, "all")
+    return [r["value"] for r in rows if (r["set"], r["quantity"], r["group"]) == key][-1]

@@ -81,6 +81,11 @@ class TaskDescription:
         unseen_classes: Classes trained on that no validation example has.
         unlearned: Score of a model that has learned nothing: the accuracy of the commonest class,
             else the score of the run's initial network.
+        num_classes: Number of classes, where outputs are logits and targets are classes.
+        attribute: What the known groups are groups of; empty where there are none.
+        groups: Examples of each known group: trained on, and judged on.
+        group_score: What each group is judged by: accuracy for classes, else the score.
+        spurious: Whether the attribute is spurious, so that the reliance on it is measured.
     """
 
     train_examples: int
@@ -89,6 +94,11 @@ class TaskDescription:
     higher_is_better: bool
     unseen_classes: tuple[int, ...] = ()
     unlearned: float | None = field(default=None, compare=False)
+    num_classes: int | None = None
+    attribute: str = ""
+    groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+    group_score: str = ""
+    spurious: bool = False
 
 
 @dataclass(frozen=True)

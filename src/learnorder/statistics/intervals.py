@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from learnorder.statistics.ranges import REAL, Range
+from learnorder.statistics.ranges import REAL, SHARE, Range
 
 
 @dataclass(frozen=True)
@@ -199,12 +199,47 @@ def proportion(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """
     if n == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
+    return Estimate(successes / n, *_binomial(successes, n, confidence), n)
+
+
+def share_of_examples(values: Sequence[float], examples: int, confidence: float = 0.95) -> Estimate:
+    """Return a mean share over seeds, with an interval that also covers the sampled examples.
+
+    The values of all seeds are measured on the same examples, so the interval over seeds says
+    nothing about other examples, of which a small group has too few. The distances from the mean to
+    the ends of the t interval over seeds and of the exact binomial interval over the examples are
+    added in quadrature (Zou, Donner, *Construction of confidence limits about effect measures: a
+    general approach*, Statistics in Medicine 2008). The binomial variance bounds that of the
+    examples' difficulty, so the interval is conservative.
+
+    Args:
+        values: A share for each seed, in [0, 1].
+        examples: Number of examples that each was measured on.
+        confidence: Level of the two-sided interval.
+
+    >>> share_of_examples([0.9, 0.9, 0.9], 10).format(100)
+    '90.0 [55.5, 99.7]'
+    >>> share_of_examples([0.8, 0.9, 1.0], 10**6).format(100)
+    '90.0 [65.2, 100.0]'
+    """
+    seeds = estimate(values, confidence, within=SHARE)
+    if math.isnan(seeds.low) or examples < 1:
+        return seeds
+    sampled = _binomial(seeds.mean * examples, examples, confidence)
+    low = math.hypot(seeds.mean - seeds.low, seeds.mean - sampled[0])
+    high = math.hypot(seeds.high - seeds.mean, sampled[1] - seeds.mean)
+    ends = max(0.0, seeds.mean - low), min(1.0, seeds.mean + high)
+    return Estimate(seeds.mean, *ends, seeds.n)
+
+
+def _binomial(successes: float, n: int, confidence: float) -> tuple[float, float]:
+    """Return the ends of the exact binomial interval; ``successes`` may be a mean of counts."""
     from scipy.stats import beta
 
     tail = (1 - confidence) / 2
-    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes else 0.0
+    low = float(beta.ppf(tail, successes, n - successes + 1)) if successes > 0 else 0.0
     high = float(beta.ppf(1 - tail, successes + 1, n - successes)) if successes < n else 1.0
-    return Estimate(successes / n, low, high, n)
+    return low, high
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

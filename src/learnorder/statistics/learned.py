@@ -85,6 +85,27 @@ def first_epoch(epochs: Sequence[int], values: Sequence[float], level: float) ->
     return None
 
 
+def settled_epoch(epochs: Sequence[int], values: Sequence[float], level: float) -> int | None:
+    """Return the first epoch from which on all values are at least ``level``; None if none is.
+
+    Args:
+        epochs: Epochs in increasing order.
+        values: One for each epoch.
+        level: Value to stay at or above.
+
+    >>> settled_epoch([1, 2, 3, 4], [0.9, 0.1, 0.95, 0.9], level=0.9)
+    3
+    >>> settled_epoch([1, 2], [0.9, 0.1], level=0.9) is None
+    True
+    """
+    settled = None
+    for epoch, value in zip(reversed(epochs), reversed(values), strict=True):
+        if not value >= level:
+            break
+        settled = int(epoch)
+    return settled
+
+
 def order_ratio(pattern: int | None, content: int | None, epochs: int) -> Span:
     """Return log10(pattern's epoch / content's epoch); positive if the content is learned first.
 

@@ -38,6 +38,8 @@ POSITIVE = Range(0.0)
 
 _RANGES = {
     "accuracy": SHARE,
+    "worst_group_accuracy": SHARE,
+    "accuracy_gap": SHARE,
     "share": SHARE,
     "share_content": SHARE,
     "share_pattern": SHARE,
@@ -53,6 +55,16 @@ _RANGES = {
     "reliance": SHARE_DIFFERENCE,
     "loss": POSITIVE,
 }
+
+
+def worst_group_of(score: str) -> str:
+    """Return the name of the worst group's score in records."""
+    return f"worst_group_{score}"
+
+
+def gap_of(score: str) -> str:
+    """Return the name of the gap between all examples and the worst group in records."""
+    return f"{score}_gap"
 
 
 def range_of(quantity: str) -> Range:

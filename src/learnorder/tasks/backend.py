@@ -75,11 +75,20 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
     if unlearned is None and (trainer.epoch, trainer.step) == (1, 0):
         with trainer.accelerator.autocast():
             unlearned = problem.unlearned()
+    grouping = problem.groups
+    groups = {} if grouping is None else {
+        "attribute": grouping.attribute,
+        "groups": {name: list(sizes) for name, sizes in grouping.sizes().items()},
+        "group_score": problem.group_score,
+        "spurious": grouping.aligned is not None,
+    }  # fmt: skip
     return {
+        **groups,
         "train_examples": problem.sizes[0],
         "evaluation_examples": problem.sizes[1],
         "score": problem.score.name,
         "higher_is_better": problem.score.higher_is_better,
+        "num_classes": problem.num_classes,
         "unseen_classes": problem.unseen_classes,
         "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }

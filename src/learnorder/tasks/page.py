@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from learnorder.images.figures import add_curve, mark_changes
 from learnorder.images.findings import baselines
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.groups import group_sections, group_words
 from learnorder.report.origin import key, origin
 from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
@@ -24,6 +25,9 @@ _NOTE = (
 
 def task_content(results: TaskResults) -> Content:
     """Return what the page shows."""
+    groups, lead = results.groups(), list[Section]()
+    if groups is not None:
+        lead = group_sections(groups, results.arms, arms_by_rate(results))
     table = score_table(results)
     sections = [Section(table.title, table=table)]
     if not results.finished.empty and 1 < len(results.arms) <= MOST_ARMS:
@@ -38,12 +42,29 @@ def task_content(results: TaskResults) -> Content:
         setup=task_setup(results),
         sections=sections,
         origins=[origin(results)],
+        lead=lead,
     )
 
 
 def task_findings(results: TaskResults) -> list[str]:
-    """Return the number of runs with each status, in a sentence."""
-    return [f"{results.status_words().capitalize()}."]
+    """Return each arm's scores over known groups, and the number of runs with each status."""
+    groups, sentences = results.groups(), list[str]()
+    if groups is not None and len(results.arms) <= MOST_ARMS:
+        titles = marked_titles(results)
+        sentences = [
+            group_words(groups, arm, titles[arm])
+            for arm in results.arms
+            if results.final(arm, groups.evaluated, groups.score)
+        ]
+    return [*sentences, f"{results.status_words().capitalize()}."]
+
+
+def arms_by_rate(results: TaskResults) -> dict[float, str]:
+    """Return the arms by initial learning rate; empty if they differ in other settings too."""
+    rates = {
+        folder.config.learning_rate.initial: results.arm_of(folder) for folder in results.folders
+    }
+    return dict(sorted(rates.items())) if len(rates) == len(results.arms) else {}
 
 
 def score_table(results: TaskResults) -> TextTable:

@@ -17,8 +17,9 @@ class Records:
 
     Columns: ``epoch``, counted from 1; ``set``: train (measured on each batch before its update, in
     training mode), clean, mixed, patch_only, conflict, validation, or run (e.g. the learning rate);
-    ``group``: all, or clean, patch_only, both within train; ``quantity``, e.g. accuracy, loss,
-    reliance, learning_rate; ``value``; ``examples``, the number of examples measured.
+    ``group``: all, or clean, patch_only, both within train, or the name of a known group;
+    ``quantity``, e.g. accuracy, loss, reliance, learning_rate; ``value``; ``examples``, the number
+    of examples measured.
     """
 
     columns: dict[str, list[Any]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
@@ -31,9 +32,9 @@ class Records:
             self.columns[name].append(item)
 
     def last(self, set_: str, quantity: str) -> float:
-        """Return the last value of a quantity."""
-        keys = zip(self.columns["set"], self.columns["quantity"], strict=True)
-        rows = [row for row, key in enumerate(keys) if key == (set_, quantity)]
+        """Return the last value of a quantity over all examples of a set."""
+        keys = zip(*(self.columns[name] for name in ("set", "quantity", "group")), strict=True)
+        rows = [row for row, key in enumerate(keys) if key == (set_, quantity, "all")]
         return self.columns["value"][rows[-1]]
 
     def __len__(self) -> int:

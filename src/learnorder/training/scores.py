@@ -57,7 +57,7 @@ def score_of(task: Task, outputs: Any, targets: Any) -> Score:
     score: Any = task.score
     better = task.higher_is_better
     if score is None:
-        if _are_classes(outputs, targets):
+        if are_classes(outputs, targets):
             return Score("accuracy", True, lambda _: _Accuracy(), accuracy)
         return Score("loss", False, lambda _: _Mean(task.loss), task.loss)
     if isinstance(score, BatchMean):
@@ -68,7 +68,8 @@ def score_of(task: Task, outputs: Any, targets: Any) -> Score:
     return Score(task.score_name, better, lambda size: _Whole(score, size), None)
 
 
-def _are_classes(outputs: Any, targets: Any) -> bool:
+def are_classes(outputs: Any, targets: Any) -> bool:
+    """Whether outputs are logits [B, C] and targets are classes [B]."""
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return False
     integer = targets.dtype in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
@@ -81,11 +82,11 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
     >>> accuracy(torch.tensor([[0.1, 0.9], [0.8, 0.2]]), torch.tensor([1, 1]))
     tensor(0.5000)
     """
-    correct, counted = _count_correct(outputs, targets)
+    correct, counted = count_correct(outputs, targets)
     return correct / counted.clamp(min=1)
 
 
-def _count_correct(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+def count_correct(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the number of correct predictions, and of all that count."""
     counted = targets != IGNORED
     return ((outputs.argmax(1) == targets) & counted).sum(), counted.sum()
@@ -98,7 +99,7 @@ class _Accuracy:
         self._correct = self._counted = 0
 
     def add(self, outputs: Any, targets: Any, size: int) -> None:
-        correct, counted = _count_correct(outputs, targets)
+        correct, counted = count_correct(outputs, targets)
         self._correct += int(correct)
         self._counted += int(counted)
 

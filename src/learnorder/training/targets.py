@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
+
+from learnorder.errors import ConfigError
+from learnorder.training.task_batches import split_batch
 
 
 def known_targets(dataset: Dataset[Any]) -> Tensor | None:
@@ -31,3 +35,35 @@ def known_targets(dataset: Dataset[Any]) -> Tensor | None:
     )
     fits = targets.dim() == 1 and len(targets) == len(dataset)  # pyright: ignore[reportArgumentType]
     return targets.long() if integer and fits else None
+
+
+def class_of(item: Any, index: int, field: str) -> int:
+    """Return the class of an item of a data set.
+
+    Args:
+        item: The item, as for :func:`~learnorder.training.task_batches.split_batch`.
+        index: Its index, for errors.
+        field: The name of the data set, for errors.
+
+    Raises:
+        ConfigError: Its target is not an integer.
+
+    >>> class_of({"x": 0.5, "label": 3}, 0, "task.train")
+    3
+    """
+    _, target = split_batch(item)
+    if isinstance(target, Tensor | np.generic | np.ndarray) and _count(target) == 1:
+        target = target.item()
+    if isinstance(target, bool) or not isinstance(target, int):
+        kind = type(target).__name__
+        raise ConfigError(
+            field,
+            f"a target of type {kind}",
+            f"Item {index:,} has no integer class, which the groups need. For other targets, give "
+            "Groups(..., spurious=False).",
+        )
+    return target
+
+
+def _count(value: Any) -> int:
+    return value.numel() if isinstance(value, Tensor) else value.size

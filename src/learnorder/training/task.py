@@ -27,8 +27,8 @@ from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.seeding import generator, random_state_kept, seed_everything
+from learnorder.training.groups import Groups, strata
 from learnorder.training.identity import Identity, Reader, steady, whole
-from learnorder.training.targets import known_targets
 
 IGNORED = -100
 """The target that PyTorch's losses ignore."""
@@ -95,8 +95,8 @@ class Task:
     """Map-style data set for the score; None holds out ``validation_share`` of ``train``. Do not
     use the test data: the choice of a learning rate would bias the test score."""
     validation_share: float = 0.2
-    """Share held out: stratified by class if the data set has ``targets``, ``labels`` or tensors,
-    else at random."""
+    """Share held out: stratified by group if there are ``groups``, by class if the data set has
+    ``targets``, ``labels`` or tensors, else at random."""
     loss: Callable[[Any, Any], Tensor] = F.cross_entropy
     """Function from (outputs, targets) to the mean loss of a batch, or the loss of each example."""
     score: Callable[[Any, Any], Any] | BatchMean | Metric | type[Metric] | None = None
@@ -115,6 +115,8 @@ class Task:
     """Makes a batch from validation items; None uses ``collate``."""
     num_workers: int = 0
     """Processes per run that load items; 0 loads them in the run's own process."""
+    groups: Groups | None = None
+    """Known groups of the examples, e.g. by a spurious attribute; each is measured separately."""
 
     def __post_init__(self) -> None:
         if not callable(self.model):
@@ -127,6 +129,10 @@ class Task:
             raise ConfigError("task.score_name", "loss", "It is the loss's name; give another.")
         if self.num_workers < 0:
             raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
+        if self.groups is not None and not isinstance(self.groups, Groups):
+            raise ConfigError(
+                "task.groups", type(self.groups).__name__, "Give learnorder.Groups(values)."
+            )
         self._check_functions()
         for name in ("train", "validation"):
             if (data := getattr(self, name)) is not None:
@@ -232,9 +238,9 @@ def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
     if task.validation is not None:
         return task.train, task.validation
     size = len(task.train)  # pyright: ignore[reportArgumentType]
-    targets = known_targets(task.train)
-    if targets is not None:
-        order = stratified_order(targets, seed=0)
+    by = strata(task)
+    if by is not None:
+        order = stratified_order(by, seed=0)
     else:
         order = torch.randperm(size, generator=generator(0, "validation split"))
     held = min(max(1, round(task.validation_share * size)), size - 2)
@@ -256,6 +262,8 @@ def identify(task: Task, maker: Any = None) -> Identity:
         reader.add(name, getattr(task, name))
     for name, data in (("training data", task.train), ("validation data", task.validation)):
         reader.add(name, None if data is None else reader.data(data))
+    if task.groups is not None:
+        reader.add("groups", task.groups)
     reader.add("settings", [task.score_name, task.higher_is_better, task.validation_share])
     if not task.fine_tunes:
         reader.add("initial weights", steady(lambda: reader.token(build_network(task, seed=0))))

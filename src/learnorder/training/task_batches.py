@@ -25,12 +25,17 @@ class TaskBatch:
     Attributes:
         inputs: Inputs of the model.
         targets: Targets for the loss.
-        size: Number of examples.
+        indices: Positions of the examples in their data set, int64 [B], on the CPU.
     """
 
     inputs: Any
     targets: Any
-    size: int
+    indices: Tensor
+
+    @property
+    def size(self) -> int:
+        """Number of examples."""
+        return len(self.indices)
 
 
 class StepBatches(Dataset):
@@ -55,17 +60,17 @@ class StepBatches(Dataset):
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch_size)
 
-    def __getitem__(self, step: int) -> tuple[Any, int]:
+    def __getitem__(self, step: int) -> tuple[Any, list[int]]:
         seed_everything(*self._seed, step)
-        indices = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        indices = list(self._order[step * self._batch_size : (step + 1) * self._batch_size])
         if self._group is not None:
             indices = indices[self._group.shard(len(indices))]
         if hasattr(self._dataset, "__getitems__"):
-            items = self._dataset.__getitems__(list(indices))
+            items = self._dataset.__getitems__(indices)
         else:
             items = [self._dataset[index] for index in indices]
         try:
-            return self._collate(items), len(items)
+            return self._collate(items), indices
         except (RuntimeError, TypeError) as error:
             kind = type(getattr(self._dataset, "dataset", self._dataset)).__name__
             raise DataError(
@@ -97,6 +102,26 @@ def split_batch(collated: Any) -> tuple[Any, Any]:
         f"{', '.join(_LABELS)}. Return such items from the data set, or give Task a collate "
         "function that makes such batches."
     )
+
+
+def rows_of(value: Any, rows: Tensor) -> Any:
+    """Return some rows of a batch's outputs or targets, in nested containers.
+
+    >>> import torch
+    >>> rows_of({"logits": [[1.0], [2.0]]}, torch.tensor([1]))
+    {'logits': [[2.0]]}
+    """
+    if isinstance(value, Tensor):
+        return value[rows.to(value.device)]
+    if isinstance(value, Mapping):
+        return {name: rows_of(item, rows) for name, item in value.items()}
+    if isinstance(value, tuple) or (
+        isinstance(value, list) and value and isinstance(value[0], Tensor)
+    ):
+        return type(value)(rows_of(item, rows) for item in value)
+    if isinstance(value, list):
+        return [value[row] for row in rows.tolist()]
+    return value
 
 
 def apply_model(model: nn.Module, inputs: Any) -> Any:

@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate.utils import send_to_device
@@ -18,10 +18,12 @@ from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
+from learnorder.training.group_scores import GroupPass, GroupScores, GroupTally
+from learnorder.training.groups import resolve_groups
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
-from learnorder.training.scores import Unfit, mean_of, score_of
+from learnorder.training.scores import Unfit, are_classes, mean_of, score_of
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, splits
 from learnorder.training.task_batches import (
@@ -32,6 +34,14 @@ from learnorder.training.task_batches import (
     split_batch,
 )
 from learnorder.training.trainer import Trainer
+
+
+class Validated(NamedTuple):
+    """The score and the mean loss over all validation examples, and those of each group."""
+
+    score: float
+    loss: float
+    groups: GroupScores | None
 
 
 class TaskProblem:
@@ -46,7 +56,10 @@ class TaskProblem:
         network: The model, with its initial weights.
         score: Its score.
         sizes: Number of training and of validation examples.
-        counts: [3]: examples, summed score and summed loss of the current epoch.
+        num_classes: Number of classes, if outputs are [B, C] and targets are classes.
+        groups: The groups of the examples, if any.
+        counts: [1 + G, 3]: examples, summed score and summed loss of the current epoch, then the
+            same of each group.
         unseen_classes: Training classes without a validation example, if the targets are known
             without loading examples.
 
@@ -63,9 +76,16 @@ class TaskProblem:
         self.network = build_network(task, config.seed).to(device)
         # MPS does not support float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        self.counts = torch.zeros(3, dtype=dtype, device=device)
+        self.groups = resolve_groups(task, self.train, self.validation)
+        rows = 1 if self.groups is None else 1 + len(self.groups.names)
+        self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
         batch, outputs = self._try_model()
         self.score = score_of(task, outputs, batch.targets)
+        self._has_classes = are_classes(outputs, batch.targets)
+        self.num_classes = outputs.shape[1] if self._has_classes else None
+        self._tally = None
+        if self.groups is not None and self._has_classes:
+            self._tally = GroupTally(self.groups, self.counts[1:])
         self.unseen_classes = self._unseen_classes() if self._is_classification else []
         self.check_outputs(outputs, batch, "evaluation")
 
@@ -73,6 +93,11 @@ class TaskProblem:
     def _is_classification(self) -> bool:
         """Whether its score is the accuracy by default."""
         return self.task.score is None and self.score.name == "accuracy"
+
+    @property
+    def group_score(self) -> str:
+        """What each group is measured by: accuracy for classes, else the task's score."""
+        return "accuracy" if self._has_classes else self.score.name
 
     @property
     def steps(self) -> int:
@@ -122,17 +147,18 @@ class TaskProblem:
             num_workers=self.task.num_workers,
             generator=generator(*seed, "processes"),
         )
-        for collated, size in loader:
+        for collated, indices in loader:
             inputs, targets = split_batch(send_to_device(collated, self._device))
-            yield TaskBatch(inputs, targets, size)
+            yield TaskBatch(inputs, targets, torch.as_tensor(indices))
 
     def first_batch(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
         seed = (self._config.seed, "items", 1)
         order = self._order(1)[:examples]
         steps = StepBatches(self.train, self.task.collate, order, examples, seed)
-        collated, size = steps[0]
-        return TaskBatch(*split_batch(send_to_device(collated, self._device)), size)
+        collated, indices = steps[0]
+        inputs, targets = split_batch(send_to_device(collated, self._device))
+        return TaskBatch(inputs, targets, torch.as_tensor(indices))
 
     def validation_batches(self, start: int = 0) -> Iterator[TaskBatch]:
         """Yield the validation batches, with the same random draws of the data set in each pass."""
@@ -201,28 +227,35 @@ class TaskProblem:
         function = self.score.batch
         score = 0.0 if function is None else mean_of(function(outputs, batch.targets))
         row = (1.0, score, losses.detach().mean())
-        self.counts += batch.size * torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
+        counted = torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
+        self.counts[0] += batch.size * counted
+        if self._tally is not None:
+            self._tally.add(outputs, batch.targets, losses, batch.indices)
 
     def flush_metrics(self, records: Records, epoch: int) -> None:
         """Add the epoch's mean score and loss to records, and reset the counts."""
-        n, score, loss = self.counts.tolist()
+        n, score, loss = self.counts[0].tolist()
         means = {"loss": loss / n}
         if self.score.batch is not None and self.score.name != "loss":
             means = {self.score.name: score / n, **means}
         for quantity, value in means.items():
             records.add(epoch, "train", quantity, value, n=int(n))
+        if self._tally is not None:
+            self._tally.write(records, epoch)
         self.counts.zero_()
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
         """Add the validation score and the mean validation loss to records."""
-        score, loss = self.validate(model)
+        score, loss, groups = self.validate(model)
         for quantity, value in {self.score.name: score, "loss": loss}.items():
             records.add(epoch, "validation", quantity, value, n=self.sizes[1])
+        if groups is not None and self.groups is not None:
+            groups.write(records, epoch, "validation", self.groups)
         return math.isfinite(loss) and math.isfinite(score)
 
     @torch.no_grad()
-    def validate(self, model: nn.Module) -> tuple[float, float]:
-        """Return the score over all validation examples, and their mean loss.
+    def validate(self, model: nn.Module) -> Validated:
+        """Return the score and the mean loss of all validation examples and of each group.
 
         Every process evaluates all of them.
 
@@ -230,16 +263,24 @@ class TaskProblem:
             ConfigError: The score fails, or needs too much memory.
         """
         measure, total = self.score.start(self.sizes[1]), 0.0
+        by_group = None
+        if self.groups is not None:
+            by_group = GroupPass(self.groups, self.score, self.task.loss, self._has_classes)
         with evaluation_mode(model):
             for batch in self.validation_batches():
                 outputs = self.outputs(model, batch)
-                total += batch.size * float(self.losses(outputs, batch).mean())
+                losses = self.losses(outputs, batch)
+                total += batch.size * float(losses.mean())
                 with self._scoring("It failed on a batch"):
                     measure.add(outputs, batch.targets, batch.size)
+                    if by_group is not None:
+                        by_group.add(outputs, batch.targets, losses, batch.indices)
         with self._scoring("It failed on all examples"):
             score = measure.value()
         loss = total / self.sizes[1]
-        return (loss if self.score.name == "loss" else score), loss
+        score = loss if self.score.name == "loss" else score
+        with self._scoring("It failed on the examples of a group"):
+            return Validated(score, loss, None if by_group is None else by_group.scores(score))
 
     def unlearned(self) -> float:
         """Return the score of a model that has learned nothing.
@@ -248,7 +289,7 @@ class TaskProblem:
         network.
         """
         if not self._is_classification:
-            return self.validate(self.network)[0]
+            return self.validate(self.network).score
         targets = known_targets(self.validation)
         if targets is None:
             targets = torch.cat([batch.targets.cpu() for batch in self.validation_batches()])
