@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ from learnorder.seeding import generator
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
-from learnorder.training.scores import Unfit, mean_of, score_of
+from learnorder.training.scores import Unfit, mean, mean_of, score_of
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, splits
 from learnorder.training.task_batches import (
@@ -64,6 +65,7 @@ class TaskProblem:
         # MPS does not support float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
         self.counts = torch.zeros(3, dtype=dtype, device=device)
+        self._one = torch.ones((), device=device)
         batch, outputs = self._try_model()
         self.score = score_of(task, outputs, batch.targets)
         self.unseen_classes = self._unseen_classes() if self._is_classification else []
@@ -74,12 +76,12 @@ class TaskProblem:
         """Whether its score is the accuracy by default."""
         return self.task.score is None and self.score.name == "accuracy"
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Steps in an epoch; the last may have fewer examples, but not a single one."""
         return math.ceil(self._shown / self._config.training.batch_size)
 
-    @property
+    @cached_property
     def _shown(self) -> int:
         """Examples of an epoch, without a last batch of one, on which batch norm cannot train."""
         return self.sizes[0] - (self.sizes[0] % self._config.training.batch_size == 1)
@@ -115,16 +117,24 @@ class TaskProblem:
         collate = self.task.validation_collate if validating else self.task.collate
         size = self._config.training.batch_size
         steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
-        loader = DataLoader(
-            steps,
-            batch_size=None,
-            sampler=range(start, len(steps)),
-            num_workers=self.task.num_workers,
-            generator=generator(*seed, "processes"),
-        )
+        remaining = range(start, len(steps))
+        if self.task.num_workers:
+            loader = DataLoader(
+                steps,
+                batch_size=None,
+                sampler=remaining,
+                num_workers=self.task.num_workers,
+                generator=generator(*seed, "processes"),
+            )
+        else:
+            loader = map(steps.__getitem__, remaining)
         for collated, size in loader:
-            inputs, targets = split_batch(send_to_device(collated, self._device))
-            yield TaskBatch(inputs, targets, size)
+            yield TaskBatch(*split_batch(self._moved(collated)), size)
+
+    def _moved(self, collated: Any) -> Any:
+        """Return a batch on the device. On a CPU it is there: there is no other device."""
+        on_cpu = self._device.type == "cpu"
+        return collated if on_cpu else send_to_device(collated, self._device)
 
     def first_batch(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
@@ -132,7 +142,7 @@ class TaskProblem:
         order = self._order(1)[:examples]
         steps = StepBatches(self.train, self.task.collate, order, examples, seed)
         collated, size = steps[0]
-        return TaskBatch(*split_batch(send_to_device(collated, self._device)), size)
+        return TaskBatch(*split_batch(self._moved(collated)), size)
 
     def validation_batches(self, start: int = 0) -> Iterator[TaskBatch]:
         """Yield the validation batches, with the same random draws of the data set in each pass."""
@@ -199,9 +209,10 @@ class TaskProblem:
     def update_metrics(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
         """Add a batch's score and loss to the counts."""
         function = self.score.batch
-        score = 0.0 if function is None else mean_of(function(outputs, batch.targets))
-        row = (1.0, score, losses.detach().mean())
-        self.counts += batch.size * torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
+        value = 0.0 if function is None else function(outputs, batch.targets)
+        score, loss = mean_of(value).to(self._device), mean(losses.detach()).to(self._device)
+        row = torch.stack((self._one, score, loss))
+        self.counts += row.to(self.counts.dtype).mul_(batch.size)
 
     def flush_metrics(self, records: Records, epoch: int) -> None:
         """Add the epoch's mean score and loss to records, and reset the counts."""
