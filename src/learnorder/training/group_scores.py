@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,20 +88,21 @@ class GroupPass:
         self._measures: list[Measure] = [] if classes else [score.start(size) for size in sizes]
         self._losses = torch.zeros(len(grouping.names), 2, dtype=torch.float64)
 
-    def add(self, outputs: Any, targets: Any, losses: Tensor, indices: Tensor) -> None:
+    def add(self, outputs: Any, targets: Any, losses: Tensor, indices: Sequence[int]) -> None:
         """Add a batch of validation examples.
 
         Args:
             outputs: The model's outputs.
             targets: Their targets.
             losses: The loss of each example [B], or their mean.
-            indices: Positions of the examples in the validation set, int64 [B].
+            indices: Positions of the examples in the validation set, [B].
         """
-        codes = self._grouping.evaluation[indices]
+        rows_of_set = torch.as_tensor(indices)
+        codes = self._grouping.evaluation[rows_of_set]
         if self._classes:
             counted = targets != IGNORED
             correct = (outputs.argmax(1) == targets) & counted
-            self._correct[:, indices] = torch.stack((correct, counted)).cpu()
+            self._correct[:, rows_of_set] = torch.stack((correct, counted)).cpu()
         each = losses.dim() == 1 and len(losses) == len(indices)
         for code in codes.unique().tolist():
             rows = (codes == code).nonzero().squeeze(1)
@@ -172,19 +173,19 @@ class GroupTally:
         self._names, self.counts = grouping.names, counts
         self._codes = grouping.train.to(counts.device)
 
-    def add(self, outputs: Tensor, targets: Tensor, losses: Tensor, indices: Tensor) -> None:
+    def add(self, outputs: Tensor, targets: Tensor, losses: Tensor, indices: Sequence[int]) -> None:
         """Count a batch, before its update.
 
         Args:
             outputs: Logits, float [B, C].
             targets: Classes, int64 [B].
             losses: Loss of each example [B], or their mean.
-            indices: Positions of the examples in the training set, int64 [B].
+            indices: Positions of the examples in the training set, [B].
         """
         counted = targets != IGNORED
         correct = ((outputs.argmax(1) == targets) & counted).to(self.counts)
         one, loss = counted.to(self.counts), losses.detach().to(self.counts).expand_as(correct)
-        codes = self._codes[indices.to(self._codes.device)]
+        codes = self._codes[torch.as_tensor(indices, device=self._codes.device)]
         self.counts.index_add_(0, codes, torch.stack((one, correct, loss), dim=1))
 
     def write(self, records: Records, epoch: int) -> None:

@@ -88,8 +88,8 @@ def accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def count_correct(outputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     """Return the number of correct predictions, and of all that count."""
-    counted = targets != IGNORED
-    return ((outputs.argmax(1) == targets) & counted).sum(), counted.sum()
+    correct = outputs.argmax(1) == targets  # never where the target is IGNORED, a negative number
+    return correct.count_nonzero(), (targets != IGNORED).count_nonzero()
 
 
 class _Accuracy:
@@ -167,7 +167,12 @@ class _Whole:
 
 def mean_of(value: Any) -> Tensor:
     """Return the mean of a number, or of one number for each example."""
-    return torch.as_tensor(value, dtype=torch.float32).detach().mean()
+    return mean(torch.as_tensor(value, dtype=torch.float32).detach())
+
+
+def mean(values: Tensor) -> Tensor:
+    """Return the mean of a tensor; a tensor without dimensions is its own."""
+    return values.mean() if values.dim() else values
 
 
 def _single(value: Any, examples: int, returned: str) -> float:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate, default_convert
 
 from learnorder.errors import DataError, one_line
-from learnorder.seeding import seed_everything
+from learnorder.seeding import seed_globally, step_seed
 from learnorder.training.process_group import ProcessGroup
+from learnorder.training.tensor_rows import tensor_rows
 
 _LABELS = ("labels", "label", "target", "targets")
 """Possible names of the targets in a mapping."""
@@ -25,12 +26,12 @@ class TaskBatch:
     Attributes:
         inputs: Inputs of the model.
         targets: Targets for the loss.
-        indices: Positions of the examples in their data set, int64 [B], on the CPU.
+        indices: Positions of the examples in their data set, [B].
     """
 
     inputs: Any
     targets: Any
-    indices: Tensor
+    indices: Sequence[int]
 
     @property
     def size(self) -> int:
@@ -56,27 +57,34 @@ class StepBatches(Dataset):
         self._dataset, self._collate, self._seed = dataset, collate, seed
         self._group = group
         self._order, self._batch_size = order, batch_size
+        self._rows = tensor_rows(dataset, collate)
+        self._by_batch = hasattr(dataset, "__getitems__")
 
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch_size)
 
-    def __getitem__(self, step: int) -> tuple[Any, list[int]]:
-        seed_everything(*self._seed, step)
-        indices = list(self._order[step * self._batch_size : (step + 1) * self._batch_size])
+    def __getitem__(self, step: int) -> tuple[Any, Sequence[int]]:
+        seed_globally(step_seed(step, self._seed))
+        indices = self._order[step * self._batch_size : (step + 1) * self._batch_size]
         if self._group is not None:
             indices = indices[self._group.shard(len(indices))]
-        if hasattr(self._dataset, "__getitems__"):
-            items = self._dataset.__getitems__(indices)
+        if self._rows is not None:
+            return self._rows.batch(indices), indices
+        if self._by_batch:
+            items = self._dataset.__getitems__(list(indices))
         else:
             items = [self._dataset[index] for index in indices]
         try:
-            return self._collate(items), indices
+            collated = self._collate(items)
         except (RuntimeError, TypeError) as error:
             kind = type(getattr(self._dataset, "dataset", self._dataset)).__name__
             raise DataError(
                 f"Items of the data set ({kind}) cannot be collated: {one_line(error)}. Make them "
                 "the same size in the data set, or give Task a collate function that does."
             ) from error
+        if self._collate is not default_collate:
+            collated = default_convert(collated)  # e.g. NumPy arrays
+        return collated, indices
 
 
 def split_batch(collated: Any) -> tuple[Any, Any]:
@@ -102,6 +110,18 @@ def split_batch(collated: Any) -> tuple[Any, Any]:
         f"{', '.join(_LABELS)}. Return such items from the data set, or give Task a collate "
         "function that makes such batches."
     )
+
+
+def with_inputs(item: Any, inputs: Any) -> Any:
+    """Return an item of a data set with other inputs; see :func:`split_batch`.
+
+    >>> with_inputs((1, 2, 3), (4, 5)), with_inputs({"x": 1, "label": 2}, {"x": 4})
+    ((4, 5, 3), {'x': 4, 'label': 2})
+    """
+    if isinstance(item, Mapping):
+        return {name: inputs.get(name, value) for name, value in item.items()}
+    *parts, target = item
+    return (*(inputs if len(parts) > 1 else (inputs,)), target)
 
 
 def rows_of(value: Any, rows: Tensor) -> Any:
@@ -132,6 +152,8 @@ def apply_model(model: nn.Module, inputs: Any) -> Any:
         outputs = model(*inputs)
     else:
         outputs = model(inputs)
+    if isinstance(outputs, Tensor):
+        return outputs
     if isinstance(outputs, Mapping):
         return outputs.get("logits", outputs)
     return getattr(outputs, "logits", outputs)

@@ -6,6 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -23,7 +24,7 @@ from learnorder.training.groups import resolve_groups
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
-from learnorder.training.scores import Unfit, are_classes, mean_of, score_of
+from learnorder.training.scores import Unfit, are_classes, mean, mean_of, score_of
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, splits
 from learnorder.training.task_batches import (
@@ -79,6 +80,7 @@ class TaskProblem:
         self.groups = resolve_groups(task, self.train, self.validation)
         rows = 1 if self.groups is None else 1 + len(self.groups.names)
         self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
+        self._one = torch.ones((), device=device)
         batch, outputs = self._try_model()
         self.score = score_of(task, outputs, batch.targets)
         self._has_classes = are_classes(outputs, batch.targets)
@@ -99,12 +101,12 @@ class TaskProblem:
         """What each group is measured by: accuracy for classes, else the task's score."""
         return "accuracy" if self._has_classes else self.score.name
 
-    @property
+    @cached_property
     def steps(self) -> int:
         """Steps in an epoch; the last may have fewer examples, but not a single one."""
         return math.ceil(self._shown / self._config.training.batch_size)
 
-    @property
+    @cached_property
     def _shown(self) -> int:
         """Examples of an epoch, without a last batch of one, on which batch norm cannot train."""
         return self.sizes[0] - (self.sizes[0] % self._config.training.batch_size == 1)
@@ -140,16 +142,24 @@ class TaskProblem:
         collate = self.task.validation_collate if validating else self.task.collate
         size = self._config.training.batch_size
         steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
-        loader = DataLoader(
-            steps,
-            batch_size=None,
-            sampler=range(start, len(steps)),
-            num_workers=self.task.num_workers,
-            generator=generator(*seed, "processes"),
-        )
+        remaining = range(start, len(steps))
+        if self.task.num_workers:
+            loader = DataLoader(
+                steps,
+                batch_size=None,
+                sampler=remaining,
+                num_workers=self.task.num_workers,
+                generator=generator(*seed, "processes"),
+            )
+        else:
+            loader = map(steps.__getitem__, remaining)
         for collated, indices in loader:
-            inputs, targets = split_batch(send_to_device(collated, self._device))
-            yield TaskBatch(inputs, targets, torch.as_tensor(indices))
+            yield TaskBatch(*split_batch(self._moved(collated)), indices)
+
+    def _moved(self, collated: Any) -> Any:
+        """Return a batch on the device. On a CPU it is there: there is no other device."""
+        on_cpu = self._device.type == "cpu"
+        return collated if on_cpu else send_to_device(collated, self._device)
 
     def first_batch(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
@@ -157,8 +167,7 @@ class TaskProblem:
         order = self._order(1)[:examples]
         steps = StepBatches(self.train, self.task.collate, order, examples, seed)
         collated, indices = steps[0]
-        inputs, targets = split_batch(send_to_device(collated, self._device))
-        return TaskBatch(inputs, targets, torch.as_tensor(indices))
+        return TaskBatch(*split_batch(self._moved(collated)), indices)
 
     def validation_batches(self, start: int = 0) -> Iterator[TaskBatch]:
         """Yield the validation batches, with the same random draws of the data set in each pass."""
@@ -225,10 +234,10 @@ class TaskProblem:
     def update_metrics(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
         """Add a batch's score and loss to the counts."""
         function = self.score.batch
-        score = 0.0 if function is None else mean_of(function(outputs, batch.targets))
-        row = (1.0, score, losses.detach().mean())
-        counted = torch.stack([torch.as_tensor(v).to(self.counts) for v in row])
-        self.counts[0] += batch.size * counted
+        value = 0.0 if function is None else function(outputs, batch.targets)
+        score, loss = mean_of(value).to(self._device), mean(losses.detach()).to(self._device)
+        row = torch.stack((self._one, score, loss))
+        self.counts[0] += row.to(self.counts.dtype).mul_(batch.size)
         if self._tally is not None:
             self._tally.add(outputs, batch.targets, losses, batch.indices)
 

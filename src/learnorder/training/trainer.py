@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
@@ -17,7 +18,7 @@ from learnorder.errors import ConfigError, RunFolderError, one_line
 from learnorder.models.modes import training_mode
 from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
-from learnorder.seeding import repeatable, seed_everything
+from learnorder.seeding import repeatable, seed_globally, step_seed
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import build_optimizer
 from learnorder.training.problem import Problem, RunSettings
@@ -88,6 +89,7 @@ class Trainer(Generic[ProblemT]):
         self.accelerator = Accelerator(
             mixed_precision=precision, cpu=not torch.accelerator.is_available()
         )
+        self._autocast = nullcontext if precision == "no" else self.accelerator.autocast
         device = self.accelerator.device
         self.group = ProcessGroup(
             device, self.accelerator.process_index, self.accelerator.num_processes
@@ -104,7 +106,8 @@ class Trainer(Generic[ProblemT]):
         )
         training_mode(network)
         self.network = network
-        self.model, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.model = self.accelerator.prepare(network)
+        self.optimizer = optimizer  # accelerate's wrapper looks for other packages at each step
         self.epoch, self.step = 1, 0
         self.records, self.timings = Records(), list[Timing]()
         self._losses: list[Tensor] = []
@@ -214,11 +217,13 @@ class Trainer(Generic[ProblemT]):
 
     def prepare_step(self) -> None:
         """Set the learning rate, the noise and the random state of a step; clear the gradients."""
-        examples, group = self.problem.examples(self.step), self.group
+        group = self.group
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = self._now(self.config.learning_rate)
-        seed_everything(self.config.seed, "layers", self.epoch, self.step, *group.own_draws)
+        layers = (self.config.seed, "layers", self.epoch)
+        seed_globally(step_seed(self.step, layers, group.own_draws))
         if self.noise is not None:
+            examples = self.problem.examples(self.step)
             self.noise.share(group.shard(examples), examples)
             self.noise.at(self.epoch, self.step, self.problem.steps)
             self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
@@ -226,15 +231,15 @@ class Trainer(Generic[ProblemT]):
 
     def outputs(self, batch: Any) -> Any:
         """Apply the network to a training batch."""
-        with self.accelerator.autocast():
+        with self._autocast():
             return self.problem.outputs(self.model, batch)
 
     def backward(self, losses: Tensor) -> Tensor:
         """Add the gradient of a batch's mean loss; return the loss."""
-        loss = losses.mean()
+        loss = losses.mean() if losses.dim() else losses
         if self.group.world_size > 1:
             loss = loss * self.group.weight(self.problem.examples(self.step))
-        self.accelerator.backward(loss)
+        loss.backward()
         return loss.detach()
 
     def _now(self, schedule: Varying, step: int | None = None) -> float:
