@@ -60,5 +60,6 @@ from .toolkit.sharpness import largest_eigenvalue as largest_eigenvalue  # of a 
 from .errors import LearnOrderError as LearnOrderError  # base class of all errors
 from . import errors as errors  # all exception classes
 from . import models as models  # the networks that ModelConfig names
+from . import planters as planters  # patterns planted in images, tokens, texts, tables, series
 from . import noise as noise  # find_activations, and the handle of activation_noise
 from . import theory as theory  # configuration and simulation of the two-layer network

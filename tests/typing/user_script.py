@@ -14,6 +14,16 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import learnorder
 from learnorder.noise import ActivationNoise, find_activations
+from learnorder.planters import (
+    FaintPlanter,
+    ImagePlanter,
+    Planter,
+    SeriesPlanter,
+    TablePlanter,
+    TextPlanter,
+    TokenPlanter,
+    check_planter,
+)
 from learnorder.theory import AlgorithmConfig, DistributionConfig, TheoryConfig
 from learnorder.theory.simulation import LimitSimulation
 
@@ -145,6 +155,37 @@ def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
     product, size = learnorder.hessian(model, lambda: nn.functional.mse_loss(model(inputs), labels))
     found = learnorder.largest_eigenvalue(product, size, torch.Generator().manual_seed(0))
     reveal_type(found.stability_ratio(0.1))  # float
+
+
+class Offset:
+    strengths = (0.5, 1.0)
+
+    def draw(self, num_classes: int, generator: torch.Generator) -> Tensor:
+        return torch.rand(num_classes, generator=generator)
+
+    def plant(
+        self,
+        inputs: Tensor,
+        patterns: Tensor,
+        label: int,
+        strength: float,
+        generator: torch.Generator,
+    ) -> Tensor:
+        return inputs + strength * (1 + patterns[label])
+
+    def blank(self, inputs: Tensor) -> Tensor:
+        return torch.zeros_like(inputs)
+
+
+def planters(inputs: Tensor) -> list[Planter]:
+    tokens = TokenPlanter(rare_tokens=(990, 991, 992), shared=True, padding=0, key="input_ids")
+    table = TablePlanter.fit(inputs, columns=[0, 3])
+    reveal_type(table)  # TablePlanter
+    faint: list[FaintPlanter] = [tokens, ImagePlanter(size=5), SeriesPlanter(length=20, add=False)]
+    for planter in faint:
+        check_planter(planter, [inputs[0]], [0], 2, planter.strengths[-1], faint_strength=0.1)
+    print(learnorder.planters.__doc__)
+    return [Offset(), table, TextPlanter(place="end"), *faint]
 
 
 def errors() -> None:
