@@ -7,6 +7,7 @@ import random
 from collections import Counter, UserDict, namedtuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -216,6 +217,7 @@ def test_fitting_takes_columns_with_the_most_values():
     assert expected.columns == (0, 2, 3, 4)
     assert TablePlanter.fit(TensorDataset(values, labels)) == expected
     assert TablePlanter.fit(values.numpy()).columns == (0, 2, 3, 4)
+    assert TablePlanter.fit(pd.DataFrame(values.numpy())).columns == (0, 2, 3, 4)
     rows = [{"row": row, "labels": 0} for row in values]
     assert TablePlanter.fit(rows, key="row") == dataclasses.replace(expected, key="row")
 
@@ -251,6 +253,19 @@ def test_faint_patterns_are_linear_and_leave_the_rest():
     power = torch.fft.rfft(wave).abs().square()
     assert power.max() / power.sum() == pytest.approx(1, abs=1e-4)
     assert 2 <= power.argmax() <= 6
+
+
+def test_a_waveform_that_replaces_a_piece_has_the_mean_of_its_channel():
+    planter = SeriesPlanter(4, add=False, channel=1, mean=(0, 50), spread=(1, 2), place="end")
+    values = accesses(planter, torch.zeros(2, 9), 1)
+    assert (values[:, 0] == 0).all()
+    assert (values[:, 1, :5] == 0).all()
+    plain = accesses(SeriesPlanter(4, add=False), torch.zeros(4), 1)
+    expected = (50 + 2 * plain).sort(0).values
+    assert torch.allclose(values[:, 1, 5:].sort(0).values, expected, atol=1e-4)
+    assert planter.blank(torch.ones(2, 3)).tolist() == [[0] * 3, [50] * 3]
+    with pytest.raises(ConfigError, match="13 steps are needed"):
+        SeriesPlanter(4).faint(torch.zeros(12), planter.draw(5, rng()), 0, 0.1, rng())
 
 
 # --- Tokens and texts ----------------------------------------------------------------------------
@@ -326,6 +341,14 @@ def test_a_text_is_kept_around_its_pattern(text, place, copies):
     if place == "start":
         assert planted.split() == [*code * copies, *words]
     assert len(planter.blank(text).split()) == max(1, len(words))
+
+
+def test_a_text_keeps_its_spaces():
+    planter = TextPlanter(length=1, place="anywhere")
+    patterns = planter.draw(2, rng())
+    (word,) = patterns.codes[0]
+    made = {planter.plant("a\n b ", patterns, 0, 1, rng(n)) for n in range(40)}
+    assert made == {f"{word} a\n b ", f"a\n {word} b ", f"a\n b {word}"}
 
 
 def test_faint_words():
@@ -505,6 +528,11 @@ WRONG = {
     },
     "is a float64 tensor": {"plant": clone_with(lambda x, p, label, s, g: x.double() + label + 1)},
     "is a list": {"plant": clone_with(lambda x, p, label, s, g: [label])},
+    "inputs was a list of integers and is a list of other numbers": {
+        "plant": lambda self, x, p, label, s, g: [float(label)] * 4,
+        "blank": lambda self, x: [0] * 4,
+        "examples": IDS,
+    },
     "is a float64 array": {"blank": lambda self, x: np.zeros(4)},
     "leaves example 0 unchanged at strength 1": {
         "plant": clone_with(lambda x, p, label, s, g: x + label)
@@ -514,6 +542,15 @@ WRONG = {
     },
     "the same of example 0 for classes 0 and 2": {
         "plant": clone_with(lambda x, p, label, s, g: x + 1 + label % 2)
+    },
+    "for class 1 what it makes for class 0 with other draws": {
+        "plant": clone_with(
+            lambda x, p, label, s, g: (
+                x + (1 + label) * (1 - 2 * torch.randint(2, (), generator=g))
+                if label == 2
+                else x + (1 - 2 * label) * (1 - 2 * torch.randint(2, (), generator=g))
+            )
+        )
     },
     "leaves the blank of example 0 unchanged": {
         "plant": clone_with(lambda x, p, label, s, g: x * (2 + label))
@@ -557,7 +594,7 @@ WRONG = {
 def test_a_wrong_planter_is_refused(words):
     methods = dict(WRONG[words])
     faint = methods.pop("faint_strength", None)
-    examples = [x.abs() + 1 for x in floats(4)]
+    examples = methods.pop("examples", [x.abs() + 1 for x in floats(4)])
     with pytest.raises(ConfigError, match=words) as refusal:
         check_planter(own(**methods), examples, [0, 1, 2, 0], 3, 1.0, faint_strength=faint)
     assert refusal.value.field.startswith("task.planter")
@@ -590,12 +627,31 @@ def test_rare_tokens_must_be_rare():
         check_planter(TextPlanter(), ["The CF.", "cfx"], [0, 1], 2, 1)
 
 
+class Extends:
+    """A user's planter that writes after the text and extends its mask."""
+
+    strengths = (1,)
+
+    def draw(self, num_classes, generator):
+        return 50 + torch.randperm(num_classes, generator=generator)
+
+    def plant(self, inputs, patterns, label, strength, generator):
+        end = int(inputs["attention_mask"].sum())
+        ids, mask = (inputs[name].clone() for name in ("input_ids", "attention_mask"))
+        ids[end], mask[end] = patterns[label], 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def blank(self, inputs):
+        return {**inputs, "input_ids": inputs["attention_mask"].clone()}
+
+
 def test_a_pattern_in_padding_is_hidden():
     """Without its id, padding is a token like others, and the end of a sequence is hidden."""
     planter = TokenPlanter(RARE, place="end", filler=1, key="input_ids")
     with pytest.raises(ConfigError, match="'input_ids' of example 0 where attention_mask is 0"):
         check_planter(planter, [masked(IDS[0])], [0], 2, 1)
     check_planter(dataclasses.replace(planter, padding=0), [masked(IDS[0])], [0], 2, 1)
+    check_planter(Extends(), [masked(IDS[0])], [0], 2, 1)
     left = {name: part.flip(0) for name, part in masked(IDS[0]).items()}
     filled_with_padding = TokenPlanter(RARE, padding=0, key="input_ids")
     with pytest.raises(ConfigError, match="blank of example 0 where attention_mask is 0"):

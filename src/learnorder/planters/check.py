@@ -19,6 +19,9 @@ from learnorder.seeding import random_state_kept, seed_everything
 MOST_OCCURRENCES = 0.01
 """Largest share of examples that may have a rare token or word before it is planted."""
 
+_OVERLAP_CLASSES, _OVERLAP_DRAWS = 10, 8
+"""Classes, and draws of each, among which no two classes may have the same pattern."""
+
 
 def check_planter(
     planter: Planter,
@@ -50,7 +53,8 @@ def check_planter(
         faint_strength: Strength of the faint pattern to try; None does not try it.
         encode: What the model gets of inputs, such as a tokenizer. Planted examples must differ
             from the others, and between classes, after it: a truncated pattern does not.
-        most_occurrences: Largest share of examples that may have a rare token already.
+        most_occurrences: Largest share of examples that may have a rare token or word already;
+            for planters with a method ``occurs(inputs)``. Give some hundred examples.
 
     Raises:
         ConfigError: The planter is unfit; the field is "task.planter" or a setting of the planter.
@@ -71,6 +75,7 @@ def check_planter(
             blanks = _blanks(trial, inputs)
             for what, values in (("", inputs), ("the blank of ", blanks)):
                 _check_plant(trial, "plant", values, classes, patterns, num_classes, strength, what)
+            _check_overlap(trial, inputs[0], patterns, num_classes, strength)
             if faint_strength is not None:
                 _check_plant(trial, "faint", inputs, classes, patterns, num_classes, faint_strength)
     finally:
@@ -85,7 +90,7 @@ def check_methods(planter: Any, *, faint: bool = False) -> None:
         faint: Whether it needs the optional method ``faint``.
 
     Raises:
-        ConfigError: It has not.
+        ConfigError: A method is missing, or the strengths are not increasing numbers.
     """
     if isinstance(planter, type):
         raise ConfigError(FIELD, planter.__name__, f"Give an object: {planter.__name__}(…).")
@@ -108,7 +113,7 @@ def check_methods(planter: Any, *, faint: bool = False) -> None:
 
 
 class _Trial:
-    """Calls of a planter, all with the same state of the generator."""
+    """Calls of a planter, with a generator that can return to its first state."""
 
     def __init__(
         self, planter: Any, generator: torch.Generator, encode: Callable[[Any], Any] | None
@@ -116,8 +121,12 @@ class _Trial:
         self.planter, self.generator, self._encode = planter, generator, encode
         self._state = generator.get_state()
 
+    def reset(self) -> None:
+        """Return the generator to its first state."""
+        self.generator.set_state(self._state)
+
     def call(self, method: str, name: str, *arguments: Any) -> Any:
-        """Return what a method returns, with the generator in its first state.
+        """Return what a method returns.
 
         Args:
             method: Name of the method.
@@ -127,7 +136,6 @@ class _Trial:
         Raises:
             ConfigError: It fails.
         """
-        self.generator.set_state(self._state)
         with refusing(lambda reason: self.unfit(f"{method} failed on {name}: {reason}.")):
             return getattr(self.planter, method)(*arguments)
 
@@ -141,6 +149,7 @@ class _Trial:
         for seed in (0, 1):
             seed_everything(seed, "check_planter")
             before = _global_states()
+            self.reset()
             results.append(self.call(method, name, *arguments))
             moved = [which for which, state in _global_states().items() if state != before[which]]
             if moved:
@@ -231,6 +240,7 @@ def _check_plant(
                 made = trial.once(method, name, *arguments)
                 _check_changed(trial, method, name, example, made, strength)
             else:
+                trial.reset()
                 made = trial.call(method, name, *arguments)
             encoded = trial.encoded(made, name)
             if clean is not None and encoded == clean:
@@ -243,6 +253,22 @@ def _check_plant(
                 raise trial.unfit(
                     f"{method} makes the same of {name} for classes {same} and {c}{after}, at "
                     f"strength {strength:g}. Each class needs a pattern of its own."
+                )
+
+
+def _check_overlap(
+    trial: _Trial, example: Any, patterns: Any, num_classes: int, strength: float
+) -> None:
+    """Refuse patterns that are those of another class when other numbers are drawn."""
+    trial.reset()
+    seen: dict[Any, int] = {}
+    for c in range(min(num_classes, _OVERLAP_CLASSES)):
+        for _ in range(_OVERLAP_DRAWS):
+            made = trial.call("plant", "example 0", example, patterns, c, strength, trial.generator)
+            if (same := seen.setdefault(content_key(made), c)) != c:
+                raise trial.unfit(
+                    f"plant makes of example 0 for class {c} what it makes for class {same} with "
+                    "other draws, such as another sign: the pattern does not reveal the class."
                 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -80,7 +79,8 @@ def pick_columns(
 
 def _array(data: Any, key: str | int | None) -> NDArray[Any]:
     if isinstance(data, Tensor):
-        return data.detach().cpu().to(torch.float64 if data.is_floating_point() else None).numpy()
+        data = data.detach().cpu()
+        return (data.double() if data.is_floating_point() else data).numpy()
     if isinstance(data, np.ndarray) or hasattr(data, "__array__"):
         return np.asarray(data)
     with random_state_kept():  # items may be drawn

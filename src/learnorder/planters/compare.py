@@ -49,7 +49,7 @@ def form_change(before: Any, after: Any, name: str = "") -> str | None:
     >>> form_change({"x": torch.zeros(3)}, {"x": torch.zeros(4)})
     "'x' was a float32 tensor [3] and is a float32 tensor [4]"
     """
-    changed = f"{name or 'inputs'} was {describe(before)} and is {describe(after)}"
+    changed = f"{name or 'inputs'} was {_described(before)} and is {_described(after)}"
     if type(before) is not type(after):
         return changed
     if isinstance(before, Mapping):
@@ -68,12 +68,22 @@ def form_change(before: Any, after: Any, name: str = "") -> str | None:
     return next(filter(None, (form_change(a, b, part) for part, a, b in pairs)), None)
 
 
-def _kinds(values: Any) -> set[Any]:
-    """Return the kinds of the elements of a list."""
+def _described(value: Any) -> str:
+    kinds = f" of {' and '.join(sorted(_kinds(value)))}" if _kinds(value) else ""
+    return f"{describe(value)}{kinds}"
+
+
+def _kinds(values: Any) -> set[str]:
+    """Return what the elements of a list are, in words; nothing for other values."""
     if not isinstance(values, list):
         return set()
-    kinds = (Integral, Real, str)
-    return {next((kind for kind in kinds if isinstance(v, kind)), type(v)) for v in values}
+    kinds = {"integers": Integral, "other numbers": Real, "texts": str}
+    return {
+        next(
+            (name for name, kind in kinds.items() if isinstance(value, kind)), type(value).__name__
+        )
+        for value in values
+    }
 
 
 def nonfinite(value: Any) -> int:
@@ -92,7 +102,7 @@ def nonfinite(value: Any) -> int:
 
 
 def hidden_changes(before: Any, after: Any) -> str | None:
-    """Return the part that changed where ``attention_mask`` is 0; None if there is none.
+    """Return the part that changed where the new ``attention_mask`` is 0; None if there is none.
 
     >>> before = {"ids": [5, 0, 0], "attention_mask": [1, 0, 0]}
     >>> hidden_changes(before, {**before, "ids": [5, 9, 9]})
@@ -100,10 +110,10 @@ def hidden_changes(before: Any, after: Any) -> str | None:
     """
     if not isinstance(before, Mapping) or "attention_mask" not in before:
         return None
-    mask = _listed(before["attention_mask"])
+    mask = _listed(after["attention_mask"])  # a planter may have extended it
     for name, part in before.items():
         old, new = _listed(part), _listed(after[name])
-        if not mask or len(old) != len(mask) or len(new) != len(mask):
+        if name == "attention_mask" or not len(old) == len(new) == len(mask):
             continue
         changed = [bool(m) for a, b, m in zip(old, new, mask, strict=True) if a != b]
         if changed and not all(changed):
