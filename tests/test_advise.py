@@ -32,6 +32,7 @@ from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import TaskResults
+from learnorder.training.task_evaluation import validate
 
 from .conftest import html_sentences
 from .test_task import blobs, network
@@ -637,4 +638,4 @@ def test_other_scores_are_held_against_the_initial_network(tmp_path):
 
     trainer = task_trainer(config_of(TaskConfig()), linear_task())
     described = describe(trainer, None)
-    assert described["unlearned"] == trainer.problem.validate(trainer.network)[1]
+    assert described["unlearned"] == validate(trainer.problem, trainer.network).loss

@@ -15,6 +15,7 @@ from learnorder.schedules import Schedule
 from learnorder.tasks.backend import check
 from learnorder.training import scores
 from learnorder.training.task import register_task
+from learnorder.training.task_evaluation import validate
 from learnorder.training.task_problem import task_trainer
 
 
@@ -54,7 +55,7 @@ def auroc(outputs, targets):
 def judged(task: Task, batch_size: int) -> float:
     training = TrainingConfig(epochs=1, batch_size=batch_size)
     problem = task_trainer(TaskRunConfig(TaskConfig(), training, Schedule(0.1)), task).problem
-    return problem.validate(problem.network)[0]
+    return validate(problem, problem.network).score
 
 
 def of_all(score) -> float:

@@ -15,6 +15,7 @@ from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.training.identity import Identity
 from learnorder.training.task import build_network, identity_of, load_task
+from learnorder.training.task_evaluation import validate
 from learnorder.training.task_problem import TaskProblem, task_trainer
 from learnorder.training.trainer import Trainer
 
@@ -36,16 +37,18 @@ def _check(config: TaskRunConfig, processes: int) -> None:
     task = load_task(config.task)
     failed = refusing(lambda why: ConfigError("task.model", task.model, f"It failed: {why}."))
     with process_kept(), failed, closing(task_trainer(config, task)) as trainer:
+        if trainer.problem.patterns is not None:
+            trainer.problem.patterns.check(task.collate)
         check_run(trainer, processes)
         network = build_network(task, config.seed).to(trainer.accelerator.device)
         if trainer.problem.score.batch is None:  # such a score gets the outputs of all examples
             with trainer.accelerator.autocast():
-                trainer.problem.validate(network)
+                validate(trainer.problem, network)
 
 
 def _distinct_setup(config: TaskRunConfig) -> str:
     """Return the settings on which the validity of a configuration depends, as a key."""
-    return repr((config.task, distinct_training(config)))
+    return repr((config.task, config.pattern, distinct_training(config)))
 
 
 def identify(configs: Sequence[TaskRunConfig]) -> list[Identity]:

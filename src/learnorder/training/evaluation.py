@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from learnorder.models.modes import evaluation_mode
-from learnorder.patterns import EvaluationSet, measure_reliance
+from learnorder.patterns import EvaluationSet, Reliance, measure_reliance
 from learnorder.training.batches import Batches
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -55,8 +55,12 @@ def evaluate(
             reliance = measure_reliance(
                 predictions["conflict"], predictions["clean"], truth, chosen.pattern_labels
             )
-            for quantity in ("content", "pattern", "neither", "baseline", "reliance"):
-                value = getattr(reliance, quantity)
-                name = quantity if quantity == "reliance" else f"share_{quantity}"
-                records.add(epoch, "conflict", name, value, n=len(truth))
+            add_reliance(records, epoch, reliance, len(truth))
     return finite
+
+
+def add_reliance(records: Records, epoch: int, reliance: Reliance, examples: int) -> None:
+    """Add the shares of predictions on conflict examples to records."""
+    for quantity in ("content", "pattern", "neither", "baseline", "reliance"):
+        name = quantity if quantity == "reliance" else f"share_{quantity}"
+        records.add(epoch, "conflict", name, getattr(reliance, quantity), n=examples)

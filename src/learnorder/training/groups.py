@@ -21,7 +21,7 @@ from learnorder.data.groups import (
 )
 from learnorder.errors import ConfigError, one_line
 from learnorder.seeding import random_state_kept
-from learnorder.training.targets import class_of, known_targets
+from learnorder.training.targets import class_targets, known_targets
 
 if TYPE_CHECKING:
     from learnorder.training.task import Task
@@ -30,6 +30,8 @@ _FORMS = (
     "Give one value for each example (a list, an array, a tensor, or a column of a data frame or "
     "data set), or a function from an item of the data set to its value."
 )
+
+_ALONE = "Groups within classes need them; for other targets give Groups(..., spurious=False)."
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def strata(task: Task) -> Tensor | None:
     attribute = torch.tensor([codes[value] for value in values])
     if not task.groups.spurious:
         return attribute
-    return attribute * (1 << 32) + class_targets(task.train, "task.train")
+    return attribute * (1 << 32) + class_targets(task.train, "task.train", _ALONE)
 
 
 def resolve_groups(task: Task, train: Dataset[Any], validation: Dataset[Any]) -> Grouping | None:
@@ -171,7 +173,10 @@ def resolve_groups(task: Task, train: Dataset[Any], validation: Dataset[Any]) ->
         parts = [values, _attribute(given, task.validation, fields[1])]
     classes = None
     if groups.spurious:
-        classes = class_targets(train, "task.train"), class_targets(validation, "task.validation")
+        classes = (
+            class_targets(train, "task.train", _ALONE),
+            class_targets(validation, "task.validation", _ALONE),
+        )
     found = GroupValues(parts[0], parts[1], fields, classes, groups.class_names)
     return group_examples(found, groups.name, allow_unseen=groups.allow_unseen)
 
@@ -195,22 +200,3 @@ def _attribute(values: Any, dataset: Any, field: str) -> Sequence[Any]:
                     "gets an item of the data set and returns its value.",
                 ) from error
     return plain_values(found, field)
-
-
-def class_targets(dataset: Any, field: str) -> Tensor:
-    """Return the classes of all examples, int64 [N], which are loaded if need be.
-
-    Raises:
-        ConfigError: Targets are not integer classes from 0.
-    """
-    known = known_targets(dataset)
-    if known is None:
-        with random_state_kept():
-            known = torch.tensor([class_of(dataset[i], i, field) for i in range(len(dataset))])
-    if len(known) and int(known.min()) < 0:
-        raise ConfigError(
-            field,
-            int(known.min()),
-            "Groups within classes need a class of each example, an integer from 0.",
-        )
-    return known

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from learnorder.errors import ConfigError
+from learnorder.seeding import random_state_kept
 from learnorder.training.task_batches import split_batch
 
 
@@ -37,31 +38,39 @@ def known_targets(dataset: Dataset[Any]) -> Tensor | None:
     return targets.long() if integer and fits else None
 
 
-def class_of(item: Any, index: int, field: str) -> int:
-    """Return the class of an item of a data set.
+def class_targets(dataset: Any, field: str, remedy: str) -> Tensor:
+    """Return the classes of all examples, int64 [N]; they are loaded if need be.
 
     Args:
-        item: The item, as for :func:`~learnorder.training.task_batches.split_batch`.
-        index: Its index, for errors.
-        field: The name of the data set, for errors.
+        dataset: A map-style data set.
+        field: Its name, for errors.
+        remedy: Why classes are needed, for errors.
 
     Raises:
-        ConfigError: Its target is not an integer.
+        ConfigError: Targets are not integer classes from 0.
 
-    >>> class_of({"x": 0.5, "label": 3}, 0, "task.train")
-    3
+    >>> class_targets([{"x": 0.5, "label": 3}, {"x": 0.1, "label": 0}], "task.train", "")
+    tensor([3, 0])
     """
+    known = known_targets(dataset)
+    if known is None:
+        with random_state_kept():
+            classes = [_class_of(dataset[i], i, field, remedy) for i in range(len(dataset))]
+        known = torch.tensor(classes)
+    if len(known) and int(known.min()) < 0:
+        raise ConfigError(
+            field, int(known.min()), f"Item targets must be classes, integers from 0. {remedy}"
+        )
+    return known
+
+
+def _class_of(item: Any, index: int, field: str, remedy: str) -> int:
     _, target = split_batch(item)
     if isinstance(target, Tensor | np.generic | np.ndarray) and _count(target) == 1:
         target = target.item()
     if isinstance(target, bool) or not isinstance(target, int):
-        kind = type(target).__name__
-        raise ConfigError(
-            field,
-            f"a target of type {kind}",
-            f"Item {index:,} has no integer class, which the groups need. For other targets, give "
-            "Groups(..., spurious=False).",
-        )
+        kind = f"a target of type {type(target).__name__}"
+        raise ConfigError(field, kind, f"Item {index:,} has no integer class. {remedy}")
     return target
 
 

@@ -26,6 +26,7 @@ from learnorder.errors import ConfigError, DataError, one_line
 from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.trainable import check_lazy, check_trainable
+from learnorder.planters import Planter
 from learnorder.seeding import generator, random_state_kept, seed_everything
 from learnorder.training.groups import Groups, strata
 from learnorder.training.identity import Identity, Reader, steady, whole
@@ -117,6 +118,9 @@ class Task:
     """Processes per run that load items; 0 loads them in the run's own process."""
     groups: Groups | None = None
     """Known groups of the examples, e.g. by a spurious attribute; each is measured separately."""
+    planter: Planter | None = None
+    """Plants a pattern of a class into an example, for :func:`~learnorder.run_probe`; see
+    :mod:`learnorder.planters`."""
 
     def __post_init__(self) -> None:
         if not callable(self.model):
@@ -264,6 +268,8 @@ def identify(task: Task, maker: Any = None) -> Identity:
         reader.add(name, None if data is None else reader.data(data))
     if task.groups is not None:
         reader.add("groups", task.groups)
+    if task.planter is not None:
+        reader.add("planter", task.planter)
     reader.add("settings", [task.score_name, task.higher_is_better, task.validation_share])
     if not task.fine_tunes:
         reader.add("initial weights", steady(lambda: reader.token(build_network(task, seed=0))))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
@@ -19,12 +17,13 @@ from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.training.group_scores import GroupPass, GroupScores, GroupTally
+from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
+from learnorder.training.planted import Patterns, PatternSet
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
-from learnorder.training.scores import Unfit, are_classes, mean, mean_of, score_of
+from learnorder.training.scores import are_classes, mean, mean_of, score_of
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, splits
 from learnorder.training.task_batches import (
@@ -34,15 +33,8 @@ from learnorder.training.task_batches import (
     shapes,
     split_batch,
 )
+from learnorder.training.task_evaluation import evaluate_task, validate
 from learnorder.training.trainer import Trainer
-
-
-class Validated(NamedTuple):
-    """The score and the mean loss over all validation examples, and those of each group."""
-
-    score: float
-    loss: float
-    groups: GroupScores | None
 
 
 class TaskProblem:
@@ -58,6 +50,8 @@ class TaskProblem:
         score: Its score.
         sizes: Number of training and of validation examples.
         num_classes: Number of classes, if outputs are [B, C] and targets are classes.
+        patterns: The planted patterns, if any.
+        pattern_sets: The sets on which they are measured.
         groups: The groups of the examples, if any.
         counts: [1 + G, 3]: examples, summed score and summed loss of the current epoch, then the
             same of each group.
@@ -74,6 +68,10 @@ class TaskProblem:
         device = self._device = group.device
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
+        batch_size = config.training.batch_size
+        # An epoch omits a last batch of one example, on which batch norm cannot train.
+        self._shown = self.sizes[0] - (self.sizes[0] % batch_size == 1)
+        self._steps = math.ceil(self._shown / batch_size)
         self.network = build_network(task, config.seed).to(device)
         # MPS does not support float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
@@ -83,13 +81,28 @@ class TaskProblem:
         self._one = torch.ones((), device=device)
         batch, outputs = self._try_model()
         self.score = score_of(task, outputs, batch.targets)
-        self._has_classes = are_classes(outputs, batch.targets)
-        self.num_classes = outputs.shape[1] if self._has_classes else None
+        has_classes = are_classes(outputs, batch.targets)
+        self.num_classes: int | None = outputs.shape[1] if has_classes else None
         self._tally = None
-        if self.groups is not None and self._has_classes:
+        if self.groups is not None and has_classes:
             self._tally = GroupTally(self.groups, self.counts[1:])
         self.unseen_classes = self._unseen_classes() if self._is_classification else []
         self.check_outputs(outputs, batch, "evaluation")
+        self.patterns: Patterns | None = None
+        self.pattern_sets: list[PatternSet] = []
+        if config.pattern.planted:
+            self._draw_patterns()
+
+    def _draw_patterns(self) -> None:
+        """Draw the patterns of the seed."""
+        if self.num_classes is None:
+            raise self.refusal(
+                "model",
+                "Patterns of a class need logits [B, C] as outputs, and targets that are classes.",
+            )
+        pattern, seed = self._config.pattern, self._config.seed
+        self.patterns = Patterns.draw(self.task.planter, pattern, seed, self.train, self.validation)
+        self.pattern_sets = self.patterns.evaluation_sets()
 
     @property
     def _is_classification(self) -> bool:
@@ -99,17 +112,12 @@ class TaskProblem:
     @property
     def group_score(self) -> str:
         """What each group is measured by: accuracy for classes, else the task's score."""
-        return "accuracy" if self._has_classes else self.score.name
+        return self.score.name if self.num_classes is None else "accuracy"
 
-    @cached_property
+    @property
     def steps(self) -> int:
         """Steps in an epoch; the last may have fewer examples, but not a single one."""
-        return math.ceil(self._shown / self._config.training.batch_size)
-
-    @cached_property
-    def _shown(self) -> int:
-        """Examples of an epoch, without a last batch of one, on which batch norm cannot train."""
-        return self.sizes[0] - (self.sizes[0] % self._config.training.batch_size == 1)
+        return self._steps
 
     def examples(self, step: int) -> int:
         """Return the number of examples of a step."""
@@ -128,7 +136,11 @@ class TaskProblem:
         """
         group = self._group
         seed = (self._config.seed, "items", epoch, *group.own_draws)
-        return self._batches(self.train, self._order(epoch), seed, start, group)
+        return self._batches(self._data_in(epoch), self._order(epoch), seed, start, group)
+
+    def _data_in(self, epoch: int) -> Dataset[Any]:
+        """Return the training examples as they are in an epoch."""
+        return self.train if self.patterns is None else self.patterns.training(epoch)
 
     def _batches(
         self,
@@ -137,9 +149,12 @@ class TaskProblem:
         seed: tuple[Any, ...],
         start: int = 0,
         group: ProcessGroup | None = None,
+        *,
+        validating: bool = False,
     ) -> Iterator[TaskBatch]:
-        validating = dataset is self.validation and self.task.validation_collate is not None
-        collate = self.task.validation_collate if validating else self.task.collate
+        collate = self.task.collate
+        if validating and self.task.validation_collate is not None:
+            collate = self.task.validation_collate
         size = self._config.training.batch_size
         steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
         remaining = range(start, len(steps))
@@ -165,13 +180,23 @@ class TaskProblem:
         """Return the first examples of the first epoch, as one batch."""
         seed = (self._config.seed, "items", 1)
         order = self._order(1)[:examples]
-        steps = StepBatches(self.train, self.task.collate, order, examples, seed)
+        data = self._data_in(1)
+        steps = StepBatches(data, self.task.collate, order, examples, seed)
         collated, indices = steps[0]
         return TaskBatch(*split_batch(self._moved(collated)), indices)
 
-    def validation_batches(self, start: int = 0) -> Iterator[TaskBatch]:
-        """Yield the validation batches, with the same random draws of the data set in each pass."""
-        return self._batches(self.validation, range(self.sizes[1]), (0, "validation"), start)
+    def validation_batches(
+        self, start: int = 0, data: Dataset[Any] | None = None
+    ) -> Iterator[TaskBatch]:
+        """Yield the validation batches, with the same random draws of the data set in each pass.
+
+        Args:
+            start: The first batch.
+            data: Another form of the validation examples; None: as they are.
+        """
+        order, seed = range(self.sizes[1]), (0, "validation")
+        data = self.validation if data is None else data
+        return self._batches(data, order, seed, start, validating=True)
 
     def evaluation_samples(self) -> Iterator[TaskBatch]:
         """Yield the first validation batch and the last, which may be smaller."""
@@ -254,42 +279,8 @@ class TaskProblem:
         self.counts.zero_()
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
-        """Add the validation score and the mean validation loss to records."""
-        score, loss, groups = self.validate(model)
-        for quantity, value in {self.score.name: score, "loss": loss}.items():
-            records.add(epoch, "validation", quantity, value, n=self.sizes[1])
-        if groups is not None and self.groups is not None:
-            groups.write(records, epoch, "validation", self.groups)
-        return math.isfinite(loss) and math.isfinite(score)
-
-    @torch.no_grad()
-    def validate(self, model: nn.Module) -> Validated:
-        """Return the score and the mean loss of all validation examples and of each group.
-
-        Every process evaluates all of them.
-
-        Raises:
-            ConfigError: The score fails, or needs too much memory.
-        """
-        measure, total = self.score.start(self.sizes[1]), 0.0
-        by_group = None
-        if self.groups is not None:
-            by_group = GroupPass(self.groups, self.score, self.task.loss, self._has_classes)
-        with evaluation_mode(model):
-            for batch in self.validation_batches():
-                outputs = self.outputs(model, batch)
-                losses = self.losses(outputs, batch)
-                total += batch.size * float(losses.mean())
-                with self._scoring("It failed on a batch"):
-                    measure.add(outputs, batch.targets, batch.size)
-                    if by_group is not None:
-                        by_group.add(outputs, batch.targets, losses, batch.indices)
-        with self._scoring("It failed on all examples"):
-            score = measure.value()
-        loss = total / self.sizes[1]
-        score = loss if self.score.name == "loss" else score
-        with self._scoring("It failed on the examples of a group"):
-            return Validated(score, loss, None if by_group is None else by_group.scores(score))
+        """Add validation scores and losses to records; see :func:`evaluate_task`."""
+        return evaluate_task(self, model, records, epoch)
 
     def unlearned(self) -> float:
         """Return the score of a model that has learned nothing.
@@ -298,29 +289,20 @@ class TaskProblem:
         network.
         """
         if not self._is_classification:
-            return self.validate(self.network).score
+            return validate(self, self.network).score
         targets = known_targets(self.validation)
         if targets is None:
             targets = torch.cat([batch.targets.cpu() for batch in self.validation_batches()])
         counts = targets[targets != IGNORED].unique(return_counts=True)[1]
         return float(counts.max() / counts.sum()) if len(counts) else math.nan
 
-    @contextmanager
-    def _scoring(self, failed: str) -> Iterator[None]:
-        """Convert errors of the score within a ``with`` block."""
-        try:
-            yield
-        except Unfit as error:
-            raise self.refusal("score", str(error)) from error
-        except Exception as error:
-            raise self.refusal("score", f"{failed}: {reason_of(error)}.") from error
-
     @torch.no_grad()
     def _try_model(self) -> tuple[TaskBatch, Any]:
         """Apply the model to two validation examples; return them and the outputs."""
         few = range(min(2, self.sizes[1]))
         with refusing(lambda why: DataError(f"task.validation: it cannot be batched: {why}.")):
-            batch = next(self._batches(self.validation, few, (0, "trying out")))
+            batches = self._batches(self.validation, few, (0, "trying out"), validating=True)
+            batch = next(batches)
         what = f"a batch of inputs {shapes(batch.inputs)}"
         failed = refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}."))
         with failed, evaluation_mode(self.network):

@@ -1,0 +1,146 @@
+"""Evaluation of a task's model: its score, losses, known groups and planted patterns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from learnorder.errors import reason_of
+from learnorder.models.modes import evaluation_mode
+from learnorder.patterns import measure_reliance
+from learnorder.training.evaluation import add_reliance
+from learnorder.training.group_scores import GroupPass, GroupScores
+from learnorder.training.records import Records
+from learnorder.training.scores import Unfit
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    from learnorder.training.task_problem import TaskProblem
+
+
+@dataclass(frozen=True)
+class Validated:
+    """Scores of one pass over validation examples.
+
+    Attributes:
+        score: The task's score.
+        loss: The mean loss.
+        groups: Scores of the known groups, if there are any.
+        predicted: Predicted classes, int64 [M]; None if outputs are not logits of classes.
+    """
+
+    score: float
+    loss: float
+    groups: GroupScores | None
+    predicted: Tensor | None
+
+    @property
+    def finite(self) -> bool:
+        """Whether score and loss are finite."""
+        return math.isfinite(self.loss) and math.isfinite(self.score)
+
+
+@torch.no_grad()
+def validate(
+    problem: TaskProblem,
+    model: nn.Module,
+    data: Dataset | None = None,
+    *,
+    grouped: bool = True,
+) -> Validated:
+    """Return the scores of a model over all validation examples.
+
+    Every process evaluates all of them.
+
+    Args:
+        problem: The task.
+        model: The model; it is in evaluation mode meanwhile.
+        data: Another form of the validation examples, with a pattern; None: as they are.
+        grouped: Whether to measure the known groups.
+
+    Raises:
+        ConfigError: The score fails, or needs too much memory.
+    """
+    count = problem.sizes[1]
+    measure, total = problem.score.start(count), 0.0
+    by_group = predicted = None
+    if problem.groups is not None and grouped:
+        by_group = GroupPass(
+            problem.groups, problem.score, problem.task.loss, problem.num_classes is not None
+        )
+    if problem.num_classes is not None:
+        predicted = torch.zeros(count, dtype=torch.int64)
+    with evaluation_mode(model):
+        for batch in problem.validation_batches(data=data):
+            outputs = problem.outputs(model, batch)
+            losses = problem.losses(outputs, batch)
+            total += batch.size * float(losses.mean())
+            if predicted is not None:
+                predicted[batch.indices] = outputs.argmax(1).cpu()
+            with _scoring(problem, "It failed on a batch"):
+                measure.add(outputs, batch.targets, batch.size)
+                if by_group is not None:
+                    by_group.add(outputs, batch.targets, losses, batch.indices)
+    with _scoring(problem, "It failed on all examples"):
+        score = measure.value()
+    loss = total / count
+    score = loss if problem.score.name == "loss" else score
+    with _scoring(problem, "It failed on the examples of a group"):
+        groups = None if by_group is None else by_group.scores(score)
+    return Validated(score, loss, groups, predicted)
+
+
+@contextmanager
+def _scoring(problem: TaskProblem, failed: str) -> Iterator[None]:
+    """Convert errors of the score within a ``with`` block."""
+    try:
+        yield
+    except Unfit as error:
+        raise problem.refusal("score", str(error)) from error
+    except Exception as error:
+        raise problem.refusal("score", f"{failed}: {reason_of(error)}.") from error
+
+
+def evaluate_task(problem: TaskProblem, model: nn.Module, records: Records, epoch: int) -> bool:
+    """Add all that is measured after an epoch to records.
+
+    Returns:
+        Whether every score and loss is finite.
+    """
+    if problem.patterns is None:
+        found = validate(problem, model)
+        _write(problem, found, records, epoch, "validation")
+        return found.finite
+    finite, labels = True, problem.patterns.labels
+    predicted: dict[str, Tensor] = {}
+    for chosen in problem.pattern_sets:
+        found = validate(problem, model, chosen.data, grouped=chosen.name == "clean")
+        assert found.predicted is not None
+        predicted[chosen.name] = found.predicted
+        finite = finite and found.finite
+        _write(problem, found, records, epoch, chosen.name)
+        if chosen.name == "conflict":
+            reliance = measure_reliance(
+                found.predicted, predicted["clean"], labels, chosen.pattern_labels
+            )
+            add_reliance(records, epoch, reliance, len(labels))
+    return finite
+
+
+def _write(problem: TaskProblem, found: Validated, records: Records, epoch: int, set_: str) -> None:
+    """Add the scores of a pass to records."""
+    values = {problem.score.name: found.score}
+    if problem.patterns is not None and found.predicted is not None:
+        correct = found.predicted == problem.patterns.labels
+        values["accuracy"] = correct.double().mean().item()
+    for quantity, value in {**values, "loss": found.loss}.items():
+        records.add(epoch, set_, quantity, value, n=problem.sizes[1])
+    if found.groups is not None and problem.groups is not None:
+        found.groups.write(records, epoch, set_, problem.groups)
