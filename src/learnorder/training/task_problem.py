@@ -101,7 +101,7 @@ class TaskProblem:
         """What each group is measured by: accuracy for classes, else the task's score."""
         return "accuracy" if self._has_classes else self.score.name
 
-    @cached_property
+    @property
     def steps(self) -> int:
         """Steps in an epoch; the last may have fewer examples, but not a single one."""
         return math.ceil(self._shown / self._config.training.batch_size)
