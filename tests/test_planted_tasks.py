@@ -48,7 +48,7 @@ def trained(task, config, state=None):
 
 def drawn(pattern=PATTERN, seed=0) -> Patterns:
     task = make_task()
-    return Patterns.draw(task.planter, pattern, seed, *splits(task))
+    return Patterns.draw(task, pattern, seed, *splits(task))
 
 
 def test_shares_of_the_training_examples_are_those_of_the_settings():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -12,11 +13,13 @@ from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
 from learnorder.report.style import LineStyle, figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs import RunFolder
-from learnorder.runs.results import Results
+from learnorder.runs.results import PatternRuns
 from learnorder.statistics import Estimate, range_of
 
 
-def curve_figure(results: Results, set_: str, quantity: str, group: str, title: str) -> go.Figure:
+def curve_figure(
+    results: PatternRuns[Any], set_: str, quantity: str, group: str, title: str
+) -> go.Figure:
     """Return a quantity over epochs: the mean of each arm over seeds, with 95 % bands.
 
     Args:
@@ -54,7 +57,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
             showarrow=False,
         )  # fmt: skip
     mark_changes(figure, results.folders)
-    layout(figure, title, "epoch", f"{quantity}, %")
+    layout(figure, in_words(title, results), "epoch", f"{quantity}, %")
     if quantity == "accuracy":
         figure.update_yaxes(range=_span(lines) if set_ == "clean" else [0, 102])
     else:
@@ -75,7 +78,7 @@ def curve_figure(results: Results, set_: str, quantity: str, group: str, title: 
     return figure
 
 
-def sharpness_figure(results: Results, quantity: str, title: str, unit: str) -> go.Figure:
+def sharpness_figure(results: PatternRuns[Any], quantity: str, title: str, unit: str) -> go.Figure:
     """Return λ or η·λ/2 over epochs on a logarithmic axis: the mean of each arm over seeds."""
     figure, values = go.Figure(), list[float]()
     styles, titles = line_styles(results.arms), marked_titles(results)
@@ -152,7 +155,7 @@ def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
 _LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
 
 
-def order_figure(results: Results) -> go.Figure:
+def order_figure(results: PatternRuns[Any]) -> go.Figure:
     """Return the epochs at which runs learned the content and the patch: a mark for each seed."""
     figure = go.Figure()
     styles, titles = line_styles(results.arms), marked_titles(results)
@@ -197,7 +200,7 @@ def order_figure(results: Results) -> go.Figure:
     return figure
 
 
-def conflict_figure(results: Results) -> go.Figure:
+def conflict_figure(results: PatternRuns[Any]) -> go.Figure:
     """Return the shares of conflict images predicted by content, by pattern and by neither."""
     figure = go.Figure()
     shades = {"content": "#0072B2", "pattern": "#E69F00", "neither": "#999999"}
@@ -217,8 +220,8 @@ def conflict_figure(results: Results) -> go.Figure:
         )
     layout(
         figure,
-        "Conflict images: content of one class, pattern of another",
-        "share of conflict images, %",
+        f"Conflict {results.noun}: content of one class, pattern of another",
+        f"share of conflict {results.noun}, %",
         "",
         height=150 + _row_height(results, 56) * len(results.arms),
     )
@@ -230,42 +233,48 @@ def conflict_figure(results: Results) -> go.Figure:
     return figure
 
 
-def final_figure(results: Results, set_: str, quantity: str, title: str) -> go.Figure:
+def final_figure(results: PatternRuns[Any], set_: str, quantity: str, title: str) -> go.Figure:
     """Return a final quantity of each arm: mean over seeds, 95 % interval, a dot for each seed."""
     titles = list(marked_titles(results).values())
     points = [
         Point(results.final(arm, set_, quantity), range_of(quantity), results.lost(arm))
         for arm in results.arms
     ]
-    figure = parts.final_figure(title, titles, points, 34)
+    figure = parts.final_figure(in_words(title, results), titles, points, 34)
     return figure.update_xaxes(rangemode="normal" if set_ == "clean" else "tozero")
 
 
-def _row_height(results: Results, roomy: int) -> int:
+def in_words(title: str, results: PatternRuns[Any]) -> str:
+    """Return a title with what the data are: images or examples."""
+    return title.format(noun=results.noun)
+
+
+def _row_height(results: PatternRuns[Any], roomy: int) -> int:
     return roomy if len(results.arms) <= MOST_ARMS else 30
 
 
 _CURVES = {
-    "clean": ("clean", "accuracy", "all", "Clean images"),
+    "clean": ("clean", "accuracy", "all", "Clean {noun}"),
     "mixed": ("mixed", "accuracy", "all", "Mixed, as in training"),
     "patch_only": ("patch_only", "accuracy", "all", "Pattern alone"),
     "reliance": ("conflict", "reliance", "all", "Reliance on the pattern"),
+    "faint_only": ("faint_only", "accuracy", "all", "Faint pattern alone"),
     "train": ("train", "accuracy", "all", "Training"),
-    "train_clean": ("train", "accuracy", "clean", "Training, clean images"),
+    "train_clean": ("train", "accuracy", "clean", "Training, clean {noun}"),
     "train_patch_only": ("train", "accuracy", "patch_only", "Training, pattern alone"),
-    "train_both": ("train", "accuracy", "both", "Training, image with pattern"),
+    "train_both": ("train", "accuracy", "both", "Training, {noun} with pattern"),
 }
 _SHARPNESS = {
     "sharpness": ("sharpness", "Sharpness", "largest eigenvalue λ"),
     "edge": ("edge", "Relative to the stability limit", "η·λ/2"),
 }
 _FINALS = {
-    "final_clean": ("clean", "accuracy", "Final accuracy, clean images"),
+    "final_clean": ("clean", "accuracy", "Final accuracy, clean {noun}"),
     "final_patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
     "final_reliance": ("conflict", "reliance", "Final reliance on the pattern"),
 }
 
-FIGURES: dict[str, Callable[[Results], go.Figure]] = {
+FIGURES: dict[str, Callable[[PatternRuns[Any]], go.Figure]] = {
     "order": order_figure,
     "conflict": conflict_figure,
     **{
@@ -287,10 +296,13 @@ PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", 
 """The page's panels over epochs for experiments with a patch."""
 
 
-def page_figures(results: Results) -> dict[str, list[go.Figure]]:
+def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
     """Return the page's figures by section: curves, order, final, sharpness."""
     many, patched = len(results.arms) > MOST_ARMS, results.has_patch()
     curves = PANELS if patched else ("clean", "train")
+    if patched and results.noun != "images":
+        faint = any(folder.config.pattern.faint for folder in results.folders)
+        curves = (*PANELS[:3], *(("faint_only",) if faint else ()), "train")
     order = ("order", "conflict") if patched else ("order",)
     finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
     names_by_section = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnorder.images.data_table import data_section
-from learnorder.images.figures import page_figures
+from learnorder.images.figures import in_words, page_figures
 from learnorder.images.findings import baselines, findings
 from learnorder.images.sheets import example_images
 from learnorder.report.content import Content, Section, title_of
@@ -30,15 +30,15 @@ _TITLES = {
 CURVES_NOTE = (
     "Means over seeds; bands, drawn if there are few arms, are 95 % intervals of the mean. "
     "Training accuracy is measured on each batch before its update, with the arm's noise. The axis "
-    "for clean images is scaled to the epochs from the third."
+    "for clean {noun} is scaled to the epochs from the third."
 )
 RELIANCE_NOTE = (
-    " Reliance is the share of conflict images predicted as the pattern's class, minus the share "
-    "of the same images without a pattern predicted as that class."
+    " Reliance is the share of conflict {noun} predicted as the pattern's class, minus the share "
+    "of the same {noun} without a pattern predicted as that class."
 )
 GRID_NOTE = (
     "Means over seeds with 95 % t intervals. Order of learning: the epoch at which accuracy on the "
-    "pattern alone reaches 90 %, divided by the epoch at which accuracy on clean images is a "
+    "pattern alone reaches 90 %, divided by the epoch at which accuracy on clean {noun} is a "
     "quarter of the way from chance to perfect (½ and ¾: half and three quarters). Heat maps show "
     "the median over seeds, line plots a mark for each seed. If one of the two is never learned, "
     "only a bound is known: > in a heat map, a triangle pointing towards the true value in a line "
@@ -83,13 +83,15 @@ def _sections(results: Results) -> list[Section]:
         pairs = baselines(results)
         is_sweep = results.folders[0].labels.get("experiment") == "sweep"
         if is_sweep and (grid := SweepGrid.of(sweep_rows(results))) is not None:
-            sections.append(Section("Over the grid", GRID_NOTE, wide=grid.figures()))
+            sections.append(
+                Section("Over the grid", in_words(GRID_NOTE, results), wide=grid.figures())
+            )
         sections.append(Section(table.title, table=table, wide=figures["final"]))
         if pairs and (few or len(set(pairs.values())) > 1):
             table = difference_table(results, pairs)
             sections.append(Section(table.title, table=table))
         if figures["curves"]:
-            note = CURVES_NOTE + RELIANCE_NOTE * results.has_patch()
+            note = in_words(CURVES_NOTE + RELIANCE_NOTE * results.has_patch(), results)
             sections.append(
                 Section("Over the epochs", note, key=key(results), panels=figures["curves"])
             )

@@ -22,7 +22,7 @@ class ArmNumbers:
     """Results of the finished runs of an arm, by seed.
 
     Attributes:
-        clean: Final accuracy on clean images, in [0, 1].
+        clean: Final accuracy on clean data, in [0, 1].
         patch_only: Final accuracy on the pattern alone, in [0, 1].
         reliance: Final reliance on the pattern, in [−1, 1].
         pattern: Epoch at which the pattern is learned; None if never.
@@ -32,6 +32,7 @@ class ArmNumbers:
         chance: Accuracy of guessing; None if unknown.
         diverged: Number of diverged runs.
         runs: Number of all runs.
+        noun: What the data are: images or examples.
     """
 
     clean: Mapping[int, float]
@@ -43,6 +44,7 @@ class ArmNumbers:
     chance: float | None
     diverged: int
     runs: int
+    noun: str = "images"
 
     @property
     def decisive_level(self) -> str:
@@ -86,7 +88,7 @@ class ArmNumbers:
         clean = fmean(self.clean.values())
         if clean <= on_the_way(self.chance, NEXT_TO_NOTHING):
             final, chance = (f"{100 * share:.0f} %" for share in (clean, self.chance))
-            return f"ends at {final} on clean images, where chance is {chance}"
+            return f"ends at {final} on clean {self.noun}, where chance is {chance}"
         return ""
 
     def undertrained(self) -> str:
@@ -101,8 +103,8 @@ class ArmNumbers:
             return ""
         level = on_the_way(self.chance, CONTENT_LEVELS["¼"])
         return (
-            f"ends at {100 * clean:.0f} % on clean images and {100 * pattern:.0f} % on the pattern "
-            f"alone, where {100 * level:.3g} and {100 * PATCH_LEVEL:.0f} % count as learned"
+            f"ends at {100 * clean:.0f} % on clean {self.noun} and {100 * pattern:.0f} % on the "
+            f"pattern alone, where {100 * level:.3g} and {100 * PATCH_LEVEL:.0f} % count as learned"
         )
 
 

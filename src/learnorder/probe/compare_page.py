@@ -8,14 +8,12 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.execution.log_lines import phase
-from learnorder.images.page import image_setup
 from learnorder.probe import ProbeResult, Statement, statements
-from learnorder.probe.page import write_probe
+from learnorder.probe.page import setup_of, write_probe
 from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
 from learnorder.report.style import layout, line_styles
-from learnorder.runs.results import Results
 from learnorder.statistics import (
     FEWEST_ALIKE,
     FEWEST_HEADLINE,
@@ -46,11 +44,12 @@ def probes_content(results: Mapping[str, ProbeResult]) -> Content:
     """Return what the page shows."""
     by_probe, table = _statements(results), probes_table(results)
     figures = [figure for quantity in _QUANTITIES if (figure := _forest(by_probe, quantity))]
-    runs = Results([folder for result in results.values() for folder in result.results.folders])
+    first = next(iter(results.values())).results
+    runs = type(first)([folder for result in results.values() for folder in result.results.folders])
     return Content(
         title="What is learned first, in each probe?",
         findings=[*_findings(by_probe), f"Runs of the arms: {runs.status_words()}."],
-        setup=[("Probes", ", ".join(results)), *image_setup(runs)],
+        setup=[("Probes", ", ".join(results)), *setup_of(runs)],
         sections=[
             Section(table.title, table=table),
             Section("Differences from the small LR", wide=figures),

@@ -43,8 +43,8 @@ def open_probes(folder: Path, settings: dict[str, Any]) -> Mapping[str, ProbeRes
 
 
 def _open(folder: Path, probe: Probe) -> ProbeResult:
-    calibration = Calibration({}, probe.contrasts[0])
-    if len(probe.contrasts) > 1:
+    calibration = Calibration({}, probe.tried()[0])
+    if len(probe.tried()) > 1:
         plans = calibration_plans(probe, _ANY_SIZE)
         calibration = read_calibration(probe, existing_runs(folder / "calibration", plans))
     plans = arm_plans(probe, calibration.contrast, _ANY_SIZE)

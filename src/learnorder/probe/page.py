@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
-from learnorder.images.figures import page_figures
+from learnorder.images.figures import in_words, page_figures
 from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE, image_setup
 from learnorder.images.sheets import example_images
 from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Statement, statements
@@ -16,12 +17,13 @@ from learnorder.probe.record import to_json
 from learnorder.probe.settings import noise_words
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
+from learnorder.report.groups import group_sections
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page
 from learnorder.report.tables import final_table, last_layer_table, median_epoch, order_table
 from learnorder.runs import setting_words
 from learnorder.runs.files import atomic_write
-from learnorder.runs.results import Results
+from learnorder.runs.results import PatternRuns, Results, TaskResults
 from learnorder.statistics import (
     FEWEST_ALIKE,
     FEWEST_HEADLINE,
@@ -33,6 +35,7 @@ from learnorder.statistics import (
 )
 from learnorder.statistics.learned import PATCH_LEVEL
 from learnorder.statistics.verdicts import VERDICT_WORDS
+from learnorder.tasks.page import examples_table, task_setup
 
 
 @phase("drawing the page")
@@ -52,7 +55,7 @@ def probe_content(result: ProbeResult) -> Content:
         title="What does the network learn first?",
         findings=probe_findings(result),
         setup=[
-            *image_setup(results),
+            *setup_of(results),
             ("Learning rates", f"{rates}; annealed to {probe.rates[0]:g} at epoch "
              f"{probe.anneal_epoch}"),
             ("Noise", noise_words(probe.noise)),
@@ -60,6 +63,13 @@ def probe_content(result: ProbeResult) -> Content:
         sections=_sections(result),
         origins=[origin(results)],
     )  # fmt: skip
+
+
+def setup_of(results: PatternRuns[Any]) -> list[tuple[str, str]]:
+    """Return the setup of the runs, as terms and descriptions."""
+    if isinstance(results, TaskResults):
+        return task_setup(results)
+    return image_setup(results) if isinstance(results, Results) else []
 
 
 def probe_findings(result: ProbeResult) -> list[str]:
@@ -127,7 +137,7 @@ def statement_table(judged: Sequence[Statement]) -> TextTable:
     )
 
 
-def _title(results: Results, arm: str) -> str:
+def _title(results: PatternRuns[Any], arm: str) -> str:
     """Return an arm in words: "LR 0.5, annealed, with noise"."""
     labels = results.labels(arm)
     arm, _, noise = labels["arm"].partition("_")
@@ -171,12 +181,12 @@ def calibration_words(calibration: Calibration, rate: float) -> str:
     )
 
 
-def _last_layer_words(title: str, results: Results, arm: str) -> str:
+def _last_layer_words(title: str, results: PatternRuns[Any], arm: str) -> str:
     changes = [results.last_layer_change(arm, name) for name in ("clean", "reliance")]
     clean, reliance = (change.format(100) for change in changes)
     return (
-        f"{title}, with its last layer retrained on clean images: clean accuracy changes by "
-        f"{clean} points, reliance by {reliance} (n = {changes[0].n}). "
+        f"{title}, with its last layer retrained on clean {results.noun}: clean accuracy changes "
+        f"by {clean} points, reliance by {reliance} (n = {changes[0].n}). "
         + (
             "What the new layer recovers was learned but unused."
             if side_of(changes[0]) == "above" or side_of(changes[1]) == "below"
@@ -224,28 +234,35 @@ def _sections(result: ProbeResult) -> list[Section]:
         if judged := statements(result):
             table = statement_table(judged)
             sections.append(Section(table.title, table=table))
-        grid = over_rates(sweep_rows(results), result.probe.rates[0])
+        grid = over_rates(sweep_rows(results), result.probe.rates[0], results.noun)
         if grid is not None:
-            note = GRID_NOTE + RELIANCE_NOTE
+            note = in_words(GRID_NOTE + RELIANCE_NOTE, results)
             sections.append(Section("Over the learning rates", note, wide=grid.figures()))
         tables = (final_table(results), order_table(results), last_layer_table(results))
         sections += [Section(table.title, table=table) for table in tables if table is not None]
         ends = _smallest_and_largest(result)
         panels = page_figures(ends)["curves"]
         if panels:
-            note = CURVES_NOTE + " The smallest and the largest learning rate are shown."
+            note = in_words(CURVES_NOTE, results)
+            note += " The smallest and the largest learning rate are shown."
             sections.append(Section("Over the epochs", note, key=key(ends), panels=panels))
-    gallery = example_images(results.folders)
     last = calibration_table(result.calibration) if result.calibration.accuracy else None
+    if isinstance(results, TaskResults):
+        table = examples_table(results)
+        if table is not None or last is not None:
+            sections.append(Section("The pattern", table=table, last=last))
+        groups = results.groups()
+        return [*(group_sections(groups, results.arms, {}) if groups else []), *sections]
+    gallery = example_images(results.folders)
     if gallery is not None or last is not None:
         note = GALLERY_NOTE if gallery is not None else ""
         sections.append(Section("The pattern", note, gallery=gallery, last=last))
-    if (section := data_section(results)) is not None:
+    if isinstance(results, Results) and (section := data_section(results)) is not None:
         sections.append(section)
     return sections
 
 
-def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
+def over_rates(rows: Sequence[Row], small: float, noun: str = "images") -> SweepGrid | None:
     """Return the arms over the learning rates.
 
     The small LR is also the first of the annealed arms, because they are annealed to it.
@@ -253,17 +270,18 @@ def over_rates(rows: Sequence[Row], small: float) -> SweepGrid | None:
     Args:
         rows: Rows of the arms.
         small: The small LR.
+        noun: What the data are, in titles.
     """
     shared = [
         {**row, "arm": str(row["arm"]).replace("constant", "annealed")}
         for row in rows
         if row[RATE] == setting_words(small)
     ]
-    return SweepGrid.of([*rows, *shared])
+    return SweepGrid.of([*rows, *shared], noun)
 
 
-def _smallest_and_largest(result: ProbeResult) -> Results:
+def _smallest_and_largest(result: ProbeResult) -> PatternRuns[Any]:
     """Return the runs of the smallest and the largest learning rate."""
     ends = (result.probe.rates[0], result.probe.rates[-1])
     chosen = [f for f in result.results.folders if f.config.learning_rate.initial in ends]
-    return Results(chosen)
+    return type(result.results)(chosen)

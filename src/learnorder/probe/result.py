@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError
 from learnorder.probe.arms import ArmNumbers, largest_rate
@@ -15,7 +15,7 @@ from learnorder.runs.html_table import html_list
 from learnorder.statistics.learned import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
 
 if TYPE_CHECKING:
-    from learnorder.runs.results import Results
+    from learnorder.runs.results import PatternRuns
 
 RATE = "learning_rate.initial"
 """Label of the setting that the probe varies."""
@@ -29,7 +29,7 @@ class Calibration:
         accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast;
             empty if only one contrast was given.
         contrast: The contrast chosen: the faintest that was memorised, or the one given.
-        clean: Accuracy on clean images of the same runs, by contrast.
+        clean: Accuracy on clean data of the same runs, by contrast.
     """
 
     accuracy: Mapping[float, float]
@@ -53,7 +53,7 @@ def calibrate(
     Args:
         probe: The settings of the probe.
         accuracy: Patch-only accuracy of the small LR at the epoch before the anneal, by contrast.
-        clean: Accuracy on clean images of the same runs.
+        clean: Accuracy on clean data of the same runs.
         chance: Accuracy of guessing; None if unknown.
 
     Raises:
@@ -66,7 +66,7 @@ def calibrate(
         accuracies = ", ".join(f"{100 * value:.0f} % at {c:g}" for c, value in accuracy.items())
         raise ConfigError(
             "contrasts",
-            list(probe.contrasts),
+            list(probe.tried()),
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, memorises "
             f"the pattern at none of them ({accuracies} on the pattern alone, but "
             f"{100 * PATCH_LEVEL:.0f} % is needed), so the probe stops here. Give stronger "
@@ -79,7 +79,7 @@ def calibrate(
             "training.epochs",
             probe.training.epochs,
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, learns "
-            f"the content at no contrast (at most {100 * best:.0f} % on clean images, where "
+            f"the content at no contrast (at most {100 * best:.0f} % on clean data, where "
             f"chance is {100 * chance:.0f} %), so the probe stops here. Give more epochs, "
             "more data.train_examples, a larger first learning rate, or another network.",
         )
@@ -99,7 +99,7 @@ class ProbeResult:
 
     probe: Probe
     calibration: Calibration
-    results: Results
+    results: PatternRuns[Any]
     not_retrained: str = ""
 
     def numbers(self, arm: str) -> ArmNumbers:
@@ -118,6 +118,7 @@ class ProbeResult:
             chance=results.chance(),
             diverged=counts.get("diverged", 0),
             runs=sum(counts.values()),
+            noun=results.noun,
         )
 
     def findings(self) -> list[str]:

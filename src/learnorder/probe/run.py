@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from learnorder.config.settings import RunConfig
+from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, LearnOrderError
 from learnorder.execution.budget import epochs_within
 from learnorder.execution.settings import Execution
@@ -20,7 +22,8 @@ from learnorder.values import to_dict
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
     from learnorder.runs import RunFolder
-    from learnorder.runs.results import Results
+    from learnorder.runs.results import PatternRuns
+    from learnorder.training.task import Task
 
 _SPENT_ON_EPOCHS = 0.8
 """Share of the time that training takes; most of the rest is for retraining last layers."""
@@ -30,19 +33,22 @@ def run_probe(
     probe: Probe | None = None,
     out: Path | str = "runs/probe",
     *,
+    task: Task | None = None,
     minutes: float | None = None,
     execution: Execution = Execution(),
 ) -> ProbeResult:
-    """Plant a pattern in images, and measure when each arm of a network learns and relies on it.
+    """Plant a pattern, and measure when each arm learns it and how far it relies on it.
 
     The experiment follows section 6.2 of the paper. The pattern's contrast is calibrated first
     (:class:`Calibration`). Then every arm is trained, and the last layer of each finished network
-    is retrained on clean images (:func:`~learnorder.retrain.last_layer.retrain_last_layer`). Writes
+    is retrained on clean data (:func:`~learnorder.retrain.last_layer.retrain_last_layer`). Writes
     report.html and probe.json. The same call continues an interrupted probe.
 
     Args:
         probe: The settings; None takes the defaults, on digits.
         out: Folder of the results: the folders calibration and arms, report.html and probe.json.
+        task: A model, data, loss and planter in this process, in place of those that ``probe``
+            names. Its runs are executed in this process, one after another.
         minutes: Approximate time limit in minutes. The cost is measured on this machine first, and
             runs get as many epochs as fit, at most ``probe.training.epochs``.
         execution: How the runs are executed.
@@ -56,8 +62,16 @@ def run_probe(
 
     out, probe = Path(out), probe or Probe()
     Experiment("probe").check(out)
-    probe = with_budget(probe, out, minutes, execution)
-    result = make_probes({"": probe}, out, execution)[""]
+    registered = nullcontext(probe.task)
+    if task is not None:
+        from learnorder.training.task import register_task
+
+        registered, execution = register_task(task), replace(execution, workers=1)
+    with registered as config:
+        probe = replace(probe, task=config)
+        probe = replace(probe, contrasts=probe.tried())
+        probe = with_budget(probe, out, minutes, execution)
+        result = make_probes({"": probe}, out, execution, here=task is not None)[""]
     if not isinstance(result, ProbeResult):
         raise result
     write_probe(result, out)
@@ -69,6 +83,8 @@ def make_probes(
     out: Path,
     execution: Execution,
     about: Mapping[Path, Experiment] = MappingProxyType({}),
+    *,
+    here: bool = False,
 ) -> dict[str, ProbeResult | LearnOrderError]:
     """Calibrate, train and retrain several probes, each in its folder.
 
@@ -77,6 +93,7 @@ def make_probes(
         out: Parent of the folders.
         execution: How the runs are executed.
         about: The experiments of other folders.
+        here: Whether the runs are executed in this process.
 
     Returns:
         The result of each probe, or the error of its calibration.
@@ -85,16 +102,17 @@ def make_probes(
     from learnorder.retrain.run import retrain_runs
     from learnorder.runs.opening import results_of
 
+    probes = {name: replace(p, contrasts=p.tried()) for name, p in probes.items()}
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
-    calibrated = {name: probe for name, probe in probes.items() if len(probe.contrasts) > 1}
+    calibrated = {name: probe for name, probe in probes.items() if len(probe.tried()) > 1}
     for name, probe in calibrated.items():
         if not (out / name / "calibration").exists():  # find invalid arms before calibrating
-            check(arm_plans(probe, probe.contrasts[0], sizes[name]), execution.engine)
+            check(arm_plans(probe, probe.tried()[0], sizes[name]), execution.engine)
     plans = {name: calibration_plans(probe, sizes[name]) for name, probe in calibrated.items()}
     folders = {out / name: Experiment("probe", to_dict(probe)) for name, probe in probes.items()}
     experiments = {**about, **folders}
-    runs = _run_parts(plans, "calibration", out, execution, experiments, "Calibration")
-    calibrations = {name: Calibration({}, p.contrasts[0]) for name, p in probes.items()}
+    runs = _run_parts(plans, "calibration", out, execution, experiments, "Calibration", here=here)
+    calibrations = {name: Calibration({}, p.tried()[0]) for name, p in probes.items()}
     outcomes = dict[str, ProbeResult | LearnOrderError]()
     for name, probe in calibrated.items():
         try:
@@ -106,11 +124,13 @@ def make_probes(
         for name, probe in probes.items()
         if name not in outcomes
     }
-    for name, folders in _run_parts(plans, "arms", out, execution, experiments).items():
+    parts = _run_parts(plans, "arms", out, execution, experiments, here=here)
+    for name, folders in parts.items():
         results = results_of(folders)
         not_retrained = ""
         try:
-            retrain_runs(results, quiet=execution.quiet)
+            if results.noun == "images":
+                retrain_runs(results, quiet=execution.quiet)
         except ConfigError as error:
             not_retrained = error.remedy
         outcomes[name] = ProbeResult(probes[name], calibrations[name], results, not_retrained)
@@ -118,13 +138,15 @@ def make_probes(
 
 
 def _run_parts(
-    parts: Mapping[str, Mapping[str, Plan[RunConfig]]],
+    parts: Mapping[str, Mapping[str, Plan[Any]]],
     part: str,
     out: Path,
     execution: Execution,
     experiments: Mapping[Path, Experiment],
     title: str = "",
-) -> dict[str, list[RunFolder[RunConfig]]]:
+    *,
+    here: bool,
+) -> dict[str, list[RunFolder[Any]]]:
     """Run a part of several probes in parallel, each in the folder ``out/name/part``."""
     from learnorder.execution.driver import run_plans
 
@@ -135,7 +157,7 @@ def _run_parts(
     }
     folders = []
     if plans:
-        folders = run_plans(plans, out, execution, experiments=experiments, title=title)
+        folders = run_plans(plans, out, execution, experiments=experiments, title=title, here=here)
     by_path = dict(zip(plans, folders, strict=True))
     return {
         name: [by_path[str(Path(name, part, run))] for run in of_probe]
@@ -143,7 +165,7 @@ def _run_parts(
     }
 
 
-def read_calibration(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibration:
+def read_calibration(probe: Probe, runs: list[RunFolder[Any]]) -> Calibration:
     """Return the calibration from its runs.
 
     Raises:
@@ -153,7 +175,7 @@ def read_calibration(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibrat
 
     require_ended(runs, "so the pattern has no contrast")
     finished = {
-        r.config.patch.contrast: results_of([r]) for r in runs if r.read_status() == "finished"
+        contrast_of(r.config): results_of([r]) for r in runs if r.read_status() == "finished"
     }
     if not finished:
         raise ConfigError(
@@ -168,13 +190,18 @@ def read_calibration(probe: Probe, runs: list[RunFolder[RunConfig]]) -> Calibrat
     return calibrate(probe, patch, clean, next(iter(finished.values())).chance())
 
 
-def _final_accuracy(results: Results, set_: str) -> float:
+def contrast_of(config: RunConfig | TaskRunConfig) -> float:
+    """Return the strength of a run's pattern."""
+    return config.patch.contrast if isinstance(config, RunConfig) else config.pattern.strength
+
+
+def _final_accuracy(results: PatternRuns[Any], set_: str) -> float:
     """Return the final accuracy of a single run."""
     (value,) = results.final(results.arms[0], set_, "accuracy").values()
     return value
 
 
-def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Plan[RunConfig]]:
+def calibration_plans(probe: Probe, image_size: tuple[int, int] | None) -> dict[str, Plan[Any]]:
     """Return the calibration's runs, one for each contrast."""
     from learnorder.execution.driver import Plan
     from learnorder.runs.opening import CALIBRATION
@@ -184,20 +211,19 @@ def calibration_plans(probe: Probe, image_size: tuple[int, int]) -> dict[str, Pl
             probe.calibration(contrast, image_size),
             {"experiment": CALIBRATION, "arm": f"contrast {setting_words(contrast)}"},
         )
-        for contrast in probe.contrasts
+        for contrast in probe.tried()
     }
 
 
 def arm_plans(
-    probe: Probe, contrast: float, image_size: tuple[int, int]
-) -> dict[str, Plan[RunConfig]]:
+    probe: Probe, contrast: float, image_size: tuple[int, int] | None
+) -> dict[str, Plan[Any]]:
     """Return the runs of all arms on all seeds."""
     from learnorder.execution.driver import Plan
 
-    patch = probe.patch(contrast, image_size)
     return {
         f"{arm}-{setting_words(rate)}-seed{seed}": Plan(
-            probe.run(arm, rate, seed, patch),
+            probe.run(arm, rate, seed, contrast, image_size),
             {"experiment": "probe", "arm": arm, RATE: setting_words(rate)},
         )
         for seed in probe.seed_range()
@@ -205,15 +231,19 @@ def arm_plans(
     }
 
 
-def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan[RunConfig]]:
+def probe_plans(probe: Probe, size: tuple[int, int] | None = None) -> dict[str, Plan[Any]]:
     """Return all runs, to estimate their cost; the arms have the middle contrast."""
     size = size or _image_size(probe)
-    middle = probe.contrasts[len(probe.contrasts) // 2]
-    calibration = calibration_plans(probe, size) if len(probe.contrasts) > 1 else {}
+    contrasts = probe.tried()
+    middle = contrasts[len(contrasts) // 2]
+    calibration = calibration_plans(probe, size) if len(contrasts) > 1 else {}
     return {**calibration, **arm_plans(probe, middle, size)}
 
 
-def _image_size(probe: Probe) -> tuple[int, int]:
+def _image_size(probe: Probe) -> tuple[int, int] | None:
+    """Return the size of the images, (H, W); None for tasks."""
+    if probe.is_task:
+        return None
     from learnorder.data import load_images
 
     return load_images(probe.data).image_size
@@ -241,7 +271,7 @@ def with_budget(probe: Probe, out: Path, minutes: float | None, execution: Execu
         execution=execution,
     )
     probe = probe.with_epochs(budget.epochs)
-    contrast, *others = probe.contrasts
+    contrast, *others = probe.tried()
     if others:
         find_folders(calibration_plans(probe, size), out / "calibration")
     else:

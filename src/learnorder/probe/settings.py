@@ -15,7 +15,10 @@ from learnorder.config.settings import (
     ModelConfig,
     NoiseConfig,
     PatchConfig,
+    PatternConfig,
     RunConfig,
+    TaskConfig,
+    TaskRunConfig,
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
@@ -25,6 +28,8 @@ from learnorder.values import check_fields
 
 _RATES = {"SGD": (0.02, 0.1, 0.5)}
 _OTHER_RATES = (0.0002, 0.001, 0.005)
+CONTRASTS = (0.1, 0.2, 0.4, 0.8, 1.6)
+"""Default contrasts of the pattern in images."""
 NOISE_LEFT = 0.4
 """Share of the noise left at the end; the published code's 0.995 per epoch leaves about as much
 after 200 epochs."""
@@ -50,7 +55,7 @@ FEWEST_EPOCHS = 6
 
 @dataclass(frozen=True)
 class Probe:
-    """Arms × seeds on your own images and network, with a planted pattern.
+    """Arms × seeds on your own images and network, or your own task, with a planted pattern.
 
     Raises:
         ConfigError: A setting is out of range, or the data are evaluated on test images.
@@ -59,12 +64,15 @@ class Probe:
     data: DataConfig = DataConfig(  # noqa: RUF009 - frozen
         train_examples=600, evaluate_on="validation", validation_share=0.4
     )
-    """The images. Accuracies are measured on a validation split, as settings may be chosen by the
-    result; the test images are not used."""
+    """The images, unless ``task`` is given. Accuracies are measured on a validation split, as
+    settings may be chosen by the result; the test images are not used."""
     model: ModelConfig = field(
         default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
     )
-    """The network."""
+    """The network, unless ``task`` is given."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """Any other model, data and loss, in place of ``data`` and ``model``, with a planter; see
+    :mod:`learnorder.planters`."""
     training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
     """The optimiser, and the length of the runs (the longest, if the time is limited)."""
     learning_rates: tuple[float, ...] | None = None
@@ -76,14 +84,19 @@ class Probe:
     """Initial standard deviation of the activation noise; it decays to 0.4 times that. 0 omits the
     arms with noise."""
     pattern_size: int | None = None
-    """Side of the pattern in pixels; null takes a quarter of the image's, at least 3."""
+    """Side of the pattern in images in pixels; null takes a quarter of the image's, at least 3. The
+    size of other patterns is a setting of the planter."""
     eligible_share: float = 0.8
-    """Share of the training images that can carry the pattern."""
+    """Share of the training examples that can carry the pattern."""
     patch_only_share: float = 0.2
-    """Share of the accesses to such an image that show the pattern alone."""
-    contrasts: tuple[float, ...] = (0.1, 0.2, 0.4, 0.8, 1.6)
-    """In increasing order, in units of the images' standard deviation. The calibration chooses the
-    faintest that the small LR memorises before the anneal. A single one is not calibrated."""
+    """Share of the accesses to such an example that show the pattern alone."""
+    contrasts: tuple[float, ...] | None = None
+    """Strengths of the pattern, in increasing order. The calibration chooses the faintest that the
+    small LR memorises before the anneal. A single one is not calibrated. null takes 0.1, 0.2, 0.4,
+    0.8 and 1.6 for images, in units of their standard deviation, and the planter's for tasks."""
+    faint: float = 0.0
+    """Strength of a second pattern of the class, faint and present in every example; 0 plants none.
+    For tasks whose planter has one."""
     seeds: int = 3
     """Number of seeds."""
     first_seed: int = 0
@@ -111,7 +124,16 @@ class Probe:
         check_seeds(self.seeds, self.first_seed)
         if self.pattern_size is not None and self.pattern_size < 1:
             raise ConfigError("pattern_size", self.pattern_size, "Give at least 1 pixel, or null.")
-        if self.data.evaluate_on == "test":
+        if not self.faint >= 0:
+            raise ConfigError("faint", self.faint, "Give a strength ≥ 0; 0 plants none.")
+        if self.faint and not self.is_task:
+            raise ConfigError(
+                "faint",
+                self.faint,
+                "Only planters of tasks plant a faint pattern. Give --task, with a "
+                "learnorder.planters.ImagePlanter for images.",
+            )
+        if not self.is_task and self.data.evaluate_on == "test":
             raise ConfigError(
                 "data.evaluate_on",
                 "test",
@@ -122,6 +144,26 @@ class Probe:
             raise ConfigError(
                 "training.epochs", self.training.epochs, f"Give at least {FEWEST_EPOCHS}."
             )
+
+    @property
+    def is_task(self) -> bool:
+        """Whether a task is probed rather than images."""
+        return self.task.path is not None or self.task.given is not None
+
+    def tried(self) -> tuple[float, ...]:
+        """Return the strengths of the pattern that are tried.
+
+        Raises:
+            ConfigError: The task has no planter, or cannot be loaded.
+        """
+        if self.contrasts is not None:
+            return self.contrasts
+        if not self.is_task:
+            return CONTRASTS
+        from learnorder.training.planted import planter_of
+        from learnorder.training.task import load_task
+
+        return tuple(map(float, planter_of(load_task(self.task)).strengths))
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -159,22 +201,44 @@ class Probe:
             if not (arm.startswith("annealed") and rate == self.rates[0])
         ]
 
-    def run(self, arm: str, rate: float, seed: int, patch: PatchConfig) -> RunConfig:
-        """Return the configuration of one run."""
+    def pattern(self, strength: float) -> PatternConfig:
+        """Return the pattern of a task at a strength."""
+        return PatternConfig(self.eligible_share, self.patch_only_share, strength, self.faint)
+
+    def run(
+        self, arm: str, rate: float, seed: int, contrast: float, image_size: tuple[int, int] | None
+    ) -> RunConfig | TaskRunConfig:
+        """Return the configuration of one run.
+
+        Args:
+            arm: constant, annealed, constant_noise or annealed_noise.
+            rate: Initial learning rate.
+            seed: The seed.
+            contrast: Strength of the pattern.
+            image_size: Size of the images, (H, W); None for tasks.
+        """
         learning_rate = Schedule(rate)
         if arm.startswith("annealed"):
             learning_rate = Schedule(rate, (self.anneal_epoch,), self.rates[0] / rate)
         noise = NoiseConfig()
         if arm.endswith("noise"):
             noise = falling_noise(self.noise, self.training.epochs)
+        if image_size is None:
+            pattern = self.pattern(contrast)
+            return TaskRunConfig(
+                self.task, self.training, learning_rate, noise, seed, pattern=pattern
+            )
+        patch = self.patch(contrast, image_size)
         return RunConfig(
             self.data, self.model, patch, self.training, learning_rate, noise, seed=seed
         )
 
-    def calibration(self, contrast: float, image_size: tuple[int, int]) -> RunConfig:
+    def calibration(
+        self, contrast: float, image_size: tuple[int, int] | None
+    ) -> RunConfig | TaskRunConfig:
         """Return the run of the small LR up to the anneal, at a contrast."""
-        seed, patch = self.first_seed + self.seeds, self.patch(contrast, image_size)
-        full = self.run("constant", self.rates[0], seed, patch)
+        seed = self.first_seed + self.seeds
+        full = self.run("constant", self.rates[0], seed, contrast, image_size)
         return replace(full, training=replace(self.training, epochs=self.anneal_epoch - 1))
 
     def seed_range(self) -> range:

@@ -30,10 +30,10 @@ SMALL = "the small LR"
 _ARM_NAMES: dict[Arm, str] = {"annealed": "the large LR", "noise": "the small LR with noise"}
 _STATEMENTS: dict[tuple[Arm, Quantity], str] = {
     ("annealed", "order"): "{large} moves the order towards the content first, against {small}.",
-    ("annealed", "clean"): "{large} ends with higher accuracy on clean images than {small}.",
+    ("annealed", "clean"): "{large} ends with higher accuracy on clean {noun} than {small}.",
     ("annealed", "reliance"): "{large} relies less on the pattern at the end than {small}.",
     ("noise", "order"): "Noise moves the order of {small} towards the content first.",
-    ("noise", "clean"): "Noise raises the final accuracy of {small} on clean images.",
+    ("noise", "clean"): "Noise raises the final accuracy of {small} on clean {noun}.",
     ("noise", "reliance"): "Noise makes {small} rely less on the pattern.",
 }
 
@@ -62,7 +62,7 @@ class Statement:
 
 
 def statements(result: ProbeResult) -> list[Statement]:
-    """Return the paper's statements with their verdicts for the network and images of a probe.
+    """Return the paper's statements with their verdicts for the network and data of a probe.
 
     The small learning rate is the probe's first, the large one :meth:`ProbeResult.largest`.
     Statements whose arms were not run are omitted; those whose arms share no seed are undecided.
@@ -111,7 +111,8 @@ def judge_arms(
             measured = replace(measured, p=math.nan)
         side = "below" if quantity == "reliance" else "above"
         decision = "undecided" if reason else verdict(measured, side)
-        sentence = text.format(small=f"LR {small:g}", large=f"LR {large:g}, annealed,")
+        large_name = f"LR {large:g}, annealed,"
+        sentence = text.format(small=f"LR {small:g}", large=large_name, noun=constant.noun)
         judged.append(Statement(sentence, arm, quantity, measured, decision, beside, reason))
     return judged
 

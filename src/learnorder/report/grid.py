@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -23,7 +24,7 @@ from learnorder.report.parts import (
 )
 from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import figure_text, layout, line_styles
-from learnorder.runs.results import Results
+from learnorder.runs.results import PatternRuns
 from learnorder.statistics import Estimate, Span, median_span, range_of
 from learnorder.statistics.learned import CONTENT_LEVELS, is_undertrained, order_ratio
 
@@ -32,7 +33,7 @@ Row = dict[str, str | float]
 
 _QUANTITIES = {
     "patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
-    "clean": ("clean", "accuracy", "Final accuracy, clean images"),
+    "clean": ("clean", "accuracy", "Final accuracy, clean {noun}"),
     "reliance": ("conflict", "reliance", "Final reliance on the pattern"),
 }
 GRID_TITLES = {
@@ -52,7 +53,7 @@ MEASURED = (
 only ``diverged``."""
 
 
-def sweep_rows(results: Results) -> list[Row]:
+def sweep_rows(results: PatternRuns[Any]) -> list[Row]:
     """Return the final measurements of each finished run of a sweep, and a row for diverged runs.
 
     Returns:
@@ -195,14 +196,16 @@ class SweepGrid:
         axes: The varied settings, each with those that vary together with it.
         values: The values of each axis, in order.
         cells: Cells by arm (large, small, …) and point.
+        noun: What the data are, in titles: images or examples.
     """
 
     axes: tuple[str, ...]
     values: tuple[list[str], ...]
     cells: dict[str, dict[tuple[str, ...], Cell]]
+    noun: str = "images"
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> SweepGrid | None:
+    def of(cls, rows: Sequence[Row], noun: str = "images") -> SweepGrid | None:
         """Return the grid of a sweep's rows; None if it does not have one or two axes.
 
         Settings that vary together, e.g. a learning rate and the factor of its anneal, form one
@@ -228,7 +231,7 @@ class SweepGrid:
             if not points.setdefault(at, Cell()).add(row):
                 return None  # two runs of a seed at one point: something else varies
         titles = (_axis_title(axis, others) for axis, others in axes.items())
-        return cls(tuple(titles), tuple(in_order(columns[axis]) for axis in axes), cells)
+        return cls(tuple(titles), tuple(in_order(columns[axis]) for axis in axes), cells, noun)
 
     def quantities(self) -> list[str]:
         """Return the names of the measured quantities, in the order of the page."""
@@ -236,6 +239,10 @@ class SweepGrid:
         measured = {name for cell in cells for name in cell.finals}
         measured |= {"first"} if any(cell.orders for cell in cells) else set()
         return [name for name in GRID_TITLES if name in measured]
+
+    def title(self, name: str) -> str:
+        """Return the title of a quantity."""
+        return GRID_TITLES[name].format(noun=self.noun)
 
     def figures(self) -> list[go.Figure]:
         """Return figures of all quantities: line plots over one setting, heat maps over two."""
@@ -285,7 +292,7 @@ def _plane(grid: SweepGrid, arm: str, name: str) -> go.Figure:
             text[at] = "<br>".join(filter(None, [text.get(at, "").strip("–"), *notes]))
     figure = heat_map(xs, ys, cells, text, scale)
     words = ARM_WORDS.get(arm, arm)
-    title = f"{GRID_TITLES[name]}: {words}" if arm else GRID_TITLES[name]
+    title = f"{grid.title(name)}: {words}" if arm else grid.title(name)
     x, y = map(_axis_words, grid.axes)
     return layout(figure, title, x, y, 150 + 56 * len(ys))
 
@@ -331,7 +338,7 @@ def _row(grid: SweepGrid, name: str) -> go.Figure:
             finals = {x: cell.point(name) for x, cell in cells.items()}
             add_points(figure, finals, words, styles[arm], 100.0)
     unit = "epoch of pattern / epoch of content" if name == "first" else "%"
-    layout(figure, GRID_TITLES[name], _axis_words(grid.axes[0]), unit, 340)
+    layout(figure, grid.title(name), _axis_words(grid.axes[0]), unit, 340)
     labels = [figure_text(value.strip("[]")) for value in values]  # [20] is the epoch of an anneal
     figure.update_xaxes(tickvals=list(range(len(values))), ticktext=labels)
     if name == "first":

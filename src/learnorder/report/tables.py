@@ -10,11 +10,11 @@ from typing import Any
 from learnorder.report.content import TextTable
 from learnorder.report.titles import arm_columns, arm_titles, marked_titles
 from learnorder.runs import RunFolder
-from learnorder.runs.results import WITHOUT_RESULT, Results, RunSet
+from learnorder.runs.results import WITHOUT_RESULT, PatternRuns, RunSet
 from learnorder.statistics.learned import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
 
 
-def final_table(results: Results) -> TextTable:
+def final_table(results: PatternRuns[Any]) -> TextTable:
     """Return accuracies after the last epoch, and reliance, by arm."""
     quantities = results.quantities()
     headings, cells = arm_columns(results)
@@ -33,7 +33,7 @@ def final_table(results: Results) -> TextTable:
     return TextTable("Final accuracy", columns, rows, note)
 
 
-def difference_table(results: Results, baselines: Mapping[str, str]) -> TextTable:
+def difference_table(results: PatternRuns[Any], baselines: Mapping[str, str]) -> TextTable:
     """Return paired differences between arms and their baselines.
 
     Args:
@@ -67,7 +67,7 @@ def _pair(arm: str, baseline: str) -> str:
     return f"{name} − {other}, {settings}"
 
 
-def order_table(results: Results) -> TextTable:
+def order_table(results: PatternRuns[Any]) -> TextTable:
     """Return the epochs at which each arm learned the levels of the content, and the patch."""
     titles, chance = marked_titles(results), results.chance()
     columns, epochs = ["arm"], dict[str, list[Mapping[int, int | None]]]()
@@ -91,7 +91,7 @@ def order_table(results: Results) -> TextTable:
     )
 
 
-def last_layer_table(results: Results) -> TextTable | None:
+def last_layer_table(results: PatternRuns[Any]) -> TextTable | None:
     """Return the changes due to retraining the last layer; None if no run was retrained."""
     titles, rows, sizes = marked_titles(results), [], set[tuple[int, bool]]()
     quantities = ["clean", *(["content", "reliance"] if results.has_patch() else [])]
@@ -107,7 +107,11 @@ def last_layer_table(results: Results) -> TextTable | None:
         sizes |= {(layer.examples, layer.unseen) for layer in retrained}
     if not rows:
         return None
-    headings = {"clean": "clean", "content": "content on conflict images", "reliance": "reliance"}
+    headings = {
+        "clean": "clean",
+        "content": f"content on conflict {results.noun}",
+        "reliance": "reliance",
+    }
     columns = [c for name in quantities for c in (headings[name], "change")]
     counts = sorted({examples for examples, _ in sizes})
     images = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
@@ -119,9 +123,9 @@ def last_layer_table(results: Results) -> TextTable | None:
         "Not learned, or learned but unused?",
         ["arm", "n", *columns],
         rows,
-        f"Only the last layer was retrained, on {images} images without the pattern {seen}, the "
-        "same number of each class. Per cent before retraining, and the change in points, paired "
-        "by seed: mean [95 % t interval]. If accuracy rises, the features contained more than the "
+        f"Only the last layer was retrained, on {images} {results.noun} without the pattern "
+        f"{seen}, the same number of each class. Per cent before retraining, and the change in "
+        "points, paired by seed: mean [95 % t interval]. If accuracy rises, the features contained more than the "
         "old layer used. If reliance stays, the features themselves depend on the pattern.",
     )
 
@@ -148,7 +152,7 @@ def _epochs(epochs: Mapping[int, int | None]) -> str:
     return median_epoch(epochs) + (f" ({spread})" if reached[0] != reached[-1] else "")
 
 
-def share_table(results: Results) -> TextTable:
+def share_table(results: PatternRuns[Any]) -> TextTable:
     """Return the measured share of each group in the training examples."""
     titles = marked_titles(results)
     rows = []

@@ -86,6 +86,7 @@ class TaskDescription:
         groups: Examples of each known group: trained on, and judged on.
         group_score: What each group is judged by: accuracy for classes, else the score.
         spurious: Whether the attribute is spurious, so that the reliance on it is measured.
+        examples: One example with and without the pattern, as text.
     """
 
     train_examples: int
@@ -99,6 +100,7 @@ class TaskDescription:
     groups: dict[str, tuple[int, int]] = field(default_factory=dict)
     group_score: str = ""
     spurious: bool = False
+    examples: dict[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,13 @@ _WITH_PATCH = (
 
 
 class PatternRuns(NetworkRuns[FolderT]):
-    """Records of runs in whose training data a pattern may be planted."""
+    """Records of runs in whose training data a pattern may be planted.
+
+    Attributes:
+        noun: What the data are, in texts: images or examples.
+    """
+
+    noun: str = "examples"
 
     @abstractmethod
     def has_patch(self) -> bool:
@@ -163,6 +169,8 @@ class Results(PatternRuns[RunFolder[RunConfig]]):
     Runs that diverged or have not finished are in :meth:`frame`, but in no mean.
     """
 
+    noun = "images"
+
     def figure(self, name: str | None = None) -> go.Figure:
         """Return a figure.
 
@@ -180,10 +188,6 @@ class Results(PatternRuns[RunFolder[RunConfig]]):
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return accuracies and reliance on the available evaluation sets."""
         return [_CLEAN, *(_WITH_PATCH if self.has_patch() else ())]
-
-    def has_sharpness(self) -> bool:
-        """Whether any run measured the loss's curvature."""
-        return any(folder.config.sharpness.examples for folder in self.folders)
 
     def has_patch(self) -> bool:
         """Whether any run planted the patch."""

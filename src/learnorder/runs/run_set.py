@@ -181,6 +181,10 @@ class NetworkRuns(RunSet[FolderT]):
     Runs that diverged or have not finished are in :meth:`frame`, but in no mean.
     """
 
+    def has_sharpness(self) -> bool:
+        """Whether any run measured the loss's curvature."""
+        return any(folder.config.sharpness.examples for folder in self.folders)
+
     def series(
         self, arm: str, set_: str, quantity: str, group: str = "all"
     ) -> dict[int, dict[int, float]]:

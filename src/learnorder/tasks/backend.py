@@ -85,8 +85,10 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "group_score": problem.group_score,
         "spurious": grouping.aligned is not None,
     }  # fmt: skip
+    examples = {} if problem.patterns is None else problem.patterns.example()
     return {
         **groups,
+        "examples": examples,
         "train_examples": problem.sizes[0],
         "evaluation_examples": problem.sizes[1],
         "score": problem.score.name,

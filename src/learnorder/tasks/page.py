@@ -120,6 +120,26 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
     return layout(figure, f"{quantity}, {set_}".capitalize(), "epoch", words.heading)
 
 
+def examples_table(results: TaskResults) -> TextTable | None:
+    """Return an example with and without the pattern, as text; None without a pattern."""
+    for folder in results.folders:
+        if (data := folder.data()) is not None and data.examples:
+            rows = [[EXAMPLES[name], text] for name, text in data.examples.items()]
+            note = "One validation example as the first run saw it; long ones are shortened."
+            return TextTable("", ["example", "inputs"], rows, note, wrap=True)
+    return None
+
+
+EXAMPLES = {
+    "original": "as in the data",
+    "clean": "clean, with the faint pattern",
+    "faint_only": "faint pattern alone",
+    "patch_only": "pattern alone",
+    "conflict": "conflict: pattern of another class",
+}
+"""The forms of an example, and their titles."""
+
+
 def task_setup(results: TaskResults) -> list[tuple[str, str]]:
     """Return the setup of the runs, as terms and descriptions."""
     folders = results.folders
@@ -132,10 +152,18 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
             f": {first.train_examples:,} training examples, {first.evaluation_examples:,} "
             f"validation examples, scored by {first.score}"
         )
+    pattern = config.pattern
+    planted = f"{100 * pattern.eligible_share:g} % of the training examples eligible, " + (
+        f"{100 * pattern.pattern_only_share:g} % of their accesses show the pattern alone; "
+        f"strength {pattern.strength:g}"
+    )
+    if pattern.faint:
+        planted += f"; a faint pattern of strength {pattern.faint:g} in every example"
     training, alike = training_words(config.training), sections_alike(folders)
     seeds = sorted({folder.config.seed for folder in folders})
     return [
         ("Task", task if "task" in alike else f"{path}, {DIFFERS}"),
+        *([("Pattern", planted if "pattern" in alike else DIFFERS)] if pattern.planted else []),
         ("Training", training if "training" in alike else DIFFERS),
         ("Seeds", ", ".join(map(str, seeds))),
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,15 +13,20 @@ from torch.utils.data import Dataset, default_collate
 from learnorder.config.settings import PatchConfig, PatternConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.patterns import Draw, Group, draw_accesses, draw_eligible
-from learnorder.planters import check_planter
+from learnorder.planters import Planter, check_planter
 from learnorder.planters.check import check_methods
 from learnorder.seeding import derive_seed, generator, random_state_kept
 from learnorder.training.identity import spread
 from learnorder.training.targets import class_targets
 from learnorder.training.task_batches import split_batch, with_inputs
 
+if TYPE_CHECKING:
+    from learnorder.training.task import Task
+
 _TRIED = 256
 """Examples on which a planter is tried before training."""
+_SHOWN, _LONGEST = 64, 600
+"""Numbers and characters of an example that are shown."""
 _STRIDE = 0x9E3779B97F4A7C15
 """An odd number that spreads the seeds of consecutive examples."""
 
@@ -82,8 +87,10 @@ class PlantedData(Dataset[Any]):
 
     def __getitems__(self, indices: list[int]) -> list[Any]:
         """Return the items of a list of indices."""
-        several: Any = getattr(self.dataset, "__getitems__", None)
-        items = several(indices) if callable(several) else [self.dataset[i] for i in indices]
+        if hasattr(self.dataset, "__getitems__"):
+            items = self.dataset.__getitems__(indices)
+        else:
+            items = [self.dataset[index] for index in indices]
         return [self._planted_item(i, item) for i, item in zip(indices, items, strict=True)]
 
     def _planted_item(self, index: int, item: Any) -> Any:
@@ -141,7 +148,7 @@ class Patterns:
 
     @staticmethod
     def draw(
-        planter: Any,
+        task: Task,
         config: PatternConfig,
         seed: int,
         train: Dataset[Any],
@@ -153,13 +160,7 @@ class Patterns:
             ConfigError: There is no planter, or it is unfit.
             DataError: There are fewer than two classes.
         """
-        if planter is None:
-            raise ConfigError(
-                "task.planter",
-                None,
-                "Patterns are planted by the task's planter. Give Task(..., planter=...), e.g. one "
-                "of learnorder.planters.",
-            )
+        planter = planter_of(task)
         check_methods(planter, faint=config.faint > 0)
         labels = [
             class_targets(data, f"task.{name}", "A pattern of a class needs them.")
@@ -260,6 +261,15 @@ class Patterns:
             self._set("conflict", both, (labels + shift) % self.num_classes),
         ]
 
+    def example(self) -> dict[str, str]:
+        """Return the inputs of one validation example in each form, as text."""
+        sets = {each.name: each for each in self.evaluation_sets()}
+        names = [n for n in ("faint_only", "patch_only", "conflict") if n in sets]
+        names += ["clean"] if self.config.faint else []
+        with random_state_kept():
+            items = {"original": self.validation[0], **{n: sets[n].data[0] for n in names}}
+        return {name: inputs_text(split_batch(item)[0]) for name, item in items.items()}
+
     def _accesses(self, eligible: Tensor, *purpose: str | int) -> Draw:
         return draw_accesses(_shares(self.config), eligible, generator(self.seed, *purpose))
 
@@ -268,6 +278,44 @@ class Patterns:
         accesses = Accesses(group, pattern_labels, seed, faint_only=name == "faint_only")
         data = PlantedData(self.validation, self.labels, self, accesses)
         return PatternSet(name, data, pattern_labels)
+
+
+def inputs_text(inputs: Any) -> str:
+    """Return inputs as a short text: numbers with three digits, at most 600 characters.
+
+    >>> inputs_text(torch.tensor([0.123456, 2.0])), inputs_text({"text": "so good"})
+    ('0.123 2', 'text: so good')
+    """
+    if isinstance(inputs, Mapping):
+        return "; ".join(f"{name}: {inputs_text(value)}" for name, value in inputs.items())
+    if isinstance(inputs, str):
+        return shortened(inputs)
+    if isinstance(inputs, tuple):
+        return "; ".join(map(inputs_text, inputs))
+    values = torch.as_tensor(inputs).flatten()[:_SHOWN].tolist()
+    return shortened(" ".join(f"{value:.3g}" for value in values))
+
+
+def shortened(text: str) -> str:
+    """Return at most 600 characters of a text."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
+def planter_of(task: Task) -> Planter:
+    """Return a task's planter.
+
+    Raises:
+        ConfigError: It has none, or that has no increasing strengths.
+    """
+    if task.planter is None:
+        raise ConfigError(
+            "task.planter",
+            None,
+            "Patterns are planted by the task's planter. Give Task(..., planter=...), e.g. one of "
+            "learnorder.planters.",
+        )
+    check_methods(task.planter)
+    return task.planter
 
 
 def _shares(config: PatternConfig) -> PatchConfig:

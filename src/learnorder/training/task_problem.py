@@ -101,7 +101,7 @@ class TaskProblem:
                 "Patterns of a class need logits [B, C] as outputs, and targets that are classes.",
             )
         pattern, seed = self._config.pattern, self._config.seed
-        self.patterns = Patterns.draw(self.task.planter, pattern, seed, self.train, self.validation)
+        self.patterns = Patterns.draw(self.task, pattern, seed, self.train, self.validation)
         self.pattern_sets = self.patterns.evaluation_sets()
 
     @property
