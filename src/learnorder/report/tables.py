@@ -125,8 +125,9 @@ def last_layer_table(results: PatternRuns[Any]) -> TextTable | None:
         rows,
         f"Only the last layer was retrained, on {images} {results.noun} without the pattern "
         f"{seen}, the same number of each class. Per cent before retraining, and the change in "
-        "points, paired by seed: mean [95 % t interval]. If accuracy rises, the features contained more than the "
-        "old layer used. If reliance stays, the features themselves depend on the pattern.",
+        "points, paired by seed: mean [95 % t interval]. If accuracy rises, the features contained "
+        "more than the old layer used. If reliance stays, the features themselves depend on the "
+        "pattern.",
     )
 
 

@@ -1,0 +1,1 @@
+"""Known shortcuts: which learning rate relies on them, and what the worst group pays."""
