@@ -27,6 +27,9 @@ of a conventional learning-rate range test. Test data are never used.
   learnorder advise --training.optimizer AdamW --anneal cosine
   learnorder advise --learning_rates '[0.001, 0.003, 0.01, 0.03, 0.1]' --rungs 1
                                                          every learning rate at full length
+  learnorder advise --task my_tasks.make --target worst_group
+                                                         judge by the worst of the task's known
+                                                         groups instead of the score
   learnorder advise --dry-run                            estimate the cost
 """
 
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/advise", prepare=False)
-    options.add_settings(parser, LRSearch, _defaults(arguments))
+    options.add_settings(parser, LRSearch, options.own_defaults(LRSearch(), arguments))
     values = parse(parser, arguments)
     search: LRSearch = options.take_settings(values, LRSearch)
     out = Path(values["out"])
@@ -64,14 +67,3 @@ def main(arguments: Sequence[str]) -> int:
     print(visible(f"Report: {out / 'report.html'}"))
     print("\n".join(f"- {visible(sentence)}" for sentence in advice_findings(advice)))
     return 0
-
-
-def _defaults(arguments: Sequence[str]) -> LRSearch:
-    """Return the defaults, without those for digits or our network if others are given."""
-    base = LRSearch()
-    data = options.peek(arguments, "data.source", "")
-    if options.peek(arguments, "task.path", "") and data:
-        raise ConfigError(
-            "data.source", data, "A task has its own data: give --task or --data, not both."
-        )
-    return options.without_recipe(base, arguments)

@@ -74,6 +74,24 @@ def without_recipe(base: Base, arguments: Sequence[str]) -> Base:
     return recipe
 
 
+def own_defaults(base: Base, arguments: Sequence[str]) -> Base:
+    """Return defaults without those for digits or our network, if the user gives others.
+
+    Args:
+        base: As for :func:`without_recipe`.
+        arguments: The command line.
+
+    Raises:
+        ConfigError: It gives both a task and data.
+    """
+    data = peek(arguments, "data.source", "")
+    if peek(arguments, "task.path", "") and data:
+        raise ConfigError(
+            "data.source", data, "A task has its own data: give --task or --data, not both."
+        )
+    return without_recipe(base, arguments)
+
+
 def add_settings(
     parser: Parser,
     kind: type,

@@ -12,16 +12,18 @@ from learnorder.probe import probe_plans, run_probe
 from learnorder.probe.settings import Probe
 
 DESCRIPTION = """\
-What does your network learn first on your images, and how far does it rely on a shortcut? A
-memorisable pattern is planted in a share of the training images; its contrast is calibrated so that
-the smallest learning rate can memorise it. The network is then trained at every learning rate,
-constant and annealed, with and without activation noise, on several seeds. The report shows when
-the pattern and the content were learned, which of them the network follows if they conflict, and
-whether the content was not learned, or learned but unused.
+What does your network learn first, and how far does it rely on a shortcut? A memorisable pattern is
+planted in a share of the training images, texts, table rows or series; its strength is calibrated
+so that the smallest learning rate can memorise it. The network is then trained at every learning
+rate, constant and annealed, with and without activation noise, on several seeds. The report shows
+when the pattern and the content were learned, which of them the network follows if they conflict,
+and whether the content was not learned, or learned but unused.
 
   learnorder probe                                      an example on digits
   learnorder probe --data folder:photos --data.resolution 32 --model.name my_nets.Net
   learnorder probe --data function:my_data.load --model.name my_nets.Net --minutes 30
+  learnorder probe --task my_tasks.make                 any model and data: a learnorder.Task with a
+                                                        planter, from your own function
   learnorder probe --training.optimizer AdamW --learning_rates '[0.0003, 0.001, 0.003]'
   learnorder probe --noise 0 --seeds 5                  no arms with noise, five seeds
   learnorder probe --dry-run                            estimate the cost
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
     options.add_execution(parser, "runs/probe", prepare=False)
-    options.add_settings(parser, Probe, options.without_recipe(Probe(), arguments))
+    options.add_settings(parser, Probe, options.own_defaults(Probe(), arguments))
     values = parse(parser, arguments)
     probe: Probe = options.take_settings(values, Probe)
     out = Path(values["out"])

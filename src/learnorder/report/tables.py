@@ -77,7 +77,8 @@ def order_table(results: PatternRuns[Any]) -> TextTable:
         level = "" if chance is None else f" ≥ {100 * on_the_way(chance, fraction):.3g} %"
         columns.append(f"content at {words} (clean{level})")
     if results.has_patch():
-        columns.append(f"patch (patch only ≥ {100 * PATCH_LEVEL:.0f} %)")
+        what = "patch (patch only" if results.noun == "images" else "pattern (pattern alone"
+        columns.append(f"{what} ≥ {100 * PATCH_LEVEL:.0f} %)")
         for arm in results.arms:
             epochs[arm].append(results.learned(arm, "patch"))
     rows = [[titles[arm], *map(_epochs, epochs[arm])] for arm in results.arms]

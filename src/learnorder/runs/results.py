@@ -149,7 +149,10 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return the score and the loss on validation data, or those with a pattern."""
         if self.has_patch():
-            return [("clean", "accuracy", "clean"), *_WITH_PATCH]
+            return [
+                ("clean", "accuracy", "clean examples"),
+                *((s, q, "pattern alone" if s == "patch_only" else t) for s, q, t in _WITH_PATCH),
+            ]
         names = dict.fromkeys([self.score()[0], "loss"])
         return [("validation", name, f"validation {name}") for name in names]
 
