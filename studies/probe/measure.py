@@ -12,7 +12,8 @@ import shutil
 from dataclasses import replace
 
 import learnorder
-from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.errors import ConfigError
 from studies.common import DATA, RESULTS, ROOT, names_chosen
 
 
@@ -33,6 +34,8 @@ def probes() -> dict[str, learnorder.Probe]:
         training=TrainingConfig(epochs=20, batch_size=64),
     )
     adamw = replace(cifar.training, optimizer="AdamW", weight_decay=0.01)
+    bag = replace(cifar.training, optimizer="AdamW", weight_decay=0.01, batch_size=32)
+    small = TrainingConfig(epochs=40, batch_size=32)
     return {
         "digits_mlp": replace(digits, model=perceptron),
         "digits_mlp_adamw": replace(
@@ -43,7 +46,21 @@ def probes() -> dict[str, learnorder.Probe]:
         "cifar_wrn": cifar,
         "cifar_wrn_adamw": replace(cifar, training=adamw),
         "cifar_vit_adamw": replace(cifar, model=ModelConfig("ViT", {}), training=adamw),
+        "reviews_bag_adamw": _task("reviews", bag),
+        "reviews_transformer_adamw": _task(
+            "reviews", bag, network="transformer", rates=(0.0001, 0.0003, 0.001)
+        ),
+        "cells_mlp": _task("cells", small),
+        "vowels_cnn": _task("vowels", small),
     }
+
+
+def _task(
+    name: str, training: TrainingConfig, rates: tuple[float, ...] | None = None, **arguments: str
+) -> learnorder.Probe:
+    """Return the probe of a task of :mod:`studies.probe.tasks`."""
+    task = TaskConfig(f"studies.probe.tasks.{name}", dict(arguments))
+    return learnorder.Probe(task=task, training=training, learning_rates=rates, seeds=5)
 
 
 def main() -> None:
@@ -51,7 +68,11 @@ def main() -> None:
     known = probes()
     for name in names_chosen(known, __doc__):
         folder = ROOT / "runs" / "probe" / name
-        learnorder.run_probe(known[name], folder)
+        try:
+            learnorder.run_probe(known[name], folder)
+        except ConfigError as error:
+            print(f"{name} stopped: {error}")
+            continue
         kept = RESULTS / "probe" / f"{name}.json"
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(folder / "probe.json", kept)
