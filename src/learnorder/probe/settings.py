@@ -126,13 +126,6 @@ class Probe:
             raise ConfigError("pattern_size", self.pattern_size, "Give at least 1 pixel, or null.")
         if not self.faint >= 0:
             raise ConfigError("faint", self.faint, "Give a strength ≥ 0; 0 plants none.")
-        if self.faint and not self.is_task:
-            raise ConfigError(
-                "faint",
-                self.faint,
-                "Only planters of tasks plant a faint pattern. Give --task, with a "
-                "learnorder.planters.ImagePlanter for images.",
-            )
         if not self.is_task and self.data.evaluate_on == "test":
             raise ConfigError(
                 "data.evaluate_on",
@@ -227,6 +220,13 @@ class Probe:
             pattern = self.pattern(contrast)
             return TaskRunConfig(
                 self.task, self.training, learning_rate, noise, seed, pattern=pattern
+            )
+        if self.faint:
+            raise ConfigError(
+                "faint",
+                self.faint,
+                "Only planters of tasks plant a faint pattern. Give a task, with a "
+                "learnorder.planters.ImagePlanter for images.",
             )
         patch = self.patch(contrast, image_size)
         return RunConfig(
