@@ -12,7 +12,7 @@ has. Nothing is chosen by the results.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Shortcut:
         optimizer: Class of torch.optim.
         epochs: Length of the runs.
         arguments: Arguments of the task.
+        longer: Factor by which the small LR is also trained longer, as a control: at its own length
+            it does not fit the training examples. 0 for no such arm.
     """
 
     title: str
@@ -47,13 +49,19 @@ class Shortcut:
     optimizer: str
     epochs: int
     arguments: dict[str, Any] = field(default_factory=dict)
+    longer: int = 0
 
     def arms(self) -> dict[str, TaskRunConfig]:
         """Return the configuration of each arm, by name."""
         small = self.rates[0]
         arms = {name_of(rate, small): self._run(rate) for rate in self.rates}
         level = Schedule(NOISE, decay=0.4 ** (1 / self.epochs))
-        return {**arms, noise_name(small): self._run(small, NoiseConfig(level))}
+        arms[noise_name(small)] = self._run(small, NoiseConfig(level))
+        if self.longer:
+            run = self._run(small)
+            training = replace(run.training, epochs=self.longer * self.epochs)
+            arms[longer_name(small, self.longer)] = replace(run, training=training)
+        return arms
 
     def _run(self, rate: float, noise: NoiseConfig = NoiseConfig()) -> TaskRunConfig:  # noqa: B008
         small, half = self.rates[0], self.epochs // 2
@@ -75,16 +83,21 @@ def noise_name(small: float) -> str:
     return f"LR {small:g} + noise"
 
 
+def longer_name(small: float, factor: int) -> str:
+    """Return the name of the arm that trains longer."""
+    return f"LR {small:g}, {factor} times as long"
+
+
 _TEXTS, _DIGITS = "studies.shortcuts.texts.sentiment", "studies.shortcuts.images"
 _ADAMW, _SGD = (0.0002, 0.001, 0.005, 0.02), (0.01, 0.05, 0.2)
 
 EXPERIMENTS = {
-    "text_bag": Shortcut("texts, bag, AdamW, 95 %", _TEXTS, _ADAMW, "AdamW", 20),
+    "text_bag": Shortcut("texts, bag, AdamW, 95 %", _TEXTS, _ADAMW, "AdamW", 20, longer=20),
     "text_bag_again": Shortcut(
         "the same, other texts drawn", _TEXTS, _ADAMW, "AdamW", 20, {"draw": 1}
     ),
     "text_bag_90": Shortcut(
-        "texts, bag, AdamW, 90 %", _TEXTS, _ADAMW, "AdamW", 20, {"correlation": 0.9}
+        "texts, bag, AdamW, 90 %", _TEXTS, _ADAMW, "AdamW", 20, {"correlation": 0.9}, 20
     ),
     "text_bag_sgd": Shortcut("texts, bag, SGD, 95 %", _TEXTS, (0.02, 0.1, 0.3), "SGD", 20),
     "text_transformer": Shortcut(

@@ -1,0 +1,163 @@
+"""``docs/shortcuts.md`` and its pictures, from the records in ``results/shortcuts``.
+
+``python -m studies.pages`` writes them; ``python -m studies.shortcuts.measure`` makes the records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from learnorder.report.parts import Point, add_points
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.style import LineStyle, layout, log_axis
+from learnorder.runs.opening import open_runs
+from learnorder.runs.results import TaskResults
+from learnorder.statistics import (
+    Measured,
+    Verdict,
+    adjusted_p,
+    measure_difference,
+    p_words,
+    range_of,
+    verdict,
+)
+from learnorder.statistics.verdicts import VERDICT_WORDS
+from studies.common import Page, fill_template, image, markdown, title_of
+from studies.shortcuts.measure import EXPERIMENTS, Shortcut, name_of, noise_name
+
+TEMPLATE = Path(__file__).with_name("shortcuts.md.in")
+QUANTITIES = {
+    "worst_group_accuracy": ("worst group", "above"),
+    "reliance": ("reliance", "below"),
+    "accuracy": ("accuracy", "above"),
+}
+"""What is compared with the small LR, and the side that the claim is on."""
+_STYLES = {
+    "accuracy": LineStyle("#000000", "solid"),
+    "worst_group_accuracy": LineStyle("#D55E00", "dash"),
+    "reliance": LineStyle("#0072B2", "dot"),
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An arm against the small LR.
+
+    Attributes:
+        measured: The difference by quantity, paired by seed.
+        verdicts: The verdict by quantity.
+    """
+
+    measured: Mapping[str, Measured]
+    verdicts: Mapping[str, Verdict]
+
+
+def compared(shortcut: Shortcut, results: TaskResults, arm: str) -> Compared:
+    """Compare an arm with the small LR."""
+    small, measured, verdicts = name_of(shortcut.rates[0], shortcut.rates[0]), {}, {}
+    for quantity, (_, side) in QUANTITIES.items():
+        values = [results.final(name, "validation", quantity) for name in (arm, small)]
+        measured[quantity] = measure_difference(*values, within=range_of(quantity))
+        verdicts[quantity] = verdict(measured[quantity], "above" if side == "above" else "below")
+    return Compared(measured, verdicts)
+
+
+def large_arm(shortcut: Shortcut, results: TaskResults) -> str:
+    """Return the arm of the largest learning rate at which no run diverged."""
+    small = shortcut.rates[0]
+    names = [name_of(rate, small) for rate in shortcut.rates[1:]]
+    complete = [name for name in names if not results.lost(name)]
+    return complete[-1] if complete else names[0]
+
+
+def statements(found: Mapping[str, TaskResults]) -> str:
+    """Return the comparisons of the large LR and of noise with the small LR, in Markdown."""
+    cells: dict[tuple[str, str, str], tuple[Measured, Verdict]] = {}
+    arms: dict[tuple[str, str], str] = {}
+    for name, results in found.items():
+        shortcut = EXPERIMENTS[name]
+        small = shortcut.rates[0]
+        for kind, arm in (("large", large_arm(shortcut, results)), ("noise", noise_name(small))):
+            arms[name, kind] = arm
+            against = compared(shortcut, results, arm)
+            for quantity in QUANTITIES:
+                cells[name, kind, quantity] = (
+                    against.measured[quantity],
+                    against.verdicts[quantity],
+                )
+    adjusted = dict(
+        zip(cells, adjusted_p([measured for measured, _ in cells.values()]), strict=True)
+    )
+    lines = []
+    for (name, kind), arm in arms.items():
+        line = [EXPERIMENTS[name].title, arm]
+        for quantity in QUANTITIES:
+            measured, judged = cells[name, kind, quantity]
+            p = p_words(adjusted[name, kind, quantity])
+            line.append(
+                f"{VERDICT_WORDS[judged]}<br>{measured.estimate.format(100)}<br>p (Holm) {p}"
+            )
+        lines.append(line)
+    columns = ["experiment", "arm, against the small LR"]
+    columns += ["worst group rises", "reliance falls", "accuracy rises"]
+    return markdown(columns, lines)
+
+
+def arms_table(shortcut: Shortcut, results: TaskResults) -> str:
+    """Return the final numbers of each arm, in Markdown."""
+    groups = results.groups()
+    assert groups is not None
+    lines = []
+    for arm in shortcut.arms():
+        cells = [
+            ScoreWords(q).number(results.final_estimate(arm, "validation", q)) for q in QUANTITIES
+        ]
+        own = [ScoreWords("accuracy").number(groups.final(arm, group)) for group in groups.sizes]
+        n = ", ".join(
+            filter(None, [str(results.counts(arm).get("finished", 0)), results.lost(arm)])
+        )
+        lines.append([arm, n, *cells, *own])
+    names = [f"{name} ({trained:,}, {held:,})" for name, (trained, held) in groups.sizes.items()]
+    return markdown(["arm", "n", *(words for words, _ in QUANTITIES.values()), *names], lines)
+
+
+def figure(shortcut: Shortcut, results: TaskResults) -> go.Figure:
+    """Return accuracy, worst group and reliance over the learning rate."""
+    drawn, small = go.Figure(), shortcut.rates[0]
+    for quantity, style in _STYLES.items():
+        points = {
+            rate: Point(
+                results.final(name_of(rate, small), "validation", quantity),
+                range_of(quantity),
+                results.lost(name_of(rate, small)),
+            )
+            for rate in shortcut.rates
+        }
+        add_points(drawn, points, QUANTITIES[quantity][0], style, 100, log_x=True)
+    layout(drawn, shortcut.title, "initial learning rate, annealed to the smallest", "%", 340)
+    drawn.update_xaxes(log_axis(shortcut.rates))
+    return drawn.update_layout(hovermode="closest", margin={"b": 80})
+
+
+def page(runs: Path) -> Page:
+    """Return the page and its pictures; ``runs`` has the run folders unpacked from ``results``."""
+    found: dict[str, TaskResults] = {}
+    for name in EXPERIMENTS:
+        if (folder := runs / "shortcuts" / name).exists():
+            results = open_runs(folder, of=TaskResults)
+            found[name] = results
+    figures = {f"shortcuts-{n}": figure(EXPERIMENTS[n], found[n]) for n in found}
+    sections = [
+        f"## {EXPERIMENTS[name].title[0].upper()}{EXPERIMENTS[name].title[1:]}\n\n"
+        + image(f"shortcuts-{name}", title_of(figures[f"shortcuts-{name}"]))
+        + "\n"
+        + arms_table(EXPERIMENTS[name], results)
+        + "\n"
+        for name, results in found.items()
+    ]
+    filled = {"statements": statements(found), "sections": "\n".join(sections)}
+    return Page(texts={"docs/shortcuts.md": fill_template(TEMPLATE, filled)}, pictures=figures)
