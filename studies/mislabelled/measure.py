@@ -1,9 +1,9 @@
 """Flip 10 % of the labels of known data sets, and look for the flipped ones.
 
-``python -m studies.mislabelled.measure`` writes ``results/mislabelled/TASK.json`` for each task, and
-``--choose`` prints what the settings were chosen by, on seeds from 1000 on. cleanlab is needed
-beside the project's dependencies: ``pip install cleanlab``. The data of the tasks on texts and on
-CIFAR-10 lie in ``../shared/data``; a task without its data is skipped.
+``python -m studies.mislabelled.measure`` writes ``results/mislabelled/TASK.json`` for each task.
+``--choose`` prints what the learning rates were chosen by, on seeds from 1000 on. cleanlab is
+needed beside the project's dependencies: ``pip install cleanlab``. The data of the tasks on texts
+and on CIFAR-10 lie in ``../shared/data``; a task without its data is skipped.
 """
 
 from __future__ import annotations
@@ -141,8 +141,8 @@ def by_cleanlab(data: Noisy, predicted: Array) -> tuple[Array, dict[str, float]]
         predicted: Class probabilities, [N, C].
     """
     try:
-        from cleanlab.filter import find_label_issues
-        from cleanlab.rank import get_label_quality_scores
+        from cleanlab.filter import find_label_issues  # pyright: ignore[reportMissingImports]
+        from cleanlab.rank import get_label_quality_scores  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise SystemExit(f"{error}. This study needs cleanlab: pip install cleanlab") from None
     labels = data.labels.numpy()
@@ -218,8 +218,11 @@ def main() -> None:
         else:
             path = RESULTS / "mislabelled" / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"runs": list(runs(task))}, indent=1) + "\n")
-            print(f"{path.name} written", flush=True)
+            rows = list[dict[str, float]]()
+            for row in runs(task):
+                rows.append(row)
+                path.write_text(json.dumps(rows, indent=1) + "\n")
+                print(f"{name}: seed {row['seed']}, learning rate {row['rate']}", flush=True)
 
 
 if __name__ == "__main__":

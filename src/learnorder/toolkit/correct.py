@@ -98,9 +98,9 @@ def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
     """Return which sequences are correct, from their tokens, as :class:`Predictions` [B].
 
     Unlabelled tokens are ignored; a sequence without labelled tokens is unlabelled. A sequence is
-    not finite, and not correct, if one of its labelled tokens is not finite. By the rule ``"last"``,
-    its scores are those of the last labelled token, else the means over its labelled tokens: the
-    mean of log-probabilities is the logarithm of the geometric mean.
+    not finite, and not correct, if one of its labelled tokens is not finite. Its scores are the
+    means over its labelled tokens: the mean of log-probabilities is the logarithm of the geometric
+    mean. By the rule ``"last"`` they are those of the last labelled token.
 
     Args:
         predictions: Predictions of the tokens, [B, P].
@@ -112,7 +112,8 @@ def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
     [False, False, True]
     """
     correct, finite, labelled, scores = predictions
-    some, finite = labelled.any(axis=1), np.all(finite | ~labelled, axis=1)
+    some = np.asarray(labelled.any(axis=1))
+    finite = np.asarray(np.all(finite | ~labelled, axis=1))
     if not some.any():
         return Predictions(some, finite, some, no_scores((len(some),)))
     if rule == "last":

@@ -291,17 +291,17 @@ class LearningOrder:
     @property
     def confidence(self) -> Values:
         """The mean probability of each example's label, float64 [N]; nan if never recorded."""
-        return self._shaped(self._recorded_dynamics().confidence)
+        return self._shaped(self._require_dynamics().confidence)
 
     @property
     def variability(self) -> Values:
         """The standard deviation of that probability over predictions (divided by n), [N]."""
-        return self._shaped(self._recorded_dynamics().variability)
+        return self._shaped(self._require_dynamics().variability)
 
     @property
     def correctness(self) -> Values:
         """The share of predictions in which each example was correct, float64 [N]."""
-        return self._shaped(self._recorded_dynamics().correctness(self._nonfinite))
+        return self._shaped(self._require_dynamics().correctness(self._nonfinite))
 
     @property
     def aum(self) -> Values:
@@ -309,14 +309,14 @@ class LearningOrder:
 
         Infinite if a logit of −inf masks the label or all other classes.
         """
-        return self._shaped(self._recorded_dynamics().aum)
+        return self._shaped(self._require_dynamics().aum)
 
     @property
     def has_dynamics(self) -> bool:
         """Whether confidence, variability, correctness and AUM are recorded."""
         return self._dynamics is not None
 
-    def _recorded_dynamics(self) -> Dynamics:
+    def _require_dynamics(self) -> Dynamics:
         if self._dynamics is None:
             remedy = "Confidence, AUM and so on are recorded by LearningOrder(n, dynamics=True)."
             raise ConfigError("dynamics", False, remedy)
@@ -412,10 +412,10 @@ class LearningOrder:
                 f"{len(self._state)} in {len(self.group_names)}."
             )
         if ("dynamics" in state) != self.has_dynamics:
-            with_, other = ("has", "none") if "dynamics" in state else ("has no", "them")
+            has, records = ("no ", "them") if self.has_dynamics else ("", "none")
             raise DataError(
-                f"The state {with_} training dynamics, but this order records {other}. Create it with "
-                f"dynamics={not self.has_dynamics} to continue that run."
+                f"The state has {has}training dynamics, but this order records {records}. Create "
+                f"it with dynamics={not self.has_dynamics} to continue that run."
             )
         if self._dynamics is not None:
             self._dynamics.state = state["dynamics"].cpu().numpy().copy()
