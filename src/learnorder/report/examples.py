@@ -192,7 +192,7 @@ def _content(
     """Return the page."""
     cells = {index: shown_example(value, index) for index, value in values.items()}
     several = len(order.group_names) > 1
-    seen = int((frame["epochs_seen"] > 0).sum())
+    seen = int(np.count_nonzero(frame["epochs_seen"]))
     what = "tokens" if frame.index.nlevels > 1 else "examples"
     recorded = f"{seen:,} of {len(frame):,} {what}, {order.epochs:,} epochs"
     setup = [("recorded", recorded)]
