@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -19,6 +20,7 @@ from learnorder.statistics import (
     estimate,
     measure_difference,
     p_words,
+    side_of,
 )
 from studies.common import RESULTS, Page, fill_template, image, markdown
 from studies.mislabelled.tasks import TASKS, Task
@@ -35,6 +37,12 @@ RANKINGS = {
 """Rankings that are compared with cleanlab out of sample, with their titles."""
 DRAWN = ("aum", "confidence", "first_learned", "last_loss")
 """Rankings in the figures."""
+_WORDS = {
+    "above": "significantly higher than",
+    "below": "significantly lower than",
+    "inconclusive": "not distinguishable from",
+}
+_GAINS = {"above": "better", "below": "worse", "inconclusive": "inconclusive"}
 Rows = list[dict[str, float]]
 
 
@@ -72,7 +80,7 @@ def comparison_table(records: dict[str, Rows]) -> str:
     for name, of_task in measured.items():
         task, rows = TASKS[name], records[name]
         best = estimate([*by_seed(rows, task.rate, "cleanlab").values()], within=SHARE)
-        lines.append([task.title, "cleanlab, out of sample", best.format(100), "", "", str(best.n)])
+        lines.append([task.name, "cleanlab, out of sample", best.format(100), "", "", str(best.n)])
         for ranking, difference in of_task.items():
             values = by_seed(rows, task.rate, ranking)
             mean = estimate([*values.values()], within=SHARE).format(100)
@@ -97,7 +105,7 @@ def rate_table(records: dict[str, Rows]) -> str:
                 estimate([*by_seed(rows, rate, ranking).values()], within=SHARE).format(100)
                 for rate in task.rates
             ]
-            title = f"{task.title}, {', '.join(f'{rate:g}' for rate in task.rates)}"
+            title = f"{task.name}: {', '.join(f'{rate:g}' for rate in task.rates)}"
             lines.append([
                 "" if number else title, RANKINGS[ranking], *means, gain.estimate.format(100),
                 p_words(next(adjusted)), str(gain.estimate.n),
@@ -119,7 +127,7 @@ def issues_table(records: dict[str, Rows]) -> str:
             for each in ("precision", "recall", "size")
         ]
         shown = [each.format(100) for each in values[:2]]
-        lines.append([task.title, *shown, values[2].format(digits=0), str(values[2].n)])
+        lines.append([task.name, *shown, values[2].format(digits=0), str(values[2].n)])
     return markdown(["", "precision, %", "recall, %", "examples reported", "n"], lines)
 
 
@@ -138,15 +146,51 @@ def settings_table(records: dict[str, Rows]) -> str:
 
 
 def drawn(task: Task, rows: Rows) -> go.Figure:
-    """Return the precision of rankings over the learning rate."""
-    figure, styles = go.Figure(), line_styles(list(DRAWN))
+    """Return the precision of rankings over the learning rate, and of cleanlab at one."""
+    figure, styles = go.Figure(), line_styles([*DRAWN, "cleanlab"])
     for name in DRAWN:
         points = {rate: Point(by_seed(rows, rate, name), SHARE) for rate in task.rates}
         add_points(figure, points, RANKINGS[name], styles[name], 100, log_x=True)
-    layout(figure, task.title, "learning rate", "flipped labels among the k first, %", 380)
+    other = {task.rate: Point(by_seed(rows, task.rate, "cleanlab"), SHARE)}
+    add_points(
+        figure, other, "cleanlab, out of sample", styles["cleanlab"], 100, log_x=True,
+        span=math.log10(task.rates[-1] / task.rates[0]),
+    )  # fmt: skip
+    layout(figure, task.title, "learning rate", "precision, %", 380)
     ticks = [f"{rate:g}" for rate in task.rates]
     figure.update_xaxes(type="log", tickvals=list(task.rates), ticktext=ticks)
     return figure.update_layout(hovermode="closest", margin={"b": 110})
+
+
+def verdict(records: dict[str, Rows]) -> str:
+    """Return how AUM compares with cleanlab out of sample on each task, in sentences."""
+    items = []
+    for name, rows in records.items():
+        task = TASKS[name]
+        mean = estimate([*by_seed(rows, task.rate, "aum").values()], within=SHARE)
+        difference = differences(task, rows)["aum"].estimate
+        words = _WORDS[side_of(difference)]
+        items.append(
+            f"- **{task.name}**: AUM has a precision of {mean.format(100)} %, {words} cleanlab's "
+            f"(by {difference.format(100)} points, n = {difference.n})."
+        )
+    return "\n".join(items)
+
+
+def rate_verdict(records: dict[str, Rows]) -> str:
+    """Return whether the largest learning rate is better than the smallest, in sentences."""
+    items = []
+    for name, rows in records.items():
+        task = TASKS[name]
+        small, *_, large = task.rates
+        measured = gains(task, rows)
+        found = [
+            f"{RANKINGS[ranking]} {measured[ranking].estimate.format(100)} points "
+            f"({_GAINS[side_of(measured[ranking].estimate)]})"
+            for ranking in ("aum", "confidence", "last_loss")
+        ]
+        items.append(f"- **{task.name}**, {large:g} against {small:g}: {', '.join(found)}.")
+    return "\n".join(items)
 
 
 def page() -> Page:
@@ -164,6 +208,8 @@ def page() -> Page:
         "comparison": comparison_table(records),
         "issues": issues_table(records),
         "rates": rate_table(records),
+        "verdict": verdict(records),
+        "rate_verdict": rate_verdict(records),
         "pictures": "\n".join(
             image(f"mislabelled-{name}", f"{TASKS[name].title}: {alt}") for name in records
         ),

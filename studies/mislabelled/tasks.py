@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ class Task:
     """A classification task.
 
     Attributes:
-        title: Title of the task in the page.
+        name: Name of the data.
+        title: Data, network and optimiser.
         load: Returns inputs [N, ...] and true labels int64 [N].
         model: Returns a new network for inputs and a number of classes.
         optimizer: Returns an optimiser for parameters and a learning rate.
@@ -41,6 +43,7 @@ class Task:
         needs: File or folder with the data; None if it is installed.
     """
 
+    name: str
     title: str
     load: Callable[[], tuple[Tensor, Tensor]]
     model: Callable[[Tensor, int], nn.Module]
@@ -53,8 +56,8 @@ class Task:
     needs: Path | None = None
 
 
-def _sgd(parameters: Any, rate: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=5e-4, fused=True)
+def _sgd(parameters: Any, rate: float, *, fused: bool = False) -> torch.optim.Optimizer:
+    return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=5e-4, fused=fused)
 
 
 def _adamw(parameters: Any, rate: float) -> torch.optim.Optimizer:
@@ -124,23 +127,26 @@ def _cifar(examples: int = 10_000, size: int = 16) -> tuple[Tensor, Tensor]:
 
 TASKS = {
     "digits": Task(
+        "digits",
         "Digits: 1,797 images, ConvNet, SGD",
         _digits,
         lambda _, classes: ConvNet(classes, widths=(16, 32, 64), in_channels=1),
         _sgd, (0.003, 0.03, 0.3), 0.003, epochs=20, batch=32, seeds=10,
     ),
     "texts": Task(
-        "Sentiment: texts, bag of embeddings, AdamW",
+        "texts",
+        "Sentiment of 13,504 texts, bag of embeddings, AdamW",
         _texts,
         lambda words, classes: BagOfWords(int(words.max()) + 1, classes),
         _adamw, (0.0003, 0.001, 0.01), 0.001, epochs=8, batch=32, seeds=5,
         needs=DATA / "sentiment",
     ),
     "cifar10": Task(
+        "CIFAR-10",
         "CIFAR-10: 10,000 images at 16×16, WRN-16-1, SGD",
         _cifar,
         lambda _, classes: WideResNet(num_classes=classes, depth=16, widen_factor=1),
-        _sgd, (0.01, 0.05, 0.2), 0.05, epochs=8, batch=64, seeds=5,
+        partial(_sgd, fused=True), (0.01, 0.05, 0.2), 0.05, epochs=8, batch=64, seeds=5,
         needs=DATA / "cifar10" / "train.parquet",
     ),
 }  # fmt: skip
