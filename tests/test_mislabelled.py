@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from learnorder import LearningOrder
+from studies.mislabelled import measure
 from studies.mislabelled.measure import flip, held_out, precision, suspicions, train
 from studies.mislabelled.tasks import TASKS
 
@@ -54,3 +55,15 @@ def test_training_records_what_is_never_learned_as_most_suspicious():
     _, losses = train(TINY, data, 0.5, 0, order, torch.arange(100))
     for name, suspicion in suspicions(order, losses).items():
         assert precision(suspicion, data.flipped) == 1, name
+
+
+def test_what_is_done_is_not_measured_again(monkeypatch):
+    calls = []
+    task = replace(TINY, load=examples, seeds=2, rates=(0.1, 0.5), rate=0.5)
+    for name in ("measured", "compared"):
+        monkeypatch.setattr(
+            measure, name, lambda *how, name=name: calls.append((name, *how[2:])) or {"aum": 1.0}
+        )
+    rows = list(measure.runs(task, [{"seed": 0, "rate": 0.5}]))
+    assert rows[0] == {"seed": 0, "rate": 0.1, "aum": 1.0}
+    assert calls == [("measured", 0.1, 0), ("measured", 0.1, 1), ("compared", 0.5, 1)]

@@ -1,9 +1,10 @@
 """Flip 10 % of the labels of known data sets, and look for the flipped ones.
 
 ``python -m studies.mislabelled.measure`` writes ``results/mislabelled/TASK.json`` for each task.
-``--choose`` prints what the learning rates were chosen by, on seeds from 1000 on. cleanlab is
-needed beside the project's dependencies: ``pip install cleanlab``. The data of the tasks on texts
-and on CIFAR-10 lie in ``../shared/data``; a task without its data is skipped.
+The same command continues where it stopped. ``--choose`` prints what the learning rates were chosen
+by, on seeds from 1000 on. cleanlab is needed beside the project's dependencies: ``pip install
+cleanlab``. The data of the tasks on texts and on CIFAR-10 lie in ``../shared/data``; a task without
+its data is skipped.
 """
 
 from __future__ import annotations
@@ -180,14 +181,16 @@ def compared(task: Task, data: Noisy, rate: float, seed: int) -> dict[str, float
     }
 
 
-def runs(task: Task) -> Iterator[dict[str, float]]:
-    """Return a row for each seed and learning rate."""
+def runs(task: Task, done: list[dict[str, float]]) -> Iterator[dict[str, float]]:
+    """Return a row for each seed and learning rate that is not done."""
+    known = {(row["seed"], row["rate"]) for row in done}
     examples = task.load()
     for seed in range(task.seeds):
         data = flip(*examples, seed)
         for rate in task.rates:
-            made = compared if rate == task.rate else measured
-            yield {"seed": seed, "rate": rate, **made(task, data, rate, seed)}
+            if (seed, rate) not in known:
+                made = compared if rate == task.rate else measured
+                yield {"seed": seed, "rate": rate, **made(task, data, rate, seed)}
 
 
 def choose(task: Task) -> None:
@@ -218,9 +221,9 @@ def main() -> None:
         else:
             path = RESULTS / "mislabelled" / f"{name}.json"
             path.parent.mkdir(parents=True, exist_ok=True)
-            rows = list[dict[str, float]]()
-            for row in runs(task):
-                rows.append(row)
+            rows: list[dict[str, float]] = json.loads(path.read_text()) if path.exists() else []
+            for row in runs(task, list(rows)):
+                rows = sorted([*rows, row], key=lambda row: (row["seed"], row["rate"]))
                 path.write_text(json.dumps(rows, indent=1) + "\n")
                 print(f"{name}: seed {row['seed']}, learning rate {row['rate']}", flush=True)
 
