@@ -171,6 +171,8 @@ def test_images_are_thumbnails(tmp_path, image):
     ("value", "said"),
     [
         (7, "returned a int"),
+        (Image.new("I;16", (4, 4)), "mode I;16"),
+        (Image.new("F", (4, 4)), "mode F"),
         (torch.zeros(3, 4, 4), "pixels as torch.float32|pixels as float32"),
         (np.zeros((2, 3, 4, 5), np.uint8), r"shape \(2, 3, 4, 5\)"),
         (np.zeros((0, 4), np.uint8), r"shape \(0, 4\)"),

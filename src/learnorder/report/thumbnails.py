@@ -28,12 +28,18 @@ def shown_example(value: Any, index: int) -> Quoted:
         index: Index of the example.
 
     Raises:
-        DataError: It is neither.
+        DataError: It is neither, or an image of more than 8 bits.
     """
     if isinstance(value, str):
         return Quoted(value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]} …")
     image = value if isinstance(value, Image.Image) else _image(value, index)
-    image = image.convert("RGBA" if "A" in image.getbands() else "RGB")
+    if image.mode.startswith(("I", "F")):
+        raise DataError(
+            f"show({index}) returned a PIL image of mode {image.mode}, whose range is not known. "
+            "Scale it to 8 bits, and return mode L or RGB."
+        )
+    transparent = "A" in image.getbands() or "transparency" in image.info
+    image = image.convert("RGBA" if transparent else "RGB")
     image.thumbnail((_SIZE, _SIZE))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
