@@ -49,16 +49,17 @@ class LearningOrder:
     - the epoch since which it has been correct without interruption,
     - how often its largest logit was nan or infinite.
 
-    This takes 24 bytes per example, and 4 more for its group. With ``dynamics``, 40 more, it also
-    records the mean over predictions of
+    This takes 24 bytes per example, and 4 more for its group. With ``dynamics``, in 40 more, it
+    also records, over all predictions of an example,
 
-    - the probability of the label, *confidence*, its standard deviation, *variability*, and the
-      share of correct predictions, *correctness* (Swayamdipta et al., *Dataset Cartography*, EMNLP
-      2020),
-    - the label's logit minus the largest other logit: the *area under the margin*, AUM (Pleiss et
-      al., *Identifying Mislabeled Data using the Area Under the Margin Ranking*, NeurIPS 2020).
+    - the mean probability of its label, *confidence*, the standard deviation of that probability,
+      *variability*, and the share of correct predictions, *correctness* (Swayamdipta et al.,
+      *Dataset Cartography*, EMNLP 2020),
+    - the mean margin, the label's logit minus the largest other logit: the *area under the margin*,
+      AUM (Pleiss et al., *Identifying Mislabeled Data using the Area Under the Margin Ranking*,
+      NeurIPS 2020).
 
-    Predictions that are not finite are wrong, and left out of the other three means. One logit z
+    Predictions that are not finite count as wrong, and are left out of the others. One logit z
     stands for the two logits (0, z). If labels are class probabilities, the label is the most
     probable class. A sequence has the geometric mean of its labelled tokens' probabilities and the
     mean of their margins; by the rule ``"last"``, those of its last labelled token.
@@ -66,7 +67,7 @@ class LearningOrder:
     Epochs are counted from 1. Without ``epoch`` in :meth:`update`, the k-th prediction of an
     example counts as its epoch k. All predictions are recorded in order, even several of an example
     in one epoch or batch, unless ``once`` is set. An example that was never recorded has 0
-    everywhere and is left out of :meth:`agreement`. In :meth:`curve`, an incomplete epoch counts
+    everywhere, nan for its dynamics, and is left out of :meth:`agreement`. In :meth:`curve`, an incomplete epoch counts
     the predictions made so far.
 
     For language models, with logits [B, T, C], follow either whole sequences, by a rule on their
