@@ -67,8 +67,8 @@ class LearningOrder:
     Epochs are counted from 1. Without ``epoch`` in :meth:`update`, the k-th prediction of an
     example counts as its epoch k. All predictions are recorded in order, even several of an example
     in one epoch or batch, unless ``once`` is set. An example that was never recorded has 0
-    everywhere, nan for its dynamics, and is left out of :meth:`agreement`. In :meth:`curve`, an incomplete epoch counts
-    the predictions made so far.
+    everywhere, nan for its dynamics, and is left out of :meth:`agreement`. In :meth:`curve`, an
+    incomplete epoch counts the predictions made so far.
 
     For language models, with logits [B, T, C], follow either whole sequences, by a rule on their
     ``tokens``, or each of their ``positions``.
