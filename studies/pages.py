@@ -12,6 +12,7 @@ from pathlib import Path
 
 from studies.advice.page import page as advice_page
 from studies.common import RESULTS, ROOT, Page, fill_marks
+from studies.mislabelled.page import page as mislabelled_page
 from studies.probe.page import page as probe_page
 from studies.records import unpacked
 from studies.reproduce.page import page as reproduce_page
@@ -20,7 +21,13 @@ from studies.theory.page import page as theory_page
 
 def pages(runs: Path) -> list[Page]:
     """Return what all studies write; ``runs`` has the run folders unpacked from ``results``."""
-    return [reproduce_page(runs), theory_page(runs), advice_page(), probe_page()]
+    return [
+        reproduce_page(runs),
+        theory_page(runs),
+        advice_page(),
+        probe_page(),
+        mislabelled_page(),
+    ]
 
 
 def texts(pages: Iterable[Page]) -> dict[str, str]:

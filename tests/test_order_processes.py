@@ -66,10 +66,15 @@ def check(order, log):
         assert order.first_learned[index] == first
         lost = sum(history[e] and not history[e + 1] for e in range(1, EPOCHS))
         assert order.forgetting_events[index] == lost
+        if order.has_dynamics:
+            share = sum(history.values()) / len(history)
+            assert order.correctness[index] == pytest.approx(share)
+            assert (order.aum[index] > 0) == (share == 1) or 0 < share < 1
 
 
 def loop():
-    model, order, data = Logging(), LearningOrder(EXAMPLES), IndexedDataset(Mappings())
+    model, data = Logging(), IndexedDataset(Mappings())
+    order = LearningOrder(EXAMPLES, dynamics=True)
     sampler = DistributedSampler(data)
     parallel = nn.parallel.DistributedDataParallel(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)

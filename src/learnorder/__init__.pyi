@@ -52,6 +52,8 @@ from .toolkit.learning_order import (
     LearningOrder as LearningOrder,
 )  # when each example is learned
 from .toolkit.indexed import IndexedDataset as IndexedDataset  # adds indices to batches
+from .report.data_map import data_map as data_map  # figure: confidence over variability
+from .report.examples import write_examples as write_examples  # a page of examples to look at
 from .noise import activation_noise as activation_noise  # noise before activations
 from .toolkit.sharpness import hessian as hessian  # Hessian-vector products of a loss
 from .toolkit.sharpness import largest_eigenvalue as largest_eigenvalue  # of a Hessian

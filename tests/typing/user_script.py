@@ -138,7 +138,7 @@ def theory() -> None:
 
 def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
     data = learnorder.IndexedDataset(TensorDataset(inputs, labels))
-    order = learnorder.LearningOrder(len(data), groups=["easy"] * len(data))
+    order = learnorder.LearningOrder(len(data), groups=["easy"] * len(data), dynamics=True)
     with learnorder.activation_noise(model, learnorder.Schedule(0.4, decay=0.97), seed=0) as noise:
         reveal_type(noise)  # ActivationNoise
         for batch, targets, index in DataLoader(data, batch_size=64):
@@ -148,6 +148,9 @@ def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
     assert_type(order.first_learned, NDArray[np.int32])
     reveal_type(order.curve("easy"))  # dict[int, Estimate]
     reveal_type(order.agreement(order).tau)  # float
+    assert_type(order.aum, NDArray[np.float64])
+    reveal_type(learnorder.data_map(order, most=1000, symbols=True))  # Figure
+    reveal_type(learnorder.write_examples(order, "looks", show=str, labels=labels))  # Path
     names = [name for name in find_activations(model) if ".se." not in name]
     handle = ActivationNoise(model, 0.4, modules=names)
     handle.remove()

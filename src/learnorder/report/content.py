@@ -47,6 +47,27 @@ class Links(str):
         return links
 
 
+class Quoted(str):
+    """A table cell with a user's text, in which no terms of the glossary are looked up."""
+
+
+class Picture(Quoted):
+    """A table cell with an image.
+
+    Args:
+        text: Describes the image.
+        source: The image as a data URL.
+    """
+
+    source: str
+
+    def __new__(cls, text: str, source: str) -> Picture:
+        """Return the description with the image."""
+        picture = super().__new__(cls, text)
+        picture.source = source
+        return picture
+
+
 @dataclass(frozen=True)
 class TextTable:
     """A table of formatted cells.
@@ -54,7 +75,7 @@ class TextTable:
     Attributes:
         title: Title.
         columns: Headings; the first column names the rows.
-        rows: Cells of each row: texts, or links.
+        rows: Cells of each row: texts, links, or pictures.
         note: How to read the table.
         wrap: Whether cells contain prose: wrapped and left-aligned.
     """
@@ -147,7 +168,8 @@ class Section:
     def texts(self) -> list[str]:
         """Return all visible texts, in which terms of the glossary are looked up."""
         tables = [table for table in (self.table, self.last) if table is not None]
-        cells = [cell for t in tables for cells in (t.columns, *t.rows) for cell in cells]
+        rows = [cells for t in tables for cells in (t.columns, *t.rows)]
+        cells = [cell for row in rows for cell in row if not isinstance(cell, Quoted)]
         figures = [figure.layout.title.text or "" for figure in (*self.panels, *self.wide)]
         facts = [text for pair in self.facts for text in pair]
         titles = [card.title for card in self.cards]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError
-from learnorder.toolkit.correct import Array, Predictions, array, as_logits, compare, reduce_tokens
+from learnorder.toolkit.correct import (
+    Array,
+    Predictions,
+    array,
+    as_logits,
+    compare,
+    no_scores,
+    reduce_tokens,
+)
 
 
 class Batch(NamedTuple):
@@ -19,11 +27,35 @@ class Batch(NamedTuple):
         rows: Row of each prediction, int64 [M]: an example, or one of its positions.
         correct: Whether each is correct, bool [M].
         finite: Whether its largest logit is finite, bool [M].
+        scores: Log-probability and margin of its label, float64 [M, 2]; [M, 0] without dynamics.
     """
 
     rows: Array
     correct: Array
     finite: Array
+    scores: Array
+
+    def chosen(self, which: Array) -> Batch:
+        """Return some of the predictions, by indices or a mask."""
+        return Batch(*(values[which] for values in self))
+
+    def first_of_each(self) -> Batch:
+        """Return the first prediction of each row."""
+        first = np.zeros(len(self.rows), bool)
+        first[np.unique(self.rows, return_index=True)[1]] = True
+        return self.chosen(first)
+
+    def in_turn(self) -> Iterator[Batch]:
+        """Return batches of distinct rows: the first predictions, the second ones, and so on."""
+        order = self.rows.argsort(kind="stable")
+        ordered = self.rows[order]
+        repeated = ordered[1:] == ordered[:-1]
+        if not repeated.any():
+            yield self
+            return
+        occurrence = _occurrences(repeated)
+        for k in range(occurrence.max() + 1):
+            yield self.chosen(order[occurrence == k])
 
 
 class Layout(NamedTuple):
@@ -34,12 +66,14 @@ class Layout(NamedTuple):
         tokens: Rule for a correct sequence; None unless sequences are followed.
         positions: P, rows per example; None for one row.
         ignore_index: Label of examples and tokens that are ignored.
+        dynamics: Whether predictions have scores.
     """
 
     num_examples: int
     tokens: str | float | None
     positions: int | None
     ignore_index: int
+    dynamics: bool
 
     @classmethod
     def checked(
@@ -48,12 +82,16 @@ class Layout(NamedTuple):
         tokens: str | float | None,
         positions: int | None,
         ignore_index: int,
+        dynamics: bool,
     ) -> Layout:
         """Return the layout after checking it.
 
         Raises:
-            ConfigError: No examples or positions, an unknown rule, or both tokens and positions.
+            ConfigError: No examples or positions, an unknown rule, both tokens and positions, or
+                ``dynamics`` is not bool.
         """
+        if not isinstance(dynamics, bool):
+            raise ConfigError("dynamics", dynamics, "Give True or False.")
         if not _is_count(num_examples):
             raise ConfigError("num_examples", num_examples, "Give a whole number of 1 or more.")
         if not (positions is None or _is_count(positions)):
@@ -68,7 +106,7 @@ class Layout(NamedTuple):
             valid = tokens is None or (isinstance(tokens, int | float) and 0 < tokens <= 1)
         if not valid:
             raise ConfigError("tokens", tokens, "Give 'all', 'last' or a fraction in (0, 1].")
-        return cls(num_examples, tokens, positions, ignore_index)
+        return cls(num_examples, tokens, positions, ignore_index, dynamics)
 
     @property
     def by_token(self) -> bool:
@@ -88,7 +126,13 @@ class Layout(NamedTuple):
                 f"{len(index)} indices, {len(logits)} predictions and {len(labels)} labels: give "
                 "one of each per example of the batch."
             )
-        predictions = compare(logits, labels, tokens=self.by_token, ignore_index=self.ignore_index)
+        predictions = compare(
+            logits,
+            labels,
+            tokens=self.by_token,
+            ignore_index=self.ignore_index,
+            scores=self.dynamics,
+        )
         if self.tokens is not None:
             predictions = reduce_tokens(predictions, self.tokens)
         return self._batch(index, predictions)
@@ -97,7 +141,7 @@ class Layout(NamedTuple):
         """Return the predictions to record from a user's ``correct``.
 
         Raises:
-            DataError: Sizes, shapes or types do not match.
+            DataError: Sizes, shapes or types do not match, or dynamics are recorded.
         """
         index, right = _examples(indices, self.num_examples), array(correct, "correct")
         if right.dtype != bool and right.size:
@@ -108,11 +152,16 @@ class Layout(NamedTuple):
                 f"{len(index)} indices, but correct has shape {right.shape}: give {shape}."
             )
         right = right.astype(bool).reshape(*right.shape, *[0] * (dimensions - right.ndim))
+        if self.dynamics and len(index):
+            raise DataError(
+                "record(indices, correct) has no logits, which training dynamics need. Use "
+                "update(indices, logits, labels), or LearningOrder(n) without dynamics=True."
+            )
         ones = np.ones_like(right)
-        return self._batch(index, Predictions(right, ones, ones))
+        return self._batch(index, Predictions(right, ones, ones, no_scores(right.shape)))
 
     def _batch(self, index: Array, predictions: Predictions) -> Batch:
-        correct, finite, labelled = predictions
+        correct, finite, labelled, scores = predictions
         if self.positions is not None:
             width = correct.shape[1]
             if labelled[:, self.positions :].any():
@@ -122,8 +171,19 @@ class Layout(NamedTuple):
                 )
             index = index[:, None] * self.positions + np.arange(width)
         elif labelled.all():
-            return Batch(index, correct, finite)
-        return Batch(index[labelled], correct[labelled], finite[labelled])
+            return Batch(index, correct, finite, scores)
+        return Batch(*(values[labelled] for values in (index, correct, finite, scores)))
+
+
+def _occurrences(repeated: Array) -> Array:
+    """Return the occurrence index, from 0, of each of M sorted examples, [M].
+
+    Args:
+        repeated: Whether each example but the first equals the previous one, bool [M − 1].
+    """
+    position = np.arange(len(repeated) + 1)
+    is_first = np.concatenate([[True], ~repeated])
+    return position - np.maximum.accumulate(np.where(is_first, position, 0))
 
 
 def _is_count(value: Any) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learnorder.errors import DataError
+from learnorder.toolkit.scores import label_scores
 
 Array = NDArray[Any]
 
@@ -24,15 +25,23 @@ class Predictions(NamedTuple):
         correct: The largest logit is that of the label, and finite.
         finite: The largest logit is neither nan nor infinite.
         labelled: The label is not ``ignore_index``.
+        scores: Log-probability and margin of the label, float64 [..., 2], as in
+            :func:`~learnorder.toolkit.scores.label_scores`; [..., 0] if they were not asked for.
     """
 
     correct: Array
     finite: Array
     labelled: Array
+    scores: Array
 
 
 def compare(
-    logits: Any, labels: Any, *, tokens: bool = False, ignore_index: int = -100
+    logits: Any,
+    labels: Any,
+    *,
+    tokens: bool = False,
+    ignore_index: int = -100,
+    scores: bool = False,
 ) -> Predictions:
     """Return which predictions are correct, as :class:`Predictions`.
 
@@ -49,6 +58,7 @@ def compare(
             0.5. Classes [B, ...] for tokens.
         tokens: Whether logits and labels have a token axis.
         ignore_index: Label of predictions to ignore.
+        scores: Whether to compute the scores.
 
     Raises:
         DataError: Any other shape or type.
@@ -75,14 +85,22 @@ def compare(
             f"classes, from 0 to {classes - 1}; {ignore_index} is ignored."
         )
     finite = np.asarray(np.isfinite(largest))
-    return Predictions((predicted == y) & finite, finite, labelled)
+    made = label_scores(z, y, labelled) if scores else no_scores(y.shape)
+    return Predictions((predicted == y) & finite, finite, labelled, made)
+
+
+def no_scores(shape: tuple[int, ...]) -> Array:
+    """Return the scores of predictions of which none were asked for, [..., 0]."""
+    return np.zeros((*shape, 0))
 
 
 def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
     """Return which sequences are correct, from their tokens, as :class:`Predictions` [B].
 
     Unlabelled tokens are ignored; a sequence without labelled tokens is unlabelled. A sequence is
-    not finite, and not correct, if one of its labelled tokens is not finite.
+    not finite, and not correct, if one of its labelled tokens is not finite. Its scores are the
+    means over its labelled tokens: the mean of log-probabilities is the logarithm of the geometric
+    mean. By the rule ``"last"`` they are those of the last labelled token.
 
     Args:
         predictions: Predictions of the tokens, [B, P].
@@ -93,18 +111,23 @@ def reduce_tokens(predictions: Predictions, rule: str | float) -> Predictions:
     >>> [bool(reduce_tokens(tokens, rule).correct) for rule in ("all", "last", 0.5)]
     [False, False, True]
     """
-    correct, finite, labelled = predictions
-    some, finite = labelled.any(axis=1), np.all(finite | ~labelled, axis=1)
+    correct, finite, labelled, scores = predictions
+    some = np.asarray(labelled.any(axis=1))
+    finite = np.asarray(np.all(finite | ~labelled, axis=1))
     if not some.any():
-        right = some
-    elif rule == "all":
-        right = (correct | ~labelled).all(axis=1)
-    elif rule == "last":
+        return Predictions(some, finite, some, no_scores((len(some),)))
+    if rule == "last":
         last = labelled.shape[1] - 1 - labelled[:, ::-1].argmax(axis=1)
-        right = correct[np.arange(len(correct)), last]
+        each = np.arange(len(correct))
+        return Predictions(correct[each, last] & finite, finite, some, scores[each, last])
+    size = np.maximum(labelled.sum(axis=1), 1)
+    if rule == "all":
+        right = (correct | ~labelled).all(axis=1)
     else:
-        right = (correct & labelled).sum(axis=1) / np.maximum(labelled.sum(axis=1), 1) >= rule
-    return Predictions(right & finite, finite, np.asarray(some))
+        right = (correct & labelled).sum(axis=1) / size >= rule
+    with np.errstate(invalid="ignore"):  # margins of +inf and −inf
+        means = np.where(labelled[..., None], scores, 0).sum(axis=1) / size[:, None]
+    return Predictions(right & finite, finite, some, means)
 
 
 def array(values: Any, name: str) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +15,14 @@ from learnorder.errors import ConfigError, DataError
 from learnorder.statistics import Estimate, proportion
 from learnorder.toolkit.batches import Batch, Layout, coded_groups
 from learnorder.toolkit.correct import Array
+from learnorder.toolkit.dynamics import Dynamics, Values
 from learnorder.toolkit.processes import gathered
 from learnorder.toolkit.rank_agreement import Agreement, rank_agreement
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_Number = TypeVar("_Number", np.int32, np.float64)
 Epochs = NDArray[np.int32]
 """One value per example, [N], or per position, [N, P]."""
 
@@ -47,13 +49,26 @@ class LearningOrder:
     - the epoch since which it has been correct without interruption,
     - how often its largest logit was nan or infinite.
 
-    This takes 24 bytes per example, and 4 more for its group.
+    This takes 24 bytes per example, and 4 more for its group. With ``dynamics``, in 40 more, it
+    also records, over all predictions of an example,
+
+    - the mean probability of its label, *confidence*, the standard deviation of that probability,
+      *variability*, and the share of correct predictions, *correctness* (Swayamdipta et al.,
+      *Dataset Cartography*, EMNLP 2020),
+    - the mean margin, the label's logit minus the largest other logit: the *area under the margin*,
+      AUM (Pleiss et al., *Identifying Mislabeled Data using the Area Under the Margin Ranking*,
+      NeurIPS 2020).
+
+    Predictions that are not finite count as wrong, and are left out of the others. One logit z
+    stands for the two logits (0, z). If labels are class probabilities, the label is the most
+    probable class. A sequence has the geometric mean of its labelled tokens' probabilities and the
+    mean of their margins; by the rule ``"last"``, those of its last labelled token.
 
     Epochs are counted from 1. Without ``epoch`` in :meth:`update`, the k-th prediction of an
     example counts as its epoch k. All predictions are recorded in order, even several of an example
     in one epoch or batch, unless ``once`` is set. An example that was never recorded has 0
-    everywhere and is left out of :meth:`agreement`. In :meth:`curve`, an incomplete epoch counts
-    the predictions made so far.
+    everywhere, nan for its dynamics, and is left out of :meth:`agreement`. In :meth:`curve`, an
+    incomplete epoch counts the predictions made so far.
 
     For language models, with logits [B, T, C], follow either whole sequences, by a rule on their
     ``tokens``, or each of their ``positions``.
@@ -66,6 +81,7 @@ class LearningOrder:
             them is, or at least this fraction in (0, 1].
         positions: P; each token is followed separately, and results are [N, P].
         ignore_index: Label of examples and tokens to ignore.
+        dynamics: Whether to record confidence, variability, correctness and AUM.
 
     Raises:
         ConfigError: No examples, a wrong number of groups, an unknown rule, or both ``tokens`` and
@@ -87,8 +103,9 @@ class LearningOrder:
         tokens: str | float | None = None,
         positions: int | None = None,
         ignore_index: int = -100,
+        dynamics: bool = False,
     ) -> None:
-        self._layout = Layout.checked(num_examples, tokens, positions, ignore_index)
+        self._layout = Layout.checked(num_examples, tokens, positions, ignore_index, dynamics)
         self.num_examples = num_examples
         coded = coded_groups(groups, num_examples, positions)
         self.group_names: list[object] = coded[0]
@@ -97,6 +114,7 @@ class LearningOrder:
         self._state = np.zeros((rows, len(_COLUMNS)), np.int32)
         self._nonfinite = np.zeros(rows, np.int32)
         self._counts = np.zeros((0, len(self.group_names), 2), np.int64)
+        self._dynamics = Dynamics(rows) if dynamics else None
 
     @property
     def by_token(self) -> bool:
@@ -159,7 +177,8 @@ class LearningOrder:
 
         Raises:
             ConfigError: ``once`` without ``epoch``.
-            DataError: As in :meth:`update`, or ``correct`` is not bool.
+            DataError: As in :meth:`update`, ``correct`` is not bool, or the order records
+                ``dynamics``, which need logits.
         """
         self._store(lambda: self._layout.from_correct(indices, correct), epoch, once, gather)
 
@@ -173,11 +192,11 @@ class LearningOrder:
         if epoch is not None:
             epoch = self._checked_epoch(epoch, batches)
         for batch in batches:
-            rows, correct, finite = self._first_of_epoch(batch, epoch) if once else batch
-            if len(rows):
-                if not finite.all():
-                    np.add.at(self._nonfinite, rows[~finite], 1)
-                self._record_in_turn(rows, correct, epoch)
+            if once:
+                batch = batch.chosen(self._state[batch.rows, 0] != epoch).first_of_each()
+            if len(batch.rows):
+                for part in batch.in_turn():
+                    self._record(part, epoch)
 
     def _checked_epoch(self, epoch: int, batches: Sequence[Batch]) -> int:
         """Return the epoch as an int; no example of the batches may have a later one."""
@@ -195,28 +214,13 @@ class LearningOrder:
             )
         return number
 
-    def _first_of_epoch(self, batch: Batch, epoch: int | None) -> Batch:
-        """Return a batch without repeated rows and rows already recorded in this epoch."""
-        new = self._state[batch.rows, 0] != epoch
-        first = np.zeros_like(new)
-        first[np.unique(batch.rows, return_index=True)[1]] = True
-        return Batch(*(values[new & first] for values in batch))
-
-    def _record_in_turn(self, rows: Array, correct: Array, epoch: int | None) -> None:
-        """Record rows, which may be repeated."""
-        order = rows.argsort(kind="stable")
-        ordered = rows[order]
-        repeated = ordered[1:] == ordered[:-1]
-        if not repeated.any():
-            self._record(rows, correct, epoch)
-            return
-        occurrence = _occurrences(repeated)
-        for k in range(occurrence.max() + 1):
-            part = order[occurrence == k]
-            self._record(rows[part], correct[part], epoch)
-
-    def _record(self, index: Array, correct: Array, epoch: int | None) -> None:
-        """Record distinct rows."""
+    def _record(self, batch: Batch, epoch: int | None) -> None:
+        """Record predictions of distinct rows."""
+        index, correct, finite, scores = batch
+        if not finite.all():
+            self._nonfinite[index[~finite]] += 1
+        if self._dynamics is not None:
+            self._dynamics.update(index[finite], correct[finite], scores[finite])
         state = self._state[index]
         seen, first, since, forgotten, events = state.T  # views of state
         now = seen + 1 if epoch is None else np.full_like(seen, epoch)
@@ -247,7 +251,7 @@ class LearningOrder:
     def _column(self, name: str) -> Epochs:
         return self._shaped(self._state[:, _COLUMNS.index(name)])
 
-    def _shaped(self, values: Epochs) -> Epochs:
+    def _shaped(self, values: NDArray[_Number]) -> NDArray[_Number]:
         """Return a copy, [N], or with positions [N, P]."""
         positions = self._layout.positions
         return values.copy() if positions is None else values.reshape(-1, positions).copy()
@@ -286,6 +290,40 @@ class LearningOrder:
         return self._shaped(self._nonfinite)
 
     @property
+    def confidence(self) -> Values:
+        """The mean probability of each example's label, float64 [N]; nan if never recorded."""
+        return self._shaped(self._require_dynamics().confidence)
+
+    @property
+    def variability(self) -> Values:
+        """The standard deviation of that probability over predictions (divided by n), [N]."""
+        return self._shaped(self._require_dynamics().variability)
+
+    @property
+    def correctness(self) -> Values:
+        """The share of predictions in which each example was correct, float64 [N]."""
+        return self._shaped(self._require_dynamics().correctness(self._nonfinite))
+
+    @property
+    def aum(self) -> Values:
+        """The area under the margin: the mean of the label's logit − the largest other, [N].
+
+        Infinite if a logit of −inf masks the label or all other classes.
+        """
+        return self._shaped(self._require_dynamics().aum)
+
+    @property
+    def has_dynamics(self) -> bool:
+        """Whether confidence, variability, correctness and AUM are recorded."""
+        return self._dynamics is not None
+
+    def _require_dynamics(self) -> Dynamics:
+        if self._dynamics is None:
+            remedy = "Confidence, AUM and so on are recorded by LearningOrder(n, dynamics=True)."
+            raise ConfigError("dynamics", False, remedy)
+        return self._dynamics
+
+    @property
     def epochs(self) -> int:
         """The last recorded epoch."""
         return int(self._state[:, 0].max())
@@ -315,11 +353,13 @@ class LearningOrder:
 
         groups = np.zeros(len(self._state), int) if self._groups is None else self._groups
         columns = {name: self._state[:, i].copy() for i, name in enumerate(_COLUMNS)}
+        dynamics = {} if self._dynamics is None else self._dynamics.columns(self._nonfinite)
         frame = pd.DataFrame(
             {
                 "group": [self.group_names[code] for code in groups.tolist()],
                 **columns,
                 "nonfinite": self._nonfinite.copy(),
+                **dynamics,
             }
         )
         if self._layout.positions is None:
@@ -353,13 +393,16 @@ class LearningOrder:
     def state_dict(self) -> dict[str, Tensor]:
         """Return the state for a checkpoint."""
         arrays = {"state": self._state, "counts": self._counts, "nonfinite": self._nonfinite}
+        if self._dynamics is not None:
+            arrays["dynamics"] = self._dynamics.state
         return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore the state from :meth:`state_dict`.
 
         Raises:
-            DataError: The numbers of examples or groups differ, or it is not such a state.
+            DataError: The numbers of examples or groups differ, only one of state and order has
+                dynamics, or it is not such a state.
         """
         if not {"state", "counts"} <= state.keys():
             raise DataError(f"Not the state of a learning order; it has {sorted(state)}.")
@@ -369,6 +412,14 @@ class LearningOrder:
                 f"The state has {rows} examples in {groups} groups, but this order has "
                 f"{len(self._state)} in {len(self.group_names)}."
             )
+        if ("dynamics" in state) != self.has_dynamics:
+            has, records = ("no ", "them") if self.has_dynamics else ("", "none")
+            raise DataError(
+                f"The state has {has}training dynamics, but this order records {records}. Create "
+                f"it with dynamics={not self.has_dynamics} to continue that run."
+            )
+        if self._dynamics is not None:
+            self._dynamics.state = state["dynamics"].cpu().numpy().copy()
         self._state, self._counts = (state[n].cpu().numpy().copy() for n in ("state", "counts"))
         nonfinite = state.get("nonfinite")  # absent from older states
         self._nonfinite = (
@@ -379,14 +430,3 @@ class LearningOrder:
 def _ranks(first: Array) -> Array:
     """Return first epochs as ranks, with never as the last."""
     return np.where(first == _NEVER, first.max() + 1, first)
-
-
-def _occurrences(repeated: Array) -> Array:
-    """Return the occurrence index, from 0, of each of M sorted examples, [M].
-
-    Args:
-        repeated: Whether each example but the first equals the previous one, bool [M − 1].
-    """
-    position = np.arange(len(repeated) + 1)
-    is_first = np.concatenate([[True], ~repeated])
-    return position - np.maximum.accumulate(np.where(is_first, position, 0))

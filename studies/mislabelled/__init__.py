@@ -1,0 +1,1 @@
+"""How well mislabelled examples are found, by training dynamics and by cleanlab."""
