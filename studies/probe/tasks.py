@@ -106,7 +106,7 @@ def vowels() -> learnorder.Task:
     """Return the speaker, one of nine, from the spectrum of a vowel over time: series."""
     x, labels = _series()
     x = (x - x.mean((0, 2), keepdim=True)) / x.std((0, 2), keepdim=True)
-    planter = SeriesPlanter(length=8, channel=0)
+    planter = SeriesPlanter(length=8, add=False)
     return learnorder.Task(
         lambda: Convolutions(x.shape[1], 9),
         TensorDataset(x, labels),
