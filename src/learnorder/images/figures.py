@@ -13,7 +13,7 @@ from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
 from learnorder.report.style import LineStyle, figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs import RunFolder
-from learnorder.runs.results import PatternRuns
+from learnorder.runs.results import PatternRuns, TaskResults
 from learnorder.statistics import Estimate, range_of
 
 
@@ -258,7 +258,6 @@ _CURVES = {
     "mixed": ("mixed", "accuracy", "all", "Mixed, as in training"),
     "patch_only": ("patch_only", "accuracy", "all", "Pattern alone"),
     "reliance": ("conflict", "reliance", "all", "Reliance on the pattern"),
-    "faint_only": ("faint_only", "accuracy", "all", "Faint pattern alone"),
     "train": ("train", "accuracy", "all", "Training"),
     "train_clean": ("train", "accuracy", "clean", "Training, clean {noun}"),
     "train_patch_only": ("train", "accuracy", "patch_only", "Training, pattern alone"),
@@ -292,6 +291,11 @@ FIGURES: dict[str, Callable[[PatternRuns[Any]], go.Figure]] = {
 }
 """Figures by name, as in ``Results.figure(name)``."""
 
+FAINT = partial(
+    curve_figure, set_="faint_only", quantity="accuracy", group="all", title="Faint pattern alone"
+)
+"""The figure of a task's faint pattern over the epochs."""
+
 PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", "train_both")
 """The page's panels over epochs for experiments with a patch."""
 
@@ -301,8 +305,7 @@ def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
     many, patched = len(results.arms) > MOST_ARMS, results.has_patch()
     curves = PANELS if patched else ("clean", "train")
     if patched and results.noun != "images":
-        faint = any(folder.config.pattern.faint for folder in results.folders)
-        curves = (*PANELS[:3], *(("faint_only",) if faint else ()), "train")
+        curves = (*PANELS[:3], "train")
     order = ("order", "conflict") if patched else ("order",)
     finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
     names_by_section = {
@@ -311,7 +314,10 @@ def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
         "final": finals if many else (),
         "sharpness": tuple(_SHARPNESS) if results.has_sharpness() and not many else (),
     }
-    return {
+    figures = {
         section: [FIGURES[name](results) for name in names]
         for section, names in names_by_section.items()
     }
+    if not many and isinstance(results, TaskResults) and results.has_faint():
+        figures["curves"].append(FAINT(results))
+    return figures

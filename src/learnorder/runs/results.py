@@ -142,6 +142,10 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
         """Whether any run planted a pattern."""
         return any(folder.config.pattern.planted for folder in self.folders)
 
+    def has_faint(self) -> bool:
+        """Whether any run planted a faint pattern in every example."""
+        return any(folder.config.pattern.faint > 0 for folder in self.folders)
+
     def groups(self) -> KnownGroups | None:
         """Return the known groups of the examples; None without any, or if runs differ in them."""
         return KnownGroups.of(self)
