@@ -27,7 +27,7 @@ from learnorder.statistics import (
 )
 from learnorder.statistics.verdicts import VERDICT_WORDS
 from studies.common import Page, fill_template, image, markdown, title_of
-from studies.shortcuts.measure import EXPERIMENTS, Shortcut, name_of, noise_name
+from studies.shortcuts.measure import EXPERIMENTS, Shortcut, longer_name, name_of, noise_name
 
 TEMPLATE = Path(__file__).with_name("shortcuts.md.in")
 QUANTITIES = {
@@ -61,7 +61,8 @@ def compared(shortcut: Shortcut, results: TaskResults, arm: str) -> Compared:
     small, measured, verdicts = name_of(shortcut.rates[0], shortcut.rates[0]), {}, {}
     for quantity, (_, side) in QUANTITIES.items():
         values = [results.final(name, "validation", quantity) for name in (arm, small)]
-        measured[quantity] = measure_difference(*values, within=range_of(quantity))
+        own, reference = values
+        measured[quantity] = measure_difference(own, reference, within=range_of(quantity))
         verdicts[quantity] = verdict(measured[quantity], "above" if side == "above" else "below")
     return Compared(measured, verdicts)
 
@@ -143,6 +144,38 @@ def figure(shortcut: Shortcut, results: TaskResults) -> go.Figure:
     return drawn.update_layout(hovermode="closest", margin={"b": 80})
 
 
+def numbers(found: Mapping[str, TaskResults]) -> dict[str, str]:
+    """Return the numbers in the text of the page."""
+    groups = found["text_bag"].groups()
+    assert groups is not None
+    small = EXPERIMENTS["text_bag"].rates[0]
+    long, large = longer_name(small, 20), large_arm(EXPERIMENTS["text_bag"], found["text_bag"])
+    filled = {"texts": f"{sum(trained for trained, _ in groups.sizes.values()):,}"}
+    for key, arm in {"small_train": name_of(small, small), "long_train": long}.items():
+        fitted = found["text_bag"].final_estimate(arm, "train", "accuracy")
+        filled[key] = ScoreWords("accuracy").value(fitted)
+    names = {
+        "bag": "text_bag", "again": "text_bag_again", "bag90": "text_bag_90",
+        "sgd": "text_bag_sgd", "colour": "colour_mlp", "dominoes": "dominoes_mlp",
+    }  # fmt: skip
+    for short, quantity in {"worst": "worst_group_accuracy", "reliance": "reliance"}.items():
+        for key, name in names.items():
+            arm = large_arm(EXPERIMENTS[name], found[name])
+            measured = compared(EXPERIMENTS[name], found[name], arm).measured[quantity]
+            filled[f"{key}_{short}"] = measured.estimate.format(100)
+        for key, name in {"control": "text_bag", "control90": "text_bag_90"}.items():
+            e = found[name].final_difference(large, long, "validation", quantity)
+            filled[f"{key}_{short}"] = e.format(100)
+    most = max(
+        abs(measured.estimate.mean)
+        for name, results in found.items()
+        for measured in compared(
+            EXPERIMENTS[name], results, noise_name(EXPERIMENTS[name].rates[0])
+        ).measured.values()
+    )
+    return {**filled, "noise_most": f"{100 * most:.1f}"}
+
+
 def page(runs: Path) -> Page:
     """Return the page and its pictures; ``runs`` has the run folders unpacked from ``results``."""
     found: dict[str, TaskResults] = {}
@@ -159,5 +192,5 @@ def page(runs: Path) -> Page:
         + "\n"
         for name, results in found.items()
     ]
-    filled = {"statements": statements(found), "sections": "\n".join(sections)}
+    filled = {**numbers(found), "statements": statements(found), "sections": "\n".join(sections)}
     return Page(texts={"docs/shortcuts.md": fill_template(TEMPLATE, filled)}, pictures=figures)
