@@ -136,7 +136,8 @@ def _how_tasks(layers: list[LastLayer]) -> str:
         sizes += f", or {_numbers(by_group)}, the same number of each group"
     measured = _numbers(layer.measured or 0 for layer in layers)
     return (
-        f"on {sizes} (the mean of layers fitted on up to ten random samples of this size). It was "
+        f"on {sizes} (the mean of layers fitted on up to ten random samples of this size"
+        f"{', with the penalty that is best for the worst group' if by_group else ''}). It was "
         f"measured on held-out examples: a layer fitted on one half of the {measured} validation "
         "examples predicts the other half, and the reverse."
     )

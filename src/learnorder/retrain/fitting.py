@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths C of the L2 penalty, for cross-validation."""
+WEAKER_PENALTIES = (*PENALTIES, 10.0)
+"""The same for groups: a strong penalty keeps what most of the features' variance is about."""
+_FOLDS = 3
 
 
 @dataclass(frozen=True)
@@ -86,13 +89,45 @@ def fit(x: NDArray[np.float32], y: NDArray[np.int64]) -> tuple[FittedLayer, floa
     from sklearn.model_selection import GridSearchCV
     from threadpoolctl import threadpool_limits
 
-    folds = min(3, int(np.unique_counts(y).counts.min()))
+    folds = min(_FOLDS, int(np.unique_counts(y).counts.min()))
     if folds < 2:  # a class with one example cannot be cross-validated
         return fit_with(x, y, 1.0), 1.0
     penalties = {"logisticregression__C": list(PENALTIES)}
     with threadpool_limits(1):  # much faster than several threads on small matrices
         search = GridSearchCV(_pipeline(1.0), penalties, cv=folds).fit(x.astype(np.float64), y)
     return _layer(search.best_estimator_), search.best_params_["logisticregression__C"]
+
+
+def fit_for_worst(
+    x: NDArray[np.float32], y: NDArray[np.int64], cells: NDArray[np.int64]
+) -> tuple[FittedLayer, float]:
+    """Fit as :func:`fit` does, with the penalty that is best for the worst cell.
+
+    It has the highest accuracy of the worst cell over all folds of the cross-validation, as in deep
+    feature reweighting. Accuracy over all cells hardly depends on the penalty, but that of the
+    worst does.
+
+    Args:
+        x: Inputs, [N, F].
+        y: Classes, [N], in random order.
+        cells: Cell of each example, [N], each with at least 2 examples.
+
+    Returns:
+        The layer, for inputs that are not standardised, and the penalty's C.
+    """
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from threadpoolctl import threadpool_limits
+
+    folds = min(_FOLDS, int(np.unique_counts(cells).counts.min()))
+    parts = list(StratifiedKFold(folds).split(x, cells))
+    worst = dict[float, float]()
+    with threadpool_limits(1):
+        for penalty in WEAKER_PENALTIES:
+            predicted = cross_val_predict(_pipeline(penalty), x.astype(np.float64), y, cv=parts)
+            correct = np.equal(predicted, y)
+            worst[penalty] = min(correct[cells == cell].mean() for cell in np.unique(cells))
+    best = max(worst, key=worst.__getitem__)
+    return fit_with(x, y, best), best
 
 
 def fit_with(x: NDArray[np.float32], y: NDArray[np.int64], penalty: float) -> FittedLayer:
@@ -128,6 +163,8 @@ def fit_samples(
     count: int,
     samples: int,
     rng: torch.Generator,
+    *,
+    for_worst: bool = False,
 ) -> FittedLayer:
     """Return the mean of layers fitted on several samples with equally many of each cell.
 
@@ -140,15 +177,19 @@ def fit_samples(
         count: Number of examples of each cell in a sample.
         samples: Number of samples. If each would be all examples, one is enough.
         rng: Generator of the samples.
+        for_worst: Whether the penalty is chosen for the worst cell, by :func:`fit_for_worst`.
     """
-    labels, layers, penalty = y.numpy(), list[FittedLayer](), 0.0
+    labels, codes, layers, penalty = y.numpy(), cells.numpy(), list[FittedLayer](), 0.0
     for _ in range(samples):
         rows = balanced(cells, count, rng)
         if layers:
             layers.append(fit_with(x[rows], labels[rows], penalty))
+            continue
+        if for_worst:
+            layer, penalty = fit_for_worst(x[rows], labels[rows], codes[rows])
         else:
-            first, penalty = fit(x[rows], labels[rows])
-            layers.append(first)
+            layer, penalty = fit(x[rows], labels[rows])
+        layers.append(layer)
         if len(rows) == len(x):
             break
     return FittedLayer.mean(layers)

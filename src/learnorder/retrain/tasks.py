@@ -20,11 +20,11 @@ from learnorder.errors import ConfigError
 from learnorder.models.compiled import run_uncompiled
 from learnorder.models.modes import evaluation_mode
 from learnorder.patterns import measure_reliance
-from learnorder.retrain.fitting import FittedLayer, fit_samples, halves
+from learnorder.retrain.fitting import fit_samples, halves
 from learnorder.retrain.layers import last_layer, recorded, unlike
 from learnorder.retrain.weights import load_weights
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.last_layer import GroupBalanced, LastLayer, LastLayerScores
+from learnorder.runs.last_layer import Balance, GroupBalanced, LastLayer, LastLayerScores
 from learnorder.runs.process import process_kept
 from learnorder.seeding import generator
 from learnorder.training.group_scores import attribute_reliance
@@ -52,7 +52,8 @@ def retrain_task(folder: RunFolder[TaskRunConfig]) -> LastLayer:
     all examples are measured, as they were before. In each half the layer is the mean of those
     fitted on several random samples with equally many of each class. With known groups it is also
     fitted on samples with equally many of each group (of each group and class, if the attribute is
-    not spurious).
+    not spurious), with the penalty that is best for the worst group, by cross-validation within the
+    half.
 
     Args:
         folder: The run.
@@ -142,24 +143,26 @@ class _Retraining:
         after, examples = self._retrained(self._cells, "group")
         return GroupBalanced(self._scores(after), examples)
 
-    def _retrained(self, cells: Tensor, balance: str) -> tuple[dict[str, Tensor], int]:
+    def _retrained(self, cells: Tensor, balance: Balance) -> tuple[dict[str, Tensor], int]:
         """Return the predictions of each half by the layer of the other, and its examples."""
-        kinds, counts = cells.unique(), [cells[self._half == i].bincount() for i in (0, 1)]
-        fewest = min(int(count[kinds].min()) for count in counts)
+        kinds = cells.unique()
+        fewest = min(int(cells[self._half == half].bincount()[kinds].min()) for half in (0, 1))
         count = min(fewest, max(_MOST_EXAMPLES // len(kinds), _FEWEST))
         predicted = {name: torch.empty_like(self._labels) for name in self._features}
         for half in (0, 1):
-            fitted = self._fit(self._half == half, cells, count, balance, half)
-            others = self._half != half
+            rows, others = self._half == half, self._half != half
+            fitted = fit_samples(
+                self._features["clean"].inputs[rows.numpy()],
+                self._labels[rows],
+                cells[rows],
+                count,
+                _SAMPLES,
+                generator(self._seed, "last layer", "samples", balance, half),
+                for_worst=balance == "group",
+            )
             for name, found in self._features.items():
                 predicted[name][others] = fitted.predict(found.inputs[others.numpy()])
         return predicted, count * len(kinds)
-
-    def _fit(self, rows: Tensor, cells: Tensor, count: int, balance: str, half: int) -> FittedLayer:
-        """Return the layer fitted on some of the clean examples."""
-        rng = generator(self._seed, "last layer", "samples", balance, half)
-        x = self._features["clean"].inputs[rows.numpy()]
-        return fit_samples(x, self._labels[rows], cells[rows], count, _SAMPLES, rng)
 
     def _pass(self, name: str) -> _Features:
         """Return what the network does on an evaluation set."""
