@@ -69,14 +69,12 @@ def _quantities(results: PatternRuns[Any], layers: Iterable[LastLayer]) -> dict[
     attribute = "attribute" if groups is None else groups.attribute
     headings = {
         "clean": "clean" if results.has_patch() else "accuracy",
-        "content": "content on conflict images",
-        "reliance": "reliance",
+        "content": f"content on conflict {results.noun}",
+        "reliance": "reliance" if groups is None else "reliance on the pattern",
         "worst_group_accuracy": "worst group",
         "accuracy_gap": "gap",
         "attribute_reliance": f"reliance on the {attribute}",
     }
-    if isinstance(results, TaskResults):
-        headings |= {"content": "content on conflicts", "reliance": "reliance on the pattern"}
     scores = [layer.before for layer in layers]
     return {
         name: heading
