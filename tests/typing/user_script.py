@@ -51,7 +51,10 @@ def patch_experiment() -> learnorder.Results:
     reveal_type(results.last_layers("small"))  # dict[int, LastLayer]
     plain = learnorder.run_plain("demo", "runs/plain", execution=execution)
     learnorder.write_report(plain, "plain.html")
-    return learnorder.retrain("runs/mine", quiet=True)
+    reveal_type(learnorder.retrain("runs/mine", quiet=True))  # Results | TaskResults
+    change = results.last_layer_change("small", "worst_group_accuracy", "group")
+    reveal_type(change)  # Estimate
+    return results
 
 
 def own_settings() -> None:

@@ -19,6 +19,7 @@ from learnorder.images.data_table import data_section
 from learnorder.images.page import image_setup
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.groups import group_sections
+from learnorder.report.last_layers import last_layer_sections
 from learnorder.report.origin import origin
 from learnorder.report.page import write_page
 from learnorder.report.score_words import ScoreWords
@@ -52,9 +53,10 @@ def advice_content(advice: Advice) -> Content:
         setup, source = task_setup(task := TaskResults(advice.folders)), origin(task)
         if (groups := task.groups()) is not None:
             lead = group_sections(groups, task.arms, annealed_arms(task))
+        retrained = last_layer_sections(task)
     else:
         setup, source = image_setup(images := Results(advice.folders)), origin(images)
-        data = data_section(images)
+        data, retrained = data_section(images), last_layer_sections(images)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
         "a complete, annealed schedule; a dot is a seed. A hollow marker has diverged runs, which "
@@ -83,6 +85,7 @@ def advice_content(advice: Advice) -> Content:
                 last=TextTable("", comparison.columns, comparison.rows, ""),
             ),
             Section("Rung by rung", table=rung_table(advice)),
+            *retrained,
             *_range_sections(advice),
             *([] if data is None else [data]),
         ],

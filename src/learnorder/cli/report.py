@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
@@ -24,17 +25,39 @@ def main(arguments: Sequence[str]) -> int:
     options.add_run_folders(parser)
     values = parse(parser, arguments)
     from learnorder.report.page import write_report
-    from learnorder.runs.experiment import read_experiment
-    from learnorder.runs.kinds import load_named
-    from learnorder.runs.opening import open_experiment, open_runs
+    from learnorder.runs.opening import open_runs
     from learnorder.runs.plain_text import visible
 
-    folders, out = values["runs"], options.page_of(values)
-    experiment = read_experiment(folders[0]) if len(folders) == 1 else None
-    if values["out"] is None and experiment is not None and (path := experiment.of().write):
-        load_named(path)(open_experiment(folders[0], experiment), Path(folders[0]))
+    out = options.page_of(values)
+    if write_experiment(values):
         print(visible(f"Report: {out}"))
         return 0
-    results = open_runs(*folders)
+    results = open_runs(*values["runs"])
     write_report(results, out)
     return options.finish(results, out)
+
+
+def write_experiment(values: dict[str, Any]) -> bool:
+    """Write the report of the experiment in the only folder, if it has a report of its own.
+
+    Args:
+        values: Those of :func:`~learnorder.cli.options.add_run_folders`.
+
+    Returns:
+        Whether it was written; it is not if there is an ``--out``.
+
+    Raises:
+        RunFolderError: Runs of the experiment are missing or have not ended.
+    """
+    from learnorder.runs.experiment import read_experiment
+    from learnorder.runs.kinds import load_named
+    from learnorder.runs.opening import open_experiment
+
+    folders = values["runs"]
+    if len(folders) != 1 or values["out"] is not None:
+        return False
+    experiment = read_experiment(folders[0])
+    if experiment is None or (path := experiment.of().write) is None:
+        return False
+    load_named(path)(open_experiment(folders[0], experiment), Path(folders[0]))
+    return True

@@ -8,6 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 from learnorder.report.content import TextTable
+from learnorder.report.last_layers import last_layer_table as last_layer_table
 from learnorder.report.titles import arm_columns, arm_titles, marked_titles
 from learnorder.runs import RunFolder
 from learnorder.runs.results import WITHOUT_RESULT, PatternRuns, RunSet
@@ -89,46 +90,6 @@ def order_table(results: PatternRuns[Any]) -> TextTable:
         "First epoch at the level: median over seeds (range of the seeds that reach it). The "
         f"content has three levels, at {', '.join(CONTENT_LEVELS)} of the way from chance to "
         "perfect. They are the same for all arms; the first is the primary one.",
-    )
-
-
-def last_layer_table(results: PatternRuns[Any]) -> TextTable | None:
-    """Return the changes due to retraining the last layer; None if no run was retrained."""
-    titles, rows, sizes = marked_titles(results), [], set[tuple[int, bool]]()
-    quantities = ["clean", *(["content", "reliance"] if results.has_patch() else [])]
-    for arm in results.arms:
-        retrained = results.last_layers(arm).values()
-        if not retrained:
-            continue
-        cells = []
-        for name in quantities:
-            before = fmean(getattr(layer.before, name) for layer in retrained)
-            cells += [f"{100 * before:.1f}", results.last_layer_change(arm, name).format(100)]
-        rows.append([titles[arm], str(len(retrained)), *cells])
-        sizes |= {(layer.examples, layer.unseen) for layer in retrained}
-    if not rows:
-        return None
-    headings = {
-        "clean": "clean",
-        "content": f"content on conflict {results.noun}",
-        "reliance": "reliance",
-    }
-    columns = [c for name in quantities for c in (headings[name], "change")]
-    counts = sorted({examples for examples, _ in sizes})
-    images = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
-    seen = "that the network was not trained on" if all(u for _, u in sizes) else (
-        "that the network was trained on" if not any(u for _, u in sizes) else
-        "(training images in some runs)"
-    )  # fmt: skip
-    return TextTable(
-        "Not learned, or learned but unused?",
-        ["arm", "n", *columns],
-        rows,
-        f"Only the last layer was retrained, on {images} {results.noun} without the pattern "
-        f"{seen}, the same number of each class. Per cent before retraining, and the change in "
-        "points, paired by seed: mean [95 % t interval]. If accuracy rises, the features contained "
-        "more than the old layer used. If reliance stays, the features themselves depend on the "
-        "pattern.",
     )
 
 

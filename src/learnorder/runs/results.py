@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.runs import RunFolder
 from learnorder.runs.known_groups import KnownGroups
-from learnorder.runs.last_layer import LastLayer, read_last_layer
+from learnorder.runs.last_layer import Balance, LastLayer, read_last_layer
 from learnorder.runs.run_set import WITHOUT_RESULT, FolderT, NetworkRuns, RunSet
 from learnorder.statistics import Estimate, Span, paired_difference, range_of
 from learnorder.statistics.learned import (
@@ -100,18 +100,34 @@ class PatternRuns(NetworkRuns[FolderT]):
         by_seed = {folder.config.seed: read_last_layer(folder) for folder in folders}
         return {seed: layer for seed, layer in by_seed.items() if layer is not None}
 
-    def last_layer_change(self, arm: str, quantity: str) -> Estimate:
-        """Return the paired difference after − before retraining the last layer, over seeds.
+    def last_layer_scores(
+        self, arm: str, quantity: str, balance: Balance = "class"
+    ) -> tuple[dict[int, float], dict[int, float]]:
+        """Return a score before and after retraining the last layer, each by seed.
 
         Args:
             arm: Name of the arm.
-            quantity: clean, content or reliance.
+            quantity: A field of :class:`~learnorder.runs.last_layer.LastLayerScores`. Runs for
+                which it was not measured are left out.
+            balance: What the examples for retraining have equally many of: class or group.
         """
-        layers = self.last_layers(arm)
-        before, after = (
-            {seed: getattr(getattr(layer, side), quantity) for seed, layer in layers.items()}
-            for side in ("before", "after")
-        )
+        before, after = dict[int, float](), dict[int, float]()
+        for seed, layer in self.last_layers(arm).items():
+            retrained = layer.retrained(balance)
+            if retrained is None or (value := getattr(retrained, quantity)) is None:
+                continue
+            before[seed], after[seed] = getattr(layer.before, quantity), value
+        return before, after
+
+    def last_layer_change(self, arm: str, quantity: str, balance: Balance = "class") -> Estimate:
+        """Return the paired difference after − before retraining the last layer, over seeds.
+
+        Args:
+            arm: As for :meth:`last_layer_scores`.
+            quantity: As for :meth:`last_layer_scores`.
+            balance: As for :meth:`last_layer_scores`.
+        """
+        before, after = self.last_layer_scores(arm, quantity, balance)
         return paired_difference(after, before, within=range_of(quantity))
 
     def chance(self) -> float | None:

@@ -53,6 +53,7 @@ _RANGES = {
     "error": SHARE,
     "error_gaussian": SHARE,
     "reliance": SHARE_DIFFERENCE,
+    "attribute_reliance": SHARE_DIFFERENCE,
     "loss": POSITIVE,
 }
 

@@ -8,6 +8,7 @@ from learnorder.images.figures import add_curve, mark_changes
 from learnorder.images.findings import baselines
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.groups import group_sections, group_words
+from learnorder.report.last_layers import group_balanced_words, last_layer_sections
 from learnorder.report.origin import key, origin
 from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
@@ -25,14 +26,16 @@ _NOTE = (
 
 def task_content(results: TaskResults) -> Content:
     """Return what the page shows."""
-    groups, lead = results.groups(), list[Section]()
+    groups, lead, retrained = results.groups(), list[Section](), last_layer_sections(results)
     if groups is not None:
-        lead = group_sections(groups, results.arms, arms_by_rate(results))
+        lead = [*group_sections(groups, results.arms, arms_by_rate(results)), *retrained]
     table = score_table(results)
     sections = [Section(table.title, table=table)]
     if not results.finished.empty and 1 < len(results.arms) <= MOST_ARMS:
         table = gain_table(results)
         sections.append(Section(table.title, table=table))
+    if groups is None:
+        sections += retrained
     if not results.finished.empty and len(results.arms) <= MOST_ARMS:
         panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
         sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
@@ -52,9 +55,13 @@ def task_findings(results: TaskResults) -> list[str]:
     if groups is not None and len(results.arms) <= MOST_ARMS:
         titles = marked_titles(results)
         sentences = [
-            group_words(groups, arm, titles[arm])
+            sentence
             for arm in results.arms
             if results.final(arm, groups.evaluated, groups.score)
+            for sentence in (
+                group_words(groups, arm, titles[arm]),
+                *group_balanced_words(results, arm, titles[arm]),
+            )
         ]
     return [*sentences, f"{results.status_words().capitalize()}."]
 
