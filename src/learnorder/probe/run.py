@@ -129,8 +129,7 @@ def make_probes(
         results = results_of(folders)
         not_retrained = ""
         try:
-            if results.noun == "images":
-                retrain_runs(results, quiet=execution.quiet)
+            retrain_runs(results, quiet=execution.quiet)
         except ConfigError as error:
             not_retrained = error.remedy
         outcomes[name] = ProbeResult(probes[name], calibrations[name], results, not_retrained)
