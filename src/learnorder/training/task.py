@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,10 @@ from learnorder.training.identity import Identity, Reader, steady, whole
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
+
+if TYPE_CHECKING:
+    from datasets import Dataset as HFDataset
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 IGNORED = -100
 """The target that PyTorch's losses ignore."""
@@ -92,6 +96,63 @@ class Task:
     keep: Keep | None = None
     """Another data set, on which it is measured what training forgets; see
     :class:`~learnorder.Keep`."""
+
+    @classmethod
+    def from_transformers(
+        cls,
+        model: nn.Module | PretrainedConfig | Callable[[], nn.Module],
+        tokenizer: PreTrainedTokenizerBase,
+        dataset: HFDataset,
+        *,
+        text: str | tuple[str, str] = "text",
+        label: str | None = None,
+        validation: HFDataset | None = None,
+        max_length: int | None = None,
+        groups: Groups | str | None = None,
+        keep: Keep | HFDataset | None = None,
+    ) -> Task:
+        """Return a task of sequence classification or regression, from objects of Hugging Face.
+
+        The loss is the cross-entropy of the logits or, for a regression, their mean squared error:
+        the model's own loss. Dropout is as configured. Batches are padded to their longest text.
+        For a score, a validation share and so on: ``dataclasses.replace(task, score=...)``.
+
+        Args:
+            model: A model ...ForSequenceClassification, to be fine-tuned from its weights; a
+                configuration, to be trained from scratch; or a function that returns a model, e.g.
+                with adapters.
+            tokenizer: Its tokenizer.
+            dataset: The training data: a text column, or columns input_ids, attention_mask and so
+                on, which are preferred. Other columns are not used.
+            text: The column of the texts, or the two columns of pairs.
+            label: The column of the labels: integers, or floats for a regression. None: "label" or
+                "labels".
+            validation: Validation data; None holds out a share of ``dataset``.
+            max_length: Number of tokens to truncate texts to; truncated texts are counted in the
+                log and in ``train.truncated``. None truncates nothing, and refuses texts that are
+                too long for the model.
+            groups: Known groups, or the column with the attribute.
+            keep: Data of the old task, with the same columns, or a :class:`~learnorder.Keep` of
+                them.
+
+        Raises:
+            ConfigError: transformers is missing, or an argument is not valid or does not fit
+                another.
+            DataError: A text or a label is missing or not valid.
+        """
+        from learnorder.training.from_transformers import task_from_transformers
+
+        return task_from_transformers(
+            model,
+            tokenizer,
+            dataset,
+            text=text,
+            label=label,
+            validation=validation,
+            max_length=max_length,
+            groups=groups,
+            keep=keep,
+        )
 
     def __post_init__(self) -> None:
         if not callable(self.model):
