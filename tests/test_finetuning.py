@@ -1,5 +1,6 @@
 """Fine-tuning: what is gained on the new task and forgotten of the old one, by group of weights."""
 
+import importlib
 import importlib.util
 from dataclasses import replace
 from pathlib import Path
@@ -333,10 +334,9 @@ has_peft = pytest.mark.skipif(
 
 def with_lora() -> nn.Module:
     """A new model with low-rank adapters in its body, and a new head that is trained."""
-    from peft import LoraConfig, get_peft_model
-
-    config = LoraConfig(r=2, target_modules=["body"], modules_to_save=["new"])
-    return get_peft_model(TwoHeads(), config)
+    peft = importlib.import_module("peft")
+    config = peft.LoraConfig(r=2, target_modules=["body"], modules_to_save=["new"])
+    return peft.get_peft_model(TwoHeads(), config)
 
 
 def without_lora(model, x):
@@ -361,10 +361,10 @@ def test_a_peft_model_trains_its_adapters_alone_and_forgets_nothing_without_them
 @has_peft
 def test_sharpness_and_noise_of_a_peft_model():
     def active():
-        from peft import LoraConfig, get_peft_model
-
+        peft = importlib.import_module("peft")
         net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
-        return get_peft_model(net, LoraConfig(r=2, target_modules=["0"], modules_to_save=["2"]))
+        config = peft.LoraConfig(r=2, target_modules=["0"], modules_to_save=["2"])
+        return peft.get_peft_model(net, config)
 
     config = replace(
         config_of(TaskConfig(), rate=0.1),

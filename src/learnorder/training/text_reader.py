@@ -97,8 +97,9 @@ class TextReader:
         if longest is not None and (over := int((encoded.lengths > longest).sum())):
             raise ConfigError(
                 field,
-                f"{over:,} texts of more than {longest:,} tokens",
-                "The tokenizer or the model allows no more: truncate in the tokenization.",
+                f"up to {int(encoded.lengths.max()):,} tokens",
+                f"The tokenizer or the model allows {longest:,}, and {over:,} texts have more: "
+                "truncate in the tokenization.",
             )
 
     @staticmethod
