@@ -1,6 +1,8 @@
 """Tasks from models, tokenizers and data sets of Hugging Face; nothing is downloaded."""
 
 import copy
+import importlib
+import importlib.util
 import logging
 from dataclasses import replace
 
@@ -270,3 +272,29 @@ def test_groups_given_as_values_and_the_model_stays_as_it_was():
     groups = Groups(["even", "odd"] * 40, name="row")
     trained(Task.from_transformers(model, tokenizer(), texts(), groups=groups), epochs=1)
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+def with_lora() -> nn.Module:
+    peft = importlib.import_module("peft")
+    config = peft.LoraConfig(task_type="SEQ_CLS", r=2, target_modules=["query", "value"])
+    return peft.get_peft_model(bert(), config)
+
+
+def without_lora(model, inputs):
+    with model.disable_adapter():
+        return model(**inputs)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("peft") is None, reason="peft is not installed (extra: peft)"
+)
+def test_low_rank_adapters_are_trained_and_switched_off_for_the_old_task():
+    keep = Keep(texts(20, "meal"), outputs=without_lora)
+    task = Task.from_transformers(with_lora, tokenizer(), texts(), keep=keep)
+    trainer = task_trainer(config_of(epochs=2), task)
+    described = backend.describe(trainer, None)
+    trainer.run(lambda _: False, lambda _: None)
+    trained = {n for n, p in trainer.network.named_parameters() if p.grad is not None}
+    assert trained
+    assert all("lora" in name or "modules_to_save" in name for name in trained)
+    assert trainer.records.last("keep", "loss") == described["keep"]["loss_before"]

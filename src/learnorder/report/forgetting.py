@@ -225,7 +225,7 @@ def forgetting_words(
     if not arms:
         return []
     best = max(arms, key=lambda arm: forgetting.gain(arm).mean)
-    sentences = [_arm_words(forgetting, best, f"Largest gain: {titles[best]}")]
+    sentences = [_arm_words(forgetting, best, f"Largest gain: {titles[best]}. It")]
     if len(arms) == 1:
         return [_arm_words(forgetting, best, titles[best])]
     as_good = [
@@ -248,7 +248,7 @@ def forgetting_words(
     shown = "significantly less" if side_of(less) == "below" else "less, but inconclusively"
     sentences.append(
         _arm_words(forgetting, gentle, f"Least forgetting at a gain not significantly smaller: "
-                   f"{titles[gentle]}")
+                   f"{titles[gentle]}. It")
         + f" Against the largest gain it forgets {shown}, by {old.difference(-less)}, and gains "
         f"{_more_or_less(more, new)}. The arms are chosen and measured on the same seeds."
     )  # fmt: skip
@@ -269,5 +269,5 @@ def _arm_words(forgetting: Forgetting, arm: str, title: str) -> str:
     return (
         f"{title} gains {new.difference(gain)} of {new.name} on the new task and {direction} "
         f"{old.difference(lost if lost.mean >= 0 else -lost)} of {old.name} on "
-        f"{forgetting.name}, which ends at {old.value(kept)} (n = {gain.n}{few})."
+        f"{forgetting.name}, ending at {old.value(kept)} (n = {gain.n}{few})."
     )
