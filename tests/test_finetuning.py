@@ -22,6 +22,7 @@ from learnorder.config.settings import (
 from learnorder.errors import ConfigError, DataError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
+from learnorder.planters import TablePlanter
 from learnorder.report.forgetting import forgetting_words, lines_of
 from learnorder.runs import RunFolder
 from learnorder.runs.results import TaskResults
@@ -92,7 +93,7 @@ def test_the_old_task_is_measured_before_and_after_each_epoch():
     assert described["keep"]["before"] == pytest.approx(old_accuracy(TwoHeads()))
     x, y = points(120, 0, 1).tensors
     loss = nn.functional.cross_entropy(old_head(TwoHeads(), x), y)
-    assert described["keep"]["loss_before"] == pytest.approx(float(loss))
+    assert described["keep"]["loss_before"] == pytest.approx(loss.item())
     held = trainer.problem.validation
     x, y = held.dataset.tensors[0][held.indices], held.dataset.tensors[1][held.indices]
     accuracy = float((TwoHeads()(x).argmax(1) == y).float().mean())
@@ -216,6 +217,29 @@ def test_what_cannot_be_kept_is_refused_before_anything_runs(arguments, field, w
     assert refused.value.field == field
     assert words in str(refused.value)
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_class_of_the_old_task_without_an_output_is_refused(tmp_path):
+    x, y = points(50).tensors
+    keep = Keep(TensorDataset(x, torch.where(torch.arange(50) == 40, 5, y)), outputs=old_head)
+    with (
+        register_task(Task(TwoHeads(), points(), keep=keep)) as given,
+        pytest.raises(DataError, match=r"task\.keep: .*from 0 to 5"),
+    ):
+        run_plans({"run": Plan(config_of(given), {})}, tmp_path / "runs", QUIET)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_old_task_beside_a_planted_pattern_is_recorded_but_has_no_gain():
+    x = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(x, (x[:, 1] > 0).long())
+    task = Task(lambda: nn.Linear(6, 2), data, planter=TablePlanter((2, 3)), keep=Keep(data))
+    config = config_of(TaskConfig())
+    config = replace(config, pattern=replace(config.pattern, eligible_share=0.8))
+    trainer = task_trainer(config, task)
+    assert backend.describe(trainer, None)["keep"]["examples"] == 200
+    assert trainer.run(lambda _: False, lambda _: None).status == "finished"
+    assert {"keep", "clean", "patch_only"} < set(trainer.records.columns["set"])
 
 
 def test_data_that_the_model_does_not_accept_are_refused(tmp_path):

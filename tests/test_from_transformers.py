@@ -194,11 +194,11 @@ TOO_LONG = texts().remove_columns("text").add_column("text", ["good " * (i + 1) 
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"dataset": datasets.DatasetDict(train=texts(), test=texts())}, ConfigError,
+        ({"dataset": datasets.DatasetDict({"train": texts(), "test": texts()})}, ConfigError,
          "splits \\(train, test\\)"),
         ({"dataset": texts().to_iterable_dataset()}, ConfigError, "streaming=False"),
         ({"dataset": [("good", 1)] * 5}, ConfigError, "datasets.Dataset"),
-        ({"validation": datasets.DatasetDict(train=texts())}, ConfigError, "validation"),
+        ({"validation": datasets.DatasetDict({"train": texts()})}, ConfigError, "validation"),
         ({"keep": [1, 2]}, ConfigError, "keep"),
         ({"text": "sentence"}, ConfigError, "There are text, label"),
         ({"label": "stars"}, ConfigError, "There are text, label"),

@@ -107,7 +107,7 @@ def freeze(network: Transformer, trains: str) -> Transformer:
                      (layer.linear2, "weight"))  # fmt: skip
             for module, name in named:
                 low_rank = LowRank(*getattr(module, name).shape)
-                parametrize.register_parametrization(module, name, low_rank)
+                parametrize.register_parametrization(module, name, low_rank)  # pyright: ignore
     return network
 
 
