@@ -49,6 +49,22 @@ def _difference(a: dict[int, float], b: dict[int, float]) -> Measured:
     return measure_difference(a, b, within=SHARE_DIFFERENCE)
 
 
+def observed(forgetting: Forgetting) -> str:
+    """Return two comparisons that were made after seeing the results, in sentences."""
+    lines = lines_of(forgetting.results)
+    whole, low_rank = lines[BASELINE], lines["trains low rank"]
+    return (
+        f"All weights, 0.01 against 0.003: {_pair(forgetting, whole[0.01], whole[0.003])}. Low "
+        f"rank at 0.01 against all weights at 0.001, which gain about as much: "
+        f"{_pair(forgetting, low_rank[0.01], whole[0.001])}."
+    )
+
+
+def _pair(forgetting: Forgetting, arm: str, baseline: str) -> str:
+    gain = forgetting.gain_difference(arm, baseline).format(100)
+    return f"gain {gain}, forgetting {forgetting.forgetting_difference(arm, baseline).format(100)}"
+
+
 def page(runs: Path) -> Page:
     """Return the page and its picture.
 
@@ -71,6 +87,7 @@ def page(runs: Path) -> Page:
         "picture": image("finetuning", "Gain on tweets over forgetting of movie reviews"),
         "table": markdown(table.columns, table.rows),
         "compared": compared(forgetting),
+        "observed": observed(forgetting),
         "holm": HOLM_NOTE,
     }
     drawn = trade_off(forgetting, lines_of(results))
