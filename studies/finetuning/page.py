@@ -41,7 +41,15 @@ def compared(forgetting: Forgetting) -> str:
     for row, gain, loss, *both in zip(rows, gains, losses, p, p[len(gains) :], strict=False):
         row += [gain.estimate.format(100), p_words(both[0])]
         row += [loss.estimate.format(100), p_words(both[1]), str(gain.estimate.n)]
-    columns = ["against all weights", "LR", "gain, points", "p", "forgetting, points", "p", "n"]
+    columns = [
+        "against all weights",
+        "LR",
+        "gain, points",
+        "p (Holm)",
+        "forgetting, points",
+        "p (Holm)",
+        "n",
+    ]
     return markdown(columns, rows)
 
 
@@ -50,12 +58,12 @@ def _difference(a: dict[int, float], b: dict[int, float]) -> Measured:
 
 
 def observed(forgetting: Forgetting) -> str:
-    """Return two comparisons that were made after seeing the results, in sentences."""
+    """Return two comparisons that were made after seeing the results, in Markdown."""
     lines = lines_of(forgetting.results)
     whole, low_rank = lines[BASELINE], lines["trains low rank"]
     return (
-        f"All weights, 0.01 against 0.003: {_pair(forgetting, whole[0.01], whole[0.003])}. Low "
-        f"rank at 0.01 against all weights at 0.001, which gain about as much: "
+        f"- all weights, 0.01 against 0.003: {_pair(forgetting, whole[0.01], whole[0.003])};\n"
+        "- low rank at 0.01 against all weights at 0.001, which gain about as much: "
         f"{_pair(forgetting, low_rank[0.01], whole[0.001])}."
     )
 
