@@ -12,6 +12,7 @@ from pathlib import Path
 
 from studies.advice.page import page as advice_page
 from studies.common import RESULTS, ROOT, Page, fill_marks
+from studies.finetuning.page import page as finetuning_page
 from studies.mislabelled.page import page as mislabelled_page
 from studies.probe.page import page as probe_page
 from studies.records import unpacked
@@ -27,6 +28,7 @@ def pages(runs: Path) -> list[Page]:
         advice_page(),
         probe_page(),
         mislabelled_page(),
+        finetuning_page(runs),
     ]
 
 

@@ -19,10 +19,11 @@ from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.tasks.backend import check
+from learnorder.training.fit import try_on_cpu
 from learnorder.training.scores import accuracy
 from learnorder.training.targets import known_targets
 from learnorder.training.task import build_network, identify, register_task, splits
-from learnorder.training.task_problem import task_trainer, try_on_cpu
+from learnorder.training.task_problem import task_trainer
 
 
 def blobs(n: int = 90, classes: int = 3) -> TensorDataset:

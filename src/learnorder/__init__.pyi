@@ -29,8 +29,9 @@ from .schedules import Schedule as Schedule  # the learning rate or noise level 
 from .probe.settings import Probe as Probe  # for run_probe
 from .advise.settings import LRSearch as LRSearch  # for run_advise
 from .training.task import Task as Task  # any model, data set and loss, for run_advise
-from .training.task import BatchMean as BatchMean  # a score that is averaged over batches
+from .training.metrics import BatchMean as BatchMean  # a score that is averaged over batches
 from .training.groups import Groups as Groups  # known groups of the examples of a Task
+from .training.keep import Keep as Keep  # an old task, to measure what a Task forgets
 from .theory.experiment import TheoryExperiment as TheoryExperiment  # for run_theory and run_phase
 from .theory import paper_scaling as paper_scaling  # the scaling of the theorems
 

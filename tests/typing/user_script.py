@@ -125,6 +125,22 @@ def advice() -> learnorder.Advice:
     return found
 
 
+def old_head(model: nn.Module, inputs: Tensor) -> Tensor:
+    return model(inputs)[:, :2]
+
+
+def fine_tuning(results: learnorder.TaskResults) -> learnorder.Task:
+    old = TensorDataset(torch.randn(50, 8), torch.arange(50) % 2)
+    keep = learnorder.Keep(old, name="movie reviews", outputs=old_head)
+    data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
+    forgetting = results.forgetting()
+    if forgetting is not None:
+        reveal_type(forgetting.losses("all"))  # dict[int, float]
+        reveal_type(forgetting.gain("all"))  # Estimate
+        reveal_type(forgetting.forgetting_difference("head", "all"))  # Estimate
+    return learnorder.Task(model=nn.Linear(8, 4), train=data, keep=keep)
+
+
 def theory() -> None:
     scaled = learnorder.paper_scaling(100, 0.5)
     experiment = learnorder.TheoryExperiment(distribution=scaled.distribution, arms=("L-S", "S"))

@@ -18,6 +18,7 @@ from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.page import image_setup
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.forgetting import forgetting_sections
 from learnorder.report.groups import group_sections
 from learnorder.report.last_layers import last_layer_sections
 from learnorder.report.origin import origin
@@ -54,6 +55,9 @@ def advice_content(advice: Advice) -> Content:
         if (groups := task.groups()) is not None:
             lead = group_sections(groups, task.arms, annealed_arms(task))
         retrained = last_layer_sections(task)
+        if (forgetting := task.forgetting()) is not None:
+            lines = {"annealed": annealed_arms(task)}
+            lead += forgetting_sections(forgetting, task.arms, lines)
     else:
         setup, source = image_setup(images := Results(advice.folders)), origin(images)
         data, retrained = data_section(images), last_layer_sections(images)

@@ -8,6 +8,7 @@ from learnorder.advise.plans import annealed_arms
 from learnorder.advise.result import Advice, ArmVerdict
 from learnorder.advise.settings import Candidate
 from learnorder.probe.settings import noise_words
+from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import TaskResults
@@ -44,7 +45,7 @@ def advice_findings(advice: Advice) -> list[str]:
         _ranks,
     )
     sentences = [sentence for part in parts for sentence in part(advice)]
-    sentences += _groups(advice)
+    sentences += [*_groups(advice), *_forgetting(advice)]
     if advice.unseen_classes:
         named = ", ".join(map(str, advice.unseen_classes))
         sentences.append(
@@ -66,6 +67,21 @@ def _groups(advice: Advice) -> list[str]:
         if rate in arms and not advice.diverged(advice.arm(rate)):
             sentences.append(group_words(groups, arms[rate], f"At {rate:g}"))
     return sentences
+
+
+def _forgetting(advice: Advice) -> list[str]:
+    """Return gain and forgetting over the learning rates."""
+    if not advice.search.is_task:
+        return []
+    results = TaskResults(advice.folders)
+    if (forgetting := results.forgetting()) is None:
+        return []
+    arms = {
+        arm: f"{rate:g}"
+        for rate, arm in annealed_arms(results).items()
+        if not advice.diverged(advice.arm(rate))
+    }
+    return forgetting_words(forgetting, list(arms), arms)
 
 
 def _nothing(advice: Advice) -> str:

@@ -37,6 +37,8 @@ TERMS = {
     "plateau": "The epochs at the initial learning rate, before the anneal.",
     "rung": "One round of a search. Every remaining learning rate is trained for the same number "
     "of epochs, and the better half goes on to the next, longer rung.",
+    "forgetting": "The score on an old task before fine-tuning, minus that after it: positive if "
+    "the network has become worse at what it knew.",
 }  # fmt: skip
 """Definitions by term."""
 

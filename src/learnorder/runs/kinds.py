@@ -70,6 +70,29 @@ class ImagesDescription:
 
 
 @dataclass(frozen=True)
+class KeepDescription:
+    """What a run of a task says of its old task, and of the scores before training.
+
+    Attributes:
+        name: Name of the old task.
+        examples: Examples of it.
+        score: Name of the score on them.
+        higher_is_better: Whether a higher one is better.
+        before: That score of the run's initial network.
+        loss_before: Its mean loss on them.
+        validation_before: Its score on the validation data of the new task.
+    """
+
+    name: str
+    examples: int
+    score: str
+    higher_is_better: bool
+    before: float = field(compare=False)
+    loss_before: float = field(compare=False)
+    validation_before: float = field(compare=False)
+
+
+@dataclass(frozen=True)
 class TaskDescription:
     """What a run of a task says of its data, and of what models are judged by.
 
@@ -87,6 +110,7 @@ class TaskDescription:
         group_score: What each group is judged by: accuracy for classes, else the score.
         spurious: Whether the attribute is spurious, so that the reliance on it is measured.
         examples: One example with and without the pattern, as text.
+        keep: The old task on which forgetting is measured, if any.
     """
 
     train_examples: int
@@ -101,6 +125,7 @@ class TaskDescription:
     group_score: str = ""
     spurious: bool = False
     examples: dict[str, str] = field(default_factory=dict, compare=False)
+    keep: KeepDescription | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.runs import RunFolder
+from learnorder.runs.forgetting import Forgetting
 from learnorder.runs.known_groups import KnownGroups
 from learnorder.runs.last_layer import Balance, LastLayer, read_last_layer
 from learnorder.runs.run_set import WITHOUT_RESULT, FolderT, NetworkRuns, RunSet
@@ -151,7 +152,8 @@ class PatternRuns(NetworkRuns[FolderT]):
 class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
     """Records of one or more runs of tasks.
 
-    Sets are train and validation; with a pattern train, clean, mixed, patch_only and conflict.
+    Sets are train and validation; with a pattern train, clean, mixed, patch_only and conflict. With
+    an old task, there is also keep.
     """
 
     def has_patch(self) -> bool:
@@ -165,6 +167,13 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
     def groups(self) -> KnownGroups | None:
         """Return the known groups of the examples; None without any, or if runs differ in them."""
         return KnownGroups.of(self)
+
+    def forgetting(self) -> Forgetting | None:
+        """Return the gain on the new task and the forgetting of the old one.
+
+        None if the task has no :class:`~learnorder.Keep`, or if runs differ in it.
+        """
+        return None if self.has_patch() else Forgetting.of(self)
 
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return the score and the loss on validation data, or those with a pattern."""

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
+from torch import nn
+
 from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import CostEstimate, EndStatus, TaskDescription
+from learnorder.runs.kinds import CostEstimate, EndStatus, KeepDescription, TaskDescription
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.training.identity import Identity
@@ -44,6 +46,9 @@ def _check(config: TaskRunConfig, processes: int) -> None:
         if trainer.problem.score.batch is None:  # such a score gets the outputs of all examples
             with trainer.accelerator.autocast():
                 validate(trainer.problem, network)
+        if trainer.problem.kept is not None:
+            with trainer.accelerator.autocast():
+                _before(trainer.problem, network)
 
 
 def _distinct_setup(config: TaskRunConfig) -> str:
@@ -75,9 +80,14 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
     """
     problem = trainer.problem
     unlearned = None if before is None else before.unlearned
-    if unlearned is None and (trainer.epoch, trainer.step) == (1, 0):
+    untrained = (trainer.epoch, trainer.step) == (1, 0)
+    if unlearned is None and untrained:
         with trainer.accelerator.autocast():
             unlearned = problem.unlearned()
+    kept = None if before is None else before.keep
+    if kept is None and problem.kept is not None and untrained:
+        with trainer.accelerator.autocast():
+            kept = _before(problem, trainer.network)
     grouping = problem.groups
     groups = {} if grouping is None else {
         "attribute": grouping.attribute,
@@ -95,8 +105,33 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "higher_is_better": problem.score.higher_is_better,
         "num_classes": problem.num_classes,
         "unseen_classes": problem.unseen_classes,
+        "keep": None if kept is None else vars(kept),
         "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }
+
+
+def _before(problem: TaskProblem, network: nn.Module) -> KeepDescription:
+    """Return the description of the old task, with the scores of a network before training.
+
+    Raises:
+        ConfigError: A score is not finite.
+    """
+    assert problem.kept is not None
+    kept, scores = problem.kept, problem.kept.before(network)
+    new = validate(problem, network, grouped=False).score
+    if not math.isfinite(new):
+        raise problem.refusal(
+            "score", f"Before training it is {new:g}, so the gain cannot be measured."
+        )
+    return KeepDescription(
+        name=kept.keep.name,
+        examples=kept.examples,
+        score=kept.score.name,
+        higher_is_better=kept.score.higher_is_better,
+        before=scores.score,
+        loss_before=scores.loss,
+        validation_before=new,
+    )
 
 
 def cost_key(config: TaskRunConfig) -> str:
@@ -108,4 +143,6 @@ def measure(config: TaskRunConfig) -> CostEstimate:
     """Time a few steps of training."""
     with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
         trained_on, judged_on = trainer.problem.sizes
+        if trainer.problem.kept is not None:
+            judged_on += trainer.problem.kept.examples
         return measure_steps(trainer, judged_on / trained_on)

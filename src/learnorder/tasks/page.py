@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from learnorder.images.figures import add_curve, mark_changes
 from learnorder.images.findings import baselines
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.forgetting import forgetting_sections, forgetting_words, lines_of
 from learnorder.report.groups import group_sections, group_words
 from learnorder.report.last_layers import group_balanced_words, last_layer_sections
 from learnorder.report.origin import key, origin
@@ -16,6 +17,7 @@ from learnorder.report.setup import DIFFERS, sections_alike, training_words
 from learnorder.report.style import layout, line_styles
 from learnorder.report.tables import counted
 from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
+from learnorder.runs.forgetting import KEEP
 from learnorder.runs.results import TaskResults
 
 _NOTE = (
@@ -29,6 +31,9 @@ def task_content(results: TaskResults) -> Content:
     groups, lead, retrained = results.groups(), list[Section](), last_layer_sections(results)
     if groups is not None:
         lead = [*group_sections(groups, results.arms, arms_by_rate(results)), *retrained]
+        lead = group_sections(groups, results.arms, arms_by_rate(results))
+    if (forgetting := results.forgetting()) is not None:
+        lead += forgetting_sections(forgetting, results.arms, lines_of(results))
     table = score_table(results)
     sections = [Section(table.title, table=table)]
     if not results.finished.empty and 1 < len(results.arms) <= MOST_ARMS:
@@ -50,7 +55,7 @@ def task_content(results: TaskResults) -> Content:
 
 
 def task_findings(results: TaskResults) -> list[str]:
-    """Return each arm's scores over known groups, and the number of runs with each status."""
+    """Return scores over known groups, gain and forgetting, and the runs with each status."""
     groups, sentences = results.groups(), list[str]()
     if groups is not None and len(results.arms) <= MOST_ARMS:
         titles = marked_titles(results)
@@ -63,6 +68,8 @@ def task_findings(results: TaskResults) -> list[str]:
                 *group_balanced_words(results, arm, titles[arm]),
             )
         ]
+    if (forgetting := results.forgetting()) is not None:
+        sentences += forgetting_words(forgetting, results.arms)
     return [*sentences, f"{results.status_words().capitalize()}."]
 
 
@@ -95,7 +102,10 @@ def _quantities(results: TaskResults) -> list[tuple[str, str]]:
     name, _ = results.score()
     scored = any(results.final(arm, "train", name) for arm in results.arms)
     training = name if scored else "loss"
-    return list(dict.fromkeys([("validation", name), ("validation", "loss"), ("train", training)]))
+    quantities = [("validation", name), ("validation", "loss"), ("train", training)]
+    if (forgetting := results.forgetting()) is not None:
+        quantities.append((KEEP, forgetting.score))
+    return list(dict.fromkeys(quantities))
 
 
 def gain_table(results: TaskResults) -> TextTable:
@@ -159,6 +169,9 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
             f": {first.train_examples:,} training examples, {first.evaluation_examples:,} "
             f"validation examples, scored by {first.score}"
         )
+        if first.keep is not None:
+            kept = first.keep
+            task += f"; old task {kept.name}: {kept.examples:,} examples, scored by {kept.score}"
     pattern = config.pattern
     planted = f"{100 * pattern.eligible_share:g} % of the training examples eligible, " + (
         f"{100 * pattern.pattern_only_share:g} % of their accesses show the pattern alone; "

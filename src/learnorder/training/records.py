@@ -16,7 +16,8 @@ class Records:
     """Measurements in long form.
 
     Columns: ``epoch``, counted from 1; ``set``: train (measured on each batch before its update, in
-    training mode), clean, mixed, patch_only, conflict, validation, or run (e.g. the learning rate);
+    training mode), clean, mixed, patch_only, conflict, validation, keep (of an old task, to measure
+    what is forgotten), or run (e.g. the learning rate);
     ``group``: all, or clean, patch_only, both within train, or the name of a known group;
     ``quantity``, e.g. accuracy, loss, reliance, learning_rate; ``value``; ``examples``, the number
     of examples measured.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from learnorder.config.memory import beyond_memory, size_words
 from learnorder.errors import reason_of
-from learnorder.training.task import IGNORED, BatchMean, Task, is_metric
+from learnorder.training.metrics import BatchMean, Scoring, is_metric
+from learnorder.training.task import IGNORED
 
 MOST_GATHERED = 4 * 10**9
 """Maximum bytes of validation outputs and targets that are collected for a score."""
@@ -52,20 +54,20 @@ class Score:
     batch: Callable[[Any, Any], Any] | None
 
 
-def score_of(task: Task, outputs: Any, targets: Any) -> Score:
-    """Return a task's score; the outputs and targets of a batch decide the default."""
-    score: Any = task.score
-    better = task.higher_is_better
+def score_of(by: Scoring, outputs: Any, targets: Any) -> Score:
+    """Return the score to compute; the outputs and targets of a batch decide the default."""
+    score: Any = by.score
+    better = by.higher_is_better
     if score is None:
         if are_classes(outputs, targets):
             return Score("accuracy", True, lambda _: _Accuracy(), accuracy)
-        return Score("loss", False, lambda _: _Mean(task.loss), task.loss)
+        return Score("loss", False, lambda _: _Mean(by.loss), by.loss)
     if isinstance(score, BatchMean):
         function = score.score
-        return Score(task.score_name, better, lambda _: _Mean(function), function)
+        return Score(by.score_name, better, lambda _: _Mean(function), function)
     if is_metric(score):
-        return Score(task.score_name, better, lambda _: _Metric(score), None)
-    return Score(task.score_name, better, lambda size: _Whole(score, size), None)
+        return Score(by.score_name, better, lambda _: _Metric(score), None)
+    return Score(by.score_name, better, lambda size: _Whole(score, size), None)
 
 
 def are_classes(outputs: Any, targets: Any) -> bool:
@@ -198,6 +200,22 @@ class Unfit(Exception):  # noqa: N818 - the problem names the score in its error
 
     def __init__(self, reason: str, remedy: str = _REMEDY) -> None:
         super().__init__(f"{reason} {remedy}")
+
+
+@contextmanager
+def scoring(refusal: Callable[[Any, str], Exception], failed: str) -> Iterator[None]:
+    """Convert errors of a score within a ``with`` block.
+
+    Args:
+        refusal: Returns the error, from "score" and the reason.
+        failed: When it failed.
+    """
+    try:
+        yield
+    except Unfit as error:
+        raise refusal("score", str(error)) from error
+    except Exception as error:
+        raise refusal("score", f"{failed}: {reason_of(error)}.") from error
 
 
 def _on_cpu(value: Any) -> Any:

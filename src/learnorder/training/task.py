@@ -6,18 +6,12 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import (
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    Subset,
-    default_collate,
-)
+from torch.utils.data import Dataset, Subset, default_collate
 
 from learnorder.config.importing import import_object
 from learnorder.config.settings import TaskConfig
@@ -30,39 +24,17 @@ from learnorder.planters import Planter
 from learnorder.seeding import generator, random_state_kept, seed_everything
 from learnorder.training.groups import Groups, strata
 from learnorder.training.identity import Identity, Reader, steady, whole
+from learnorder.training.keep import Keep
+from learnorder.training.map_style import check_data
+from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
+
+if TYPE_CHECKING:
+    from datasets import Dataset as HFDataset
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 IGNORED = -100
 """The target that PyTorch's losses ignore."""
 _WHAT = "Give the import path of a learnorder.Task, or of a function that returns one."
-
-
-@dataclass(frozen=True)
-class BatchMean:
-    """A score that is averaged over batches, weighted by their sizes.
-
-    For scores such as F1 or AUROC this differs from the score of all examples and depends on the
-    batch size. Without it, a :class:`Task` uses the score of all examples.
-    """
-
-    score: Callable[[Any, Any], Any]
-    """Function from a batch's (outputs, targets) to its mean score, or each example's score."""
-
-
-class Metric(Protocol):
-    """A score that is updated with one batch after another, as in torchmetrics."""
-
-    def update(self, outputs: Any, targets: Any, /) -> object:
-        """Add a batch."""
-        ...
-
-    def compute(self) -> Any:
-        """Return the score of all batches, a single number."""
-        ...
-
-
-def is_metric(score: object) -> bool:
-    """Whether a score is a :class:`Metric` or a class of one."""
-    return all(callable(getattr(score, name, None)) for name in ("update", "compute"))
 
 
 @dataclass(frozen=True)
@@ -121,6 +93,66 @@ class Task:
     planter: Planter | None = None
     """Plants a pattern of a class into an example, for :func:`~learnorder.run_probe`; see
     :mod:`learnorder.planters`."""
+    keep: Keep | None = None
+    """Another data set, on which it is measured what training forgets; see
+    :class:`~learnorder.Keep`."""
+
+    @classmethod
+    def from_transformers(
+        cls,
+        model: nn.Module | PretrainedConfig | Callable[[], nn.Module],
+        tokenizer: PreTrainedTokenizerBase,
+        dataset: HFDataset,
+        *,
+        text: str | tuple[str, str] = "text",
+        label: str | None = None,
+        validation: HFDataset | None = None,
+        max_length: int | None = None,
+        groups: Groups | str | None = None,
+        keep: Keep | HFDataset | None = None,
+    ) -> Task:
+        """Return a task of sequence classification or regression, from objects of Hugging Face.
+
+        The loss is the cross-entropy of the logits or, for a regression, their mean squared error:
+        the model's own loss. Dropout is as configured. Batches are padded to their longest text.
+        For a score, a validation share and so on: ``dataclasses.replace(task, score=...)``.
+
+        Args:
+            model: A model ...ForSequenceClassification, to be fine-tuned from its weights; a
+                configuration, to be trained from scratch; or a function that returns a model, e.g.
+                with adapters.
+            tokenizer: Its tokenizer.
+            dataset: The training data: a text column, or columns input_ids, attention_mask and so
+                on, which are preferred. Other columns are not used.
+            text: The column of the texts, or the two columns of pairs.
+            label: The column of the labels: integers, or floats for a regression. None: "label" or
+                "labels".
+            validation: Validation data; None holds out a share of ``dataset``.
+            max_length: Number of tokens to truncate texts to; truncated texts are counted in the
+                log and in ``train.truncated``. None truncates nothing, and refuses texts that are
+                too long for the model.
+            groups: Known groups, or the column with the attribute.
+            keep: Data of the old task, with the same columns, or a :class:`~learnorder.Keep` of
+                them.
+
+        Raises:
+            ConfigError: transformers is missing, or an argument is not valid or does not fit
+                another.
+            DataError: A text or a label is missing or not valid.
+        """
+        from learnorder.training.from_transformers import task_from_transformers
+
+        return task_from_transformers(
+            model,
+            tokenizer,
+            dataset,
+            text=text,
+            label=label,
+            validation=validation,
+            max_length=max_length,
+            groups=groups,
+            keep=keep,
+        )
 
     def __post_init__(self) -> None:
         if not callable(self.model):
@@ -129,18 +161,19 @@ class Task:
             )
         if not 0 < self.validation_share < 1:
             raise ConfigError("task.validation_share", self.validation_share, "Give (0, 1).")
-        if self.score is not None and self.score_name == "loss":
-            raise ConfigError("task.score_name", "loss", "It is the loss's name; give another.")
+        check_score("task.score", self.score, self.score_name)
         if self.num_workers < 0:
             raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
         if self.groups is not None and not isinstance(self.groups, Groups):
             raise ConfigError(
                 "task.groups", type(self.groups).__name__, "Give learnorder.Groups(values)."
             )
+        if self.keep is not None and not isinstance(self.keep, Keep):
+            raise ConfigError("task.keep", type(self.keep).__name__, "Give learnorder.Keep(data).")
         self._check_functions()
         for name in ("train", "validation"):
             if (data := getattr(self, name)) is not None:
-                _check_data(f"task.{name}", data, fewest=3 if self.validation is None else 2)
+                check_data(f"task.{name}", data, fewest=3 if self.validation is None else 2)
 
     def _check_functions(self) -> None:
         for name in ("loss", "collate"):
@@ -150,44 +183,11 @@ class Task:
             raise ConfigError(
                 "task.validation_collate", self.validation_collate, "Give a function."
             )
-        score = self.score.score if isinstance(self.score, BatchMean) else self.score
-        if score is not None and not callable(score) and not is_metric(score):
-            raise ConfigError(
-                "task.score",
-                score,
-                "Give a function of (outputs, targets), or an object with update and compute.",
-            )
 
     @property
     def fine_tunes(self) -> bool:
         """Whether it starts from the weights of a module."""
         return isinstance(self.model, nn.Module)
-
-
-def _check_data(field: str, data: Any, fewest: int) -> None:
-    """Check that a value is a map-style data set with enough examples."""
-    kind = type(data).__name__
-    if isinstance(data, DataLoader):
-        raise ConfigError(
-            field,
-            kind,
-            "Give the data set, loader.dataset. Batches are drawn from it in an order that depends "
-            "on the seed, with size training.batch_size; collate=loader.collate_fn collates them "
-            "as the loader does.",
-        )
-    try:
-        if isinstance(data, IterableDataset) or not hasattr(data, "__getitem__"):
-            raise TypeError
-        size = len(data)
-    except TypeError:
-        raise ConfigError(
-            field,
-            kind,
-            "A map-style data set is needed, with __len__ and __getitem__: order and splits are "
-            "drawn from the seed.",
-        ) from None
-    if size < fewest:
-        raise DataError(f"{field} has {size} examples: give at least {fewest}.")
 
 
 def build_network(task: Task, seed: int) -> nn.Module:
@@ -237,6 +237,11 @@ def _made(task: Task, seed: int) -> nn.Module:
     return model
 
 
+def scoring_of(task: Task) -> Scoring:
+    """Return what the outputs of a task's models are judged by."""
+    return Scoring(task.loss, task.score, task.score_name, task.higher_is_better)
+
+
 def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
     """Return the training and the validation data sets."""
     if task.validation is not None:
@@ -270,6 +275,9 @@ def identify(task: Task, maker: Any = None) -> Identity:
         reader.add("groups", task.groups)
     if task.planter is not None:
         reader.add("planter", task.planter)
+    if task.keep is not None:
+        reader.add("data to keep", reader.data(task.keep.data))
+        reader.add("keep", [v for n, v in vars(task.keep).items() if n != "data"])
     reader.add("settings", [task.score_name, task.higher_is_better, task.validation_share])
     if not task.fine_tunes:
         reader.add("initial weights", steady(lambda: reader.token(build_network(task, seed=0))))

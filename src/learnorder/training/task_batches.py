@@ -152,11 +152,22 @@ def apply_model(model: nn.Module, inputs: Any) -> Any:
         outputs = model(*inputs)
     else:
         outputs = model(inputs)
+    return logits_of(outputs)
+
+
+def logits_of(outputs: Any) -> Any:
+    """Return the logits of a model's outputs, if they have them, else the outputs."""
     if isinstance(outputs, Tensor):
         return outputs
     if isinstance(outputs, Mapping):
         return outputs.get("logits", outputs)
     return getattr(outputs, "logits", outputs)
+
+
+def in_float32(outputs: Any) -> Any:
+    """Return a model's outputs in float32 if they are a real tensor, else unchanged."""
+    real = isinstance(outputs, Tensor) and not outputs.is_complex()
+    return outputs.float() if real else outputs
 
 
 def shapes(value: Any) -> str:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from learnorder.errors import reason_of
 from learnorder.models.modes import evaluation_mode
 from learnorder.patterns import measure_reliance
 from learnorder.training.evaluation import add_reliance
 from learnorder.training.group_scores import GroupPass, GroupScores
 from learnorder.training.records import Records
-from learnorder.training.scores import Unfit
+from learnorder.training.scores import scoring
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -84,28 +81,17 @@ def validate(
             total += batch.size * float(losses.mean())
             if predicted is not None:
                 predicted[batch.indices] = outputs.argmax(1).cpu()
-            with _scoring(problem, "It failed on a batch"):
+            with scoring(problem.refusal, "It failed on a batch"):
                 measure.add(outputs, batch.targets, batch.size)
                 if by_group is not None:
                     by_group.add(outputs, batch.targets, losses, batch.indices)
-    with _scoring(problem, "It failed on all examples"):
+    with scoring(problem.refusal, "It failed on all examples"):
         score = measure.value()
     loss = total / count
     score = loss if problem.score.name == "loss" else score
-    with _scoring(problem, "It failed on the examples of a group"):
+    with scoring(problem.refusal, "It failed on the examples of a group"):
         groups = None if by_group is None else by_group.scores(score)
     return Validated(score, loss, groups, predicted)
-
-
-@contextmanager
-def _scoring(problem: TaskProblem, failed: str) -> Iterator[None]:
-    """Convert errors of the score within a ``with`` block."""
-    try:
-        yield
-    except Unfit as error:
-        raise problem.refusal("score", str(error)) from error
-    except Exception as error:
-        raise problem.refusal("score", f"{failed}: {reason_of(error)}.") from error
 
 
 def evaluate_task(problem: TaskProblem, model: nn.Module, records: Records, epoch: int) -> bool:
@@ -114,11 +100,12 @@ def evaluate_task(problem: TaskProblem, model: nn.Module, records: Records, epoc
     Returns:
         Whether every score and loss is finite.
     """
+    finite = problem.kept is None or problem.kept.write(model, records, epoch)
     if problem.patterns is None:
         found = validate(problem, model)
         _write(problem, found, records, epoch, "validation")
-        return found.finite
-    finite, labels = True, problem.patterns.labels
+        return finite and found.finite
+    labels = problem.patterns.labels
     predicted: dict[str, Tensor] = {}
     for chosen in problem.pattern_sets:
         found = validate(problem, model, chosen.data, grouped=chosen.name == "clean")

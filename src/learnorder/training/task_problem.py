@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
 from torch.utils.data import DataLoader, Dataset
 
 from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
+from learnorder.training.fit import check_fit, misfit
 from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
+from learnorder.training.kept_task import KeptTask
 from learnorder.training.planted import Patterns, PatternSet
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 from learnorder.training.scores import are_classes, mean, mean_of, score_of
 from learnorder.training.targets import known_targets
-from learnorder.training.task import IGNORED, Task, build_network, splits
+from learnorder.training.task import IGNORED, Task, build_network, scoring_of, splits
 from learnorder.training.task_batches import (
     StepBatches,
     TaskBatch,
     apply_model,
+    in_float32,
     shapes,
     split_batch,
 )
@@ -53,6 +54,7 @@ class TaskProblem:
         patterns: The planted patterns, if any.
         pattern_sets: The sets on which they are measured.
         groups: The groups of the examples, if any.
+        kept: The old task on which forgetting is measured, if any.
         counts: [1 + G, 3]: examples, summed score and summed loss of the current epoch, then the
             same of each group.
         unseen_classes: Training classes without a validation example, if the targets are known
@@ -80,7 +82,7 @@ class TaskProblem:
         self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
         self._one = torch.ones((), device=device)
         batch, outputs = self._try_model()
-        self.score = score_of(task, outputs, batch.targets)
+        self.score = score_of(scoring_of(task), outputs, batch.targets)
         has_classes = are_classes(outputs, batch.targets)
         self.num_classes: int | None = outputs.shape[1] if has_classes else None
         self._tally = None
@@ -92,6 +94,7 @@ class TaskProblem:
         self.pattern_sets: list[PatternSet] = []
         if config.pattern.planted:
             self._draw_patterns()
+        self.kept = None if task.keep is None else KeptTask(self, task.keep, device)
 
     def _draw_patterns(self) -> None:
         """Draw the patterns of the seed."""
@@ -136,25 +139,32 @@ class TaskProblem:
         """
         group = self._group
         seed = (self._config.seed, "items", epoch, *group.own_draws)
-        return self._batches(self._data_in(epoch), self._order(epoch), seed, start, group)
+        return self.batches(self._data_in(epoch), self._order(epoch), seed, start, group)
 
     def _data_in(self, epoch: int) -> Dataset[Any]:
         """Return the training examples as they are in an epoch."""
         return self.train if self.patterns is None else self.patterns.training(epoch)
 
-    def _batches(
+    def batches(
         self,
         dataset: Dataset,
         order: Sequence[int],
         seed: tuple[Any, ...],
         start: int = 0,
         group: ProcessGroup | None = None,
-        *,
-        validating: bool = False,
+        collate: Callable[[list[Any]], Any] | None = None,
     ) -> Iterator[TaskBatch]:
-        collate = self.task.collate
-        if validating and self.task.validation_collate is not None:
-            collate = self.task.validation_collate
+        """Yield batches of a data set, in an order, from step ``start`` on.
+
+        Args:
+            dataset: The data set.
+            order: Positions of its examples.
+            seed: What its random draws depend on.
+            start: The first step.
+            group: The processes that share each batch; None: this one has all of it.
+            collate: Makes the batches; None takes that of training.
+        """
+        collate = self.task.collate if collate is None else collate
         size = self._config.training.batch_size
         steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
         remaining = range(start, len(steps))
@@ -185,6 +195,11 @@ class TaskProblem:
         collated, indices = steps[0]
         return TaskBatch(*split_batch(self._moved(collated)), indices)
 
+    @property
+    def validation_collate(self) -> Callable[[list[Any]], Any]:
+        """Makes a batch from validation items."""
+        return self.task.validation_collate or self.task.collate
+
     def validation_batches(
         self, start: int = 0, data: Dataset[Any] | None = None
     ) -> Iterator[TaskBatch]:
@@ -196,7 +211,7 @@ class TaskProblem:
         """
         order, seed = range(self.sizes[1]), (0, "validation")
         data = self.validation if data is None else data
-        return self._batches(data, order, seed, start, validating=True)
+        return self.batches(data, order, seed, start, collate=self.validation_collate)
 
     def evaluation_samples(self) -> Iterator[TaskBatch]:
         """Yield the first validation batch and the last, which may be smaller."""
@@ -206,42 +221,12 @@ class TaskProblem:
 
     def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
         """Return the model's outputs, converted to float32 if they are a real tensor."""
-        outputs = apply_model(model, batch.inputs)
-        real = isinstance(outputs, Tensor) and not outputs.is_complex()
-        return outputs.float() if real else outputs
+        return in_float32(apply_model(model, batch.inputs))
 
-    @torch.no_grad()
     def check_outputs(self, outputs: Any, batch: TaskBatch, mode: str) -> None:
-        """Check that outputs are not complex and that the loss and the score accept them.
-
-        Raises:
-            ConfigError: They are, or do not.
-        """
-        targets = batch.targets
-        if isinstance(outputs, Tensor) and outputs.is_complex():
-            raise self.refusal(
-                "model",
-                f"In {mode} mode it maps inputs {shapes(batch.inputs)} to complex numbers, "
-                f"{shapes(outputs)}. Return real ones, e.g. outputs.abs().",
-            )
-        with (
-            refusing(lambda why: self.refusal("loss", _misfit(outputs, targets, why, mode))),
-            warnings.catch_warnings(),  # torch warns of a wrong loss if shapes broadcast
-        ):
-            warnings.filterwarnings("error", message="Using a target size")
-            if self._device.type != "cpu":
-                try_on_cpu(self.task.loss, outputs, targets)
-            losses = self.task.loss(outputs, targets)
-        if not isinstance(losses, Tensor) or losses.dim() > 1 or losses.is_complex():
-            raise self.refusal(
-                "loss",
-                f"It returned {shapes(losses)}. It must return the mean loss of a batch, or one "
-                "loss for each example, as real numbers.",
-            )
-        pair = f"outputs {shapes(outputs)} with targets {shapes(targets)}"
-        if self.score.batch is not None:
-            with refusing(lambda why: self.refusal("score", f"It failed on {pair}: {why}.")):
-                mean_of(self.score.batch(outputs, targets))
+        """Check that the loss and the score accept outputs; see :func:`check_fit`."""
+        loss, score = self.task.loss, self.score
+        check_fit(outputs, batch, mode, loss, score, self._device, self.refusal)
 
     def refusal(self, part: Part, reason: str) -> ConfigError:
         """Return the error for a model, loss or score of the task that cannot be used."""
@@ -254,7 +239,7 @@ class TaskProblem:
         try:
             return self.task.loss(outputs, batch.targets)
         except (IndexError, RuntimeError) as error:
-            raise DataError(_misfit(outputs, batch.targets, reason_of(error))) from error
+            raise DataError(misfit(outputs, batch.targets, reason_of(error))) from error
 
     def update_metrics(self, batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
         """Add a batch's score and loss to the counts."""
@@ -301,8 +286,8 @@ class TaskProblem:
         """Apply the model to two validation examples; return them and the outputs."""
         few = range(min(2, self.sizes[1]))
         with refusing(lambda why: DataError(f"task.validation: it cannot be batched: {why}.")):
-            batches = self._batches(self.validation, few, (0, "trying out"), validating=True)
-            batch = next(batches)
+            seed, collate = (0, "trying out"), self.validation_collate
+            batch = next(self.batches(self.validation, few, seed, collate=collate))
         what = f"a batch of inputs {shapes(batch.inputs)}"
         failed = refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}."))
         with failed, evaluation_mode(self.network):
@@ -328,36 +313,3 @@ def task_trainer(
         state: State to continue from, of :meth:`~learnorder.training.trainer.Trainer.state`.
     """
     return Trainer(config, lambda group: TaskProblem(config, task, group), state)
-
-
-def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> None:
-    """Compute a loss on the CPU, where a class out of range raises an error.
-
-    On a GPU such a class makes the device unusable for the process, with an error at a later call.
-
-    Raises:
-        IndexError: A class is out of range.
-    """
-    moved = tree_map_only(Tensor, lambda tensor: tensor.detach().cpu(), (outputs, targets))
-    try:
-        loss(*moved)
-    except Exception as error:  # it may need the device, on which it is computed next
-        if isinstance(error, IndexError) or "out of bounds" in str(error):
-            raise IndexError(str(error)) from error
-
-
-def _misfit(outputs: Any, targets: Any, reason: str, mode: str = "") -> str:
-    where = f"In {mode} mode the" if mode else "The"
-    remedy = (
-        "Classes are integers from 0, with one output for each; other targets need another loss."
-    )
-    if not isinstance(outputs, Tensor):
-        remedy = (
-            "Loss and score get the model's outputs, or their logits if they have them. Return a "
-            "single tensor, or give a loss that selects its part, e.g. lambda outputs, targets: "
-            "cross_entropy(outputs[0], targets)."
-        )
-    return (
-        f"{where} loss does not accept outputs {shapes(outputs)} with targets {shapes(targets)}: "
-        f"{reason}. {remedy}"
-    )
