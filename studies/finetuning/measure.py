@@ -2,7 +2,7 @@
 
 ``python -m studies.finetuning.measure`` pretrains networks on movie reviews, tunes them on tweets,
 and writes the records of the tuning to ``results/finetuning``. The texts are in
-``data/sentiment``. Runs go to ``runs/finetuning``. It takes about 10 minutes on two cores; the same
+``data/sentiment``. Runs go to ``runs/finetuning``. It takes about 12 minutes of one core; the same
 command continues it.
 
 The learning rates were set before the first run, and nothing is chosen by the results.
