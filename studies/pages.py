@@ -17,6 +17,7 @@ from studies.mislabelled.page import page as mislabelled_page
 from studies.probe.page import page as probe_page
 from studies.records import unpacked
 from studies.reproduce.page import page as reproduce_page
+from studies.shortcuts.page import page as shortcuts_page
 from studies.theory.page import page as theory_page
 
 
@@ -29,6 +30,7 @@ def pages(runs: Path) -> list[Page]:
         probe_page(),
         mislabelled_page(),
         finetuning_page(runs),
+        shortcuts_page(runs),
     ]
 
 

@@ -97,7 +97,7 @@ EXPERIMENTS = {
         "the same, other texts drawn", _TEXTS, _ADAMW, "AdamW", 20, {"draw": 1}
     ),
     "text_bag_90": Shortcut(
-        "texts, bag, AdamW, 90 %", _TEXTS, _ADAMW, "AdamW", 20, {"correlation": 0.9}, 20
+        "texts, bag, AdamW, 90 %", _TEXTS, _ADAMW, "AdamW", 20, {"correlation": 0.9}
     ),
     "text_bag_sgd": Shortcut("texts, bag, SGD, 95 %", _TEXTS, (0.02, 0.1, 0.3), "SGD", 20),
     "text_transformer": Shortcut(

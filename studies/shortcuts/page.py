@@ -163,7 +163,7 @@ def numbers(found: Mapping[str, TaskResults]) -> dict[str, str]:
             arm = large_arm(EXPERIMENTS[name], found[name])
             measured = compared(EXPERIMENTS[name], found[name], arm).measured[quantity]
             filled[f"{key}_{short}"] = measured.estimate.format(100)
-        for key, name in {"control": "text_bag", "control90": "text_bag_90"}.items():
+        for key, name in {"control": "text_bag"}.items():
             e = found[name].final_difference(large, long, "validation", quantity)
             filled[f"{key}_{short}"] = e.format(100)
     most = max(
