@@ -29,7 +29,18 @@ TITLES = {
     "cifar_wrn": "WRN-16-1, SGD, CIFAR-10",
     "cifar_wrn_adamw": "WRN-16-1, AdamW, CIFAR-10",
     "cifar_vit_adamw": "ViT, AdamW, CIFAR-10",
+    "reviews_bag_adamw": "bag of words, AdamW, reviews",
+    "reviews_transformer_adamw": "transformer, AdamW, reviews",
+    "cells_mlp": "MLP, SGD, table",
+    "vowels_cnn": "CNN, SGD, series",
 }
+DATA = {
+    "reviews_bag_adamw": "2,000 movie reviews, positive or negative; two rare words for each class",
+    "reviews_transformer_adamw": "2,000 movie reviews; the same two rare words in another order",
+    "cells_mlp": "341 tumours, 30 features and six columns of noise, on which the code is planted",
+    "vowels_cnn": "384 vowels of nine speakers, 12 coefficients over 25 steps; a waveform of 8",
+}
+"""What the tasks are, with their pattern."""
 STATEMENTS: dict[tuple[Arm, Quantity], str] = {
     ("annealed", "order"): "A large LR, annealed, moves the order towards the content first",
     ("annealed", "clean"): "… ends with higher clean accuracy",
@@ -141,14 +152,15 @@ def never(known: dict[str, Probe], found: dict[str, Record]) -> str:
     return markdown(["", "small LR", "large LR, annealed", "small LR + noise"], lines)
 
 
-def described(probe: Probe, record: Record) -> str:
+def described(name: str, probe: Probe, record: Record) -> str:
     """Return the setup of a probe, in a paragraph."""
     data, training, calibration = probe.data, probe.training, record["calibration"]
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
     contrast = f"{calibration['contrast']:g}"
     share = f"{100 * calibration['accuracy'][contrast]:.0f} %"
+    images = DATA[name] if probe.is_task else f"{data.train_examples:,} images"
     return (
-        f"{data.train_examples:,} images, {record['epochs']} epochs, batch size "
+        f"{images}, {record['epochs']} epochs, batch size "
         f"{training.batch_size}, {training.optimizer}, weight decay {training.weight_decay:g}; "
         f"LRs {rates}, annealed to {probe.rates[0]:g} at epoch {probe.anneal_epoch}; {probe.seeds} "
         f"seeds. Contrast {contrast}; the calibration's run reaches {share} on the pattern alone "
@@ -205,8 +217,10 @@ def rows(probe: Probe, record: Record) -> list[Row]:
 
 def section(name: str, probe: Probe, record: Record) -> tuple[str, dict[str, go.Figure]]:
     """Return one probe as Markdown, and its figures by name."""
-    parts = [f"## {TITLES[name]}\n", described(probe, record) + "\n"]
-    drawn = over_rates(rows(probe, record), probe.rates[0])
+    parts = [f"## {TITLES[name]}\n", described(name, probe, record) + "\n"]
+    drawn = over_rates(
+        rows(probe, record), probe.rates[0], "examples" if probe.is_task else "images"
+    )
     assert drawn is not None
     figures = {
         f"probe-{name}-{quantity}": figure
@@ -223,9 +237,13 @@ def page() -> Page:
     paths = {name: RESULTS / "probe" / f"{name}.json" for name in known}
     found = {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
     sections = [section(name, known[name], record) for name, record in found.items()]
+    on_images = {name: record for name, record in found.items() if not known[name].is_task}
+    tasks = {name: record for name, record in found.items() if known[name].is_task}
     filled = {
-        "statements": statements(by_key(known, found)),
-        "never": never(known, found),
+        "statements": statements(by_key(known, on_images)),
+        "never": never(known, on_images),
+        "task_statements": statements(by_key(known, tasks)),
+        "task_never": never(known, tasks),
         "probes": "\n".join(text for text, _ in sections),
     }
     return Page(
