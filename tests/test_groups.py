@@ -11,11 +11,12 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from learnorder import Groups, LRSearch, Task, run_advise, write_report
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.data.groups import suggested_classes
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
+from learnorder.planters import ImagePlanter
 from learnorder.runs.results import TaskResults
 from learnorder.schedules import Schedule
 from learnorder.statistics.intervals import share_of_examples
@@ -306,6 +307,31 @@ def test_advice_for_the_worst_group(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert page.index("Groups by domain") < page.index("Final score by learning rate")
     assert "worst-group accuracy; 4 epochs" in page
+
+
+def test_with_a_planted_pattern_groups_are_measured_without_it(tmp_path):
+    drawing = torch.Generator().manual_seed(0)
+    x, labels = torch.rand(120, 3, 8, 8, generator=drawing), torch.arange(120) % 2
+    groups = Groups(["a", "a", "b", "b"] * 30)
+    task = Task(
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 2)),
+        TensorDataset(x, labels),
+        groups=groups,
+        planter=ImagePlanter(size=3),
+    )
+    with register_task(task) as given:
+        config = replace(config_of(given, epochs=1), pattern=PatternConfig(eligible_share=0.8))
+        results = TaskResults(
+            run_plans({"run": Plan(config, {"arm": "planted"})}, tmp_path, QUIET, here=True)
+        )
+    groups = results.groups()
+    assert groups.evaluated == "clean"
+    measured = results.frame().query("set == 'clean' and group == 'b, class 1'")
+    (accuracy,) = measured.query("quantity == 'accuracy'")["value"]
+    (arm,) = results.arms
+    assert groups.final(arm, "b, class 1").mean == accuracy
+    reliance = results.frame().query("quantity == 'reliance'")
+    assert set(reliance["set"]) == {"clean", "conflict"}
 
 
 def test_targets_that_need_groups_are_refused_before_anything_runs(tmp_path):

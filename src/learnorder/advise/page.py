@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.advise.figures import gain_figure, rates_figure
-from learnorder.advise.plans import annealed_arms
+from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
@@ -25,7 +25,7 @@ from learnorder.report.origin import origin
 from learnorder.report.page import write_page
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.files import atomic_write
-from learnorder.runs.results import Results, TaskResults
+from learnorder.runs.results import Results
 from learnorder.statistics import (
     FEWEST_SEEDS,
     HOLM_NOTE,
@@ -49,18 +49,17 @@ def write_advice(advice: Advice, folder: Path | str) -> Path:
 def advice_content(advice: Advice) -> Content:
     """Return what the page shows."""
     data: Section | None = None
-    lead = list[Section]()
-    if advice.search.is_task:
-        setup, source = task_setup(task := TaskResults(advice.folders)), origin(task)
-        if (groups := task.groups()) is not None:
-            lead = group_sections(groups, task.arms, annealed_arms(task))
-        retrained = last_layer_sections(task)
-        if (forgetting := task.forgetting()) is not None:
-            lines = {"annealed": annealed_arms(task)}
-            lead += forgetting_sections(forgetting, task.arms, lines)
+    results, lead = results_of(advice.search, advice.folders), list[Section]()
+    if (groups := results.groups()) is not None:
+        lead = group_sections(groups, results.arms, annealed_arms(results))
+    if isinstance(results, Results):
+        setup, data = image_setup(results), data_section(results)
     else:
-        setup, source = image_setup(images := Results(advice.folders)), origin(images)
-        data, retrained = data_section(images), last_layer_sections(images)
+        setup = task_setup(results)
+        if (forgetting := results.forgetting()) is not None:
+            lines = {"annealed": annealed_arms(results)}
+            lead += forgetting_sections(forgetting, results.arms, lines)
+    retrained = last_layer_sections(results)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
         "a complete, annealed schedule; a dot is a seed. A hollow marker has diverged runs, which "
@@ -93,7 +92,7 @@ def advice_content(advice: Advice) -> Content:
             *_range_sections(advice),
             *([] if data is None else [data]),
         ],
-        origins=[source],
+        origins=[origin(results)],
     )  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from learnorder.runs.kinds import kind_of
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
-    from learnorder.runs.results import TaskResults
+    from learnorder.runs.folder import RunFolder
+    from learnorder.runs.results import PatternRuns, Results, TaskResults
     from learnorder.training.process_group import ProcessGroup
 
 
@@ -42,7 +43,9 @@ def check_groups(search: LRSearch) -> None:
     if search.target not in OF_GROUPS:
         return
     if not search.is_task:
-        check_target(search.target, (), spurious=False)
+        column = search.data.group_column
+        check_target(search.target, () if column is None else (column,), search.data.spurious)
+        return
     from learnorder.training.task import load_task
 
     groups = load_task(search.task).groups
@@ -148,7 +151,14 @@ def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
     return {"arm": name, "learning_rate.initial": rate}
 
 
-def annealed_arms(results: TaskResults) -> dict[float, str]:
+def results_of(search: LRSearch, folders: Sequence[RunFolder[Any]]) -> Results | TaskResults:
+    """Return the results of a search's runs, on images or of a task."""
+    from learnorder.runs.results import Results, TaskResults
+
+    return TaskResults(folders) if search.is_task else Results(folders)
+
+
+def annealed_arms(results: PatternRuns[Any]) -> dict[float, str]:
     """Return the arms of the learning rates, with the full plateau and without noise."""
     arms = {
         folder.config.learning_rate.initial: results.arm_of(folder)

@@ -98,8 +98,8 @@ class LRSearch:
     """The first seed of the first rung."""
     target: Target = "score"
     """What the learning rates are judged by, over the whole validation set: score; loss; or, if the
-    task has known groups, worst_group (the score of the worst group), gap (between the score of all
-    examples and that of the worst group), or reliance (on a spurious attribute)."""
+    data have known groups, worst_group (the score of the worst group), gap (between the score of
+    all examples and that of the worst group), or reliance (on a spurious attribute)."""
     tolerance: float | None = None
     """Acceptable loss of score. An arm is as good as another if the interval excludes a larger
     loss. null takes 0.01 for accuracies, gaps and reliance, else 2 % of the best score."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from learnorder.advise.plans import annealed_arms
+from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice, ArmVerdict
 from learnorder.advise.settings import Candidate
 from learnorder.probe.settings import noise_words
@@ -57,9 +57,9 @@ def advice_findings(advice: Advice) -> list[str]:
 
 def _groups(advice: Advice) -> list[str]:
     """Return the scores of the best and of the smallest learning rate over known groups."""
-    if not advice.search.is_task:
+    if not advice.folders:
         return []
-    results = TaskResults(advice.folders)
+    results = results_of(advice.search, advice.folders)
     if (groups := results.groups()) is None:
         return []
     arms, sentences = annealed_arms(results), list[str]()

@@ -56,9 +56,23 @@ class DataConfig:
     """Column with the images; null takes the only image column."""
     label_column: str | None = None
     """Column with the labels; null takes the only class-label column."""
+    group_column: str | None = None
+    """Column with an attribute of each image, e.g. its hospital or camera, whose known groups are
+    measured; splits are then stratified by class and attribute. For class folders it is a column of
+    metadata.csv or metadata.parquet, beside file_name; for a function, the name of the third part
+    that it returns. null measures no groups."""
+    spurious: bool = True
+    """true: groups are the attribute's values within each class, and the reliance on the attribute
+    is measured; false: groups are the values alone."""
 
     def __post_init__(self) -> None:
         check_fields(self, "data")
+        if self.group_column == "":
+            raise ConfigError("data.group_column", "", "Give the name of a column, or null.")
+        if self.group_column is None and not self.spurious:
+            raise ConfigError(
+                "data.spurious", False, "It is about groups: give their data.group_column too."
+            )
         for name in ("train_examples", "evaluation_examples", "resolution"):
             value = getattr(self, name)
             if value is not None and value < 1:

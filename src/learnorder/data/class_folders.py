@@ -24,6 +24,8 @@ _SPLITS = {
 }  # fmt: skip
 _SYSTEM = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _HIDDEN = "hidden or system files"
+OUTSIDE = "outside the class folders"
+"""Why files beside the class folders are skipped."""
 _SHOWN = 3
 
 
@@ -35,11 +37,13 @@ class ClassFolders:
         class_names: Names of the classes, sorted.
         splits: Paths and labels of "train" and, if it exists, "test".
         skipped: Number of skipped files by reason.
+        folders: The folder that contains the class folders of each split.
     """
 
     class_names: tuple[str, ...]
     splits: dict[str, list[tuple[Path, int]]]
     skipped: Counter[str] = field(default_factory=Counter)
+    folders: dict[str, Path] = field(default_factory=dict)
 
 
 def read_class_folders(root: Path, name: str) -> ClassFolders:
@@ -62,6 +66,7 @@ def read_class_folders(root: Path, name: str) -> ClassFolders:
         )
     by_split = _splits_of(folders, root, name)
     if by_split is None:
+        by_split = {"train": root}
         classes = {"train": {folder.name: folder for folder in folders}}
     else:
         if {"validation", "test"} <= by_split.keys():
@@ -88,7 +93,7 @@ def read_class_folders(root: Path, name: str) -> ClassFolders:
     }
     if len(class_names) < 2:
         raise DataError(_one_class(classes["train"], name))
-    return ClassFolders(class_names, splits, skipped)
+    return ClassFolders(class_names, splits, skipped, by_split)
 
 
 def _splits_of(folders: list[Path], root: Path, name: str) -> dict[str, Path] | None:
@@ -163,7 +168,7 @@ def _folders_in(
         elif _checked(entry, root, name).is_dir():
             folders.append(entry)
         elif outside:
-            skipped["outside the class folders"] += 1
+            skipped[OUTSIDE] += 1
     return folders
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ class GroupValues:
         classes: Classes of the training and of the evaluation examples, int64; None makes the
             attribute's values the groups.
         class_names: Names of the classes; empty takes their numbers.
+        reserved: Names that no group can have, because records use them otherwise.
     """
 
     train: Sequence[Any]
@@ -67,6 +68,7 @@ class GroupValues:
     fields: tuple[str, str]
     classes: tuple[Tensor, Tensor] | None = None
     class_names: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ("all",)
 
 
 def group_examples(values: GroupValues, attribute: str, *, allow_unseen: bool = False) -> Grouping:
@@ -78,8 +80,24 @@ def group_examples(values: GroupValues, attribute: str, *, allow_unseen: bool = 
         allow_unseen: Whether groups may have no training examples.
 
     Raises:
-        ConfigError: A value is missing, there are too many, or a group has no training or no
-            evaluation example.
+        ConfigError: As for :func:`form_groups`, or a group has no training or no evaluation
+            example.
+    """
+    grouping = form_groups(values, attribute)
+    _check_sizes(grouping, values.fields, allow_unseen)
+    return grouping
+
+
+def form_groups(values: GroupValues, attribute: str) -> Grouping:
+    """Return the group of each example; groups may have no training or no evaluation examples.
+
+    Args:
+        values: The attribute of all examples, and their classes.
+        attribute: Name of the attribute.
+
+    Raises:
+        ConfigError: A value is missing, there is only one or too many, or names of groups are equal
+            or reserved.
     """
     train, evaluation = (
         plain_values(v, field)
@@ -100,8 +118,21 @@ def group_examples(values: GroupValues, attribute: str, *, allow_unseen: bool = 
         grouping = Grouping(attribute, tuple(names), *codes)
     else:
         grouping = _within_classes(values, attribute, names, codes)
-    _check_sizes(grouping, values.fields, allow_unseen)
+    _check_names(grouping.names, values)
     return grouping
+
+
+def _check_names(names: Sequence[str], values: GroupValues) -> None:
+    """Refuse names that do not tell a group from another one, or from all examples."""
+    for name in names:
+        if name in values.reserved:
+            raise ConfigError(
+                values.fields[0], name, f"Records use this name otherwise: write e.g. '{name}_'."
+            )
+        if names.count(name) > 1:
+            raise ConfigError(
+                values.fields[0], name, "Two groups have this name. Write their values differently."
+            )
 
 
 def _within_classes(
@@ -194,8 +225,17 @@ def _check_length(field: str, values: int, examples: int) -> None:
         raise ConfigError(field, f"{values:,} values", remedy)
 
 
-def plain_values(values: Sequence[Any] | Iterable[Any], field: str) -> list[Any]:
+def plain_values(
+    values: Sequence[Any] | Iterable[Any],
+    field: str,
+    describe: Callable[[int], str] = "example {:,}".format,
+) -> list[Any]:
     """Return values as strings, integers or bools.
+
+    Args:
+        values: One for each example.
+        field: Name of the setting, for errors.
+        describe: Returns a name for the example of an index, for errors.
 
     Raises:
         ConfigError: One is missing, or of another type.
@@ -206,15 +246,15 @@ def plain_values(values: Sequence[Any] | Iterable[Any], field: str) -> list[Any]
     if array is not None and array.ndim != 1:
         raise ConfigError(field, f"shape {list(array.shape)}", "Give one value for each example.")
     listed = list(values) if array is None else array.tolist()
-    return [_value(item, position, field) for position, item in enumerate(listed)]
+    return [_value(item, position, field, describe) for position, item in enumerate(listed)]
 
 
-def _value(item: Any, position: int, field: str) -> Any:
+def _value(item: Any, position: int, field: str, describe: Callable[[int], str]) -> Any:
     if isinstance(item, np.generic | Tensor) and getattr(item, "ndim", 0) == 0:
         item = item.item()
     if item is None or item == "" or (isinstance(item, float) and math.isnan(item)):
         remedy = (
-            f"It is missing for example {position:,}. Give every example a value, e.g. 'unknown'."
+            f"It is missing for {describe(position)}. Give every example a value, e.g. 'unknown'."
         )
         raise ConfigError(field, item, remedy)
     if isinstance(item, float) and item.is_integer():
@@ -223,6 +263,24 @@ def _value(item: Any, position: int, field: str) -> Any:
         return item
     kind = "fractions" if isinstance(item, float) else type(item).__name__
     raise ConfigError(field, item, f"Values are strings or integers, not {kind}. {_NOT_BINNED}")
+
+
+def strata_of(labels: Tensor, attribute: Sequence[Any] | None) -> Tensor:
+    """Return what splits of images are stratified by, int64 [N].
+
+    Args:
+        labels: Classes, int64 [N].
+        attribute: Plain values; None: the strata are the classes.
+
+    >>> strata_of(torch.tensor([0, 0, 1]), ["red", "blue", "red"]).tolist()
+    [1, 0, 3]
+    """
+    if attribute is None:
+        return labels
+    place = {value: code for code, value in enumerate(_sorted(set(attribute)))}
+    return labels * len(place) + torch.tensor(
+        [place[value] for value in attribute], dtype=torch.int64
+    )
 
 
 def _sorted(values: set[Any]) -> list[Any]:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from learnorder.config.settings import DataConfig
+from learnorder.data.groups import Grouping
+from learnorder.data.image_groups import Chosen, group_images
 from learnorder.data.sources import ONE_CLASS, RawImages, load_source
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError
@@ -52,6 +54,7 @@ class ImageData:
         skipped: Number of skipped files by reason.
         repeated: Number of evaluation images that are pixel for pixel training images.
         relabeled: Number of these that have another label in the training set.
+        groups: The known groups of the images; None without ``data.group_column``.
     """
 
     train: Images
@@ -65,6 +68,7 @@ class ImageData:
     skipped: Mapping[str, int] = field(default_factory=dict)
     repeated: int = 0
     relabeled: int = 0
+    groups: Grouping | None = None
 
     @property
     def num_classes(self) -> int:
@@ -87,7 +91,7 @@ def load_images(config: DataConfig) -> ImageData:
 
     Training images are put in a stratified random order. Its start is the training subset and its
     end the validation split, so runs evaluated on validation and on test images share their
-    training images if both fit.
+    training images if both fit. Strata are classes, and with ``group_column`` each class's values.
 
     Raises:
         DataError: The data are missing, unreadable or unsuitable.
@@ -100,16 +104,16 @@ def load_images(config: DataConfig) -> ImageData:
         pool = held_out
         split = "train"
     else:
-        pool = stratified_order(raw.test_labels, config.subset_seed)
+        pool = stratified_order(raw.strata("test"), config.subset_seed)
         split = "test"
     evaluation = pool[: _size("evaluation_examples", config.evaluation_examples, len(pool))]
 
     train_images = Images(raw.decode("train", train), raw.train_labels[train])
-    labels = (raw.train_labels if split == "train" else raw.test_labels)[evaluation]
-    evaluation_images = Images(raw.decode(split, evaluation), labels)
+    evaluation_images = Images(raw.decode(split, evaluation), raw.labels(split)[evaluation])
     _check_sizes(raw, train_images, evaluation_images)
     _check_labels(raw, train_images, evaluation_images)
     _check_classes(config, raw, train_images, evaluation_images)
+    groups = group_images(config, raw, Chosen(train, evaluation, free, pool, split))
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
     repeated, relabeled = count_repeated(train_images, evaluation_images)
     return ImageData(
@@ -124,6 +128,7 @@ def load_images(config: DataConfig) -> ImageData:
         skipped=dict(raw.skipped),
         repeated=repeated,
         relabeled=relabeled,
+        groups=groups,
     )
 
 
@@ -172,7 +177,7 @@ def load_unseen(config: DataConfig, most: int) -> Images | None:
 
 def _train_orders(config: DataConfig, raw: RawImages) -> tuple[Tensor, Tensor]:
     """Return stratified orders of the training images and of the validation split."""
-    order = stratified_order(raw.train_labels, config.subset_seed)
+    order = stratified_order(raw.strata("train"), config.subset_seed)
     free = len(order) - round(config.validation_share * len(order))
     return order[:free], order[free:]
 

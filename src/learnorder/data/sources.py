@@ -16,10 +16,12 @@ from PIL import Image
 from torch import Tensor
 
 from learnorder.config.settings import DataConfig
+from learnorder.data.attributes import FIELD, column_attribute, folder_attribute
 from learnorder.data.class_folders import read_class_folders
 from learnorder.data.decoding import open_encoded, path_of, stack_images
 from learnorder.data.folders import existing_folder
 from learnorder.data.function import open_function
+from learnorder.data.groups import strata_of
 from learnorder.data.hub import hub_folders, open_hub
 from learnorder.data.labels import class_order, label_values, split_labels
 from learnorder.data.parquet import open_parquet
@@ -73,6 +75,12 @@ def load_source(config: DataConfig) -> RawImages:
 
 
 def _digits(config: DataConfig) -> RawImages:
+    if config.group_column is not None:
+        raise ConfigError(
+            FIELD,
+            config.group_column,
+            "Digits have no attributes. Give another data.source, or null.",
+        )
     images, target = read_digits()
     grey = np.rint(images * (255 / 16)).astype(np.uint8)
     labels = torch.from_numpy(target.astype(np.int64))
@@ -110,17 +118,25 @@ def read_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _open_folder(config: DataConfig, place: str) -> RawImages:
-    folders = read_class_folders(existing_folder("folder", place), config.source)
+    root = existing_folder("folder", place)
+    folders = read_class_folders(root, config.source)
     splits = {
         split: ([path for path, _ in images], torch.tensor([label for _, label in images]))
         for split, images in folders.splits.items()
     }
+    attributes, skipped = None, folders.skipped
+    if config.group_column is not None:
+        found = folder_attribute(folders, root, config.group_column, config.source)
+        attributes, skipped = found.values, found.skipped
     if "test" not in splits:
         paths, labels = splits["train"]
-        order = stratified_order(labels, seed=0)
+        values = None if attributes is None else attributes["train"]
+        order = stratified_order(strata_of(labels, values), seed=0)
         held_out = round(TEST_SHARE * len(order))
         for split, index in (("train", order[held_out:]), ("test", order[:held_out])):
             splits[split] = ([paths[i] for i in index.tolist()], labels[index])
+            if attributes is not None and values is not None:
+                attributes[split] = [values[i] for i in index.tolist()]
     decoded = Decoded()
 
     def decode(split: str, index: Tensor) -> Tensor:
@@ -135,7 +151,8 @@ def _open_folder(config: DataConfig, place: str) -> RawImages:
         splits["test"][1],
         decode,
         decoded=decoded,
-        skipped=folders.skipped,
+        skipped=skipped,
+        attributes=attributes,
     )
 
 
@@ -148,8 +165,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
     where = _where(config.source, label_column)
     test = splits.get("test", splits.get("validation"))
     if test is None or test is train:
-        order = stratified_order(class_order(label_values(train, label_column, where)), seed=0)
-        order = order.tolist()
+        labels = class_order(label_values(train, label_column, where))
+        values = column_attribute(train, config.group_column, config.source)
+        order = stratified_order(strata_of(labels, values), seed=0).tolist()
         held_out = round(TEST_SHARE * len(order))
         train, test = train.select(order[held_out:]), train.select(order[:held_out])
     _check_images(config, image_column, train, test)
@@ -158,7 +176,11 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         for name, split in (("train", train), ("test", test))
     }
     labels = split_labels(train, test, label_column, where)
-
+    attributes = {
+        name: values
+        for name, split in (("train", train), ("test", test))
+        if (values := _attribute(config, split, name)) is not None
+    }
     decoded = Decoded()
 
     def decode(split: str, index: Tensor) -> Tensor:
@@ -175,8 +197,19 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         return stack_images(len(rows), images, describe, config, decoded)
 
     return RawImages(
-        config.source, labels.names, labels.train, labels.test, decode, labels.named, decoded
+        config.source,
+        labels.names,
+        labels.train,
+        labels.test,
+        decode,
+        labels.named,
+        decoded,
+        attributes=attributes or None,
     )
+
+
+def _attribute(config: DataConfig, split: datasets.Dataset, name: str) -> list[Any] | None:
+    return column_attribute(split, config.group_column, f"the {name} split of {config.source}")
 
 
 def _check_images(config: DataConfig, column: str, *splits: datasets.Dataset) -> None:

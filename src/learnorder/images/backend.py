@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 
 from learnorder.config.importing import import_object
 from learnorder.config.settings import RunConfig
 from learnorder.data import ImageData, load_images
+from learnorder.data.attributes import find_metadata
+from learnorder.data.groups import Grouping
 from learnorder.data.samples import sample_images
 from learnorder.errors import ConfigError, refusing
 from learnorder.patterns import Patch, draw_gallery
@@ -77,6 +80,9 @@ def _identity(config: RunConfig) -> Identity:
             reader.add(field, import_object(path, field, "Give an import path."))
     if kind in ("folder", "parquet") and Path(place).is_dir():
         reader.add("files of data.source", files_token(Path(place)))
+        if kind == "folder" and data.group_column is not None:
+            for file in find_metadata(Path(place)):
+                reader.add("metadata of data.source", blake2b(file.read_bytes()).hexdigest())
     return reader.parts if len(reader.parts) > 1 else {}
 
 
@@ -111,6 +117,18 @@ def _describe(data: ImageData) -> dict[str, object]:
         "skipped": dict(data.skipped),
         "repeated": data.repeated,
         "relabeled": data.relabeled,
+        **_describe_groups(data.groups),
+    }
+
+
+def _describe_groups(grouping: Grouping | None) -> dict[str, object]:
+    if grouping is None:
+        return {}
+    return {
+        "attribute": grouping.attribute,
+        "groups": {name: list(sizes) for name, sizes in grouping.sizes().items()},
+        "group_score": "accuracy",
+        "spurious": grouping.aligned is not None,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from learnorder.report.groups import group_findings
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import marked_titles
 from learnorder.runs.results import Results, RunSet
@@ -42,12 +43,13 @@ def baselines(results: RunSet[Any]) -> dict[str, str]:
 
 
 def findings(results: Results) -> list[str]:
-    """Return the order of learning, and a comparison of each arm with its baseline, in words."""
+    """Return scores over known groups, the order of learning, and comparisons of arms, in words."""
     if results.finished.empty:
         return [f"No run has finished: {results.status_words()}."]
+    sentences = group_findings(results.groups())
     if len(results.arms) > MOST_COMPARED:
-        return [_highest(results)]
-    sentences = [_patch_order(results)] if results.has_patch() else []
+        return [*sentences, _highest(results)]
+    sentences += [_patch_order(results)] if results.has_patch() else []
     quantities = {"Final accuracy on clean images": ("clean", "accuracy")}
     if results.has_patch():
         quantities["Final reliance on the pattern"] = ("conflict", "reliance")

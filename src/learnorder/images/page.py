@@ -8,6 +8,7 @@ from learnorder.images.findings import baselines, findings
 from learnorder.images.sheets import example_images
 from learnorder.report.content import Content, Section, title_of
 from learnorder.report.grid import SweepGrid, sweep_rows
+from learnorder.report.groups import arms_by_rate, group_sections
 from learnorder.report.origin import key, origin
 from learnorder.report.setup import DIFFERS, sections_alike, training_words
 from learnorder.report.tables import (
@@ -64,10 +65,12 @@ _INTRO = (
 
 def image_content(results: Results) -> Content:
     """Return the content of the page."""
-    labels = results.folders[0].labels
+    labels, groups = results.folders[0].labels, results.groups()
+    lead = group_sections(groups, results.arms, arms_by_rate(results)) if groups else []
     return Content(
         title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
         findings=findings(results),
+        lead=lead,
         setup=image_setup(results),
         intro=_INTRO * results.has_patch(),
         sections=_sections(results),

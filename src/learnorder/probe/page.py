@@ -251,15 +251,19 @@ def _sections(result: ProbeResult) -> list[Section]:
         table = examples_table(results)
         if table is not None or last is not None:
             sections.append(Section("The pattern", table=table, last=last))
-        groups = results.groups()
-        return [*(group_sections(groups, results.arms, {}) if groups else []), *sections]
+        return [*_groups(results), *sections]
     gallery = example_images(results.folders)
     if gallery is not None or last is not None:
         note = GALLERY_NOTE if gallery is not None else ""
         sections.append(Section("The pattern", note, gallery=gallery, last=last))
     if isinstance(results, Results) and (section := data_section(results)) is not None:
         sections.append(section)
-    return sections
+    return [*_groups(results), *sections]
+
+
+def _groups(results: PatternRuns[Any]) -> list[Section]:
+    groups = results.groups()
+    return [] if groups is None else group_sections(groups, results.arms, {})
 
 
 def over_rates(rows: Sequence[Row], small: float, noun: str = "images") -> SweepGrid | None:

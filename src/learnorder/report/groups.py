@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -14,6 +14,7 @@ from learnorder.report.style import LineStyle, layout, line_styles, log_axis
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs.known_groups import LEVEL, KnownGroups
+from learnorder.runs.run_set import NetworkRuns
 from learnorder.statistics import FEWEST_SEEDS, SHARE, estimate, range_of
 from learnorder.statistics.learned import on_the_way
 
@@ -21,7 +22,35 @@ _ALL = LineStyle("#000000", "solid")
 _MOST_LINES = 8
 """Most groups that are drawn; the worst ones are."""
 _FEW = 30
-"""Validation examples below which a group is marked as small."""
+"""Evaluated examples below which a group is marked as small."""
+
+
+def arms_by_rate(results: NetworkRuns[Any]) -> dict[float, str]:
+    """Return the arms by initial learning rate; empty if they differ in other settings too."""
+    rates = {
+        folder.config.learning_rate.initial: results.arm_of(folder) for folder in results.folders
+    }
+    return dict(sorted(rates.items())) if len(rates) == len(results.arms) else {}
+
+
+def group_findings(
+    groups: KnownGroups | None, further: Callable[[str, str], list[str]] = lambda *_: []
+) -> list[str]:
+    """Return each arm's scores over the groups, in sentences; none for many arms.
+
+    Args:
+        groups: The groups.
+        further: Returns more sentences about an arm, from its name and title.
+    """
+    if groups is None or len(groups.results.arms) > MOST_ARMS:
+        return []
+    titles = marked_titles(groups.results)
+    return [
+        sentence
+        for arm in groups.results.arms
+        if groups.results.final(arm, groups.evaluated, groups.score)
+        for sentence in (group_words(groups, arm, titles[arm]), *further(arm, titles[arm]))
+    ]
 
 
 def group_sections(
@@ -50,8 +79,8 @@ def _note(groups: KnownGroups) -> str:
     """Return what is measured, and what the intervals cover."""
     score = ScoreWords(groups.score).name
     note = (
-        f"Final {score} on validation examples; mean over seeds [95 % interval]. "
-        f"The gap is the {score} of all examples less that of the worst group."
+        f"Final {score} on {groups.evaluated_noun}; mean over seeds [95 % interval]. "
+        f"The gap is the {score} of all {groups.noun} less that of the worst group."
     )
     if groups.spurious:
         note += (
@@ -66,7 +95,7 @@ def _note(groups: KnownGroups) -> str:
         )
     if any(evaluated < _FEW for _, evaluated in groups.sizes.values()):
         note += (
-            f" A group with fewer than {_FEW} validation examples is marked *: its interval is "
+            f" A group with fewer than {_FEW} {groups.evaluated_noun} is marked *: its interval is "
             "wide, and the worst group tends to be a small one by chance."
         )
     return note
@@ -75,14 +104,16 @@ def _note(groups: KnownGroups) -> str:
 def group_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable:
     """Return the final scores: a row for each quantity and group, a column for each arm."""
     titles = marked_titles(groups.results)
-    rows = [["all examples", *_cells(groups, arms, groups.score)]]
+    rows = [[f"all {groups.noun}", *_cells(groups, arms, groups.score)]]
     for quantity in groups.overall():
-        rows.append([ScoreWords(quantity).name, *_cells(groups, arms, quantity)])
+        name = ScoreWords(quantity).name
+        of = f" on the {groups.attribute}" if quantity == "reliance" else ""
+        rows.append([name + of, *_cells(groups, arms, quantity)])
     words = ScoreWords(groups.score)
     for group in groups.sizes:
         cells = [words.number(groups.final(arm, group)) for arm in arms]
         rows.append([_group_words(groups, group), *cells])
-    note = "In brackets after a group: its training and its validation examples."
+    note = f"In brackets after a group: its training and its {groups.evaluated_noun}."
     unit = " (%)" if words.unit == "points" else ""
     return TextTable("", [f"group{unit}", *(titles[arm] for arm in arms)], rows, note)
 
@@ -130,10 +161,10 @@ def learned_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable | None:
         "When each group is learned",
         ["group", *(titles[arm] for arm in arms)],
         rows,
-        f"Epoch from which on the group's validation accuracy stays at {level:.3g} % or more, "
-        "halfway from chance to perfect: median over seeds; never: it ends below. The first such "
-        "epoch alone would mislead, as a network that predicts one class for all is perfect on its "
-        "groups.",
+        f"Epoch from which on the group's accuracy on {groups.evaluated_noun} stays at {level:.3g} "
+        "% or more, halfway from chance to perfect: median over seeds; never: it ends below. The "
+        "first such epoch alone would mislead, as a network that predicts one class for all is "
+        "perfect on its groups.",
     )
 
 
@@ -201,9 +232,9 @@ def group_words(groups: KnownGroups, arm: str, title: str) -> str:
     values = {q: groups.results.final_estimate(arm, set_, q) for q in quantities}
     score, lowest, gap, *rest = (ScoreWords(q).value(e) for q, e in values.items())
     sentence = (
-        f"{title}: {ScoreWords(groups.score).name} {score} on all examples and {lowest} on the "
-        f"worst group, most often {worst} ({groups.sizes[worst][1]:,} validation examples); gap "
-        f"{gap}"
+        f"{title}: {ScoreWords(groups.score).name} {score} on all {groups.noun} and {lowest} on "
+        f"the worst group, most often {worst} ({groups.sizes[worst][1]:,} "
+        f"{groups.evaluated_noun}); gap {gap}"
     )
     if rest:
         sentence += f"; reliance on the {groups.attribute} {rest[0]}"

@@ -65,7 +65,7 @@ def group_balanced_words(results: TaskResults, arm: str, title: str) -> list[str
 
 def _quantities(results: PatternRuns[Any], layers: Iterable[LastLayer]) -> dict[str, str]:
     """Return the scores that some run has, and their headings."""
-    groups = results.groups() if isinstance(results, TaskResults) else None
+    groups = results.groups()
     attribute = "attribute" if groups is None else groups.attribute
     headings = {
         "clean": "clean" if results.has_patch() else "accuracy",

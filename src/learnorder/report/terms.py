@@ -20,7 +20,9 @@ TERMS = {
     "prediction shows which of the two the network follows.",
     "reliance": "The share of conflict images predicted as the patch's class, minus the share of "
     "the same images without the patch predicted as that class. At 0 the network ignores the "
-    "patch; at 100 % it follows only the patch.",
+    "patch; at 100 % it follows only the patch. Of known groups, reliance on their attribute is "
+    "the accuracy, within each class, where the attribute suggests the class, minus the accuracy "
+    "where it suggests another.",
     "P": "The theory's first pattern: a noisy direction. A linear function fits it at once, but "
     "high accuracy requires many examples.",
     "Q": "The theory's second pattern: three fixed, nearly parallel vectors. One example of each "

@@ -25,7 +25,8 @@ def judged_by(folder: RunFolder[Any], target: Target = "score") -> tuple[str, st
     """
     described = folder.data()
     if isinstance(described, TaskDescription):
-        set_, score, higher = "validation", described.score, described.higher_is_better
+        set_ = "clean" if folder.config.pattern.planted else "validation"
+        score, higher = described.score, described.higher_is_better
     else:
         set_, score, higher = "clean", "accuracy", True
     if target == "score":
@@ -50,7 +51,8 @@ def check_target(target: Target, groups: Collection[str], spurious: bool) -> Non
             "target",
             target,
             "There are no known groups. Give the task groups, e.g. Task(..., "
-            "groups=learnorder.Groups(domains)), or the target score or loss.",
+            "groups=learnorder.Groups(domains)), or images data.group_column, or the target score "
+            "or loss.",
         )
     if target == "reliance" and not spurious:
         raise ConfigError(

@@ -51,6 +51,10 @@ class ImagesDescription:
         repeated: Images evaluated on that are also trained on, pixel for pixel; None in older runs.
         relabeled: How many of these have other labels where they are trained on.
         shown: The rows and columns of images.png; empty where there is none.
+        attribute: What the known groups are groups of; empty where there are none.
+        groups: Images of each known group: trained on, and evaluated on.
+        group_score: What each group is judged by: accuracy.
+        spurious: Whether the attribute is spurious, so that the reliance on it is measured.
     """
 
     num_classes: int
@@ -67,6 +71,10 @@ class ImagesDescription:
     repeated: int | None = None
     relabeled: int = 0
     shown: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    attribute: str = ""
+    groups: dict[str, tuple[int, int]] = field(default_factory=dict)
+    group_score: str = ""
+    spurious: bool = False
 
 
 @dataclass(frozen=True)

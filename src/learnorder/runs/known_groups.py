@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from learnorder.runs.judged import judged_by
+from learnorder.runs.kinds import ImagesDescription
 from learnorder.runs.run_set import NetworkRuns
 from learnorder.statistics import SHARE, Estimate, estimate, range_of
 from learnorder.statistics.intervals import share_of_examples
@@ -29,6 +30,7 @@ class KnownGroups:
         higher_is_better: Whether higher values of it are better.
         spurious: Whether the reliance on the attribute is measured.
         chance: Accuracy of guessing; None if unknown.
+        noun: What the training examples are, in texts: images or examples.
     """
 
     results: NetworkRuns[Any]
@@ -38,6 +40,7 @@ class KnownGroups:
     higher_is_better: bool
     spurious: bool
     chance: float | None
+    noun: str = "examples"
 
     @staticmethod
     def of(results: NetworkRuns[Any]) -> KnownGroups | None:
@@ -58,12 +61,18 @@ class KnownGroups:
             higher_is_better=score == "accuracy" or first.higher_is_better,
             spurious=first.spurious,
             chance=chance,
+            noun="images" if isinstance(first, ImagesDescription) else "examples",
         )
 
     @property
     def evaluated(self) -> str:
         """The set that groups are measured on."""
         return judged_by(self.results.folders[0])[0]
+
+    @property
+    def evaluated_noun(self) -> str:
+        """What they are, in texts: evaluation images or validation examples."""
+        return f"{'evaluation' if self.noun == 'images' else 'validation'} {self.noun}"
 
     def overall(self) -> list[str]:
         """Return the quantities over all groups: worst group, gap, and reliance if measured."""

@@ -48,6 +48,10 @@ class PatternRuns(NetworkRuns[FolderT]):
     def has_patch(self) -> bool:
         """Whether any run planted a pattern."""
 
+    def groups(self) -> KnownGroups | None:
+        """Return the known groups of the examples; None without any, or if runs differ in them."""
+        return KnownGroups.of(self)
+
     def learned(
         self, arm: str, what: str, fraction: float = _CONTENT_LEVEL
     ) -> dict[int, int | None]:
@@ -163,10 +167,6 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
     def has_faint(self) -> bool:
         """Whether any run planted a faint pattern in every example."""
         return any(folder.config.pattern.faint > 0 for folder in self.folders)
-
-    def groups(self) -> KnownGroups | None:
-        """Return the known groups of the examples; None without any, or if runs differ in them."""
-        return KnownGroups.of(self)
 
     def forgetting(self) -> Forgetting | None:
         """Return the gain on the new task and the forgetting of the old one.

@@ -194,7 +194,7 @@ class NetworkRuns(RunSet[FolderT]):
             arm: Name of the arm, one of ``arms``.
             set_: Set that was evaluated, e.g. clean, patch_only, mixed, conflict or train.
             quantity: E.g. accuracy, loss or reliance; accuracies and shares are in [0, 1].
-            group: Group of examples within the set; only train has others than all.
+            group: Group of examples within the set: within train what they show, or a known group.
 
         Raises:
             KeyError: There is no such arm or set.

@@ -8,7 +8,7 @@ from learnorder.images.figures import add_curve, mark_changes
 from learnorder.images.findings import baselines
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.forgetting import forgetting_sections, forgetting_words, lines_of
-from learnorder.report.groups import group_sections, group_words
+from learnorder.report.groups import arms_by_rate, group_findings, group_sections
 from learnorder.report.last_layers import group_balanced_words, last_layer_sections
 from learnorder.report.origin import key, origin
 from learnorder.report.parts import add_band
@@ -31,7 +31,6 @@ def task_content(results: TaskResults) -> Content:
     groups, lead, retrained = results.groups(), list[Section](), last_layer_sections(results)
     if groups is not None:
         lead = [*group_sections(groups, results.arms, arms_by_rate(results)), *retrained]
-        lead = group_sections(groups, results.arms, arms_by_rate(results))
     if (forgetting := results.forgetting()) is not None:
         lead += forgetting_sections(forgetting, results.arms, lines_of(results))
     table = score_table(results)
@@ -56,29 +55,12 @@ def task_content(results: TaskResults) -> Content:
 
 def task_findings(results: TaskResults) -> list[str]:
     """Return scores over known groups, gain and forgetting, and the runs with each status."""
-    groups, sentences = results.groups(), list[str]()
-    if groups is not None and len(results.arms) <= MOST_ARMS:
-        titles = marked_titles(results)
-        sentences = [
-            sentence
-            for arm in results.arms
-            if results.final(arm, groups.evaluated, groups.score)
-            for sentence in (
-                group_words(groups, arm, titles[arm]),
-                *group_balanced_words(results, arm, titles[arm]),
-            )
-        ]
+    sentences = group_findings(
+        results.groups(), lambda arm, title: group_balanced_words(results, arm, title)
+    )
     if (forgetting := results.forgetting()) is not None:
         sentences += forgetting_words(forgetting, results.arms)
     return [*sentences, f"{results.status_words().capitalize()}."]
-
-
-def arms_by_rate(results: TaskResults) -> dict[float, str]:
-    """Return the arms by initial learning rate; empty if they differ in other settings too."""
-    rates = {
-        folder.config.learning_rate.initial: results.arm_of(folder) for folder in results.folders
-    }
-    return dict(sorted(rates.items())) if len(rates) == len(results.arms) else {}
 
 
 def score_table(results: TaskResults) -> TextTable:

@@ -25,11 +25,13 @@ class Batch:
         images: Normalised images with patterns, float32 [B, C, H, W] in channels-last memory order.
         labels: Classes, int64 [B].
         group: What each example shows, values of ``Group``, int64 [B].
+        indices: Positions of the images in their set, int64 [B].
     """
 
     images: Tensor
     labels: Tensor
     group: Tensor
+    indices: Tensor
 
 
 class Batches:
@@ -104,7 +106,8 @@ class Batches:
                 images = self._train.pixels.index_select(0, indices).permute(0, 3, 1, 2)
                 images = augment(images, self._seed, epoch, step)[shard]
                 pixels = images.permute(0, 2, 3, 1).contiguous()
-            yield self._assemble(pixels, self._train.labels[indices[shard]], shown)
+            indices = indices[shard]
+            yield self._assemble(pixels, self._train.labels[indices], indices, shown)
 
     @property
     def evaluation_labels(self) -> Tensor:
@@ -126,10 +129,15 @@ class Batches:
         rows = rows.to(self._device)
         images = self._evaluation.pixels.index_select(0, rows)
         truth = self._evaluation.labels[rows]
-        return self._assemble(images, truth, draw, labels.to(self._device))
+        return self._assemble(images, truth, rows, draw, labels.to(self._device))
 
     def _assemble(
-        self, pixels: Tensor, labels: Tensor, draw: Draw, pattern_labels: Tensor | None = None
+        self,
+        pixels: Tensor,
+        labels: Tensor,
+        indices: Tensor,
+        draw: Draw,
+        pattern_labels: Tensor | None = None,
     ) -> Batch:
         """Normalise images, uint8 [B, H, W, C], and plant the patterns."""
         flat = pixels.flatten(1).float()
@@ -137,7 +145,7 @@ class Batches:
         planted = flat.view(pixels.shape).permute(0, 3, 1, 2)
         if self.patch is not None:
             self.patch.plant(planted, labels if pattern_labels is None else pattern_labels, draw)
-        return Batch(planted, labels, draw.group)
+        return Batch(planted, labels, draw.group, indices)
 
 
 def draw_patch(config: RunConfig, data: ImageData) -> Patch:

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from learnorder.data.groups import Grouping
 from learnorder.models.modes import evaluation_mode
 from learnorder.patterns import EvaluationSet, Reliance, measure_reliance
 from learnorder.training.batches import Batches
+from learnorder.training.group_scores import class_scores, mean_losses
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 
@@ -23,8 +25,11 @@ def evaluate(
     records: Records,
     epoch: int,
     group: ProcessGroup,
+    known_groups: Grouping | None = None,
 ) -> bool:
     """Add a model's accuracy and loss on every set, and its reliance on the pattern, to records.
+
+    Known groups are measured on the clean set: reliance there is that on the attribute.
 
     The model is in evaluation mode meanwhile; its modes are restored. Several processes divide the
     images, and each gets the results of all.
@@ -46,11 +51,16 @@ def evaluate(
                 losses[rows] = F.cross_entropy(logits, batch.labels, reduction="none")
         predicted, losses = group.total(values).cpu()
         predictions[chosen.name] = predicted.long()
-        correct = (predictions[chosen.name] == truth).double().mean().item()
-        records.add(epoch, chosen.name, "accuracy", correct, n=len(truth))
+        correct = predictions[chosen.name] == truth
+        accuracy = correct.double().mean().item()
+        records.add(epoch, chosen.name, "accuracy", accuracy, n=len(truth))
         loss = losses.double().mean().item()
         finite = finite and math.isfinite(loss)
         records.add(epoch, chosen.name, "loss", loss, n=len(truth))
+        if chosen.name == "clean" and known_groups is not None:
+            counted = torch.stack((correct, torch.ones_like(correct)))
+            scores = class_scores(known_groups, counted, mean_losses(known_groups, losses))
+            scores.write(records, epoch, "clean", known_groups)
         if chosen.name == "conflict":
             reliance = measure_reliance(
                 predictions["conflict"], predictions["clean"], truth, chosen.pattern_labels

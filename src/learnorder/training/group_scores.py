@@ -1,4 +1,4 @@
-"""Scores of each known group of a task's validation examples."""
+"""Scores of each known group of the evaluation examples."""
 
 from __future__ import annotations
 
@@ -120,19 +120,49 @@ class GroupPass:
         """
         grouping, score = self._grouping, self._score
         sums, counts = self._losses.T
-        losses = dict(zip(grouping.names, (sums / counts).tolist(), strict=True))
-        if not self._classes:
-            values = [measure.value() for measure in self._measures]
-            by_name = dict(zip(grouping.names, values, strict=True))
-            return GroupScores(score.name, score.higher_is_better, by_name, losses, mean, None)
-        totals = torch.zeros(2, len(counts), dtype=torch.float64)
-        totals.index_add_(1, grouping.evaluation, self._correct.double())
-        by_name = dict(zip(grouping.names, (totals[0] / totals[1]).tolist(), strict=True))
-        reliance = None
-        if grouping.aligned is not None and grouping.classes is not None:
-            reliance = attribute_reliance(self._correct[0], grouping.aligned, grouping.classes)
-        mean = float(totals[0].sum() / totals[1].sum())
-        return GroupScores("accuracy", True, by_name, losses, mean, reliance)
+        losses = sums / counts
+        if self._classes:
+            return class_scores(grouping, self._correct, losses)
+        values = [measure.value() for measure in self._measures]
+        by_name = dict(zip(grouping.names, values, strict=True))
+        loss_by_name = dict(zip(grouping.names, losses.tolist(), strict=True))
+        return GroupScores(score.name, score.higher_is_better, by_name, loss_by_name, mean, None)
+
+
+def class_scores(grouping: Grouping, correct: Tensor, losses: Tensor) -> GroupScores:
+    """Return the accuracy and the loss of each group, and the reliance on the attribute.
+
+    Args:
+        grouping: The groups.
+        correct: Whether each evaluation example's predicted class is right, and whether it counts,
+            bool [2, M].
+        losses: Mean loss of each group, [G].
+    """
+    totals = _sums(grouping, correct.double())
+    by_name = dict(zip(grouping.names, (totals[0] / totals[1]).tolist(), strict=True))
+    loss_by_name = dict(zip(grouping.names, losses.tolist(), strict=True))
+    reliance = None
+    if grouping.aligned is not None and grouping.classes is not None:
+        reliance = attribute_reliance(correct[0], grouping.aligned, grouping.classes)
+    mean = float(totals[0].sum() / totals[1].sum())
+    return GroupScores("accuracy", True, by_name, loss_by_name, mean, reliance)
+
+
+def mean_losses(grouping: Grouping, losses: Tensor) -> Tensor:
+    """Return the mean loss of each group, float64 [G].
+
+    Args:
+        grouping: The groups.
+        losses: Loss of each evaluation example, [M].
+    """
+    sums, counts = _sums(grouping, torch.stack((losses.double(), torch.ones_like(losses).double())))
+    return sums / counts
+
+
+def _sums(grouping: Grouping, values: Tensor) -> Tensor:
+    """Return the sums of each group's values, float64 [K, G], of values [K, M]."""
+    sums = torch.zeros(len(values), len(grouping.names), dtype=torch.float64)
+    return sums.index_add_(1, grouping.evaluation, values)
 
 
 def attribute_reliance(correct: Tensor, aligned: Tensor, classes: Tensor) -> float:
@@ -173,7 +203,9 @@ class GroupTally:
         self._names, self.counts = grouping.names, counts
         self._codes = grouping.train.to(counts.device)
 
-    def add(self, outputs: Tensor, targets: Tensor, losses: Tensor, indices: Sequence[int]) -> None:
+    def add(
+        self, outputs: Tensor, targets: Tensor, losses: Tensor, indices: Sequence[int] | Tensor
+    ) -> None:
         """Count a batch, before its update.
 
         Args:

@@ -72,7 +72,8 @@ class ImageProblem:
         self.sets = evaluation_sets(
             config.patch, data.evaluation.labels, data.num_classes, config.seed
         )
-        self._tally = Tally(device)
+        self._groups = data.groups
+        self._tally = Tally(device, data.groups)
         self.counts = self._tally.counts
 
     @property
@@ -95,11 +96,11 @@ class ImageProblem:
             parts.append(batch)
             if sum(len(part.labels) for part in parts) >= examples:
                 break
-        images, labels, group = (
+        images, labels, group, indices = (
             torch.cat([getattr(part, name) for part in parts])[:examples]
-            for name in ("images", "labels", "group")
+            for name in ("images", "labels", "group", "indices")
         )
-        return Batch(images, labels, group)
+        return Batch(images, labels, group, indices)
 
     def evaluation_samples(self) -> Iterator[Batch]:
         """Yield the last and smallest evaluation batch; all sets have batches of the same sizes."""
@@ -135,5 +136,6 @@ class ImageProblem:
         self.counts.zero_()
 
     def evaluate(self, model: nn.Module, records: Records, epoch: int) -> bool:
-        """Add accuracy, loss and reliance on the evaluation sets to records."""
-        return evaluate(model, self.batches, self.sets, records, epoch, self._group)
+        """Add accuracy, loss and reliance on the evaluation sets, and known groups, to records."""
+        given = (self.batches, self.sets, records, epoch, self._group, self._groups)
+        return evaluate(model, *given)

@@ -19,7 +19,8 @@ class Records:
     training mode), clean, mixed, patch_only, conflict, validation, keep (of an old task, to measure
     what is forgotten), or run (e.g. the learning rate);
     ``group``: all, or clean, patch_only, both within train, or the name of a known group;
-    ``quantity``, e.g. accuracy, loss, reliance, learning_rate; ``value``; ``examples``, the number
+    ``quantity``, e.g. accuracy, loss, learning_rate, reliance (on the pattern within conflict, on
+    the attribute of known groups within clean and validation); ``value``; ``examples``, the number
     of examples measured.
     """
 
