@@ -14,7 +14,6 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import LRSearch, Task, run_advise, run_train
-from learnorder.advise import task_backend as task
 from learnorder.cli.main import main
 from learnorder.config.settings import (
     DataConfig,
@@ -33,6 +32,7 @@ from learnorder.images import backend as images
 from learnorder.models.fresh import check_fresh, versions
 from learnorder.schedules import Schedule
 from learnorder.seeding import random_state_kept
+from learnorder.tasks import backend as task
 from learnorder.training.image_problem import image_trainer
 from learnorder.training.task import register_task
 from learnorder.training.task_problem import task_trainer

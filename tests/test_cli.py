@@ -48,7 +48,7 @@ def test_help_of_every_command_explains_its_options(capsys, command):
     elif command == "advise":
         assert "Share of the epochs before the step" in " ".join(out.split())
     elif command not in ("report", "reproduce", "retrain", "runs", "theory"):
-        what = "training images" if command == "probe" else "images"
+        what = "training examples" if command == "probe" else "images"
         assert f"Share of the {what} that can carry the" in " ".join(out.split())
         assert "default: digits" in out
 

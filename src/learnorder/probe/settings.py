@@ -70,9 +70,6 @@ class Probe:
         default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
     )
     """The network, unless ``task`` is given."""
-    task: TaskConfig = field(default_factory=TaskConfig)
-    """Any other model, data and loss, in place of ``data`` and ``model``, with a planter; see
-    :mod:`learnorder.planters`."""
     training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
     """The optimiser, and the length of the runs (the longest, if the time is limited)."""
     learning_rates: tuple[float, ...] | None = None
@@ -94,13 +91,16 @@ class Probe:
     """Strengths of the pattern, in increasing order. The calibration chooses the faintest that the
     small LR memorises before the anneal. A single one is not calibrated. null takes 0.1, 0.2, 0.4,
     0.8 and 1.6 for images, in units of their standard deviation, and the planter's for tasks."""
-    faint: float = 0.0
-    """Strength of a second pattern of the class, faint and present in every example; 0 plants none.
-    For tasks whose planter has one."""
     seeds: int = 3
     """Number of seeds."""
     first_seed: int = 0
     """The first seed. The calibration uses the seed after the last."""
+    task: TaskConfig = field(default_factory=TaskConfig)
+    """Any other model, data and loss, in place of ``data`` and ``model``, with a planter; see
+    :mod:`learnorder.planters`."""
+    faint: float = 0.0
+    """Strength of a second pattern of the class, faint and present in every example; 0 plants none.
+    For tasks whose planter has one."""
 
     def __post_init__(self) -> None:
         check_fields(self)
