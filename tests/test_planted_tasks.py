@@ -5,10 +5,13 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from learnorder import Task
+from learnorder import Task, TaskResults, write_report
 from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.errors import ConfigError
+from learnorder.execution.driver import Plan, run_plans
+from learnorder.execution.settings import Execution
 from learnorder.planters import TablePlanter
+from learnorder.report.terminal import print_summary
 from learnorder.schedules import Schedule
 from learnorder.tasks.backend import check
 from learnorder.training.planted import Patterns
@@ -136,6 +139,31 @@ def test_a_planted_run_is_the_same_with_processes_that_load_and_after_an_interru
     assert stopped.run(lambda _: next(steps) == 20, lambda _: None).status == "interrupted"
     continued = trained(make_task(), config, stopped.state())
     assert continued.records.columns == whole.records.columns
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [(PATTERN, "conflict"), (PatternConfig(eligible_share=0.0, faint=0.5), "faint")],
+)
+def test_runs_with_a_pattern_have_a_page_outside_a_probe(pattern, shown, tmp_path):
+    """As those of a sweep of tasks; their sets are not those of runs without one."""
+    with register_task(make_task()) as given:
+        plans = {
+            f"{rate}-{seed}": Plan(
+                config_of(given, pattern, epochs=2, seed=seed, rate=rate), {"arm": f"LR {rate:g}"}
+            )
+            for rate in (0.05, 0.2)
+            for seed in (0, 1)
+        }
+        quiet = Execution(workers=1, threads=1, quiet=True)
+        results = TaskResults(run_plans(plans, tmp_path, quiet, here=True))
+    write_report(results, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert shown in page
+    assert "clean accuracy, %" in page
+    assert "4 finished" in results.findings()[-1].lower()
+    assert results.html_table()
+    print_summary(results)
 
 
 class Constant:

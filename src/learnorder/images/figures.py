@@ -13,7 +13,7 @@ from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
 from learnorder.report.style import LineStyle, figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs import RunFolder
-from learnorder.runs.results import PatternRuns, TaskResults
+from learnorder.runs.results import PatternRuns
 from learnorder.statistics import Estimate, range_of
 
 
@@ -318,6 +318,6 @@ def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
         section: [FIGURES[name](results) for name in names]
         for section, names in names_by_section.items()
     }
-    if not many and isinstance(results, TaskResults) and results.has_faint():
+    if not many and results.has_faint():
         figures["curves"].append(FAINT(results))
     return figures

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from learnorder.runs.judged import judged_by
 from learnorder.runs.kinds import ImagesDescription
 from learnorder.runs.run_set import NetworkRuns
 from learnorder.statistics import SHARE, Estimate, estimate, range_of
@@ -67,7 +66,7 @@ class KnownGroups:
     @property
     def evaluated(self) -> str:
         """The set that groups are measured on."""
-        return judged_by(self.results.folders[0])[0]
+        return self.results.evaluated
 
     @property
     def evaluated_noun(self) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.runs import RunFolder
-from learnorder.runs.forgetting import Forgetting
+from learnorder.runs.forgetting import NEW, Forgetting
 from learnorder.runs.known_groups import KnownGroups
 from learnorder.runs.last_layer import Balance, LastLayer, read_last_layer
 from learnorder.runs.run_set import WITHOUT_RESULT, FolderT, NetworkRuns, RunSet
@@ -46,7 +46,11 @@ class PatternRuns(NetworkRuns[FolderT]):
 
     @abstractmethod
     def has_patch(self) -> bool:
-        """Whether any run planted a pattern."""
+        """Whether any run planted a pattern in a share of the examples."""
+
+    def has_faint(self) -> bool:
+        """Whether any run planted a faint pattern in every example."""
+        return False
 
     def groups(self) -> KnownGroups | None:
         """Return the known groups of the examples; None without any, or if runs differ in them."""
@@ -161,8 +165,8 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
     """
 
     def has_patch(self) -> bool:
-        """Whether any run planted a pattern."""
-        return any(folder.config.pattern.planted for folder in self.folders)
+        """Whether any run planted a pattern in a share of the examples."""
+        return any(folder.config.pattern.eligible_share > 0 for folder in self.folders)
 
     def has_faint(self) -> bool:
         """Whether any run planted a faint pattern in every example."""
@@ -173,7 +177,7 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
 
         None if the task has no :class:`~learnorder.Keep`, or if runs differ in it.
         """
-        return None if self.has_patch() else Forgetting.of(self)
+        return Forgetting.of(self) if self.evaluated == NEW else None
 
     def quantities(self) -> list[tuple[str, str, str]]:
         """Return the score and the loss on validation data, or those with a pattern."""
@@ -183,7 +187,7 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
                 *((s, q, "pattern alone" if s == "patch_only" else t) for s, q, t in _WITH_PATCH),
             ]
         names = dict.fromkeys([self.score()[0], "loss"])
-        return [("validation", name, f"validation {name}") for name in names]
+        return [(self.evaluated, name, f"{self.evaluated} {name}") for name in names]
 
     def score(self) -> tuple[str, bool]:
         """Return the name of the runs' score, and whether higher is better.

@@ -12,6 +12,7 @@ from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
 from learnorder.runs.arms import arm_key, name_arms, own_labels, without_duplicates
 from learnorder.runs.html_table import html_list, html_table
+from learnorder.runs.judged import judged_by
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.plain_text import storable
 from learnorder.statistics import Estimate, estimate, paired_difference, range_of, shown_in
@@ -180,6 +181,11 @@ class NetworkRuns(RunSet[FolderT]):
 
     Runs that diverged or have not finished are in :meth:`frame`, but in no mean.
     """
+
+    @property
+    def evaluated(self) -> str:
+        """The set by which runs are judged: clean, or validation for tasks without a pattern."""
+        return judged_by(self.folders[0])[0]
 
     def has_sharpness(self) -> bool:
         """Whether any run measured the loss's curvature."""

@@ -84,7 +84,12 @@ def _quantities(results: TaskResults) -> list[tuple[str, str]]:
     name, _ = results.score()
     scored = any(results.final(arm, "train", name) for arm in results.arms)
     training = name if scored else "loss"
-    quantities = [("validation", name), ("validation", "loss"), ("train", training)]
+    set_ = results.evaluated
+    quantities = [(set_, name), (set_, "loss"), ("train", training)]
+    if results.has_patch():
+        quantities[1:1] = [("patch_only", "accuracy"), ("conflict", "reliance")]
+    if results.has_faint():
+        quantities.append(("faint_only", "accuracy"))
     if (forgetting := results.forgetting()) is not None:
         quantities.append((KEEP, forgetting.score))
     return list(dict.fromkeys(quantities))
@@ -96,10 +101,10 @@ def gain_table(results: TaskResults) -> TextTable:
     words, titles = ScoreWords(name), marked_titles(results)
     rows = []
     for arm, baseline in baselines(results).items():
-        e = results.final_difference(arm, baseline, "validation", name)
+        e = results.final_difference(arm, baseline, results.evaluated, name)
         gain = words.gain(e if higher_is_better else -e) if e.n else "–"
         rows.append([f"{titles[arm]} against {titles[baseline]}", str(e.n), gain])
-    note = f"Final validation {name}, paired by seed: mean [95 % t interval]."
+    note = f"Final {results.evaluated} {name}, paired by seed: mean [95 % t interval]."
     return TextTable("Comparisons", ["arms", "n pairs", words.name], rows, note)
 
 
