@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,7 +15,8 @@ from learnorder.training.fit import check_fit, misfit
 from learnorder.training.keep import Keep
 from learnorder.training.problem import Part
 from learnorder.training.records import Records
-from learnorder.training.scores import score_of, scoring
+from learnorder.training.score_pass import Passed, score_pass
+from learnorder.training.scores import score_of
 from learnorder.training.task import scoring_of
 from learnorder.training.task_batches import (
     TaskBatch,
@@ -31,24 +31,6 @@ if TYPE_CHECKING:
 
 KEEP = "keep"
 """Name of the set in records."""
-
-
-@dataclass(frozen=True)
-class OldScores:
-    """What a model scores on the old task.
-
-    Attributes:
-        score: The score.
-        loss: The mean loss.
-    """
-
-    score: float
-    loss: float
-
-    @property
-    def finite(self) -> bool:
-        """Whether both are finite."""
-        return math.isfinite(self.score) and math.isfinite(self.loss)
 
 
 class KeptTask:
@@ -79,8 +61,7 @@ class KeptTask:
         self.score = score_of(what, outputs, batch.targets)
         check_fit(outputs, batch, "evaluation", self._loss, self.score, device, self.refusal)
 
-    @torch.no_grad()
-    def measure(self, model: nn.Module) -> OldScores:
+    def measure(self, model: nn.Module) -> Passed:
         """Return what a model scores on all examples.
 
         Args:
@@ -89,19 +70,9 @@ class KeptTask:
         Raises:
             ConfigError: The score fails, or needs too much memory.
         """
-        measure, total = self.score.start(self.examples), 0.0
-        with evaluation_mode(model):
-            for batch in self._batches(range(self.examples)):
-                outputs = self._outputs(model, batch)
-                total += batch.size * float(self._losses(outputs, batch).mean())
-                with scoring(self.refusal, "It failed on a batch"):
-                    measure.add(outputs, batch.targets, batch.size)
-        with scoring(self.refusal, "It failed on all examples"):
-            score = measure.value()
-        loss = total / self.examples
-        return OldScores(loss if self.score.name == "loss" else score, loss)
+        return score_pass(self, model, self._batches(range(self.examples)), self.examples)
 
-    def before(self, model: nn.Module) -> OldScores:
+    def before(self, model: nn.Module) -> Passed:
         """Return what a model scores before training.
 
         Raises:
@@ -140,12 +111,14 @@ class KeptTask:
         collate = self.keep.collate or self._problem.validation_collate
         return self._problem.batches(self.keep.data, order, (0, KEEP), collate=collate)
 
-    def _outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
+    def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
+        """Return the model's outputs for the old task."""
         if self.keep.outputs is None:
             return in_float32(apply_model(model, batch.inputs))
         return in_float32(logits_of(self.keep.outputs(model, batch.inputs)))
 
-    def _losses(self, outputs: Any, batch: TaskBatch) -> Tensor:
+    def losses(self, outputs: Any, batch: TaskBatch) -> Tensor:
+        """Return the loss of each example, or their mean."""
         try:
             return self._loss(outputs, batch.targets)
         except (IndexError, RuntimeError) as error:
@@ -162,7 +135,7 @@ class KeptTask:
         failed = refusing(lambda why: self.refusal("model", f"It failed on {what}: {why}."))
         with failed, evaluation_mode(network):
             before = _state(network)
-            outputs = self._outputs(network, batch)
+            outputs = self.outputs(network, batch)
             after = _state(network)
         if before != after:
             changed = next(

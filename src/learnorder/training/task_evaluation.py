@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from learnorder.models.modes import evaluation_mode
 from learnorder.patterns import measure_reliance
 from learnorder.training.evaluation import add_reliance
 from learnorder.training.group_scores import GroupPass, GroupScores
 from learnorder.training.records import Records
+from learnorder.training.score_pass import Passed, score_pass
 from learnorder.training.scores import scoring
+from learnorder.training.task_batches import TaskBatch
 
 if TYPE_CHECKING:
     from torch.utils.data import Dataset
@@ -23,28 +23,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Validated:
+class Validated(Passed):
     """Scores of one pass over validation examples.
 
     Attributes:
-        score: The task's score.
-        loss: The mean loss.
         groups: Scores of the known groups, if there are any.
         predicted: Predicted classes, int64 [M]; None if outputs are not logits of classes.
     """
 
-    score: float
-    loss: float
     groups: GroupScores | None
     predicted: Tensor | None
 
-    @property
-    def finite(self) -> bool:
-        """Whether score and loss are finite."""
-        return math.isfinite(self.loss) and math.isfinite(self.score)
 
-
-@torch.no_grad()
 def validate(
     problem: TaskProblem,
     model: nn.Module,
@@ -65,33 +55,22 @@ def validate(
     Raises:
         ConfigError: The score fails, or needs too much memory.
     """
-    count = problem.sizes[1]
-    measure, total = problem.score.start(count), 0.0
-    by_group = predicted = None
+    count, classes = problem.sizes[1], problem.num_classes is not None
+    by_group = None
     if problem.groups is not None and grouped:
-        by_group = GroupPass(
-            problem.groups, problem.score, problem.task.loss, problem.num_classes is not None
-        )
-    if problem.num_classes is not None:
-        predicted = torch.zeros(count, dtype=torch.int64)
-    with evaluation_mode(model):
-        for batch in problem.validation_batches(data=data):
-            outputs = problem.outputs(model, batch)
-            losses = problem.losses(outputs, batch)
-            total += batch.size * float(losses.mean())
-            if predicted is not None:
-                predicted[batch.indices] = outputs.argmax(1).cpu()
-            with scoring(problem.refusal, "It failed on a batch"):
-                measure.add(outputs, batch.targets, batch.size)
-                if by_group is not None:
-                    by_group.add(outputs, batch.targets, losses, batch.indices)
-    with scoring(problem.refusal, "It failed on all examples"):
-        score = measure.value()
-    loss = total / count
-    score = loss if problem.score.name == "loss" else score
+        by_group = GroupPass(problem.groups, problem.score, problem.task.loss, classes)
+    predicted = torch.zeros(count, dtype=torch.int64) if classes else None
+
+    def seen(batch: TaskBatch, outputs: Any, losses: Tensor) -> None:
+        if predicted is not None:
+            predicted[batch.indices] = outputs.argmax(1).cpu()
+        if by_group is not None:
+            by_group.add(outputs, batch.targets, losses, batch.indices)
+
+    found = score_pass(problem, model, problem.validation_batches(data=data), count, seen)
     with scoring(problem.refusal, "It failed on the examples of a group"):
-        groups = None if by_group is None else by_group.scores(score)
-    return Validated(score, loss, groups, predicted)
+        groups = None if by_group is None else by_group.scores(found.score)
+    return Validated(found.score, found.loss, groups, predicted)
 
 
 def evaluate_task(problem: TaskProblem, model: nn.Module, records: Records, epoch: int) -> bool:
