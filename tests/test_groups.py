@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import TensorDataset
+from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import Groups, LRSearch, Task, run_advise, write_report
 from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
@@ -45,6 +45,10 @@ def make_task(n: int = 400, **settings) -> Task:
     return Task(lambda: nn.Linear(2, 2), data, groups=groups)
 
 
+def grouping_of(task: Task):
+    return resolve_groups(task.groups, (task.train, task.validation), *splits(task))
+
+
 def config_of(given: TaskConfig, seed: int = 0, rate: float = 0.5, epochs: int = 4):
     training = TrainingConfig(epochs=epochs, batch_size=32, weight_decay=0.0)
     return TaskRunConfig(given, training, Schedule(rate), seed=seed)
@@ -64,7 +68,7 @@ def rows(trainer, **wanted):
 
 def test_groups_are_the_attribute_within_each_class_and_the_split_has_all_of_them():
     task = make_task()
-    grouping = resolve_groups(task, *splits(task))
+    grouping = grouping_of(task)
     assert set(grouping.names) == {
         f"{d}, {c}" for d in ("tweet", "review") for c in ("negative", "positive")
     }
@@ -183,7 +187,7 @@ def test_columns_of_files_functions_and_arrays_are_the_same_groups(tmp_path):
     names, codes = set(), []
     for groups in forms:
         task = Task(lambda: nn.Linear(2, 2), data, groups=groups)
-        grouping = resolve_groups(task, *splits(task))
+        grouping = grouping_of(task)
         names.add(grouping.names)
         codes.append(grouping.train)
     assert len(names) == 1
@@ -218,14 +222,39 @@ VALIDATION, OWN = shortcut(60, seed=4)
 def test_groups_that_do_not_fit_are_refused(groups, validation, field, words):
     task = Task(lambda: nn.Linear(2, 2), DATA, validation, groups=groups)
     with pytest.raises(ConfigError, match=words) as refused:
-        resolve_groups(task, *splits(task))
+        grouping_of(task)
     assert refused.value.field == field
+
+
+class Counted(Dataset):
+    """Counts how often an item is loaded; its classes are known by loading alone."""
+
+    def __init__(self):
+        self.data, self.loaded = shortcut(400)[0], 0
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        self.loaded += 1
+        return self.data[index]
+
+
+def test_items_are_loaded_once_for_their_classes_and_once_for_a_function():
+    data = Counted()
+    groups = Groups(lambda item: "review" if item[0][1] > 0 else "tweet")
+    task = Task(lambda: nn.Linear(2, 2), data, groups=groups)
+    first = grouping_of(task)
+    assert data.loaded == 2 * 400
+    again = grouping_of(task)
+    assert data.loaded == 2 * 400
+    assert torch.equal(first.train, again.train)
 
 
 def test_unseen_groups_may_be_allowed():
     groups = Groups(DOMAINS, ["blog", *OWN[1:]], allow_unseen=True)
     task = Task(lambda: nn.Linear(2, 2), DATA, VALIDATION, groups=groups)
-    sizes = resolve_groups(task, *splits(task)).sizes()
+    sizes = grouping_of(task).sizes()
     assert any(trained == 0 for trained, _ in sizes.values())
 
 

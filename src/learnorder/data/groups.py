@@ -42,11 +42,9 @@ class Grouping:
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Return the number of training and of evaluation examples of each group, by name."""
-        counts = [codes.bincount(minlength=len(self.names)) for codes in self._codes()]
+        parts = (self.train, self.evaluation)
+        counts = [codes.bincount(minlength=len(self.names)) for codes in parts]
         return {n: (int(a), int(b)) for n, a, b in zip(self.names, *counts, strict=True)}
-
-    def _codes(self) -> tuple[Tensor, Tensor]:
-        return self.train, self.evaluation
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ def _within_classes(
     """Return the groups of each value within each class, without those that no example is in."""
     assert values.classes is not None
     for field, code, labels in zip(values.fields, codes, values.classes, strict=True):
-        _check_length(field, len(code), len(labels))
+        check_length(field, len(code), len(labels))
     count = 1 + max(int(labels.max()) for labels in values.classes)
     if values.class_names and len(values.class_names) < count:
         raise ConfigError(
@@ -210,16 +208,17 @@ def _check_sizes(grouping: Grouping, fields: tuple[str, str], allow_unseen: bool
             )
 
 
-def check_length(field: str, values: Sequence[Any], examples: int) -> None:
+def check_length(field: str, values: int, examples: int) -> None:
     """Check that there is one value for each example.
+
+    Args:
+        field: Name of the setting, for errors.
+        values: Number of values.
+        examples: Number of examples.
 
     Raises:
         ConfigError: There are more or fewer.
     """
-    _check_length(field, len(values), examples)
-
-
-def _check_length(field: str, values: int, examples: int) -> None:
     if values != examples:
         remedy = f"There are {examples:,} examples. Give one value for each, in their order."
         raise ConfigError(field, f"{values:,} values", remedy)

@@ -16,14 +16,13 @@ from learnorder.errors import ConfigError
 from learnorder.seeding import random_state_kept
 from learnorder.training.groups import Groups
 from learnorder.training.keep import Keep
-from learnorder.training.task import Task
 from learnorder.training.text_reader import OTHERWISE, TextReader
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
 
-def task_from_transformers(
+def task_fields(
     model: nn.Module | PretrainedConfig | Callable[[], nn.Module],
     tokenizer: Any,
     dataset: datasets.Dataset,
@@ -34,8 +33,8 @@ def task_from_transformers(
     max_length: int | None,
     groups: Groups | str | None,
     keep: Keep | datasets.Dataset | None,
-) -> Task:
-    """Return a task; see :meth:`learnorder.Task.from_transformers`."""
+) -> dict[str, Any]:
+    """Return the fields of a task; see :meth:`learnorder.Task.from_transformers`."""
     try:
         from transformers import DataCollatorWithPadding
     except ImportError as error:
@@ -50,15 +49,15 @@ def task_from_transformers(
     held = None if validation is None else reader.read(validation, "validation")
     if isinstance(groups, str):
         groups = _groups_of(groups, dataset, validation)
-    return Task(
-        model=made,
-        train=train,
-        validation=held,
-        loss=squared_error if isinstance(train.labels[0], float) else F.cross_entropy,
-        collate=DataCollatorWithPadding(tokenizer),
-        groups=groups,
-        keep=_keep_of(keep, reader),
-    )
+    return {
+        "model": made,
+        "train": train,
+        "validation": held,
+        "loss": squared_error if isinstance(train.labels[0], float) else F.cross_entropy,
+        "collate": DataCollatorWithPadding(tokenizer),
+        "groups": groups,
+        "keep": _keep_of(keep, reader),
+    }
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:

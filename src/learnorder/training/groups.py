@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +20,11 @@ from learnorder.data.groups import (
     read_column,
 )
 from learnorder.errors import ConfigError, one_line
-from learnorder.seeding import random_state_kept
-from learnorder.training.targets import class_targets, known_targets
+from learnorder.training.items import map_items
+from learnorder.training.targets import class_targets
 
-if TYPE_CHECKING:
-    from learnorder.training.task import Task
-
+Given = tuple[Dataset[Any], Dataset[Any] | None]
+"""The training and the validation data of a task."""
 _FORMS = (
     "Give one value for each example (a list, an array, a tensor, or a column of a data frame or "
     "data set), or a function from an item of the data set to its value."
@@ -118,38 +117,42 @@ class Groups:
         )
 
 
-def strata(task: Task) -> Tensor | None:
-    """Return what a held-out validation set is stratified by, int64 [N]; None if it is unknown.
-
-    It is the group of each example of ``task.train``, else its class if that is known.
-    """
-    if task.groups is None:
-        return known_targets(task.train)
-    values = _attribute(task.groups.train, task.train, "task.groups.train")
-    codes = {value: code for code, value in enumerate(dict.fromkeys(values))}
-    attribute = torch.tensor([codes[value] for value in values])
-    if not task.groups.spurious:
-        return attribute
-    return attribute * (1 << 32) + class_targets(task.train, "task.train", _ALONE)
-
-
-def resolve_groups(task: Task, train: Dataset[Any], validation: Dataset[Any]) -> Grouping | None:
-    """Return the group of each training and validation example; None without groups.
+def strata(groups: Groups, train: Dataset[Any]) -> Tensor:
+    """Return what a held-out validation set is stratified by: the group of each example.
 
     Args:
-        task: The task.
-        train: Its training split.
-        validation: Its validation split.
+        groups: The groups.
+        train: The data set that it is held out of.
+
+    Returns:
+        int64 [N].
+    """
+    values = _attribute(groups.train, train, "task.groups.train")
+    codes = {value: code for code, value in enumerate(dict.fromkeys(values))}
+    attribute = torch.tensor([codes[value] for value in values])
+    if not groups.spurious:
+        return attribute
+    return attribute * (1 << 32) + class_targets(train, "task.train", _ALONE)
+
+
+def resolve_groups(
+    groups: Groups, given: Given, train: Dataset[Any], held: Dataset[Any]
+) -> Grouping:
+    """Return the group of each training and validation example.
+
+    Args:
+        groups: The groups.
+        given: The training and the validation data of the task; the second may be None.
+        train: The training split.
+        held: The validation split.
 
     Raises:
         ConfigError: See :func:`~learnorder.data.groups.group_examples`.
     """
-    groups = task.groups
-    if groups is None:
-        return None
+    whole, validation = given
     field = "task.groups.train"
-    values = _attribute(groups.train, task.train, field)
-    if task.validation is None:
+    values = _attribute(groups.train, whole, field)
+    if validation is None:
         if groups.validation is not None:
             raise ConfigError(
                 "task.groups.validation",
@@ -158,24 +161,24 @@ def resolve_groups(task: Task, train: Dataset[Any], validation: Dataset[Any]) ->
                 "their values: leave this out, or give task.validation.",
             )
         assert isinstance(train, Subset)
-        assert isinstance(validation, Subset)
-        parts = [[values[i] for i in split.indices] for split in (train, validation)]
+        assert isinstance(held, Subset)
+        parts = [[values[i] for i in split.indices] for split in (train, held)]
         fields = (field, field)
     else:
-        given = groups.validation
-        if given is None and callable(groups.train):
-            given = groups.train
-        if given is None:
+        own = groups.validation
+        if own is None and callable(groups.train):
+            own = groups.train
+        if own is None:
             raise ConfigError(
                 "task.groups.validation", None, f"task.validation needs its own. {_FORMS}"
             )
         fields = (field, "task.groups.validation")
-        parts = [values, _attribute(given, task.validation, fields[1])]
+        parts = [values, _attribute(own, validation, fields[1])]
     classes = None
     if groups.spurious:
         classes = (
             class_targets(train, "task.train", _ALONE),
-            class_targets(validation, "task.validation", _ALONE),
+            class_targets(held, "task.validation", _ALONE),
         )
     found = GroupValues(parts[0], parts[1], fields, classes, groups.class_names)
     return group_examples(found, groups.name, allow_unseen=groups.allow_unseen)
@@ -184,19 +187,15 @@ def resolve_groups(task: Task, train: Dataset[Any], validation: Dataset[Any]) ->
 def _attribute(values: Any, dataset: Any, field: str) -> Sequence[Any]:
     """Return the attribute of each example of a data set."""
     if not callable(values):
-        check_length(field, values, len(dataset))
+        check_length(field, len(values), len(dataset))
         return plain_values(values, field)
-    with random_state_kept():
-        found = []
-        for index in range(len(dataset)):
-            try:
-                found.append(values(dataset[index]))
-            except Exception as error:
-                name = getattr(values, "__name__", repr(values))
-                raise ConfigError(
-                    field,
-                    name,
-                    f"It failed on item {index:,}: {type(error).__name__}: {one_line(error)}. It "
-                    "gets an item of the data set and returns its value.",
-                ) from error
-    return plain_values(found, field)
+
+    def failed(index: int, error: Exception) -> ConfigError:
+        return ConfigError(
+            field,
+            getattr(values, "__name__", repr(values)),
+            f"It failed on item {index:,}: {type(error).__name__}: {one_line(error)}. It gets an "
+            "item of the data set and returns its value.",
+        )
+
+    return plain_values(map_items(dataset, values, failed), field)

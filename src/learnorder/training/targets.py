@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from learnorder.errors import ConfigError
-from learnorder.seeding import random_state_kept
+from learnorder.training.items import map_items
 from learnorder.training.task_batches import split_batch
 
 
@@ -54,9 +54,8 @@ def class_targets(dataset: Any, field: str, remedy: str) -> Tensor:
     """
     known = known_targets(dataset)
     if known is None:
-        with random_state_kept():
-            classes = [_class_of(dataset[i], i, field, remedy) for i in range(len(dataset))]
-        known = torch.tensor(classes)
+        targets = map_items(dataset, _target_of, lambda _, error: error)
+        known = torch.tensor([_class(t, i, field, remedy) for i, t in enumerate(targets)])
     if len(known) and int(known.min()) < 0:
         raise ConfigError(
             field, int(known.min()), f"Item targets must be classes, integers from 0. {remedy}"
@@ -64,10 +63,15 @@ def class_targets(dataset: Any, field: str, remedy: str) -> Tensor:
     return known
 
 
-def _class_of(item: Any, index: int, field: str, remedy: str) -> int:
+def _target_of(item: Any) -> Any:
+    """Return the target of an item; a single number in an array as that number."""
     _, target = split_batch(item)
     if isinstance(target, Tensor | np.generic | np.ndarray) and _count(target) == 1:
-        target = target.item()
+        return target.item()
+    return target
+
+
+def _class(target: Any, index: int, field: str, remedy: str) -> int:
     if isinstance(target, bool) or not isinstance(target, int):
         kind = f"a target of type {type(target).__name__}"
         raise ConfigError(field, kind, f"Item {index:,} has no integer class. {remedy}")

@@ -27,6 +27,7 @@ from learnorder.training.identity import Identity, Reader, steady, whole
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
+from learnorder.training.targets import known_targets
 
 if TYPE_CHECKING:
     from datasets import Dataset as HFDataset
@@ -140,9 +141,9 @@ class Task:
                 another.
             DataError: A text or a label is missing or not valid.
         """
-        from learnorder.training.from_transformers import task_from_transformers
+        from learnorder.training.from_transformers import task_fields
 
-        return task_from_transformers(
+        fields = task_fields(
             model,
             tokenizer,
             dataset,
@@ -153,6 +154,7 @@ class Task:
             groups=groups,
             keep=keep,
         )
+        return cls(**fields)
 
     def __post_init__(self) -> None:
         if not callable(self.model):
@@ -247,7 +249,8 @@ def splits(task: Task) -> tuple[Dataset[Any], Dataset[Any]]:
     if task.validation is not None:
         return task.train, task.validation
     size = len(task.train)  # pyright: ignore[reportArgumentType]
-    by = strata(task)
+    groups = task.groups
+    by = known_targets(task.train) if groups is None else strata(groups, task.train)
     if by is not None:
         order = stratified_order(by, seed=0)
     else:

@@ -77,7 +77,10 @@ class TaskProblem:
         self.network = build_network(task, config.seed).to(device)
         # MPS does not support float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
-        self.groups = resolve_groups(task, self.train, self.validation)
+        self.groups = None
+        if task.groups is not None:
+            given = task.train, task.validation
+            self.groups = resolve_groups(task.groups, given, self.train, self.validation)
         rows = 1 if self.groups is None else 1 + len(self.groups.names)
         self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
         self._one = torch.ones((), device=device)
