@@ -10,10 +10,11 @@ from typing import Generic, TypeVar
 import torch
 
 from learnorder.errors import ConfigError
-from learnorder.planters.drawing import check_num_classes
+from learnorder.planters.drawing import check_num_classes, random_indices
 from learnorder.planters.parts import FIELD
 
 T = TypeVar("T", int, str)
+Place = TypeVar("Place")
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,25 @@ def _check_enough(rare: int, length: int, shared: bool, num_classes: int, name: 
             if not shared
             else f"Sequences of {length} {name} need {needed}: give more.",
         )
+
+
+def draw_replacements(
+    strength: float, free: Sequence[Place], pool: Sequence[T], generator: torch.Generator
+) -> list[tuple[Place, T]]:
+    """Draw the places of a faint pattern, in their order, and what is put there.
+
+    Args:
+        strength: Share of the places that are replaced, at least one.
+        free: The places that can be replaced.
+        pool: Tokens or words of the class.
+        generator: Draws both.
+
+    Raises:
+        ConfigError: The strength is not in (0, 1].
+    """
+    at = random_indices(replaced_count(strength, len(free)), len(free), generator)
+    drawn = torch.randint(len(pool), (len(at),), generator=generator).tolist()
+    return [(free[n], pool[k]) for n, k in zip(at, drawn, strict=True)]
 
 
 def check_different(**groups: Sequence[object]) -> None:

@@ -14,13 +14,12 @@ from learnorder.planters.codes import (
     check_different,
     copies_of,
     draw_codes,
-    replaced_count,
+    draw_replacements,
 )
 from learnorder.planters.drawing import (
     check_at_least,
     check_label,
     check_strengths,
-    random_indices,
 )
 from learnorder.planters.parts import FIELD, describe, on_part, part_of, unfit
 from learnorder.values import check_fields
@@ -148,10 +147,8 @@ class TextPlanter:
             free = [m for m in _WORD.finditer(_text(text)) if m.group() not in rare]
             if not free:
                 raise unfit("a text without words", "No word can be replaced: leave it out.")
-            at = random_indices(replaced_count(strength, len(free)), len(free), generator)
-            drawn = torch.randint(len(pool), (len(at),), generator=generator).tolist()
-            for n, word in sorted(zip(at, drawn, strict=True), reverse=True):
-                text = text[: free[n].start()] + pool[word] + text[free[n].end() :]
+            for match, word in reversed(draw_replacements(strength, free, pool, generator)):
+                text = text[: match.start()] + word + text[match.end() :]
             return text
 
         return on_part(inputs, self.key, planted)

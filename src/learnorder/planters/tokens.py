@@ -17,14 +17,13 @@ from learnorder.planters.codes import (
     check_different,
     copies_of,
     draw_codes,
-    replaced_count,
+    draw_replacements,
 )
 from learnorder.planters.drawing import (
     check_at_least,
     check_label,
     check_strengths,
     place_runs,
-    random_indices,
 )
 from learnorder.planters.parts import FIELD, copy_of, describe, like, on_part, part_of, unfit
 from learnorder.values import check_fields
@@ -177,9 +176,8 @@ class TokenPlanter:
             free = [n for n in self._replaceable(ids) if ids[n] not in rare]
             if not free:
                 raise unfit("a sequence without tokens", "No token can be replaced: leave it out.")
-            at = random_indices(replaced_count(strength, len(free)), len(free), generator)
-            drawn = torch.randint(len(pool), (len(at),), generator=generator).tolist()
-            return _replaced(sequence, [free[n] for n in at], [pool[n] for n in drawn])
+            drawn = draw_replacements(strength, free, pool, generator)
+            return _replaced(sequence, [at for at, _ in drawn], [token for _, token in drawn])
 
         return on_part(inputs, self.key, planted)
 
