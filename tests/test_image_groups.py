@@ -34,6 +34,7 @@ from learnorder.runs.judged import final_score
 from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 from learnorder.training.image_problem import image_trainer
+from tests.test_groups import rows
 
 from .test_processes import both, close
 
@@ -94,12 +95,6 @@ def trained(config, data):
     trainer = image_trainer(config, data)
     assert trainer.run(lambda _: False, lambda _: None).status == "finished"
     return trainer
-
-
-def rows(trainer, **wanted):
-    columns = trainer.records.columns
-    listed = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return [row for row in listed if all(row[k] == v for k, v in wanted.items())]
 
 
 def known(loaded):

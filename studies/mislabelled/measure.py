@@ -3,7 +3,7 @@
 ``python -m studies.mislabelled.measure`` writes ``results/mislabelled/TASK.json`` for each task.
 The same command continues where it stopped. ``--choose`` prints what the learning rates were chosen
 by, on seeds from 1000 on. cleanlab is needed beside the project's dependencies: ``pip install
-cleanlab``. The data of the tasks on texts and on CIFAR-10 lie in ``../shared/data``; a task without
+cleanlab``. The data of the tasks on texts and on CIFAR-10 lie in ``data``; a task without
 its data is skipped.
 """
 

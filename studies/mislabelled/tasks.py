@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from learnorder.models import ConvNet, WideResNet
 from studies.common import ROOT
+from studies.shortcuts.texts import DOMAINS, FOLDER, rated_lines
 
-DATA = ROOT.parent / "shared" / "data"
+DATA = ROOT / "data"
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,9 @@ def _texts() -> tuple[Tensor, Tensor]:
 
     Texts with a mean rating between −0.5 and 0.5 are left out; so are words that occur once.
     """
-    texts, labels = [], []
-    for name in ("tweets", "movieReviewSnippets"):
-        path = DATA / "sentiment" / f"{name}.tsv"
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            _, rating, text = line.split("\t", 2)
-            if abs(float(rating)) >= 0.5:
-                texts.append(re.findall(r"[\w']+|[!?:;()]+", text.lower())[:WORDS])
-                labels.append(float(rating) > 0)
+    rated = [pair for domain in DOMAINS for pair in rated_lines(domain)]
+    texts = [re.findall(r"[\w']+|[!?:;()]+", text.lower())[:WORDS] for text, _ in rated]
+    labels = [positive for _, positive in rated]
     counts = Counter(word for text in texts for word in text)
     number = {word: n for n, word in enumerate((w for w in counts if counts[w] > 1), start=1)}
     inputs = torch.zeros(len(texts), WORDS, dtype=torch.int64)
@@ -139,7 +135,7 @@ TASKS = {
         _texts,
         lambda words, classes: BagOfWords(int(words.max()) + 1, classes),
         _adamw, (0.0003, 0.001, 0.01), 0.001, epochs=8, batch=32, seeds=5,
-        needs=DATA / "sentiment",
+        needs=FOLDER,
     ),
     "cifar10": Task(
         "CIFAR-10",

@@ -13,7 +13,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -36,22 +35,29 @@ _EVALUATED = 400
 """Validation texts of each domain and sentiment."""
 
 
-@lru_cache(maxsize=1)
-def rated_texts() -> dict[tuple[str, int], list[str]]:
-    """Return all texts by domain and class.
+def rated_lines(domain: str) -> list[tuple[str, bool]]:
+    """Return the texts of a domain, as in its file, and whether each is positive.
 
     Raises:
-        DataError: There are none in ``data/sentiment``.
+        DataError: The file is not in ``data/sentiment``.
     """
+    path = FOLDER / DOMAINS[domain]
+    if not path.exists():
+        raise DataError(f"{path}: missing. Link the rated texts to data/sentiment.")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = [line.split("\t", 2) for line in lines]
+    return [
+        (text, float(rating) > 0) for _, rating, text in rows if abs(float(rating)) >= _FEWEST_RATED
+    ]
+
+
+@lru_cache(maxsize=1)
+def rated_texts() -> dict[tuple[str, int], list[str]]:
+    """Return all texts by domain and class, with HTML entities as characters."""
     texts: dict[tuple[str, int], list[str]] = {}
-    for domain, name in DOMAINS.items():
-        path = FOLDER / name
-        if not path.exists():
-            raise DataError(f"{path}: missing. Link the rated texts to data/sentiment.")
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            _, rating, text = line.split("\t", 2)
-            if abs(float(rating)) >= _FEWEST_RATED:
-                texts.setdefault((domain, int(float(rating) > 0)), []).append(html.unescape(text))
+    for domain in DOMAINS:
+        for text, positive in rated_lines(domain):
+            texts.setdefault((domain, int(positive)), []).append(html.unescape(text))
     return texts
 
 
@@ -149,8 +155,3 @@ def encode(texts: Sequence[str], vocabulary: dict[str, int]) -> Tensor:
         ids = [vocabulary.get(word, 1) for word in words_of(text)] or [1]
         tokens[row, : len(ids)] = torch.tensor(ids)
     return tokens
-
-
-def found() -> bool:
-    """Whether the texts are there."""
-    return all((Path(FOLDER) / name).exists() for name in DOMAINS.values())
