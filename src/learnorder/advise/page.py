@@ -13,6 +13,7 @@ from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
+from learnorder.advise.settings import takes
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
@@ -25,7 +26,8 @@ from learnorder.report.origin import origin
 from learnorder.report.page import write_page
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.files import atomic_write
-from learnorder.runs.results import Results
+from learnorder.runs.results import Results, ScriptResults
+from learnorder.scripts.page import curve_sections, script_setup
 from learnorder.statistics import (
     FEWEST_SEEDS,
     HOLM_NOTE,
@@ -50,16 +52,19 @@ def advice_content(advice: Advice) -> Content:
     """Return what the page shows."""
     data: Section | None = None
     results, lead = results_of(advice.search, advice.folders), list[Section]()
-    if (groups := results.groups()) is not None:
-        lead = group_sections(groups, results.arms, annealed_arms(results))
-    if isinstance(results, Results):
-        setup, data = image_setup(results), data_section(results)
+    if isinstance(results, ScriptResults):
+        setup, further = script_setup(results), curve_sections(results)
     else:
-        setup = task_setup(results)
-        if (forgetting := results.forgetting()) is not None:
-            lines = {"annealed": annealed_arms(results)}
-            lead += forgetting_sections(forgetting, results.arms, lines)
-    retrained = last_layer_sections(results)
+        if (groups := results.groups()) is not None:
+            lead = group_sections(groups, results.arms, annealed_arms(results))
+        if isinstance(results, Results):
+            setup, data = image_setup(results), data_section(results)
+        else:
+            setup = task_setup(results)
+            if (forgetting := results.forgetting()) is not None:
+                lines = {"annealed": annealed_arms(results)}
+                lead += forgetting_sections(forgetting, results.arms, lines)
+        further = last_layer_sections(results)
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
         "a complete, annealed schedule; a dot is a seed. A hollow marker has diverged runs, which "
@@ -88,7 +93,7 @@ def advice_content(advice: Advice) -> Content:
                 last=TextTable("", comparison.columns, comparison.rows, ""),
             ),
             Section("Rung by rung", table=rung_table(advice)),
-            *retrained,
+            *further,
             *_range_sections(advice),
             *([] if data is None else [data]),
         ],
@@ -100,11 +105,14 @@ def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
     plateau = search.plateau_epochs(search.plateau, search.training.epochs)
-    schedule = (
-        f"constant for {plateau} of {search.training.epochs} epochs, then {advice.smallest:g}"
-        if search.anneal == "step"
-        else "half a cosine wave, to 0"
-    )
+    if not takes(search, "plateau_epochs"):
+        schedule = "that of the script"
+    elif search.anneal == "step":
+        schedule = (
+            f"constant for {plateau} of {search.training.epochs} epochs, then {advice.smallest:g}"
+        )
+    else:
+        schedule = "half a cosine wave, to 0"
     rungs = "; ".join(f"{r.epochs} epochs, seeds {_span(r.seeds)}" for r in advice.rungs)
     return [
         ("Learning rates", rates),

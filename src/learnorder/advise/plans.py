@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from learnorder.advise.settings import FEWEST_FINALISTS, Candidate, LRSearch
+from learnorder.advise.settings import (
+    FEWEST_FINALISTS,
+    AnyRunConfig,
+    Candidate,
+    LRSearch,
+    takes,
+)
+from learnorder.config.script import ScriptRunConfig
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
 from learnorder.runs import setting_words
@@ -17,7 +24,7 @@ from learnorder.runs.kinds import kind_of
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
     from learnorder.runs.folder import RunFolder
-    from learnorder.runs.results import PatternRuns, Results, TaskResults
+    from learnorder.runs.results import NetworkRuns, Results, ScriptResults, TaskResults
     from learnorder.training.process_group import ProcessGroup
 
 
@@ -27,7 +34,7 @@ ANNEALED = "annealed"
 
 def initial_rates(search: LRSearch) -> tuple[float, ...]:
     """Return the learning rates of the first rung."""
-    if not search.is_task:
+    if not search.is_task:  # a script's are given
         return search.rates()
     from learnorder.training.task import load_task
 
@@ -42,7 +49,7 @@ def check_groups(search: LRSearch) -> None:
     """
     if search.target not in OF_GROUPS:
         return
-    if not search.is_task:
+    if search.of_images:
         column = search.data.group_column
         check_target(search.target, () if column is None else (column,), search.data.spurious)
         return
@@ -53,9 +60,32 @@ def check_groups(search: LRSearch) -> None:
     check_target(search.target, () if groups is None else (groups.name,), spurious)
 
 
+def check_script(search: LRSearch) -> None:
+    """Check that a search's script takes what the search varies.
+
+    Raises:
+        ConfigError: It does not take the number of epochs, by which rungs differ, or the length of
+            the plateau, which is given.
+    """
+    if not search.is_script:
+        return
+    script = search.script
+    field = "script.function" if script.command is None else "script.command"
+    if search.rungs > 1 and not takes(search, "epochs"):
+        raise ConfigError(
+            field, script.title, "It does not take {epochs}, so all its runs have the same length. "
+            "Add {epochs}, or train every learning rate at full length with --rungs 1.",
+        )  # fmt: skip
+    plateau = next(f.default for f in fields(LRSearch) if f.name == "plateau")
+    if search.plateau != plateau and not takes(search, "plateau_epochs"):
+        raise ConfigError(
+            "plateau", search.plateau, "The script does not take {plateau_epochs}: add it."
+        )
+
+
 def rung_plans(
     search: LRSearch, arms: Sequence[Candidate], smallest: float, rung: int
-) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+) -> dict[str, Plan[AnyRunConfig]]:
     """Return the runs of some arms on a rung, by folder name."""
     from learnorder.execution.driver import Plan
 
@@ -70,7 +100,7 @@ def rung_plans(
     }
 
 
-def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]:
+def search_plans(search: LRSearch) -> dict[str, Plan[AnyRunConfig]]:
     """Return the runs of a search, to estimate its cost; learning rates added later are missing."""
     rates, noisy = initial_rates(search), not why_no_noise(search)
     smallest, plans = rates[0], {}
@@ -79,7 +109,7 @@ def search_plans(search: LRSearch) -> dict[str, Plan[RunConfig | TaskRunConfig]]
         if rung == search.rungs - 1:
             arms += [Candidate(rates[-1], plateau) for plateau in search.distinct_plateaus()]
             arms += [Candidate(smallest, search.plateau, search.noise)] if noisy else []
-            arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.range_test else []
+            arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.tests_range else []
         for name, plan in rung_plans(search, arms, smallest, rung).items():
             plans[f"{rung}-{name}"] = plan
         kept = min(len(rates), half(len(rates)) + 1)  # the smallest is always kept
@@ -96,6 +126,8 @@ def why_no_noise(search: LRSearch) -> str:
     """Return why noise cannot be tried; an empty string if it can."""
     if not search.noise:
         return "The search has noise 0."
+    if not takes(search, "noise"):
+        return "The script does not take {noise}."
     smallest = initial_rates(search)[0]
     arm, epochs = Candidate(smallest, search.plateau, search.noise), search.training.epochs
     config = search.run(arm, smallest, epochs, seed=0)
@@ -151,18 +183,29 @@ def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
     return {"arm": name, "learning_rate.initial": rate}
 
 
-def results_of(search: LRSearch, folders: Sequence[RunFolder[Any]]) -> Results | TaskResults:
-    """Return the results of a search's runs, on images or of a task."""
-    from learnorder.runs.results import Results, TaskResults
+def results_of(
+    search: LRSearch, folders: Sequence[RunFolder[Any]]
+) -> Results | TaskResults | ScriptResults:
+    """Return the results of a search's runs: on images, of a task, or of a script."""
+    from learnorder.runs.results import Results, ScriptResults, TaskResults
 
+    if search.is_script:
+        return ScriptResults(folders)
     return TaskResults(folders) if search.is_task else Results(folders)
 
 
-def annealed_arms(results: PatternRuns[Any]) -> dict[float, str]:
+def annealed_arms(results: NetworkRuns[Any]) -> dict[float, str]:
     """Return the arms of the learning rates, with the full plateau and without noise."""
     arms = {
-        folder.config.learning_rate.initial: results.arm_of(folder)
+        rate_of(folder.config): results.arm_of(folder)
         for folder in results.folders
         if folder.labels.get("arm") == ANNEALED
     }
     return dict(sorted(arms.items()))
+
+
+def rate_of(config: AnyRunConfig) -> float:
+    """Return the initial learning rate of a run."""
+    if isinstance(config, ScriptRunConfig):
+        return config.learning_rate
+    return config.learning_rate.initial

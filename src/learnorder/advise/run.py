@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.plans import (
     check_groups,
+    check_script,
     folder_name,
     half,
     initial_rates,
@@ -20,7 +21,9 @@ from learnorder.advise.plans import (
     why_no_noise,
 )
 from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
+from learnorder.advise.script_checks import check_used, no_scores
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
+from learnorder.config.script import ScriptRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
 from learnorder.execution.settings import Execution
@@ -69,6 +72,7 @@ class StartedSearch:
     def of(cls, search: LRSearch) -> StartedSearch:
         """Return a search that is about to start; the model and the data are tried."""
         check_groups(search)
+        check_script(search)
         return cls(search, initial_rates(search), why_no_noise(search))
 
 
@@ -77,6 +81,7 @@ def run_advise(
     out: Path | str = "runs/advise",
     *,
     task: Task | None = None,
+    function: Callable[..., Any] | None = None,
     minutes: float | None = None,
     execution: Execution = Execution(),
 ) -> Advice:
@@ -92,6 +97,10 @@ def run_advise(
         out: Folder of the results: a folder for each rung, report.html and advice.json.
         task: A model, data and loss in this process, in place of those that ``search`` names. Its
             runs are executed in this process, one after another; the model is not changed.
+        function: A training script as a function in this process, in place of ``search.script``:
+            it takes learning_rate, seed, and those other names of
+            :class:`~learnorder.ScriptConfig` that it has as parameters, and returns the final
+            score, the scores of all epochs in a list, or a mapping with "score".
         minutes: Approximate time limit in minutes. The cost is measured on this machine first, and
             runs get as many epochs as fit, at most ``search.training.epochs``.
         execution: How the runs are executed.
@@ -105,20 +114,37 @@ def run_advise(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     search = search or LRSearch()
-    if task is None:
-        registered = nullcontext(search.task)
-    else:
-        from learnorder.training.task import register_task
-
-        registered = register_task(task)
+    here = task is not None or function is not None
+    if here:
         execution = replace(execution, workers=1)
-    with registered as config:
-        started = start_search(replace(search, task=config), Path(out), minutes, execution)
-        advice = SearchRunner(started, Path(out), execution, here=task is not None).run()
+    with _registered(search, task, function) as search:
+        started = start_search(search, Path(out), minutes, execution)
+        advice = SearchRunner(started, Path(out), execution, here=here).run()
     from learnorder.advise.page import write_advice
 
     write_advice(advice, out)
     return advice
+
+
+@contextmanager
+def _registered(
+    search: LRSearch, task: Task | None, function: Callable[..., Any] | None
+) -> Iterator[LRSearch]:
+    """Yield the search of a task or function passed as an object, if there is one."""
+    if task is not None and function is not None:
+        raise ConfigError("function", function, "Give either a task or a function, not both.")
+    if task is not None:
+        from learnorder.training.task import register_task
+
+        with register_task(task) as config:
+            yield replace(search, task=config)
+    elif function is not None:
+        from learnorder.scripts.functions import register_function
+
+        with register_function(function) as name:
+            yield replace(search, script=replace(search.script, given=name))
+    else:
+        yield search
 
 
 def open_search(folder: Path, settings: dict[str, Any]) -> Advice:
@@ -223,7 +249,7 @@ class SearchRunner:
             arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
         if not self.no_noise:
             arms.append(Candidate(self.smallest, self.search.plateau, self.search.noise))
-        test = self.range_test() if self.search.range_test else None
+        test = self.range_test() if self.search.tests_range else None
         if test is not None and test.pick is not None and near(test.pick, rates) not in rates:
             arms.append(Candidate(test.pick, self.search.plateau))
         scores, folders = self.train(arms, last)
@@ -287,9 +313,20 @@ class SearchRunner:
         return ranked(scores, self.higher_is_better)[: half(len(scores))]
 
     def train_rates(self, rates: Sequence[float], rung: int) -> dict[float, BySeed]:
-        """Train learning rates on a rung; return their scores."""
-        scores, _ = self.train([Candidate(rate, self.search.plateau) for rate in rates], rung)
-        return {arm.learning_rate: by_seed for arm, by_seed in scores.items()}
+        """Train learning rates on a rung; return their scores.
+
+        Raises:
+            ConfigError: No run of a script has a score, or its scores show that it ignores the
+                learning rate or the seed.
+        """
+        arms = [Candidate(rate, self.search.plateau) for rate in rates]
+        trained, folders = self.train(arms, rung)
+        scores = {arm.learning_rate: by_seed for arm, by_seed in trained.items()}
+        if self.search.is_script:
+            if not any(scores.values()):
+                raise no_scores(self.search.script, folders)
+            check_used(self.search.script, scores)
+        return scores
 
     def train(
         self, arms: Sequence[Candidate], rung: int
@@ -336,6 +373,7 @@ class SearchRunner:
         config = self.search.run(
             Candidate(self.smallest, self.search.plateau), self.smallest, 2, seed=0
         )
+        assert not isinstance(config, ScriptRunConfig)
         threads = share_cores(1, threads=self.execution.threads).threads
         received: list[int] = []
 

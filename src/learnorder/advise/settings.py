@@ -9,10 +9,11 @@ pick of a learning-rate range test.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Literal
 
+from learnorder.config.script import ScriptConfig, ScriptRunConfig
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
@@ -26,16 +27,22 @@ from learnorder.probe.settings import falling_noise
 from learnorder.runs.judged import Target
 from learnorder.schedules import Schedule
 from learnorder.seeding import MOST_SEEDS
-from learnorder.values import check_fields
+from learnorder.values import check_fields, to_dict
 
 _RATES = {"SGD": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
 _OTHER_RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
+_LARGEST = 1e6
+"""The largest learning rate."""
 FINE_TUNING = 10.0
 """Factor by which the default learning rates are smaller for fine-tuning."""
 FEWEST_EPOCHS = 2
 """Length of the shortest schedule: one epoch before the anneal and one after."""
 FEWEST_FINALISTS = 3
 """Fewest learning rates that a rung passes on, besides the smallest."""
+
+
+AnyRunConfig = RunConfig | TaskRunConfig | ScriptRunConfig
+"""The configuration of a run of a search."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class LRSearch:
     """Shorter plateaus to try at the best learning rate; empty for none. step only."""
     noise: float = 0.4
     """Initial standard deviation of the activation noise to try at the smallest learning rate; it
-    decays to 0.4 times that. 0 for none."""
+    decays to 0.4 times that. 0 for none. For a script that takes {noise}."""
     rungs: int = 3
     """Number of rounds. Each has half the epochs of the next and passes on the better half of the
     learning rates. 1 trains every learning rate at full length."""
@@ -104,16 +111,24 @@ class LRSearch:
     """Acceptable loss of score. An arm is as good as another if the interval excludes a larger
     loss. null takes 0.01 for accuracies, gaps and reliance, else 2 % of the best score."""
     range_test: bool = True
-    """Whether to run a learning-rate range test with five restarts, and try its median pick."""
+    """Whether to run a learning-rate range test with five restarts, and try its median pick; there
+    is none for a script."""
+
+    script: ScriptConfig = field(default_factory=ScriptConfig)
+    """A training script of any framework, in place of ``data``, ``model`` and ``task``."""
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.is_script:
+            self._check_script()
         for name in ("learning_rates", "shorter_plateaus"):
             values = getattr(self, name)
             if values is None:
                 continue
             if list(values) != sorted(set(values)) or (values and values[0] <= 0):
                 raise ConfigError(name, list(values), "Give increasing numbers above 0.")
+            if values and values[-1] > _LARGEST:
+                raise ConfigError(name, list(values), f"Give numbers up to {_LARGEST:g}.")
         if self.learning_rates is not None and len(self.learning_rates) < 2:
             raise ConfigError(
                 "learning_rates", list(self.learning_rates), "Give at least two to choose from."
@@ -143,7 +158,7 @@ class LRSearch:
                               "their spread over seeds.")  # fmt: skip
         if self.tolerance is not None and not self.tolerance >= 0:
             raise ConfigError("tolerance", self.tolerance, "Give a difference ≥ 0, or null.")
-        if not self.is_task and self.data.evaluate_on == "test":
+        if self.of_images and self.data.evaluate_on == "test":
             raise ConfigError(
                 "data.evaluate_on",
                 "test",
@@ -163,6 +178,57 @@ class LRSearch:
     def is_task(self) -> bool:
         """Whether a task is searched rather than images."""
         return self.task.path is not None or self.task.given is not None
+
+    @property
+    def is_script(self) -> bool:
+        """Whether a script is searched, a command or a function."""
+        return self.script.set
+
+    @property
+    def of_images(self) -> bool:
+        """Whether images are searched: neither a task nor a script."""
+        return not self.is_task and not self.is_script
+
+    @property
+    def tests_range(self) -> bool:
+        """Whether there is a range test; it needs learnorder's own training loop."""
+        return self.range_test and not self.is_script
+
+    def _check_script(self) -> None:
+        """Check that no setting is given that only learnorder's own training has.
+
+        Raises:
+            ConfigError: There is one.
+        """
+        defaults = {each.name: each.default for each in fields(LRSearch)}
+        usual, training = to_dict(defaults["training"]), to_dict(self.training)
+        for name in training:
+            if name != "epochs" and training[name] != usual[name]:
+                raise ConfigError(
+                    f"training.{name}", training[name], "The script decides it. Leave it out, or "
+                    f"write it into the command; for {{{name}}} give script.values.",
+                )  # fmt: skip
+        if self.is_task or self.data != defaults["data"]:
+            other = "task" if self.is_task else "data"
+            raise ConfigError(
+                other, to_dict(getattr(self, other)), "A script has its own data and model: give "
+                f"{other} or a script, not both.",
+            )  # fmt: skip
+        if self.target != "score":
+            raise ConfigError(
+                "target", self.target, "A script is judged by the score that is read from it: "
+                "let that be the quantity, with script.score_name and script.higher_is_better.",
+            )  # fmt: skip
+        if self.anneal != "step":
+            raise ConfigError(
+                "anneal", self.anneal, "The script anneals its learning rate itself. For a step, "
+                "let it take {plateau_epochs} and {final_learning_rate}.",
+            )  # fmt: skip
+        if self.learning_rates is None:
+            raise ConfigError(
+                "learning_rates", None, "A script's units are its own: give the learning rates to "
+                "choose from, e.g. --learning_rates '[0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03]'.",
+            )  # fmt: skip
 
     def rates(self, *, fine_tunes: bool = False) -> tuple[float, ...]:
         """Return the initial grid of learning rates.
@@ -195,7 +261,7 @@ class LRSearch:
 
     def distinct_plateaus(self) -> tuple[float, ...]:
         """Return the shorter plateaus that differ in epochs from each other and the full one."""
-        if self.anneal == "cosine":
+        if self.anneal == "cosine" or not takes(self, "plateau_epochs"):
             return ()
         epochs = self.training.epochs
         by_epochs = {
@@ -220,10 +286,10 @@ class LRSearch:
             return Schedule(rate)
         return Schedule(rate, (1 + self.plateau_epochs(arm.plateau, epochs),), smallest / rate)
 
-    def run(
-        self, arm: Candidate, smallest: float, epochs: int, seed: int
-    ) -> RunConfig | TaskRunConfig:
+    def run(self, arm: Candidate, smallest: float, epochs: int, seed: int) -> AnyRunConfig:
         """Return the configuration of one run."""
+        if self.is_script:
+            return self._script_run(arm, smallest, epochs, seed)
         training = replace(self.training, epochs=epochs)
         schedule = self.schedule(arm, smallest, epochs)
         noise = falling_noise(arm.noise, epochs)
@@ -237,3 +303,27 @@ class LRSearch:
             noise=noise,
             seed=seed,
         )
+
+    def _script_run(
+        self, arm: Candidate, smallest: float, epochs: int, seed: int
+    ) -> ScriptRunConfig:
+        """Return the configuration of one run of a script."""
+        known = {
+            "plateau_epochs": self.plateau_epochs(arm.plateau, epochs),
+            "final_learning_rate": min(smallest, arm.learning_rate),
+            "noise": arm.noise,
+        }
+        values = {name: value for name, value in known.items() if takes(self, name)}
+        length = epochs if takes(self, "epochs") else None
+        return ScriptRunConfig(self.script, arm.learning_rate, length, values, seed)
+
+
+def takes(search: LRSearch, name: str) -> bool:
+    """Return whether a search can set a name: a script takes only some of them."""
+    if not search.is_script:
+        return True
+    if search.script.command is not None:
+        return name in search.script.names()
+    from learnorder.scripts.functions import parameters_of
+
+    return name in parameters_of(search.script)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice, ArmVerdict
-from learnorder.advise.settings import Candidate
+from learnorder.advise.settings import Candidate, takes
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
 from learnorder.report.score_words import ScoreWords
-from learnorder.runs.results import TaskResults
+from learnorder.runs.results import ScriptResults, TaskResults
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
 ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
@@ -57,9 +57,10 @@ def advice_findings(advice: Advice) -> list[str]:
 
 def _groups(advice: Advice) -> list[str]:
     """Return the scores of the best and of the smallest learning rate over known groups."""
-    if not advice.folders:
+    if not advice.folders or advice.search.is_script:
         return []
     results = results_of(advice.search, advice.folders)
+    assert not isinstance(results, ScriptResults)
     if (groups := results.groups()) is None:
         return []
     arms, sentences = annealed_arms(results), list[str]()
@@ -245,7 +246,7 @@ def _epochs(count: int) -> str:
 def _noise(advice: Advice) -> list[str]:
     arm = advice.noisy()
     if arm is None:
-        wanted = advice.search.noise > 0
+        wanted = advice.search.noise > 0 and takes(advice.search, "noise")
         return [f"Activation noise was not tried. {advice.no_noise}"] if wanted else []
     best, small = advice.arm(advice.best()), advice.arm(advice.smallest)
     relation = {

@@ -12,7 +12,12 @@ from learnorder.errors import NOTHING, ConfigError, did_you_mean
 from learnorder.values import convert, describe_type, to_plain
 
 _UNSET: Any = object()
-_SHORT = {"--data": "--data.source", "--task": "--task.path"}
+_SHORT = {
+    "--data": "--data.source",
+    "--task": "--task.path",
+    "--command": "--script.command",
+    "--function": "--script.function",
+}
 """Short forms of options."""
 
 

@@ -11,6 +11,7 @@
     images.png         some images of each class as they were decoded, for the report
     examples.png       planted images, for the report
     progress.json      how far the run is, for watchers
+    stdout.txt, stderr.txt, output/  what a script printed, and its own files
     log.txt            what the worker printed
     .lock              which process works on the run; gone when none does
 """
@@ -56,7 +57,7 @@ _SEALED = (_RECORDS, "timings.parquet", WEIGHTS, "examples.png", "images.png")
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
 
-ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps"})
+ENDED: frozenset[RunStatus] = frozenset({"finished", "diverged", "out_of_steps", "no_score"})
 """Statuses of a run that is not run again."""
 
 ConfigT = TypeVar("ConfigT", bound=Settings)

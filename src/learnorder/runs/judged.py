@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from learnorder.errors import ConfigError
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import TaskDescription
+from learnorder.runs.kinds import ScriptDescription, TaskDescription
 from learnorder.statistics.ranges import gap_of, worst_group_of
 
 Target = Literal["score", "loss", "worst_group", "gap", "reliance"]
@@ -27,6 +27,8 @@ def judged_by(folder: RunFolder[Any], target: Target = "score") -> tuple[str, st
     if isinstance(described, TaskDescription):
         set_ = "clean" if folder.config.pattern.planted else "validation"
         score, higher = described.score, described.higher_is_better
+    elif isinstance(described, ScriptDescription):
+        set_, score, higher = "validation", described.score, described.higher_is_better
     else:
         set_, score, higher = "clean", "accuracy", True
     if target == "score":
@@ -67,6 +69,8 @@ def unlearned_scores(folders: Sequence[RunFolder[Any]]) -> dict[int, float]:
         described = folder.data()
         if isinstance(described, TaskDescription):
             score = described.unlearned
+        elif isinstance(described, ScriptDescription):
+            continue
         else:
             counts = [evaluated for _, evaluated in getattr(described, "classes", {}).values()]
             score = max(counts) / sum(counts) if sum(counts) else None

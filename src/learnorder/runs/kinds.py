@@ -15,7 +15,7 @@ from learnorder.values import from_dict
 if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
 
-EndStatus = Literal["finished", "diverged", "out_of_steps"]
+EndStatus = Literal["finished", "diverged", "out_of_steps", "no_score"]
 """How a run that came to its end did so."""
 
 
@@ -134,6 +134,19 @@ class TaskDescription:
     spurious: bool = False
     examples: dict[str, str] = field(default_factory=dict, compare=False)
     keep: KeepDescription | None = None
+
+
+@dataclass(frozen=True)
+class ScriptDescription:
+    """What a run of a script says of what it is judged by.
+
+    Attributes:
+        score: Name of the score.
+        higher_is_better: Whether a higher one is better.
+    """
+
+    score: str
+    higher_is_better: bool
 
 
 @dataclass(frozen=True)
@@ -342,6 +355,17 @@ KINDS = {
             presentation="learnorder.tasks.presentation",
             shared="Runs of one seed share initial weights, data and their order.",
             headline=("validation", "all", "loss", "validation loss"),
+        ),
+        Kind(
+            name="script",
+            configuration="learnorder.config.script.ScriptRunConfig",
+            backend="learnorder.scripts.backend",
+            records="learnorder.training.records.Records",
+            description="learnorder.runs.kinds.ScriptDescription",
+            results="learnorder.runs.results.ScriptResults",
+            presentation="learnorder.scripts.presentation",
+            shared="Runs of one seed get the same seed; what that fixes is up to the script.",
+            headline=("validation", "all", "score", "final score"),
         ),
         Kind(
             name="theory",

@@ -31,7 +31,14 @@ _ASIDE = re.compile(r"\..*\.[0-9a-f]{8}\.tmp", re.DOTALL)
 """Name of a folder that is being created or deleted."""
 
 RunStatus = Literal[
-    "pending", "running", "interrupted", "finished", "diverged", "out_of_steps", "failed"
+    "pending",
+    "running",
+    "interrupted",
+    "finished",
+    "diverged",
+    "out_of_steps",
+    "no_score",
+    "failed",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from learnorder.config.script import ScriptRunConfig
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.runs import RunFolder
 from learnorder.runs.forgetting import NEW, Forgetting
@@ -24,7 +25,15 @@ from learnorder.statistics.learned import (
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-__all__ = ["WITHOUT_RESULT", "NetworkRuns", "PatternRuns", "Results", "RunSet", "TaskResults"]
+__all__ = [
+    "WITHOUT_RESULT",
+    "NetworkRuns",
+    "PatternRuns",
+    "Results",
+    "RunSet",
+    "ScriptResults",
+    "TaskResults",
+]
 
 _CONTENT_LEVEL = CONTENT_LEVELS["¼"]
 _CLEAN = ("clean", "accuracy", "clean images")
@@ -51,6 +60,10 @@ class PatternRuns(NetworkRuns[FolderT]):
     def has_faint(self) -> bool:
         """Whether any run planted a faint pattern in every example."""
         return False
+
+    def has_sharpness(self) -> bool:
+        """Whether any run measured the loss's curvature."""
+        return any(folder.config.sharpness.examples for folder in self.folders)
 
     def groups(self) -> KnownGroups | None:
         """Return the known groups of the examples; None without any, or if runs differ in them."""
@@ -228,3 +241,17 @@ class Results(PatternRuns[RunFolder[RunConfig]]):
     def has_patch(self) -> bool:
         """Whether any run planted the patch."""
         return any(folder.config.patch.planted for folder in self.folders)
+
+
+class ScriptResults(NetworkRuns[RunFolder[ScriptRunConfig]]):
+    """Records of one or more runs of a script: its score, in the set validation."""
+
+    def score(self) -> tuple[str, bool]:
+        """Return the name of the runs' score, and whether higher is better."""
+        script = self.folders[0].config.script
+        return script.score_name, script.higher_is_better
+
+    def quantities(self) -> list[tuple[str, str, str]]:
+        """Return the scores."""
+        names = dict.fromkeys(folder.config.script.score_name for folder in self.folders)
+        return [("validation", name, name) for name in names]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FolderT = TypeVar("FolderT", bound=RunFolder[Any])
 
 
-WITHOUT_RESULT = ("diverged", "out_of_steps")
+WITHOUT_RESULT = ("diverged", "out_of_steps", "no_score")
 """Statuses of runs that ended without final values; they are in no mean."""
 
 
@@ -186,10 +186,6 @@ class NetworkRuns(RunSet[FolderT]):
     def evaluated(self) -> str:
         """The set by which runs are judged: clean, or validation for tasks without a pattern."""
         return judged_by(self.folders[0])[0]
-
-    def has_sharpness(self) -> bool:
-        """Whether any run measured the loss's curvature."""
-        return any(folder.config.sharpness.examples for folder in self.folders)
 
     def series(
         self, arm: str, set_: str, quantity: str, group: str = "all"

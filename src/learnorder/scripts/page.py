@@ -1,0 +1,97 @@
+"""The page of runs of a script: their scores, at the end and over the epochs."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from learnorder.images.figures import add_curve
+from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.origin import key, origin
+from learnorder.report.parts import add_band
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.setup import DIFFERS, sections_alike
+from learnorder.report.style import layout, line_styles
+from learnorder.report.tables import counted
+from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
+from learnorder.runs.results import ScriptResults
+
+_MOST_REASONS = 3
+
+
+def script_content(results: ScriptResults) -> Content:
+    """Return what the page shows."""
+    table = score_table(results)
+    return Content(
+        title="Runs of a script",
+        findings=script_findings(results),
+        setup=script_setup(results),
+        sections=[Section(table.title, table=table), *curve_sections(results)],
+        origins=[origin(results)],
+    )
+
+
+def script_findings(results: ScriptResults) -> list[str]:
+    """Return the runs with each status, and why some have no score."""
+    return [f"{results.status_words().capitalize()}.", *without_score(results)]
+
+
+def without_score(results: ScriptResults) -> list[str]:
+    """Return why runs ended without a score, in a sentence for each of the first reasons."""
+    runs: dict[str, list[str]] = {}
+    for folder in results.folders:
+        manifest = folder.read_manifest()
+        if manifest["status"] in ("no_score", "diverged", "failed"):
+            runs.setdefault(manifest["reason"], []).append(folder.name)
+    sentences = []
+    for reason, names in sorted(runs.items(), key=lambda item: -len(item[1]))[:_MOST_REASONS]:
+        others = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        sentences.append(f"No score in {names[0]}{others}: {reason}. Delete a run's folder to try "
+                         "it again.")  # fmt: skip
+    return sentences
+
+
+def score_table(results: ScriptResults) -> TextTable:
+    """Return the final scores by arm."""
+    name, _ = results.score()
+    words, (headings, cells) = ScoreWords(name), arm_columns(results)
+    rows = []
+    for arm in results.arms:
+        e = results.final_estimate(arm, "validation", name)
+        rows.append([*cells[arm], counted(results, arm), words.number(e)])
+    note = "At the end of the runs: mean over n seeds [95 % t interval]; no interval for one seed."
+    return TextTable("Final scores", [*headings, "n", words.heading], rows, note)
+
+
+def curve_sections(results: ScriptResults) -> list[Section]:
+    """Return the scores over the epochs, if the script gave more than the last one."""
+    name, _ = results.score()
+    finished = results.finished
+    if len(results.arms) > MOST_ARMS or len(finished) == finished["run"].nunique():
+        return []
+    figure, words = go.Figure(), ScoreWords(name)
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, "validation", name)
+        if not points:
+            continue
+        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
+        means = [words.scale * e.mean for e in points.values()]
+        shown = [words.number(e) for e in points.values()]
+        add_curve(figure, points, means, shown, titles[arm], styles[arm])
+    layout(figure, name.capitalize(), "epoch", words.heading)
+    note = "As the script gave it; mean over seeds, the band is the 95 % interval of the mean."
+    return [Section("Over the epochs", note, key=key(results), panels=[figure])]
+
+
+def script_setup(results: ScriptResults) -> list[tuple[str, str]]:
+    """Return the setup of the runs, as terms and descriptions."""
+    folders, alike = results.folders, sections_alike(results.folders)
+    config, (name, higher) = folders[0].config, results.score()
+    seeds = sorted({folder.config.seed for folder in folders})
+    term = "Command" if config.script.command else "Function"
+    values = "".join(f", {k} {v}" for k, v in config.script.values.items())
+    return [
+        (term, config.script.title + values if "script" in alike else DIFFERS),
+        ("Score", f"{name}, {'higher' if higher else 'lower'} is better"),
+        ("Seeds", ", ".join(map(str, seeds))),
+    ]
