@@ -19,7 +19,8 @@ from learnorder.advise.plans import (
     search_plans,
     why_no_noise,
 )
-from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
+from learnorder.advise.result import Advice, Rung, near
+from learnorder.advise.scores import BySeed, best_of, ranked
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within

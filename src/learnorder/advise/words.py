@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from learnorder.advise.plans import annealed_arms, results_of
-from learnorder.advise.result import Advice, ArmVerdict
+from learnorder.advise.result import Advice
+from learnorder.advise.scores import ArmVerdict
 from learnorder.advise.settings import Candidate
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
