@@ -15,6 +15,7 @@ from learnorder.statistics import (
     Measured,
     estimate,
     measure_difference,
+    measure_independent,
     range_of,
     side_of,
     why_inconclusive,
@@ -68,11 +69,23 @@ class ArmScores(Generic[ArmT]):
         return estimate(list(self.of(arm).values()), within=range_of(self.score))
 
     def compare(self, arm: ArmT, baseline: ArmT) -> Measured:
-        """Return by how much an arm is better than a baseline, paired by seed.
+        """Return by how much an arm is better than a baseline.
 
         It is in units of the score, and positive if ``arm`` is better, also if a lower score is.
+        Arms with the same seeds are paired by seed, others are independent samples (Welch).
         """
-        return measure_gain(self.of(arm), self.of(baseline), self.score, self.higher_is_better)
+        scores, others = self.of(arm), self.of(baseline)
+        if self.paired(arm, baseline):
+            return measure_gain(scores, others, self.score, self.higher_is_better)
+        if not self.higher_is_better:
+            scores, others = others, scores
+        return measure_independent(
+            list(scores.values()), list(others.values()), within=range_of(self.score)
+        )
+
+    def paired(self, arm: ArmT, baseline: ArmT) -> bool:
+        """Return whether two arms have runs on the same seeds."""
+        return set(self.seeds.get(arm, ())) == set(self.seeds.get(baseline, ()))
 
     def verdict(self, arm: ArmT, baseline: ArmT) -> ArmVerdict:
         """Return the verdict on an arm against a baseline."""
