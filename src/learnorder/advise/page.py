@@ -13,7 +13,7 @@ from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
-from learnorder.advise.settings import takes
+from learnorder.advise.settings import sets_schedule
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
@@ -65,9 +65,11 @@ def advice_content(advice: Advice) -> Content:
                 lines = {"annealed": annealed_arms(results)}
                 lead += forgetting_sections(forgetting, results.arms, lines)
         further = last_layer_sections(results)
+    complete = complete_words(advice)
+    lost = "runs without a score" if advice.search.is_script else "diverged runs"
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
-        "a complete, annealed schedule; a dot is a seed. A hollow marker has diverged runs, which "
+        f"{complete}; a dot is a seed. A hollow marker has {lost}, which "
         "the mean excludes. Shaded: the learning rates not significantly worse than the best. Each "
         "rung has its own seeds; all are evaluated on the same validation data, so the intervals "
         "cover variation over seeds, not over data. They are not adjusted for their number."
@@ -101,11 +103,18 @@ def advice_content(advice: Advice) -> Content:
     )  # fmt: skip
 
 
+def complete_words(advice: Advice) -> str:
+    """Return what each score belongs to: no run is judged before its end."""
+    if sets_schedule(advice.search):
+        return "a complete, annealed schedule"
+    return "a complete run of the script"
+
+
 def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
     plateau = search.plateau_epochs(search.plateau, search.training.epochs)
-    if not takes(search, "plateau_epochs"):
+    if not sets_schedule(search):
         schedule = "that of the script"
     elif search.anneal == "step":
         schedule = (
@@ -174,9 +183,9 @@ def rung_table(advice: Advice) -> TextTable:
     seeds = [len(rung.seeds) for rung in advice.rungs]
     note = (
         f"Final validation {words.heading}: mean over seeds ({', '.join(map(str, seeds))}), at "
-        "full length with the 95 % t interval. Every schedule is complete and annealed. The better "
-        "half of each rung and the smallest learning rate go on to the next. At full length, the "
-        "next larger learning rate is added back as long as the largest is the best."
+        f"full length with the 95 % t interval. Every score is that of {complete_words(advice)}. "
+        "The better half of each rung and the smallest learning rate go on to the next. At full "
+        "length, the next larger learning rate is added back as long as the largest is the best."
     )
     return TextTable("Rung by rung", columns, rows, note)
 

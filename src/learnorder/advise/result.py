@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
+from learnorder.advise.scores import (
+    Agreement,
+    ArmScores,
+    ArmT,
+    ArmVerdict,
+    BySeed,
+    agreements_of,
+    measure_gain,
+)
 from learnorder.advise.settings import Candidate, LRSearch
 from learnorder.runs import RunFolder
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
 from learnorder.statistics import (
-    SHARE,
-    SHARE_DIFFERENCE,
     Estimate,
     Measured,
     estimate,
-    measure_difference,
     range_of,
     shown_in,
     side_of,
@@ -28,16 +32,6 @@ from learnorder.statistics import (
 
 if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest
-
-_POINT = 0.01
-"""Default tolerance of accuracy."""
-
-BySeed = dict[int, float]
-"""Final scores by seed."""
-ArmVerdict = Literal["better", "worse", "as_good", "undecided", "diverged", "other_diverged"]
-"""Verdict on an arm against a baseline. The interval of the gain is above 0 (better), above minus
-the tolerance (as_good), otherwise below 0 (worse), or none of these (undecided). If one of the two
-has diverged runs, they are not compared, as the mean of the remaining runs is not the arm's."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,7 @@ class Rung:
         scores: Final scores of finished runs, by initial learning rate and seed.
         kept: Learning rates that go on to the next rung; empty on the last rung.
         score: Name of the score.
+        lost: What happened to runs without a score: diverged, or no score for those of a script.
     """
 
     epochs: int
@@ -57,6 +52,7 @@ class Rung:
     scores: dict[float, BySeed]
     kept: tuple[float, ...] = ()
     score: str = ""
+    lost: Literal["diverged", "no score"] = "diverged"
 
     def mean(self, rate: float) -> Estimate:
         """Return the mean final score of a learning rate over seeds."""
@@ -64,23 +60,8 @@ class Rung:
 
     def too_large(self, rate: float) -> str:
         """Return "diverged in 1 of 2 runs" for a learning rate; an empty string if none did."""
-        diverged = len(self.seeds) - len(self.scores[rate])
-        return f"diverged in {diverged} of {len(self.seeds)} runs" if diverged else ""
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Agreement of two rungs on the order of the learning rates that both have.
-
-    Attributes:
-        epochs: Epochs of the two rungs.
-        agree: Number of pairs of learning rates that both rank in the same order.
-        pairs: Number of pairs without a tie.
-    """
-
-    epochs: tuple[int, int]
-    agree: int
-    pairs: int
+        count = len(self.seeds) - len(self.scores[rate])
+        return f"{self.lost} in {count} of {len(self.seeds)} runs" if count else ""
 
 
 @dataclass(frozen=True)
@@ -120,11 +101,20 @@ class Advice:
     @property
     def tolerance(self) -> float:
         """Acceptable loss of score; nan if it is relative to a score that diverged."""
-        if self.search.tolerance is not None:
-            return self.search.tolerance
-        if range_of(self.score) in (SHARE, SHARE_DIFFERENCE):
-            return _POINT
-        return abs(self.mean(self.arm(self.best())).mean) / 50
+        return self._finals().tolerance
+
+    def _finals(self) -> ArmScores[float]:
+        """Return the final scores at full length, by learning rate."""
+        last = self.rungs[-1].scores
+        return self._scored({rate: last[rate] for rate in sorted(last)}, self.search.tolerance)
+
+    def _all(self) -> ArmScores[Candidate]:
+        """Return the final scores of all arms at full length."""
+        return self._scored(self.arms, self.tolerance)
+
+    def _scored(self, by_arm: Mapping[ArmT, BySeed], accepted: float | None) -> ArmScores[ArmT]:
+        seeds = dict.fromkeys(by_arm, self.search.rung_seeds(self.search.rungs - 1))
+        return ArmScores(by_arm, seeds, self.score, self.higher_is_better, accepted)
 
     def grid(self) -> list[float]:
         """Return all learning rates tried, in increasing order."""
@@ -140,7 +130,7 @@ class Advice:
 
     def mean(self, arm: Candidate) -> Estimate:
         """Return the mean final score of an arm and its 95 % t interval; accuracies in [0, 1]."""
-        return estimate(list(self.arms.get(arm, {}).values()), within=range_of(self.score))
+        return self._all().mean(arm)
 
     def gain(self, arm: Candidate, baseline: Candidate) -> Estimate:
         """Return by how much an arm is better than a baseline, paired by seed, as an Estimate.
@@ -151,35 +141,20 @@ class Advice:
 
     def compare(self, arm: Candidate, baseline: Candidate) -> Measured:
         """Return the gain over a baseline, also by seed and with its p-value."""
-        return self._gain(self.arms.get(arm, {}), self.arms.get(baseline, {}))
-
-    def _gain(self, scores: BySeed, baseline: BySeed) -> Measured:
-        if not self.higher_is_better:
-            scores, baseline = baseline, scores
-        return measure_difference(scores, baseline, within=range_of(self.score))
+        return self._all().compare(arm, baseline)
 
     def verdict(self, arm: Candidate, baseline: Candidate) -> ArmVerdict:
         """Return the verdict on an arm against a baseline."""
-        if arm == baseline:
-            return "as_good"
-        if self.diverged(arm):
-            return "diverged"
-        if self.diverged(baseline):
-            return "other_diverged"
-        gain = self.gain(arm, baseline)
-        if (side := side_of(gain)) == "above":
-            return "better"
-        if not why_inconclusive(gain) and gain.low >= -self.tolerance:
-            return "as_good"
-        return "worse" if side == "below" else "undecided"
+        return self._all().verdict(arm, baseline)
 
     def diverged(self, arm: Candidate) -> int:
         """Return how many of an arm's runs diverged."""
-        return self.search.seeds - len(self.arms.get(arm, {}))
+        return self._all().diverged(arm)
 
     def diverged_words(self, arm: Candidate) -> str:
         """Return "1 of 5 diverged" for an arm; an empty string if none did."""
-        return f"{count} of {self.search.seeds} diverged" if (count := self.diverged(arm)) else ""
+        how = "without a score" if self.search.is_script else "diverged"
+        return f"{count} of {self.search.seeds} {how}" if (count := self.diverged(arm)) else ""
 
     def best(self) -> float:
         """Return the learning rate with the best mean at full length, of those that diverge least.
@@ -187,16 +162,14 @@ class Advice:
         It is selected and evaluated on the same seeds, so its estimate is slightly optimistic.
         Selecting by the shorter runs, on other seeds, was worse.
         """
-        return best_of(self.rungs[-1].scores, self.higher_is_better)
+        return self._finals().best()
 
     def band(self) -> list[float]:
         """Return the learning rates not significantly worse than the best, in increasing order.
 
         A learning rate that diverges on any seed is excluded, unless it is the best.
         """
-        best = self.arm(self.best())
-        excluded = ("worse", "diverged")
-        return [r for r in self.finalists() if self.verdict(self.arm(r), best) not in excluded]
+        return self._finals().band()
 
     def found_no_difference(self) -> bool:
         """Return whether the band has all learning rates of the last rung."""
@@ -204,7 +177,10 @@ class Advice:
 
     def learned_nothing(self) -> bool:
         """Return whether every arm ends no better than ``unlearned``, paired by seed."""
-        gains = (self._gain(scores, self.unlearned).estimate for scores in self.arms.values())
+        gains = [
+            measure_gain(scores, self.unlearned, self.score, self.higher_is_better).estimate
+            for scores in self.arms.values()
+        ]
         known = [gain for gain in gains if gain.n]
         learned = (
             gain.mean > 0 if why_inconclusive(gain) else side_of(gain) == "above" for gain in known
@@ -266,35 +242,10 @@ class Advice:
 
     def agreements(self) -> list[Agreement]:
         """Return how well each rung's ranking agrees with the next one's."""
-        agreements = []
-        for short, long in pairwise(self.rungs):
-            a, b = (means(rung.scores, self.higher_is_better) for rung in (short, long))
-            pairs = combinations(sorted(a.keys() & b.keys()), 2)
-            untied = [(x, y) for x, y in pairs if a[x] != a[y] and b[x] != b[y]]
-            agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in untied)
-            agreements.append(Agreement((short.epochs, long.epochs), agree, len(untied)))
-        return agreements
+        by_epochs = [(rung.epochs, rung.scores) for rung in self.rungs]
+        return agreements_of(by_epochs, self.higher_is_better)
 
 
 def near(rate: float, rates: Sequence[float]) -> float:
     """Return the element of ``rates`` within 10 % of a learning rate, or that learning rate."""
     return next((r for r in rates if abs(math.log(r / rate)) < math.log(1.1)), rate)
-
-
-def best_of(scores: Mapping[float, BySeed], higher_is_better: bool) -> float:
-    """Return the learning rate with the best mean score, of those that diverge least."""
-    return ranked(scores, higher_is_better)[0]
-
-
-def ranked(scores: Mapping[float, BySeed], higher_is_better: bool) -> list[float]:
-    """Return the learning rates that diverge least, the best mean score first."""
-    most = max(len(by_seed) for by_seed in scores.values())
-    complete = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
-    by_rate = means(complete, higher_is_better)
-    return sorted(by_rate, key=lambda rate: -by_rate[rate])
-
-
-def means(scores: Mapping[float, BySeed], higher_is_better: bool) -> dict[float, float]:
-    """Return means by learning rate, negated if lower is better; omit rates without scores."""
-    sign = 1 if higher_is_better else -1
-    return {rate: sign * fmean(by_seed.values()) for rate, by_seed in scores.items() if by_seed}

@@ -20,7 +20,8 @@ from learnorder.advise.plans import (
     search_plans,
     why_no_noise,
 )
-from learnorder.advise.result import Advice, BySeed, Rung, best_of, near, ranked
+from learnorder.advise.result import Advice, Rung, near
+from learnorder.advise.scores import BySeed, best_of, ranked
 from learnorder.advise.script_checks import check_used, no_scores
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.config.script import ScriptRunConfig
@@ -253,8 +254,7 @@ class SearchRunner:
         if test is not None and test.pick is not None and near(test.pick, rates) not in rates:
             arms.append(Candidate(test.pick, self.search.plateau))
         scores, folders = self.train(arms, last)
-        seeds = tuple(self.search.rung_seeds(last))
-        rungs.append(Rung(self.search.rung_epochs(last), seeds, final, score=self.score))
+        rungs.append(self.rung(last, final))
         data = folders[0].data()
         unseen = data.unseen_classes if isinstance(data, TaskDescription) else ()
         return Advice(
@@ -303,8 +303,18 @@ class SearchRunner:
             rates.append(next_rate(rates[-1]))
             added += 1
         kept = tuple(sorted({self.smallest, *better}))
-        seeds = tuple(self.search.rung_seeds(rung))
-        return Rung(self.search.rung_epochs(rung), seeds, scores, kept, self.score)
+        return self.rung(rung, scores, kept)
+
+    def rung(self, rung: int, scores: dict[float, BySeed], kept: tuple[float, ...] = ()) -> Rung:
+        """Return the result of a rung."""
+        return Rung(
+            self.search.rung_epochs(rung),
+            tuple(self.search.rung_seeds(rung)),
+            scores,
+            kept,
+            self.score,
+            "no score" if self.search.is_script else "diverged",
+        )
 
     def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
         """Return the better half of the learning rates, of those that diverge least."""

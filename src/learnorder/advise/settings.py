@@ -261,7 +261,7 @@ class LRSearch:
 
     def distinct_plateaus(self) -> tuple[float, ...]:
         """Return the shorter plateaus that differ in epochs from each other and the full one."""
-        if self.anneal == "cosine" or not takes(self, "plateau_epochs"):
+        if self.anneal == "cosine" or not sets_schedule(self):
             return ()
         epochs = self.training.epochs
         by_epochs = {
@@ -327,3 +327,8 @@ def takes(search: LRSearch, name: str) -> bool:
     from learnorder.scripts.functions import parameters_of
 
     return name in parameters_of(search.script)
+
+
+def sets_schedule(search: LRSearch) -> bool:
+    """Return whether a search sets when the learning rate falls; else the script does."""
+    return takes(search, "plateau_epochs")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from learnorder.advise.plans import annealed_arms, results_of
-from learnorder.advise.result import Advice, ArmVerdict
-from learnorder.advise.settings import Candidate, takes
+from learnorder.advise.result import Advice
+from learnorder.advise.scores import ArmVerdict
+from learnorder.advise.settings import Candidate, sets_schedule, takes
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import ScriptResults, TaskResults
+from learnorder.scripts.page import without_score
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
 ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
@@ -46,6 +48,8 @@ def advice_findings(advice: Advice) -> list[str]:
     )
     sentences = [sentence for part in parts for sentence in part(advice)]
     sentences += [*_groups(advice), *_forgetting(advice)]
+    if advice.search.is_script:
+        sentences += without_score(ScriptResults(advice.folders))
     if advice.unseen_classes:
         named = ", ".join(map(str, advice.unseen_classes))
         sentences.append(
@@ -111,6 +115,14 @@ def _few(advice: Advice) -> list[str]:
     ]
 
 
+def _best_words(advice: Advice) -> str:
+    return "Best after annealing" if sets_schedule(advice.search) else "Best at the end"
+
+
+def _lose(advice: Advice) -> str:
+    return "have runs without a score" if advice.search.is_script else "diverge"
+
+
 def _best(advice: Advice) -> list[str]:
     words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
     reached = (
@@ -118,22 +130,23 @@ def _best(advice: Advice) -> list[str]:
         f"{advice.search.training.epochs} epochs, {advice.search.seeds} seeds"
     )
     if advice.found_no_difference():
+        annealed = ", annealed," if sets_schedule(advice.search) else ""
         return [
-            f"No difference found at this budget: of the learning rates {_join(band)}, annealed, "
+            f"No difference found at this budget: of the learning rates {_join(band)}{annealed} "
             f"none is significantly worse than {best:g} ({reached}). More seeds or longer runs may "
             "show a difference."
         ]
     if len(band) == 1:
         return [
-            f"Best after annealing: {best:g}. All others trained at full length are significantly "
-            f"worse or diverge ({reached})."
+            f"{_best_words(advice)}: {best:g}. All others trained at full length are significantly "
+            f"worse or {_lose(advice)} ({reached})."
         ]
     verdicts = {rate: advice.verdict(advice.arm(rate), advice.arm(best)) for rate in band}
     good = [r for r, verdict in verdicts.items() if verdict in ("better", "as_good") and r != best]
     others = [rate for rate in band if rate != best]
     undecided = [rate for rate in others if rate not in good]
     sentences = [
-        f"Best after annealing: {best:g} ({reached}). Not significantly worse: {_join(others)}."
+        f"{_best_words(advice)}: {best:g} ({reached}). Not significantly worse: {_join(others)}."
     ]
     if undecided and good:
         sentences.append(
@@ -159,8 +172,10 @@ def _against_small(advice: Advice) -> list[str]:
     best, small = advice.best(), advice.smallest
     if best == small:
         return []
-    constant = " (constant)" if advice.search.anneal == "step" else ""
     gain = _gain(advice, advice.arm(best), advice.arm(small))
+    if not sets_schedule(advice.search):
+        return [f"{best:g} against the smallest, {small:g}: {gain}."]
+    constant = " (constant)" if advice.search.anneal == "step" else ""
     return [f"{best:g}, annealed, against the smallest, {small:g}{constant}: {gain}."]
 
 
@@ -218,7 +233,8 @@ def _too_large(advice: Advice) -> list[str]:
     for rung in advice.rungs:
         failed = {rate: words for rate in rung.scores if (words := rung.too_large(rate))}
         listed = ", ".join(f"{rate:g} ({failed[rate]})" for rate in sorted(failed))
-        sentences += [f"Too large at {rung.epochs} epochs: {listed}."] if failed else []
+        what = "Too large" if rung.lost == "diverged" else "Without a score"
+        sentences += [f"{what} at {rung.epochs} epochs: {listed}."] if failed else []
     return sentences
 
 
@@ -327,7 +343,8 @@ def _gain(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
     """Return by how much an arm is better or worse than a baseline, or which of them diverged."""
     for candidate, name in ((arm, "it"), (baseline, "the other")):
         if diverged := advice.diverged(candidate):
-            return f"{name} diverged in {diverged} of {advice.search.seeds} runs"
+            how = "has no score" if advice.search.is_script else "diverged"
+            return f"{name} {how} in {diverged} of {advice.search.seeds} runs"
     return ScoreWords(advice.score).gain(advice.gain(arm, baseline))
 
 

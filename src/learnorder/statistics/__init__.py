@@ -3,11 +3,13 @@
 from learnorder.statistics.intervals import (
     Estimate,
     estimate,
+    independent_difference,
     paired_difference,
     proportion,
     ratio_of_means,
     slope,
     spread,
+    welch_freedom,
 )
 from learnorder.statistics.measured import (
     PER_CENT,
@@ -15,10 +17,19 @@ from learnorder.statistics.measured import (
     Measured,
     Unit,
     measure_difference,
+    measure_independent,
     measure_mean,
     shown_in,
 )
-from learnorder.statistics.pvalues import holm, mean_p, p_words, paired_p, ratio_p, sign_p
+from learnorder.statistics.pvalues import (
+    holm,
+    independent_p,
+    mean_p,
+    p_words,
+    paired_p,
+    ratio_p,
+    sign_p,
+)
 from learnorder.statistics.ranges import POSITIVE, REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
 from learnorder.statistics.times import Span, compare_spans, compare_times, median_span
 from learnorder.statistics.verdicts import (
@@ -59,8 +70,11 @@ __all__ = [
     "compare_times",
     "estimate",
     "holm",
+    "independent_difference",
+    "independent_p",
     "mean_p",
     "measure_difference",
+    "measure_independent",
     "measure_mean",
     "median_span",
     "p_words",
@@ -76,5 +90,6 @@ __all__ = [
     "slope",
     "spread",
     "verdict",
+    "welch_freedom",
     "why_inconclusive",
 ]

@@ -125,6 +125,57 @@ def paired_difference(
     return estimate(differences, confidence, within=within.difference())
 
 
+def independent_difference(
+    a: Sequence[float], b: Sequence[float], confidence: float = 0.95, *, within: Range = REAL
+) -> Estimate:
+    """Return mean(a) − mean(b) of independent samples, with Welch's t interval.
+
+    It is ā − b̄ ± t_ν · √(s_a²/n_a + s_b²/n_b), with the degrees of freedom ν of
+    :func:`welch_freedom` (Welch, *The generalization of "Student's" problem when several different
+    population variances are involved*, Biometrika 1947).
+
+    Args:
+        a: One value for each run.
+        b: One value for each run; the numbers of runs may differ.
+        confidence: Level of the two-sided interval.
+        within: Range of a and b.
+
+    Returns:
+        The estimate; its n is the smaller number of runs.
+
+    >>> independent_difference([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]).format(digits=2)
+    '2.00 [−0.27, 4.27]'
+    """
+    n = min(len(a), len(b))
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    mean = math.fsum(a) / len(a) - math.fsum(b) / len(b)
+    if n < 2:
+        return Estimate(mean, math.nan, math.nan, n)
+    from scipy.stats import t
+
+    parts = spread(a) ** 2 / len(a), spread(b) ** 2 / len(b)
+    margin = 0.0
+    if sum(parts):
+        freedom = welch_freedom(parts, (len(a), len(b)))
+        margin = float(t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(sum(parts))
+    e = Estimate(mean, mean - margin, mean + margin, n)
+    return _clip(e, within.difference(), [mean]) if within.contains([*a, *b]) else e
+
+
+def welch_freedom(parts: tuple[float, float], n: tuple[int, int]) -> float:
+    """Return Welch's degrees of freedom, (p_a + p_b)² / (p_a² / (n_a − 1) + p_b² / (n_b − 1)).
+
+    Args:
+        parts: Variance of each sample, divided by its number of values; not both 0.
+        n: Number of values of each sample.
+
+    >>> welch_freedom((1.0, 1.0), (5, 5)), welch_freedom((1.0, 0.0), (5, 9))
+    (8.0, 4.0)
+    """
+    return sum(parts) ** 2 / sum(p**2 / (size - 1) for p, size in zip(parts, n, strict=True))
+
+
 def ratio_of_means(
     a: Mapping[int, float],
     b: Mapping[int, float],

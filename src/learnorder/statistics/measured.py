@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from learnorder.statistics.intervals import Estimate, estimate
-from learnorder.statistics.pvalues import mean_p
+from learnorder.statistics.intervals import Estimate, estimate, independent_difference
+from learnorder.statistics.pvalues import independent_p, mean_p
 from learnorder.statistics.ranges import REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
 
 
@@ -100,3 +100,19 @@ def measure_difference(
     """
     by_seed = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
     return measure_mean(by_seed, 0.0, unit, within=within.difference())
+
+
+def measure_independent(
+    a: Sequence[float], b: Sequence[float], unit: Unit = POINTS, *, within: Range = REAL
+) -> Measured:
+    """Return mean(a) − mean(b) of independent samples, compared with 0, by Welch's t test.
+
+    Args:
+        a: One value for each run.
+        b: One value for each run.
+        unit: Unit of the difference.
+        within: Range of a and b.
+    """
+    e = independent_difference(a, b, within=within)
+    note = f"independent samples of {len(a)} and {len(b)} runs (Welch)"
+    return Measured(e, 0.0, unit, note=note, p=independent_p(a, b))

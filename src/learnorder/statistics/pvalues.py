@@ -1,8 +1,9 @@
 """p-values that agree with the intervals, and their adjustment for multiple comparisons.
 
 All are two-sided, and below 0.05 exactly if the 95 % interval excludes the bound: a t test for a
-mean or a paired difference, a t test of a − ρ·b for a ratio (Fieller; an infinite interval may
-contain bounds that the test rejects), an exact binomial test for a share of seeds.
+mean or a paired difference, Welch's t test for a difference of independent samples, a t test of
+a − ρ·b for a ratio (Fieller; an infinite interval may contain bounds that the test rejects), an
+exact binomial test for a share of seeds.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from learnorder.statistics.intervals import spread
+from learnorder.statistics.intervals import spread, welch_freedom
 
 
 def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
@@ -43,6 +44,38 @@ def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
 def paired_p(a: Mapping[int, float], b: Mapping[int, float], bound: float = 0.0) -> float:
     """Return the p-value of the paired t test that the mean of a − b is ``bound``."""
     return mean_p([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], bound)
+
+
+def independent_p(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return the p-value of Welch's t test that two independent samples have the same mean.
+
+    If all values of each sample are equal it is that of the permutation test, 2 / C(n_a + n_b,
+    n_a).
+
+    Args:
+        a: One value for each run.
+        b: One value for each run.
+
+    Returns:
+        The p-value; nan if a sample has fewer than two values.
+
+    >>> round(independent_p([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]), 4)
+    0.0705
+    >>> independent_p([1.0] * 3, [2.0] * 3)
+    0.1
+    """
+    if min(len(a), len(b)) < 2:
+        return math.nan
+    from scipy.stats import t
+
+    difference = math.fsum(a) / len(a) - math.fsum(b) / len(b)
+    parts = spread(a) ** 2 / len(a), spread(b) ** 2 / len(b)
+    if not sum(parts):
+        if math.isclose(difference, 0, abs_tol=1e-12):
+            return 1.0
+        return 2 / math.comb(len(a) + len(b), len(a))
+    freedom = welch_freedom(parts, (len(a), len(b)))
+    return float(2 * t.sf(abs(difference) / math.sqrt(sum(parts)), freedom))
 
 
 def ratio_p(a: Mapping[int, float], b: Mapping[int, float], bound: float) -> float:
