@@ -28,6 +28,7 @@ from .config.settings import NoiseConfig as NoiseConfig  # its noise before acti
 from .schedules import Schedule as Schedule  # the learning rate or noise level over the epochs
 from .probe.settings import Probe as Probe  # for run_probe
 from .advise.settings import LRSearch as LRSearch  # for run_advise
+from .config.script import ScriptConfig as ScriptConfig  # a training script, for LRSearch
 from .training.task import Task as Task  # any model, data set and loss, for run_advise
 from .training.metrics import BatchMean as BatchMean  # a score that is averaged over batches
 from .training.groups import Groups as Groups  # known groups of the examples of a Task

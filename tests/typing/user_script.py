@@ -125,6 +125,17 @@ def advice() -> learnorder.Advice:
     return found
 
 
+def train(learning_rate: float, seed: int) -> float:
+    return learning_rate * seed
+
+
+def script_advice() -> float:
+    script = learnorder.ScriptConfig("python train.py --lr {learning_rate} --seed {seed}")
+    search = learnorder.LRSearch(script=script, learning_rates=(0.001, 0.003), rungs=1)
+    learnorder.run_advise(search, force=True)
+    return learnorder.run_advise(learnorder.LRSearch(rungs=1), function=train).best()
+
+
 def old_head(model: nn.Module, inputs: Tensor) -> Tensor:
     return model(inputs)[:, :2]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnorder.advise.plans import search_plans
+from learnorder.advise.plans import search_plans, with_names
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.cli import options
@@ -22,6 +22,10 @@ of a conventional learning-rate range test. Test data are never used.
 
   learnorder advise                                      an example on digits
   learnorder advise --data folder:photos --data.resolution 32 --model.name my_nets.Net
+  learnorder advise --command 'python train.py --lr {learning_rate} --seed {seed} --epochs {epochs}'
+                    --learning_rates '[0.001, 0.003, 0.01, 0.03, 0.1]' --training.epochs 20
+                                                         any script of any framework; it prints its
+                                                         final score last (or see --script.score)
   learnorder advise --task my_tasks.make --minutes 30    any model, data set and loss: a
                                                          learnorder.Task from your own function
   learnorder advise --training.optimizer AdamW --anneal cosine
@@ -43,7 +47,12 @@ def main(arguments: Sequence[str]) -> int:
         default=None,
         help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
-    options.add_execution(parser, "runs/advise", prepare=False)
+    options.add_execution(parser, "runs/advise", prepare=False, engines=True)
+    parser.flag(
+        "--force",
+        help="Continue although the script or other code has changed since the first run; the "
+        "report says so.",
+    )
     options.add_settings(parser, LRSearch, options.own_defaults(LRSearch(), arguments))
     values = parse(parser, arguments)
     search: LRSearch = options.take_settings(values, LRSearch)
@@ -55,8 +64,11 @@ def main(arguments: Sequence[str]) -> int:
                 "minutes", values["minutes"], "--dry-run estimates the cost of all "
                 "training.epochs: give one of the two."
             )  # fmt: skip
-        return options.dry_run(search_plans(search), out / "none", values)
-    advice = run_advise(search, out, minutes=values["minutes"], execution=options.execution(values))
+        return options.dry_run(search_plans(with_names(search)), out / "none", values)
+    execution = options.execution(values)
+    advice = run_advise(
+        search, out, minutes=values["minutes"], execution=execution, force=values["force"]
+    )
     from learnorder.advise.page import comparison_table, rung_table
     from learnorder.advise.words import advice_findings
     from learnorder.report.terminal import print_table

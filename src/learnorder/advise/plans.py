@@ -60,6 +60,15 @@ def check_groups(search: LRSearch) -> None:
     check_target(search.target, () if groups is None else (groups.name,), spurious)
 
 
+def with_names(search: LRSearch) -> LRSearch:
+    """Return a search with the names that its script takes, if it is a function."""
+    if not search.is_script:
+        return search
+    from learnorder.scripts.functions import with_parameters
+
+    return replace(search, script=with_parameters(search.script))
+
+
 def check_script(search: LRSearch) -> None:
     """Check that a search's script takes what the search varies.
 

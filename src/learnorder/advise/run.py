@@ -19,6 +19,7 @@ from learnorder.advise.plans import (
     rung_plans,
     search_plans,
     why_no_noise,
+    with_names,
 )
 from learnorder.advise.result import Advice, Rung, near
 from learnorder.advise.scores import BySeed, best_of, ranked
@@ -85,6 +86,7 @@ def run_advise(
     function: Callable[..., Any] | None = None,
     minutes: float | None = None,
     execution: Execution = Execution(),
+    force: bool = False,
 ) -> Advice:
     """Find the initial learning rates that are best after annealing.
 
@@ -105,6 +107,8 @@ def run_advise(
         minutes: Approximate time limit in minutes. The cost is measured on this machine first, and
             runs get as many epochs as fit, at most ``search.training.epochs``.
         execution: How the runs are executed.
+        force: Continue a search although the script, the task's code or its data have changed
+            since its first run. The report says which runs were made before.
 
     Returns:
         The advice; :meth:`~learnorder.Advice.band` has the recommended learning rates.
@@ -119,6 +123,8 @@ def run_advise(
     if here:
         execution = replace(execution, workers=1)
     with _registered(search, task, function) as search:
+        if force:
+            _accept_changes(search, Path(out))
         started = start_search(search, Path(out), minutes, execution)
         advice = SearchRunner(started, Path(out), execution, here=here).run()
     from learnorder.advise.page import write_advice
@@ -143,9 +149,9 @@ def _registered(
         from learnorder.scripts.functions import register_function
 
         with register_function(function) as name:
-            yield replace(search, script=replace(search.script, given=name))
+            yield with_names(replace(search, script=replace(search.script, given=name)))
     else:
-        yield search
+        yield with_names(search)
 
 
 def open_search(folder: Path, settings: dict[str, Any]) -> Advice:
@@ -203,10 +209,29 @@ def _read_search(out: Path) -> StartedSearch | None:
 
 def _check_identity(search: LRSearch, out: Path) -> None:
     """Raise if the runs of a folder used other code or data."""
+    for manifest in find_manifests(out)[:1]:
+        try:
+            RunFolder(manifest.parent).check_identity(_identity(search))
+        except RunFolderError as error:
+            raise RunFolderError(
+                f"{error} To compare runs of both versions in this folder, give --force."
+            ) from None
+
+
+def _accept_changes(search: LRSearch, out: Path) -> None:
+    """Let the runs of a folder be continued with the present code and data."""
+    existing = read_experiment(out) if out.is_dir() else None
+    if existing is not None and existing.type == "advise":
+        identity = _identity(search)
+        for manifest in find_manifests(out):
+            RunFolder(manifest.parent).accept_identity(identity)
+
+
+def _identity(search: LRSearch) -> dict[str, str]:
+    """Return digests of the code and data of a search's runs."""
     config = search.run(Candidate(1.0, search.plateau), 1.0, search.training.epochs, seed=0)
     (identity,) = kind_of(config).load_backend().identify([config])
-    for manifest in find_manifests(out)[:1]:
-        RunFolder(manifest.parent).check_identity(identity)
+    return identity
 
 
 def _check_same(existing: LRSearch, search: LRSearch, out: Path) -> None:

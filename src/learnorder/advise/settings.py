@@ -322,11 +322,7 @@ def takes(search: LRSearch, name: str) -> bool:
     """Return whether a search can set a name: a script takes only some of them."""
     if not search.is_script:
         return True
-    if search.script.command is not None:
-        return name in search.script.names()
-    from learnorder.scripts.functions import parameters_of
-
-    return name in parameters_of(search.script)
+    return name in search.script.names()
 
 
 def sets_schedule(search: LRSearch) -> bool:

@@ -13,6 +13,7 @@ from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import ScriptResults, TaskResults
+from learnorder.runs.settings import identity_words
 from learnorder.scripts.page import without_score
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
@@ -48,6 +49,7 @@ def advice_findings(advice: Advice) -> list[str]:
     )
     sentences = [sentence for part in parts for sentence in part(advice)]
     sentences += [*_groups(advice), *_forgetting(advice)]
+    sentences += _changed(advice)
     if advice.search.is_script:
         sentences += without_score(ScriptResults(advice.folders))
     if advice.unseen_classes:
@@ -87,6 +89,19 @@ def _forgetting(advice: Advice) -> list[str]:
         if not advice.diverged(advice.arm(rate))
     }
     return forgetting_words(forgetting, list(arms), arms)
+
+
+def _changed(advice: Advice) -> list[str]:
+    """Return that some runs were made with other code or data, if so."""
+    manifests = [folder.read_manifest() for folder in advice.folders]
+    former = [each for each in manifests if each["former_identity"]]
+    if not former:
+        return []
+    words = identity_words(former[0]["former_identity"], former[0]["identity"])
+    return [
+        f"{len(former)} of the {len(manifests)} runs at full length were made before a change of "
+        f"{words}, and are compared with the others all the same (--force)."
+    ]
 
 
 def _nothing(advice: Advice) -> str:

@@ -176,6 +176,7 @@ def add_execution(
             help="Runs at once; null uses all cores.",
             group=group,
         )
+        add_devices(parser, group)
     parser.add(
         "--threads",
         int | None,
@@ -227,6 +228,18 @@ def add_engine(parser: Parser, group: Any = None) -> None:
     )
 
 
+def add_devices(parser: Parser, group: Any = None) -> None:
+    """Add the GPUs that are given out to the runs."""
+    parser.add(
+        "--devices",
+        list[str | int] | None,
+        default=None,
+        help="GPUs of this machine to give out, one to each run, e.g. [0, 1], with as many runs at "
+        "once. null lets every run see all.",
+        group=group,
+    )
+
+
 def add_processes(parser: Parser, group: Any = None) -> None:
     """Add the number of processes that train one run together."""
     parser.add(
@@ -241,6 +254,10 @@ def add_processes(parser: Parser, group: Any = None) -> None:
 
 def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
     """Return the engine that the options name; None is one local process per run."""
+    devices, local = values.get("devices"), values.get("engine", "local") == "local"
+    if devices and (not local or values.get("processes", 1) != 1):
+        remedy = "They are given out to single local processes: leave out --engine or --processes."
+        raise ConfigError("devices", devices, remedy)
     if (processes := values.get("processes", 1)) != 1:
         if values.get("engine", "local") != "local":
             remedy = "It needs --engine local. Give that, or --processes 1."
@@ -255,6 +272,10 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
     for name in ("address", "gpus"):
         if values.get(name) is not None:
             raise ConfigError(name, values[name], "It is for a Ray cluster; add --engine ray.")
+    if devices:
+        from learnorder.execution.processes import Processes
+
+        return Processes(devices)
     return None
 
 

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("work", DESCRIPTION, config=False)
     parser.add("folder", str, help="Folder of runs.")
     parser.add("--workers", int | None, default=None, help="Runs at once; null uses all cores.")
+    options.add_devices(parser)
     parser.add("--threads", int | None, default=None, help="Threads per run; null is automatic.")
     options.add_engine(parser)
     options.add_processes(parser)

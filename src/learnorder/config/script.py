@@ -25,7 +25,8 @@ SET_BY_SEARCH = {
 """Names that a search gives values, and what they stand for."""
 REQUIRED = ("learning_rate", "seed")
 
-_NAME = re.compile(r"(?<!\{)\{([A-Za-z_][A-Za-z0-9_]*)\}(?!\})")
+_NAME = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""A name in braces; ${NAME} is a variable of the shell."""
 _CONTROL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>"}
 _FUNCTION = (
     "Give the import path of a function (learning_rate, seed, ...) -> score, e.g. my_script.train."
@@ -51,7 +52,7 @@ class ScriptConfig:
     """The command, with names in braces: {learning_rate} and {seed}; usually {epochs}, without
     which the search has a single rung; optionally {plateau_epochs} and {final_learning_rate} for a
     plateau and the learning rate after it, {noise}, {out} (a folder for the run's own files), and
-    the names in script.values. {{ and }} are braces."""
+    the names in script.values. Other braces stay as they are."""
     function: str | None = None
     """In place of a command, the import path of a Python function that takes those of the same
     names it has as parameters, and returns the score, the scores of all epochs in a list, or a
@@ -81,6 +82,8 @@ class ScriptConfig:
     """Time after which a run is stopped, without a score; null means no limit."""
     given: str | None = None
     """Fingerprint of a function passed in Python instead of a path; set automatically."""
+    parameters: tuple[str, ...] | None = None
+    """Names that the function takes; set automatically."""
 
     def __post_init__(self) -> None:
         check_fields(self, "script")
@@ -187,14 +190,16 @@ class ScriptConfig:
         return self.command or self.function or "a function passed in Python"
 
     def names(self) -> tuple[str, ...]:
-        """Return the names to which the command gives places, in order of appearance.
+        """Return the names that the script takes, in order of appearance.
 
         Raises:
-            ValueError: It is a function, whose names are its parameters.
+            ValueError: It is a function whose parameters have not been read.
         """
-        if self.command is None:
-            raise ValueError("a function's names are its parameters")
-        return names_in(self.command)
+        if self.command is not None:
+            return names_in(self.command)
+        if self.parameters is None:
+            raise ValueError("the parameters of the function have not been read")
+        return self.parameters
 
     def arguments(self, values: Mapping[str, Any]) -> list[str]:
         """Return the words of the command with the values of all names.
@@ -247,8 +252,7 @@ def check_names(
         if name not in known and name not in optional:
             parts = (
                 f"{form % name} has no value. A search sets {', '.join(SET_BY_SEARCH)}; give others"
-                f" in --script.values '{{{name}: 1}}'"
-                + (", and write {{ and }} for braces." if braces else "."),
+                f" in --script.values '{{{name}: 1}}'.",
                 did_you_mean(name, known, most=1, cutoff=0.7),
             )
             raise ConfigError(field, value, " ".join(filter(None, parts)))
@@ -262,16 +266,15 @@ def check_names(
 def names_in(command: str) -> tuple[str, ...]:
     """Return the distinct names in braces.
 
-    >>> names_in("train {a} {b} {a} '{{c}}'")
+    >>> names_in("train {a} {b} {a} ${c} {}")
     ('a', 'b')
     """
     return tuple(dict.fromkeys(_NAME.findall(command)))
 
 
 def _filled(text: str, texts: Mapping[str, str]) -> str:
-    """Return a text with names replaced and double braces made single."""
-    filled = _NAME.sub(lambda match: texts[match[1]].replace("{", "{{").replace("}", "}}"), text)
-    return filled.replace("{{", "{").replace("}}", "}")
+    """Return a text with the names in braces replaced."""
+    return _NAME.sub(lambda match: texts[match[1]], text)
 
 
 def text_of(value: Any) -> str:

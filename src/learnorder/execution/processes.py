@@ -5,10 +5,12 @@ from __future__ import annotations
 import selectors
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from learnorder.errors import ConfigError
 from learnorder.execution.engine import Cores, process_environment, share_cores
 from learnorder.runs import RunFolder
 from learnorder.runs.worker import encode_request
@@ -19,15 +21,18 @@ class Process:
 
     Args:
         threads: Threads of each run.
+        device: The GPU that its runs see, as CUDA_VISIBLE_DEVICES; None is all of this process.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, device: str | None = None) -> None:
+        self.device = device
+        visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
         command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=process_environment(threads),
+            env={**process_environment(threads), **visible},
             start_new_session=True,
         )
 
@@ -74,19 +79,40 @@ class Process:
 
 
 class Processes:
-    """Local processes: an :class:`~learnorder.execution.engine.Engine`."""
+    """Local processes: an :class:`~learnorder.execution.engine.Engine`.
+
+    Args:
+        devices: GPUs to give out to the runs, as ids of CUDA_VISIBLE_DEVICES: as many runs at once
+            as there are GPUs. With more workers, several share a GPU. Empty means that every run
+            sees what this process sees.
+
+    Raises:
+        ConfigError: A GPU is listed twice, or an id is empty.
+    """
 
     processes = 1
+
+    def __init__(self, devices: Sequence[str | int] = ()) -> None:
+        self._devices = [str(device).strip() for device in devices]
+        self._started = list[Process]()
+        if "" in self._devices or len(set(self._devices)) < len(self._devices):
+            raise ConfigError("devices", list(devices), "Give each GPU once, e.g. [0, 1].")
 
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
         """Divide the machine's cores; see :func:`~learnorder.execution.engine.share_cores`."""
+        if self._devices and workers is None:
+            workers = min(len(self._devices), runs)
         return share_cores(runs, workers, threads, accelerated=accelerated)
 
     def start(self, threads: int) -> Process:
-        """Start a process."""
-        return Process(threads)
+        """Start a process, on the GPU that the fewest others have."""
+        self._started = [process for process in self._started if process.alive]
+        used = Counter(process.device for process in self._started)
+        device = min(self._devices, key=lambda name: used[name], default=None)
+        self._started.append(Process(threads, device))
+        return self._started[-1]
 
     def ready(self, busy: Mapping[RunFolder[Any], Process], seconds: float) -> list[RunFolder[Any]]:
         """Wait for answers."""

@@ -235,6 +235,13 @@ class RunFolder(Generic[ConfigT]):
                 "another folder with --out, move this one away, or undo the change."
             )
 
+    def accept_identity(self, identity: Mapping[str, str]) -> None:
+        """Note that the run is to be compared with runs of other code or data, if they differ."""
+        there = self.opened["identity"]
+        if there and identity_words(there, identity):
+            former = self.opened["former_identity"] or there
+            self.update(identity=dict(identity), former_identity=former)
+
     def begin(self, identity: Mapping[str, str]) -> None:
         """Note what code and data the run is made of; see :meth:`check_identity`."""
         self.check_identity(identity)

@@ -72,6 +72,8 @@ class Manifest:
         threads: Number of threads.
         processes: Number of processes that trained the run together.
         identity: Digests of the user's code and data, by name.
+        former_identity: That of the code and data that the run was made with, if later runs of its
+            experiment were made with others on the user's word.
         data: Description of the data.
         examples: Titles of the rows and columns of examples.png.
         seconds: Computing time, if no table has it.
@@ -90,6 +92,7 @@ class Manifest:
     threads: int | None = None
     processes: int | None = None
     identity: dict[str, str] | None = None
+    former_identity: dict[str, str] | None = None
     data: dict[str, Any] | None = None
     examples: dict[str, list[str]] | None = None
     seconds: float | None = None

@@ -18,7 +18,7 @@ from learnorder.execution.log_lines import duration
 from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.pace import Pace
-from learnorder.scripts.functions import call, identity_of, parameters_of
+from learnorder.scripts.functions import call, identity_of
 from learnorder.scripts.guard import Outcome
 from learnorder.scripts.identity import digests
 from learnorder.scripts.launch import launch
@@ -66,9 +66,7 @@ def check(configs: Sequence[ScriptRunConfig], processes: int = 1) -> None:
             "command be a launcher, e.g. torchrun train.py ...",
         )  # fmt: skip
     for script in {repr(config.script): config.script for config in configs}.values():
-        if script.command is None:
-            parameters_of(script)
-        elif not script.shell:
+        if script.command is not None and not script.shell:
             _check_program(script)
         own = [config for config in configs if config.script == script]
         first = min(own, key=lambda config: (config.learning_rate, config.seed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from learnorder.config.script import SET_BY_SEARCH, ScriptConfig, check_names, load_function
@@ -85,7 +86,18 @@ def parameters_of(script: ScriptConfig) -> tuple[str, ...]:
     return tuple(name for name in names if name in SET_BY_SEARCH or name in script.values)
 
 
+def with_parameters(script: ScriptConfig) -> ScriptConfig:
+    """Return a script with the names that its function takes; a command has them already.
+
+    Raises:
+        ConfigError: As for :func:`parameters_of`.
+    """
+    if script.command is not None or not script.set:
+        return script
+    return replace(script, parameters=parameters_of(script))
+
+
 def call(script: ScriptConfig, values: Mapping[str, Any]) -> Any:
     """Call a script's function with those values that it takes; return what it returns."""
-    names = parameters_of(script)
+    names = script.names()
     return function_of(script)(**{n: v for n, v in values.items() if n in names})
