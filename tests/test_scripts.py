@@ -363,8 +363,8 @@ def test_failures_are_results(tmp_path):
     statuses = {f.name: f.read_status() for f in advice.folders}
     assert (statuses["1-seed1"], statuses["0.01-seed0"]) == ("no_score", "diverged")
     found = " ".join(advice.findings())
-    assert "Without a score at 8 epochs: 0.01 (no score in 1 of 3 runs), 1 (no score in 2" in found
-    assert "No score in 1-seed1: exit code 1: out of memory." in found
+    assert "0.01 (no score in 1 of 3 runs: its final score is nan), 1 (no score in 2 of 3" in found
+    assert "no score in 2 of 3 runs: exit code 1: out of memory)." in found
 
 
 def test_a_script_that_fails_is_found_before_the_first_run(tmp_path):

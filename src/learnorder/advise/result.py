@@ -45,6 +45,7 @@ class Rung:
         kept: Learning rates that go on to the next rung; empty on the last rung.
         score: Name of the score.
         lost: What happened to runs without a score: diverged, or no score for those of a script.
+        reasons: Why the first such run of a learning rate has no score, for scripts.
     """
 
     epochs: int
@@ -53,6 +54,7 @@ class Rung:
     kept: tuple[float, ...] = ()
     score: str = ""
     lost: Literal["diverged", "no score"] = "diverged"
+    reasons: dict[float, str] = field(default_factory=dict)
 
     def mean(self, rate: float) -> Estimate:
         """Return the mean final score of a learning rate over seeds."""

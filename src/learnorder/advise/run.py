@@ -23,7 +23,7 @@ from learnorder.advise.plans import (
 )
 from learnorder.advise.result import Advice, Rung, near
 from learnorder.advise.scores import BySeed, best_of, ranked
-from learnorder.advise.script_checks import check_used, no_scores
+from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.config.script import ScriptRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
@@ -260,6 +260,7 @@ class SearchRunner:
         self.out, self.execution, self.here, self.reads = out, execution, here, reads
         self.smallest = self.rates[0]
         self.score, self.higher_is_better = "accuracy", True
+        self.reasons: dict[int, dict[float, str]] = {}
 
     def run(self) -> Advice:
         """Run the rungs, then all arms at full length."""
@@ -339,6 +340,7 @@ class SearchRunner:
             kept,
             self.score,
             "no score" if self.search.is_script else "diverged",
+            dict(self.reasons.get(rung, {})),
         )
 
     def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
@@ -361,6 +363,7 @@ class SearchRunner:
             if not any(scores.values()):
                 raise no_scores(self.search.script, folders)
             check_used(self.search.script, scores)
+            self.reasons.setdefault(rung, {}).update(reasons_by_rate(folders))
         return scores
 
     def train(

@@ -62,5 +62,15 @@ def no_scores(script: ScriptConfig, folders: Sequence[RunFolder[Any]]) -> Config
     )
 
 
+def reasons_by_rate(folders: Sequence[RunFolder[Any]]) -> dict[float, str]:
+    """Return why the first run without a score has none, by learning rate."""
+    reasons: dict[float, str] = {}
+    for folder in folders:
+        manifest = folder.read_manifest()
+        if manifest["status"] != "finished":
+            reasons.setdefault(folder.config.learning_rate, manifest["reason"])
+    return reasons
+
+
 def _field(script: ScriptConfig) -> str:
     return "script.function" if script.command is None else "script.command"

@@ -14,7 +14,6 @@ from learnorder.report.groups import group_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import ScriptResults, TaskResults
 from learnorder.runs.settings import identity_words
-from learnorder.scripts.page import without_score
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
 
 ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
@@ -50,8 +49,6 @@ def advice_findings(advice: Advice) -> list[str]:
     sentences = [sentence for part in parts for sentence in part(advice)]
     sentences += [*_groups(advice), *_forgetting(advice)]
     sentences += _changed(advice)
-    if advice.search.is_script:
-        sentences += without_score(ScriptResults(advice.folders))
     if advice.unseen_classes:
         named = ", ".join(map(str, advice.unseen_classes))
         sentences.append(
@@ -247,9 +244,12 @@ def _too_large(advice: Advice) -> list[str]:
     sentences = []
     for rung in advice.rungs:
         failed = {rate: words for rate in rung.scores if (words := rung.too_large(rate))}
-        listed = ", ".join(f"{rate:g} ({failed[rate]})" for rate in sorted(failed))
+        if not failed:
+            continue
+        reasons = {rate: f": {rung.reasons[rate]}" for rate in failed if rate in rung.reasons}
+        listed = [f"{rate:g} ({failed[rate]}{reasons.get(rate, '')})" for rate in sorted(failed)]
         what = "Too large" if rung.lost == "diverged" else "Without a score"
-        sentences += [f"{what} at {rung.epochs} epochs: {listed}."] if failed else []
+        sentences.append(f"{what} at {rung.epochs} epochs: {', '.join(listed)}.")
     return sentences
 
 

@@ -36,8 +36,10 @@ def launch(
     Raises:
         LearnOrderError: The process that watches the command was killed.
     """
-    out, err = (str((folder / name).resolve()) for name in ("stdout.txt", "stderr.txt"))
-    request = Request(list(arguments), out, err, timeout)
+    printed = [(folder / name).resolve() for name in ("stdout.txt", "stderr.txt")]
+    for path in printed:  # empty from the start, for whoever watches
+        path.write_bytes(b"")
+    request = Request(list(arguments), str(printed[0]), str(printed[1]), timeout)
     guard = subprocess.Popen(
         [sys.executable, "-m", "learnorder.scripts.guard"],
         stdin=subprocess.PIPE,
