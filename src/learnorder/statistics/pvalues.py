@@ -1,8 +1,9 @@
 """p-values that agree with the intervals, and their adjustment for multiple comparisons.
 
 All are two-sided, and below 0.05 exactly if the 95 % interval excludes the bound: a t test for a
-mean or a paired difference, Welch's t test for a difference of independent samples, a t test of a − ρ·b for a ratio (Fieller; an infinite interval may
-contain bounds that the test rejects), an exact binomial test for a share of seeds.
+mean or a paired difference, Welch's t test for a difference of independent samples, a t test of
+a − ρ·b for a ratio (Fieller; an infinite interval may contain bounds that the test rejects), an
+exact binomial test for a share of seeds.
 """
 
 from __future__ import annotations
