@@ -18,7 +18,7 @@ from learnorder.advise.existing.names import (
     plain_name,
     words_of,
 )
-from learnorder.advise.existing.table import Cell, RunTable, number, same
+from learnorder.advise.existing.table import Cell, RunTable, empty, number, same
 from learnorder.errors import ConfigError, did_you_mean
 
 ROLES = ("learning_rate", "score", "seed", "epochs", "steps", "state")
@@ -76,7 +76,7 @@ def _check_named(table: RunTable, named: Mapping[str, str | None]) -> None:
 
 def there_are(table: RunTable) -> str:
     """Return the names of a table's columns that are not empty, at most 40."""
-    names = [name for name, cells in table.columns.items() if any(c is not None for c in cells)]
+    names = [name for name, cells in table.columns.items() if not all(map(empty, cells))]
     more = f" and {len(names) - 40} more" if len(names) > 40 else ""
     return f"There are the columns {', '.join(names[:40])}{more}."
 
@@ -94,18 +94,18 @@ def _usual(table: RunTable, role: str, taken: Iterable[str]) -> str | None:
         and not ("/" in name and not SETTING_PREFIX.match(name.lower()))
         and not MEASURED_PREFIX.match(name.lower())
         and name not in taken
-        and any(cell is not None for cell in cells)
+        and not all(map(empty, cells))
     ]
     if not columns:
         return None
 
     def filled(name: str) -> int:
-        return sum(cell is not None for cell in table.columns[name])
+        return sum(not empty(cell) for cell in table.columns[name])
 
     best = max(columns, key=filled)  # the first of the fullest
     for other in columns:
         pairs = zip(table.columns[best], table.columns[other], strict=True)
-        if not all(same(a, b) for a, b in pairs if a is not None and b is not None):
+        if not all(same(a, b) for a, b in pairs if not (empty(a) or empty(b))):
             raise ConfigError(
                 "columns", None, f"{' and '.join(columns)} could both be the {_ROLE_WORDS[role]}, "
                 f"and they differ. Name one, as in --columns '{{{role}: {columns[0]}}}'.",
@@ -130,7 +130,7 @@ def _score(table: RunTable, taken: Iterable[str]) -> str:
         name
         for name, cells in table.columns.items()
         if name not in taken
-        and any(cell is not None for cell in cells)
+        and not all(map(empty, cells))
         and all(number(cell) is not None for cell in cells if cell is not None)
     ]
     known = [name for name in numeric if direction_of(name) is not None]
@@ -206,7 +206,9 @@ def _follows(table: RunTable, name: str, other: str) -> bool:
     """Return whether a column has one value for each value of another, empty cells aside."""
     value_at: dict[Cell, Cell] = {}
     for key, cell in zip(table.columns[other], table.columns[name], strict=True):
-        if cell is not None and key is not None and not same(value_at.setdefault(key, cell), cell):
+        if empty(cell) or empty(key):
+            continue
+        if not same(value_at.setdefault(key, cell), cell):
             return False
     return True
 
@@ -218,12 +220,12 @@ def _values(table: RunTable, name: str, scored: Sequence[bool]) -> list[Cell]:
     """
     cells = table.columns[name]
     if not _is_setting(name):
-        cells = [c for c, counts in zip(cells, scored, strict=True) if counts and c is not None]
+        cells = [c for c, counts in zip(cells, scored, strict=True) if counts and not empty(c)]
     distinct = list[Cell]()
     seen = set[Cell]()
     for cell in cells:
         value = number(cell)
-        key = cell if value is None or value != value else float(f"{value:.9g}")
+        key = None if empty(cell) else cell if value is None else float(f"{value:.9g}")
         if key not in seen:
             seen.add(key)
             distinct.append(cell)

@@ -279,7 +279,8 @@ class JudgedRuns:
 def suggest(judged: JudgedRuns) -> list[Suggestion]:
     """Return what to run next, the most important first."""
     if judged.best() is None:
-        return [*_first_seeds(judged), *_repeat(judged)]
+        several = any(len(seeds) >= FEWEST_SEEDS for seeds in judged.scores().seeds.values())
+        return [*(_repeat(judged) if several else []), *_first_seeds(judged)]
     return [*_repeat(judged), *_decide(judged), *_promising(judged), *_beyond(judged)]
 
 
@@ -309,13 +310,16 @@ def _first_seeds(judged: JudgedRuns) -> list[Suggestion]:
     for rate in ranking[: half(len(ranking))]:
         if all(abs(math.log(rate / other)) > math.log(_APART) for other in chosen):
             chosen.append(rate)
-    ends = _ends(judged, ranking[0])
+    ends, seeds = _ends(judged, ranking[0]), judged.scores().seeds
+    few = [rate for rate in chosen[:_MOST_FIRST] if len(seeds[rate]) < FEWEST_HEADLINE]
+    if not few:
+        return []
     why = "These are the best by their means so far"
     if len(chosen) < half(len(ranking)):
         why += f" that are at least a factor of {_APART:g} apart"
     if ends:
         why += f", and {_rates(ends)} because the best is at an end of the learning rates tried"
-    return [Suggestion(tuple(sorted({*chosen[:_MOST_FIRST], *ends})), FEWEST_HEADLINE, why)]
+    return [Suggestion(tuple(sorted({*few, *ends})), FEWEST_HEADLINE, why)]
 
 
 def _decide(judged: JudgedRuns) -> list[Suggestion]:

@@ -103,5 +103,5 @@ def open_judged(folder: Path, settings: dict[str, Any]) -> JudgedRuns:
     chosen = settings_as(JudgedSettings, settings, folder)
     taken = read_sealed(folder / _FILE, Taken, "Judge the table again.")
     if taken is None:
-        raise RunFolderError(f"{folder / _FILE}: does not exist. Judge the table again.")
+        raise RunFolderError(f"{folder / _FILE}: does not exist yet. Judge the table again.")
     return JudgedRuns(taken, chosen.tolerance)

@@ -79,7 +79,12 @@ def same(a: Cell, b: Cell) -> bool:
     x, y = number(a), number(b)
     if x is None or y is None:
         return a == b
-    return math.isclose(x, y, rel_tol=1e-9)
+    return math.isclose(x, y, rel_tol=1e-9) or (math.isnan(x) and math.isnan(y))
+
+
+def empty(cell: Cell) -> bool:
+    """Return whether a cell has no value, or nan, which stands for none in data frames."""
+    return cell is None or cell != cell
 
 
 def read_table(runs: Path | str | pd.DataFrame) -> RunTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from learnorder.advise.existing.table import (
     Cell,
     RunTable,
     as_cell,
+    empty,
     number,
     read_table,
     same,
@@ -195,7 +197,7 @@ def _with_learning_rates(table: RunTable, found: Mapping[str, str]) -> tuple[Run
         rate = number(cell)
         if rate is not None and 0 < rate < math.inf:
             kept.append(row)
-        elif cell is None or (rate is not None and math.isnan(rate)):
+        elif empty(cell):
             why = _why_missing(table, found, row)
             if not why:
                 raise DataError(f"{table.source}, {table.name(row)}: it has a score but no "
@@ -238,12 +240,10 @@ def _other_settings(table: RunTable, names: Sequence[str]) -> ConfigError:
     described = []
     for name in names[:_MOST_NAMED]:
         distinct = list(dict.fromkeys(table.columns[name]))
-        shown = [
-            "nothing" if v is None else v if isinstance(v, str) else f"{v:g}" for v in distinct
-        ]
+        shown = ["nothing" if empty(v) else v if isinstance(v, str) else f"{v:g}" for v in distinct]
         described.append(f"{name} ({_listed(shown)})")
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    value = next((v for v in table.columns[names[0]] if v is not None), "")
+    value = next((v for v in table.columns[names[0]] if not empty(v)), "")
     value = f"{value:g}" if isinstance(value, float) else value
     return ConfigError(
         "where", None, f"Besides the learning rate, {', '.join(described)}{more} "
@@ -298,20 +298,16 @@ def _seeds(
         return seeds, []
     cells = table.columns[column]
     for row, cell in enumerate(cells):
-        if cell is None and not missing[row]:
+        if empty(cell) and not missing[row]:
             raise DataError(f"{table.source}, {table.name(row)}: it has a score but no {column}. "
                             "Add it, or leave the run out.")  # fmt: skip
-    numbers = [number(cell) for cell in cells]
-    known = [n for n in numbers if n is not None]
-    notes = list[str]()
-    if any(c is not None and n is None for c, n in zip(cells, numbers, strict=True)) or not all(
-        n.is_integer() for n in known
-    ):
-        order = {cell: i for i, cell in enumerate(dict.fromkeys(c for c in cells if c is not None))}
-        numbers = [None if cell is None else float(order[cell]) for cell in cells]
-        known = [n for n in numbers if n is not None]
+    numbers, notes = [None if empty(cell) else number(cell) for cell in cells], list[str]()
+    given = [cell for cell in cells if not empty(cell)]
+    if not all((value := number(cell)) is not None and value.is_integer() for cell in given):
+        order = {cell: float(i) for i, cell in enumerate(dict.fromkeys(given))}
+        numbers = [order.get(cell) for cell in cells]
         notes.append(f"Values of {column} are numbered from 0 in order of appearance.")
-    following = iter(range(int(max(known, default=-1)) + 1, 10**18))
+    following = itertools.count(1 + int(max((n for n in numbers if n is not None), default=-1)))
     return [next(following) if n is None else int(n) for n in numbers], notes
 
 
@@ -325,10 +321,11 @@ def _lengths(table: RunTable, found: Mapping[str, str]) -> list[float | None]:
     for row, cell in enumerate(table.columns[column]):
         length = number(cell)
         if length is None or not 0 < length < math.inf:
+            shown = "empty" if empty(cell) else cell
             raise DataError(
-                f"{table.source}, {table.name(row)}: {column} is {cell or 'empty'}. A number above "
-                f"0 is needed; or give --columns '{{{role}: null}}' if it is not the planned "
-                "length of the run."
+                f"{table.source}, {table.name(row)}: {column} is {shown}. A number above 0 is "
+                f"needed; or give --columns '{{{role}: null}}' if it is not the planned length of "
+                "the run."
             )
         lengths.append(length)
     return lengths

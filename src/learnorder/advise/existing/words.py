@@ -158,10 +158,12 @@ def _missing(judged: JudgedRuns) -> list[str]:
         if described:
             at, more = length_words(judged, length), len(described) - _MOST_LISTED
             described = [*described[:_MOST_LISTED], *[f"and {more} more"] * (more > 0)]
-            sentences.append(
-                f"Without a final score{f' at {at}' if at else ''}: {', '.join(described)}. The "
-                "mean of a learning rate's other runs is not its own, so it is not judged."
-            )
+            sentence = f"Without a final score{f' at {at}' if at else ''}: {', '.join(described)}."
+            if any(every.diverged(rate) and every.of(rate) for rate in every.by_arm):
+                sentence += (
+                    " The mean of a learning rate's other runs is not its own, so it is not judged."
+                )
+            sentences.append(sentence)
     if any(run.missing == "pruned" for run in judged.taken.runs):
         sentences.append(
             "Pruned runs were stopped by an intermediate score, which is not final: a large "
