@@ -257,7 +257,7 @@ def _may_be_setting(table: RunTable, name: str, scored: Sequence[bool]) -> bool:
 
 
 def ignored(table: RunTable, patterns: Iterable[str]) -> list[str]:
-    """Return the columns that names or patterns such as "train/*" match.
+    """Return the columns that names, or patterns such as ``train/*``, match.
 
     Raises:
         ConfigError: One matches no column.

@@ -56,7 +56,7 @@ def judge_runs(
         higher_is_better: Whether a higher score is better; None decides by the score's name, if
             that is clear, as for val_acc and val_loss.
         where: Selects runs: the value, or a list of values, of a column by its name.
-        ignore: Columns, or patterns such as "train/*", that are no settings of the runs.
+        ignore: Columns, or patterns such as ``train/*``, that are no settings of the runs.
         tolerance: Acceptable loss of score; None takes 0.01 for accuracies, else 2 % of the best
             mean.
 
