@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 import learnorder
@@ -10,6 +11,7 @@ from learnorder import (
     Advice,
     Execution,
     ImageExperiment,
+    JudgedRuns,
     LRSearch,
     Probe,
     ProbeResult,
@@ -81,6 +83,10 @@ def reproduction():
     return replace(demo(), plain=images("plain"), patch=images("patch"))
 
 
+EXISTING = pd.DataFrame({
+    "lr": [0.1] * 3 + [0.2] * 3, "seed": [0, 1, 2] * 2, "val_acc": [0.8, 0.9, 0.85] * 2,
+})  # fmt: skip
+
 MAKERS = {
     "patch": lambda out: learnorder.run_patch(images("patch"), out, execution=QUIET),
     "plain": lambda out: learnorder.run_plain(images("plain"), out, execution=QUIET),
@@ -97,12 +103,15 @@ MAKERS = {
     "probe": lambda out: learnorder.run_probe(probe(), out, execution=QUIET),
     "probes": lambda out: run_probes({"one": probe(), "other": probe()}, out, QUIET),
     "advise": lambda out: learnorder.run_advise(search(), out, execution=QUIET),
+    "judged": lambda out: learnorder.judge_runs(EXISTING, out),
     "reproduce": lambda out: learnorder.reproduce(
         reproduction(), out, only=["final-accuracy"], execution=QUIET
     ),
 }
 """What makes a folder of each type; the type "unpatched" lies within a reproduction."""
-OWN = {"probe": ProbeResult, "advise": Advice, "reproduce": ReproductionResult}
+OWN = {
+    "probe": ProbeResult, "advise": Advice, "judged": JudgedRuns, "reproduce": ReproductionResult,
+}  # fmt: skip
 """Types with a result of their own."""
 
 
@@ -160,12 +169,15 @@ def test_another_result_is_refused(made):
             with pytest.raises(RunFolderError, match=f"not {TYPES[other].what}"):
                 open_runs(folder, of=result)
     wrong = {"theory": Results, "phase": Results, "sweep": TaskResults}.get(name, TheoryResults)
-    with pytest.raises(RunFolderError, match="another kind"):
+    kind = "no runs" if name == "judged" else "another kind"
+    with pytest.raises(RunFolderError, match=kind):
         open_runs(folder, of=wrong)
 
 
 def test_its_runs_are_listed(made, capsys):
     name, folder, _ = made
+    if name == "judged":
+        pytest.skip("its runs are in a table, not in the folder")
     assert main(["runs", str(folder)]) == 0
     shown = capsys.readouterr().out
     many = len(list(folder.glob("**/manifest.json"))) > 1
@@ -211,6 +223,7 @@ def test_an_unfinished_one_says_so(tmp_path, name):
     settings = {
         "probe": to_dict(probe()),
         "advise": {"search": to_dict(search()), "learning_rates": [0.05, 0.3], "no_noise": "off"},
+        "judged": {"source": "runs.csv"},
         "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
     }
     Experiment(name, settings[name]).write(tmp_path)

@@ -136,6 +136,18 @@ def script_advice() -> float:
     return learnorder.run_advise(learnorder.LRSearch(rungs=1), function=train).best()
 
 
+def existing_runs() -> learnorder.JudgedRuns:
+    judged = learnorder.judge_runs(
+        "runs.csv", "runs/judged", columns={"score": "val_acc", "state": None}, where={"wd": [0, 1]}
+    )
+    reveal_type(judged)  # JudgedRuns
+    reveal_type(judged.band())  # list[float]
+    reveal_type(judged.gain(0.1, 0.01))  # Estimate
+    reveal_type(judged.suggestions()[0].seeds)  # int
+    opened: learnorder.JudgedRuns = learnorder.open_runs("runs/judged", of=learnorder.JudgedRuns)
+    return opened
+
+
 def old_head(model: nn.Module, inputs: Tensor) -> Tensor:
     return model(inputs)[:, :2]
 

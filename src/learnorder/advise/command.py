@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from learnorder.advise.existing.command import add_judging, check_only_for_judging, judge
 from learnorder.advise.plans import search_plans, with_names
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
@@ -35,6 +36,8 @@ of a conventional learning-rate range test. Test data are never used.
                                                          judge by the worst of the task's known
                                                          groups instead of the score
   learnorder advise --dry-run                            estimate the cost
+  learnorder advise --from runs.csv                      judge runs that exist already, also as
+                                                         exported by W&B, Optuna or MLflow
 """
 
 
@@ -47,14 +50,21 @@ def main(arguments: Sequence[str]) -> int:
         default=None,
         help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
-    options.add_execution(parser, "runs/advise", prepare=False, engines=True)
+    existing = options.peek(arguments, "from", "null") != "null"
+    out = "runs/judged" if existing else "runs/advise"
+    options.add_execution(parser, out, prepare=False, engines=True)
     parser.flag(
         "--force",
         help="Continue although the script or other code has changed since the first run; the "
         "report says so.",
     )
+    add_judging(parser)
     options.add_settings(parser, LRSearch, options.own_defaults(LRSearch(), arguments))
+    defaults = parse(parser, [])
     values = parse(parser, arguments)
+    if values["from"] is not None:
+        return judge(values, defaults)
+    check_only_for_judging(values, defaults)
     search: LRSearch = options.take_settings(values, LRSearch)
     out = Path(values["out"])
     check_minutes(values["minutes"])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from learnorder.advise.result import Advice
+from learnorder.advise.scores import BySeed
 from learnorder.advise.words import comparisons
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import LineStyle, figure_text, layout, log_axis
-from learnorder.statistics import SHARE, range_of
+from learnorder.statistics import SHARE, estimate, range_of
 
 if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest, Restart
@@ -46,22 +49,62 @@ def rates_figure(advice: Advice) -> go.Figure:
 
 def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
     """Draw final scores, a line for each rung, the last with intervals; shade the band."""
-    words = ScoreWords(advice.score)
-    for index, rung in enumerate(reversed(advice.rungs)):
+    lost = {rate: advice.diverged_words(advice.arm(rate)) for rate in advice.finalists()}
+    lines = [RateLine(f"{rung.epochs} epochs", rung.scores) for rung in reversed(advice.rungs)]
+    draw_lines(figure, [replace(lines[0], lost=lost), *lines[1:]], advice.score, advice.band())
+
+
+@dataclass(frozen=True)
+class RateLine:
+    """Final scores over the learning rate, of runs of one length.
+
+    Attributes:
+        name: Their length.
+        scores: Final scores by learning rate and seed.
+        lost: How many runs have no score, by learning rate, in words.
+    """
+
+    name: str
+    scores: Mapping[float, BySeed]
+    lost: Mapping[float, str] = field(default_factory=dict)
+
+
+def draw_lines(
+    figure: go.Figure,
+    lines: Sequence[RateLine],
+    score: str,
+    band: Sequence[float],
+    around: Sequence[float] | None = None,
+) -> None:
+    """Draw final scores over the learning rate in the first row; shade the band.
+
+    Args:
+        figure: A figure of subplots.
+        lines: A line for each length; the first has intervals and a dot for each seed.
+        score: Name of the score.
+        band: Learning rates of the first line.
+        around: Learning rates of the first line that the axis of the scores covers; None is all.
+    """
+    words = ScoreWords(score)
+    for index, line in enumerate(lines):
         color, dash = _RUNG_COLORS[index % 5], _RUNG_DASHES[index % 5]
-        style, name = LineStyle(color, dash), f"{rung.epochs} epochs"
+        style = LineStyle(color, dash)
         if index == 0:
             points = {
-                rate: Point(scores, range_of(rung.score), advice.diverged_words(advice.arm(rate)))
-                for rate, scores in sorted(rung.scores.items())
+                rate: Point(scores, range_of(score), line.lost.get(rate, ""))
+                for rate, scores in sorted(line.scores.items())
             }
-            add_points(figure, points, name, style, words.scale, log_x=True, row=1, col=1)
+            add_points(figure, points, line.name, style, words.scale, log_x=True, row=1, col=1)
             continue
-        means = {rate: rung.mean(rate) for rate in sorted(rung.scores) if rung.scores[rate]}
+        means = {
+            rate: estimate(list(line.scores[rate].values()), within=range_of(score))
+            for rate in sorted(line.scores)
+            if line.scores[rate]
+        }
         figure.add_scatter(
             x=list(means),
             y=[words.scale * e.mean for e in means.values()],
-            name=name,
+            name=line.name,
             mode="lines+markers",
             line={"color": color, "dash": dash, "width": 2},
             marker={"color": color, "size": 8},
@@ -70,16 +113,16 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
             row=1,
             col=1,
         )
-    for low, high in _stretches(advice.finalists(), advice.band()):
+    for low, high in _stretches(sorted(lines[0].scores), band):
         figure.add_vrect(
             x0=low / _MARGIN, x1=high * _MARGIN, fillcolor=_BAND_COLOR, line_width=0,
             row=1, col=1,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
     heading = figure_text(f"final {words.heading}")
-    figure.update_yaxes(title={"text": heading}, range=_height(advice), row=1, col=1)
+    figure.update_yaxes(title={"text": heading}, range=_height(lines, score, around), row=1, col=1)
 
 
-def _stretches(finalists: list[float], band: list[float]) -> list[tuple[float, float]]:
+def _stretches(finalists: Sequence[float], band: Sequence[float]) -> list[tuple[float, float]]:
     """Return the ends of each run of consecutive finalists that are in the band.
 
     >>> _stretches([0.1, 0.2, 0.5, 1.0], [0.1, 0.5, 1.0])
@@ -152,19 +195,22 @@ def _draw_restart(figure: go.Figure, restart: Restart, *, first: bool) -> None:
     )
 
 
-def _height(advice: Advice) -> list[float]:
-    """Return the limits of the score axis, around the finalists; other scores may be cut off."""
-    scale = ScoreWords(advice.score).scale
-    rates = [rate for rate in advice.finalists() if advice.rungs[-1].scores[rate]]
-    shown = [
-        rung.mean(rate).mean for rung in advice.rungs for rate in rates if rung.scores.get(rate)
-    ]
-    last = [advice.rungs[-1].mean(rate) for rate in rates]
+def _height(lines: Sequence[RateLine], score: str, around: Sequence[float] | None) -> list[float]:
+    """Return the limits of the score axis, around the first line; other scores may be cut off."""
+    scale, within = ScoreWords(score).scale, range_of(score)
+    first = lines[0].scores
+    rates = [rate for rate in (first if around is None else around) if first[rate]]
+    values = [
+        list(line.scores[rate].values()) for line in lines for rate in rates
+        if line.scores.get(rate)
+    ]  # fmt: skip
+    shown = [estimate(each, within=within).mean for each in values]
+    last = [estimate(list(first[rate].values()), within=within) for rate in rates]
     shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
-    shown += [score for rate in rates for score in advice.rungs[-1].scores[rate].values()]
+    shown += [score for rate in rates for score in first[rate].values()]
     low, high = scale * min(shown), scale * max(shown)
     room = 0.06 * (high - low) or 1.0
-    if range_of(advice.score) == SHARE:
+    if within == SHARE:
         low, high = max(0.0, low), min(100.0, high)
     return [low - room, high + room]
 
@@ -173,6 +219,11 @@ def _span(advice: Advice) -> list[float]:
     """Return the limits of the axis of learning rates, log10: the grid and the picks."""
     rates = advice.grid()
     rates += [] if advice.range_test is None else advice.range_test.picks()
+    return span_of(rates)
+
+
+def span_of(rates: Sequence[float]) -> list[float]:
+    """Return the limits of an axis of learning rates, log10."""
     return [math.log10(min(rates)) - 0.25, math.log10(max(rates)) + 0.25]
 
 

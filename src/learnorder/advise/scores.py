@@ -108,7 +108,14 @@ class ArmScores(Generic[ArmT]):
 
     def best(self) -> ArmT:
         """Return the arm with the best mean, of those that diverge least."""
-        return best_of(self.by_arm, self.higher_is_better)
+        return self.ranking()[0]
+
+    def ranking(self) -> list[ArmT]:
+        """Return the arms that diverge least, the best mean first."""
+        fewest = min(self.diverged(arm) for arm in self.by_arm)
+        least = {arm: s for arm, s in self.by_arm.items() if self.diverged(arm) == fewest}
+        by_arm = means(least, self.higher_is_better)
+        return sorted(by_arm, key=lambda arm: -by_arm[arm])
 
     def band(self) -> list[ArmT]:
         """Return the arms not significantly worse than the best, in their order.
@@ -133,18 +140,18 @@ class Agreement:
     """Agreement of runs of two lengths on the order of the learning rates that both have.
 
     Attributes:
-        epochs: Epochs of the two.
+        epochs: Length of the two.
         agree: Number of pairs of learning rates that both rank in the same order.
         pairs: Number of pairs without a tie.
     """
 
-    epochs: tuple[int, int]
+    epochs: tuple[float, float]
     agree: int
     pairs: int
 
 
 def agreements_of(
-    by_epochs: Sequence[tuple[int, Mapping[float, BySeed]]], higher_is_better: bool
+    by_epochs: Sequence[tuple[float, Mapping[float, BySeed]]], higher_is_better: bool
 ) -> list[Agreement]:
     """Return how well the ranking of each length agrees with that of the next.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice
-from learnorder.advise.scores import ArmVerdict
+from learnorder.advise.scores import Agreement, ArmVerdict
 from learnorder.advise.settings import Candidate, sets_schedule, takes
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
@@ -327,20 +327,31 @@ def _range_test(advice: Advice) -> list[str]:
 
 
 def _ranks(advice: Advice) -> list[str]:
-    agreements = [agreement for agreement in advice.agreements() if agreement.pairs]
+    return rank_words(advice.agreements(), "epochs", "--rungs 1 trains all of them at full length")
+
+
+def rank_words(agreements: Sequence[Agreement], unit: str, remedy: str) -> list[str]:
+    """Return whether short runs rank learning rates as long ones do; empty if there are no pairs.
+
+    Args:
+        agreements: The agreement of each length with the next.
+        unit: Unit of the lengths.
+        remedy: What to do if they do not.
+    """
+    agreements = [agreement for agreement in agreements if agreement.pairs]
     if not agreements:
         return []
     counts = "; ".join(
-        f"{a.epochs[0]} and {a.epochs[1]} epochs rank {a.agree} of {a.pairs} pairs in the same "
+        f"{a.epochs[0]:g} and {a.epochs[1]:g} {unit} rank {a.agree} of {a.pairs} pairs in the same "
         "order"
         for a in agreements
     )
     fair = min(a.agree / a.pairs for a in agreements) >= _FAIR_GUIDE
     guide = "a reliable" if fair else "not a reliable"
-    remedy = "" if fair else " (--rungs 1 trains all of them at full length)"
+    shown = "" if fair else f" ({remedy})"
     return [
         f"Do short and long runs rank learning rates in the same order? {counts}: the short ones "
-        f"were {guide} guide{remedy}."
+        f"were {guide} guide{shown}."
     ]
 
 

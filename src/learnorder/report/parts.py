@@ -55,6 +55,7 @@ class Point:
         label: Another note.
         examples: Number of examples of a small group, for shares: the interval then also covers
             their choice, see :func:`~learnorder.statistics.intervals.share_of_examples`.
+        known: The estimate, if it is not the mean of the values, as for independent samples.
     """
 
     values: Mapping[int, float]
@@ -62,10 +63,13 @@ class Point:
     lost: str = ""
     label: str = ""
     examples: int | None = None
+    known: Estimate | None = None
 
     @property
     def estimate(self) -> Estimate:
         """The mean with its interval."""
+        if self.known is not None:
+            return self.known
         values = list(self.values.values())
         if self.examples is not None:
             return share_of_examples(values, self.examples)
@@ -145,8 +149,9 @@ def annotate_above(
     """Write notes on settings above a figure; see :func:`make_room`."""
     for x, text in texts.items():
         if text:
+            lost = any(words in text for words in _LOST)
             figure.add_annotation(
-                text=f"✕ {text}" if "diverged" in text else text, name=_ABOVE, x=x, y=1,
+                text=f"✕ {text}" if lost else text, name=_ABOVE, x=x, y=1,
                 yref=axis, yanchor="bottom", textangle=-90,
                 showarrow=False, font={"size": 11, "color": color},
             )  # fmt: skip
@@ -160,6 +165,8 @@ def make_room(figure: go.Figure) -> go.Figure:
 
 
 _ABOVE = "above"
+_LOST = ("diverged", "no score")
+"""Words in notes on settings whose runs have no result."""
 _SEED_OFFSET = 0.013
 """Offset of the seeds' dots from their mean, as a share of the axis."""
 

@@ -87,6 +87,15 @@ TYPES = {
             known_by="search.json",
         ),
         ExperimentType(
+            name="judged",
+            command="advise --from",
+            what="a judgement of existing runs",
+            result="learnorder.advise.existing.result.JudgedRuns",
+            open="learnorder.advise.existing.run.open_judged",
+            write="learnorder.advise.existing.page.write_judged",
+            findings="learnorder.advise.existing.words.judged_findings",
+        ),
+        ExperimentType(
             name="reproduce",
             command="reproduce",
             what="a reproduction of the paper",

@@ -12,6 +12,7 @@ from learnorder.runs.finding import find_runs
 from learnorder.runs.kinds import kind_named, load_named
 
 if TYPE_CHECKING:
+    from learnorder.advise.existing.result import JudgedRuns
     from learnorder.advise.result import Advice
     from learnorder.config.settings import RunConfig, TaskRunConfig
     from learnorder.probe.result import ProbeResult
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 
     AnyResults = Results | TaskResults | TheoryResults
     OpenedT = TypeVar(
-        "OpenedT", Results, TaskResults, TheoryResults, ProbeResult, Advice, ReproductionResult
+        "OpenedT",
+        Results,
+        TaskResults,
+        TheoryResults,
+        ProbeResult,
+        Advice,
+        JudgedRuns,
+        ReproductionResult,
     )
 
 CALIBRATION = "calibration"
@@ -50,7 +58,8 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
             :class:`~learnorder.runs.results.TaskResults` for runs of tasks, or
             :class:`~learnorder.theory.results.TheoryResults` for runs of the theory. For a single
             folder also :class:`~learnorder.probe.result.ProbeResult` of a probe,
-            :class:`~learnorder.advise.result.Advice` of a search, or
+            :class:`~learnorder.advise.result.Advice` of a search,
+            :class:`~learnorder.advise.existing.result.JudgedRuns` of judged runs, or
             :class:`~learnorder.reproduce.claim.ReproductionResult` of a reproduction, as returned
             by the function that made the folder. None takes the class of the runs.
 

@@ -1,0 +1,1 @@
+"""Runs that exist already, judged from a table: ``learnorder advise --from``."""
