@@ -12,12 +12,12 @@ from torch.utils.data import TensorDataset
 from learnorder import Advice, LRSearch, Task
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.page import comparison_table, rung_table, to_json, write_advice
+from learnorder.advise.plans import next_rate
 from learnorder.advise.range_rules import RangeTest, Restart
 from learnorder.advise.result import Rung, near
 from learnorder.advise.run import (
     SearchRunner,
     StartedSearch,
-    next_rate,
     run_advise,
     rung_plans,
     search_plans,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,18 +12,17 @@ from learnorder.advise.plans import (
     check_groups,
     check_script,
     folder_name,
-    half,
     initial_rates,
     make_problem,
-    next_rate,
     rung_plans,
     search_plans,
     why_no_noise,
     with_names,
 )
-from learnorder.advise.result import Advice, Rung, near
-from learnorder.advise.scores import BySeed, best_of, ranked
+from learnorder.advise.result import Advice, near
+from learnorder.advise.scores import BySeed, best_of
 from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
+from learnorder.advise.selection import Selection
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.config.script import ScriptRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
@@ -52,8 +51,6 @@ _SPENT_ON_EPOCHS = 0.9
 _FORMER_FILE = "search.json"
 """The file of the former version in place of experiment.json."""
 _FORMER_NAMES = {"hold": "plateau", "shorter_holds": "shorter_plateaus"}
-_MOST_ADDED = 4
-"""Most learning rates added above the default ones."""
 
 
 @dataclass(frozen=True)
@@ -264,12 +261,8 @@ class SearchRunner:
 
     def run(self) -> Advice:
         """Run the rungs, then all arms at full length."""
-        rates, rungs = self.rates, list[Rung]()
-        for rung in range(self.search.rungs - 1):
-            rungs.append(self.screen(rates, rung, extend=rung == 0))
-            rates = rungs[-1].kept
-        last = self.search.rungs - 1
-        final = self.train_final(rates, rungs)
+        rungs = Selection(self.search, self.rates, self).run()
+        last, final = self.search.rungs - 1, rungs[-1].scores
         rates, best = sorted(final), best_of(final, self.higher_is_better)
         arms = [Candidate(rate, self.search.plateau) for rate in rates]
         if best != self.smallest:
@@ -280,7 +273,6 @@ class SearchRunner:
         if test is not None and test.pick is not None and near(test.pick, rates) not in rates:
             arms.append(Candidate(test.pick, self.search.plateau))
         scores, folders = self.train(arms, last)
-        rungs.append(self.rung(last, final))
         data = folders[0].data()
         unseen = data.unseen_classes if isinstance(data, TaskDescription) else ()
         return Advice(
@@ -295,59 +287,6 @@ class SearchRunner:
             folders=tuple(folders),
             unlearned=unlearned_scores(folders) if self.search.target == "score" else {},
         )
-
-    def train_final(self, rates: Sequence[float], rungs: Sequence[Rung]) -> dict[float, BySeed]:
-        """Train learning rates at full length; return their scores.
-
-        Short schedules are biased against large learning rates. As long as the largest is the best,
-        the next larger one is therefore trained too, unless it diverged on an earlier rung.
-        """
-        rates, last = list(rates), self.search.rungs - 1
-        while True:
-            scores = self.train_rates(rates, last)
-            if not any(scores.values()):
-                raise _all_diverged(rates)
-            larger = [
-                rate
-                for rate in (rungs[0].scores if rungs else ())
-                if rate > rates[-1]
-                and not any(rung.too_large(rate) for rung in rungs if rate in rung.scores)
-            ]
-            if not larger or best_of(scores, self.higher_is_better) != rates[-1]:
-                return scores
-            rates.append(min(larger))
-
-    def screen(self, rates: Sequence[float], rung: int, *, extend: bool) -> Rung:
-        """Run a rung; add larger learning rates as long as the largest is among the better half."""
-        rates, added = list(rates), 0
-        while True:
-            scores = self.train_rates(rates, rung)
-            better = self.better_half(scores)
-            extend = extend and self.search.learning_rates is None and added < _MOST_ADDED
-            if not extend or rates[-1] not in better:
-                break
-            rates.append(next_rate(rates[-1]))
-            added += 1
-        kept = tuple(sorted({self.smallest, *better}))
-        return self.rung(rung, scores, kept)
-
-    def rung(self, rung: int, scores: dict[float, BySeed], kept: tuple[float, ...] = ()) -> Rung:
-        """Return the result of a rung."""
-        return Rung(
-            self.search.rung_epochs(rung),
-            tuple(self.search.rung_seeds(rung)),
-            scores,
-            kept,
-            self.score,
-            "no score" if self.search.is_script else "diverged",
-            dict(self.reasons.get(rung, {})),
-        )
-
-    def better_half(self, scores: Mapping[float, BySeed]) -> list[float]:
-        """Return the better half of the learning rates, of those that diverge least."""
-        if not any(scores.values()):
-            raise _all_diverged(list(scores))
-        return ranked(scores, self.higher_is_better)[: half(len(scores))]
 
     def train_rates(self, rates: Sequence[float], rung: int) -> dict[float, BySeed]:
         """Train learning rates on a rung; return their scores.
@@ -431,15 +370,6 @@ class SearchRunner:
             )
         write_sealed(path, asdict(test))
         return test
-
-
-def _all_diverged(rates: Sequence[float]) -> ConfigError:
-    return ConfigError(
-        "learning_rates",
-        list(rates),
-        "Training diverges at all of them. Give smaller ones, and check that all values in the "
-        "data are finite.",
-    )
 
 
 def _budget(search: LRSearch, out: Path, minutes: float, execution: Execution) -> Budget:
