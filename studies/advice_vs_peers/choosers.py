@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from learnorder.advise.result import BySeed, best_of
+from learnorder.advise.scores import BySeed, best_of
 from learnorder.advise.selection import Selection
 from learnorder.advise.settings import LRSearch
 from studies.advice_vs_peers.table import Run, Table
