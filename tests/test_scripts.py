@@ -367,6 +367,19 @@ def test_failures_are_results(tmp_path):
     assert "no score in 2 of 3 runs: exit code 1: out of memory)." in found
 
 
+def test_processes_left_running_are_told(tmp_path):
+    write("""
+        import subprocess
+        print(score)
+        if epochs == 8 and (lr, seed) == (0.1, 1):
+            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    """)
+    settings = replace(search(), rungs=1, learning_rates=(0.01, 0.1))
+    advice = run_advise(settings, tmp_path / "out", execution=QUIET)
+    said = "1 of the 6 runs at full length left processes running"
+    assert said in " ".join(advice.findings())
+
+
 def test_a_script_that_fails_is_found_before_the_first_run(tmp_path):
     write("raise ImportError('no module net')")
     with pytest.raises(ConfigError) as error:

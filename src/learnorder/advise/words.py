@@ -48,7 +48,7 @@ def advice_findings(advice: Advice) -> list[str]:
     )
     sentences = [sentence for part in parts for sentence in part(advice)]
     sentences += [*_groups(advice), *_forgetting(advice)]
-    sentences += _changed(advice)
+    sentences += [*_changed(advice), *_left_running(advice)]
     if advice.unseen_classes:
         named = ", ".join(map(str, advice.unseen_classes))
         sentences.append(
@@ -98,6 +98,21 @@ def _changed(advice: Advice) -> list[str]:
     return [
         f"{len(former)} of the {len(manifests)} runs at full length were made before a change of "
         f"{words}, and are compared with the others all the same (--force)."
+    ]
+
+
+def _left_running(advice: Advice) -> list[str]:
+    """Return that a script left processes running, if it did."""
+    if not advice.search.is_script:
+        return []
+    left = [
+        f for f in advice.folders if f.read_status() == "finished" and f.read_manifest()["reason"]
+    ]
+    if not left:
+        return []
+    return [
+        f"{len(left)} of the {len(advice.folders)} runs at full length left processes running when "
+        f"they ended, which were stopped, e.g. {left[0].name}: let the script wait for them."
     ]
 
 
