@@ -26,12 +26,19 @@ ANNEALED = "annealed"
 
 
 def initial_rates(search: LRSearch) -> tuple[float, ...]:
-    """Return the learning rates of the first rung."""
+    """Return the learning rates of the first rung.
+
+    Raises:
+        ConfigError: None are given, and the task has its own optimiser.
+    """
     if not search.is_task:
         return search.rates()
+    from learnorder.training.own_optimizer import check_rates
     from learnorder.training.task import load_task
 
-    return search.rates(fine_tunes=load_task(search.task).fine_tunes)
+    task = load_task(search.task)
+    check_rates(task.optimizer, search.learning_rates)
+    return search.rates(fine_tunes=task.fine_tunes)
 
 
 def check_groups(search: LRSearch) -> None:
@@ -51,6 +58,30 @@ def check_groups(search: LRSearch) -> None:
     groups = load_task(search.task).groups
     spurious = groups is not None and groups.spurious
     check_target(search.target, () if groups is None else (groups.name,), spurious)
+
+
+def check_optimizer(search: LRSearch) -> None:
+    """Check that a task's own optimiser can be used in the search's range test.
+
+    Raises:
+        ConfigError: Its learning rate is not proportional to the number that is searched.
+    """
+    if not search.is_task or not search.range_test:
+        return
+    from learnorder.training.own_optimizer import scales_with_rate
+    from learnorder.training.task import build_network, load_task
+
+    task = load_task(search.task)
+    if task.optimizer is None:
+        return
+    network, rate = build_network(task, search.first_seed), initial_rates(search)[0]
+    if not scales_with_rate(task.optimizer, network, rate, search.first_seed):
+        raise ConfigError(
+            "range_test",
+            True,
+            "The lr of the task's optimizer is not proportional to the number that it is made "
+            "with, so raising lr step by step would not test that number. Give --range_test false.",
+        )
 
 
 def rung_plans(

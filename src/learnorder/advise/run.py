@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.plans import (
     check_groups,
+    check_optimizer,
     folder_name,
     half,
     initial_rates,
@@ -69,6 +70,7 @@ class StartedSearch:
     def of(cls, search: LRSearch) -> StartedSearch:
         """Return a search that is about to start; the model and the data are tried."""
         check_groups(search)
+        check_optimizer(search)
         return cls(search, initial_rates(search), why_no_noise(search))
 
 

@@ -19,12 +19,17 @@ def sections_alike(folders: Sequence[RunFolder[Any]]) -> set[str]:
     return {name.partition(".")[0] for name in names} - differing
 
 
-def training_words(training: TrainingConfig) -> str:
-    """Return epochs, batch size, optimiser and weight decay, in words."""
-    return (
-        f"{training.epochs} epochs, batch size {training.batch_size}, "
-        f"{_optimizer_words(training)}, weight decay {training.weight_decay:g}"
-    )
+def training_words(training: TrainingConfig, own_optimizer: str = "") -> str:
+    """Return epochs, batch size, optimiser and weight decay, in words.
+
+    Args:
+        training: The settings.
+        own_optimizer: Class of the task's own optimiser; empty if the settings name it.
+    """
+    optimizer = f"{_optimizer_words(training)}, weight decay {training.weight_decay:g}"
+    if own_optimizer:
+        optimizer = f"{own_optimizer} as the task makes it"
+    return f"{training.epochs} epochs, batch size {training.batch_size}, {optimizer}"
 
 
 def _optimizer_words(training: TrainingConfig) -> str:

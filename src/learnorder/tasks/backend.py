@@ -106,6 +106,7 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "num_classes": problem.num_classes,
         "unseen_classes": problem.unseen_classes,
         "keep": None if kept is None else vars(kept),
+        "optimizer": str(trainer.optimizer) if trainer.optimizer.is_own else "",
         "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }
 

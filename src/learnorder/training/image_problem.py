@@ -85,6 +85,9 @@ class ImageProblem:
         """Return the number of examples of a step."""
         return self.batches.examples(step)
 
+    def own_optimizers(self, network: nn.Module, learning_rate: float) -> None:
+        """Return None: the optimiser is that of the settings."""
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield this process's rows of an epoch's batches, from step ``start`` on."""
         return self.batches.epoch(epoch, start, self._group)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Varying
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.records import Records
 
 Part = Literal["model", "loss", "score"]
@@ -63,6 +64,10 @@ class Problem(Protocol):
 
     def examples(self, step: int) -> int:
         """Return the number of examples of a step, over all processes."""
+        ...
+
+    def own_optimizers(self, network: nn.Module, learning_rate: float) -> Optimizers | None:
+        """Return the user's own optimisers of a network; None takes that of the settings."""
         ...
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:

@@ -27,6 +27,7 @@ from learnorder.training.identity import Identity, Reader, steady, whole
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
+from learnorder.training.own_optimizer import OptimizerFactory
 from learnorder.training.targets import known_targets
 
 if TYPE_CHECKING:
@@ -97,6 +98,11 @@ class Task:
     keep: Keep | None = None
     """Another data set, on which it is measured what training forgets; see
     :class:`~learnorder.Keep`."""
+    optimizer: OptimizerFactory | None = None
+    """Function from (network, learning rate) to the optimiser of a new network, or to a list of
+    optimisers that share its parameters. Learning rates are reported as this number, whatever the
+    function makes of it; a schedule multiplies the ``lr`` of each parameter group. None takes
+    the optimiser of the settings."""
 
     @classmethod
     def from_transformers(
@@ -181,10 +187,9 @@ class Task:
         for name in ("loss", "collate"):
             if not callable(value := getattr(self, name)):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
-        if self.validation_collate is not None and not callable(self.validation_collate):
-            raise ConfigError(
-                "task.validation_collate", self.validation_collate, "Give a function."
-            )
+        for name in ("validation_collate", "optimizer"):
+            if (value := getattr(self, name)) is not None and not callable(value):
+                raise ConfigError(f"task.{name}", value, "Give a function.")
 
     @property
     def fine_tunes(self) -> bool:
@@ -274,10 +279,9 @@ def identify(task: Task, maker: Any = None) -> Identity:
         reader.add(name, getattr(task, name))
     for name, data in (("training data", task.train), ("validation data", task.validation)):
         reader.add(name, None if data is None else reader.data(data))
-    if task.groups is not None:
-        reader.add("groups", task.groups)
-    if task.planter is not None:
-        reader.add("planter", task.planter)
+    for name in ("groups", "planter", "optimizer"):
+        if (value := getattr(task, name)) is not None:
+            reader.add(name, value)
     if task.keep is not None:
         reader.add("data to keep", reader.data(task.keep.data))
         reader.add("keep", [v for n, v in vars(task.keep).items() if n != "data"])

@@ -19,6 +19,8 @@ from learnorder.training.fit import check_fit, misfit
 from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
 from learnorder.training.kept_task import KeptTask
+from learnorder.training.optimizers import Optimizers
+from learnorder.training.own_optimizer import check_replaced, make_optimizers
 from learnorder.training.planted import Patterns, PatternSet
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
@@ -129,6 +131,17 @@ class TaskProblem:
         """Return the number of examples of a step."""
         batch_size = self._config.training.batch_size
         return min(batch_size, self._shown - step * batch_size)
+
+    def own_optimizers(self, network: nn.Module, learning_rate: float) -> Optimizers | None:
+        """Return the optimisers that the task's function makes; None if it has none.
+
+        Raises:
+            ConfigError: They cannot be used, or settings of an optimiser are given too.
+        """
+        if self.task.optimizer is None:
+            return None
+        check_replaced(self._config.training)
+        return make_optimizers(self.task.optimizer, network, learning_rate, self._config.seed)
 
     def _order(self, epoch: int) -> list[int]:
         drawing = generator(self._config.seed, "order", epoch)

@@ -20,7 +20,7 @@ from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
 from learnorder.seeding import repeatable, seed_globally, step_seed
 from learnorder.training.curvature import Curvature
-from learnorder.training.optimizers import build_optimizer
+from learnorder.training.optimizers import Optimizers, build_optimizer
 from learnorder.training.problem import Problem, RunSettings
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -96,9 +96,6 @@ class Trainer(Generic[ProblemT]):
         )
         self.problem = make_problem(self.group)
         network = self.group.with_global_statistics(self.problem.network)
-        optimizer = build_optimizer(
-            config.training, network.parameters(), config.learning_rate.initial, device
-        )
         self.curvature = (
             Curvature(config.sharpness, self.problem, config.seed)
             if config.sharpness.examples
@@ -107,7 +104,7 @@ class Trainer(Generic[ProblemT]):
         training_mode(network)
         self.network = network
         self.model = self.accelerator.prepare(network)
-        self.optimizer = optimizer  # accelerate's wrapper looks for other packages at each step
+        self.optimizer = self.make_optimizers()
         self.epoch, self.step = 1, 0
         self.records, self.timings = Records(), list[Timing]()
         self._losses: list[Tensor] = []
@@ -123,6 +120,17 @@ class Trainer(Generic[ProblemT]):
             )
             if config.noise.level.initial > 0
             else None
+        )
+
+    def make_optimizers(self) -> Optimizers:
+        """Return new optimisers of the network: those of the problem or of the settings."""
+        initial = self.config.learning_rate.initial
+        own = self.problem.own_optimizers(self.network, initial)
+        if own is not None:
+            return own
+        parameters, device = self.network.parameters(), self.group.device
+        return Optimizers(
+            [build_optimizer(self.config.training, parameters, initial, device)], initial
         )
 
     def check_processes(self, count: int) -> None:
@@ -218,8 +226,8 @@ class Trainer(Generic[ProblemT]):
     def prepare_step(self) -> None:
         """Set the learning rate, the noise and the random state of a step; clear the gradients."""
         group = self.group
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self._now(self.config.learning_rate)
+        self.optimizer.train()
+        self.optimizer.set_learning_rate(self._now(self.config.learning_rate))
         layers = (self.config.seed, "layers", self.epoch)
         seed_globally(step_seed(self.step, layers, group.own_draws))
         if self.noise is not None:
@@ -273,6 +281,7 @@ class Trainer(Generic[ProblemT]):
         self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
         self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
         started = time.perf_counter()
+        self.optimizer.eval()
         with self.accelerator.autocast():
             finite = self.problem.evaluate(self.network, self.records, self.epoch)
         if finite:
@@ -296,6 +305,8 @@ class Trainer(Generic[ProblemT]):
                 "sharpness_error": eigenvalue.error,
                 "sharpness_products": eigenvalue.products,
             }
+            if self.optimizer.is_own:  # its steps may have another rate
+                del values["edge"]
             for quantity, value in values.items():
                 self.records.add(self.epoch, "run", quantity, float(value))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError, LearnOrderError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.trainer import Trainer
 
 _ONE_VALUE = "more than 1 value per channel"
@@ -38,9 +40,13 @@ def try_training(trainer: Trainer[Any]) -> None:
         examples = trainer.config.sharpness.examples
         with refusing(lambda why: _cannot("sharpness.examples", examples, "It", why)):
             trainer.curvature.try_out(trainer.network)
-    name = trainer.config.training.optimizer
-    with refusing(lambda why: _cannot("training.optimizer", name, "Its step", why)):
+    field = "task.optimizer" if trainer.optimizer.is_own else "training.optimizer"
+    name = str(trainer.optimizer)
+    with refusing(lambda why: _cannot(field, name, "Its step", why)):
         trainer.optimizer.step()
+    if trainer.optimizer.is_own:
+        with refusing(lambda why: _cannot(field, name, "A step after a checkpoint", why)):
+            _try_continuing(trainer)
 
 
 def _try_gradients(trainer: Trainer[Any]) -> None:
@@ -68,6 +74,45 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
         raise problem.refusal("model", _DETACHED)
     with torch.no_grad(), refusing(lambda why: problem.refusal("score", f"It failed: {why}.")):
         problem.update_metrics(batch, outputs, losses)
+
+
+def _try_continuing(trainer: Trainer[Any]) -> None:
+    """Take a step with the user's optimiser, and again after a checkpoint, within and after epochs.
+
+    Raises:
+        ConfigError: The two differ, so a run continued from a checkpoint would be another.
+    """
+    network, optimizer = trainer.network, trainer.optimizer
+    parameters = list(network.parameters())
+    gradients = [None if p.grad is None else p.grad.clone() for p in parameters]
+
+    def stepped(optimizer: Optimizers) -> list[Tensor]:
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = None if gradient is None else gradient.clone()
+        optimizer.train()
+        optimizer.set_learning_rate(trainer.config.learning_rate.initial)
+        optimizer.step()
+        return [parameter.detach().clone() for parameter in parameters]
+
+    for after_epoch in (False, True) if optimizer.averages else (False,):
+        if after_epoch:
+            optimizer.eval()
+        file = io.BytesIO()
+        torch.save((network.state_dict(), optimizer.state_dict()), file)
+        expected = stepped(optimizer)
+        file.seek(0)
+        weights, state = torch.load(file, weights_only=True)
+        network.load_state_dict(weights)
+        continued = trainer.make_optimizers()
+        continued.load_state_dict(state)
+        pairs = zip(expected, stepped(continued), strict=True)
+        if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs):
+            raise ConfigError(
+                "task.optimizer",
+                str(optimizer),
+                "A step after a checkpoint differs from one without, because its state_dict lacks "
+                "a part of its state. Keep all of it in optimizer.state and in param_groups.",
+            )
 
 
 _DETACHED = (
