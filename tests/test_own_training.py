@@ -11,6 +11,15 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    LambdaLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 from torch.utils.data import TensorDataset
 
 from learnorder import LRSearch, Probe, Task, TrainingConfig, run_advise, run_probe, write_report
@@ -292,6 +301,110 @@ def test_the_description_of_other_tasks_names_none():
     assert describe(task_trainer(config_of(), Task(network, data())), None)["optimizer"] == ""
 
 
+def one_cycle(optimizer: Optimizer, steps: int) -> LRScheduler:
+    highest = [group["lr"] for group in optimizer.param_groups]
+    return OneCycleLR(optimizer, max_lr=highest, total_steps=steps, cycle_momentum=False)
+
+
+def warm_then_cosine(optimizer: Optimizer, steps: int) -> LRScheduler:
+    warm = LinearLR(optimizer, start_factor=0.25, total_iters=2)
+    return SequentialLR(optimizer, [warm, CosineAnnealingLR(optimizer, steps - 2)], [2])
+
+
+def fall(optimizer: Optimizer, steps: int) -> LRScheduler:
+    return LambdaLR(optimizer, lambda step: 1 - step / steps)
+
+
+CONSTANT = Schedule(0.02)
+
+
+@pytest.mark.parametrize("optimizer", [None, with_groups, muon_and_adamw, schedule_free])
+@pytest.mark.parametrize("scheduler", [one_cycle, warm_then_cosine, fall])
+def test_own_schedulers_are_stepped_and_continued(scheduler, optimizer):
+    task = Task(network, data(), optimizer=optimizer, scheduler=scheduler)
+    config, kept = config_of(learning_rate=CONSTANT), []
+    with register_task(task) as given:
+        check([replace(config, task=given)])
+
+    def keep(trainer: Trainer[Any]) -> None:
+        if (trainer.epoch, trainer.step) in ((2, 0), (2, 2)):
+            kept.append(copy.deepcopy(trainer.state()))
+
+    whole = task_trainer(config, task)
+    whole.run(keep, keep)  # pyright: ignore[reportArgumentType]
+    for state in kept:
+        continued = train(config, task, state)
+        assert continued.records.columns == whole.records.columns
+        assert same_weights(continued.network, whole.network)
+
+
+def test_the_rates_of_a_scheduler_are_recorded_by_epoch():
+    """3 epochs of 3 steps: the number of the function times 1 − step/9, at steps 0, 3 and 6."""
+    task = Task(network, data(), optimizer=with_groups, scheduler=fall)
+    trainer = train(config_of(learning_rate=CONSTANT), task)
+    columns = trainer.records.columns
+    rates = [
+        value
+        for quantity, value in zip(columns["quantity"], columns["value"], strict=True)
+        if quantity == "learning_rate"
+    ]
+    assert rates == pytest.approx([0.02, 0.02 * 6 / 9, 0.02 * 3 / 9])
+    assert trainer.optimizer.param_groups[1]["lr"] == pytest.approx(0.0)
+
+
+def test_a_scheduler_gives_the_run_of_the_same_schedule():
+    own = Task(network, data(), scheduler=fall)
+    scheduled = train(config_of(learning_rate=CONSTANT), own)
+    linear = Schedule(0.02, linear_after=0.0)
+    named = train(config_of(learning_rate=linear), replace(own, scheduler=None))
+    assert all(
+        torch.allclose(a, b, atol=1e-6)
+        for a, b in zip(scheduled.network.parameters(), named.network.parameters(), strict=True)
+    )
+
+
+class Secret(LambdaLR):
+    """Keeps what its rate depends on to itself."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.taken = [0]
+        super().__init__(optimizer, lambda _: 1 / (1 + self.taken[0]))
+
+    def step(self, epoch: int | None = None) -> None:
+        self.taken[0] += 1
+        super().step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        del state_dict
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "words"),
+    [
+        (lambda o, n: o, "It returned a SGD, not a scheduler"),
+        (lambda o, n: ReduceLROnPlateau(o), "A step of ReduceLROnPlateau needs metrics"),
+        (lambda o, n: o.missing, "It failed for 9 steps: AttributeError"),
+        (lambda o, n: fall(SGD(OTHER.parameters(), lr=0.1), n), "a LambdaLR of another optimizer"),
+        (lambda o, n: Secret(o), "A step after a checkpoint differs"),
+    ],
+)
+def test_what_is_no_scheduler_of_the_optimiser_is_refused_before_a_run(scheduler, words):
+    with (
+        register_task(Task(network, data(), scheduler=scheduler)) as given,
+        pytest.raises(ConfigError, match=words) as error,
+    ):
+        check([config_of(given, learning_rate=CONSTANT)])
+    assert error.value.field == "task.scheduler"
+
+
+def test_a_schedule_and_a_scheduler_contradict_each_other():
+    with pytest.raises(ConfigError, match=r"learning_rate: .* has its own scheduler"):
+        task_trainer(config_of(), Task(network, data(), scheduler=fall))
+
+
 SEARCH = LRSearch(
     training=TrainingConfig(epochs=4, batch_size=16),
     learning_rates=(0.005, 0.02),
@@ -322,3 +435,19 @@ def test_a_search_needs_rates_and_an_optimiser_that_a_range_test_can_raise(tmp_p
     with pytest.raises(ConfigError, match=r"learning_rates: got None\. The task has its own"):
         run_probe(Probe(contrasts=(0.5,)), tmp_path, task=constant, execution=Execution(quiet=True))
     assert not (tmp_path / "advise").exists()
+
+
+@pytest.mark.parametrize("scheduler", [None, fall])
+def test_a_search_leaves_the_anneal_to_a_task_with_a_scheduler(tmp_path, scheduler):
+    task = Task(network, data(), scheduler=scheduler)
+    quiet = Execution(threads=1, quiet=True)
+    for anneal in ("step", "task"):
+        search = replace(SEARCH, anneal=anneal)
+        if (anneal == "task") == (scheduler is not None):
+            advice = run_advise(search, tmp_path / anneal, task=task, execution=quiet)
+            assert not advice.shorter_plateaus()
+            page = (tmp_path / anneal / "report.html").read_text()
+            assert ("scheduler; shorter plateaus are not tried" in page) == (anneal == "task")
+        else:
+            with pytest.raises(ConfigError, match=f"anneal: got '{anneal}'"):
+                run_advise(search, tmp_path / anneal, task=task, execution=quiet)

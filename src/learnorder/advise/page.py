@@ -13,6 +13,7 @@ from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
+from learnorder.advise.settings import LRSearch
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
@@ -60,9 +61,10 @@ def advice_content(advice: Advice) -> Content:
             lines = {"annealed": annealed_arms(results)}
             lead += forgetting_sections(forgetting, results.arms, lines)
     retrained = last_layer_sections(results)
+    annealed = "" if advice.search.anneal == "constant" else ", annealed"
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
-        "a complete, annealed schedule; a dot is a seed. A hollow marker has diverged runs, which "
+        f"a complete{annealed} schedule; a dot is a seed. A hollow marker has diverged runs, which "
         "the mean excludes. Shaded: the learning rates not significantly worse than the best. Each "
         "rung has its own seeds; all are evaluated on the same validation data, so the intervals "
         "cover variation over seeds, not over data. They are not adjusted for their number."
@@ -99,18 +101,27 @@ def advice_content(advice: Advice) -> Content:
 def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
-    plateau = search.plateau_epochs(search.plateau, search.training.epochs)
-    schedule = (
-        f"constant for {plateau} of {search.training.epochs} epochs, then {advice.smallest:g}"
-        if search.anneal == "step"
-        else "half a cosine wave, to 0"
-    )
     rungs = "; ".join(f"{r.epochs} epochs, seeds {_span(r.seeds)}" for r in advice.rungs)
     return [
         ("Learning rates", rates),
-        ("Schedule", schedule),
+        ("Schedule", _schedule_words(search, advice.smallest)),
         ("Rungs", rungs),
     ]
+
+
+def _schedule_words(search: LRSearch, smallest: float) -> str:
+    """Return the learning-rate schedule of a search's runs at full length, in words."""
+    epochs = search.training.epochs
+    plateau = f"constant for {search.plateau_epochs(search.plateau, epochs)} of {epochs} epochs"
+    words = {
+        "step": f"{plateau}, then {smallest:g}",
+        "wsd": f"{plateau}, then linearly to 0",
+        "linear": "linearly to 0",
+        "cosine": "half a cosine wave, to 0",
+        "constant": "constant",
+        "task": "the task's own scheduler; shorter plateaus are not tried",
+    }[search.anneal]
+    return f"warm-up for {search.warmup * epochs:.3g} epochs; {words}" if search.warmup else words
 
 
 def _span(seeds: Sequence[int]) -> str:
@@ -164,9 +175,10 @@ def rung_table(advice: Advice) -> TextTable:
             cells.append(" ".join(filter(None, [shown, f"({failed})" if failed else ""])))
         rows.append([f"{rate:g}", *cells])
     seeds = [len(rung.seeds) for rung in advice.rungs]
+    annealed = "" if advice.search.anneal == "constant" else " and annealed"
     note = (
         f"Final validation {words.heading}: mean over seeds ({', '.join(map(str, seeds))}), at "
-        "full length with the 95 % t interval. Every schedule is complete and annealed. The better "
+        f"full length with the 95 % t interval. Every schedule is complete{annealed}. The better "
         "half of each rung and the smallest learning rate go on to the next. At full length, the "
         "next larger learning rate is added back as long as the largest is the best."
     )

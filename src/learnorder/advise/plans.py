@@ -29,16 +29,36 @@ def initial_rates(search: LRSearch) -> tuple[float, ...]:
     """Return the learning rates of the first rung.
 
     Raises:
-        ConfigError: None are given, and the task has its own optimiser.
+        ConfigError: None are given, and the task has its own optimiser; or the search and the task
+            do not have the same scheduler.
     """
     if not search.is_task:
+        _check_anneal(search, has_scheduler=False)
         return search.rates()
     from learnorder.training.own_optimizer import check_rates
     from learnorder.training.task import load_task
 
     task = load_task(search.task)
     check_rates(task.optimizer, search.learning_rates)
+    _check_anneal(search, has_scheduler=task.scheduler is not None)
     return search.rates(fine_tunes=task.fine_tunes)
+
+
+def _check_anneal(search: LRSearch, *, has_scheduler: bool) -> None:
+    """Check that a search leaves the anneal to the task if, and only if, it has a scheduler."""
+    if has_scheduler and search.anneal != "task":
+        raise ConfigError(
+            "anneal",
+            search.anneal,
+            "The task has its own scheduler, which sets the learning rate. Give --anneal task, or "
+            "remove the scheduler from the task.",
+        )
+    if search.anneal == "task" and not has_scheduler:
+        raise ConfigError(
+            "anneal",
+            "task",
+            "There is no scheduler: give the task one, Task(scheduler=...), or another --anneal.",
+        )
 
 
 def check_groups(search: LRSearch) -> None:
@@ -145,7 +165,7 @@ def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGro
         from learnorder.training.task import load_task
         from learnorder.training.task_problem import TaskProblem
 
-        task = load_task(config.task)
+        task = replace(load_task(config.task), scheduler=None)  # the range test sets the rate
         return lambda seed, group: TaskProblem(replace(config, seed=seed), task, group)
     from learnorder.data import load_images
     from learnorder.training.image_problem import ImageProblem

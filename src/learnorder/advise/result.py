@@ -214,9 +214,9 @@ class Advice:
     def shorter_plateaus(self) -> list[Candidate]:
         """Return the arms with shorter plateaus at the best learning rate, the shortest first.
 
-        The smallest learning rate has none, because it is constant.
+        A step has none at the smallest learning rate, which is constant.
         """
-        if self.best() == self.smallest:
+        if not self.search.is_annealed(self.best(), self.smallest):
             return []
         tried = [Candidate(self.best(), plateau) for plateau in self.search.distinct_plateaus()]
         return [arm for arm in tried if arm in self.arms]

@@ -221,7 +221,7 @@ class SearchRunner:
         final = self.train_final(rates, rungs)
         rates, best = sorted(final), best_of(final, self.higher_is_better)
         arms = [Candidate(rate, self.search.plateau) for rate in rates]
-        if best != self.smallest:
+        if self.search.is_annealed(best, self.smallest):
             arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
         if not self.no_noise:
             arms.append(Candidate(self.smallest, self.search.plateau, self.search.noise))

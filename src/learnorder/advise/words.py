@@ -159,8 +159,9 @@ def _against_small(advice: Advice) -> list[str]:
     if best == small:
         return []
     constant = " (constant)" if advice.search.anneal == "step" else ""
+    annealed = ", annealed," if advice.search.anneal != "constant" else ""
     gain = _gain(advice, advice.arm(best), advice.arm(small))
-    return [f"{best:g}, annealed, against the smallest, {small:g}{constant}: {gain}."]
+    return [f"{best:g}{annealed} against the smallest, {small:g}{constant}: {gain}."]
 
 
 def _worse(advice: Advice) -> list[str]:
@@ -290,6 +291,7 @@ def _range_test(advice: Advice) -> list[str]:
         return [f"{picked}, at which training diverges."]
     below = arm.learning_rate < advice.smallest and advice.search.anneal == "step"
     schedule = "Kept constant, because it is below the grid," if below else "Annealed like the rest"
+    schedule = "Trained" if advice.search.anneal == "constant" else schedule
     verdict = _verdict(advice, arm, best)
     return [f"{picked}. {schedule} and compared at the end with {best.learning_rate:g}: {verdict}."]
 

@@ -107,6 +107,7 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "unseen_classes": problem.unseen_classes,
         "keep": None if kept is None else vars(kept),
         "optimizer": str(trainer.optimizer) if trainer.optimizer.is_own else "",
+        "scheduler": "".join(type(s).__name__ for s in trainer.optimizer.schedulers[:1]),
         "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }
 

@@ -166,8 +166,8 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
     )
     if pattern.faint:
         planted += f"; a faint pattern of strength {pattern.faint:g} in every example"
-    own = "" if first is None else first.optimizer
-    training, alike = training_words(config.training, own), sections_alike(folders)
+    own = ("", "") if first is None else (first.optimizer, first.scheduler)
+    training, alike = training_words(config.training, *own), sections_alike(folders)
     seeds = sorted({folder.config.seed for folder in folders})
     return [
         ("Task", task if "task" in alike else f"{path}, {DIFFERS}"),

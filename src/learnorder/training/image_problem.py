@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnorder.config.settings import RunConfig
 from learnorder.data import ImageData
@@ -17,6 +18,7 @@ from learnorder.models.building import check_logits
 from learnorder.patterns import evaluation_sets
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -87,6 +89,10 @@ class ImageProblem:
 
     def own_optimizers(self, network: nn.Module, learning_rate: float) -> None:
         """Return None: the optimiser is that of the settings."""
+
+    def own_schedulers(self, optimizers: Optimizers) -> list[LRScheduler]:
+        """Return none: the learning rate is that of the settings."""
+        return []
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield this process's rows of an epoch's batches, from step ``start`` on."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnorder.config.settings import TrainingConfig
 from learnorder.errors import ConfigError, did_you_mean, one_line
@@ -72,6 +73,8 @@ class Optimizers:
     schedulefree. They have methods ``train`` and ``eval``, which change the network's weights in
     place.
 
+    With ``schedulers`` of the user, these set the learning rates, after each step.
+
     Args:
         parts: The optimisers.
         learning_rate: η₀.
@@ -80,6 +83,7 @@ class Optimizers:
     Attributes:
         parts: The optimisers.
         is_own: Whether the user's code made them.
+        schedulers: One for each part, or none.
 
     >>> layer = nn.Linear(2, 2)
     >>> groups = [{"params": [layer.weight], "lr": 0.3}, {"params": [layer.bias], "lr": 0.1}]
@@ -93,6 +97,7 @@ class Optimizers:
         self, parts: Sequence[Optimizer], learning_rate: float, *, is_own: bool = False
     ) -> None:
         self.parts, self.is_own = tuple(parts), is_own
+        self.schedulers: list[LRScheduler] = []
         self._initial = learning_rate
         self._rates = [float(group["lr"]) for group in self.param_groups]
         self._moded: list[Any] = [part for part in parts if has_modes(part)]
@@ -111,8 +116,18 @@ class Optimizers:
         """Whether the weights of evaluation are not those of training."""
         return bool(self._moded)
 
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate η, by the first group whose ρ₀ is above 0."""
+        for group, rate in zip(self.param_groups, self._rates, strict=True):
+            if rate > 0:
+                return self._initial * (float(group["lr"]) / rate)
+        return self._initial
+
     def set_learning_rate(self, learning_rate: float) -> None:
-        """Set the learning rate η of the next step."""
+        """Set the learning rate η of the next step; no effect if there are schedulers."""
+        if self.schedulers:
+            return
         for group, rate in zip(self.param_groups, self._rates, strict=True):
             exact = rate == self._initial
             group["lr"] = learning_rate if exact else rate * (learning_rate / self._initial)
@@ -136,12 +151,17 @@ class Optimizers:
         """Take a step."""
         for part in self.parts:
             part.step()
+        for scheduler in self.schedulers:
+            scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, as tensors and plain values."""
-        if len(self.parts) == 1:
+        if len(self.parts) == 1 and not self.schedulers:
             return self.parts[0].state_dict()
-        return {"parts": [part.state_dict() for part in self.parts]}
+        return {
+            "parts": [part.state_dict() for part in self.parts],
+            "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from a state.
@@ -152,6 +172,10 @@ class Optimizers:
         states = state.get("parts", [state])
         for part, of_part in zip(self.parts, states, strict=True):
             part.load_state_dict(of_part)
+        for scheduler, of_scheduler in zip(
+            self.schedulers, state.get("schedulers", []), strict=True
+        ):
+            scheduler.load_state_dict(of_scheduler)
 
 
 def has_modes(optimizer: Optimizer) -> bool:

@@ -1,4 +1,4 @@
-"""The optimiser of a user's task: made by its function, and checked."""
+"""The optimiser and the scheduler of a user's task: made by its functions, and checked."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from weakref import WeakSet
 
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnorder.config.settings import TrainingConfig
 from learnorder.errors import ConfigError, LearnOrderError, reason_of
@@ -19,6 +20,9 @@ from learnorder.training.optimizers import Optimizers
 
 OptimizerFactory = Callable[[nn.Module, float], Optimizer | Sequence[Optimizer]]
 """Returns the optimisers of a new network at a learning rate."""
+
+SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
+"""Returns the scheduler of an optimiser for a number of steps."""
 
 _FIELD = "task.optimizer"
 _REPLACED = ("optimizer", "optimizer_arguments", "momentum", "nesterov", "weight_decay")
@@ -127,13 +131,7 @@ def _check_kind(part: Optimizer, refusal: Callable[[str], ConfigError]) -> None:
             f"It returned the same {name} as at an earlier call, with the state of another run. "
             "Make a new one at each call."
         )
-    needed = [
-        argument.name
-        for argument in inspect.signature(part.step).parameters.values()
-        if argument.default is argument.empty
-        and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
-    ]
-    if needed:
+    if needed := _needed(part.step):
         raise refusal(
             f"A step of {name} needs {', '.join(needed)}, but steps are taken from one gradient, "
             "with step(). Return another optimiser."
@@ -187,6 +185,60 @@ def _check_statistics(network: nn.Module, refusal: Callable[[str], ConfigError])
             "weights in training. Use a network without batch norm, e.g. with layer or group norm, "
             "or another optimiser."
         )
+
+
+def make_schedulers(
+    factory: SchedulerFactory, optimizers: Optimizers, steps: int
+) -> list[LRScheduler]:
+    """Return a scheduler for each optimiser.
+
+    Args:
+        factory: The task's function.
+        optimizers: The optimisers.
+        steps: Number of steps of the run.
+
+    Raises:
+        ConfigError: The function fails, or returns something that is no scheduler of the optimiser,
+            or whose steps need an argument.
+    """
+
+    def refusal(reason: str) -> ConfigError:
+        return ConfigError("task.scheduler", getattr(factory, "__qualname__", factory), reason)
+
+    schedulers = list[LRScheduler]()
+    for part in optimizers.parts:
+        try:
+            made: Any = factory(part, steps)
+        except LearnOrderError:
+            raise
+        except Exception as error:
+            raise refusal(f"It failed for {steps:,} steps: {reason_of(error)}.") from error
+        if not isinstance(made, LRScheduler):
+            raise refusal(
+                f"It returned {_article(made)}, not a scheduler of torch.optim.lr_scheduler."
+            )
+        if made.optimizer is not part:
+            raise refusal(
+                f"It returned a {type(made).__name__} of another optimizer. Make it for the first "
+                "argument."
+            )
+        if needed := _needed(made.step):
+            raise refusal(
+                f"A step of {type(made).__name__} needs {', '.join(needed)}, but it is called as "
+                "step() after each step of the optimizer. Return another scheduler."
+            )
+        schedulers.append(made)
+    return schedulers
+
+
+def _needed(function: Callable[..., Any]) -> list[str]:
+    """Return the names of the arguments that a function cannot be called without."""
+    return [
+        argument.name
+        for argument in inspect.signature(function).parameters.values()
+        if argument.default is argument.empty
+        and argument.kind not in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+    ]
 
 
 def _few(items: Sequence[str]) -> str:

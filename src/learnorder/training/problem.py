@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
@@ -68,6 +69,10 @@ class Problem(Protocol):
 
     def own_optimizers(self, network: nn.Module, learning_rate: float) -> Optimizers | None:
         """Return the user's own optimisers of a network; None takes that of the settings."""
+        ...
+
+    def own_schedulers(self, optimizers: Optimizers) -> list[LRScheduler]:
+        """Return the user's own schedulers of the optimisers; empty if the settings have one."""
         ...
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:

@@ -27,7 +27,7 @@ from learnorder.training.identity import Identity, Reader, steady, whole
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
-from learnorder.training.own_optimizer import OptimizerFactory
+from learnorder.training.own_optimizer import OptimizerFactory, SchedulerFactory
 from learnorder.training.targets import known_targets
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ class Task:
     optimisers that share its parameters. Learning rates are reported as this number, whatever the
     function makes of it; a schedule multiplies the ``lr`` of each parameter group. None takes
     the optimiser of the settings."""
+    scheduler: SchedulerFactory | None = None
+    """Function from (optimizer, steps of the run) to a scheduler of ``torch.optim.lr_scheduler``,
+    which is stepped after each step of the optimiser. None takes the schedule of the settings."""
 
     @classmethod
     def from_transformers(
@@ -187,7 +190,7 @@ class Task:
         for name in ("loss", "collate"):
             if not callable(value := getattr(self, name)):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
-        for name in ("validation_collate", "optimizer"):
+        for name in ("validation_collate", "optimizer", "scheduler"):
             if (value := getattr(self, name)) is not None and not callable(value):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
 
@@ -279,7 +282,7 @@ def identify(task: Task, maker: Any = None) -> Identity:
         reader.add(name, getattr(task, name))
     for name, data in (("training data", task.train), ("validation data", task.validation)):
         reader.add(name, None if data is None else reader.data(data))
-    for name in ("groups", "planter", "optimizer"):
+    for name in ("groups", "planter", "optimizer", "scheduler"):
         if (value := getattr(task, name)) is not None:
             reader.add(name, value)
     if task.keep is not None:

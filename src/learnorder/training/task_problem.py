@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 
 from learnorder.config.settings import TaskRunConfig
@@ -20,7 +21,7 @@ from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
 from learnorder.training.kept_task import KeptTask
 from learnorder.training.optimizers import Optimizers
-from learnorder.training.own_optimizer import check_replaced, make_optimizers
+from learnorder.training.own_optimizer import check_replaced, make_optimizers, make_schedulers
 from learnorder.training.planted import Patterns, PatternSet
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
@@ -142,6 +143,25 @@ class TaskProblem:
             return None
         check_replaced(self._config.training)
         return make_optimizers(self.task.optimizer, network, learning_rate, self._config.seed)
+
+    def own_schedulers(self, optimizers: Optimizers) -> list[LRScheduler]:
+        """Return the schedulers that the task's function makes, one for each optimiser.
+
+        Raises:
+            ConfigError: They cannot be used, or the settings change the learning rate too.
+        """
+        if self.task.scheduler is None:
+            return []
+        training, schedule = self._config.training, self._config.learning_rate
+        if not schedule.is_constant:
+            raise ConfigError(
+                "learning_rate",
+                schedule,
+                "The task has its own scheduler, which sets the learning rate. Give a constant "
+                "one here (anneal task in a search), or remove the scheduler from the task.",
+            )
+        steps = training.epochs * self.steps
+        return make_schedulers(self.task.scheduler, optimizers, steps)
 
     def _order(self, epoch: int) -> list[int]:
         drawing = generator(self._config.seed, "order", epoch)

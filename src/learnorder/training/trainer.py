@@ -108,6 +108,7 @@ class Trainer(Generic[ProblemT]):
         self.epoch, self.step = 1, 0
         self.records, self.timings = Records(), list[Timing]()
         self._losses: list[Tensor] = []
+        self._rates: list[float] = []
         self._seconds = 0.0
         if state is not None:
             self._restore(state)
@@ -125,13 +126,13 @@ class Trainer(Generic[ProblemT]):
     def make_optimizers(self) -> Optimizers:
         """Return new optimisers of the network: those of the problem or of the settings."""
         initial = self.config.learning_rate.initial
-        own = self.problem.own_optimizers(self.network, initial)
-        if own is not None:
-            return own
-        parameters, device = self.network.parameters(), self.group.device
-        return Optimizers(
-            [build_optimizer(self.config.training, parameters, initial, device)], initial
-        )
+        optimizers = self.problem.own_optimizers(self.network, initial)
+        if optimizers is None:
+            parameters, device = self.network.parameters(), self.group.device
+            named = build_optimizer(self.config.training, parameters, initial, device)
+            optimizers = Optimizers([named], initial)
+        optimizers.schedulers = self.problem.own_schedulers(optimizers)
+        return optimizers
 
     def check_processes(self, count: int) -> None:
         """Check that ``count`` processes can train this run; the trainer cannot be used afterwards.
@@ -228,6 +229,8 @@ class Trainer(Generic[ProblemT]):
         group = self.group
         self.optimizer.train()
         self.optimizer.set_learning_rate(self._now(self.config.learning_rate))
+        if self.optimizer.schedulers:
+            self._rates.append(self.optimizer.learning_rate)
         layers = (self.config.seed, "layers", self.epoch)
         seed_globally(step_seed(self.step, layers, group.own_draws))
         if self.noise is not None:
@@ -259,6 +262,12 @@ class Trainer(Generic[ProblemT]):
             epochs=self.config.training.epochs,
         )
 
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step of the current epoch that has been taken."""
+        if self.optimizer.schedulers:
+            return self._rates[step]
+        return self._now(self.config.learning_rate, step)
+
     def _divergence(self) -> str | None:
         """Return where the loss became non-finite; it checks every loss, with a delay."""
         last = self.step == self.problem.steps
@@ -270,16 +279,16 @@ class Trainer(Generic[ProblemT]):
         if not len(bad):
             return None
         step += int(bad[0])
-        rate = self._now(self.config.learning_rate, step)
+        rate = self._rate(step)
         return f"loss not finite in epoch {self.epoch}, step {step + 1}, at learning rate {rate:g}"
 
     def _end_epoch(self) -> bool:
         """Record the epoch and evaluate; return whether the losses are finite."""
         self.problem.counts.copy_(self.group.total(self.problem.counts))
         self.problem.flush_metrics(self.records, self.epoch)
-        rate, level = self.config.learning_rate, self.config.noise.level
-        self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
-        self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
+        self.records.add(self.epoch, "run", "learning_rate", self._rate(step=0))
+        noise = self._now(self.config.noise.level, step=0)
+        self.records.add(self.epoch, "run", "noise_level", noise)
         started = time.perf_counter()
         self.optimizer.eval()
         with self.accelerator.autocast():
@@ -289,6 +298,7 @@ class Trainer(Generic[ProblemT]):
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
         self._seconds = 0.0
+        self._rates.clear()
         self.epoch, self.step = self.epoch + 1, 0
         return finite
 
@@ -298,7 +308,7 @@ class Trainer(Generic[ProblemT]):
             return
         eigenvalue = self.curvature.measure(self.network, self.epoch)
         if eigenvalue is not None:
-            rate = self._now(self.config.learning_rate, step=self.problem.steps - 1)
+            rate = self._rate(step=self.problem.steps - 1)
             values = {
                 "sharpness": eigenvalue.value,
                 "edge": eigenvalue.stability_ratio(rate),
@@ -327,6 +337,7 @@ class Trainer(Generic[ProblemT]):
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
             "seconds": self._seconds,
+            "rates": self._rates if self.optimizer.schedulers else [],
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -348,3 +359,4 @@ class Trainer(Generic[ProblemT]):
         self.records = Records({name: list(v) for name, v in state["records"].items()})
         self.timings = [Timing(*t) for t in state["timings"]]
         self._seconds = state["seconds"]
+        self._rates = list(state.get("rates", []))

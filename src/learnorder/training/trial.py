@@ -40,13 +40,15 @@ def try_training(trainer: Trainer[Any]) -> None:
         examples = trainer.config.sharpness.examples
         with refusing(lambda why: _cannot("sharpness.examples", examples, "It", why)):
             trainer.curvature.try_out(trainer.network)
+    name, schedulers = str(trainer.optimizer), trainer.optimizer.schedulers
     field = "task.optimizer" if trainer.optimizer.is_own else "training.optimizer"
-    name = str(trainer.optimizer)
     with refusing(lambda why: _cannot(field, name, "Its step", why)):
         trainer.optimizer.step()
-    if trainer.optimizer.is_own:
+    if trainer.optimizer.is_own or schedulers:
+        if schedulers:
+            field, name = "task.scheduler", f"{name} with {type(schedulers[0]).__name__}"
         with refusing(lambda why: _cannot(field, name, "A step after a checkpoint", why)):
-            _try_continuing(trainer)
+            _try_continuing(trainer, field, name)
 
 
 def _try_gradients(trainer: Trainer[Any]) -> None:
@@ -76,8 +78,8 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
         problem.update_metrics(batch, outputs, losses)
 
 
-def _try_continuing(trainer: Trainer[Any]) -> None:
-    """Take a step with the user's optimiser, and again after a checkpoint, within and after epochs.
+def _try_continuing(trainer: Trainer[Any], field: str, name: str) -> None:
+    """Take steps with the user's optimiser, and again after a checkpoint, within and after epochs.
 
     Raises:
         ConfigError: The two differ, so a run continued from a checkpoint would be another.
@@ -87,11 +89,12 @@ def _try_continuing(trainer: Trainer[Any]) -> None:
     gradients = [None if p.grad is None else p.grad.clone() for p in parameters]
 
     def stepped(optimizer: Optimizers) -> list[Tensor]:
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = None if gradient is None else gradient.clone()
-        optimizer.train()
-        optimizer.set_learning_rate(trainer.config.learning_rate.initial)
-        optimizer.step()
+        for _ in range(2):  # the second at the rate that a scheduler sets after the first
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = None if gradient is None else gradient.clone()
+            optimizer.train()
+            optimizer.set_learning_rate(trainer.config.learning_rate.initial)
+            optimizer.step()
         return [parameter.detach().clone() for parameter in parameters]
 
     for after_epoch in (False, True) if optimizer.averages else (False,):
@@ -108,8 +111,8 @@ def _try_continuing(trainer: Trainer[Any]) -> None:
         pairs = zip(expected, stepped(continued), strict=True)
         if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs):
             raise ConfigError(
-                "task.optimizer",
-                str(optimizer),
+                field,
+                name,
                 "A step after a checkpoint differs from one without, because its state_dict lacks "
                 "a part of its state. Keep all of it in optimizer.state and in param_groups.",
             )
