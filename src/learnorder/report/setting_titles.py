@@ -25,6 +25,8 @@ SETTING_TITLES = {
     "patch.patch_only_share": "share of patch-only accesses",
     "training.batch_size": "batch size",
     "training.weight_decay": "weight decay",
+    "training.accumulate": "parts of a batch",
+    "training.clip_norm": "largest norm of the gradient",
     "data.source": "images",
     "data.train_examples": "training images",
     "model.name": "network",

@@ -34,7 +34,11 @@ def training_words(
         optimizer = f"{own_optimizer} as the task makes it"
     if own_scheduler:
         optimizer += f", learning rate by the task's {own_scheduler}"
-    return f"{training.epochs} epochs, batch size {training.batch_size}, {optimizer}"
+    parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
+    clipped = f", gradients clipped at norm {training.clip_norm:g}" if training.clip_norm else ""
+    return (
+        f"{training.epochs} epochs, batch size {training.batch_size}{parts}, {optimizer}{clipped}"
+    )
 
 
 def _optimizer_words(training: TrainingConfig) -> str:

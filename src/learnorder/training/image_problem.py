@@ -67,6 +67,7 @@ class ImageProblem:
 
     def __init__(self, config: RunConfig, data: ImageData, group: ProcessGroup) -> None:
         self._group, device = group, group.device
+        self._at_once = config.training.examples_at_once
         self._name, self._num_classes = config.model.name, data.num_classes
         network = network_of(config, data)
         self.network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
@@ -94,9 +95,12 @@ class ImageProblem:
         """Return none: the learning rate is that of the settings."""
         return []
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield this process's rows of an epoch's batches, from step ``start`` on."""
-        return self.batches.epoch(epoch, start, self._group)
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
+        """Yield the parts of this process's rows of an epoch's batches, from ``start`` on."""
+        for step, batch in enumerate(self.batches.epoch(epoch, start, self._group), start):
+            parts = self._group.parts(self.examples(step), self._at_once)
+            first = parts[0].start
+            yield [batch[rows.start - first : rows.stop - first] for rows in parts]
 
     def first_batch(self, examples: int) -> Batch:
         """Return the first examples of the first epoch, including patterns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
@@ -50,8 +50,8 @@ class RunSettings(Protocol):
 class Problem(Protocol):
     """A network with its batches, loss and metrics.
 
-    The type of a batch is private to the problem; the loop passes it from :meth:`epoch` to the
-    other methods.
+    The type of a batch, or a part of one, is private to the problem; the loop passes it from
+    :meth:`epoch` to the other methods.
     """
 
     network: nn.Module
@@ -75,8 +75,11 @@ class Problem(Protocol):
         """Return the user's own schedulers of the optimisers; empty if the settings have one."""
         ...
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        """Yield this process's rows of an epoch's batches, fixed by the seed, from ``start`` on."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Sequence[Any]]:
+        """Yield this process's rows of an epoch's batches, fixed by the seed, from ``start`` on.
+
+        Each batch comes as its parts; see :meth:`ProcessGroup.parts`.
+        """
         ...
 
     def first_batch(self, examples: int) -> Any:

@@ -167,15 +167,21 @@ class TaskProblem:
         drawing = generator(self._config.seed, "order", epoch)
         return torch.randperm(self.sizes[0], generator=drawing)[: self._shown].tolist()
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[TaskBatch]:
-        """Yield this process's rows of an epoch's batches, from step ``start`` on.
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[TaskBatch]]:
+        """Yield the parts of this process's rows of an epoch's batches, from step ``start`` on.
 
         The data set's own random draws are made by each process for its rows, so they depend on the
         number of processes.
         """
         group = self._group
         seed = (self._config.seed, "items", epoch, *group.own_draws)
-        return self.batches(self._data_in(epoch), self._order(epoch), seed, start, group)
+        training, data = self._config.training, self._data_in(epoch)
+        size, at_once = training.batch_size, training.examples_at_once
+        return self._loaded(
+            StepBatches(data, self.task.collate, self._order(epoch), size, seed, group, at_once),
+            seed,
+            start,
+        )
 
     def _data_in(self, epoch: int) -> Dataset[Any]:
         """Return the training examples as they are in an epoch."""
@@ -187,22 +193,27 @@ class TaskProblem:
         order: Sequence[int],
         seed: tuple[Any, ...],
         start: int = 0,
-        group: ProcessGroup | None = None,
         collate: Callable[[list[Any]], Any] | None = None,
     ) -> Iterator[TaskBatch]:
-        """Yield batches of a data set, in an order, from step ``start`` on.
+        """Yield batches of a data set, in an order, from step ``start`` on, by this process alone.
 
         Args:
             dataset: The data set.
             order: Positions of its examples.
             seed: What its random draws depend on.
             start: The first step.
-            group: The processes that share each batch; None: this one has all of it.
             collate: Makes the batches; None takes that of training.
         """
         collate = self.task.collate if collate is None else collate
         size = self._config.training.batch_size
-        steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
+        steps = StepBatches(dataset, collate, order, size, seed)
+        for parts in self._loaded(steps, seed, start):
+            yield from parts
+
+    def _loaded(
+        self, steps: StepBatches, seed: tuple[Any, ...], start: int
+    ) -> Iterator[list[TaskBatch]]:
+        """Yield the parts of each step's batch, loaded by the task's number of processes."""
         remaining = range(start, len(steps))
         if self.task.num_workers:
             loader = DataLoader(
@@ -214,8 +225,8 @@ class TaskProblem:
             )
         else:
             loader = map(steps.__getitem__, remaining)
-        for collated, indices in loader:
-            yield TaskBatch(*split_batch(self._moved(collated)), indices)
+        for parts in loader:
+            yield [TaskBatch(*split_batch(self._moved(part)), rows) for part, rows in parts]
 
     def _moved(self, collated: Any) -> Any:
         """Return a batch on the device. On a CPU it is there: there is no other device."""
@@ -228,7 +239,7 @@ class TaskProblem:
         order = self._order(1)[:examples]
         data = self._data_in(1)
         steps = StepBatches(data, self.task.collate, order, examples, seed)
-        collated, indices = steps[0]
+        ((collated, indices),) = steps[0]
         return TaskBatch(*split_batch(self._moved(collated)), indices)
 
     @property

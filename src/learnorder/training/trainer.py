@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
@@ -211,47 +211,69 @@ class Trainer(Generic[ProblemT]):
         last = self.step == self.problem.steps
         return (last or self.step % _AGREED_EVERY == 0) and self.group.any(stop)
 
-    def train_step(self, batch: Any) -> Tensor:
-        """Take one step at the current learning rate and noise level; return its loss."""
+    def train_step(self, batch: Sequence[Any]) -> Tensor:
+        """Take one step at the current learning rate and noise level; return its loss.
+
+        Args:
+            batch: The parts of the batch.
+        """
         self.prepare_step()
-        outputs = self.outputs(batch)
-        losses = self.problem.losses(outputs, batch)
-        loss = self.backward(losses)
-        self.optimizer.step()
-        if self.group.counts(self.problem.examples(self.step)):
-            with torch.no_grad():
-                self.problem.update_metrics(batch, outputs, losses)
-        self._losses.append(loss)
-        return loss
+        counts = self.group.counts(self.problem.examples(self.step))
+        total = torch.zeros((), device=self.group.device)
+        for part, rows in self.parts(batch):
+            outputs = self.outputs(part)
+            losses = self.problem.losses(outputs, part)
+            total = total + self.backward(losses, rows)
+            if counts:
+                with torch.no_grad():
+                    self.problem.update_metrics(part, outputs, losses)
+        self.update()
+        self._losses.append(total)
+        return total
 
     def prepare_step(self) -> None:
         """Set the learning rate, the noise and the random state of a step; clear the gradients."""
-        group = self.group
         self.optimizer.train()
         self.optimizer.set_learning_rate(self._now(self.config.learning_rate))
         if self.optimizer.schedulers:
             self._rates.append(self.optimizer.learning_rate)
         layers = (self.config.seed, "layers", self.epoch)
-        seed_globally(step_seed(self.step, layers, group.own_draws))
+        seed_globally(step_seed(self.step, layers, self.group.own_draws))
         if self.noise is not None:
-            examples = self.problem.examples(self.step)
-            self.noise.share(group.shard(examples), examples)
             self.noise.at(self.epoch, self.step, self.problem.steps)
-            self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
 
-    def outputs(self, batch: Any) -> Any:
-        """Apply the network to a training batch."""
-        with self._autocast():
-            return self.problem.outputs(self.model, batch)
+    def parts(self, batch: Sequence[Any]) -> Iterator[tuple[Any, slice]]:
+        """Yield the parts of a step's batch with their rows, and draw the noise of these rows."""
+        examples = self.problem.examples(self.step)
+        rows = self.group.parts(examples, self.config.training.examples_at_once)
+        for part, some in zip(batch, rows, strict=True):
+            if self.noise is not None:
+                self.noise.share(some, examples)
+                self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
+            last = some is rows[-1]  # processes exchange their gradients once
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                yield part, some
 
-    def backward(self, losses: Tensor) -> Tensor:
-        """Add the gradient of a batch's mean loss; return the loss."""
+    def outputs(self, part: Any) -> Any:
+        """Apply the network to a part of a training batch."""
+        with self._autocast():
+            return self.problem.outputs(self.model, part)
+
+    def backward(self, losses: Tensor, rows: slice) -> Tensor:
+        """Add the gradient of a part's mean loss, weighted by its rows; return the loss."""
         loss = losses.mean() if losses.dim() else losses
-        if self.group.world_size > 1:
-            loss = loss * self.group.weight(self.problem.examples(self.step))
+        weight = self.group.weight(self.problem.examples(self.step), rows)
+        if weight != 1:
+            loss = loss * weight
         loss.backward()
         return loss.detach()
+
+    def update(self) -> None:
+        """Change the weights by the gradients."""
+        if (most := self.config.training.clip_norm) is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), most)
+        self.optimizer.step()
 
     def _now(self, schedule: Varying, step: int | None = None) -> float:
         """Return a schedule's value at a step of the current epoch; the default is this step."""

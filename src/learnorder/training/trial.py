@@ -43,7 +43,7 @@ def try_training(trainer: Trainer[Any]) -> None:
     name, schedulers = str(trainer.optimizer), trainer.optimizer.schedulers
     field = "task.optimizer" if trainer.optimizer.is_own else "training.optimizer"
     with refusing(lambda why: _cannot(field, name, "Its step", why)):
-        trainer.optimizer.step()
+        trainer.update()
     if trainer.optimizer.is_own or schedulers:
         if schedulers:
             field, name = "task.scheduler", f"{name} with {type(schedulers[0]).__name__}"
@@ -57,13 +57,22 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
     with refusing(lambda why: DataError(f"A training batch cannot be made: {why}.")):
         batch = next(problem.epoch(1, trainer.step))
     trainer.prepare_step()
-    where = f"in training mode, on a batch of {problem.examples(trainer.step)} examples"
+    for part, rows in trainer.parts(batch):
+        _try_part(trainer, part, rows)
+    if all(parameter.grad is None for parameter in trainer.network.parameters()):
+        raise problem.refusal("model", _DETACHED)
+
+
+def _try_part(trainer: Trainer[Any], batch: Any, rows: slice) -> None:
+    """Add the gradients of a part of a batch."""
+    problem, size = trainer.problem, rows.stop - rows.start
+    where = f"in training mode, on a batch of {size} examples"
     try:
         outputs = trainer.outputs(batch)
     except LearnOrderError:  # e.g. there is no activation for the noise
         raise
     except Exception as error:
-        if problem.examples(trainer.step) == 1 and _ONE_VALUE in str(error):
+        if size == 1 and _ONE_VALUE in str(error):
             raise _one_left(trainer) from error
         raise problem.refusal("model", f"It failed {where}: {reason_of(error)}.") from error
     problem.check_outputs(outputs, batch, "training")
@@ -71,9 +80,7 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
         losses = problem.losses(outputs, batch)
     _check_differentiable(trainer, outputs, losses)
     with refusing(lambda why: problem.refusal("model", f"Its gradients failed {where}: {why}.")):
-        trainer.backward(losses)
-    if all(parameter.grad is None for parameter in trainer.network.parameters()):
-        raise problem.refusal("model", _DETACHED)
+        trainer.backward(losses, rows)
     with torch.no_grad(), refusing(lambda why: problem.refusal("score", f"It failed: {why}.")):
         problem.update_metrics(batch, outputs, losses)
 
@@ -168,7 +175,14 @@ def _try_evaluation(trainer: Trainer[Any]) -> None:
 
 
 def _one_left(trainer: Trainer[Any]) -> ConfigError:
-    """Return the error for a network with batch norm whose last batch has a single example."""
+    """Return the error for a network with batch norm and a batch or part of a single example."""
+    if (parts := trainer.config.training.accumulate) > 1:
+        return ConfigError(
+            "training.accumulate",
+            parts,
+            "A part of a batch has 1 example, and batch norm needs 2 or more in training. Give "
+            "fewer parts, or a larger training.batch_size.",
+        )
     size, last = trainer.config.training.batch_size, trainer.problem.steps - 1
     examples = last * size + trainer.problem.examples(last)
     fitting = (other for other in range(size + 1, examples + 1) if examples % other != 1)
