@@ -128,7 +128,7 @@ def test_gradients_are_clipped_to_the_norm():
         run(trainer)
         after = trainer.network.parameters()
         moves = [(p - q).square().sum() for p, q in zip(after, before, strict=True)]
-        moved[norm] = float(torch.stack(moves).sum().sqrt())
+        moved[norm] = torch.stack(moves).sum().sqrt().item()
     assert moved[0.01] == pytest.approx(0.5 * 0.01, rel=1e-3)
     assert moved[None] == moved[1e6] > 0.05
 

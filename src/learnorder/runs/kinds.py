@@ -120,6 +120,7 @@ class TaskDescription:
         examples: One example with and without the pattern, as text.
         keep: The old task on which forgetting is measured, if any.
         optimizer: Class of the task's own optimiser; empty if the settings name it.
+        sampler: Which examples an epoch shows, in words; empty if it shows each once.
         scheduler: Class of the task's own scheduler; empty if the settings have the schedule.
     """
 
@@ -137,6 +138,7 @@ class TaskDescription:
     examples: dict[str, str] = field(default_factory=dict, compare=False)
     keep: KeepDescription | None = None
     optimizer: str = ""
+    sampler: str = ""
     scheduler: str = ""
 
 

@@ -156,6 +156,7 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
             f": {first.train_examples:,} training examples, {first.evaluation_examples:,} "
             f"validation examples, scored by {first.score}"
         )
+        task += f"; {first.sampler}" if first.sampler else ""
         if first.keep is not None:
             kept = first.keep
             task += f"; old task {kept.name}: {kept.examples:,} examples, scored by {kept.score}"

@@ -28,6 +28,7 @@ from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
 from learnorder.training.own_optimizer import OptimizerFactory, SchedulerFactory
+from learnorder.training.sampling import Sampler, check_sampler
 from learnorder.training.targets import known_targets
 
 if TYPE_CHECKING:
@@ -106,6 +107,10 @@ class Task:
     scheduler: SchedulerFactory | None = None
     """Function from (optimizer, steps of the run) to a scheduler of ``torch.optim.lr_scheduler``,
     which is stepped after each step of the optimiser. None takes the schedule of the settings."""
+    sampler: Sampler | None = None
+    """Which training examples an epoch shows: a weight for each example of ``train``, to draw with
+    replacement, or a function from a torch.Generator to the positions of an epoch, equally many
+    each time. None shows each example once."""
 
     @classmethod
     def from_transformers(
@@ -185,6 +190,9 @@ class Task:
         for name in ("train", "validation"):
             if (data := getattr(self, name)) is not None:
                 check_data(f"task.{name}", data, fewest=3 if self.validation is None else 2)
+        if self.sampler is not None:
+            size = len(self.train)  # pyright: ignore[reportArgumentType]
+            check_sampler(self.sampler, size, holds_out=self.validation is None)
 
     def _check_functions(self) -> None:
         for name in ("loss", "collate"):
@@ -285,6 +293,8 @@ def identify(task: Task, maker: Any = None) -> Identity:
     for name in ("groups", "planter", "optimizer", "scheduler"):
         if (value := getattr(task, name)) is not None:
             reader.add(name, value)
+    if (sampler := task.sampler) is not None:
+        reader.add("sampler", sampler if callable(sampler) else torch.as_tensor(sampler))
     if task.keep is not None:
         reader.add("data to keep", reader.data(task.keep.data))
         reader.add("keep", [v for n, v in vars(task.keep).items() if n != "data"])

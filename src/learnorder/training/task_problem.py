@@ -26,6 +26,7 @@ from learnorder.training.planted import Patterns, PatternSet
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
+from learnorder.training.sampling import EpochOrder
 from learnorder.training.scores import are_classes, mean, mean_of, score_of
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, scoring_of, splits
@@ -53,6 +54,7 @@ class TaskProblem:
         network: The model, with its initial weights.
         score: Its score.
         sizes: Number of training and of validation examples.
+        shown: Number of examples that an epoch shows.
         num_classes: Number of classes, if outputs are [B, C] and targets are classes.
         patterns: The planted patterns, if any.
         pattern_sets: The sets on which they are measured.
@@ -74,9 +76,10 @@ class TaskProblem:
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
         batch_size = config.training.batch_size
+        self._order = EpochOrder(task.sampler, self.train, config.seed)
         # An epoch omits a last batch of one example, on which batch norm cannot train.
-        self._shown = self.sizes[0] - (self.sizes[0] % batch_size == 1)
-        self._steps = math.ceil(self._shown / batch_size)
+        self.shown = self._order.length - (self._order.length % batch_size == 1)
+        self._steps = math.ceil(self.shown / batch_size)
         self.network = build_network(task, config.seed).to(device)
         # MPS does not support float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
@@ -104,6 +107,13 @@ class TaskProblem:
 
     def _draw_patterns(self) -> None:
         """Draw the patterns of the seed."""
+        if self.task.sampler is not None:
+            raise ConfigError(
+                "task.sampler",
+                type(self.task.sampler).__name__,
+                "Patterns are planted in a share of the examples, each of which an epoch must show "
+                "once. Give a task without a sampler.",
+            )
         if self.num_classes is None:
             raise self.refusal(
                 "model",
@@ -131,7 +141,7 @@ class TaskProblem:
     def examples(self, step: int) -> int:
         """Return the number of examples of a step."""
         batch_size = self._config.training.batch_size
-        return min(batch_size, self._shown - step * batch_size)
+        return min(batch_size, self.shown - step * batch_size)
 
     def own_optimizers(self, network: nn.Module, learning_rate: float) -> Optimizers | None:
         """Return the optimisers that the task's function makes; None if it has none.
@@ -163,9 +173,8 @@ class TaskProblem:
         steps = training.epochs * self.steps
         return make_schedulers(self.task.scheduler, optimizers, steps)
 
-    def _order(self, epoch: int) -> list[int]:
-        drawing = generator(self._config.seed, "order", epoch)
-        return torch.randperm(self.sizes[0], generator=drawing)[: self._shown].tolist()
+    def _positions(self, epoch: int) -> list[int]:
+        return self._order.positions(epoch)[: self.shown]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[list[TaskBatch]]:
         """Yield the parts of this process's rows of an epoch's batches, from step ``start`` on.
@@ -175,13 +184,11 @@ class TaskProblem:
         """
         group = self._group
         seed = (self._config.seed, "items", epoch, *group.own_draws)
-        training, data = self._config.training, self._data_in(epoch)
+        training, collate = self._config.training, self.task.collate
+        data, order = self._data_in(epoch), self._positions(epoch)
         size, at_once = training.batch_size, training.examples_at_once
-        return self._loaded(
-            StepBatches(data, self.task.collate, self._order(epoch), size, seed, group, at_once),
-            seed,
-            start,
-        )
+        steps = StepBatches(data, collate, order, size, seed, group, at_once)
+        return self._loaded(steps, seed, start)
 
     def _data_in(self, epoch: int) -> Dataset[Any]:
         """Return the training examples as they are in an epoch."""
@@ -236,7 +243,7 @@ class TaskProblem:
     def first_batch(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
         seed = (self._config.seed, "items", 1)
-        order = self._order(1)[:examples]
+        order = self._positions(1)[:examples]
         data = self._data_in(1)
         steps = StepBatches(data, self.task.collate, order, examples, seed)
         ((collated, indices),) = steps[0]
