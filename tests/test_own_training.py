@@ -155,6 +155,52 @@ def test_the_number_of_prodigy_is_not_written_over_its_lr():
     assert (group["d_coef"], group["lr"]) == (0.02, pytest.approx(0.1))
 
 
+@pytest.mark.parametrize("optimizer", [None, *FACTORIES])
+def test_bf16_trains_a_task_and_continues_it(optimizer):
+    task = Task(network, data(), optimizer=optimizer)
+    settings, kept = TrainingConfig(epochs=3, batch_size=16, precision="bf16"), []
+    with register_task(task) as given:
+        check([config_of(given, training=settings)])
+    config = config_of(training=settings)
+    whole = task_trainer(config, task)
+
+    def keep(trainer: Trainer[Any]) -> bool:
+        if (trainer.epoch, trainer.step) == (2, 2):
+            kept.append(copy.deepcopy(trainer.state()))
+        return False
+
+    assert whole.run(keep, lambda _: None).status == "finished"
+    assert {p.dtype for p in whole.network.parameters()} == {torch.float32}
+    continued = train(config, task, kept[0])
+    assert continued.records.columns == whole.records.columns
+    assert same_weights(continued.network, whole.network)
+    assert not same_weights(train(config_of(), task).network, whole.network)
+
+
+class Nested(nn.Module):
+    """Outputs logits within containers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = network()
+
+    def forward(self, x: torch.Tensor) -> dict[str, tuple[torch.Tensor, ...]]:
+        return {"parts": (self.layers(x), x)}
+
+
+def test_losses_of_outputs_in_containers_are_in_float32():
+    kinds = set()
+
+    def loss(outputs: Any, targets: torch.Tensor) -> torch.Tensor:
+        logits, _ = outputs["parts"]
+        kinds.add(logits.dtype)
+        return nn.functional.cross_entropy(logits, targets)
+
+    settings = TrainingConfig(epochs=3, batch_size=16, precision="bf16")
+    train(config_of(training=settings), Task(Nested, data(), loss=loss))
+    assert kinds == {torch.float32}
+
+
 class Averaging(SGD):
     """Evaluated at the mean of the weights at the start and now."""
 

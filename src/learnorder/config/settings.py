@@ -204,7 +204,8 @@ class TrainingConfig:
     optimizer_arguments: dict[str, Any] = field(default_factory=dict)
     """Its other arguments, e.g. {betas: [0.9, 0.95]}."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Precision of the forward pass: bf16 is faster if the hardware supports it."""
+    """Precision of the forward pass: bf16 is faster if the hardware supports it. Weights,
+    gradients, the optimiser's state and losses are in float32."""
     accumulate: int = 1
     """Parts of each batch, one after another to save memory, whose gradients are summed before the
     step. Each part's loss is weighted by its examples: the gradient is that of the whole batch if

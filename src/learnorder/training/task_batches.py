@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 from torch.utils.data import Dataset, default_collate, default_convert
 
 from learnorder.errors import DataError, one_line
@@ -183,9 +185,23 @@ def logits_of(outputs: Any) -> Any:
 
 
 def in_float32(outputs: Any) -> Any:
-    """Return a model's outputs in float32 if they are a real tensor, else unchanged."""
-    real = isinstance(outputs, Tensor) and not outputs.is_complex()
-    return outputs.float() if real else outputs
+    """Return a model's outputs in float32: a real tensor, or half-precision ones in containers.
+
+    Losses are computed outside of autocast, so in bf16 they would be less precise than in a loop
+    that computes them within it.
+
+    >>> import torch
+    >>> kinds = in_float32({"a": torch.zeros(2, dtype=torch.bfloat16), "b": torch.arange(2)})
+    >>> [value.dtype for value in kinds.values()]
+    [torch.float32, torch.int64]
+    """
+    if isinstance(outputs, Tensor):
+        return outputs if outputs.is_complex() else outputs.float()
+    return tree_map_only(Tensor, _not_half, outputs)
+
+
+def _not_half(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
 def shapes(value: Any) -> str:

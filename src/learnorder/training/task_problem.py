@@ -274,7 +274,7 @@ class TaskProblem:
             yield next(self.validation_batches(start))
 
     def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
-        """Return the model's outputs, converted to float32 if they are a real tensor."""
+        """Return the model's outputs in float32."""
         return in_float32(apply_model(model, batch.inputs))
 
     def check_outputs(self, outputs: Any, batch: TaskBatch, mode: str) -> None:
