@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -497,3 +499,22 @@ def test_a_search_leaves_the_anneal_to_a_task_with_a_scheduler(tmp_path, schedul
         else:
             with pytest.raises(ConfigError, match=f"anneal: got '{anneal}'"):
                 run_advise(search, tmp_path / anneal, task=task, execution=quiet)
+
+
+def test_the_code_of_the_guide_can_be_trained():
+    guide = Path(__file__).parents[1] / "docs" / "how-to" / "training.md"
+    blocks = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    code: dict[str, Any] = {}
+    exec("\n".join(blocks), code)
+    task = code["make"]()
+    labels = task.train.tensors[1]
+    for name in ("groups", "muon", "schedule_free", "prodigy"):
+        if name in ("schedule_free", "prodigy"):
+            pytest.importorskip(name.replace("_", "").replace("prodigy", "prodigyopt"))
+        for own in (
+            {"sampler": code["balanced"](labels), "scheduler": code["one_cycle"]},
+            {"sampler": code["hundred"], "validation": task.train},
+        ):
+            tried = replace(task, optimizer=code[name], **own)
+            with register_task(tried) as given:
+                check([config_of(given, learning_rate=CONSTANT)])
