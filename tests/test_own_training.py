@@ -501,6 +501,17 @@ def test_a_search_leaves_the_anneal_to_a_task_with_a_scheduler(tmp_path, schedul
                 run_advise(search, tmp_path / anneal, task=task, execution=quiet)
 
 
+def test_pages_of_constant_learning_rates_do_not_speak_of_an_anneal(tmp_path):
+    task = Task(network, data(), optimizer=schedule_free)
+    search = replace(SEARCH, anneal="constant", range_test=False)
+    quiet = Execution(threads=1, quiet=True)
+    advice = run_advise(search, tmp_path, task=task, execution=quiet)
+    text = " ".join(advice.findings()) + advice._repr_html_()
+    assert "anneal" not in text
+    assert "annealed LR" not in (tmp_path / "report.html").read_text()
+    assert not advice.shorter_plateaus()
+
+
 def test_the_code_of_the_guide_can_be_trained():
     guide = Path(__file__).parents[1] / "docs" / "how-to" / "training.md"
     blocks = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)

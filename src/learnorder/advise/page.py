@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.advise.figures import gain_figure, rates_figure
-from learnorder.advise.plans import annealed_arms, results_of
+from learnorder.advise.plans import ANNEALED, CONSTANT, annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
 from learnorder.advise.settings import LRSearch
@@ -58,7 +58,8 @@ def advice_content(advice: Advice) -> Content:
     else:
         setup = task_setup(results)
         if (forgetting := results.forgetting()) is not None:
-            lines = {"annealed": annealed_arms(results)}
+            kind = CONSTANT if advice.search.anneal == "constant" else ANNEALED
+            lines = {kind: annealed_arms(results)}
             lead += forgetting_sections(forgetting, results.arms, lines)
     retrained = last_layer_sections(results)
     annealed = "" if advice.search.anneal == "constant" else ", annealed"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from learnorder.training.process_group import ProcessGroup
 
 
-ANNEALED = "annealed"
-"""The label of an arm with the full plateau and without noise."""
+ANNEALED, CONSTANT = "annealed", "constant"
+"""The label of an arm with the full plateau and without noise, or of one without an anneal."""
 
 
 def initial_rates(search: LRSearch) -> tuple[float, ...]:
@@ -195,7 +195,8 @@ def folder_name(search: LRSearch, arm: Candidate) -> str:
 
 def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
     """Return the labels of an arm's runs."""
-    name = "noise" if arm.noise else ANNEALED
+    name = CONSTANT if search.anneal == "constant" else ANNEALED
+    name = "noise" if arm.noise else name
     if arm.plateau != search.plateau:
         name = f"plateau of {arm.plateau:g}"
     rate = setting_words(float(f"{arm.learning_rate:.4g}"))
@@ -214,6 +215,6 @@ def annealed_arms(results: PatternRuns[Any]) -> dict[float, str]:
     arms = {
         folder.config.learning_rate.initial: results.arm_of(folder)
         for folder in results.folders
-        if folder.labels.get("arm") == ANNEALED
+        if folder.labels.get("arm") in (ANNEALED, CONSTANT)
     }
     return dict(sorted(arms.items()))

@@ -260,9 +260,10 @@ class Advice:
             f"Mean over {seeds} seeds [95 % interval], after {self.search.training.epochs} epochs. "
             "In the band: not significantly worse than the best, paired by seed."
         )
-        return html_list(self.findings()) + html_table(
-            "Initial learning rates after annealing", columns, rows, note
-        )
+        title = "Learning rates"
+        if self.search.anneal != "constant":
+            title = "Initial learning rates after annealing"
+        return html_list(self.findings()) + html_table(title, columns, rows, note)
 
     def agreements(self) -> list[Agreement]:
         """Return how well each rung's ranking agrees with the next one's."""

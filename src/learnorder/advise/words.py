@@ -116,24 +116,24 @@ def _best(advice: Advice) -> list[str]:
         f"{best:g} ends at {words.value(advice.mean(advice.arm(best)))} {words.name}; "
         f"{advice.search.training.epochs} epochs, {advice.search.seeds} seeds"
     )
+    is_constant = advice.search.anneal == "constant"
+    annealed, title = (",", "Best") if is_constant else (", annealed,", "Best after annealing")
     if advice.found_no_difference():
         return [
-            f"No difference found at this budget: of the learning rates {_join(band)}, annealed, "
+            f"No difference found at this budget: of the learning rates {_join(band)}{annealed} "
             f"none is significantly worse than {best:g} ({reached}). More seeds or longer runs may "
             "show a difference."
         ]
     if len(band) == 1:
         return [
-            f"Best after annealing: {best:g}. All others trained at full length are significantly "
+            f"{title}: {best:g}. All others trained at full length are significantly "
             f"worse or diverge ({reached})."
         ]
     verdicts = {rate: advice.verdict(advice.arm(rate), advice.arm(best)) for rate in band}
     good = [r for r, verdict in verdicts.items() if verdict in ("better", "as_good") and r != best]
     others = [rate for rate in band if rate != best]
     undecided = [rate for rate in others if rate not in good]
-    sentences = [
-        f"Best after annealing: {best:g} ({reached}). Not significantly worse: {_join(others)}."
-    ]
+    sentences = [f"{title}: {best:g} ({reached}). Not significantly worse: {_join(others)}."]
     if undecided and good:
         sentences.append(
             f"Shown to be as good within {words.amount(advice.tolerance)}: {_join(good)}. "
