@@ -219,14 +219,16 @@ class Trainer(Generic[ProblemT]):
         """
         self.prepare_step()
         counts = self.group.counts(self.problem.examples(self.step))
-        total = torch.zeros((), device=self.group.device)
+        total: Tensor | None = None
         for part, rows in self.parts(batch):
             outputs = self.outputs(part)
             losses = self.problem.losses(outputs, part)
-            total = total + self.backward(losses, rows)
+            loss = self.backward(losses, rows)
+            total = loss if total is None else total + loss
             if counts:
                 with torch.no_grad():
                     self.problem.update_metrics(part, outputs, losses)
+        assert total is not None
         self.update()
         self._losses.append(total)
         return total
