@@ -73,7 +73,7 @@ def stepper(trainer: Trainer) -> Callable[[], object]:
     epochs = (trainer.problem.batches.epoch(epoch) for epoch in itertools.count(1))
     size = trainer.config.training.batch_size
     batches = (b for epoch in epochs for b in epoch if len(b.labels) == size)
-    return lambda: trainer.train_step(next(batches))
+    return lambda: trainer.train_step([next(batches)])
 
 
 def straightforward(config: RunConfig, data: ImageData, steps: int, workers: int) -> float:

@@ -26,7 +26,7 @@ from workload import paper_run
 
 def our_epoch(trainer: Trainer) -> None:
     for batch in trainer.problem.batches.epoch(1):
-        trainer.train_step(batch)
+        trainer.train_step([batch])
 
 
 class Straightforward:
@@ -54,7 +54,7 @@ class Straightforward:
 def step_flops(trainer: Trainer) -> int:
     batch = next(iter(trainer.problem.batches.epoch(1)))
     with FlopCounterMode(display=False) as counter:
-        trainer.train_step(batch)
+        trainer.train_step([batch])
     return counter.get_total_flops()
 
 

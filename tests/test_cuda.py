@@ -59,7 +59,7 @@ def test_the_first_step_is_the_cpu_s(tiny, exact):
     tiny = replace(tiny, model=WIDE)
     for device in ("cuda", "cpu"):
         trainer = image_trainer(tiny, data)
-        batch = next(trainer.problem.epoch(1))
+        (batch,) = next(trainer.problem.epoch(1))
         if device == "cpu":
             network = trainer.network.cpu()
             network.zero_grad()

@@ -60,6 +60,20 @@ def make_called_task() -> Task:
     return Task(Called, blobs(90))
 
 
+def muon_and_adamw(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    others = [p for p in model.parameters() if p.dim() != 2]
+    return [torch.optim.Muon(matrices, lr=rate), torch.optim.AdamW(others, lr=0.1 * rate)]
+
+
+def fall(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / steps)
+
+
+def make_own_task() -> Task:
+    return Task(without_dropout, blobs(90), optimizer=muon_and_adamw, scheduler=fall)
+
+
 def both(config, tmp_path):
     """Make a run by one process and by two; return their folders."""
     alone = RunFolder.create(tmp_path / "alone", config, {})
@@ -95,11 +109,17 @@ def test_images_have_the_same_numbers(tiny, tmp_path):
     close(alone, shared)
 
 
-@pytest.mark.parametrize(("task", "shared"), [("make_task", True), ("make_called_task", False)])
-def test_a_task_has_the_same_numbers(tmp_path, task, shared):
+OWN = {"accumulate": 3, "clip_norm": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("task", "shared", "settings"),
+    [("make_task", True, {}), ("make_called_task", False, {}), ("make_own_task", False, OWN)],
+)
+def test_a_task_has_the_same_numbers(tmp_path, task, shared, settings):
     config = TaskRunConfig(
         TaskConfig(f"{__name__}.{task}"),
-        TrainingConfig(epochs=3, batch_size=10),
+        TrainingConfig(epochs=3, batch_size=10, **settings),
         Schedule(0.1),
         NoiseConfig(Schedule(0.2), shared=shared),
     )
@@ -171,12 +191,24 @@ def test_batch_norm_takes_global_statistics_on_accelerators():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("examples", [1, 2, 4, 7, 32])
-def test_every_example_is_trained_on_once(count, examples):
+@pytest.mark.parametrize("at_once", [32, 5, 1])
+def test_every_example_is_trained_on_once(count, examples, at_once):
     places = [ProcessGroup(CPU, rank, count) for rank in range(count)]
     losses = torch.rand(examples, generator=torch.Generator().manual_seed(0))
     counted = [losses[p.shard(examples)] for p in places if p.counts(examples)]
     torch.testing.assert_close(torch.cat(counted), losses)
-    means = [p.weight(examples) * losses[p.shard(examples)].mean() for p in places]
+    parts = [p.parts(examples, at_once) for p in places]
+    assert len({len(rows) for rows in parts}) == 1  # as many exchanges of gradients
+    for place, rows in zip(places, parts, strict=True):
+        together = torch.cat([losses[some] for some in rows])
+        torch.testing.assert_close(together, losses[place.shard(examples)])
+        assert all(len(losses[some]) for some in rows)
+        if count == 1:
+            assert max(len(losses[some]) for some in rows) <= at_once
+    means = [
+        sum(p.weight(examples, some) * losses[some].mean() for some in rows)
+        for p, rows in zip(places, parts, strict=True)
+    ]
     torch.testing.assert_close(torch.stack(means).mean(), losses.mean())
 
 

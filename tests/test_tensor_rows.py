@@ -142,7 +142,7 @@ def test_arrays_of_a_collate_function_are_tensors_in_every_batch():
         TaskRunConfig(TaskConfig("a:b"), TrainingConfig(epochs=1, batch_size=5)),
         Task(model, DATA, collate=collate),
     ).problem
-    first, batch = problem.first_batch(5), next(problem.epoch(1))
+    first, (batch,) = problem.first_batch(5), next(problem.epoch(1))
     assert torch.equal(first.inputs, batch.inputs)
     assert torch.equal(first.targets, batch.targets)
 

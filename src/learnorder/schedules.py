@@ -33,8 +33,13 @@ class Schedule:
         initial · min(1, (t + 1/S) / warmup_epochs) · step_factor^k · decay^(e − 1) · c,
 
     where k counts the ``step_epochs`` that are ≤ e, S is the number of steps in an epoch, and
-    c = (1 + cos(π t / E)) / 2 with ``cosine``, else 1. Steps and decay change the value at the
-    start of an epoch, as in the published recipes; warm-up and cosine change it at every step.
+
+        c = (1 + cos(π t / E)) / 2                     with ``cosine``,
+        c = min(1, (1 − t/E) / (1 − linear_after))     with ``linear_after``,
+
+    else 1. Steps and decay change the value at the start of an epoch, as in the published recipes;
+    the others change it at every step. ``linear_after`` 0 is a linear schedule, above 0 warm-up,
+    stable, decay (WSD).
 
     >>> anneal = Schedule(0.1, step_epochs=(30,), step_factor=0.04)
     >>> anneal.at(29), anneal.at(30)
@@ -43,6 +48,9 @@ class Schedule:
     0.39601...
     >>> Schedule(1.0, cosine=True).at(6, epochs=10)
     0.5
+    >>> wsd = Schedule(1.0, warmup_epochs=1, linear_after=0.5)
+    >>> [wsd.at(*place, steps=4, epochs=8) for place in ((1, 0), (1, 3), (5, 0), (7, 0), (8, 3))]
+    [0.25, 1.0, 1.0, 0.5, 0.0625]
     """
 
     initial: float
@@ -57,6 +65,9 @@ class Schedule:
     """Multiply by half a cosine wave, from 1 at the start to 0 at the end of the run."""
     warmup_epochs: float = 0.0
     """Epochs over which the value rises linearly to initial; 0 means no warm-up."""
+    linear_after: float | None = None
+    """Share of the epochs, in [0, 1), after which the value falls linearly to 0 at the end of the
+    run; 0 falls from the start. null for no such fall."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -75,8 +86,27 @@ class Schedule:
             )
         if self.step_factor is not None and not 0 <= self.step_factor < 1:
             raise ConfigError("step_factor", self.step_factor, "A step lowers: give [0, 1).")
+        if self.linear_after is not None:
+            self._check_linear(self.linear_after)
         if list(self.step_epochs) != sorted(set(self.step_epochs)):
             raise ConfigError("step_epochs", self.step_epochs, "Give rising, distinct epochs.")
+
+    def _check_linear(self, linear_after: float) -> None:
+        if not 0 <= linear_after < 1:
+            raise ConfigError("linear_after", linear_after, "Give a share in [0, 1), or null.")
+        others = {"cosine": self.cosine, "step_epochs": self.step_epochs, "decay": self.decay < 1}
+        if given := [name for name, is_given in others.items() if is_given]:
+            raise ConfigError(
+                "linear_after",
+                linear_after,
+                f"{' and '.join(given)} would lower the value too. Give one of them, and null or "
+                "the default for the others.",
+            )
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value never changes."""
+        return self == Schedule(self.initial)
 
     def check(self, field: str, epochs: int) -> None:
         """Check that the schedule fits into a run of this many epochs.
@@ -86,7 +116,8 @@ class Schedule:
             epochs: The run's length.
 
         Raises:
-            ConfigError: A step lies outside epochs 2 … ``epochs``, or the warm-up never ends.
+            ConfigError: A step lies outside epochs 2 … ``epochs``, or the warm-up never ends, or
+                ends after the linear fall begins.
         """
         outside = [e for e in self.step_epochs if not 2 <= e <= epochs]
         if outside:
@@ -103,6 +134,15 @@ class Schedule:
                 self.warmup_epochs,
                 f"The run has {epochs} epochs: the warm-up must be shorter.",
             )
+        falls = epochs if self.linear_after is None else self.linear_after * epochs
+        if self.warmup_epochs > falls:
+            raise ConfigError(
+                f"{field}.linear_after",
+                self.linear_after,
+                f"The fall would begin after {falls:g} epochs, in the warm-up of "
+                f"{self.warmup_epochs:g}. Give at least warmup_epochs / epochs, "
+                f"{self.warmup_epochs / epochs:.3g}.",
+            )
 
     def at(self, epoch: int, step: int = 0, steps: int = 1, *, epochs: int | None = None) -> float:
         """Return the value at a step.
@@ -111,10 +151,10 @@ class Schedule:
             epoch: Counted from 1.
             step: Counted from 0 within the epoch.
             steps: The number of steps in an epoch.
-            epochs: The run's length; only ``cosine`` needs it.
+            epochs: The run's length; only ``cosine`` and ``linear_after`` need it.
 
         Raises:
-            ConfigError: The schedule is cosine and ``epochs`` is None.
+            ConfigError: The schedule needs ``epochs``, which is None.
         """
         passed = epoch - 1 + step / steps
         value = self.initial * self.decay ** (epoch - 1)
@@ -122,8 +162,15 @@ class Schedule:
             value *= self.step_factor ** sum(e <= epoch for e in self.step_epochs)
         if self.warmup_epochs > 0:
             value *= min(1.0, (passed + 1 / steps) / self.warmup_epochs)
-        if self.cosine:
+        if self.cosine or self.linear_after is not None:
             if epochs is None:
-                raise ConfigError("epochs", epochs, "A cosine schedule needs the run's length.")
-            value *= (1 + math.cos(math.pi * passed / epochs)) / 2
+                kind = "cosine" if self.cosine else "linear"
+                raise ConfigError("epochs", epochs, f"A {kind} schedule needs the run's length.")
+            value *= self._annealed(passed / epochs)
         return value
+
+    def _annealed(self, share: float) -> float:
+        """Return the factor c after a share of the epochs."""
+        if self.linear_after is None:
+            return (1 + math.cos(math.pi * share)) / 2
+        return min(1.0, (1 - share) / (1 - self.linear_after))

@@ -34,7 +34,7 @@ SEEDS = {"cifar_wrn": 5}
 def tested(search: LRSearch) -> dict[str, Any]:
     """Return the range test of a search, and the picks of each rule."""
     smallest = search.rates()[0]
-    config = search.run(Candidate(smallest, search.plateau), smallest, 2, 0)
+    config = search.training_run(Candidate(smallest, search.plateau), smallest, 2, 0)
     first = search.first_seed
     with arithmetic(1):
         test = range_test(
@@ -54,7 +54,7 @@ def followed(judged: Judged, arms: set[tuple[float, str]], name: str) -> list[di
     for (rate, schedule), folder in named.items():
         end = rate if schedule == "constant" else smallest
         for seed in seeds:
-            config = search.run(Candidate(rate, search.plateau), end, epochs, seed)
+            config = search.training_run(Candidate(rate, search.plateau), end, epochs, seed)
             labels = {"experiment": "advise", "arm": schedule, "learning_rate.initial": f"{rate:g}"}
             plans[f"{folder}-seed{seed}"] = Plan(config, labels)
     folders = run_plans(plans, ROOT / "runs" / "range_test" / name, title=name)

@@ -104,7 +104,7 @@ def final_accuracy(job: tuple[str, float, Schedule, int]) -> float | None:
     name, rate, schedule, seed = job
     search = tasks()[name]
     end = rate if schedule == "constant" else search.rates()[0]
-    config = search.run(Candidate(rate, search.plateau), end, search.training.epochs, seed)
+    config = search.training_run(Candidate(rate, search.plateau), end, search.training.epochs, seed)
     with arithmetic(1):
         made = make_problem(config)
         trainer = Trainer(config, lambda place: made(seed, place))
@@ -116,7 +116,7 @@ def tested(job: tuple[str, int]) -> dict[str, Any]:
     """Make one range test of five restarts."""
     name, first = job
     search = tasks()[name]
-    config = search.run(Candidate(search.rates()[0], search.plateau), search.rates()[0], 2, 0)
+    config = search.training_run(Candidate(search.rates()[0], search.plateau), search.rates()[0], 2, 0)
     with arithmetic(1):
         test = range_test(config.training, make_problem(config), seeds=range(first, first + 5))
     return asdict(test)

@@ -148,6 +148,40 @@ def existing_runs() -> learnorder.JudgedRuns:
     return opened
 
 
+def adamw(model: nn.Module, rate: float) -> torch.optim.Optimizer:
+    slow = [{"params": model.parameters(), "lr": 0.1 * rate}]
+    return torch.optim.AdamW(slow, lr=rate)
+
+
+def muon(model: nn.Module, rate: float) -> list[torch.optim.Optimizer]:
+    matrices = [p for p in model.parameters() if p.dim() == 2]
+    others = [p for p in model.parameters() if p.dim() != 2]
+    return [torch.optim.Muon(matrices, lr=rate), torch.optim.AdamW(others, lr=rate)]
+
+
+def falling(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=steps)
+
+
+def some(generator: torch.Generator) -> Tensor:
+    return torch.randperm(100, generator=generator)[:50]
+
+
+def own_training() -> learnorder.Advice:
+    data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
+    weighted = learnorder.Task(nn.Linear(8, 4), data, optimizer=adamw, sampler=[1.0] * 100)
+    training = learnorder.TrainingConfig(epochs=20, batch_size=64, accumulate=4, clip_norm=1.0)
+    rates = (0.001, 0.003)
+    search = learnorder.LRSearch(
+        training=training, learning_rates=rates, anneal="wsd", plateau=0.8, warmup=0.05
+    )
+    learnorder.run_advise(search, "runs/wsd", task=weighted)
+    task = learnorder.Task(
+        nn.Linear(8, 4), data, data, optimizer=muon, scheduler=falling, sampler=some
+    )
+    return learnorder.run_advise(replace(search, anneal="task", warmup=0.0), task=task)
+
+
 def old_head(model: nn.Module, inputs: Tensor) -> Tensor:
     return model(inputs)[:, :2]
 

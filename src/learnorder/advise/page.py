@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from learnorder.advise.figures import gain_figure, rates_figure
-from learnorder.advise.plans import annealed_arms, results_of
+from learnorder.advise.plans import ANNEALED, CONSTANT, annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
-from learnorder.advise.settings import sets_schedule
+from learnorder.advise.settings import LRSearch
 from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
@@ -62,7 +62,8 @@ def advice_content(advice: Advice) -> Content:
         else:
             setup = task_setup(results)
             if (forgetting := results.forgetting()) is not None:
-                lines = {"annealed": annealed_arms(results)}
+                kind = CONSTANT if advice.search.anneal == "constant" else ANNEALED
+                lines = {kind: annealed_arms(results)}
                 lead += forgetting_sections(forgetting, results.arms, lines)
         further = last_layer_sections(results)
     complete = complete_words(advice)
@@ -105,29 +106,39 @@ def advice_content(advice: Advice) -> Content:
 
 def complete_words(advice: Advice) -> str:
     """Return what each score belongs to: no run is judged before its end."""
-    if sets_schedule(advice.search):
-        return "a complete, annealed schedule"
-    return "a complete run of the script"
+    match advice.search.annealing:
+        case "script":
+            return "a complete run of the script"
+        case "constant":
+            return "a complete run at a constant learning rate"
+    return "a complete, annealed schedule"
 
 
 def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
-    plateau = search.plateau_epochs(search.plateau, search.training.epochs)
-    if not sets_schedule(search):
-        schedule = "that of the script"
-    elif search.anneal == "step":
-        schedule = (
-            f"constant for {plateau} of {search.training.epochs} epochs, then {advice.smallest:g}"
-        )
-    else:
-        schedule = "half a cosine wave, to 0"
     rungs = "; ".join(f"{r.epochs} epochs, seeds {_span(r.seeds)}" for r in advice.rungs)
     return [
         ("Learning rates", rates),
-        ("Schedule", schedule),
+        ("Schedule", _schedule_words(search, advice.smallest)),
         ("Rungs", rungs),
     ]
+
+
+def _schedule_words(search: LRSearch, smallest: float) -> str:
+    """Return the learning-rate schedule of a search's runs at full length, in words."""
+    epochs = search.training.epochs
+    plateau = f"constant for {search.plateau_epochs(search.plateau, epochs)} of {epochs} epochs"
+    words = {
+        "step": f"{plateau}, then {smallest:g}",
+        "wsd": f"{plateau}, then linearly to 0",
+        "linear": "linearly to 0",
+        "cosine": "half a cosine wave, to 0",
+        "constant": "constant",
+        "task": "the task's own scheduler; shorter plateaus are not tried",
+        "script": "that of the script",
+    }[search.annealing]
+    return f"warm-up for {search.warmup * epochs:.3g} epochs; {words}" if search.warmup else words
 
 
 def _span(seeds: Sequence[int]) -> str:

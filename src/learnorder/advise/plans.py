@@ -28,17 +28,44 @@ if TYPE_CHECKING:
     from learnorder.training.process_group import ProcessGroup
 
 
-ANNEALED = "annealed"
-"""The label of an arm with the full plateau and without noise."""
+ANNEALED, CONSTANT = "annealed", "constant"
+"""The label of an arm with the full plateau and without noise, or of one without an anneal."""
 
 
 def initial_rates(search: LRSearch) -> tuple[float, ...]:
-    """Return the learning rates of the first rung."""
-    if not search.is_task:  # a script's are given
+    """Return the learning rates of the first rung.
+
+    Raises:
+        ConfigError: None are given, and the task has its own optimiser; or the search and the task
+            do not have the same scheduler.
+    """
+    if not search.is_task:
+        _check_anneal(search, has_scheduler=False)
         return search.rates()
+    from learnorder.training.own_optimizer import check_rates
     from learnorder.training.task import load_task
 
-    return search.rates(fine_tunes=load_task(search.task).fine_tunes)
+    task = load_task(search.task)
+    check_rates(task.optimizer, search.learning_rates)
+    _check_anneal(search, has_scheduler=task.scheduler is not None)
+    return search.rates(fine_tunes=task.fine_tunes)
+
+
+def _check_anneal(search: LRSearch, *, has_scheduler: bool) -> None:
+    """Check that a search leaves the anneal to the task if, and only if, it has a scheduler."""
+    if has_scheduler and search.anneal != "task":
+        raise ConfigError(
+            "anneal",
+            search.anneal,
+            "The task has its own scheduler, which sets the learning rate. Give --anneal task, or "
+            "remove the scheduler from the task.",
+        )
+    if search.anneal == "task" and not has_scheduler:
+        raise ConfigError(
+            "anneal",
+            "task",
+            "There is no scheduler: give the task one, Task(scheduler=...), or another --anneal.",
+        )
 
 
 def check_groups(search: LRSearch) -> None:
@@ -89,6 +116,30 @@ def check_script(search: LRSearch) -> None:
     if search.plateau != plateau and not takes(search, "plateau_epochs"):
         raise ConfigError(
             "plateau", search.plateau, "The script does not take {plateau_epochs}: add it."
+        )
+
+
+def check_optimizer(search: LRSearch) -> None:
+    """Check that a task's own optimiser can be used in the search's range test.
+
+    Raises:
+        ConfigError: Its learning rate is not proportional to the number that is searched.
+    """
+    if not search.is_task or not search.range_test:
+        return
+    from learnorder.training.own_optimizer import scales_with_rate
+    from learnorder.training.task import build_network, load_task
+
+    task = load_task(search.task)
+    if task.optimizer is None:
+        return
+    network, rate = build_network(task, search.first_seed), initial_rates(search)[0]
+    if not scales_with_rate(task.optimizer, network, rate, search.first_seed):
+        raise ConfigError(
+            "range_test",
+            True,
+            "The lr of the task's optimizer is not proportional to the number that it is made "
+            "with, so raising lr step by step would not test that number. Give --range_test false.",
         )
 
 
@@ -155,7 +206,7 @@ def make_problem(config: RunConfig | TaskRunConfig) -> Callable[[int, ProcessGro
         from learnorder.training.task import load_task
         from learnorder.training.task_problem import TaskProblem
 
-        task = load_task(config.task)
+        task = replace(load_task(config.task), scheduler=None)  # the range test sets the rate
         return lambda seed, group: TaskProblem(replace(config, seed=seed), task, group)
     from learnorder.data import load_images
     from learnorder.training.image_problem import ImageProblem
@@ -185,7 +236,8 @@ def folder_name(search: LRSearch, arm: Candidate) -> str:
 
 def labels_of(search: LRSearch, arm: Candidate) -> dict[str, str]:
     """Return the labels of an arm's runs."""
-    name = "noise" if arm.noise else ANNEALED
+    name = CONSTANT if search.anneal == "constant" else ANNEALED
+    name = "noise" if arm.noise else name
     if arm.plateau != search.plateau:
         name = f"plateau of {arm.plateau:g}"
     rate = setting_words(float(f"{arm.learning_rate:.4g}"))
@@ -208,7 +260,7 @@ def annealed_arms(results: NetworkRuns[Any]) -> dict[float, str]:
     arms = {
         rate_of(folder.config): results.arm_of(folder)
         for folder in results.folders
-        if folder.labels.get("arm") == ANNEALED
+        if folder.labels.get("arm") in (ANNEALED, CONSTANT)
     }
     return dict(sorted(arms.items()))
 

@@ -114,15 +114,17 @@ def _raise(
     return Restart(seed, tuple(rates), tuple(losses), "exploded" if exploded else "finished")
 
 
-def _step(trainer: Trainer[Any], batch: Any) -> float | None:
+def _step(trainer: Trainer[Any], batch: Sequence[Any]) -> float | None:
     """Take a step and return its loss; if that is not finite, skip the step and return None."""
     trainer.prepare_step()
-    losses = trainer.problem.losses(trainer.outputs(batch), batch)
-    if not math.isfinite(losses.detach().mean().item()):
-        return None
-    loss = trainer.backward(losses)
-    trainer.optimizer.step()
-    return loss.item()
+    loss = 0.0
+    for part, rows in trainer.parts(batch):
+        losses = trainer.problem.losses(trainer.outputs(part), part)
+        if not math.isfinite(losses.detach().mean().item()):
+            return None
+        loss += trainer.backward(losses, rows).item()
+    trainer.update()
+    return loss
 
 
 def _exploded(losses: Sequence[float | None]) -> bool:

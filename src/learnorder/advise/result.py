@@ -192,9 +192,9 @@ class Advice:
     def shorter_plateaus(self) -> list[Candidate]:
         """Return the arms with shorter plateaus at the best learning rate, the shortest first.
 
-        The smallest learning rate has none, because it is constant.
+        A step has none at the smallest learning rate, which is constant.
         """
-        if self.best() == self.smallest:
+        if not self.search.is_annealed(self.best(), self.smallest):
             return []
         tried = [Candidate(self.best(), plateau) for plateau in self.search.distinct_plateaus()]
         return [arm for arm in tried if arm in self.arms]
@@ -238,9 +238,10 @@ class Advice:
             f"Mean over {seeds} seeds [95 % interval], after {self.search.training.epochs} epochs. "
             "In the band: not significantly worse than the best, paired by seed."
         )
-        return html_list(self.findings()) + html_table(
-            "Initial learning rates after annealing", columns, rows, note
-        )
+        title = "Learning rates"
+        if self.search.anneal != "constant":
+            title = "Initial learning rates after annealing"
+        return html_list(self.findings()) + html_table(title, columns, rows, note)
 
     def agreements(self) -> list[Agreement]:
         """Return how well each rung's ranking agrees with the next one's."""

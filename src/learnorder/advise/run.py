@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.plans import (
     check_groups,
+    check_optimizer,
     check_script,
     folder_name,
     initial_rates,
@@ -24,7 +25,6 @@ from learnorder.advise.scores import BySeed, best_of
 from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
 from learnorder.advise.selection import Selection
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
-from learnorder.config.script import ScriptRunConfig
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
 from learnorder.execution.settings import Execution
@@ -72,6 +72,7 @@ class StartedSearch:
         """Return a search that is about to start; the model and the data are tried."""
         check_groups(search)
         check_script(search)
+        check_optimizer(search)
         return cls(search, initial_rates(search), why_no_noise(search))
 
 
@@ -265,7 +266,7 @@ class SearchRunner:
         last, final = self.search.rungs - 1, rungs[-1].scores
         rates, best = sorted(final), best_of(final, self.higher_is_better)
         arms = [Candidate(rate, self.search.plateau) for rate in rates]
-        if best != self.smallest:
+        if self.search.is_annealed(best, self.smallest):
             arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
         if not self.no_noise:
             arms.append(Candidate(self.smallest, self.search.plateau, self.search.noise))
@@ -347,10 +348,9 @@ class SearchRunner:
             return kept
         if self.reads:
             raise RunFolderError(f"{path}: missing. Run the search again to continue it.")
-        config = self.search.run(
+        config = self.search.training_run(
             Candidate(self.smallest, self.search.plateau), self.smallest, 2, seed=0
         )
-        assert not isinstance(config, ScriptRunConfig)
         threads = share_cores(1, threads=self.execution.threads).threads
         received: list[int] = []
 

@@ -1,10 +1,10 @@
 """Settings of the search for an initial learning rate, ``learnorder advise``.
 
 Every run is a complete schedule: a learning rate η for the first part of the epochs (the plateau),
-then the smallest of the grid (or a cosine from η to 0). Short schedules on separate seeds eliminate
-learning rates. The remaining ones are compared at full length on new seeds, paired by seed,
-together with shorter plateaus at the best learning rate, activation noise at the smallest, and the
-pick of a learning-rate range test.
+then the smallest of the grid (or another anneal; see :attr:`LRSearch.anneal`). Short schedules on
+separate seeds eliminate learning rates. The remaining ones are compared at full length on new
+seeds, paired by seed, together with shorter plateaus at the best learning rate, activation noise at
+the smallest, and the pick of a learning-rate range test.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from learnorder.runs.judged import Target
 from learnorder.schedules import Schedule
 from learnorder.seeding import MOST_SEEDS
 from learnorder.values import check_fields, to_dict
+
+Anneal = Literal["step", "cosine", "linear", "wsd", "constant", "task"]
+"""How the learning rate is lowered; see :attr:`LRSearch.anneal`."""
 
 _RATES = {"SGD": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
 _OTHER_RATES = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02)
@@ -84,13 +87,17 @@ class LRSearch:
     """In increasing order. The first is the one that the others are annealed to. null takes 0.01,
     0.02, 0.05 … 2 for SGD and 0.0001 … 0.02 for other optimisers, and adds larger ones as long as
     the largest is among the better half."""
-    anneal: Literal["step", "cosine"] = "step"
-    """step: one drop to the smallest learning rate after the plateau; cosine: from η to 0 over the
-    whole run."""
+    anneal: Anneal = "step"
+    """step: one drop to the smallest learning rate after the plateau; wsd: linearly to 0 after the
+    plateau; linear: from η to 0, from the end of the warm-up on; cosine: from η to 0 over the whole
+    run; constant: none, for optimisers that need none; task: the scheduler of the task."""
+    warmup: float = 0.0
+    """Share of the epochs, in [0, 1), in which the learning rate rises linearly to η, step by step;
+    0 for none. A share, because the rungs have runs of different lengths."""
     plateau: float = 0.5
-    """Share of the epochs before the step."""
+    """Share of the epochs before the anneal; step and wsd only."""
     shorter_plateaus: tuple[float, ...] = (0.1, 0.25)
-    """Shorter plateaus to try at the best learning rate; empty for none. step only."""
+    """Shorter plateaus to try at the best learning rate; empty for none. step and wsd only."""
     noise: float = 0.4
     """Initial standard deviation of the activation noise to try at the smallest learning rate; it
     decays to 0.4 times that. 0 for none. For a script that takes {noise}."""
@@ -174,6 +181,40 @@ class LRSearch:
                 f"{FEWEST_EPOCHS * 2 ** (self.rungs - 1)} epochs, or fewer --rungs.",
             )
 
+        self._check_warmup()
+
+    def _check_warmup(self) -> None:
+        """Check that the warm-up of every run ends before its plateau does."""
+        if not 0 <= self.warmup < 1:
+            raise ConfigError("warmup", self.warmup, "Give a share in [0, 1); 0 is no warm-up.")
+        if self.warmup and self.anneal == "task":
+            raise ConfigError(
+                "warmup", self.warmup, "The task's scheduler has its own warm-up, if any. Give 0."
+            )
+        if not self.has_plateau:
+            return
+        for rung in range(self.rungs):
+            epochs, last = self.rung_epochs(rung), rung == self.rungs - 1
+            for plateau in (*(self.distinct_plateaus() if last else ()), self.plateau):
+                if self.warmup * epochs > self.plateau_epochs(plateau, epochs):
+                    raise ConfigError(
+                        "warmup",
+                        self.warmup,
+                        f"It would not end within the plateau of {plateau:g} in the runs of "
+                        f"{epochs} epochs. Give a smaller share, or a longer plateau or "
+                        "shorter_plateaus.",
+                    )
+
+    @property
+    def annealing(self) -> Anneal | Literal["script"]:
+        """How the learning rate is lowered: ``anneal``, or script if a script does it itself."""
+        return self.anneal if takes(self, "plateau_epochs") else "script"
+
+    @property
+    def has_plateau(self) -> bool:
+        """Whether runs have a plateau of chosen length before the anneal."""
+        return self.annealing in ("step", "wsd")
+
     @property
     def is_task(self) -> bool:
         """Whether a task is searched rather than images."""
@@ -224,6 +265,10 @@ class LRSearch:
                 "anneal", self.anneal, "The script anneals its learning rate itself. For a step, "
                 "let it take {plateau_epochs} and {final_learning_rate}.",
             )  # fmt: skip
+        if self.warmup:
+            raise ConfigError(
+                "warmup", self.warmup, "A script warms up its learning rate itself. Give 0."
+            )
         if self.learning_rates is None:
             raise ConfigError(
                 "learning_rates", None, "A script's units are its own: give the learning rates to "
@@ -261,7 +306,7 @@ class LRSearch:
 
     def distinct_plateaus(self) -> tuple[float, ...]:
         """Return the shorter plateaus that differ in epochs from each other and the full one."""
-        if self.anneal == "cosine" or not sets_schedule(self):
+        if not self.has_plateau:
             return ()
         epochs = self.training.epochs
         by_epochs = {
@@ -279,17 +324,32 @@ class LRSearch:
             smallest: Learning rate after the anneal.
             epochs: Length of the run.
         """
-        rate = arm.learning_rate
-        if self.anneal == "cosine":
-            return Schedule(rate, cosine=True)
-        if rate <= smallest:
-            return Schedule(rate)
-        return Schedule(rate, (1 + self.plateau_epochs(arm.plateau, epochs),), smallest / rate)
+        rate, plateau = arm.learning_rate, self.plateau_epochs(arm.plateau, epochs)
+        schedule = Schedule(rate, warmup_epochs=self.warmup * epochs)
+        match self.anneal:
+            case "step" if rate > smallest:
+                return replace(schedule, step_epochs=(1 + plateau,), step_factor=smallest / rate)
+            case "wsd":
+                return replace(schedule, linear_after=plateau / epochs)
+            case "linear":
+                return replace(schedule, linear_after=self.warmup)
+            case "cosine":
+                return replace(schedule, cosine=True)
+        return schedule
+
+    def is_annealed(self, rate: float, smallest: float) -> bool:
+        """Whether runs at a learning rate are annealed; a step is to the smallest."""
+        return rate > smallest if self.anneal == "step" else self.anneal != "constant"
 
     def run(self, arm: Candidate, smallest: float, epochs: int, seed: int) -> AnyRunConfig:
         """Return the configuration of one run."""
-        if self.is_script:
-            return self._script_run(arm, smallest, epochs, seed)
+        made = self._script_run if self.is_script else self.training_run
+        return made(arm, smallest, epochs, seed)
+
+    def training_run(
+        self, arm: Candidate, smallest: float, epochs: int, seed: int
+    ) -> RunConfig | TaskRunConfig:
+        """Return the configuration of one run that learnorder trains itself."""
         training = replace(self.training, epochs=epochs)
         schedule = self.schedule(arm, smallest, epochs)
         noise = falling_noise(arm.noise, epochs)
@@ -323,8 +383,3 @@ def takes(search: LRSearch, name: str) -> bool:
     if not search.is_script:
         return True
     return name in search.script.names()
-
-
-def sets_schedule(search: LRSearch) -> bool:
-    """Return whether a search sets when the learning rate falls; else the script does."""
-    return takes(search, "plateau_epochs")

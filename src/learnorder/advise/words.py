@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice
 from learnorder.advise.scores import Agreement, ArmVerdict
-from learnorder.advise.settings import Candidate, sets_schedule, takes
+from learnorder.advise.settings import Candidate, takes
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
@@ -142,8 +142,14 @@ def _few(advice: Advice) -> list[str]:
     ]
 
 
-def _best_words(advice: Advice) -> str:
-    return "Best after annealing" if sets_schedule(advice.search) else "Best at the end"
+def _schedule_words(advice: Advice) -> tuple[str, str]:
+    """Return what is said of the schedule of a learning rate, and of the best one."""
+    match advice.search.annealing:
+        case "constant":
+            return "", "Best"
+        case "script":
+            return "", "Best at the end"
+    return ", annealed,", "Best after annealing"
 
 
 def _lose(advice: Advice) -> str:
@@ -156,8 +162,8 @@ def _best(advice: Advice) -> list[str]:
         f"{best:g} ends at {words.value(advice.mean(advice.arm(best)))} {words.name}; "
         f"{advice.search.training.epochs} epochs, {advice.search.seeds} seeds"
     )
+    annealed, title = _schedule_words(advice)
     if advice.found_no_difference():
-        annealed = ", annealed," if sets_schedule(advice.search) else ""
         return [
             f"No difference found at this budget: of the learning rates {_join(band)}{annealed} "
             f"none is significantly worse than {best:g} ({reached}). More seeds or longer runs may "
@@ -165,16 +171,14 @@ def _best(advice: Advice) -> list[str]:
         ]
     if len(band) == 1:
         return [
-            f"{_best_words(advice)}: {best:g}. All others trained at full length are significantly "
+            f"{title}: {best:g}. All others trained at full length are significantly "
             f"worse or {_lose(advice)} ({reached})."
         ]
     verdicts = {rate: advice.verdict(advice.arm(rate), advice.arm(best)) for rate in band}
     good = [r for r, verdict in verdicts.items() if verdict in ("better", "as_good") and r != best]
     others = [rate for rate in band if rate != best]
     undecided = [rate for rate in others if rate not in good]
-    sentences = [
-        f"{_best_words(advice)}: {best:g} ({reached}). Not significantly worse: {_join(others)}."
-    ]
+    sentences = [f"{title}: {best:g} ({reached}). Not significantly worse: {_join(others)}."]
     if undecided and good:
         sentences.append(
             f"Shown to be as good within {words.amount(advice.tolerance)}: {_join(good)}. "
@@ -199,11 +203,10 @@ def _against_small(advice: Advice) -> list[str]:
     best, small = advice.best(), advice.smallest
     if best == small:
         return []
+    annealed, _ = _schedule_words(advice)
+    constant = " (constant)" if advice.search.annealing == "step" else ""
     gain = _gain(advice, advice.arm(best), advice.arm(small))
-    if not sets_schedule(advice.search):
-        return [f"{best:g} against the smallest, {small:g}: {gain}."]
-    constant = " (constant)" if advice.search.anneal == "step" else ""
-    return [f"{best:g}, annealed, against the smallest, {small:g}{constant}: {gain}."]
+    return [f"{best:g}{annealed} against the smallest, {small:g}{constant}: {gain}."]
 
 
 def _worse(advice: Advice) -> list[str]:
@@ -337,6 +340,7 @@ def _range_test(advice: Advice) -> list[str]:
         return [f"{picked}, at which training diverges."]
     below = arm.learning_rate < advice.smallest and advice.search.anneal == "step"
     schedule = "Kept constant, because it is below the grid," if below else "Annealed like the rest"
+    schedule = "Trained" if advice.search.annealing == "constant" else schedule
     verdict = _verdict(advice, arm, best)
     return [f"{picked}. {schedule} and compared at the end with {best.learning_rate:g}: {verdict}."]
 

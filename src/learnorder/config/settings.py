@@ -192,7 +192,7 @@ class TrainingConfig:
     epochs: int = 60
     """Passes over the training images."""
     batch_size: int = 128
-    """Images per step; the last step of an epoch may have fewer."""
+    """Examples per step; the last step of an epoch may have fewer."""
     momentum: float = 0.9
     """Momentum of SGD; other optimisers take theirs from optimizer_arguments."""
     nesterov: bool = True
@@ -204,7 +204,16 @@ class TrainingConfig:
     optimizer_arguments: dict[str, Any] = field(default_factory=dict)
     """Its other arguments, e.g. {betas: [0.9, 0.95]}."""
     precision: Literal["fp32", "bf16"] = "fp32"
-    """Precision of the forward pass: bf16 is faster if the hardware supports it."""
+    """Precision of the forward pass: bf16 is faster if the hardware supports it. Weights,
+    gradients, the optimiser's state and losses are in float32."""
+    accumulate: int = 1
+    """Parts of each batch, one after another to save memory, whose gradients are summed before the
+    step. Each part's loss is weighted by its examples: the gradient is that of the whole batch if
+    the loss is a mean over examples, and differs from it if it is a mean over tokens, of which some
+    parts have more. Batch norm and dropout see each part alone."""
+    clip_norm: float | None = None
+    """Largest L2 norm of the gradient of all parameters together; a larger gradient is scaled to
+    it before the step. null for no limit."""
 
     def __post_init__(self) -> None:
         check_fields(self, "training")
@@ -213,6 +222,14 @@ class TrainingConfig:
                 raise ConfigError(
                     f"training.{name}", getattr(self, name), f"Give at least 1, at most {_MOST:,}."
                 )
+        if not 1 <= self.accumulate <= self.batch_size:
+            raise ConfigError(
+                "training.accumulate",
+                self.accumulate,
+                f"Give from 1 to the batch size, {self.batch_size:,}.",
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ConfigError("training.clip_norm", self.clip_norm, "Give a norm > 0, or null.")
         if not 0 <= self.momentum < 1:
             raise ConfigError("training.momentum", self.momentum, "Give a value in [0, 1).")
         if self.nesterov and self.momentum == 0:
@@ -228,6 +245,11 @@ class TrainingConfig:
             )
         if not self.weight_decay >= 0:
             raise ConfigError("training.weight_decay", self.weight_decay, "Give a value ≥ 0.")
+
+    @property
+    def examples_at_once(self) -> int:
+        """Number of examples in a part of a batch; see ``accumulate``."""
+        return -(-self.batch_size // self.accumulate)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class ActivationNoise:
         model: Its activation modules get a forward pre-hook, others a subclass of their class.
         level: Standard deviation σ ≥ 0, or its schedule over the epochs.
         shared: Whether the batch and the channels share noise; else every unit has its own.
-        epochs: Number of epochs; only a cosine schedule needs it.
+        epochs: Number of epochs; only cosine and linear schedules need it.
         modules: Modules whose first input gets the noise, instead of the activation modules: names
             from ``model.named_modules()``, classes, or a predicate of name and module.
         functions: Whether calls of functions get noise; None means True without ``modules``.
@@ -204,7 +204,7 @@ def activation_noise(
             epochs, which :meth:`ActivationNoise.at` follows.
         shared: See :class:`ActivationNoise`.
         seed: Seed of the noise.
-        epochs: Number of epochs; only a cosine schedule needs it.
+        epochs: Number of epochs; only cosine and linear schedules need it.
         modules: See :class:`ActivationNoise`.
         functions: See :class:`ActivationNoise`.
 

@@ -103,6 +103,8 @@ def make_probes(
     from learnorder.runs.opening import results_of
 
     probes = {name: replace(p, contrasts=p.tried()) for name, p in probes.items()}
+    for probe in probes.values():
+        _check_rates(probe)
     sizes = {name: _image_size(probe) for name, probe in probes.items()}
     calibrated = {name: probe for name, probe in probes.items() if len(probe.tried()) > 1}
     for name, probe in calibrated.items():
@@ -134,6 +136,15 @@ def make_probes(
             not_retrained = error.remedy
         outcomes[name] = ProbeResult(probes[name], calibrations[name], results, not_retrained)
     return {name: outcomes[name] for name in probes}
+
+
+def _check_rates(probe: Probe) -> None:
+    """Check that the learning rates are given if the task has its own optimiser."""
+    if probe.is_task:
+        from learnorder.training.own_optimizer import check_rates
+        from learnorder.training.task import load_task
+
+        check_rates(load_task(probe.task).optimizer, probe.learning_rates)
 
 
 def _run_parts(

@@ -19,11 +19,25 @@ def sections_alike(folders: Sequence[RunFolder[Any]]) -> set[str]:
     return {name.partition(".")[0] for name in names} - differing
 
 
-def training_words(training: TrainingConfig) -> str:
-    """Return epochs, batch size, optimiser and weight decay, in words."""
+def training_words(
+    training: TrainingConfig, own_optimizer: str = "", own_scheduler: str = ""
+) -> str:
+    """Return epochs, batch size, optimiser and weight decay, in words.
+
+    Args:
+        training: The settings.
+        own_optimizer: Class of the task's own optimiser; empty if the settings name it.
+        own_scheduler: Class of the task's own scheduler; empty if there is none.
+    """
+    optimizer = f"{_optimizer_words(training)}, weight decay {training.weight_decay:g}"
+    if own_optimizer:
+        optimizer = f"{own_optimizer} as the task makes it"
+    if own_scheduler:
+        optimizer += f", learning rate by the task's {own_scheduler}"
+    parts = f" in {training.accumulate} parts" if training.accumulate > 1 else ""
+    clipped = f", gradients clipped at norm {training.clip_norm:g}" if training.clip_norm else ""
     return (
-        f"{training.epochs} epochs, batch size {training.batch_size}, "
-        f"{_optimizer_words(training)}, weight decay {training.weight_decay:g}"
+        f"{training.epochs} epochs, batch size {training.batch_size}{parts}, {optimizer}{clipped}"
     )
 
 

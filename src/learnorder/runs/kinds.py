@@ -119,6 +119,9 @@ class TaskDescription:
         spurious: Whether the attribute is spurious, so that the reliance on it is measured.
         examples: One example with and without the pattern, as text.
         keep: The old task on which forgetting is measured, if any.
+        optimizer: Class of the task's own optimiser; empty if the settings name it.
+        sampler: Which examples an epoch shows, in words; empty if it shows each once.
+        scheduler: Class of the task's own scheduler; empty if the settings have the schedule.
     """
 
     train_examples: int
@@ -134,6 +137,9 @@ class TaskDescription:
     spurious: bool = False
     examples: dict[str, str] = field(default_factory=dict, compare=False)
     keep: KeepDescription | None = None
+    optimizer: str = ""
+    sampler: str = ""
+    scheduler: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def distinct_training(config: RunSettings) -> str:
     """Return a key of the settings on which it depends whether a network can be trained."""
     noisy, measured = config.noise.level.initial > 0, config.sharpness.examples > 0
     training = config.training
-    names = ("precision", "batch_size", "optimizer", "optimizer_arguments")
+    names = (
+        "precision", "batch_size", "accumulate", "clip_norm", "optimizer", "optimizer_arguments",
+    )  # fmt: skip
     return repr((noisy, measured, *(getattr(training, name) for name in names)))
 
 
@@ -88,7 +90,8 @@ def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate
     epochs, steps = trainer.config.training.epochs, trainer.problem.steps
     timed: list[float] = []
     started = time.perf_counter()
-    for batch in islice(trainer.problem.epoch(1), 100):
+    for step, batch in enumerate(islice(trainer.problem.epoch(1), 100)):
+        trainer.step = step
         trainer.train_step(batch)
         trainer.synchronize()
         now = time.perf_counter()

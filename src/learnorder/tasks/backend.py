@@ -106,8 +106,19 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "num_classes": problem.num_classes,
         "unseen_classes": problem.unseen_classes,
         "keep": None if kept is None else vars(kept),
+        "optimizer": str(trainer.optimizer) if trainer.optimizer.is_own else "",
+        "sampler": _sampler_words(problem),
+        "scheduler": "".join(type(s).__name__ for s in trainer.optimizer.schedulers[:1]),
         "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
     }
+
+
+def _sampler_words(problem: TaskProblem) -> str:
+    """Return which examples an epoch shows; empty if it shows each once."""
+    if (sampler := problem.task.sampler) is None:
+        return ""
+    how = "chosen by the task's function" if callable(sampler) else "drawn by the task's weights"
+    return f"{problem.shown:,} examples in an epoch, {how}"
 
 
 def _before(problem: TaskProblem, network: nn.Module) -> KeepDescription:
@@ -142,7 +153,7 @@ def cost_key(config: TaskRunConfig) -> str:
 def measure(config: TaskRunConfig) -> CostEstimate:
     """Time a few steps of training."""
     with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
-        trained_on, judged_on = trainer.problem.sizes
+        trained_on, judged_on = trainer.problem.shown, trainer.problem.sizes[1]
         if trainer.problem.kept is not None:
             judged_on += trainer.problem.kept.examples
         return measure_steps(trainer, judged_on / trained_on)

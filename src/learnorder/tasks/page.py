@@ -156,6 +156,7 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
             f": {first.train_examples:,} training examples, {first.evaluation_examples:,} "
             f"validation examples, scored by {first.score}"
         )
+        task += f"; {first.sampler}" if first.sampler else ""
         if first.keep is not None:
             kept = first.keep
             task += f"; old task {kept.name}: {kept.examples:,} examples, scored by {kept.score}"
@@ -166,7 +167,8 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
     )
     if pattern.faint:
         planted += f"; a faint pattern of strength {pattern.faint:g} in every example"
-    training, alike = training_words(config.training), sections_alike(folders)
+    own = ("", "") if first is None else (first.optimizer, first.scheduler)
+    training, alike = training_words(config.training, *own), sections_alike(folders)
     seeds = sorted({folder.config.seed for folder in folders})
     return [
         ("Task", task if "task" in alike else f"{path}, {DIFFERS}"),

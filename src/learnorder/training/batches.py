@@ -33,6 +33,10 @@ class Batch:
     group: Tensor
     indices: Tensor
 
+    def __getitem__(self, rows: slice) -> Batch:
+        """Return some rows of it."""
+        return Batch(self.images[rows], self.labels[rows], self.group[rows], self.indices[rows])
+
 
 class Batches:
     """All batches of a run, fixed by its configuration and seed.

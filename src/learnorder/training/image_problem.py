@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnorder.config.settings import RunConfig
 from learnorder.data import ImageData
@@ -17,6 +18,7 @@ from learnorder.models.building import check_logits
 from learnorder.patterns import evaluation_sets
 from learnorder.training.batches import Batch, Batches
 from learnorder.training.evaluation import evaluate
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -65,6 +67,7 @@ class ImageProblem:
 
     def __init__(self, config: RunConfig, data: ImageData, group: ProcessGroup) -> None:
         self._group, device = group, group.device
+        self._at_once = config.training.examples_at_once
         self._name, self._num_classes = config.model.name, data.num_classes
         network = network_of(config, data)
         self.network = network.to(device, memory_format=torch.channels_last)  # pyright: ignore
@@ -85,9 +88,19 @@ class ImageProblem:
         """Return the number of examples of a step."""
         return self.batches.examples(step)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield this process's rows of an epoch's batches, from step ``start`` on."""
-        return self.batches.epoch(epoch, start, self._group)
+    def own_optimizers(self, network: nn.Module, learning_rate: float) -> None:
+        """Return None: the optimiser is that of the settings."""
+
+    def own_schedulers(self, optimizers: Optimizers) -> list[LRScheduler]:
+        """Return none: the learning rate is that of the settings."""
+        return []
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Batch]]:
+        """Yield the parts of this process's rows of an epoch's batches, from ``start`` on."""
+        for step, batch in enumerate(self.batches.epoch(epoch, start, self._group), start):
+            parts = self._group.parts(self.examples(step), self._at_once)
+            first = parts[0].start
+            yield [batch[rows.start - first : rows.stop - first] for rows in parts]
 
     def first_batch(self, examples: int) -> Batch:
         """Return the first examples of the first epoch, including patterns."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Varying
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.records import Records
 
 Part = Literal["model", "loss", "score"]
@@ -48,8 +50,8 @@ class RunSettings(Protocol):
 class Problem(Protocol):
     """A network with its batches, loss and metrics.
 
-    The type of a batch is private to the problem; the loop passes it from :meth:`epoch` to the
-    other methods.
+    The type of a batch, or a part of one, is private to the problem; the loop passes it from
+    :meth:`epoch` to the other methods.
     """
 
     network: nn.Module
@@ -65,8 +67,19 @@ class Problem(Protocol):
         """Return the number of examples of a step, over all processes."""
         ...
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        """Yield this process's rows of an epoch's batches, fixed by the seed, from ``start`` on."""
+    def own_optimizers(self, network: nn.Module, learning_rate: float) -> Optimizers | None:
+        """Return the user's own optimisers of a network; None takes that of the settings."""
+        ...
+
+    def own_schedulers(self, optimizers: Optimizers) -> list[LRScheduler]:
+        """Return the user's own schedulers of the optimisers; empty if the settings have one."""
+        ...
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Sequence[Any]]:
+        """Yield this process's rows of an epoch's batches, fixed by the seed, from ``start`` on.
+
+        Each batch comes as its parts; see :meth:`ProcessGroup.parts`.
+        """
         ...
 
     def first_batch(self, examples: int) -> Any:

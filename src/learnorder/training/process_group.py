@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import torch
@@ -46,15 +47,30 @@ class ProcessGroup:
             examples * self.rank // self.world_size, examples * (self.rank + 1) // self.world_size
         )
 
-    def weight(self, examples: int) -> float:
-        """Return the weight of this process's mean over its rows.
+    def parts(self, examples: int, at_once: int) -> list[slice]:
+        """Return this process's rows of a batch, in parts of about equal size.
 
-        The mean over processes of weight × mean is the mean over the batch.
+        All processes have equally many parts, together of at most ``at_once`` examples (if each
+        process has that many).
+
+        >>> group = ProcessGroup(torch.device("cpu"))
+        >>> group.parts(9, at_once=4)
+        [slice(0, 3, None), slice(3, 6, None), slice(6, 9, None)]
         """
-        if examples < self.world_size:
-            return 1.0
         rows = self.shard(examples)
-        return (rows.stop - rows.start) * self.world_size / examples
+        size = rows.stop - rows.start
+        fewest = examples if examples < self.world_size else examples // self.world_size
+        count = min(-(-examples // at_once), fewest)
+        ends = [rows.start + size * part // count for part in range(count + 1)]
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def weight(self, examples: int, rows: slice) -> float:
+        """Return the weight of the mean over some of this process's rows.
+
+        The mean over processes of the sum over parts of weight × mean is the mean over the batch.
+        """
+        processes = 1 if examples < self.world_size else self.world_size
+        return (rows.stop - rows.start) * processes / examples
 
     def counts(self, examples: int) -> bool:
         """Whether to count this process's rows of a batch, so that each example counts once."""

@@ -27,6 +27,8 @@ from learnorder.training.identity import Identity, Reader, steady, whole
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
+from learnorder.training.own_optimizer import OptimizerFactory, SchedulerFactory
+from learnorder.training.sampling import Sampler, check_sampler
 from learnorder.training.targets import known_targets
 
 if TYPE_CHECKING:
@@ -97,6 +99,18 @@ class Task:
     keep: Keep | None = None
     """Another data set, on which it is measured what training forgets; see
     :class:`~learnorder.Keep`."""
+    optimizer: OptimizerFactory | None = None
+    """Function from (network, learning rate) to the optimiser of a new network, or to a list of
+    optimisers that share its parameters. Learning rates are reported as this number, whatever the
+    function makes of it; a schedule multiplies the ``lr`` of each parameter group. None takes
+    the optimiser of the settings."""
+    scheduler: SchedulerFactory | None = None
+    """Function from (optimizer, steps of the run) to a scheduler of ``torch.optim.lr_scheduler``,
+    which is stepped after each step of the optimiser. None takes the schedule of the settings."""
+    sampler: Sampler | None = None
+    """Which training examples an epoch shows: a weight for each example of ``train``, to draw with
+    replacement, or a function from a torch.Generator to the positions of an epoch, equally many
+    each time. None shows each example once."""
 
     @classmethod
     def from_transformers(
@@ -176,15 +190,17 @@ class Task:
         for name in ("train", "validation"):
             if (data := getattr(self, name)) is not None:
                 check_data(f"task.{name}", data, fewest=3 if self.validation is None else 2)
+        if self.sampler is not None:
+            size = len(self.train)  # pyright: ignore[reportArgumentType]
+            check_sampler(self.sampler, size, holds_out=self.validation is None)
 
     def _check_functions(self) -> None:
         for name in ("loss", "collate"):
             if not callable(value := getattr(self, name)):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
-        if self.validation_collate is not None and not callable(self.validation_collate):
-            raise ConfigError(
-                "task.validation_collate", self.validation_collate, "Give a function."
-            )
+        for name in ("validation_collate", "optimizer", "scheduler"):
+            if (value := getattr(self, name)) is not None and not callable(value):
+                raise ConfigError(f"task.{name}", value, "Give a function.")
 
     @property
     def fine_tunes(self) -> bool:
@@ -274,10 +290,11 @@ def identify(task: Task, maker: Any = None) -> Identity:
         reader.add(name, getattr(task, name))
     for name, data in (("training data", task.train), ("validation data", task.validation)):
         reader.add(name, None if data is None else reader.data(data))
-    if task.groups is not None:
-        reader.add("groups", task.groups)
-    if task.planter is not None:
-        reader.add("planter", task.planter)
+    for name in ("groups", "planter", "optimizer", "scheduler"):
+        if (value := getattr(task, name)) is not None:
+            reader.add(name, value)
+    if (sampler := task.sampler) is not None:
+        reader.add("sampler", sampler if callable(sampler) else torch.as_tensor(sampler))
     if task.keep is not None:
         reader.add("data to keep", reader.data(task.keep.data))
         reader.add("keep", [v for n, v in vars(task.keep).items() if n != "data"])

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 from torch.utils.data import Dataset, default_collate, default_convert
 
 from learnorder.errors import DataError, one_line
@@ -40,9 +43,18 @@ class TaskBatch:
 
 
 class StepBatches(Dataset):
-    """Batches of a data set by step, each drawn from (seed, purpose, step).
+    """Batches of a data set by step, each drawn from (seed, purpose, step), as their parts.
 
     They depend neither on the number of loading processes nor on the first step.
+
+    Args:
+        dataset: The data set.
+        collate: Makes a part from its items.
+        order: Positions of the examples.
+        batch_size: Number of examples in a step.
+        seed: What the random draws depend on.
+        group: The processes that share each batch; None: this one has all of it.
+        at_once: Number of examples in a part; None: those of the batch.
     """
 
     def __init__(
@@ -53,9 +65,10 @@ class StepBatches(Dataset):
         batch_size: int,
         seed: tuple[Any, ...],
         group: ProcessGroup | None = None,
+        at_once: int | None = None,
     ) -> None:
         self._dataset, self._collate, self._seed = dataset, collate, seed
-        self._group = group
+        self._group, self._at_once = group, at_once or batch_size
         self._order, self._batch_size = order, batch_size
         self._rows = tensor_rows(dataset, collate)
         self._by_batch = hasattr(dataset, "__getitems__")
@@ -63,17 +76,24 @@ class StepBatches(Dataset):
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch_size)
 
-    def __getitem__(self, step: int) -> tuple[Any, Sequence[int]]:
+    def __getitem__(self, step: int) -> list[tuple[Any, Sequence[int]]]:
         seed_globally(step_seed(step, self._seed))
         indices = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        parts = [indices]
         if self._group is not None:
-            indices = indices[self._group.shard(len(indices))]
+            rows = self._group.parts(len(indices), self._at_once)
+            parts = [indices[some] for some in rows]
         if self._rows is not None:
-            return self._rows.batch(indices), indices
+            return [(self._rows.batch(part), part) for part in parts]
+        items = iter(self._items([index for part in parts for index in part]))
+        return [(self._collated(list(islice(items, len(part)))), part) for part in parts]
+
+    def _items(self, indices: list[int]) -> Sequence[Any]:
         if self._by_batch:
-            items = self._dataset.__getitems__(list(indices))
-        else:
-            items = [self._dataset[index] for index in indices]
+            return self._dataset.__getitems__(indices)
+        return [self._dataset[index] for index in indices]
+
+    def _collated(self, items: list[Any]) -> Any:
         try:
             collated = self._collate(items)
         except (RuntimeError, TypeError) as error:
@@ -84,7 +104,7 @@ class StepBatches(Dataset):
             ) from error
         if self._collate is not default_collate:
             collated = default_convert(collated)  # e.g. NumPy arrays
-        return collated, indices
+        return collated
 
 
 def split_batch(collated: Any) -> tuple[Any, Any]:
@@ -165,9 +185,23 @@ def logits_of(outputs: Any) -> Any:
 
 
 def in_float32(outputs: Any) -> Any:
-    """Return a model's outputs in float32 if they are a real tensor, else unchanged."""
-    real = isinstance(outputs, Tensor) and not outputs.is_complex()
-    return outputs.float() if real else outputs
+    """Return a model's outputs in float32: a real tensor, or half-precision ones in containers.
+
+    Losses are computed outside of autocast, so in bf16 they would be less precise than in a loop
+    that computes them within it.
+
+    >>> import torch
+    >>> kinds = in_float32({"a": torch.zeros(2, dtype=torch.bfloat16), "b": torch.arange(2)})
+    >>> [value.dtype for value in kinds.values()]
+    [torch.float32, torch.int64]
+    """
+    if isinstance(outputs, Tensor):
+        return outputs if outputs.is_complex() else outputs.float()
+    return tree_map_only(Tensor, _not_half, outputs)
+
+
+def _not_half(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.bfloat16, torch.float16) else tensor
 
 
 def shapes(value: Any) -> str:

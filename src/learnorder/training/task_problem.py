@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from accelerate.utils import send_to_device
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset
 
 from learnorder.config.settings import TaskRunConfig
@@ -19,10 +20,13 @@ from learnorder.training.fit import check_fit, misfit
 from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
 from learnorder.training.kept_task import KeptTask
+from learnorder.training.optimizers import Optimizers
+from learnorder.training.own_optimizer import check_replaced, make_optimizers, make_schedulers
 from learnorder.training.planted import Patterns, PatternSet
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
+from learnorder.training.sampling import EpochOrder
 from learnorder.training.scores import are_classes, mean, mean_of, score_of
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, scoring_of, splits
@@ -50,6 +54,7 @@ class TaskProblem:
         network: The model, with its initial weights.
         score: Its score.
         sizes: Number of training and of validation examples.
+        shown: Number of examples that an epoch shows.
         num_classes: Number of classes, if outputs are [B, C] and targets are classes.
         patterns: The planted patterns, if any.
         pattern_sets: The sets on which they are measured.
@@ -71,9 +76,10 @@ class TaskProblem:
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
         batch_size = config.training.batch_size
+        self._order = EpochOrder(task.sampler, self.train, config.seed)
         # An epoch omits a last batch of one example, on which batch norm cannot train.
-        self._shown = self.sizes[0] - (self.sizes[0] % batch_size == 1)
-        self._steps = math.ceil(self._shown / batch_size)
+        self.shown = self._order.length - (self._order.length % batch_size == 1)
+        self._steps = math.ceil(self.shown / batch_size)
         self.network = build_network(task, config.seed).to(device)
         # MPS does not support float64.
         dtype = torch.float32 if device.type == "mps" else torch.float64
@@ -101,6 +107,13 @@ class TaskProblem:
 
     def _draw_patterns(self) -> None:
         """Draw the patterns of the seed."""
+        if self.task.sampler is not None:
+            raise ConfigError(
+                "task.sampler",
+                type(self.task.sampler).__name__,
+                "Patterns are planted in a share of the examples, each of which an epoch must show "
+                "once. Give a task without a sampler.",
+            )
         if self.num_classes is None:
             raise self.refusal(
                 "model",
@@ -128,21 +141,54 @@ class TaskProblem:
     def examples(self, step: int) -> int:
         """Return the number of examples of a step."""
         batch_size = self._config.training.batch_size
-        return min(batch_size, self._shown - step * batch_size)
+        return min(batch_size, self.shown - step * batch_size)
 
-    def _order(self, epoch: int) -> list[int]:
-        drawing = generator(self._config.seed, "order", epoch)
-        return torch.randperm(self.sizes[0], generator=drawing)[: self._shown].tolist()
+    def own_optimizers(self, network: nn.Module, learning_rate: float) -> Optimizers | None:
+        """Return the optimisers that the task's function makes; None if it has none.
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[TaskBatch]:
-        """Yield this process's rows of an epoch's batches, from step ``start`` on.
+        Raises:
+            ConfigError: They cannot be used, or settings of an optimiser are given too.
+        """
+        if self.task.optimizer is None:
+            return None
+        check_replaced(self._config.training)
+        return make_optimizers(self.task.optimizer, network, learning_rate, self._config.seed)
+
+    def own_schedulers(self, optimizers: Optimizers) -> list[LRScheduler]:
+        """Return the schedulers that the task's function makes, one for each optimiser.
+
+        Raises:
+            ConfigError: They cannot be used, or the settings change the learning rate too.
+        """
+        if self.task.scheduler is None:
+            return []
+        training, schedule = self._config.training, self._config.learning_rate
+        if not schedule.is_constant:
+            raise ConfigError(
+                "learning_rate",
+                schedule,
+                "The task has its own scheduler, which sets the learning rate. Give a constant "
+                "one here (anneal task in a search), or remove the scheduler from the task.",
+            )
+        steps = training.epochs * self.steps
+        return make_schedulers(self.task.scheduler, optimizers, steps)
+
+    def _positions(self, epoch: int) -> list[int]:
+        return self._order.positions(epoch)[: self.shown]
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[TaskBatch]]:
+        """Yield the parts of this process's rows of an epoch's batches, from step ``start`` on.
 
         The data set's own random draws are made by each process for its rows, so they depend on the
         number of processes.
         """
         group = self._group
         seed = (self._config.seed, "items", epoch, *group.own_draws)
-        return self.batches(self._data_in(epoch), self._order(epoch), seed, start, group)
+        training, collate = self._config.training, self.task.collate
+        data, order = self._data_in(epoch), self._positions(epoch)
+        size, at_once = training.batch_size, training.examples_at_once
+        steps = StepBatches(data, collate, order, size, seed, group, at_once)
+        return self._loaded(steps, seed, start)
 
     def _data_in(self, epoch: int) -> Dataset[Any]:
         """Return the training examples as they are in an epoch."""
@@ -154,22 +200,27 @@ class TaskProblem:
         order: Sequence[int],
         seed: tuple[Any, ...],
         start: int = 0,
-        group: ProcessGroup | None = None,
         collate: Callable[[list[Any]], Any] | None = None,
     ) -> Iterator[TaskBatch]:
-        """Yield batches of a data set, in an order, from step ``start`` on.
+        """Yield batches of a data set, in an order, from step ``start`` on, by this process alone.
 
         Args:
             dataset: The data set.
             order: Positions of its examples.
             seed: What its random draws depend on.
             start: The first step.
-            group: The processes that share each batch; None: this one has all of it.
             collate: Makes the batches; None takes that of training.
         """
         collate = self.task.collate if collate is None else collate
         size = self._config.training.batch_size
-        steps = StepBatches(dataset, collate, order, size, seed, group)  # pyright: ignore
+        steps = StepBatches(dataset, collate, order, size, seed)
+        for parts in self._loaded(steps, seed, start):
+            yield from parts
+
+    def _loaded(
+        self, steps: StepBatches, seed: tuple[Any, ...], start: int
+    ) -> Iterator[list[TaskBatch]]:
+        """Yield the parts of each step's batch, loaded by the task's number of processes."""
         remaining = range(start, len(steps))
         if self.task.num_workers:
             loader = DataLoader(
@@ -181,8 +232,8 @@ class TaskProblem:
             )
         else:
             loader = map(steps.__getitem__, remaining)
-        for collated, indices in loader:
-            yield TaskBatch(*split_batch(self._moved(collated)), indices)
+        for parts in loader:
+            yield [TaskBatch(*split_batch(self._moved(part)), rows) for part, rows in parts]
 
     def _moved(self, collated: Any) -> Any:
         """Return a batch on the device. On a CPU it is there: there is no other device."""
@@ -192,10 +243,10 @@ class TaskProblem:
     def first_batch(self, examples: int) -> TaskBatch:
         """Return the first examples of the first epoch, as one batch."""
         seed = (self._config.seed, "items", 1)
-        order = self._order(1)[:examples]
+        order = self._positions(1)[:examples]
         data = self._data_in(1)
         steps = StepBatches(data, self.task.collate, order, examples, seed)
-        collated, indices = steps[0]
+        ((collated, indices),) = steps[0]
         return TaskBatch(*split_batch(self._moved(collated)), indices)
 
     @property
@@ -223,7 +274,7 @@ class TaskProblem:
             yield next(self.validation_batches(start))
 
     def outputs(self, model: nn.Module, batch: TaskBatch) -> Any:
-        """Return the model's outputs, converted to float32 if they are a real tensor."""
+        """Return the model's outputs in float32."""
         return in_float32(apply_model(model, batch.inputs))
 
     def check_outputs(self, outputs: Any, batch: TaskBatch, mode: str) -> None:

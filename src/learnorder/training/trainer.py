@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
@@ -20,7 +20,7 @@ from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
 from learnorder.seeding import repeatable, seed_globally, step_seed
 from learnorder.training.curvature import Curvature
-from learnorder.training.optimizers import build_optimizer
+from learnorder.training.optimizers import Optimizers, build_optimizer
 from learnorder.training.problem import Problem, RunSettings
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -96,9 +96,6 @@ class Trainer(Generic[ProblemT]):
         )
         self.problem = make_problem(self.group)
         network = self.group.with_global_statistics(self.problem.network)
-        optimizer = build_optimizer(
-            config.training, network.parameters(), config.learning_rate.initial, device
-        )
         self.curvature = (
             Curvature(config.sharpness, self.problem, config.seed)
             if config.sharpness.examples
@@ -107,10 +104,11 @@ class Trainer(Generic[ProblemT]):
         training_mode(network)
         self.network = network
         self.model = self.accelerator.prepare(network)
-        self.optimizer = optimizer  # accelerate's wrapper looks for other packages at each step
+        self.optimizer = self.make_optimizers()
         self.epoch, self.step = 1, 0
         self.records, self.timings = Records(), list[Timing]()
         self._losses: list[Tensor] = []
+        self._rates: list[float] = []
         self._seconds = 0.0
         if state is not None:
             self._restore(state)
@@ -124,6 +122,17 @@ class Trainer(Generic[ProblemT]):
             if config.noise.level.initial > 0
             else None
         )
+
+    def make_optimizers(self) -> Optimizers:
+        """Return new optimisers of the network: those of the problem or of the settings."""
+        initial = self.config.learning_rate.initial
+        optimizers = self.problem.own_optimizers(self.network, initial)
+        if optimizers is None:
+            parameters, device = self.network.parameters(), self.group.device
+            named = build_optimizer(self.config.training, parameters, initial, device)
+            optimizers = Optimizers([named], initial)
+        optimizers.schedulers = self.problem.own_schedulers(optimizers)
+        return optimizers
 
     def check_processes(self, count: int) -> None:
         """Check that ``count`` processes can train this run; the trainer cannot be used afterwards.
@@ -202,45 +211,71 @@ class Trainer(Generic[ProblemT]):
         last = self.step == self.problem.steps
         return (last or self.step % _AGREED_EVERY == 0) and self.group.any(stop)
 
-    def train_step(self, batch: Any) -> Tensor:
-        """Take one step at the current learning rate and noise level; return its loss."""
+    def train_step(self, batch: Sequence[Any]) -> Tensor:
+        """Take one step at the current learning rate and noise level; return its loss.
+
+        Args:
+            batch: The parts of the batch.
+        """
         self.prepare_step()
-        outputs = self.outputs(batch)
-        losses = self.problem.losses(outputs, batch)
-        loss = self.backward(losses)
-        self.optimizer.step()
-        if self.group.counts(self.problem.examples(self.step)):
-            with torch.no_grad():
-                self.problem.update_metrics(batch, outputs, losses)
-        self._losses.append(loss)
-        return loss
+        counts = self.group.counts(self.problem.examples(self.step))
+        total: Tensor | None = None
+        for part, rows in self.parts(batch):
+            outputs = self.outputs(part)
+            losses = self.problem.losses(outputs, part)
+            loss = self.backward(losses, rows)
+            total = loss if total is None else total + loss
+            if counts:
+                with torch.no_grad():
+                    self.problem.update_metrics(part, outputs, losses)
+        assert total is not None
+        self.update()
+        self._losses.append(total)
+        return total
 
     def prepare_step(self) -> None:
         """Set the learning rate, the noise and the random state of a step; clear the gradients."""
-        group = self.group
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self._now(self.config.learning_rate)
+        self.optimizer.train()
+        self.optimizer.set_learning_rate(self._now(self.config.learning_rate))
+        if self.optimizer.schedulers:
+            self._rates.append(self.optimizer.learning_rate)
         layers = (self.config.seed, "layers", self.epoch)
-        seed_globally(step_seed(self.step, layers, group.own_draws))
+        seed_globally(step_seed(self.step, layers, self.group.own_draws))
         if self.noise is not None:
-            examples = self.problem.examples(self.step)
-            self.noise.share(group.shard(examples), examples)
             self.noise.at(self.epoch, self.step, self.problem.steps)
-            self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
         self.optimizer.zero_grad()
 
-    def outputs(self, batch: Any) -> Any:
-        """Apply the network to a training batch."""
-        with self._autocast():
-            return self.problem.outputs(self.model, batch)
+    def parts(self, batch: Sequence[Any]) -> Iterator[tuple[Any, slice]]:
+        """Yield the parts of a step's batch with their rows, and draw the noise of these rows."""
+        examples = self.problem.examples(self.step)
+        rows = self.group.parts(examples, self.config.training.examples_at_once)
+        for part, some in zip(batch, rows, strict=True):
+            if self.noise is not None:
+                self.noise.share(some, examples)
+                self.noise.reseed(self.config.seed, "noise", self.epoch, self.step)
+            last = some is rows[-1]  # processes exchange their gradients once
+            with nullcontext() if last else self.accelerator.no_sync(self.model):
+                yield part, some
 
-    def backward(self, losses: Tensor) -> Tensor:
-        """Add the gradient of a batch's mean loss; return the loss."""
+    def outputs(self, part: Any) -> Any:
+        """Apply the network to a part of a training batch."""
+        with self._autocast():
+            return self.problem.outputs(self.model, part)
+
+    def backward(self, losses: Tensor, rows: slice) -> Tensor:
+        """Add the gradient of a part's mean loss, weighted by its rows; return the loss."""
         loss = losses.mean() if losses.dim() else losses
-        if self.group.world_size > 1:
-            loss = loss * self.group.weight(self.problem.examples(self.step))
+        weight = self.group.weight(self.problem.examples(self.step), rows)
+        if weight != 1:
+            loss = loss * weight
         loss.backward()
         return loss.detach()
+
+    def update(self) -> None:
+        """Change the weights by the gradients."""
+        if (most := self.config.training.clip_norm) is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), most)
+        self.optimizer.step()
 
     def _now(self, schedule: Varying, step: int | None = None) -> float:
         """Return a schedule's value at a step of the current epoch; the default is this step."""
@@ -250,6 +285,12 @@ class Trainer(Generic[ProblemT]):
             self.problem.steps,
             epochs=self.config.training.epochs,
         )
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step of the current epoch that has been taken."""
+        if self.optimizer.schedulers:
+            return self._rates[step]
+        return self._now(self.config.learning_rate, step)
 
     def _divergence(self) -> str | None:
         """Return where the loss became non-finite; it checks every loss, with a delay."""
@@ -262,17 +303,18 @@ class Trainer(Generic[ProblemT]):
         if not len(bad):
             return None
         step += int(bad[0])
-        rate = self._now(self.config.learning_rate, step)
+        rate = self._rate(step)
         return f"loss not finite in epoch {self.epoch}, step {step + 1}, at learning rate {rate:g}"
 
     def _end_epoch(self) -> bool:
         """Record the epoch and evaluate; return whether the losses are finite."""
         self.problem.counts.copy_(self.group.total(self.problem.counts))
         self.problem.flush_metrics(self.records, self.epoch)
-        rate, level = self.config.learning_rate, self.config.noise.level
-        self.records.add(self.epoch, "run", "learning_rate", self._now(rate, step=0))
-        self.records.add(self.epoch, "run", "noise_level", self._now(level, step=0))
+        self.records.add(self.epoch, "run", "learning_rate", self._rate(step=0))
+        noise = self._now(self.config.noise.level, step=0)
+        self.records.add(self.epoch, "run", "noise_level", noise)
         started = time.perf_counter()
+        self.optimizer.eval()
         with self.accelerator.autocast():
             finite = self.problem.evaluate(self.network, self.records, self.epoch)
         if finite:
@@ -280,6 +322,7 @@ class Trainer(Generic[ProblemT]):
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
         self._seconds = 0.0
+        self._rates.clear()
         self.epoch, self.step = self.epoch + 1, 0
         return finite
 
@@ -289,13 +332,15 @@ class Trainer(Generic[ProblemT]):
             return
         eigenvalue = self.curvature.measure(self.network, self.epoch)
         if eigenvalue is not None:
-            rate = self._now(self.config.learning_rate, step=self.problem.steps - 1)
+            rate = self._rate(step=self.problem.steps - 1)
             values = {
                 "sharpness": eigenvalue.value,
                 "edge": eigenvalue.stability_ratio(rate),
                 "sharpness_error": eigenvalue.error,
                 "sharpness_products": eigenvalue.products,
             }
+            if self.optimizer.is_own:  # its steps may have another rate
+                del values["edge"]
             for quantity, value in values.items():
                 self.records.add(self.epoch, "run", quantity, float(value))
 
@@ -316,6 +361,7 @@ class Trainer(Generic[ProblemT]):
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
             "seconds": self._seconds,
+            "rates": self._rates if self.optimizer.schedulers else [],
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
@@ -337,3 +383,4 @@ class Trainer(Generic[ProblemT]):
         self.records = Records({name: list(v) for name, v in state["records"].items()})
         self.timings = [Timing(*t) for t in state["timings"]]
         self._seconds = state["seconds"]
+        self._rates = list(state.get("rates", []))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError, LearnOrderError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.trainer import Trainer
 
 _ONE_VALUE = "more than 1 value per channel"
@@ -38,9 +40,15 @@ def try_training(trainer: Trainer[Any]) -> None:
         examples = trainer.config.sharpness.examples
         with refusing(lambda why: _cannot("sharpness.examples", examples, "It", why)):
             trainer.curvature.try_out(trainer.network)
-    name = trainer.config.training.optimizer
-    with refusing(lambda why: _cannot("training.optimizer", name, "Its step", why)):
-        trainer.optimizer.step()
+    name, schedulers = str(trainer.optimizer), trainer.optimizer.schedulers
+    field = "task.optimizer" if trainer.optimizer.is_own else "training.optimizer"
+    with refusing(lambda why: _cannot(field, name, "Its step", why)):
+        trainer.update()
+    if trainer.optimizer.is_own or schedulers:
+        if schedulers:
+            field, name = "task.scheduler", f"{name} with {type(schedulers[0]).__name__}"
+        with refusing(lambda why: _cannot(field, name, "A step after a checkpoint", why)):
+            _try_continuing(trainer, field, name)
 
 
 def _try_gradients(trainer: Trainer[Any]) -> None:
@@ -49,13 +57,22 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
     with refusing(lambda why: DataError(f"A training batch cannot be made: {why}.")):
         batch = next(problem.epoch(1, trainer.step))
     trainer.prepare_step()
-    where = f"in training mode, on a batch of {problem.examples(trainer.step)} examples"
+    for part, rows in trainer.parts(batch):
+        _try_part(trainer, part, rows)
+    if all(parameter.grad is None for parameter in trainer.network.parameters()):
+        raise problem.refusal("model", _DETACHED)
+
+
+def _try_part(trainer: Trainer[Any], batch: Any, rows: slice) -> None:
+    """Add the gradients of a part of a batch."""
+    problem, size = trainer.problem, rows.stop - rows.start
+    where = f"in training mode, on a batch of {size} examples"
     try:
         outputs = trainer.outputs(batch)
     except LearnOrderError:  # e.g. there is no activation for the noise
         raise
     except Exception as error:
-        if problem.examples(trainer.step) == 1 and _ONE_VALUE in str(error):
+        if size == 1 and _ONE_VALUE in str(error):
             raise _one_left(trainer) from error
         raise problem.refusal("model", f"It failed {where}: {reason_of(error)}.") from error
     problem.check_outputs(outputs, batch, "training")
@@ -63,11 +80,49 @@ def _try_gradients(trainer: Trainer[Any]) -> None:
         losses = problem.losses(outputs, batch)
     _check_differentiable(trainer, outputs, losses)
     with refusing(lambda why: problem.refusal("model", f"Its gradients failed {where}: {why}.")):
-        trainer.backward(losses)
-    if all(parameter.grad is None for parameter in trainer.network.parameters()):
-        raise problem.refusal("model", _DETACHED)
+        trainer.backward(losses, rows)
     with torch.no_grad(), refusing(lambda why: problem.refusal("score", f"It failed: {why}.")):
         problem.update_metrics(batch, outputs, losses)
+
+
+def _try_continuing(trainer: Trainer[Any], field: str, name: str) -> None:
+    """Take steps with the user's optimiser, and again after a checkpoint, within and after epochs.
+
+    Raises:
+        ConfigError: The two differ, so a run continued from a checkpoint would be another.
+    """
+    network, optimizer = trainer.network, trainer.optimizer
+    parameters = list(network.parameters())
+    gradients = [None if p.grad is None else p.grad.clone() for p in parameters]
+
+    def stepped(optimizer: Optimizers) -> list[Tensor]:
+        for _ in range(2):  # the second at the rate that a scheduler sets after the first
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = None if gradient is None else gradient.clone()
+            optimizer.train()
+            optimizer.set_learning_rate(trainer.config.learning_rate.initial)
+            optimizer.step()
+        return [parameter.detach().clone() for parameter in parameters]
+
+    for after_epoch in (False, True) if optimizer.averages else (False,):
+        if after_epoch:
+            optimizer.eval()
+        file = io.BytesIO()
+        torch.save((network.state_dict(), optimizer.state_dict()), file)
+        expected = stepped(optimizer)
+        file.seek(0)
+        weights, state = torch.load(file, weights_only=True)
+        network.load_state_dict(weights)
+        continued = trainer.make_optimizers()
+        continued.load_state_dict(state)
+        pairs = zip(expected, stepped(continued), strict=True)
+        if not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in pairs):
+            raise ConfigError(
+                field,
+                name,
+                "A step after a checkpoint differs from one without, because its state_dict lacks "
+                "a part of its state. Keep all of it in optimizer.state and in param_groups.",
+            )
 
 
 _DETACHED = (
@@ -120,7 +175,14 @@ def _try_evaluation(trainer: Trainer[Any]) -> None:
 
 
 def _one_left(trainer: Trainer[Any]) -> ConfigError:
-    """Return the error for a network with batch norm whose last batch has a single example."""
+    """Return the error for a network with batch norm and a batch or part of a single example."""
+    if (parts := trainer.config.training.accumulate) > 1:
+        return ConfigError(
+            "training.accumulate",
+            parts,
+            "A part of a batch has 1 example, and batch norm needs 2 or more in training. Give "
+            "fewer parts, or a larger training.batch_size.",
+        )
     size, last = trainer.config.training.batch_size, trainer.problem.steps - 1
     examples = last * size + trainer.problem.examples(last)
     fitting = (other for other in range(size + 1, examples + 1) if examples % other != 1)
