@@ -6,10 +6,11 @@
 A record is a folder with the name that its folder of runs had:
 
     runs.parquet     a row a run: path, kind, status, manifest as JSON, timings by epoch, a sheet of
-                     planted images (of the first run that has one)
+                     planted images (of the first run that has one), the effect of retraining the
+                     last layer as JSON
     records.parquet  what all runs measured, with the run's path in the column ``run``
 
-Checkpoints, weights, logs and retrained last layers are left out. DuckDB reads the files as they
+Checkpoints, weights and logs are left out. DuckDB reads the files as they
 are:
 
     SELECT manifest->>'$.labels.arm' AS arm, avg(value) FROM 'results/laptop/plain/runs.parquet'
@@ -35,6 +36,7 @@ import pyarrow.parquet as pq
 
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.folder import WEIGHTS
+from learnorder.runs.last_layer import FILE as LAST_LAYER
 from learnorder.runs.manifest import FileSeal, find_manifests, write_manifest
 
 _RUNS, _RECORDS, _EXAMPLES = "runs.parquet", "records.parquet", "examples.png"
@@ -49,7 +51,7 @@ _TIMINGS = pa.list_(
 )
 _SCHEMA = pa.schema(
     {"run": pa.string(), "kind": pa.string(), "status": pa.string(), "manifest": pa.string(),
-     "timings": _TIMINGS, "examples": pa.binary()}
+     "timings": _TIMINGS, "examples": pa.binary(), "last_layer": pa.string()}
 )  # fmt: skip
 
 
@@ -103,6 +105,9 @@ def _row(run: RunFolder[Any]) -> dict[str, Any]:
         "status": manifest["status"],
         "manifest": json.dumps({**known, "files": files}),
         "timings": None if timings is None else timings.to_pylist(),
+        "last_layer": retrained.read_text()
+        if (retrained := run.file(LAST_LAYER)).exists()
+        else None,
     }
 
 
@@ -151,9 +156,12 @@ def _restore(row: dict[str, Any], records: pa.Table, path: Path) -> None:
         pq.write_table(pa.Table.from_pylist(row["timings"]), path / "timings.parquet")
     if row["examples"] is not None:
         (path / _EXAMPLES).write_bytes(row["examples"])
+    retrained = row.get("last_layer")  # older records have none
     seals = {name: FileSeal(**seal) for name, seal in manifest["files"].items() if name == WEIGHTS}
     seals |= {file.name: _seal(file.read_bytes()) for file in path.iterdir()}
     write_manifest(path, {**manifest, "files": seals if ended else {}})
+    if retrained is not None:
+        (path / LAST_LAYER).write_text(retrained)
 
 
 def _seal(content: bytes) -> FileSeal:

@@ -41,6 +41,8 @@ class Shortcut:
         arguments: Arguments of the task.
         longer: Factor by which the small LR is also trained longer, as a control: at its own length
             it does not fit the training examples. 0 for no such arm.
+        retrained: Whether the last layers are retrained afterwards, balanced over classes and over
+            groups.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Shortcut:
     epochs: int
     arguments: dict[str, Any] = field(default_factory=dict)
     longer: int = 0
+    retrained: bool = False
 
     def arms(self) -> dict[str, TaskRunConfig]:
         """Return the configuration of each arm, by name."""
@@ -100,6 +103,15 @@ EXPERIMENTS = {
         "texts, bag, AdamW, 90 %", _TEXTS, _ADAMW, "AdamW", 20, {"correlation": 0.9}
     ),
     "text_bag_sgd": Shortcut("texts, bag, SGD, 95 %", _TEXTS, (0.02, 0.1, 0.3), "SGD", 20),
+    "text_bag_layers": Shortcut(
+        "once more other texts, last layers retrained",
+        _TEXTS,
+        _ADAMW,
+        "AdamW",
+        20,
+        {"draw": 2},
+        retrained=True,
+    ),
     "text_transformer": Shortcut(
         "texts, transformer, AdamW, 95 %",
         _TEXTS,
@@ -123,7 +135,10 @@ def run(name: str, out: Path = ROOT / "runs" / "shortcuts") -> learnorder.TaskRe
     """Run an experiment, or continue it."""
     execution = Execution(workers=1, threads=1)
     arms = EXPERIMENTS[name].arms()
-    return learnorder.run_sweep(arms, {}, SEEDS, out / name, execution=execution)
+    results = learnorder.run_sweep(arms, {}, SEEDS, out / name, execution=execution)
+    if EXPERIMENTS[name].retrained:
+        learnorder.retrain(out / name)
+    return results
 
 
 def main() -> None:

@@ -17,11 +17,15 @@ from learnorder.report.style import LineStyle, layout, log_axis
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import TaskResults
 from learnorder.statistics import (
+    SHARE,
+    SHARE_DIFFERENCE,
     Measured,
     Verdict,
     adjusted_p,
+    estimate,
     measure_difference,
     p_words,
+    paired_difference,
     range_of,
     verdict,
 )
@@ -36,6 +40,8 @@ QUANTITIES = {
     "accuracy": ("accuracy", "above"),
 }
 """What is compared with the small LR, and the side that the claim is on."""
+_LAYER_QUANTITIES = {"worst_group_accuracy": "worst group", "attribute_reliance": "reliance"}
+"""Scores of retrained last layers, and their headings."""
 _STYLES = {
     "accuracy": LineStyle("#000000", "solid"),
     "worst_group_accuracy": LineStyle("#D55E00", "dash"),
@@ -126,6 +132,44 @@ def arms_table(shortcut: Shortcut, results: TaskResults) -> str:
     return markdown(["arm", "n", *(words for words, _ in QUANTITIES.values()), *names], lines)
 
 
+def layers_table(shortcut: Shortcut, results: TaskResults) -> str:
+    """Return worst group and reliance with retrained last layers, in Markdown, if there are any."""
+    if not shortcut.retrained:
+        return ""
+    lines = []
+    for arm in shortcut.arms():
+        cells = list[str]()
+        for quantity in _LAYER_QUANTITIES:
+            before, _ = results.last_layer_scores(arm, quantity, "group")
+            cells.append(estimate(list(before.values()), within=range_of(quantity)).format(100))
+            for balance in ("class", "group"):
+                _, after = results.last_layer_scores(arm, quantity, balance)
+                cells.append(estimate(list(after.values()), within=range_of(quantity)).format(100))
+        lines.append([arm, str(len(results.last_layers(arm))), *cells])
+    columns = ["arm", "n"]
+    for words in _LAYER_QUANTITIES.values():
+        columns += [f"{words}, as trained", "balanced over classes", "balanced over groups"]
+    return (
+        "\nWith the last layer fitted anew on one half of the validation texts and measured on the "
+        "other, and the reverse:\n\n" + markdown(columns, lines) + "\n"
+    )
+
+
+def layer_numbers(found: Mapping[str, TaskResults]) -> dict[str, str]:
+    """Return the numbers on retrained last layers in the text of the page."""
+    name = "text_bag_layers"
+    shortcut, results = EXPERIMENTS[name], found[name]
+    small, large = name_of(shortcut.rates[0], shortcut.rates[0]), large_arm(shortcut, results)
+    filled, after = dict[str, str](), dict[str, dict[int, float]]()
+    for key, arm in {"small": small, "large": large}.items():
+        before, after[key] = results.last_layer_scores(arm, "worst_group_accuracy", "group")
+        for when, scores in (("before", before), ("after", after[key])):
+            e = estimate(list(scores.values()), within=SHARE)
+            filled[f"{key}_{when}"] = ScoreWords("accuracy").value(e)
+    change = paired_difference(after["large"], after["small"], within=SHARE_DIFFERENCE)
+    return {**filled, "layers_gain": change.format(100)}
+
+
 def figure(shortcut: Shortcut, results: TaskResults) -> go.Figure:
     """Return accuracy, worst group and reliance over the learning rate."""
     drawn, small = go.Figure(), shortcut.rates[0]
@@ -154,9 +198,15 @@ def numbers(found: Mapping[str, TaskResults]) -> dict[str, str]:
     for key, arm in {"small_train": name_of(small, small), "long_train": long}.items():
         fitted = found["text_bag"].final_estimate(arm, "train", "accuracy")
         filled[key] = ScoreWords("accuracy").value(fitted)
+    transformer = EXPERIMENTS["text_transformer"]
+    fitted = found["text_transformer"].final_estimate(
+        name_of(transformer.rates[0], transformer.rates[0]), "train", "accuracy"
+    )
+    filled["transformer_train"] = ScoreWords("accuracy").value(fitted)
     names = {
         "bag": "text_bag", "again": "text_bag_again", "bag90": "text_bag_90",
-        "sgd": "text_bag_sgd", "colour": "colour_mlp", "dominoes": "dominoes_mlp",
+        "sgd": "text_bag_sgd", "transformer": "text_transformer",
+        "colour": "colour_mlp", "dominoes": "dominoes_mlp",
     }  # fmt: skip
     for short, quantity in {"worst": "worst_group_accuracy", "reliance": "reliance"}.items():
         for key, name in names.items():
@@ -173,7 +223,7 @@ def numbers(found: Mapping[str, TaskResults]) -> dict[str, str]:
             EXPERIMENTS[name], results, noise_name(EXPERIMENTS[name].rates[0])
         ).measured.values()
     )
-    return {**filled, "noise_most": f"{100 * most:.1f}"}
+    return {**filled, **layer_numbers(found), "noise_most": f"{100 * most:.1f}"}
 
 
 def page(runs: Path) -> Page:
@@ -190,6 +240,7 @@ def page(runs: Path) -> Page:
         + "\n"
         + arms_table(EXPERIMENTS[name], results)
         + "\n"
+        + layers_table(EXPERIMENTS[name], results)
         for name, results in found.items()
     ]
     filled = {**numbers(found), "statements": statements(found), "sections": "\n".join(sections)}
