@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from learnorder.advise.along.result import AlongResult, rate_interval
-from learnorder.advise.along.words import bends, value_words
+from learnorder.advise.along.words import bends, number_words, value_words
 from learnorder.advise.figures import span_of
 from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.score_words import ScoreWords
@@ -177,12 +177,12 @@ def _draw_law(figure: go.Figure, result: AlongResult) -> None:
 
 def _set_axes(figure: go.Figure, result: AlongResult) -> None:
     """Set logarithmic axes: the values, and learning rates around what is drawn."""
-    xs = [float(value) for value in result.values]
+    xs: list[float] = list(result.values)
     if result.settings.predict is not None and not bends(result) and result.drift is not None:
         xs.append(result.settings.predict)
     left, right = math.log10(min(xs)), math.log10(max(xs))
     room = 0.06 * (right - left)
-    ticks = [f"{x:,g}" if x < 1e6 else f"{x:g}" for x in xs]
+    ticks = [number_words(x) for x in xs]
     figure.update_xaxes(type="log", tickvals=xs, ticktext=ticks, range=[left - room, right + room])
     ys = [result.best(value) for value in result.values]
     rates = result.learning_rates()

@@ -166,15 +166,18 @@ def fit(slopes: Sequence[Slopes], design: NDArray[np.float64], index: int) -> Es
     r"""Return a coefficient of a linear model of the optima, with its 95 % interval over seeds.
 
     The model is x_v = Σ_j X_vj·θ_j for the optimum x_v at each value v. θ minimises
-    Σ_v w_v·(x_v − Σ_j X_vj·θ_j)² over the vertices x_v, with the parabolas' curvatures w_v = −b_v
-    as weights, because a flat parabola hardly determines its vertex. The interval inverts a t test
-    on the scores of θ_j, profiled over the other coefficients: with u = X·M⁻¹e_j / (M⁻¹)_jj and
-    M = XᵀWX, the sum Σ_v u_v·D_v(x̂_v + (θ_j − θ̂_j)·u_v) is a linear function P + Q·θ_j, one for
-    each seed, whose mean is 0 at θ̂_j. With a single value it is Fieller's interval of the vertex.
+    Σ_v w_v·(x_v − Σ_j X_vj·θ_j)² over the vertices x_v. The weights are w_v = −g_v·b_v with the
+    curvature b_v of the parabola, because a flat one hardly determines its vertex, and g_v =
+    1/max(s_v, m)², with the standard deviation s_v of the curvature over seeds and the median m of
+    these: values whose scores vary more than usual count less. The interval inverts a t test on the
+    scores of θ_j, profiled over the other coefficients: with u = X·M⁻¹e_j / (M⁻¹)_jj and M = XᵀWX,
+    the sum Σ_v u_v·g_v·D_v(x̂_v + (θ_j − θ̂_j)·u_v) is a linear function P + Q·θ_j for each seed,
+    whose mean is 0 at θ̂_j. With a single value it is Fieller's interval of the vertex.
 
-    In a simulation with 5 seeds and 2, 3 or 5 values, the interval of a slope covers it in 93 to
-    96 % of the cases if the neighbours are 1, 2 or 5 standard deviations below the top, also with
-    seeds whose noise is correlated between values; that of an extrapolation likewise.
+    In a simulation with 5 seeds and 2, 3 or 5 values, the intervals of a slope and of an
+    extrapolation cover it in 93 to 96 % of the cases if a step of the grid costs 1, 2 or 5
+    standard deviations, in 94 to 95 % if one value has 20 times the noise of the others, and in 90
+    to 94 % if the noise grows from value to value, by 4 or 8 in all.
 
     Args:
         slopes: Those of each value, on the same seeds.
@@ -185,6 +188,11 @@ def fit(slopes: Sequence[Slopes], design: NDArray[np.float64], index: int) -> Es
         The estimate; its ends are infinite if the data do not bound it.
     """
     a, b = (np.array([getattr(each, name) for each in slopes]) for name in "ab")
+    spread = b.std(axis=1, ddof=1)
+    usual = float(np.median(spread))
+    if usual > 0:
+        shrink = (usual / np.maximum(spread, usual))[:, None] ** 2
+        a, b = a * shrink, b * shrink
     mean_a, mean_b = a.mean(axis=1), b.mean(axis=1)
     inverse = np.linalg.inv(design.T @ (-mean_b[:, None] * design))
     theta = inverse @ (design.T @ mean_a)

@@ -14,6 +14,7 @@ from learnorder.advise.along.result import AlongResult, rate_interval
 from learnorder.advise.along.words import (
     along_findings,
     bends,
+    factor_text,
     factor_words,
     standing_words,
 )
@@ -51,10 +52,7 @@ def along_content(result: AlongResult) -> Content:
     else:
         setup = image_setup(runs) if isinstance(runs, Results) else task_setup(runs)
     lost = "runs without a score" if result.settings.search.is_script else "diverged runs"
-    optima, sections = optimum_table(result), list[Section]()
-    if (rules := reference_table(result)) is not None:
-        sections.append(Section(rules.title, table=rules))
-    scores = score_table(result)
+    optima, scores = optimum_table(result), score_table(result)
     return Content(
         title=f"Does the best learning rate move with {title}?",
         findings=along_findings(result),
@@ -80,7 +78,7 @@ def along_content(result: AlongResult) -> Content:
         ],
         sections=[
             Section(optima.title, table=optima),
-            *sections,
+            *reference_section(result),
             Section(scores.title, table=scores),
         ],
         origins=[origin(runs)],
@@ -129,7 +127,8 @@ def optimum_table(result: AlongResult) -> TextTable:
         "side, the vertex is 0.2 to 0.3 steps of the grid away from the top, on the other side; "
         "most of that is the same at all values. The factor with each doubling, "
         f"{factor_words(result)}, is the slope of log10(optimum) over "
-        f"log2({setting_title(result.setting)}), weighted by the curvature of the parabolas."
+        f"log2({setting_title(result.setting)}); values with flatter parabolas or noisier scores "
+        "count less."
     )
     return TextTable("Optima", columns, rows, note)
 
@@ -138,19 +137,18 @@ def _open_words(optimum: Optimum) -> str:
     return "" if optimum.bounded else "the curve is flat: the interval reaches beyond the grid"
 
 
-def reference_table(result: AlongResult) -> TextTable | None:
-    """Return published rules for the drift beside what was measured; None if there are none."""
+def reference_section(result: AlongResult) -> list[Section]:
+    """Return published rules for the drift beside what was measured, if there are any."""
     rules = references_for(result.settings.search, result.setting)
     if not rules:
-        return None
-    rows = [["measured here", factor_words(result), ""]]
-    rows += [[rule.name, f"×{rule.factor:.2g}", rule.basis] for rule in rules]
+        return []
+    facts = [("Measured here", f"{factor_words(result)} with each doubling")]
+    facts += [(rule.name, f"{factor_text(rule.factor)}: {rule.basis}.") for rule in rules]
     note = (
         "For orientation: the rules are limits of very wide networks or approximations of the "
         "training, and the measurement is the best learning rate of finite, annealed runs."
     )
-    columns = ["", "with each doubling", "what it says"]
-    return TextTable("Beside published rules", columns, rows, note, wrap=True)
+    return [Section("Beside published rules", note, facts=facts)]
 
 
 def score_table(result: AlongResult) -> TextTable:

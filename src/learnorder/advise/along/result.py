@@ -125,11 +125,11 @@ class AlongResult:
         return html_list(self.findings()) + html_table("Best learning rates", columns, rows, note)
 
 
-def rate_interval(e: Estimate, digits: int = 2) -> str:
-    """Return a positive number with its interval, e.g. "0.013 [0.011, 0.02]"; – if it is unknown.
+def rate_interval(e: Estimate, digits: int = 3) -> str:
+    """Return a positive number with its interval, e.g. "0.013 [0.011, 0.016]"; – if it is unknown.
 
     >>> rate_interval(Estimate(0.0131, 0.0111, math.inf, 5)), rate_interval(Estimate(2, 0, 4, 5))
-    ('0.013 [0.011, –]', '2 [–, 4]')
+    ('0.0131 [0.0111, –]', '2 [–, 4]')
     """
     if math.isnan(e.mean):
         return "–"

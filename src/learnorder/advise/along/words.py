@@ -8,7 +8,7 @@ from learnorder.advise.along.optimum import Optimum
 from learnorder.advise.along.references import references_for
 from learnorder.advise.along.result import AlongResult, rate_interval
 from learnorder.report.setting_titles import setting_title
-from learnorder.statistics import side_of
+from learnorder.statistics import Estimate, side_of
 
 
 def along_findings(result: AlongResult) -> list[str]:
@@ -18,15 +18,44 @@ def along_findings(result: AlongResult) -> list[str]:
 
 
 def value_words(result: AlongResult, value: float) -> str:
-    """Return a value with the setting's title, e.g. "width 64"."""
-    return f"{setting_title(result.setting)} {value:,g}" if value < 1e6 else (
-        f"{setting_title(result.setting)} {value:g}"
-    )  # fmt: skip
+    """Return a value with the setting's title, e.g. "width 64" or "10 epochs"."""
+    shown, title = number_words(value), setting_title(result.setting)
+    return f"{shown} {title}" if title == "epochs" else f"{title} {shown}"
+
+
+def number_words(value: float) -> str:
+    """Return a value of a setting, with commas.
+
+    >>> number_words(4096), number_words(0.0005), number_words(1234567)
+    ('4,096', '0.0005', '1,234,567')
+    """
+    return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
 
 
 def factor_words(result: AlongResult) -> str:
     """Return the factor with each doubling, e.g. "×0.70 [0.61, 0.80]"; – if there is none."""
-    return "–" if result.drift is None else f"×{rate_interval(result.drift.factor)}"
+    return "–" if result.drift is None else factor_interval(result.drift.factor)
+
+
+def factor_interval(e: Estimate) -> str:
+    """Return a factor with its interval.
+
+    >>> factor_interval(Estimate(0.7, 0.61, 0.804, 5)), factor_interval(Estimate(1.0, 0, 20, 5))
+    ('×0.70 [0.61, 0.80]', '×1.00 [–, 20.00]')
+    """
+    low, high = (factor_text(end)[1:] or "–" for end in (e.low, e.high))
+    return f"{factor_text(e.mean)} [{low}, {high}]"
+
+
+def factor_text(x: float) -> str:
+    """Return a factor; an empty string if it is 0 or ∞.
+
+    >>> factor_text(0.5), factor_text(0.0123)
+    ('×0.50', '×0.012')
+    """
+    if not 0 < x < math.inf:
+        return ""
+    return f"×{x:.2f}" if 0.1 <= x < 100 else f"×{x:.2g}"
 
 
 def standing_words(result: AlongResult, value: float) -> str:
@@ -52,7 +81,8 @@ def _drift(result: AlongResult) -> list[str]:
             "two."
         ]
     shown, e = factor_words(result), drift.factor
-    span = f"{title} {drift.values[0]:g} to {drift.values[-1]:g}, n = {e.n} seeds"
+    ends = f"{number_words(drift.values[0])} to {number_words(drift.values[-1])}"
+    span = f"{title} {ends}, n = {e.n} seeds"
     if not drift.bounded:
         return [
             f"Whether the best learning rate moves is not determined: {shown} with each doubling "
@@ -76,7 +106,11 @@ def _bounds(result: AlongResult) -> list[str]:
     if all(each.standing == "inside" for each in result.optima.values()):
         return []
     low, high = result.factor_bounds()
-    ends = [f"at least ×{low:.2g}"] * (low > 0) + [f"at most ×{high:.2g}"] * (high < math.inf)
+    if result.drift is not None:  # a bound that is inside the interval
+        e = result.drift.factor
+        low, high = low if low > e.low else 0.0, high if high < e.high else math.inf
+    ends = [f"at least {factor_text(low)}"] * (low > 0)
+    ends += [f"at most {factor_text(high)}"] * (high < math.inf)
     if not ends:
         return []
     return [
@@ -157,11 +191,10 @@ def _prediction(result: AlongResult) -> list[str]:
         return [f"Nothing is predicted for {at}."]
     if not (predicted.low > 0 and predicted.high < math.inf):
         return [f"Nothing is predicted for {at}: the drift is too uncertain."]
-    doublings = math.log2(value / result.values[-1])
     return [
-        f"Extrapolated to {at}: {rate_interval(predicted)}. This is {doublings:.2g} doublings "
-        "beyond the runs, and right only if the same power law holds there, which these runs "
-        "cannot show. The interval covers seeds alone."
+        f"Extrapolated to {at}: {rate_interval(predicted)}. This is a factor of "
+        f"{value / result.values[-1]:.3g} beyond the runs, and right only if the same power law "
+        "holds there, which these runs cannot show. The interval covers seeds alone."
     ]
 
 
@@ -173,12 +206,14 @@ def _references(result: AlongResult) -> list[str]:
         return []
     e = drift.factor
     parts = [
-        f"×{rule.factor:.2g} ({rule.name}) is "
+        f"{factor_text(rule.factor)} ({rule.name}) is "
         f"{'inside' if e.low <= rule.factor <= e.high else 'outside'}"
         for rule in rules
     ]
-    return [f"Of published rules for each doubling, {'; '.join(parts)} the interval. They are for "
-            "very large networks or simplified training, and finite networks differ."]  # fmt: skip
+    return [
+        f"Published rules beside the interval of the factor: {'; '.join(parts)}. They are limits "
+        "of very large networks or simplifications of training; finite networks differ."
+    ]
 
 
 def _lost(result: AlongResult) -> list[str]:
