@@ -188,7 +188,8 @@ def _prediction(result: AlongResult) -> list[str]:
     at = value_words(result, value)
     predicted = None if bends(result) else result.predict(value)
     if predicted is None:
-        return [f"Nothing is predicted for {at}."]
+        why = "the optima do not follow one" if bends(result) else "it needs two optima"
+        return [f"Nothing is predicted for {at} by a power law: {why}."]
     if not (predicted.low > 0 and predicted.high < math.inf):
         return [f"Nothing is predicted for {at}: the drift is too uncertain."]
     return [
