@@ -9,6 +9,7 @@ import pytest
 import learnorder
 from learnorder import (
     Advice,
+    AlongResult,
     Execution,
     ImageExperiment,
     JudgedRuns,
@@ -22,6 +23,7 @@ from learnorder import (
     TheoryResults,
     open_runs,
 )
+from learnorder.advise.along.settings import AlongSettings
 from learnorder.cli.main import main
 from learnorder.config.settings import (
     DataConfig,
@@ -78,6 +80,11 @@ def search():
     )  # fmt: skip
 
 
+def moving():
+    """The learning rates of a search at several lengths, which takes seconds."""
+    return replace(search(), seeds=3, learning_rates=(0.05, 0.1, 0.3))
+
+
 def reproduction():
     """A reproduction of which the claims on images as they are are judged."""
     return replace(demo(), plain=images("plain"), patch=images("patch"))
@@ -104,13 +111,17 @@ MAKERS = {
     "probes": lambda out: run_probes({"one": probe(), "other": probe()}, out, QUIET),
     "advise": lambda out: learnorder.run_advise(search(), out, execution=QUIET),
     "judged": lambda out: learnorder.judge_runs(EXISTING, out),
+    "along": lambda out: learnorder.run_along(
+        {"training.epochs": [2, 3]}, moving(), out, execution=QUIET
+    ),
     "reproduce": lambda out: learnorder.reproduce(
         reproduction(), out, only=["final-accuracy"], execution=QUIET
     ),
 }
 """What makes a folder of each type; the type "unpatched" lies within a reproduction."""
 OWN = {
-    "probe": ProbeResult, "advise": Advice, "judged": JudgedRuns, "reproduce": ReproductionResult,
+    "probe": ProbeResult, "advise": Advice, "judged": JudgedRuns, "along": AlongResult,
+    "reproduce": ReproductionResult,
 }  # fmt: skip
 """Types with a result of their own."""
 
@@ -224,6 +235,7 @@ def test_an_unfinished_one_says_so(tmp_path, name):
         "probe": to_dict(probe()),
         "advise": {"search": to_dict(search()), "learning_rates": [0.05, 0.3], "no_noise": "off"},
         "judged": {"source": "runs.csv"},
+        "along": to_dict(AlongSettings.of(moving(), {"training.epochs": [2, 3]})),
         "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
     }
     Experiment(name, settings[name]).write(tmp_path)

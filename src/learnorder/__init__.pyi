@@ -12,6 +12,7 @@ from .sweep.run import run_sweep as run_sweep  # a grid of settings on several s
 from .probe.run import run_probe as run_probe  # what your network learns first
 from .advise.run import run_advise as run_advise  # which learning rates are best after annealing
 from .advise.existing.run import judge_runs as judge_runs  # the same of runs that exist already
+from .advise.along.run import run_along as run_along  # how the best one moves with a setting
 from .theory.run import run_theory as run_theory  # the two-layer network of the paper
 from .theory.run import run_phase as run_phase  # the same network over a grid of two settings
 from .retrain.run import retrain as retrain  # the last layers of finished runs
@@ -45,6 +46,7 @@ from .theory.results import TheoryResults as TheoryResults  # of runs of the the
 from .probe.result import ProbeResult as ProbeResult  # of run_probe
 from .advise.result import Advice as Advice  # of run_advise
 from .advise.existing.result import JudgedRuns as JudgedRuns  # of judge_runs
+from .advise.along.result import AlongResult as AlongResult  # of run_along
 from .reproduce.claim import ReproductionResult as ReproductionResult  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
 from .runs.query import query as query  # an SQL query over runs

@@ -182,6 +182,17 @@ def own_training() -> learnorder.Advice:
     return learnorder.run_advise(replace(search, anneal="task", warmup=0.0), task=task)
 
 
+def along_widths() -> learnorder.AlongResult:
+    search = learnorder.LRSearch(learning_rates=(0.01, 0.1, 1.0), rungs=1)
+    moved = learnorder.run_along({"training.epochs": [10, 20]}, search, predict=80)
+    reveal_type(moved)  # AlongResult
+    reveal_type(moved.optimum(10))  # Estimate
+    if moved.drift is not None:
+        reveal_type(moved.drift.factor)  # Estimate
+    reveal_type(moved.predict(40))  # Estimate | None
+    return learnorder.open_runs("runs/along", of=learnorder.AlongResult)
+
+
 def old_head(model: nn.Module, inputs: Tensor) -> Tensor:
     return model(inputs)[:, :2]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from learnorder.advise.along.command import add_along, along_defaults, check_only_along, move
 from learnorder.advise.existing.command import add_judging, check_only_for_judging, judge
 from learnorder.advise.plans import search_plans, with_names
 from learnorder.advise.run import run_advise
@@ -35,6 +36,9 @@ of a conventional learning-rate range test. Test data are never used.
   learnorder advise --task my_tasks.make --target worst_group
                                                          judge by the worst of the task's known
                                                          groups instead of the score
+  learnorder advise --along '{training.epochs: [10, 20, 40]}' --predict 160
+                                                         does the best learning rate move with the
+                                                         length, the width or the batch size?
   learnorder advise --dry-run                            estimate the cost
   learnorder advise --from runs.csv                      judge runs that exist already, also as
                                                          exported by W&B, Optuna or MLflow
@@ -51,7 +55,8 @@ def main(arguments: Sequence[str]) -> int:
         help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
     existing = options.peek(arguments, "from", "null") != "null"
-    out = "runs/judged" if existing else "runs/advise"
+    moves = options.peek(arguments, "along", "{}") not in ("{}", "null")
+    out = "runs/judged" if existing else "runs/along" if moves else "runs/advise"
     options.add_execution(parser, out, prepare=False, engines=True)
     parser.flag(
         "--force",
@@ -59,12 +64,17 @@ def main(arguments: Sequence[str]) -> int:
         "report says so.",
     )
     add_judging(parser)
-    options.add_settings(parser, LRSearch, options.own_defaults(LRSearch(), arguments))
+    add_along(parser)
+    base = along_defaults(LRSearch(), arguments)
+    options.add_settings(parser, LRSearch, options.own_defaults(base, arguments))
     defaults = parse(parser, [])
     values = parse(parser, arguments)
     if values["from"] is not None:
         return judge(values, defaults)
     check_only_for_judging(values, defaults)
+    if values["along"]:
+        return move(values)
+    check_only_along(values)
     search: LRSearch = options.take_settings(values, LRSearch)
     out = Path(values["out"])
     check_minutes(values["minutes"])

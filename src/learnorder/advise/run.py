@@ -120,7 +120,7 @@ def run_advise(
     here = task is not None or function is not None
     if here:
         execution = replace(execution, workers=1)
-    with _registered(search, task, function) as search:
+    with registered(search, task, function) as search:
         if force:
             _accept_changes(search, Path(out))
         started = start_search(search, Path(out), minutes, execution)
@@ -132,7 +132,7 @@ def run_advise(
 
 
 @contextmanager
-def _registered(
+def registered(
     search: LRSearch, task: Task | None, function: Callable[..., Any] | None
 ) -> Iterator[LRSearch]:
     """Yield the search of a task or function passed as an object, if there is one."""

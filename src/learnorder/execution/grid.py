@@ -80,7 +80,7 @@ class Grid:
                 shown = ", ".join(f"{n} {value}" for n, value in words.items())
                 raise ConfigError("grid", shown, "It appears twice in the grid." if same
                                   else "Another point would have the same folder.")  # fmt: skip
-            by_name[name] = (words, _changed(base, point))
+            by_name[name] = (words, with_changes(base, point))
         return by_name
 
 
@@ -202,10 +202,10 @@ def _check_name(name: str, known: Any) -> None:
         raise ConfigError("grid", name, remedy)
 
 
-def _changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def with_changes(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested ``values`` updated with dotted ``changes``."""
     changed = dict(values)
     for name, value in changes.items():
         head, _, rest = name.partition(".")
-        changed[head] = _changed(changed.get(head, {}), {rest: value}) if rest else value
+        changed[head] = with_changes(changed.get(head, {}), {rest: value}) if rest else value
     return changed

@@ -96,6 +96,15 @@ TYPES = {
             findings="learnorder.advise.existing.words.judged_findings",
         ),
         ExperimentType(
+            name="along",
+            command="advise --along",
+            what="learning rates along a setting",
+            result="learnorder.advise.along.result.AlongResult",
+            open="learnorder.advise.along.run.open_along",
+            write="learnorder.advise.along.page.write_along",
+            findings="learnorder.advise.along.words.along_findings",
+        ),
+        ExperimentType(
             name="reproduce",
             command="reproduce",
             what="a reproduction of the paper",

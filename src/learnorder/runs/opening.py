@@ -12,6 +12,7 @@ from learnorder.runs.finding import find_runs
 from learnorder.runs.kinds import kind_named, load_named
 
 if TYPE_CHECKING:
+    from learnorder.advise.along.result import AlongResult
     from learnorder.advise.existing.result import JudgedRuns
     from learnorder.advise.result import Advice
     from learnorder.config.settings import RunConfig, TaskRunConfig
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         ProbeResult,
         Advice,
         JudgedRuns,
+        AlongResult,
         ReproductionResult,
     )
 
@@ -59,7 +61,9 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
             :class:`~learnorder.theory.results.TheoryResults` for runs of the theory. For a single
             folder also :class:`~learnorder.probe.result.ProbeResult` of a probe,
             :class:`~learnorder.advise.result.Advice` of a search,
-            :class:`~learnorder.advise.existing.result.JudgedRuns` of judged runs, or
+            :class:`~learnorder.advise.existing.result.JudgedRuns` of judged runs,
+            :class:`~learnorder.advise.along.result.AlongResult` of learning rates along a setting,
+            or
             :class:`~learnorder.reproduce.claim.ReproductionResult` of a reproduction, as returned
             by the function that made the folder. None takes the class of the runs.
 

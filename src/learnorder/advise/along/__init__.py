@@ -1,0 +1,1 @@
+"""Whether the best learning rate moves with a setting: ``learnorder advise --along``."""
