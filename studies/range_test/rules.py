@@ -116,7 +116,9 @@ def tested(job: tuple[str, int]) -> dict[str, Any]:
     """Make one range test of five restarts."""
     name, first = job
     search = tasks()[name]
-    config = search.training_run(Candidate(search.rates()[0], search.plateau), search.rates()[0], 2, 0)
+    config = search.training_run(
+        Candidate(search.rates()[0], search.plateau), search.rates()[0], 2, 0
+    )
     with arithmetic(1):
         test = range_test(config.training, make_problem(config), seeds=range(first, first + 5))
     return asdict(test)

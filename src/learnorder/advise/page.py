@@ -13,8 +13,12 @@ from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.plans import ANNEALED, CONSTANT, annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
-from learnorder.advise.settings import LRSearch
-from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
+from learnorder.advise.words import (
+    ARM_VERDICT_WORDS,
+    advice_findings,
+    comparisons,
+    schedule_words,
+)
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.page import image_setup
@@ -117,28 +121,14 @@ def complete_words(advice: Advice) -> str:
 def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     search = advice.search
     rates = ", ".join(f"{rate:g}" for rate in advice.grid())
+    epochs = search.training.epochs
+    plateau = f"{search.plateau_epochs(search.plateau, epochs)} of {epochs} epochs"
     rungs = "; ".join(f"{r.epochs} epochs, seeds {_span(r.seeds)}" for r in advice.rungs)
     return [
         ("Learning rates", rates),
-        ("Schedule", _schedule_words(search, advice.smallest)),
+        ("Schedule", schedule_words(search, advice.smallest, plateau)),
         ("Rungs", rungs),
     ]
-
-
-def _schedule_words(search: LRSearch, smallest: float) -> str:
-    """Return the learning-rate schedule of a search's runs at full length, in words."""
-    epochs = search.training.epochs
-    plateau = f"constant for {search.plateau_epochs(search.plateau, epochs)} of {epochs} epochs"
-    words = {
-        "step": f"{plateau}, then {smallest:g}",
-        "wsd": f"{plateau}, then linearly to 0",
-        "linear": "linearly to 0",
-        "cosine": "half a cosine wave, to 0",
-        "constant": "constant",
-        "task": "the task's own scheduler; shorter plateaus are not tried",
-        "script": "that of the script",
-    }[search.annealing]
-    return f"warm-up for {search.warmup * epochs:.3g} epochs; {words}" if search.warmup else words
 
 
 def _span(seeds: Sequence[int]) -> str:

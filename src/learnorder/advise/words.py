@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice
 from learnorder.advise.scores import Agreement, ArmVerdict
-from learnorder.advise.settings import Candidate, takes
+from learnorder.advise.settings import Candidate, LRSearch, takes
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
@@ -395,6 +395,28 @@ def _gain(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
 
 def _join(rates: Sequence[float]) -> str:
     return ", ".join(f"{rate:g}" for rate in rates)
+
+
+def schedule_words(search: LRSearch, smallest: float, plateau: str) -> str:
+    """Return the learning-rate schedule of a search's runs, in words.
+
+    Args:
+        search: The search.
+        smallest: The smallest learning rate.
+        plateau: Length of the plateau, e.g. "20 of 40 epochs".
+    """
+    words = {
+        "step": f"constant for {plateau}, then {smallest:g}",
+        "wsd": f"constant for {plateau}, then linearly to 0",
+        "linear": "linearly to 0",
+        "cosine": "half a cosine wave, to 0",
+        "constant": "constant",
+        "task": "the task's own scheduler; shorter plateaus are not tried",
+        "script": "that of the script",
+    }[search.annealing]
+    if not search.warmup:
+        return words
+    return f"warm-up for {100 * search.warmup:.3g} % of the epochs; {words}"
 
 
 def comparisons(advice: Advice) -> list[tuple[str, Candidate, Candidate]]:

@@ -19,7 +19,7 @@ from learnorder.advise.along.words import (
     standing_words,
 )
 from learnorder.advise.plans import results_of
-from learnorder.advise.settings import sets_schedule
+from learnorder.advise.words import schedule_words
 from learnorder.execution.log_lines import phase
 from learnorder.images.page import image_setup
 from learnorder.report.content import Content, Section, TextTable
@@ -87,13 +87,8 @@ def along_content(result: AlongResult) -> Content:
 
 def _setup(result: AlongResult) -> list[tuple[str, str]]:
     search = result.settings.search
-    schedule = "that of the script"
-    if sets_schedule(search):
-        schedule = (
-            f"constant for {100 * search.plateau:g} % of the epochs, then {search.rates()[0]:g}"
-            if search.anneal == "step"
-            else search.anneal
-        )
+    plateau = f"{100 * search.plateau:g} % of the epochs"
+    schedule = schedule_words(search, search.rates()[0], plateau)
     return [
         ("Varies", f"{result.setting}: {', '.join(f'{value:g}' for value in result.values)}"),
         ("Learning rates", ", ".join(f"{rate:g}" for rate in result.learning_rates())),
