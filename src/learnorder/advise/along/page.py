@@ -63,8 +63,8 @@ def along_content(result: AlongResult) -> Content:
                 f"The best learning rate over {title}",
                 "Diamonds: the optimum at each value, the vertex of a parabola through the best "
                 "learning rate and its neighbours, with its 95 % interval over seeds; hollow where "
-                "the curve is lopsided, with a bar between the neighbours of the best. Circles: the "
-                "best learning rate of the grid. Line: the power law, which on these axes is "
+                "the curve is lopsided, with a bar between the neighbours of the best. Circles: "
+                "the best learning rate of the grid. Line: the power law, which on these axes is "
                 "straight; the shaded 95 % band is over seeds. Dotted: an optimum that is not "
                 "inside the grid, and not in the line; an arrow has no bound on that side.",
                 wide=[drift_figure(result)],
@@ -73,8 +73,8 @@ def along_content(result: AlongResult) -> Content:
                 "Final score by learning rate",
                 "Validation data; mean over seeds with 95 % t intervals, a dot is a seed. A hollow "
                 f"marker has {lost}, which the mean excludes. Diamonds: the optima at the top of "
-                "their parabolas, with their intervals, except of lopsided curves. The axis covers the scores near the optima;"
-                " others may lie outside. All values have the same seeds.",
+                "their parabolas, with their intervals, except of lopsided curves. The axis covers "
+                "the scores near the optima; others may lie outside. All values have the same seeds.",
                 wide=[score_figure(result)],
             ),
         ],

@@ -72,7 +72,7 @@ def standing_words(result: AlongResult, value: float) -> str:
     """Return why there is no optimum at a value, or between which learning rates it lies."""
     optimum = result.optima[value]
     if optimum.lopsided:
-        return "lopsided: the top is anywhere between the neighbours of the best"
+        return "lopsided: the top may be anywhere between the neighbours of the best"
     return {
         "inside": "",
         "smallest": "the best is the smallest: the optimum may be smaller",
