@@ -74,7 +74,7 @@ def along_content(result: AlongResult) -> Content:
                 "Validation data; mean over seeds with 95 % t intervals, a dot is a seed. A hollow "
                 f"marker has {lost}, which the mean excludes. Diamonds: the optima at the top of "
                 "their parabolas, with their intervals, except of lopsided curves. The axis covers "
-                "the scores near the optima; others may lie outside. All values have the same seeds.",
+                "the scores near the optima; others may lie outside. All have the same seeds.",
                 wide=[score_figure(result)],
             ),
         ],
