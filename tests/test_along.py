@@ -13,7 +13,7 @@ from scipy.stats import ttest_1samp
 
 import learnorder
 from learnorder import AlongResult, LRSearch, ModelConfig, ScriptConfig, TrainingConfig
-from learnorder.advise.along.drift import factor_bounds, find_drift, predict
+from learnorder.advise.along.drift import factor_bounds, find_drift, predict, shape_bounds
 from learnorder.advise.along.optimum import Slopes, find_optimum, fit, slopes_of, zero_of
 from learnorder.advise.along.references import references_for
 from learnorder.advise.along.settings import AlongSettings
@@ -116,6 +116,24 @@ def test_three_equal_means_are_a_tie():
     assert optimum.standing == "inside"  # the neighbour below is worse: the vertex is at a half
     tied = find_optimum(scored(np.ones((3, 3)) * [[1.0], [2.0], [3.0]], (1.0, 2.0, 4.0)))
     assert tied.standing in ("smallest", "tied")
+
+
+def test_a_cliff_is_lopsided_and_a_parabola_is_not():
+    """Beyond a cliff at −1.3 every vertex is in the middle below the best, wherever the top is."""
+    generator = np.random.default_rng(2)
+    x = np.log10(GRID)
+    cliff = np.where(x < -1.3, -0.1 * (x + 1.4) ** 2, -5.0) + 0.001 * generator.normal(size=(5, 9))
+    optimum = find_optimum(scored(cliff))
+    assert optimum.lopsided
+    assert optimum.best == GRID[5]
+    assert math.log10(optimum.at.mean) == pytest.approx(-1.65, abs=0.01)
+    assert optimum.neighbours == (GRID[4], GRID[6])
+    tops = np.linspace(-1.95, -1.65, 31)
+    even = [find_optimum(scored(parabola(top, generator, 0.2))) for top in tops]
+    assert sum(optimum.lopsided for optimum in even) <= 1
+    low, high = shape_bounds({1: optimum, 2: even[0], 4: even[1]})
+    assert low < high == pytest.approx(low * 10 ** (0.6 / 2))
+    assert shape_bounds({1: even[0], 2: even[1]}) is None
 
 
 @pytest.mark.parametrize("noise", [1.0, 0.5])
@@ -330,6 +348,32 @@ def test_ends_of_the_grid_are_said(tmp_path):
     assert "not determined: only 0 of 3 optima" in text
     assert "the best is the smallest: the optimum may be smaller" in text
     assert "Nothing is predicted for width 512" in text
+
+
+def test_lopsided_curves_leave_the_drift_open():
+    """Three cliffs, each below the same learning rate: the vertices agree, and say nothing."""
+    x, generator = np.log10(GRID), np.random.default_rng(0)
+    values, tables = (64, 128, 256), dict[float, dict[float, dict[int, float]]]()
+    for value in values:
+        noise = 0.001 * generator.normal(size=(3, 9))
+        edge = -1.3 if value < 256 else -1.0
+        table = np.where(x < edge, -0.1 * (x - edge + 0.1) ** 2, -5.0) + noise
+        tables[value] = {
+            r: dict(enumerate(map(float, y))) for r, y in zip(GRID, table.T, strict=True)
+        }
+    search = replace(LRSearch(), learning_rates=GRID, seeds=3)
+    settings = AlongSettings.of(search, {"model.arguments.width": values}, 1024)
+    result = AlongResult(settings, tables, "score", True, ())
+    assert all(optimum.lopsided for optimum in result.optima.values())
+    assert result.drift.factor.low > 1
+    assert result.shape_bounds()[0] < 1 < result.shape_bounds()[1]
+    first, *others = result.findings()
+    assert first.startswith("Whether the best learning rate moves is not determined")
+    assert "too lopsided" in first
+    text = " ".join(others)
+    assert "much more steeply on one side of its top at width 64, width 128, width 256" in text
+    assert "Nothing is predicted for width 1,024 by a power law: curves are lopsided" in text
+    assert "×1.00 (maximal update parametrisation (μP)) is inside" in text
 
 
 def test_a_function_that_ignores_the_setting_is_refused(tmp_path):

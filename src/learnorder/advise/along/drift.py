@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,24 @@ def factor_bounds(optima: Mapping[float, Optimum]) -> tuple[float, float]:
         ends[0] += weight * low
         ends[1] += weight * high
     return _power_of(ends[0]), _power_of(ends[1])
+
+
+def shape_bounds(optima: Mapping[float, Optimum]) -> tuple[float, float] | None:
+    """Return between which factors the drift lies if the tops of lopsided curves may be anywhere.
+
+    They are moved to the neighbours of the best that make the least-squares slope of the optima
+    smallest and largest; the others stay where they are. None if no curve is lopsided.
+    """
+    inside = _inside(optima)
+    if len(inside) < 2 or not any(each.lopsided for each in inside.values()):
+        return None
+    moved = {
+        value: replace(each, above=each.neighbours[0], below=each.neighbours[1])
+        if each.lopsided
+        else replace(each, above=each.at.mean, below=each.at.mean)
+        for value, each in inside.items()
+    }
+    return factor_bounds(moved)
 
 
 def _inside(optima: Mapping[float, Optimum]) -> dict[float, Optimum]:

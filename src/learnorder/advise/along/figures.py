@@ -9,8 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from learnorder.advise.along.result import AlongResult, rate_interval
-from learnorder.advise.along.words import bends, number_words, value_words
+from learnorder.advise.along.words import extrapolates, number_words, value_words
 from learnorder.advise.figures import span_of
+from learnorder.advise.plans import half
 from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.setting_titles import setting_title
@@ -19,7 +20,7 @@ from learnorder.statistics import SHARE, Estimate, range_of
 
 _OPTIMA, _LINE = "#0072B2", "#D55E00"
 _SHOWN = 3
-"""The axis of the scores shows this many times the fall from the top to the worst neighbour."""
+"""The axis shows this many times the fall from the best mean to the last of the better half."""
 
 
 def score_figure(result: AlongResult) -> go.Figure:
@@ -53,7 +54,7 @@ def _mark(
 ) -> None:
     """Draw the optimum at a value, at the top of its parabola, with its interval."""
     optimum, words = result.optima[value], ScoreWords(result.score)
-    if optimum.standing != "inside":
+    if optimum.standing != "inside" or optimum.lopsided:
         return
     e = optimum.at
     low, high = max(e.low, ends[0]), min(e.high, ends[1])
@@ -70,18 +71,20 @@ def _mark(
 
 
 def _height(result: AlongResult, scale: float) -> list[float]:
-    """Return the limits of the score axis: around the best of each value and its neighbours."""
-    rates, tops, lowest = result.learning_rates(), list[float](), list[float]()
+    """Return the limits of the score axis: the better half at each value, and scores near them.
+
+    Near is three times as far from the best mean as the last of the better half.
+    """
+    tops, lowest = list[float](), list[float]()
     sign = 1.0 if result.higher_is_better else -1.0
     for value in result.values:
         scores = result.scores(value)
-        index = rates.index(scores.best())
-        near = [r for r in rates[max(index - 1, 0) : index + 2] if scores.of(r)]
-        means = [sign * scores.mean(rate).mean for rate in near]
-        top = sign * scores.mean(scores.best()).mean
-        seeds = [sign * v for rate in near for v in scores.of(rate).values()]
+        ranking = scores.ranking()
+        better = ranking[: half(len(ranking))]
+        top, last = (sign * scores.mean(rate).mean for rate in (better[0], better[-1]))
+        seeds = [sign * v for rate in better for v in scores.of(rate).values()]
         tops.append(max([top, *seeds]))
-        lowest.append(min([top - _SHOWN * (top - min(means)), *seeds]))
+        lowest.append(min([top - _SHOWN * (top - last), *seeds]))
     everything = [
         sign * v for by_rate in result.scored.values() for s in by_rate.values() for v in s.values()
     ]
@@ -98,17 +101,22 @@ def drift_figure(result: AlongResult) -> go.Figure:
     figure, title = go.Figure(), setting_title(result.setting)
     layout(figure, "", title, "best learning rate", 400)
     _draw_law(figure, result)
-    inside = {v: o.at for v, o in result.optima.items() if o.standing == "inside"}
+    optima = {v: o for v, o in result.optima.items() if o.standing == "inside"}
+    inside = {v: o.at for v, o in optima.items()}
+    bars = [
+        Estimate(o.at.mean, *o.neighbours, o.at.n) if o.lopsided else o.at for o in optima.values()
+    ]
+    symbols = ["diamond-open" if o.lopsided else "diamond" for o in optima.values()]
     rates = result.learning_rates()
     bottom, top = rates[0] / 1.5, rates[-1] * 1.5
     figure.add_scatter(
         x=list(inside), y=[e.mean for e in inside.values()], mode="markers",
         name="optimum, 95 % interval",
-        marker={"symbol": "diamond", "size": 10, "color": _OPTIMA},
+        marker={"symbol": symbols, "size": 10, "color": _OPTIMA},
         error_y={
             "type": "data", "symmetric": False, "color": _OPTIMA, "thickness": 1.5, "width": 5,
-            "array": [min(e.high, top) - e.mean for e in inside.values()],
-            "arrayminus": [e.mean - max(e.low, bottom) for e in inside.values()],
+            "array": [min(e.high, top) - e.mean for e in bars],
+            "arrayminus": [e.mean - max(e.low, bottom) for e in bars],
         },
         customdata=[f"{value_words(result, v)}: {rate_interval(e)}" for v, e in inside.items()],
         hovertemplate="%{customdata}<extra></extra>",
@@ -150,7 +158,7 @@ def _draw_law(figure: go.Figure, result: AlongResult) -> None:
     drift = result.drift
     if drift is None:
         return
-    extrapolated = None if bends(result) else result.settings.predict
+    extrapolated = result.settings.predict if extrapolates(result) else None
     last = drift.values[-1]
     for start, end, dash in ((drift.values[0], last, "solid"), (last, extrapolated, "dash")):
         if end is None:
@@ -178,7 +186,7 @@ def _draw_law(figure: go.Figure, result: AlongResult) -> None:
 def _set_axes(figure: go.Figure, result: AlongResult) -> None:
     """Set logarithmic axes: the values, and learning rates around what is drawn."""
     xs: list[float] = list(result.values)
-    if result.settings.predict is not None and not bends(result) and result.drift is not None:
+    if result.settings.predict is not None and extrapolates(result):
         xs.append(result.settings.predict)
     left, right = math.log10(min(xs)), math.log10(max(xs))
     room = 0.06 * (right - left)
@@ -188,7 +196,7 @@ def _set_axes(figure: go.Figure, result: AlongResult) -> None:
     rates = result.learning_rates()
     for optimum in result.optima.values():
         if optimum.standing == "inside":
-            ys += _within(optimum.at, rates)
+            ys += [*_within(optimum.at, rates), *(optimum.neighbours if optimum.lopsided else ())]
         else:
             ys += [max(optimum.above, rates[0] / 1.4), min(optimum.below, rates[-1] * 1.4)]
     if len(xs) > len(result.values) and (e := result.predict(xs[-1])) is not None:

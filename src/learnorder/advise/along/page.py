@@ -14,6 +14,7 @@ from learnorder.advise.along.result import AlongResult, rate_interval
 from learnorder.advise.along.words import (
     along_findings,
     bends,
+    extrapolates,
     factor_text,
     factor_words,
     standing_words,
@@ -61,8 +62,9 @@ def along_content(result: AlongResult) -> Content:
             Section(
                 f"The best learning rate over {title}",
                 "Diamonds: the optimum at each value, the vertex of a parabola through the best "
-                "learning rate and its neighbours, with its 95 % interval over seeds. Circles: the "
-                "best learning rate of the grid. Line: the power law, which on these axes is "
+                "learning rate and its neighbours, with its 95 % interval over seeds; hollow where "
+                "the curve is lopsided, with a bar between the neighbours of the best. Circles: "
+                "the best learning rate of the grid. Line: the power law, which on these axes is "
                 "straight; the shaded 95 % band is over seeds. Dotted: an optimum that is not "
                 "inside the grid, and not in the line; an arrow has no bound on that side.",
                 wide=[drift_figure(result)],
@@ -71,8 +73,8 @@ def along_content(result: AlongResult) -> Content:
                 "Final score by learning rate",
                 "Validation data; mean over seeds with 95 % t intervals, a dot is a seed. A hollow "
                 f"marker has {lost}, which the mean excludes. Diamonds: the optima at the top of "
-                "their parabolas, with their intervals. The axis covers the scores near the optima;"
-                " others may lie outside. All values have the same seeds.",
+                "their parabolas, with their intervals, except of lopsided curves. The axis covers "
+                "the scores near the optima; others may lie outside. All have the same seeds.",
                 wide=[score_figure(result)],
             ),
         ],
@@ -166,8 +168,11 @@ def score_table(result: AlongResult) -> TextTable:
 def to_json(result: AlongResult) -> str:
     """Return the text of along.json: all results, by seed."""
     drift, predict = result.drift, result.settings.predict
-    predicted = None if predict is None or bends(result) else result.predict(predict)
+    predicted = None
+    if predict is not None and extrapolates(result):
+        predicted = result.predict(predict)
     low, high = result.factor_bounds()
+    shape = result.shape_bounds()
     values = {
         "findings": along_findings(result),
         "setting": result.setting,
@@ -178,7 +183,10 @@ def to_json(result: AlongResult) -> str:
             "values": list(drift.values), **_numbers(drift.factor),
         },
         "bend": None if drift is None or drift.bend is None else _numbers(drift.bend),
-        "follows_power_law": None if drift is None or drift.bend is None else not bends(result),
+        "follows_power_law": (
+            None if drift is None or drift.bend is None or shape else not bends(result)
+        ),
+        "factor_of_shape": None if shape is None else {"low": shape[0], "high": shape[1]},
         "factor_bounds": {"low": _finite(low), "high": _finite(high)},
         "extrapolated": None if predicted is None else {"value": predict, **_numbers(predicted)},
     }  # fmt: skip
@@ -193,6 +201,7 @@ def _of_value(result: AlongResult, value: float) -> dict[str, Any]:
         "band": result.band(value),
         "optimum": None if optimum.standing != "inside" else _numbers(optimum.at),
         "standing": optimum.standing,
+        "lopsided": optimum.lopsided,
         "above": _finite(optimum.above),
         "below": _finite(optimum.below),
         "learning_rates": [

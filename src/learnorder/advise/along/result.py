@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from learnorder.advise.along.drift import Drift, factor_bounds, find_drift, predict
+from learnorder.advise.along.drift import Drift, factor_bounds, find_drift, predict, shape_bounds
 from learnorder.advise.along.optimum import Optimum, find_optimum
 from learnorder.advise.along.settings import AlongSettings
 from learnorder.advise.scores import ArmScores
@@ -90,6 +90,10 @@ class AlongResult:
     def factor_bounds(self) -> tuple[float, float]:
         """Return bounds of the factor with each doubling, from the bands of all values."""
         return factor_bounds(self.optima)
+
+    def shape_bounds(self) -> tuple[float, float] | None:
+        """Return bounds of the factor if lopsided curves have their tops anywhere; None if none."""
+        return shape_bounds(self.optima)
 
     def predict(self, value: float) -> Estimate | None:
         """Return the optimum at another value by the power law, with its 95 % interval.

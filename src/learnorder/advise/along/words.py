@@ -13,7 +13,7 @@ from learnorder.statistics import Estimate, side_of
 
 def along_findings(result: AlongResult) -> list[str]:
     """Return the findings in sentences."""
-    parts = (_drift, _bounds, _optima, _open, _bend, _prediction, _references, _lost)
+    parts = (_drift, _bounds, _optima, _open, _lopsided, _bend, _prediction, _references, _lost)
     return [sentence for part in parts for sentence in part(result)]
 
 
@@ -35,6 +35,16 @@ def number_words(value: float) -> str:
 def factor_words(result: AlongResult) -> str:
     """Return the factor with each doubling, e.g. "×0.70 [0.61, 0.80]"; – if there is none."""
     return "–" if result.drift is None else factor_interval(result.drift.factor)
+
+
+def known_factor(result: AlongResult) -> Estimate | None:
+    """Return the factor with its interval, which also covers the tops of lopsided curves."""
+    if result.drift is None:
+        return None
+    e, bounds = result.drift.factor, result.shape_bounds()
+    if bounds is None:
+        return e
+    return Estimate(e.mean, min(e.low, bounds[0]), max(e.high, bounds[1]), e.n)
 
 
 def factor_interval(e: Estimate) -> str:
@@ -61,6 +71,8 @@ def factor_text(x: float) -> str:
 def standing_words(result: AlongResult, value: float) -> str:
     """Return why there is no optimum at a value, or between which learning rates it lies."""
     optimum = result.optima[value]
+    if optimum.lopsided:
+        return "lopsided: the top may be anywhere between the neighbours of the best"
     return {
         "inside": "",
         "smallest": "the best is the smallest: the optimum may be smaller",
@@ -89,15 +101,25 @@ def _drift(result: AlongResult) -> list[str]:
             f"of {title} ({span}). The scores near the optimum are too flat for their spread over "
             "seeds: more seeds are needed, or learning rates farther apart."
         ]
-    side = side_of(e, 1.0)
+    known = known_factor(result)
+    assert known is not None
+    side = side_of(known, 1.0)
+    if side == "inconclusive" and side_of(e, 1.0) != side:
+        return [
+            f"Whether the best learning rate moves is not determined: {shown} with each doubling "
+            f"of {title} ({span}), but the curves are too lopsided to say where their tops are."
+        ]
     if side == "inconclusive":
         return [
             f"No drift found: with each doubling of {title} the best learning rate changes by "
             f"{shown}, which includes ×1 ({span})."
         ]
-    word = "falls" if side == "below" else "rises"
+    word, bounds, also = "falls" if side == "below" else "rises", result.shape_bounds(), ""
+    if bounds is not None:
+        low, high = map(factor_text, bounds)
+        also = f" Lopsided curves leave it between {low} and {high}."
     return [
-        f"The best learning rate {word} with {title}: {shown} with each doubling ({span})."
+        f"The best learning rate {word} with {title}: {shown} with each doubling ({span}).{also}"
     ]  # fmt: skip
 
 
@@ -158,6 +180,22 @@ def between_words(optimum: Optimum) -> str:
     return f"If the score has a single peak, it is {' and '.join(ends)}."
 
 
+def _lopsided(result: AlongResult) -> list[str]:
+    """Return the values at which the parabola does not have the shape of the scores."""
+    bounds = result.shape_bounds()
+    if bounds is None:
+        return []
+    values = [value_words(result, v) for v, each in result.optima.items() if each.lopsided]
+    low, high = map(factor_text, bounds)
+    return [
+        f"The score falls much more steeply on one side of its top at {', '.join(values)}. There "
+        "the vertex is near the middle between two learning rates wherever the top is, and no "
+        "interval here covers that. With these tops anywhere between the neighbours of the best, "
+        f"the factor with each doubling is between {low} and {high}. Learning rates closer "
+        "together narrow it."
+    ]
+
+
 def _bend(result: AlongResult) -> list[str]:
     """Return whether the optima deviate from a power law."""
     drift = result.drift
@@ -165,8 +203,9 @@ def _bend(result: AlongResult) -> list[str]:
         return []
     if drift.bend is None:
         return ["Two values cannot show whether the optimum follows a power law."]
-    if (side := side_of(drift.bend)) == "inconclusive":
+    if not bends(result):
         return []
+    side = side_of(drift.bend)
     way = "upwards" if side == "above" else "downwards"
     return [
         f"The optima do not follow a power law: on logarithmic axes their line bends {way} "
@@ -176,9 +215,16 @@ def _bend(result: AlongResult) -> list[str]:
 
 
 def bends(result: AlongResult) -> bool:
-    """Return whether the optima significantly deviate from a power law."""
+    """Return whether the optima significantly deviate from a power law, not by their shape."""
     drift = result.drift
-    return drift is not None and drift.bend is not None and side_of(drift.bend) != "inconclusive"
+    if drift is None or drift.bend is None or result.shape_bounds() is not None:
+        return False
+    return side_of(drift.bend) != "inconclusive"
+
+
+def extrapolates(result: AlongResult) -> bool:
+    """Return whether the power law may be used beyond the values."""
+    return result.drift is not None and not bends(result) and result.shape_bounds() is None
 
 
 def _prediction(result: AlongResult) -> list[str]:
@@ -186,9 +232,11 @@ def _prediction(result: AlongResult) -> list[str]:
     if value is None:
         return []
     at = value_words(result, value)
-    predicted = None if bends(result) else result.predict(value)
+    predicted = result.predict(value) if extrapolates(result) else None
     if predicted is None:
-        why = "the optima do not follow one" if bends(result) else "it needs two optima"
+        why = "it needs two optima"
+        if result.drift is not None:
+            why = "the optima do not follow one" if bends(result) else "curves are lopsided"
         return [f"Nothing is predicted for {at} by a power law: {why}."]
     if not (predicted.low > 0 and predicted.high < math.inf):
         return [f"Nothing is predicted for {at}: the drift is too uncertain."]
@@ -201,18 +249,17 @@ def _prediction(result: AlongResult) -> list[str]:
 
 def _references(result: AlongResult) -> list[str]:
     """Return how the drift compares with published rules."""
-    rules = references_for(result.settings.search, result.setting)
-    drift = result.drift
-    if drift is None or not drift.bounded or not rules:
+    rules, e = references_for(result.settings.search, result.setting), known_factor(result)
+    if e is None or not (e.low > 0 and e.high < math.inf) or not rules:
         return []
-    e = drift.factor
     parts = [
         f"{factor_text(rule.factor)} ({rule.name}) is "
         f"{'inside' if e.low <= rule.factor <= e.high else 'outside'}"
         for rule in rules
     ]
+    between = "interval" if result.shape_bounds() is None else "bounds"
     return [
-        f"Published rules beside the interval of the factor: {'; '.join(parts)}. They are limits "
+        f"Published rules beside the {between} of the factor: {'; '.join(parts)}. They are limits "
         "of very large networks or simplifications of training; finite networks differ."
     ]
 
