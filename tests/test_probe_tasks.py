@@ -14,6 +14,7 @@ from learnorder.execution.settings import Execution
 from learnorder.planters import TablePlanter
 from learnorder.probe import ArmNumbers
 from learnorder.probe.page import failure_words, unresolved_words
+from learnorder.probe.result import calibrate
 from tests.test_planted_tasks import make_task, table
 
 QUIET = Execution(workers=1, threads=1, quiet=True)
@@ -54,6 +55,15 @@ def test_arms_and_what_is_measured_are_those_of_images(probed):
     assert "examples" in " ".join(result.findings())
     assert "images" not in " ".join(result.findings())
     assert result.findings()[0].startswith("The pattern's strength is 2: ")
+
+
+def test_a_calibration_that_fails_names_what_a_task_has():
+    probe = replace(SMALL, task=TaskConfig("tests.test_planted_tasks.make_task"))
+    for patch, clean in (({2.0: 0.4}, {2.0: 0.9}), ({2.0: 1.0}, {2.0: 0.34})):
+        with pytest.raises(ConfigError, match="probe stops here") as raised:
+            calibrate(probe, patch, clean, 1 / 3)
+        assert "pattern_size" not in str(raised.value)
+        assert "data.train_examples" not in str(raised.value)
 
 
 def test_what_both_arms_learn_at_once_is_named():

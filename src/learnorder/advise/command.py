@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnorder.advise.plans import search_plans
+from learnorder.advise.plans import check_groups, search_plans
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.cli import options
@@ -55,6 +55,7 @@ def main(arguments: Sequence[str]) -> int:
                 "minutes", values["minutes"], "--dry-run estimates the cost of all "
                 "training.epochs: give one of the two."
             )  # fmt: skip
+        check_groups(search)
         return options.dry_run(search_plans(search), out / "none", values)
     advice = run_advise(search, out, minutes=values["minutes"], execution=options.execution(values))
     from learnorder.advise.page import comparison_table, rung_table
