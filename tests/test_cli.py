@@ -174,6 +174,7 @@ ERRORS = [
     (["probe", "--data.evaluate_on", "test"], "data.evaluate_on: got 'test'"),
     (["probe", "--minutes", "0", "--dry-run"], "minutes: got 0"),
     (["advise", "--minutes", "-1", "--dry-run"], "minutes: got -1"),
+    (["advise", "--target", "worst_group", "--dry-run"], "target: got 'worst_group'"),
     (["advise", "--learning_rates", "[0.1, .inf]"], "learning_rates: got inf"),
     (["advise", "--anneal", "linear"], "anneal: got 'linear'. Give one of step, cosine"),
     (["advise", "--model.name", "no_such_module.Net"], "model.name: got 'no_such_module.Net'"),

@@ -258,6 +258,12 @@ def test_unseen_groups_may_be_allowed():
     assert any(trained == 0 for trained, _ in sizes.values())
 
 
+def test_a_task_is_printed_without_the_attribute_of_each_example():
+    task = Task(lambda: nn.Linear(2, 2), DATA, groups=Groups(DOMAINS, name="domain"))
+    assert "name='domain'" in repr(task)
+    assert "tweet" not in repr(task)
+
+
 def test_values_that_are_no_groups_are_refused(tmp_path):
     for wrong in ("domain", 3, None):
         with pytest.raises(ConfigError, match="one value for each example"):

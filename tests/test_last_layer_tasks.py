@@ -31,7 +31,7 @@ from learnorder.retrain.fitting import (
 )
 from learnorder.retrain.last_layer import retrain_last_layer
 from learnorder.retrain.layers import last_layer
-from learnorder.retrain.run import retrain_runs
+from learnorder.retrain.run import open_networks, retrain_runs
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.last_layer import FILE, LastLayerScores, read_last_layer
@@ -493,6 +493,21 @@ def test_a_planted_pattern_loses_its_hold(tmp_path):
     assert found.before.reliance > 0.3
     assert found.after.reliance < found.before.reliance - 0.1
     assert float(found.after.content) > float(found.before.content)
+
+
+def test_of_a_search_only_the_runs_at_full_length_are_retrained(tmp_path):
+    for epochs in (1, 2):
+        config, labels = config_of(TaskConfig(PATH), epochs=epochs), {"experiment": "advise"}
+        RunFolder.create(tmp_path / "search" / f"epochs-{epochs}" / "run", config, labels)
+    RunFolder.create(tmp_path / "run", config_of(TaskConfig(PATH)), {"arm": "alone"})
+
+    def epochs_in(*paths):
+        found = open_networks(*paths).folders
+        return sorted((f.labels.get("experiment", ""), f.config.training.epochs) for f in found)
+
+    assert epochs_in(tmp_path / "search") == [("advise", 2)]
+    assert epochs_in(tmp_path / "search" / "epochs-1") == [("advise", 1)], "it was asked for"
+    assert epochs_in(tmp_path / "search", tmp_path / "run") == [("", 1), ("advise", 2)]
 
 
 def test_results_and_pages_show_the_changes(tmp_path, capsys):

@@ -12,6 +12,9 @@ from learnorder.config.settings import TaskConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.settings import Execution
 from learnorder.planters import TablePlanter
+from learnorder.probe import ArmNumbers
+from learnorder.probe.page import failure_words, unresolved_words
+from learnorder.probe.result import calibrate
 from tests.test_planted_tasks import make_task, table
 
 QUIET = Execution(workers=1, threads=1, quiet=True)
@@ -51,12 +54,50 @@ def test_arms_and_what_is_measured_are_those_of_images(probed):
     assert numbers.noun == "examples"
     assert "examples" in " ".join(result.findings())
     assert "images" not in " ".join(result.findings())
+    assert result.findings()[0].startswith("The pattern's strength is 2: ")
+
+
+def test_a_calibration_that_fails_names_what_a_task_has():
+    probe = replace(SMALL, task=TaskConfig("tests.test_planted_tasks.make_task"))
+    for patch, clean in (({2.0: 0.4}, {2.0: 0.9}), ({2.0: 1.0}, {2.0: 0.34})):
+        with pytest.raises(ConfigError, match="probe stops here") as raised:
+            calibrate(probe, patch, clean, 1 / 3)
+        assert "pattern_size" not in str(raised.value)
+        assert "data.train_examples" not in str(raised.value)
+
+
+def test_what_both_arms_learn_at_once_is_named():
+    def arm(pattern: int | None, content: int) -> ArmNumbers:
+        return ArmNumbers({}, {}, {}, {0: pattern, 1: 1}, {"¼": {0: content, 1: 1}}, 9, 0.1, 0, 2)
+
+    (pattern,) = unresolved_words(arm(1, 2), arm(1, 1))
+    assert "learn the pattern within the first epoch" in pattern
+    assert pattern.endswith("by the epoch of the content.")
+    (content,) = unresolved_words(arm(3, 1), arm(None, 1))
+    assert content.endswith("by the epoch of the pattern.")
+    (both,) = unresolved_words(arm(1, 1), arm(1, 1))
+    assert both.endswith("their order is unknown.")
+    assert unresolved_words(arm(1, 2), arm(2, 1)) == []
+
+
+def test_an_arm_that_learned_almost_nothing_need_not_have_too_large_a_learning_rate(probed):
+    result, _ = probed
+    arm = result.arm("annealed", 0.3)
+    numbers = result.numbers(arm)
+    near_chance = replace(numbers, clean=dict.fromkeys(numbers.clean, 0.34))
+    (sentence,) = failure_words("LR 0.3, annealed", near_chance)
+    assert sentence.startswith("Almost nothing learned: LR 0.3, annealed, ends at 34 %")
+    assert "or the runs are too short" in sentence
+    diverged = replace(near_chance, diverged=1)
+    assert failure_words("LR 0.3, annealed", diverged)[0].startswith("Too large: LR 0.3, annealed")
+    assert failure_words("LR 0.3, annealed", numbers) == []
 
 
 def test_the_page_and_the_record(probed):
     _, folder = probed
     page = (folder / "report.html").read_text()
     assert "pattern alone" in page
+    assert '<th scope="col">strength</th>' in page
     assert "conflict: pattern of another class" in page
     assert "clean images" not in page.partition("<dl")[0]
     record = json.loads((folder / "probe.json").read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from learnorder.advise.along.command import add_along, along_defaults, check_only_along, move
 from learnorder.advise.existing.command import add_judging, check_only_for_judging, judge
-from learnorder.advise.plans import search_plans, with_names
+from learnorder.advise.plans import check_search, search_plans, with_names
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.cli import options
@@ -84,7 +84,9 @@ def main(arguments: Sequence[str]) -> int:
                 "minutes", values["minutes"], "--dry-run estimates the cost of all "
                 "training.epochs: give one of the two."
             )  # fmt: skip
-        return options.dry_run(search_plans(with_names(search)), out / "none", values)
+        search = with_names(search)
+        check_search(search)
+        return options.dry_run(search_plans(search), out / "none", values)
     execution = options.execution(values)
     advice = run_advise(
         search, out, minutes=values["minutes"], execution=execution, force=values["force"]

@@ -152,7 +152,7 @@ def comparison_table(advice: Advice) -> TextTable:
         rows.append([name, str(e.n), mean, words.number(e), verdict, *[p_words(p)] * many])
     columns = ["comparison", "n pairs", words.heading, f"better by, {words.unit}", ""]
     note = (
-        f"Final validation {advice.score} at {advice.search.training.epochs} epochs, paired by "
+        f"Final validation {words.name} at {advice.search.training.epochs} epochs, paired by "
         "seed: mean [95 % t interval], positive if the first is better. As good: the interval "
         f"excludes a loss of more than {words.amount(advice.tolerance)} (--tolerance; dotted). "
         "Inconclusive: it shows neither that nor a difference. A verdict needs at least "

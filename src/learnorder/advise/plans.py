@@ -68,6 +68,17 @@ def _check_anneal(search: LRSearch, *, has_scheduler: bool) -> None:
         )
 
 
+def check_search(search: LRSearch) -> None:
+    """Check that what a search varies and judges by fits its data, its script and its optimiser.
+
+    Raises:
+        ConfigError: As for :func:`check_groups`, :func:`check_script` and :func:`check_optimizer`.
+    """
+    check_groups(search)
+    check_script(search)
+    check_optimizer(search)
+
+
 def check_groups(search: LRSearch) -> None:
     """Check that the search's data have the groups that its target needs.
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.plans import (
-    check_groups,
-    check_optimizer,
-    check_script,
+    check_search,
     folder_name,
     initial_rates,
     make_problem,
@@ -70,9 +68,7 @@ class StartedSearch:
     @classmethod
     def of(cls, search: LRSearch) -> StartedSearch:
         """Return a search that is about to start; the model and the data are tried."""
-        check_groups(search)
-        check_script(search)
-        check_optimizer(search)
+        check_search(search)
         return cls(search, initial_rates(search), why_no_noise(search))
 
 

@@ -51,8 +51,9 @@ def advice_findings(advice: Advice) -> list[str]:
     sentences += [*_changed(advice), *_left_running(advice)]
     if advice.unseen_classes:
         named = ", ".join(map(str, advice.unseen_classes))
+        score = ScoreWords(advice.score).name
         sentences.append(
-            f"No validation example has class {named}, so the {advice.score} does not cover it. "
+            f"No validation example has class {named}, so the {score} does not cover it. "
             "Give validation data of every class, or a larger validation_share."
         )
     return sentences

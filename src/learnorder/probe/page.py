@@ -75,7 +75,7 @@ def setup_of(results: PatternRuns[Any]) -> list[tuple[str, str]]:
 def probe_findings(result: ProbeResult) -> list[str]:
     """Return the findings in sentences, each supported by an interval."""
     results, probe = result.results, result.probe
-    sentences = [calibration_words(result.calibration, probe.rates[0])]
+    sentences = [calibration_words(result.calibration, probe.rates[0], _strength(results))]
     small, large = probe.rates[0], result.largest()
     small_arm, large_arm = result.arm("constant", small), result.arm("annealed", large)
     titles = {arm: _title(results, arm) for arm in results.arms}
@@ -86,16 +86,13 @@ def probe_findings(result: ProbeResult) -> list[str]:
         for arm in (small_arm, large_arm)
         if arm is not None and results.final(arm, "clean", "accuracy")
     ]
+    if small_arm is not None and large_arm is not None:
+        sentences += unresolved_words(result.numbers(small_arm), result.numbers(large_arm))
     judged = statements(result)
     sentences += [statement_words(statement) for statement in judged]
     numbers = {titles[arm]: result.numbers(arm) for arm in results.arms}
     for title, arm in numbers.items():
-        if failure := arm.too_large():
-            sentences.append(f"Too large: {title}, {failure}.")
-        elif accuracies := arm.undertrained():
-            sentences.append(
-                f"Undertrained: {title}, {accuracies}. Its low reliance is not robustness."
-            )
+        sentences += failure_words(title, arm)
     if small_arm is not None and results.last_layers(small_arm):
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
     if result.not_retrained:
@@ -103,6 +100,25 @@ def probe_findings(result: ProbeResult) -> list[str]:
     if judged:
         sentences.append(advice_words(result, judged))
     return sentences
+
+
+def failure_words(title: str, arm: ArmNumbers) -> list[str]:
+    """Return that an arm diverged or learned too little to be compared, in a sentence, or none.
+
+    Args:
+        title: The arm in words.
+        arm: Its numbers.
+    """
+    if failure := arm.too_large():
+        if arm.diverged:
+            return [f"Too large: {title}, {failure}."]
+        return [
+            f"Almost nothing learned: {title}, {failure}. Its learning rate is too large, or the "
+            "runs are too short."
+        ]
+    if accuracies := arm.undertrained():
+        return [f"Undertrained: {title}, {accuracies}. Its low reliance is not robustness."]
+    return []
 
 
 def statement_words(statement: Statement) -> str:
@@ -129,8 +145,9 @@ def statement_table(judged: Sequence[Statement]) -> TextTable:
         ["verdict", "p (Holm)", "statement", "measured", "n", "notes"],
         rows,
         "Paired by seed: mean difference [95 % interval], or, if a run never learns pattern or "
-        "content, the share of seeds [exact 95 % interval]. The verdict on the order uses the "
-        "content at ¼ of the way from chance to 100 %; the notes have other levels. A verdict "
+        "content, the share of seeds [exact 95 % interval]. The order is log10(epoch of the "
+        "pattern / epoch of the content): higher is nearer to the content first. Its verdict uses "
+        "the content at ¼ of the way from chance to 100 %; the notes have other levels. A verdict "
         f"needs at least {FEWEST_SEEDS} seeds, a sign test {FEWEST_ALIKE}, and a headline "
         f"{FEWEST_HEADLINE}. {HOLM_NOTE}",
         wrap=True,
@@ -157,6 +174,36 @@ def learned_words(arm: ArmNumbers) -> str:
     return f"the pattern is learned {pattern}, the content {', '.join(parts)} (medians over seeds)"
 
 
+def unresolved_words(small: ArmNumbers, large: ArmNumbers) -> list[str]:
+    """Return what both arms learn so early that their order cannot be compared; often nothing.
+
+    >>> first = {"¼": {0: 1, 1: 1}}
+    >>> unresolved_words(*[ArmNumbers({}, {}, {}, {0: 5, 1: 7}, first, 20, 0.1, 0, 2)] * 2)[0]
+    'Both learn the content (¼) within the first epoch in every run, and accuracies are measured
+    once an epoch: their order differs only by the epoch of the pattern.'
+    """
+    level = small.decisive_level
+    pattern = _at_once(small.pattern) and _at_once(large.pattern)
+    content = _at_once(small.content[level]) and _at_once(large.content[level])
+    if not pattern and not content:
+        return []
+    if pattern and content:
+        what, effect = f"pattern and content ({level})", "is unknown"
+    elif pattern:
+        what, effect = "the pattern", "differs only by the epoch of the content"
+    else:
+        what, effect = f"the content ({level})", "differs only by the epoch of the pattern"
+    return [
+        f"Both learn {what} within the first epoch in every run, and accuracies are measured once "
+        f"an epoch: their order {effect}."
+    ]
+
+
+def _at_once(epochs: Mapping[int, int | None]) -> bool:
+    """Whether something is learned in the first epoch on every seed."""
+    return bool(epochs) and set(epochs.values()) == {1}
+
+
 def _epoch_words(epochs: Mapping[int, int | None]) -> str:
     """Return the median epoch in words, with the number of seeds that learned, if not all did."""
     middle, learned = median_epoch(epochs), [e for e in epochs.values() if e is not None]
@@ -169,9 +216,20 @@ def _epoch_words(epochs: Mapping[int, int | None]) -> str:
     return f"{words} ({some})"
 
 
-def calibration_words(calibration: Calibration, rate: float) -> str:
-    """Return the pattern's contrast and how it was chosen."""
-    chosen = f"The pattern's contrast is {calibration.contrast:g}"
+def _strength(results: PatternRuns[Any]) -> str:
+    """Return what the calibration chooses: the contrast of a patch, the strength of a planter."""
+    return "strength" if isinstance(results, TaskResults) else "contrast"
+
+
+def calibration_words(calibration: Calibration, rate: float, name: str = "contrast") -> str:
+    """Return how strong the pattern is and how that was chosen.
+
+    Args:
+        calibration: The calibration.
+        rate: The learning rate of its runs.
+        name: What it chooses: contrast or strength.
+    """
+    chosen = f"The pattern's {name} is {calibration.contrast:g}"
     if not calibration.tried:
         return f"{chosen}, as given; it was not tested whether it can be memorised."
     accuracy = f"{100 * calibration.accuracy[calibration.contrast]:.0f} %"
@@ -211,8 +269,8 @@ def advice_words(result: ProbeResult, judged: list[Statement]) -> str:
     return "These runs favour no learning rate: give more seeds or longer runs."
 
 
-def calibration_table(calibration: Calibration) -> TextTable:
-    """Return the accuracy on the pattern alone by contrast."""
+def calibration_table(calibration: Calibration, name: str = "contrast") -> TextTable:
+    """Return the accuracy on the pattern alone by contrast or strength."""
     rows = [
         [
             f"{contrast:g}",
@@ -225,7 +283,7 @@ def calibration_table(calibration: Calibration) -> TextTable:
         "Accuracy of the small LR on the pattern alone at the epoch before the anneal, in %; one "
         f"run each, on a seed of no arm. {100 * PATCH_LEVEL:.0f} % counts as memorised."
     )
-    return TextTable("Calibration", ["contrast", "pattern alone", ""], rows, note)
+    return TextTable("Calibration", [name, "pattern alone", ""], rows, note)
 
 
 def _sections(result: ProbeResult) -> list[Section]:
@@ -246,7 +304,9 @@ def _sections(result: ProbeResult) -> list[Section]:
             note = in_words(CURVES_NOTE, results)
             note += " The smallest and the largest learning rate are shown."
             sections.append(Section("Over the epochs", note, key=key(ends), panels=panels))
-    last = calibration_table(result.calibration) if result.calibration.accuracy else None
+    calibration, last = result.calibration, None
+    if calibration.accuracy:
+        last = calibration_table(calibration, _strength(results))
     if isinstance(results, TaskResults):
         table = examples_table(results)
         if table is not None or last is not None:

@@ -70,8 +70,8 @@ def calibrate(
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, memorises "
             f"the pattern at none of them ({accuracies} on the pattern alone, but "
             f"{100 * PATCH_LEVEL:.0f} % is needed), so the probe stops here. Give stronger "
-            "contrasts, a larger pattern_size, more training.epochs, or a larger first learning "
-            "rate.",
+            f"contrasts, {'' if probe.is_task else 'a larger pattern_size, '}more training.epochs, "
+            "or a larger first learning rate.",
         )
     best = max(clean.values(), default=1.0)
     if chance is not None and best <= on_the_way(chance, NEXT_TO_NOTHING):
@@ -81,7 +81,8 @@ def calibrate(
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, learns "
             f"the content at no contrast (at most {100 * best:.0f} % on clean data, where "
             f"chance is {100 * chance:.0f} %), so the probe stops here. Give more epochs, "
-            "more data.train_examples, a larger first learning rate, or another network.",
+            f"more {'training examples' if probe.is_task else 'data.train_examples'}, a larger "
+            "first learning rate, or another network.",
         )
     return Calibration(dict(accuracy), min(memorised), dict(clean))
 

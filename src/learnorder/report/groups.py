@@ -162,9 +162,9 @@ def learned_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable | None:
         ["group", *(titles[arm] for arm in arms)],
         rows,
         f"Epoch from which on the group's accuracy on {groups.evaluated_noun} stays at {level:.3g} "
-        "% or more, halfway from chance to perfect: median over seeds; never: it ends below. The "
-        "first such epoch alone would mislead, as a network that predicts one class for all is "
-        "perfect on its groups.",
+        "% or more, halfway from chance to perfect: median over seeds; never: it ends below. "
+        "In brackets: the seeds that learn it, if not all do. The first such epoch alone would "
+        "mislead, as a network that predicts one class for all is perfect on its groups.",
     )
 
 

@@ -22,7 +22,8 @@ Runs of a Task are retrained on one half of its validation examples and measured
 the reverse. If its groups are known, such as a spurious attribute within each class, the layer is
 also retrained on equally many examples of each group (deep feature reweighting), and the worst
 group, the gap and the reliance on the attribute are reported. If the Task was passed as an object,
-call learnorder.retrain(folder, task=task) in Python.
+call learnorder.retrain(folder, task=task) in Python. Of a search by advise, only the runs at full
+length are retrained.
 
   learnorder retrain runs/patch-demo
   learnorder retrain runs/advise --dry-run            list the runs and the code they import

@@ -33,7 +33,8 @@ def retrain(
 
     Runs on images are retrained on class-balanced images without the pattern. Runs of tasks are
     retrained on one half of the validation examples and measured on the other, and the reverse; if
-    their groups are known, also on equally many examples of each group.
+    their groups are known, also on equally many examples of each group. Of a search for the
+    learning rate only the runs at full length are retrained.
 
     Args:
         paths: Folders of runs, searched recursively.
@@ -66,6 +67,8 @@ def retrain(
 def open_networks(*paths: Path | str) -> Results | TaskResults:
     """Return the results of all runs in some folders that train a network.
 
+    Of a search for the learning rate, these are the runs at full length.
+
     Raises:
         RunFolderError: As for :func:`open_runs`, or the runs are of the theory.
     """
@@ -77,7 +80,23 @@ def open_networks(*paths: Path | str) -> Results | TaskResults:
             f"These are runs of another kind ({results.folders[0].kind}): only runs on images and "
             "of tasks can be retrained."
         )
-    return results
+    return type(results)(_full_length(results.folders))
+
+
+def _full_length(folders: Sequence[RunFolder[Any]]) -> list[RunFolder[Any]]:
+    """Return run folders without those of the shorter rungs of a search."""
+    longest: dict[Path, int] = {}
+    searches = [
+        f.path.parent.parent if f.labels.get("experiment") == "advise" else None for f in folders
+    ]
+    for folder, search in zip(folders, searches, strict=True):
+        if search is not None:
+            longest[search] = max(folder.config.training.epochs, longest.get(search, 0))
+    return [
+        folder
+        for folder, search in zip(folders, searches, strict=True)
+        if search is None or folder.config.training.epochs == longest[search]
+    ]
 
 
 def _check_given(results: Results | TaskResults) -> None:

@@ -69,7 +69,10 @@ def score_table(results: TaskResults) -> TextTable:
     words = [ScoreWords(quantity) for _, quantity in quantities]
     headings, cells = arm_columns(results)
     columns = [*headings, "n"]
-    columns += [f"{s} {w.heading}" for (s, _), w in zip(quantities, words, strict=True)]
+    columns += [
+        f"{EXAMPLES[s]}: {w.heading}" if s in _ALONE else f"{s} {w.heading}"
+        for (s, _), w in zip(quantities, words, strict=True)
+    ]
     rows = []
     for arm in results.arms:
         estimates = [results.final_estimate(arm, *quantity) for quantity in quantities]
@@ -121,7 +124,8 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
         shown = [words.number(e) for e in points.values()]
         add_curve(figure, points, means, shown, titles[arm], styles[arm])
     mark_changes(figure, results.folders)
-    return layout(figure, f"{quantity}, {set_}".capitalize(), "epoch", words.heading)
+    title = f"{quantity}, {EXAMPLES[set_] if set_ in _ALONE else set_}"
+    return layout(figure, title.capitalize(), "epoch", words.heading)
 
 
 def examples_table(results: TaskResults) -> TextTable | None:
@@ -142,6 +146,8 @@ EXAMPLES = {
     "conflict": "conflict: pattern of another class",
 }
 """The forms of an example, and their titles."""
+_ALONE = ("faint_only", "patch_only")
+"""The sets of examples without content, which tables and figures name as in ``EXAMPLES``."""
 
 
 def task_setup(results: TaskResults) -> list[tuple[str, str]]:

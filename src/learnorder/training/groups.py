@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,10 @@ class Groups:
     'domain'
     """
 
-    train: Sequence[Any] | Callable[[Any], Any]
+    train: Sequence[Any] | Callable[[Any], Any] = field(repr=False)
     """The attribute of each training example, in their order: strings or integers; or a function
     from an item of the data set to its value."""
-    validation: Sequence[Any] | Callable[[Any], Any] | None = None
+    validation: Sequence[Any] | Callable[[Any], Any] | None = field(default=None, repr=False)
     """The attribute of each validation example. None if they are held out of the training data, or
     if ``train`` is a function."""
     name: str = "group"
@@ -66,13 +66,13 @@ class Groups:
     """Whether validation groups may have no training examples."""
 
     def __post_init__(self) -> None:
-        for field in ("train", "validation"):
-            value = getattr(self, field)
+        for side in ("train", "validation"):
+            value = getattr(self, side)
             text = isinstance(value, str | bytes)
-            if text or (value is None and field == "train"):
-                raise ConfigError(f"groups.{field}", value, _FORMS)
+            if text or (value is None and side == "train"):
+                raise ConfigError(f"groups.{side}", value, _FORMS)
             if value is not None and not callable(value) and not hasattr(value, "__len__"):
-                raise ConfigError(f"groups.{field}", type(value).__name__, _FORMS)
+                raise ConfigError(f"groups.{side}", type(value).__name__, _FORMS)
         if not self.name:
             raise ConfigError("groups.name", self.name, "Give a name, e.g. 'domain'.")
         object.__setattr__(self, "class_names", tuple(self.class_names))
