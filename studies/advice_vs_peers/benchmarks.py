@@ -112,7 +112,8 @@ BENCHMARKS = {
     ),
     "digits_convnet": _images("digits, ConvNet, AdamW", "digits", "convnet", "AdamW", 1e-4),
     "texts": Benchmark(
-        "texts, bag, AdamW", "studies.shortcuts.texts.sentiment", "AdamW", 10**-3.5,
+        "texts, bag, AdamW", "studies.shortcuts.texts.sentiment", "AdamW", 10**-3.5, truth=8,
+        pool=10,
         targets=("score", "worst_group"),
     ),
     "cifar_wrn": _images("CIFAR-10, WRN, SGD", "cifar", "wrn", "SGD", 0.01, truth=8, pool=10),

@@ -69,10 +69,10 @@ def rows_of(benchmark: Benchmark, cell: tuple[float, int, int], run: RunFolder[A
     """Yield a row for each target: the scores after each epoch, which end early if it diverged."""
     rate, epochs, seed = cell
     records, timings = run.records().to_pylist(), run.timings()
-    assert timings is not None
     seconds = sum(
-        timing["train_seconds"] + timing["evaluation_seconds"] for timing in timings.to_pylist()
-    )
+        timing["train_seconds"] + timing["evaluation_seconds"]
+        for timing in ([] if timings is None else timings.to_pylist())
+    )  # none if it diverged in the first epoch
     for target in benchmark.targets:
         set_, quantity, higher = judged_by(run, target)
         key = (set_, quantity, "all")

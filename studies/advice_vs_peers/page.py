@@ -1,0 +1,242 @@
+"""``docs/advice-vs-peers.md`` and its pictures, from the records in ``results/advice_vs_peers``.
+
+``python -m studies.pages`` writes them. The records are made by ``studies.advice_vs_peers.measure``
+(the tables), ``.finders`` and ``.replay``, in this order; none of the peers' packages is needed
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median
+
+import pyarrow.parquet as pq
+
+from learnorder.statistics import (
+    POINTS,
+    Measured,
+    adjusted_p,
+    estimate,
+    measure_mean,
+    p_words,
+    side_of,
+)
+from learnorder.statistics.verdicts import HOLM_NOTE
+from studies.advice_vs_peers.figures import curves_figure, regret_figure, stops_figure
+from studies.advice_vs_peers.groups import GROUPS
+from studies.advice_vs_peers.measure import RECORDS
+from studies.advice_vs_peers.regret import ADVICE, Judged, Sample, judged, measured_tasks
+from studies.advice_vs_peers.words import CHOOSERS, SEARCHING, STOPPING
+from studies.common import Page, fill_template, image, markdown, title_of
+
+TEMPLATE = Path(__file__).with_name("advice-vs-peers.md.in")
+BUDGETS = {"full": "the default search", "small": "a small search"}
+SHOWN = "cifar_wrn"
+"""The task whose scores over the epochs are drawn: the paper's data set and optimiser."""
+Key = tuple[str, str, str, str]
+"""Task, target, budget, chooser."""
+
+
+def title(one: Judged) -> str:
+    """Return the title of a task, with what it is judged by if that is not the usual."""
+    suffix = {"score": "", "worst_group": ", worst group"}[one.target]
+    return f"{one.table.benchmark.title}{suffix}"
+
+
+def differences(found: Sequence[Judged]) -> tuple[dict[Key, Measured], dict[Key, float]]:
+    """Return the regret of each chooser minus that of the advice, and p-values after Holm.
+
+    Choosers that do not search, and range tests, are compared with the default search.
+    """
+    measured = dict[Key, Measured]()
+    for one in found:
+        for name in CHOOSERS:
+            for budget in BUDGETS if name in SEARCHING else ("full",):
+                if name != ADVICE:
+                    key = (one.name, one.target, budget, name)
+                    measured[key] = one.against_advice(budget, name)
+    adjusted = adjusted_p(list(measured.values()))
+    return measured, dict(zip(measured, adjusted, strict=True))
+
+
+def _sample(one: Judged, budget: str, name: str) -> Sample:
+    return one.samples.get((budget, name)) or one.samples["none", name]
+
+
+def _thrown(one: Judged, budget: str, name: str) -> tuple[float, float | None] | None:
+    """Return the share of searches that threw the best rate away, and where in the schedule."""
+    rows = one.searches.get((budget, name), [])
+    if not rows:
+        return None
+    places = [row["best_thrown_at"] for row in rows if row["best_thrown_at"] is not None]
+    return len(places) / len(rows), fmean(places) if places else None
+
+
+def thrown_words(one: Judged, budget: str, name: str) -> str:
+    """Return "57 % at 8 %": how many searches threw the best rate away, and at which epoch."""
+    if name not in SEARCHING:
+        return "–"
+    thrown = _thrown(one, budget, name)
+    assert thrown is not None
+    share, place = thrown
+    return f"{100 * share:.0f} %" + ("" if place is None else f" at {100 * place:.0f} %")
+
+
+def over_tasks(values: Sequence[float]) -> str:
+    """Return the mean over tasks with its t interval over tasks, in points."""
+    return estimate(values).format(100, 2)
+
+
+def summary(
+    found: Sequence[Judged], budget: str, measured: Mapping[Key, Measured], p: Mapping[Key, float]
+) -> str:
+    """Return the choosers over all tasks with a budget, in Markdown."""
+    tasks = [one for one in found if one.target == "score"]
+    rows = []
+    for name, about in CHOOSERS.items():
+        if name not in SEARCHING and budget != "full":
+            continue
+        own = [fmean(_sample(one, budget, name).own) for one in tasks]
+        advice = [fmean(_sample(one, budget, ADVICE).own) for one in tasks]
+        gaps = [a - b for a, b in zip(own, advice, strict=True)]
+        keys = [(one.name, one.target, budget, name) for one in found]
+        worse, better = (
+            sum(side_of(measured[key].estimate) == side and p[key] < 0.05 for key in keys)
+            if name != ADVICE
+            else None
+            for side in ("above", "below")
+        )
+        thrown = [_thrown(one, budget, name) for one in tasks]
+        known = [share for one in thrown if one is not None for share in (one[0],)]
+        rows.append([
+            about.title, over_tasks(own), "–" if name == ADVICE else over_tasks(gaps),
+            "–" if worse is None else f"{worse} / {better}",
+            f"{100 * fmean(known):.0f} %" if name in SEARCHING else "–",
+            _cost(tasks, budget, name),
+        ])  # fmt: skip
+    columns = [
+        "", "regret", "minus that of advise", f"worse / better, of {len(found)}",
+        "threw the best rate away", "full runs",
+    ]  # fmt: skip
+    return markdown(columns, rows)
+
+
+def _cost(tasks: Sequence[Judged], budget: str, name: str) -> str:
+    """Return the mean epochs of a search in units of full runs."""
+    costs = []
+    for one in tasks:
+        rows = one.searches.get((budget, name)) or one.searches.get(("none", name), [])
+        if rows:
+            costs.append(fmean(row["epochs"] for row in rows) / one.table.benchmark.epochs)
+    return f"{fmean(costs):.1f}" if costs else "0"
+
+
+def tasks_table(found: Sequence[Judged]) -> str:
+    """Return the tasks, in Markdown."""
+    rows = []
+    for one in found:
+        benchmark, truth = one.table.benchmark, one.table.truth()
+        grid, best = benchmark.grid(), one.table.best()
+        full = [
+            run.seconds
+            for (_, epochs, _), run in one.table.runs.items()
+            if epochs == benchmark.epochs and run.finished
+        ]
+        near = [rate for rate in grid if truth[rate] > truth[best] - 0.01]
+        cost = fmean(row["epochs"] for row in one.searches["full", ADVICE])
+        rows.append([
+            title(one), f"{grid[0]:.2g} to {grid[-1]:.2g} ({len(grid)})", str(benchmark.epochs),
+            one.table.quantity.replace("_", " "), f"{100 * truth[best]:.1f}", f"{best:.2g}",
+            f"{near[0]:.2g} to {near[-1]:.2g}",
+            f"{benchmark.truth} / {benchmark.pool}", f"{median(full):.1f}",
+            f"{median(full) * cost / benchmark.epochs / 60:.1f}",
+        ])  # fmt: skip
+    columns = [
+        "", "learning rates", "epochs", "judged by", "best", "at", "within a point",
+        "seeds: truth / pool", "seconds a run", "minutes a search",
+    ]  # fmt: skip
+    return markdown(columns, rows)
+
+
+def task_table(one: Judged, measured: Mapping[Key, Measured], p: Mapping[Key, float]) -> str:
+    """Return the regret of all choosers on a task, in Markdown."""
+    rows = []
+    for name, about in CHOOSERS.items():
+        cells = [about.title]
+        for budget in BUDGETS:
+            if name not in SEARCHING and budget != "full":
+                cells += ["–"] * 4
+                continue
+            key = (one.name, one.target, budget, name)
+            cells.append(_sample(one, budget, name).measured().estimate.format(100, 2))
+            cells.append("–" if name == ADVICE else measured[key].estimate.format(100, 2))
+            cells.append("–" if name == ADVICE else p_words(p[key]))
+            cells.append(thrown_words(one, budget, name))
+        rows.append(cells)
+    part = ["minus advise", "p (Holm)", "best thrown away"]
+    return markdown(["", "regret", *part, "regret, small", *part], rows)
+
+
+def pruning(found: Sequence[Judged], pruner: str, budget: str = "full") -> Measured:
+    """Return Optuna's regret with a pruner minus that without, over tasks."""
+    gaps = {
+        number: fmean(_sample(one, budget, pruner).minus(_sample(one, budget, "tpe")).own)
+        for number, one in enumerate(one for one in found if one.target == "score")
+    }
+    return measure_mean(gaps, 0.0, POINTS)
+
+
+def numbers(found: Sequence[Judged]) -> dict[str, str]:
+    """Return the numbers in the page's prose, by name."""
+    tasks = [one for one in found if one.target == "score"]
+    thrown = {
+        name: [share for one in tasks if (t := _thrown(one, "full", name)) for share in (t[0],)]
+        for name in SEARCHING
+    }
+    filled = {
+        "tasks": str(len(tasks)), "comparisons": str(len(found)), "groups": str(GROUPS),
+        "searches": str(len(found[0].searches["full", ADVICE])),
+        "median": pruning(found, "tpe_median").estimate.format(100, 2),
+        "hyperband": pruning(found, "tpe_hyperband").estimate.format(100, 2),
+    }  # fmt: skip
+    for name in (ADVICE, *STOPPING):
+        filled[f"thrown_{name}"] = (
+            f"{100 * min(thrown[name]):.0f} to {100 * max(thrown[name]):.0f} %"
+        )
+    return filled
+
+
+def page() -> Page:
+    """Return the page and its pictures."""
+    found = [judged(name, target) for name, target in measured_tasks()]
+    measured, p = differences(found)
+    titles = [title(one) for one in found]
+    stops = pq.read_table(RECORDS / "stops.parquet").to_pylist()
+    shown = next((one for one in found if one.name == SHOWN), found[-1])
+    grid, best = shown.table.benchmark.grid(), shown.table.best()
+    place = grid.index(best)
+    rates = (grid[max(0, place - 4)], best, grid[min(len(grid) - 1, place + 3)])
+    figures = {
+        "advice-vs-peers-regret": regret_figure(found, titles, "full"),
+        "advice-vs-peers-stops": stops_figure(found, titles, stops),
+        "advice-vs-peers-curves": curves_figure(shown, rates, title(shown)),
+    }
+    sections = [
+        f"## {name[0].upper()}{name[1:]}\n\n{task_table(one, measured, p)}\n"
+        for name, one in zip(titles, found, strict=True)
+    ]
+    filled = {
+        **numbers(found),
+        "table": tasks_table(found),
+        "full": summary(found, "full", measured, p),
+        "small": summary(found, "small", measured, p),
+        "sections": "\n".join(sections),
+        "holm": HOLM_NOTE,
+        **{
+            name.rpartition("-")[2] + "_picture": image(name, title_of(figure))
+            for name, figure in figures.items()
+        },
+    }
+    text = fill_template(TEMPLATE, filled)
+    return Page(texts={"docs/advice-vs-peers.md": text}, pictures=figures)
