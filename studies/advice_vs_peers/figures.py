@@ -49,12 +49,7 @@ def regret_figure(found: Sequence[Judged], titles: Sequence[str], budget: str) -
     for number, judged in enumerate(found):
         for kind, (color, symbol, title) in _KINDS.items():
             names = [name for name, about in CHOOSERS.items() if about.kind == kind]
-            estimates = [
-                (judged.samples.get((budget, name)) or judged.samples["none", name])
-                .measured()
-                .estimate
-                for name in names
-            ]
+            estimates = [judged.regret(budget, name) for name in names]
             means = [max(FLOOR, 100 * e.mean) for e in estimates]
             highs = [max(FLOOR, 100 * e.high) for e in estimates]
             lows = [max(FLOOR, 100 * e.low) for e in estimates]
@@ -75,6 +70,7 @@ def regret_figure(found: Sequence[Judged], titles: Sequence[str], budget: str) -
     figure.update_xaxes(
         type="log", range=[math.log10(FLOOR) - 0.05, 1.9], tickvals=ticks,
         ticktext=[f"{tick:g}" for tick in ticks], showgrid=True,
+        gridcolor="#e4e4e4",
     )  # fmt: skip
     figure.update_yaxes(
         categoryorder="array", categoryarray=[c.title for c in CHOOSERS.values()][::-1],
@@ -119,28 +115,51 @@ def stops_figure(
     return _small_titles(figure, left=44)
 
 
-def curves_figure(judged: Judged, rates: Sequence[float], title: str) -> go.Figure:
-    """Return scores over the epochs at some learning rates: means over the seeds of the truth."""
-    benchmark, figure = judged.table.benchmark, go.Figure()
-    styles = (
-        LineStyle("#0072B2", "dash"), LineStyle("#000000", "solid"), LineStyle("#D55E00", "dot"),
-    )  # fmt: skip
-    for rate, style in zip(rates, styles, strict=True):
-        runs = [judged.table.runs[rate, benchmark.epochs, s] for s in benchmark.truth_seeds()]
-        means = [
-            100 * fmean(run.scores[epoch] for run in runs if len(run.scores) > epoch)
-            for epoch in range(benchmark.epochs)
-        ]
-        figure.add_scatter(
-            x=list(range(1, benchmark.epochs + 1)), y=means, mode="lines+markers",
-            name=f"LR {rate:g}", line={"color": style.color, "dash": style.dash, "width": 2.4},
-            marker={"size": 5},
-        )  # fmt: skip
-    layout(figure, title, "epoch", f"{judged.table.quantity}, per cent", height=360)
-    anneal = benchmark.epochs / 2 + 0.5
-    figure.add_vline(x=anneal, line={"color": "#777777", "dash": "dash", "width": 1.2},
-                     annotation_text="anneal", annotation_position="bottom right")  # fmt: skip
-    return figure
+def curves_figure(
+    found: Sequence[Judged], titles: Sequence[str], rates: Sequence[Sequence[float]]
+) -> go.Figure:
+    """Return scores over the epochs on some tasks: means over the seeds of the truth.
+
+    Args:
+        found: The tasks.
+        titles: Their titles.
+        rates: Three learning rates of each, the best one in the middle.
+    """
+    words = [
+        f"{title}: {', '.join(f'{rate:.2g}' for rate in shown)}"
+        for title, shown in zip(titles, rates, strict=True)
+    ]
+    figure = _panels(words, len(found), shared=False, space=0.2)
+    styles = {
+        "smaller": LineStyle("#0072B2", "dash"), "best": LineStyle("#000000", "solid"),
+        "larger": LineStyle("#D55E00", "dot"),
+    }  # fmt: skip
+    for number, (judged, shown) in enumerate(zip(found, rates, strict=True)):
+        place, length = _place(number, len(found)), judged.table.benchmark.epochs
+        for rate, (name, style) in zip(shown, styles.items(), strict=True):
+            means = mean_scores(judged, rate)
+            figure.add_scatter(
+                x=list(range(1, length + 1)), y=[100 * mean for mean in means], name=name,
+                mode="lines+markers", marker={"size": 5}, legendgroup=name, showlegend=not number,
+                line={"color": style.color, "dash": style.dash, "width": 2.4}, **place,
+            )  # fmt: skip
+        figure.add_vline(
+            x=length / 2 + 0.5, line={"color": "#777777", "dash": "dash", "width": 1.2}, **place
+        )
+        figure.update_xaxes(title={"text": "epoch"}, range=[0.5, length + 0.5], **place)
+    layout(figure, "Score over the epochs, per cent; dashed: the anneal", "epoch", "", height=380)
+    return _small_titles(figure, left=44)
+
+
+def mean_scores(judged: Judged, rate: float) -> list[float]:
+    """Return the mean score after each epoch over the seeds of the truth that got there."""
+    length = judged.table.benchmark.epochs
+    seeds = judged.table.benchmark.truth_seeds()
+    runs = [judged.table.runs[rate, length, seed] for seed in seeds]
+    return [
+        fmean(run.scores[epoch] for run in runs if len(run.scores) > epoch)
+        for epoch in range(length)
+    ]
 
 
 def _small_titles(figure: go.Figure, left: int) -> go.Figure:

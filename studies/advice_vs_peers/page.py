@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -23,17 +24,21 @@ from learnorder.statistics import (
     side_of,
 )
 from learnorder.statistics.verdicts import HOLM_NOTE
-from studies.advice_vs_peers.figures import curves_figure, regret_figure, stops_figure
+from studies.advice_vs_peers.figures import curves_figure, mean_scores, regret_figure, stops_figure
 from studies.advice_vs_peers.groups import GROUPS
 from studies.advice_vs_peers.measure import RECORDS
-from studies.advice_vs_peers.regret import ADVICE, Judged, Sample, judged, measured_tasks
+from studies.advice_vs_peers.regret import ADVICE, Judged, judged, measured_tasks
 from studies.advice_vs_peers.words import CHOOSERS, SEARCHING, STOPPING
 from studies.common import Page, fill_template, image, markdown, title_of
 
 TEMPLATE = Path(__file__).with_name("advice-vs-peers.md.in")
 BUDGETS = {"full": "the default search", "small": "a small search"}
-SHOWN = "cifar_wrn"
-"""The task whose scores over the epochs are drawn: the paper's data set and optimiser."""
+SHOWN = ("cells", "cifar_convnet")
+"""The tasks whose scores over the epochs are drawn: the first one, and the paper's data set."""
+BELOW, ABOVE = 4, 3
+"""Steps of the grid to the learning rates that are drawn besides the best one."""
+OPTUNA, RAY = "5.0.0", "2.60.0"
+"""The versions that the searches in the records were made with."""
 Key = tuple[str, str, str, str]
 """Task, target, budget, chooser."""
 
@@ -58,10 +63,6 @@ def differences(found: Sequence[Judged]) -> tuple[dict[Key, Measured], dict[Key,
                     measured[key] = one.against_advice(budget, name)
     adjusted = adjusted_p(list(measured.values()))
     return measured, dict(zip(measured, adjusted, strict=True))
-
-
-def _sample(one: Judged, budget: str, name: str) -> Sample:
-    return one.samples.get((budget, name)) or one.samples["none", name]
 
 
 def _thrown(one: Judged, budget: str, name: str) -> tuple[float, float | None] | None:
@@ -97,8 +98,8 @@ def summary(
     for name, about in CHOOSERS.items():
         if name not in SEARCHING and budget != "full":
             continue
-        own = [fmean(_sample(one, budget, name).own) for one in tasks]
-        advice = [fmean(_sample(one, budget, ADVICE).own) for one in tasks]
+        own = [fmean(one.sample(budget, name).own) for one in tasks]
+        advice = [fmean(one.sample(budget, ADVICE).own) for one in tasks]
         gaps = [a - b for a, b in zip(own, advice, strict=True)]
         keys = [(one.name, one.target, budget, name) for one in found]
         worse, better = (
@@ -169,7 +170,7 @@ def task_table(one: Judged, measured: Mapping[Key, Measured], p: Mapping[Key, fl
                 cells += ["–"] * 4
                 continue
             key = (one.name, one.target, budget, name)
-            cells.append(_sample(one, budget, name).measured().estimate.format(100, 2))
+            cells.append(one.regret(budget, name).format(100, 2))
             cells.append("–" if name == ADVICE else measured[key].estimate.format(100, 2))
             cells.append("–" if name == ADVICE else p_words(p[key]))
             cells.append(thrown_words(one, budget, name))
@@ -181,7 +182,7 @@ def task_table(one: Judged, measured: Mapping[Key, Measured], p: Mapping[Key, fl
 def pruning(found: Sequence[Judged], pruner: str, budget: str = "full") -> Measured:
     """Return Optuna's regret with a pruner minus that without, over tasks."""
     gaps = {
-        number: fmean(_sample(one, budget, pruner).minus(_sample(one, budget, "tpe")).own)
+        number: fmean(one.sample(budget, pruner).minus(one.sample(budget, "tpe")).own)
         for number, one in enumerate(one for one in found if one.target == "score")
     }
     return measure_mean(gaps, 0.0, POINTS)
@@ -196,7 +197,11 @@ def numbers(found: Sequence[Judged]) -> dict[str, str]:
     }
     filled = {
         "tasks": str(len(tasks)), "comparisons": str(len(found)), "groups": str(GROUPS),
+        "freedom": str(GROUPS - 1),
         "searches": str(len(found[0].searches["full", ADVICE])),
+        "shortest": str(min(one.table.benchmark.epochs for one in found)),
+        "longest": str(max(one.table.benchmark.epochs for one in found)),
+        "optuna": OPTUNA, "ray": RAY,
         "median": pruning(found, "tpe_median").estimate.format(100, 2),
         "hyperband": pruning(found, "tpe_hyperband").estimate.format(100, 2),
     }  # fmt: skip
@@ -207,20 +212,47 @@ def numbers(found: Sequence[Judged]) -> dict[str, str]:
     return filled
 
 
+def rates_shown(one: Judged) -> tuple[float, float, float]:
+    """Return a learning rate below the best one of a task, the best, and one above."""
+    grid, best = one.table.benchmark.grid(), one.table.best()
+    place = grid.index(best)
+    return grid[max(0, place - BELOW)], best, grid[min(len(grid) - 1, place + ABOVE)]
+
+
+def stops_table(shown: Sequence[Judged], stops: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the pruners do to the learning rates that are drawn, in Markdown."""
+    rows = []
+    for one in shown:
+        for rate in rates_shown(one):
+            cells = [title(one), f"{rate:.2g}", f"{100 * one.table.truth()[rate]:.1f}"]
+            half = one.table.benchmark.epochs // 2
+            cells.append(f"{100 * mean_scores(one, rate)[half - 1]:.1f}")
+            for name in STOPPING:
+                keys = (one.name, one.target, "full", name, rate)
+                row = next(row for row in stops if _key(row) == keys)
+                cells.append(f"{100 * row['by_half'] / row['trials']:.0f} %")
+            rows.append(cells)
+    columns = ["", "learning rate", "at the end", "before the anneal"]
+    return markdown([*columns, *(CHOOSERS[name].title for name in STOPPING)], rows)
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = ("task", "target", "budget", "chooser", "learning_rate")
+    return tuple(row[name] for name in names)
+
+
 def page() -> Page:
     """Return the page and its pictures."""
     found = [judged(name, target) for name, target in measured_tasks()]
     measured, p = differences(found)
     titles = [title(one) for one in found]
     stops = pq.read_table(RECORDS / "stops.parquet").to_pylist()
-    shown = next((one for one in found if one.name == SHOWN), found[-1])
-    grid, best = shown.table.benchmark.grid(), shown.table.best()
-    place = grid.index(best)
-    rates = (grid[max(0, place - 4)], best, grid[min(len(grid) - 1, place + 3)])
+    shown = [one for one in found if one.name in SHOWN]
+    rates = [rates_shown(one) for one in shown]
     figures = {
         "advice-vs-peers-regret": regret_figure(found, titles, "full"),
         "advice-vs-peers-stops": stops_figure(found, titles, stops),
-        "advice-vs-peers-curves": curves_figure(shown, rates, title(shown)),
+        "advice-vs-peers-curves": curves_figure(shown, [title(one) for one in shown], rates),
     }
     sections = [
         f"## {name[0].upper()}{name[1:]}\n\n{task_table(one, measured, p)}\n"
@@ -233,6 +265,7 @@ def page() -> Page:
         "small": summary(found, "small", measured, p),
         "sections": "\n".join(sections),
         "holm": HOLM_NOTE,
+        "stops": stops_table(shown, stops),
         **{
             name.rpartition("-")[2] + "_picture": image(name, title_of(figure))
             for name, figure in figures.items()

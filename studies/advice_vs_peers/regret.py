@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, variance
 from typing import Any
 
@@ -92,10 +92,18 @@ class Judged:
     samples: Mapping[tuple[str, str], Sample]
     searches: Mapping[tuple[str, str], list[dict[str, Any]]]
 
+    def sample(self, budget: str, chooser: str) -> Sample:
+        """Return the regrets of a chooser with a budget, or of one that has none."""
+        return self.samples.get((budget, chooser)) or self.samples["none", chooser]
+
+    def regret(self, budget: str, chooser: str) -> Estimate:
+        """Return the mean regret of a chooser with its 95 % interval, which is not below 0."""
+        e = self.sample(budget, chooser).measured().estimate
+        return replace(e, low=max(0.0, e.low)) if e.mean >= 0 else e
+
     def against_advice(self, budget: str, chooser: str) -> Measured:
         """Return the regret of a chooser minus that of the advice with a budget."""
-        other = self.samples.get((budget, chooser)) or self.samples["none", chooser]
-        return other.minus(self.samples[budget, ADVICE]).measured()
+        return self.sample(budget, chooser).minus(self.samples[budget, ADVICE]).measured()
 
 
 def judged(name: str, target: Target) -> Judged:
