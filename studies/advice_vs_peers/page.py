@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean, geometric_mean, median
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -212,6 +212,21 @@ def numbers(found: Sequence[Judged]) -> dict[str, str]:
     return filled
 
 
+def direction_table(found: Sequence[Judged]) -> str:
+    """Return how often the best rate was thrown away, and the way the choice errs, in Markdown."""
+    names = (ADVICE, "tpe", *STOPPING)
+    rows = []
+    for one in found:
+        cells = [title(one), f"{one.table.best():.2g}"]
+        for name in names:
+            chosen = [row["rate"] for row in one.searches["full", name] if row["rate"] is not None]
+            factor = geometric_mean(chosen) / one.table.best()
+            words = thrown_words(one, "full", name)
+            cells.append(f"{words}; ×{factor:.2g}")
+        rows.append(cells)
+    return markdown(["", "best", *(CHOOSERS[name].title for name in names)], rows)
+
+
 def rates_shown(one: Judged) -> tuple[float, float, float]:
     """Return a learning rate below the best one of a task, the best, and one above."""
     grid, best = one.table.benchmark.grid(), one.table.best()
@@ -265,6 +280,7 @@ def page() -> Page:
         "small": summary(found, "small", measured, p),
         "sections": "\n".join(sections),
         "holm": HOLM_NOTE,
+        "directions": direction_table(found),
         "stops": stops_table(shown, stops),
         **{
             name.rpartition("-")[2] + "_picture": image(name, title_of(figure))
