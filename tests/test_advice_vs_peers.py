@@ -158,8 +158,10 @@ def test_the_error_of_a_mean_regret_counts_the_seeds_that_searches_share():
     groups = tuple(searches_on(draws.choice(seeds, 4), 50) for _ in range(400))
     sample = Sample(searches_on(seeds, 10_000), groups)
     assert spread_of_mean(sample) == pytest.approx(np.std(seeds) / 2, rel=0.15)
-    exact = Sample((1.0, 3.0), ((1.0, 3.0), (3.0, 1.0)))
-    assert spread_of_mean(exact) == pytest.approx(1.0), "s² / R; the groups agree"
+    alike = Sample((1.0, 3.0), ((1.0, 3.0), (3.0, 1.0)))
+    assert spread_of_mean(alike) ** 2 == pytest.approx(1.0 + 1.0), "s² / R, and the doubt"
+    constant = Sample((2.0,), ((1.0,), (2.0,), (3.0,)))
+    assert spread_of_mean(constant) ** 2 == pytest.approx(1.0 + 1.0)
 
 
 def test_regret_is_compared_search_by_search():

@@ -45,7 +45,7 @@ def _place(number: int, columns: int) -> dict[str, Any]:
 def regret_figure(found: Sequence[Judged], titles: Sequence[str], budget: str) -> go.Figure:
     """Return the regret of each chooser on each task, with intervals."""
     columns = 2
-    figure = _panels(titles, columns, shared=True, space=0.17)
+    figure = _panels(titles, columns, shared=True, space=0.24)
     for number, judged in enumerate(found):
         for kind, (color, symbol, title) in _KINDS.items():
             names = [name for name, about in CHOOSERS.items() if about.kind == kind]
@@ -65,7 +65,7 @@ def regret_figure(found: Sequence[Judged], titles: Sequence[str], budget: str) -
                 **_place(number, columns),
             )  # fmt: skip
     rows = math.ceil(len(found) / columns)
-    layout(figure, "Regret, points: lower is better", "", "", height=110 + 265 * rows)
+    layout(figure, "Regret, points: lower is better", "", "", height=110 + 285 * rows)
     ticks = [0.1, 0.3, 1, 3, 10, 30]
     figure.update_xaxes(
         type="log", range=[math.log10(FLOOR) - 0.05, 1.9], tickvals=ticks,
@@ -84,7 +84,7 @@ def stops_figure(
 ) -> go.Figure:
     """Return the share of trials that are stopped by half of the epochs, by learning rate."""
     columns = 3
-    figure = _panels(titles, columns, shared=True, space=0.25)
+    figure = _panels(titles, columns, shared=True, space=0.32)
     for number, judged in enumerate(found):
         place, best = _place(number, columns), judged.table.best()
         for chooser in STOPPING:
@@ -110,8 +110,9 @@ def stops_figure(
         figure.update_xaxes(**axis, **place)
     rows = math.ceil(len(found) / columns)
     title = "Trials stopped by half of the epochs, per cent, over the learning rate"
-    layout(figure, title, "", "", height=120 + 200 * rows)
+    layout(figure, title, "", "", height=120 + 215 * rows)
     figure.update_yaxes(range=[0, 100])
+    figure.update_xaxes(tickfont={"size": 11})
     return _small_titles(figure, left=44)
 
 

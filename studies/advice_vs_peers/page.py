@@ -8,6 +8,7 @@ here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import fmean, geometric_mean, median
 from typing import Any
@@ -16,14 +17,16 @@ import pyarrow.parquet as pq
 
 from learnorder.statistics import (
     POINTS,
+    POSITIVE,
+    REAL,
     Measured,
+    Range,
     adjusted_p,
     estimate,
     measure_mean,
     p_words,
     side_of,
 )
-from learnorder.statistics.verdicts import HOLM_NOTE
 from studies.advice_vs_peers.figures import curves_figure, mean_scores, regret_figure, stops_figure
 from studies.advice_vs_peers.groups import GROUPS
 from studies.advice_vs_peers.measure import RECORDS
@@ -84,9 +87,9 @@ def thrown_words(one: Judged, budget: str, name: str) -> str:
     return f"{100 * share:.0f} %" + ("" if place is None else f" at {100 * place:.0f} %")
 
 
-def over_tasks(values: Sequence[float]) -> str:
+def over_tasks(values: Sequence[float], within: Range = REAL) -> str:
     """Return the mean over tasks with its t interval over tasks, in points."""
-    return estimate(values).format(100, 2)
+    return estimate(values, within=within).format(100, 2)
 
 
 def summary(
@@ -111,7 +114,7 @@ def summary(
         thrown = [_thrown(one, budget, name) for one in tasks]
         known = [share for one in thrown if one is not None for share in (one[0],)]
         rows.append([
-            about.title, over_tasks(own), "–" if name == ADVICE else over_tasks(gaps),
+            about.title, over_tasks(own, POSITIVE), "–" if name == ADVICE else over_tasks(gaps),
             "–" if worse is None else f"{worse} / {better}",
             f"{100 * fmean(known):.0f} %" if name in SEARCHING else "–",
             _cost(tasks, budget, name),
@@ -188,27 +191,69 @@ def pruning(found: Sequence[Judged], pruner: str, budget: str = "full") -> Measu
     return measure_mean(gaps, 0.0, POINTS)
 
 
-def numbers(found: Sequence[Judged]) -> dict[str, str]:
+def significant(
+    found: Sequence[Judged], measured: Mapping[Key, Measured], p: Mapping[Key, float]
+) -> str:
+    """Return the searches that differ significantly from the advice, in a sentence."""
+    titles = {(one.name, one.target): title(one) for one in found}
+    keys = [key for key in measured if key[3] in SEARCHING]
+    listed = [
+        f"{CHOOSERS[name].title} on {titles[task, target]} with {BUDGETS[budget]}, by "
+        f"{measured[task, target, budget, name].estimate.format(100, 2)} points"
+        for task, target, budget, name in keys
+        if p[task, target, budget, name] < 0.05
+    ]
+    words = f"Of {len(keys)} comparisons of single tasks with the other searches, {len(listed)} "
+    words += "is" if len(listed) == 1 else "are"
+    return f"{words} significant{': ' if listed else ''}{'; '.join(listed)}"
+
+
+def without_search(
+    found: Sequence[Judged], measured: Mapping[Key, Measured], p: Mapping[Key, float]
+) -> str:
+    """Return on how many tasks a chooser without a search is significantly worse, in a sentence."""
+    counts = []
+    for name, about in CHOOSERS.items():
+        if about.kind in ("none", "range"):
+            keys = [(one.name, one.target, "full", name) for one in found]
+            worse = sum(p[key] < 0.05 and measured[key].estimate.mean > 0 for key in keys)
+            counts.append(f"{about.title} on {worse}")
+    return (
+        f"Of the {len(found)} tasks and targets, these are significantly worse than the default "
+        f"search: {', '.join(counts)}. On the others the difference is not significant."
+    )
+
+
+def numbers(
+    found: Sequence[Judged], measured: Mapping[Key, Measured], p: Mapping[Key, float]
+) -> dict[str, str]:
     """Return the numbers in the page's prose, by name."""
     tasks = [one for one in found if one.target == "score"]
-    thrown = {
-        name: [share for one in tasks if (t := _thrown(one, "full", name)) for share in (t[0],)]
-        for name in SEARCHING
-    }
     filled = {
-        "tasks": str(len(tasks)), "comparisons": str(len(found)), "groups": str(GROUPS),
-        "freedom": str(GROUPS - 1),
+        "tasks": str(len(tasks)), "groups": str(GROUPS), "freedom": str(GROUPS - 1),
         "searches": str(len(found[0].searches["full", ADVICE])),
         "shortest": str(min(one.table.benchmark.epochs for one in found)),
         "longest": str(max(one.table.benchmark.epochs for one in found)),
         "optuna": OPTUNA, "ray": RAY,
         "median": pruning(found, "tpe_median").estimate.format(100, 2),
         "hyperband": pruning(found, "tpe_hyperband").estimate.format(100, 2),
+        "significant": significant(found, measured, p),
+        "without": without_search(found, measured, p),
+        "comparisons": str(len(measured)),
     }  # fmt: skip
-    for name in (ADVICE, *STOPPING):
-        filled[f"thrown_{name}"] = (
-            f"{100 * min(thrown[name]):.0f} to {100 * max(thrown[name]):.0f} %"
-        )
+    for name in (ADVICE, "grid", "tpe", "learnorder_range"):
+        own = [fmean(one.sample("full", name).own) for one in tasks]
+        filled[f"regret_{name}"] = over_tasks(own, POSITIVE)
+    for budget, name in product(BUDGETS, ("grid", "tpe")):
+        gaps = [fmean(one.sample(budget, name).minus(one.sample(budget, ADVICE)).own)
+                for one in tasks]  # fmt: skip
+        filled[f"gap_{budget}_{name}"] = over_tasks(gaps)
+    for one in found:
+        if (one.name, one.target) in (("cells", "score"), ("diabetes", "score")):
+            for name in STOPPING:
+                thrown = _thrown(one, "full", name)
+                assert thrown is not None
+                filled[f"{one.name}_{name}"] = f"{100 * thrown[0]:.0f} %"
     return filled
 
 
@@ -274,12 +319,11 @@ def page() -> Page:
         for name, one in zip(titles, found, strict=True)
     ]
     filled = {
-        **numbers(found),
+        **numbers(found, measured, p),
         "table": tasks_table(found),
         "full": summary(found, "full", measured, p),
         "small": summary(found, "small", measured, p),
         "sections": "\n".join(sections),
-        "holm": HOLM_NOTE,
         "directions": direction_table(found),
         "stops": stops_table(shown, stops),
         **{

@@ -56,22 +56,23 @@ def _minus(a: Sequence[float], b: Sequence[float]) -> tuple[float, ...]:
 def spread_of_mean(sample: Sample) -> float:
     """Return the standard error of the mean over searches.
 
-    Its square is s²/R + max(0, B − W/m): s² is the variance of the R searches on all seeds, B that
-    of the means of the groups, and W the mean variance within a group of m searches. So B − W/m is
-    the part that comes from the choice of seeds, which more searches on the same seeds do not
-    reduce.
+    Its square is s²/R + max(0, V) + D. s² is the variance of the R searches on all seeds. V is
+    B − W/m, where B is the variance of the means of G groups, and W the mean variance within a
+    group of m searches: the part that comes from the choice of seeds, which more searches on the
+    same seeds do not reduce. D is the standard error of V,
+    √(2 B² / (G − 1) + 2 (W/m)² / (G (m − 1))), because few groups can miss that part by chance.
 
-    >>> spread_of_mean(Sample((1.0, 3.0), ((1.0, 3.0), (1.0, 3.0))))
-    1.0
-    >>> spread_of_mean(Sample((2.0,), ((1.0,), (2.0,), (3.0,))))
-    1.0
+    >>> round(spread_of_mean(Sample((2.0,), ((1.0,), (2.0,), (3.0,)))) ** 2, 6)
+    2.0
     """
     own, groups = sample.own, sample.groups
+    size, count = len(groups[0]), len(groups)
     between = variance([fmean(values) for values in groups])
-    single = len(groups[0]) == 1
-    within = 0.0 if single else fmean(variance(values) / len(values) for values in groups)
-    search = 0.0 if len(own) == 1 else variance(own) / len(own)
-    return math.sqrt(search + max(0.0, between - within))
+    within = fmean(variance(values) / size for values in groups) if size > 1 else 0.0
+    search = variance(own) / len(own) if len(own) > 1 else 0.0
+    doubt = 2 * between**2 / (count - 1)
+    doubt += 2 * within**2 / (count * (size - 1)) if size > 1 else 0.0
+    return math.sqrt(search + max(0.0, between - within) + math.sqrt(doubt))
 
 
 @dataclass(frozen=True)
