@@ -96,7 +96,9 @@ class Benchmark:
                     yield rate, epochs, seed
 
 
-def _images(title: str, data: str, network: str, optimizer: str, smallest: float, **more: Any):
+def _images(
+    title: str, data: str, network: str, optimizer: str, smallest: float, **more: Any
+) -> Benchmark:
     arguments = {"data": data, "network": network}
     return Benchmark(title, f"{_TASKS}.images", optimizer, smallest, arguments, **more)
 
@@ -122,11 +124,6 @@ BENCHMARKS = {
     "digits_vit": _images(
         "digits, ViT, AdamW, cosine", "digits", "vit", "AdamW", 1e-4, anneal="cosine", truth=8,
         pool=10,
-    ),
-    "digits_wrn": _images("digits, WRN, SGD", "digits", "wrn", "SGD", 0.01, truth=8, pool=10),
-    "tweets": Benchmark(
-        "fine-tuning, transformer, AdamW, cosine", f"{_TASKS}.tuning", "AdamW", 1e-5, epochs=8,
-        anneal="cosine", truth=8, pool=10,
     ),
 }  # fmt: skip
 """By name, the cheap ones first."""

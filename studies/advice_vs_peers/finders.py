@@ -2,8 +2,9 @@
 
 ``python -m studies.advice_vs_peers.finders`` runs them on the tasks of the table and writes
 ``finders.parquet`` and ``optimizers.parquet`` to ``results/advice_vs_peers``: a pick for each seed
-of the pool, and a final score for each seed of the truth. It needs the extra ``peers`` and takes a
-few minutes; tasks that are in the files already are left as they are.
+of the pool, and a final score for each seed of the truth. It needs the extra ``peers``
+(``pip install --editable '.[peers]'``) and takes a few minutes; tasks that are in the files already
+are left as they are.
 """
 
 from __future__ import annotations
@@ -175,9 +176,9 @@ def prodigy(benchmark: Benchmark, seed: int) -> Trainer[TaskProblem]:
     """Train with Prodigy at learning rate 1 and a cosine, as its README recommends."""
     from prodigyopt import Prodigy  # pyright: ignore[reportMissingImports]
 
-    decay = benchmark.search().training.weight_decay
+    options: dict[str, Any] = {"lr": 1.0, "weight_decay": benchmark.search().training.weight_decay}
     trainer = _trainer(benchmark, Schedule(1.0, cosine=True), seed)
-    trainer.optimizer = Prodigy(trainer.network.parameters(), lr=1.0, weight_decay=decay)
+    trainer.optimizer = Prodigy(trainer.network.parameters(), **options)
     _train(trainer)
     return trainer
 

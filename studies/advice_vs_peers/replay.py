@@ -2,7 +2,7 @@
 
 ``python -m studies.advice_vs_peers.replay`` reads the tables and the finders' picks in
 ``results/advice_vs_peers`` and writes ``searches.parquet`` and ``stops.parquet`` there. It needs
-the extra ``peers`` and takes about a minute of one core for each task; nothing is trained.
+the extra ``peers`` and takes about two minutes of one core for each task; nothing is trained.
 
 Group 0 has the searches that regret is estimated from. The others, each on seeds drawn with
 replacement from the pool and a truth on seeds drawn so from those of the truth, say how much it
