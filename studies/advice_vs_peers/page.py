@@ -249,8 +249,8 @@ def numbers(
                 for one in tasks]  # fmt: skip
         filled[f"gap_{budget}_{name}"] = over_tasks(gaps)
     for one in found:
-        if (one.name, one.target) in (("cells", "score"), ("diabetes", "score")):
-            for name in STOPPING:
+        if one.name in ("cells", "diabetes", "digits_vit"):
+            for name in ("tpe_median",) if one.name == "digits_vit" else STOPPING:
                 thrown = _thrown(one, "full", name)
                 assert thrown is not None
                 filled[f"{one.name}_{name}"] = f"{100 * thrown[0]:.0f} %"
