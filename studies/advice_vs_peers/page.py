@@ -40,6 +40,8 @@ SHOWN = ("cells", "cifar_convnet")
 """The tasks whose scores over the epochs are drawn: the first one, and the paper's data set."""
 BELOW, ABOVE = 4, 3
 """Steps of the grid to the learning rates that are drawn besides the best one."""
+RISKY = 0.5623
+"""A learning rate of the cells at which many runs diverge."""
 OPTUNA, RAY = "5.0.0", "2.60.0"
 """The versions that the searches in the records were made with."""
 Key = tuple[str, str, str, str]
@@ -224,6 +226,22 @@ def without_search(
     )
 
 
+def risks(found: Sequence[Judged]) -> dict[str, str]:
+    """Return the numbers about learning rates that end well on some seeds only, by name."""
+    by_name = {one.name: one for one in found if one.target == "score"}
+    cells, vit = by_name["cells"].table, by_name["digits_vit"].table
+    truth, best, grid = vit.truth(), vit.best(), vit.benchmark.grid()
+    larger = grid[grid.index(best) + 1]
+    full = cells.benchmark.epochs
+    runs = [run for (rate, epochs, _), run in cells.runs.items() if (rate, epochs) == (RISKY, full)]
+    return {
+        "vit_rate": f"{larger:.2g}",
+        "vit_drop": f"{100 * (truth[best] - truth[larger]):.0f}",
+        "risky": f"{RISKY:.2g}",
+        "lost": f"{sum(not run.finished for run in runs)} of {len(runs)}",
+    }
+
+
 def numbers(
     found: Sequence[Judged], measured: Mapping[Key, Measured], p: Mapping[Key, float]
 ) -> dict[str, str]:
@@ -248,6 +266,7 @@ def numbers(
         gaps = [fmean(one.sample(budget, name).minus(one.sample(budget, ADVICE)).own)
                 for one in tasks]  # fmt: skip
         filled[f"gap_{budget}_{name}"] = over_tasks(gaps)
+    filled |= risks(found)
     for one in found:
         if one.name in ("cells", "diabetes", "digits_vit"):
             for name in ("tpe_median",) if one.name == "digits_vit" else STOPPING:
