@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from studies.advice.page import page as advice_page
+from studies.advice_vs_peers.page import page as advice_vs_peers_page
 from studies.common import RESULTS, ROOT, Page, fill_marks
 from studies.finetuning.page import page as finetuning_page
 from studies.mislabelled.page import page as mislabelled_page
@@ -27,6 +28,7 @@ def pages(runs: Path) -> list[Page]:
         reproduce_page(runs),
         theory_page(runs),
         advice_page(),
+        advice_vs_peers_page(),
         probe_page(),
         mislabelled_page(),
         finetuning_page(runs),

@@ -18,6 +18,8 @@ from studies.advice_vs_peers.choosers import (
     random_search,
     small_search,
 )
+from studies.advice_vs_peers.groups import group
+from studies.advice_vs_peers.regret import Sample, spread_of_mean
 from studies.advice_vs_peers.table import Run, Table
 
 TOY = Benchmark("toy", "unused", "SGD", 0.01, rates=11, epochs=12, pool=12, truth=3)
@@ -93,9 +95,9 @@ def test_the_median_pruner_loses_what_wins_after_the_anneal():
     late, early = (
         searches(optuna_search, table(late=late), 10, pruner="tpe_median") for late in (True, False)
     )
-    assert lost(late, 1.0) > 0.5
+    assert lost(late, 1.0) > 0.3, "not of all: the first five trials are never pruned"
     assert lost(early, 1.0) == 0
-    assert np.mean([choice.rate == 1.0 for choice in late]) < 0.5
+    assert np.mean([choice.rate == 1.0 for choice in late]) < 0.7
     assert np.mean([choice.rate == 1.0 for choice in early]) > 0.7
     assert all(BUDGET <= choice.epochs < BUDGET + TOY.epochs for choice in late)
 
@@ -143,3 +145,49 @@ def test_seeds_are_drawn_once_before_any_is_drawn_twice():
     draws = SeedDraws([5, 6, 7], np.random.default_rng(0))
     drawn = [draws.next(0.1) for _ in range(6)]
     assert sorted(drawn[:3]) == sorted(drawn[3:]) == [5, 6, 7]
+
+
+def test_the_error_of_a_mean_regret_counts_the_seeds_that_searches_share():
+    """Ten thousand searches on four seeds, whose means differ, do not make the mean exact."""
+    draws = np.random.default_rng(0)
+    seeds = draws.normal(1.0, 0.5, 4)
+
+    def searches_on(pool, count):
+        return tuple(draws.choice(pool, count) + draws.normal(0, 0.2, count))
+
+    groups = tuple(searches_on(draws.choice(seeds, 4), 50) for _ in range(400))
+    sample = Sample(searches_on(seeds, 10_000), groups)
+    assert spread_of_mean(sample) == pytest.approx(np.std(seeds) / 2, rel=0.15)
+    alike = Sample((1.0, 3.0), ((1.0, 3.0), (3.0, 1.0)))
+    assert spread_of_mean(alike) ** 2 == pytest.approx(1.0 + 1.0), "s² / R, and the doubt"
+    constant = Sample((2.0,), ((1.0,), (2.0,), (3.0,)))
+    assert spread_of_mean(constant) ** 2 == pytest.approx(1.0 + 1.0)
+
+
+def test_regret_is_compared_search_by_search():
+    advice = Sample((0.1, 0.2), ((0.1, 0.2), (0.3, 0.1)))
+    peer = Sample((0.4, 0.5), ((0.4, 0.5), (0.6, 0.4)))
+    gap = peer.minus(advice).measured()
+    assert gap.estimate.mean == pytest.approx(0.3)
+    assert gap.estimate.n == 2
+    constant = Sample((1.0,), ((1.0,), (1.1,)))
+    assert constant.minus(advice).own == pytest.approx((0.9, 0.8))
+    assert constant.minus(advice).groups[1] == pytest.approx((0.8, 1.0))
+
+
+def test_groups_resample_the_seeds_of_pool_and_truth_apart():
+    whole, other = group(TOY, "toy", 0), group(TOY, "toy", 1)
+    assert (whole.pool, whole.truth) == (tuple(range(100, 112)), (0, 1, 2))
+    assert set(other.pool) < set(whole.pool)
+    assert set(other.truth) <= set(whole.truth)
+    assert group(TOY, "toy", 1) == other
+    assert group(TOY, "toy", 2) != other
+
+
+def test_a_range_tests_pick_moves_to_the_grid_and_without_one_to_the_default():
+    replay = pytest.importorskip("studies.advice_vs_peers.replay")
+    picks = {100: 1e-7, 101: None, 102: 0.5, 103: 0.02, 104: 0.02}
+    seeds = [101, 100, 102, 103, 104]
+    assert replay.found(TOY, "lightning", picks, [100]) == 0.01
+    assert replay.found(TOY, "lightning", picks, [101]) == 0.1
+    assert replay.found(TOY, "learnorder_range", picks, seeds) == pytest.approx(0.01778)

@@ -96,7 +96,9 @@ class Benchmark:
                     yield rate, epochs, seed
 
 
-def _images(title: str, data: str, network: str, optimizer: str, smallest: float, **more: Any):
+def _images(
+    title: str, data: str, network: str, optimizer: str, smallest: float, **more: Any
+) -> Benchmark:
     arguments = {"data": data, "network": network}
     return Benchmark(title, f"{_TASKS}.images", optimizer, smallest, arguments, **more)
 
@@ -112,22 +114,16 @@ BENCHMARKS = {
     ),
     "digits_convnet": _images("digits, ConvNet, AdamW", "digits", "convnet", "AdamW", 1e-4),
     "texts": Benchmark(
-        "texts, bag, AdamW", "studies.shortcuts.texts.sentiment", "AdamW", 10**-3.5,
+        "texts, bag, AdamW", "studies.shortcuts.texts.sentiment", "AdamW", 10**-3.5, truth=8,
+        pool=10,
         targets=("score", "worst_group"),
     ),
-    "cifar_wrn": _images("CIFAR-10, WRN, SGD", "cifar", "wrn", "SGD", 0.01, truth=8, pool=10),
+    "cifar_convnet": _images(
+        "CIFAR-10, ConvNet, SGD", "cifar", "convnet", "SGD", 0.01, truth=8, pool=10
+    ),
     "digits_vit": _images(
         "digits, ViT, AdamW, cosine", "digits", "vit", "AdamW", 1e-4, anneal="cosine", truth=8,
         pool=10,
-    ),
-    "digits_wrn": _images("digits, WRN, SGD", "digits", "wrn", "SGD", 0.01, truth=8, pool=10),
-    "cifar_adamw": _images(
-        "CIFAR-10, WRN, AdamW, cosine", "cifar", "wrn", "AdamW", 10**-3.5, anneal="cosine", truth=8,
-        pool=10,
-    ),
-    "tweets": Benchmark(
-        "fine-tuning, transformer, AdamW, cosine", f"{_TASKS}.tuning", "AdamW", 1e-5, epochs=8,
-        anneal="cosine", truth=8, pool=10,
     ),
 }  # fmt: skip
 """By name, the cheap ones first."""

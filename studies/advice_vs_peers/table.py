@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,9 @@ def read_table(path: Path, benchmark: Benchmark, target: Target) -> Table:
         raise ValueError(f"{path.name}: lower is better for {target}; give a score")
     runs = {
         (row["learning_rate"], row["epochs"], row["seed"]): Run(
-            tuple(row["scores"]), row["status"] == "finished", row["seconds"]
+            tuple(score for score in row["scores"] if math.isfinite(score)),
+            row["status"] == "finished",
+            row["seconds"],
         )
         for row in rows
     }

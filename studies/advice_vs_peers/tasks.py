@@ -1,7 +1,7 @@
 """Small tasks on which ways to choose a learning rate are compared.
 
-Digits, cells and diabetes ship with scikit-learn; CIFAR-10 is in ``data/cifar10``, and the rated
-texts are in ``data/sentiment``. Splits are the same for all seeds.
+Digits, cells and diabetes ship with scikit-learn; CIFAR-10 is in ``data/cifar10``. Splits are the
+same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
@@ -18,17 +17,10 @@ from torch.utils.data import TensorDataset
 import learnorder
 from learnorder.config.settings import DataConfig
 from learnorder.data import Images, load_images
-from learnorder.errors import DataError
 from learnorder.models.small import ConvNet, ViT
-from learnorder.models.wide_resnet import WideResNet
-from learnorder.runs import RunFolder
 from learnorder.seeding import generator
-from studies.common import DATA, ROOT
-from studies.finetuning.texts import texts, vocabulary
-from studies.shortcuts.texts import Transformer, encode
+from studies.common import DATA
 
-PRETRAINED = ROOT / "runs" / "advice_vs_peers" / "pretrained" / "seed5000"
-"""Run folder of the network whose fine-tuning is a task."""
 IMAGES = {
     "digits": DataConfig(train_examples=600, evaluate_on="validation", validation_share=0.4),
     "cifar": DataConfig(
@@ -42,7 +34,6 @@ IMAGES = {
 }
 """Images by name; both are 8×8."""
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
-    "wrn": lambda channels: WideResNet(10, 1, 10, channels),
     "convnet": lambda channels: ConvNet(10, (16, 32, 64), channels),
     "vit": lambda channels: ViT(10, (8, 8), 2, 32, 2, 2, channels),
 }
@@ -66,7 +57,7 @@ def images(data: str, network: str) -> learnorder.Task:
 
     Args:
         data: digits or cifar.
-        network: wrn, convnet or vit.
+        network: convnet or vit.
     """
     train, held = _images(data)
     channels = train.tensors[0].shape[1]
@@ -117,21 +108,3 @@ def diabetes() -> learnorder.Task:
     train, held = _split(x, (y - y.mean()) / y.std(), 0.4)
     network = partial(_perceptron, 10, 1)
     return learnorder.Task(network, train, held, loss=F.mse_loss, score=r_squared, score_name="R²")
-
-
-def tuning() -> learnorder.Task:
-    """Return tweets' sentiment, learned by a transformer pretrained on movie reviews.
-
-    Raises:
-        DataError: The network has not been pretrained.
-    """
-    if not PRETRAINED.exists() or RunFolder(PRETRAINED).read_status() != "finished":
-        raise DataError(f"{PRETRAINED}: missing. Run python -m studies.advice_vs_peers.measure.")
-    network = Transformer(len(vocabulary()) + 2)
-    network.load_state_dict(load_file(PRETRAINED / "weights.safetensors"))
-    train, held, labels, held_labels = texts()["tweet"]
-    return learnorder.Task(
-        network,
-        TensorDataset(encode(train, vocabulary()), torch.tensor(labels)),
-        TensorDataset(encode(held, vocabulary()), torch.tensor(held_labels)),
-    )
