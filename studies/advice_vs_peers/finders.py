@@ -35,6 +35,7 @@ from learnorder.runs.process import process_kept
 from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed, generator
 from learnorder.statistics.ranges import worst_group_of
+from learnorder.training.optimizers import Optimizers
 from learnorder.training.records import Records
 from learnorder.training.task import Task, build_network, load_task, splits
 from learnorder.training.task_evaluation import evaluate_task
@@ -165,7 +166,7 @@ def schedule_free(benchmark: Benchmark, seed: int) -> Trainer[TaskProblem]:
     trainer = _trainer(benchmark, Schedule(0.0025), seed)
     optimizer = AdamWScheduleFree(trainer.network.parameters(), weight_decay=decay)
     optimizer.train()
-    trainer.optimizer = optimizer
+    trainer.optimizer = Optimizers([optimizer], 0.0025)
     _train(trainer)
     optimizer.eval()
     _average_statistics(trainer)
@@ -178,7 +179,8 @@ def prodigy(benchmark: Benchmark, seed: int) -> Trainer[TaskProblem]:
 
     options: dict[str, Any] = {"lr": 1.0, "weight_decay": benchmark.search().training.weight_decay}
     trainer = _trainer(benchmark, Schedule(1.0, cosine=True), seed)
-    trainer.optimizer = Prodigy(trainer.network.parameters(), **options)
+    optimizer = Prodigy(trainer.network.parameters(), **options)
+    trainer.optimizer = Optimizers([optimizer], 1.0)
     _train(trainer)
     return trainer
 
@@ -210,7 +212,8 @@ def _average_statistics(trainer: Trainer[TaskProblem]) -> None:
     if norms:
         with torch.no_grad():
             for batch in trainer.problem.epoch(1):
-                trainer.problem.outputs(trainer.network, batch)
+                for part in batch:
+                    trainer.problem.outputs(trainer.network, part)
 
 
 OPTIMIZER_RUNS = {"schedule_free": schedule_free, "prodigy": prodigy}
