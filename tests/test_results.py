@@ -6,6 +6,8 @@ import pytest
 
 from learnorder.reproduce.run import judge_runs, reproduction_recipe
 from learnorder.runs import find_runs
+from learnorder.runs.judged import chance_of
+from learnorder.runs.kinds import ImagesDescription, TaskDescription
 from learnorder.statistics import FEWEST_HEADLINE, p_words
 from studies.common import RESULTS, ROOT
 
@@ -77,3 +79,18 @@ def test_reported_runs_use_nothing_that_settings_were_chosen_on(recorded):
                 held_out = 0.25
                 if scale == "laptop":
                     assert run.config.data.train_examples <= (1 - held_out) * 50_000
+
+
+@pytest.mark.parametrize(
+    ("described", "chance"),
+    [
+        (TaskDescription(10, 10, "accuracy", True, unlearned=0.63, num_classes=2), 0.63),
+        (TaskDescription(10, 10, "accuracy", True, unlearned=0.52, num_classes=2), 0.5),
+        (TaskDescription(10, 10, "F1", True, unlearned=0.9, num_classes=2), 0.5),
+        (TaskDescription(10, 10, "loss", False, unlearned=0.9), None),
+        (ImagesDescription(2, (8, 8), 10, 10, classes={"a": (5, 9), "b": (5, 1)}), 0.9),
+        (ImagesDescription(2, (8, 8), 10, 10, classes={"a": (9, 5), "b": (1, 5)}), 0.5),
+    ],
+)
+def test_chance_is_the_commonest_class_of_imbalanced_data(described, chance):
+    assert chance_of(described) == chance

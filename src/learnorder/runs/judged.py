@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from learnorder.errors import ConfigError
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import ScriptDescription, TaskDescription
+from learnorder.runs.kinds import ImagesDescription, ScriptDescription, TaskDescription
+from learnorder.statistics.learned import chance_level
 from learnorder.statistics.ranges import gap_of, worst_group_of
 
 Target = Literal["score", "loss", "worst_group", "gap", "reliance"]
@@ -77,6 +78,18 @@ def unlearned_scores(folders: Sequence[RunFolder[Any]]) -> dict[int, float]:
         if score is not None:
             scores.setdefault(folder.config.seed, score)
     return scores
+
+
+def chance_of(described: ImagesDescription | TaskDescription) -> float | None:
+    """Return the accuracy of guessing on a run's evaluation data; None if there are no classes."""
+    if described.num_classes is None:
+        return None
+    if isinstance(described, TaskDescription):
+        commonest = described.unlearned if described.score == "accuracy" else None
+    else:
+        counts = [evaluated for _, evaluated in described.classes.values()]
+        commonest = max(counts) / sum(counts) if sum(counts) else None
+    return chance_level(described.num_classes, commonest)
 
 
 def final_score(folder: RunFolder[Any], target: Target = "score") -> float:

@@ -9,6 +9,7 @@ from learnorder.config.script import ScriptRunConfig
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.runs import RunFolder
 from learnorder.runs.forgetting import NEW, Forgetting
+from learnorder.runs.judged import chance_of
 from learnorder.runs.known_groups import KnownGroups
 from learnorder.runs.last_layer import Balance, LastLayer, read_last_layer
 from learnorder.runs.run_set import WITHOUT_RESULT, FolderT, NetworkRuns, RunSet
@@ -84,20 +85,21 @@ class PatternRuns(NetworkRuns[FolderT]):
             KeyError: There is no such arm, or ``what`` is neither.
         """
         set_ = {"patch": "patch_only", "content": "clean"}[what]
-        series, classes = self.series(arm, set_, "accuracy"), self._classes(arm)
+        series, chances = self.series(arm, set_, "accuracy"), self._chances(arm)
         return {
             seed: first_epoch(
                 list(values),
                 list(values.values()),
-                PATCH_LEVEL if what == "patch" else content_level(classes[seed], fraction),
+                PATCH_LEVEL if what == "patch" else content_level(chances[seed], fraction),
             )
             for seed, values in series.items()
         }
 
-    def _classes(self, arm: str) -> dict[int, int]:
-        """Return the number of classes of an arm's data, by seed."""
+    def _chances(self, arm: str) -> dict[int, float]:
+        """Return the accuracy of guessing on an arm's data, by seed."""
         described = {f.config.seed: f.data() for f in self.folders if self.arm_of(f) == arm}
-        return {seed: data.num_classes for seed, data in described.items() if data is not None}
+        known = {seed: chance_of(data) for seed, data in described.items() if data is not None}
+        return {seed: chance for seed, chance in known.items() if chance is not None}
 
     def order_ratio(self, arm: str, fraction: float = _CONTENT_LEVEL) -> dict[int, Span]:
         """Return log10 of the epoch of the patch over that of the content, by seed.
@@ -153,10 +155,13 @@ class PatternRuns(NetworkRuns[FolderT]):
         return paired_difference(after, before, within=range_of(quantity))
 
     def chance(self) -> float | None:
-        """Return the accuracy of guessing, 1 over the number of classes; None if that differs."""
+        """Return the accuracy of guessing; None if it is unknown, or differs between the runs.
+
+        See :func:`~learnorder.statistics.learned.chance_level`.
+        """
         described = [folder.data() for folder in self.folders]
-        classes = {data.num_classes for data in described if data is not None}
-        return 1 / classes.pop() if len(classes) == 1 and None not in classes else None
+        chances = {chance_of(data) for data in described if data is not None}
+        return chances.pop() if len(chances) == 1 else None
 
     def undertrained(self, arm: str) -> bool:
         """Whether an arm has learned neither content nor pattern, by its final mean accuracies.

@@ -18,23 +18,44 @@ NEXT_TO_NOTHING = 0.1
 19 % for ten classes, 55 % for two."""
 
 
-def content_level(classes: int, fraction: float = CONTENT_LEVELS["¼"]) -> float:
-    """Return the clean accuracy at which the content counts as learned, 1/K + f · (1 − 1/K).
+BALANCED = 1.2
+"""Classes count as balanced up to this ratio of the commonest class's share to 1/K."""
 
-    1/K is chance. The level does not depend on the runs that are compared. A level derived from
-    final accuracies, such as 90 % of the best arm's, would make the order repeat them: the best arm
-    would set a level that the others never reach. f = 1/4 is decisive and was fixed before the
-    runs: most arms reach it, and they reach it early, when the order is decided. f = 1/2 and 3/4
-    are shown in addition.
+
+def chance_level(classes: int, commonest: float | None = None) -> float:
+    """Return the accuracy of a network that has learned nothing about its inputs.
+
+    It is 1/K for balanced classes. If they are not, always predicting the commonest class does
+    better, and chance is its share.
 
     Args:
         classes: Number of classes, K.
+        commonest: Share of the commonest class among the examples that are evaluated, if known.
+
+    >>> chance_level(10), chance_level(10, 0.11), chance_level(2, 0.63)
+    (0.1, 0.1, 0.63)
+    """
+    if commonest is None or commonest <= BALANCED / classes:
+        return 1 / classes
+    return commonest
+
+
+def content_level(chance: float, fraction: float = CONTENT_LEVELS["¼"]) -> float:
+    """Return the clean accuracy at which the content counts as learned, c + f · (1 − c).
+
+    The level does not depend on the runs that are compared. A level derived from final accuracies,
+    such as 90 % of the best arm's, would make the order repeat them: the best arm would set a level
+    that the others never reach. f = 1/4 is decisive and was fixed before the runs: most arms reach
+    it, and they reach it early, when the order is decided. f = 1/2 and 3/4 are shown in addition.
+
+    Args:
+        chance: c, of :func:`chance_level`.
         fraction: Fraction of the way from chance to 100 %, f.
 
-    >>> content_level(10), content_level(2), content_level(10, 0.5)
+    >>> content_level(0.1), content_level(0.5), content_level(0.1, 0.5)
     (0.325, 0.625, 0.55)
     """
-    return on_the_way(1 / classes, fraction)
+    return on_the_way(chance, fraction)
 
 
 def on_the_way(chance: float, fraction: float) -> float:
