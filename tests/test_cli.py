@@ -46,7 +46,7 @@ def test_help_of_every_command_explains_its_options(capsys, command):
     if command in ("work", "query", "track"):
         assert "older" in out
     elif command == "advise":
-        assert "Share of the epochs before the step" in " ".join(out.split())
+        assert "Share of the epochs before the anneal" in " ".join(out.split())
     elif command not in ("report", "reproduce", "retrain", "runs", "theory"):
         what = "training examples" if command == "probe" else "images"
         assert f"Share of the {what} that can carry the" in " ".join(out.split())
@@ -176,7 +176,7 @@ ERRORS = [
     (["advise", "--minutes", "-1", "--dry-run"], "minutes: got -1"),
     (["advise", "--target", "worst_group", "--dry-run"], "target: got 'worst_group'"),
     (["advise", "--learning_rates", "[0.1, .inf]"], "learning_rates: got inf"),
-    (["advise", "--anneal", "linear"], "anneal: got 'linear'. Give one of step, cosine"),
+    (["advise", "--anneal", "fast"], "anneal: got 'fast'. Give one of step, cosine"),
     (["advise", "--model.name", "no_such_module.Net"], "model.name: got 'no_such_module.Net'"),
     (["advise", "--training.optimizer", "AdmW"], "training.optimizer: got 'AdmW'"),
     (["advise", "--data", "folder:nowhere", "--minutes", "5"], "no such folder"),

@@ -191,7 +191,7 @@ class LRSearch:
             raise ConfigError(
                 "warmup", self.warmup, "The task's scheduler has its own warm-up, if any. Give 0."
             )
-        if not self.has_plateau:
+        if not self.warmup or not self.has_plateau:
             return
         for rung in range(self.rungs):
             epochs, last = self.rung_epochs(rung), rung == self.rungs - 1
