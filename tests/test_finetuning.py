@@ -137,7 +137,7 @@ def test_frozen_weights_are_neither_trained_nor_decayed_nor_given_state(optimize
     trainer.run(lambda _: False, lambda _: None)
     assert torch.equal(trainer.network.body.weight, TwoHeads().body.weight)
     assert not torch.equal(trainer.network.new.weight, TwoHeads().new.weight)
-    with_state = {id(parameter) for parameter in trainer.optimizer.state}
+    with_state = {id(p) for part in trainer.optimizer.parts for p in part.state}
     assert with_state == {id(parameter) for parameter in trainer.network.new.parameters()}
 
 
