@@ -101,6 +101,10 @@ def findings(results):
     return [f"{len(results.folders)} walks were made."]
 
 
+def setup(results):
+    return [("Walks", "of random steps")]
+
+
 def summary_table(results):
     rows = [
         [arm, f"{results.final_estimate(arm, 'walk', 'place').mean:.2f}"] for arm in results.arms
@@ -110,7 +114,9 @@ def summary_table(results):
 
 def content(results):
     table = summary_table(results)
-    return Content("Random walks", findings(results), [], [Section(table.title, table=table)], [])
+    return Content(
+        "Random walks", findings(results), setup(results), [Section(table.title, table=table)], []
+    )
 
 
 WALK = Kind(

@@ -229,17 +229,23 @@ def span_of(rates: Sequence[float]) -> list[float]:
 
 def gain_figure(advice: Advice) -> go.Figure:
     """Return the paired comparisons: 95 % intervals and a dot for each seed."""
-    words, points, titles = ScoreWords(advice.score), list[Point](), list[str]()
+    points, titles = list[Point](), list[str]()
     for name, arm, baseline in comparisons(advice):
         diverged = advice.diverged_words(arm) or advice.diverged_words(baseline)
         gains = advice.compare(arm, baseline).by_seed
         points.append(Point(gains, range_of(advice.score).difference(), diverged))
         titles.append(f"{name} ({diverged})" if diverged else name)
+    return draw_gains(titles, points, advice.score, advice.tolerance)
+
+
+def draw_gains(
+    titles: Sequence[str], points: Sequence[Point], score: str, tolerance: float
+) -> go.Figure:
+    """Return gains by comparison, with the acceptable loss as a dotted line, unless it is nan."""
+    words = ScoreWords(score)
     unit = f"better by, {words.unit}"
     figure = final_figure("", titles, points, 36, scale=words.scale, unit=unit)
     figure.add_vline(x=0, line={"width": 1}, opacity=0.7)
-    if not math.isnan(advice.tolerance):
-        figure.add_vline(
-            x=-words.scale * advice.tolerance, line={"width": 1, "dash": "dot"}, opacity=0.6
-        )
+    if not math.isnan(tolerance):
+        figure.add_vline(x=-words.scale * tolerance, line={"width": 1, "dash": "dot"}, opacity=0.6)
     return figure.update_layout(margin={"t": 16})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.plans import ANNEALED, CONSTANT, annealed_arms, results_of
@@ -21,35 +19,29 @@ from learnorder.advise.words import (
 )
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
-from learnorder.images.page import image_setup
+from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.forgetting import forgetting_sections
 from learnorder.report.groups import group_sections
 from learnorder.report.last_layers import last_layer_sections
 from learnorder.report.origin import origin
-from learnorder.report.page import write_page
+from learnorder.report.page import write_result
 from learnorder.report.score_words import ScoreWords
-from learnorder.runs.files import atomic_write
 from learnorder.runs.results import Results, ScriptResults
-from learnorder.scripts.page import curve_sections, script_setup
+from learnorder.scripts.page import curve_sections
 from learnorder.statistics import (
     FEWEST_SEEDS,
     HOLM_NOTE,
     MOST_UNADJUSTED,
-    Estimate,
     adjusted_p,
     p_words,
 )
-from learnorder.tasks.page import task_setup
 
 
 @phase("drawing the page")
 def write_advice(advice: Advice, folder: Path | str) -> Path:
     """Write report.html and advice.json to a folder; return the page's path."""
-    folder = Path(folder)
-    with atomic_write(folder / "advice.json") as temporary:
-        temporary.write_text(to_json(advice), encoding="utf-8")
-    return write_page(advice_content(advice), folder / "report.html")
+    return write_result(advice_content(advice), to_json(advice), "advice.json", folder)
 
 
 def advice_content(advice: Advice) -> Content:
@@ -57,25 +49,22 @@ def advice_content(advice: Advice) -> Content:
     data: Section | None = None
     results, lead = results_of(advice.search, advice.folders), list[Section]()
     if isinstance(results, ScriptResults):
-        setup, further = script_setup(results), curve_sections(results)
+        further = curve_sections(results)
     else:
         if (groups := results.groups()) is not None:
             lead = group_sections(groups, results.arms, annealed_arms(results))
         if isinstance(results, Results):
-            setup, data = image_setup(results), data_section(results)
-        else:
-            setup = task_setup(results)
-            if (forgetting := results.forgetting()) is not None:
-                kind = CONSTANT if advice.search.anneal == "constant" else ANNEALED
-                lines = {kind: annealed_arms(results)}
-                lead += forgetting_sections(forgetting, results.arms, lines)
+            data = data_section(results)
+        elif (forgetting := results.forgetting()) is not None:
+            kind = CONSTANT if advice.search.anneal == "constant" else ANNEALED
+            lines = {kind: annealed_arms(results)}
+            lead += forgetting_sections(forgetting, results.arms, lines)
         further = last_layer_sections(results)
-    complete = complete_words(advice)
     lost = "runs without a score" if advice.search.is_script else "diverged runs"
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
-        f"{complete}; a dot is a seed. A hollow marker has {lost}, which "
-        "the mean excludes. Shaded: the learning rates not significantly worse than the best. Each "
+        f"{complete_words(advice)}; a dot is a seed. A hollow marker has {lost}, which the mean "
+        "excludes. Shaded: the learning rates not significantly worse than the best. Each "
         "rung has its own seeds; all are evaluated on the same validation data, so the intervals "
         "cover variation over seeds, not over data. They are not adjusted for their number."
     )
@@ -89,7 +78,7 @@ def advice_content(advice: Advice) -> Content:
     return Content(
         title="Which initial learning rate?",
         findings=advice_findings(advice),
-        setup=[*setup, *_search_setup(advice)],
+        setup=[*results.setup(), *_search_setup(advice)],
         lead=[
             *lead,
             Section("Final score by learning rate", note, wide=[rates_figure(advice)]),
@@ -223,14 +212,14 @@ def range_table(test: RangeTest) -> TextTable:
 def to_json(advice: Advice) -> str:
     """Return the text of advice.json: all results, by seed."""
     arms = [
-        {**asdict(arm), **_numbers(advice.mean(arm)), "by_seed": _keyed(scores)}
+        {**asdict(arm), **json_estimate(advice.mean(arm)), "by_seed": json_by_seed(scores)}
         for arm, scores in advice.arms.items()
     ]
     rungs = [
         {
             "epochs": rung.epochs,
             "seeds": list(rung.seeds),
-            "scores": {f"{rate:g}": _keyed(s) for rate, s in rung.scores.items()},
+            "scores": {f"{rate:g}": json_by_seed(s) for rate, s in rung.scores.items()},
             "kept": list(rung.kept),
         }
         for rung in advice.rungs
@@ -238,7 +227,7 @@ def to_json(advice: Advice) -> str:
     compared = [
         {
             "says": name,
-            "better_by": _numbers(advice.gain(arm, baseline)),
+            "better_by": json_estimate(advice.gain(arm, baseline)),
             "standing": advice.verdict(arm, baseline),
         }
         for name, arm, baseline in comparisons(advice)
@@ -252,7 +241,7 @@ def to_json(advice: Advice) -> str:
         "no_difference": advice.found_no_difference(),
         "score": advice.score,
         "higher_is_better": advice.higher_is_better,
-        "tolerance": None if math.isnan(tolerance) else tolerance,
+        "tolerance": json_number(tolerance),
         "shortest_plateau": advice.shortest_plateau(),
         "range_test_pick": None if test is None else test.pick,
         "range_test_picks": None if test is None else {rule: test.picks(rule) for rule in RULES},
@@ -261,13 +250,4 @@ def to_json(advice: Advice) -> str:
         "arms": arms,
         "rungs": rungs,
     }
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
-
-
-def _keyed(by_seed: dict[int, float]) -> dict[str, float]:
-    return {str(seed): value for seed, value in by_seed.items()}
-
-
-def _numbers(e: Estimate) -> dict[str, Any]:
-    values = {"mean": e.mean, "low": e.low, "high": e.high}
-    return {**{k: None if math.isnan(v) else v for k, v in values.items()}, "n": e.n}
+    return json_text(values)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
 
 from learnorder.report import parts
+from learnorder.report.curves import add_curve
 from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
-from learnorder.report.style import LineStyle, figure_text, layout, line_styles, log_axis
+from learnorder.report.style import figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs import RunFolder
 from learnorder.runs.results import PatternRuns
@@ -100,26 +101,6 @@ def sharpness_figure(results: PatternRuns[Any], quantity: str, title: str, unit:
     if quantity == "edge":
         figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
     return figure
-
-
-def add_curve(
-    figure: go.Figure,
-    epochs: Iterable[int],
-    values: Sequence[float],
-    labels: Sequence[str],
-    title: str,
-    style: LineStyle,
-) -> None:
-    """Add an arm's curve, with a hover label for each point."""
-    figure.add_scatter(
-        x=list(epochs),
-        y=list(values),
-        customdata=list(labels),
-        hovertemplate="%{customdata}",
-        name=figure_text(title),
-        line={"color": style.color, "dash": style.dash, "width": 2},
-        mode="lines" if len(values) > 1 else "markers",
-    )
 
 
 def _span(lines: list[list[float]]) -> list[float]:

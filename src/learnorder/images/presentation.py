@@ -3,6 +3,7 @@
 from learnorder.images.figures import FIGURES
 from learnorder.images.findings import findings
 from learnorder.images.page import image_content as content
+from learnorder.images.page import image_setup as setup
 from learnorder.report.tables import final_table as summary_table
 
-__all__ = ["FIGURES", "content", "findings", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "setup", "summary_table"]

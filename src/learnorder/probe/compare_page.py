@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from learnorder.execution.log_lines import phase
 from learnorder.probe import ProbeResult, Statement, statements
-from learnorder.probe.page import setup_of, write_probe
+from learnorder.probe.page import write_probe
 from learnorder.report.content import Content, Link, Section, TextTable, address
 from learnorder.report.page import write_page
 from learnorder.report.parts import arm_axis, error_bars
@@ -49,7 +49,7 @@ def probes_content(results: Mapping[str, ProbeResult]) -> Content:
     return Content(
         title="What is learned first, in each probe?",
         findings=[*_findings(by_probe), f"Runs of the arms: {runs.status_words()}."],
-        setup=[("Probes", ", ".join(results)), *setup_of(runs)],
+        setup=[("Probes", ", ".join(results)), *runs.setup()],
         sections=[
             Section(table.title, table=table),
             Section("Differences from the small LR", wide=figures),

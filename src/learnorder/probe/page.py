@@ -10,7 +10,7 @@ from typing import Any
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.images.figures import in_words, page_figures
-from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE, image_setup
+from learnorder.images.page import CURVES_NOTE, GALLERY_NOTE, GRID_NOTE, RELIANCE_NOTE
 from learnorder.images.sheets import example_images
 from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Statement, statements
 from learnorder.probe.record import to_json
@@ -19,10 +19,9 @@ from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.groups import group_sections
 from learnorder.report.origin import key, origin
-from learnorder.report.page import write_page
+from learnorder.report.page import write_result
 from learnorder.report.tables import final_table, last_layer_table, median_epoch, order_table
 from learnorder.runs import setting_words
-from learnorder.runs.files import atomic_write
 from learnorder.runs.results import PatternRuns, Results, TaskResults
 from learnorder.statistics import (
     FEWEST_ALIKE,
@@ -35,16 +34,13 @@ from learnorder.statistics import (
 )
 from learnorder.statistics.learned import PATCH_LEVEL
 from learnorder.statistics.verdicts import VERDICT_WORDS
-from learnorder.tasks.page import examples_table, task_setup
+from learnorder.tasks.page import examples_table
 
 
 @phase("drawing the page")
 def write_probe(result: ProbeResult, folder: Path | str) -> Path:
     """Write report.html and probe.json to a folder; return the page's path."""
-    folder = Path(folder)
-    with atomic_write(folder / "probe.json") as temporary:
-        temporary.write_text(to_json(result), encoding="utf-8")
-    return write_page(probe_content(result), folder / "report.html")
+    return write_result(probe_content(result), to_json(result), "probe.json", folder)
 
 
 def probe_content(result: ProbeResult) -> Content:
@@ -55,7 +51,7 @@ def probe_content(result: ProbeResult) -> Content:
         title="What does the network learn first?",
         findings=probe_findings(result),
         setup=[
-            *setup_of(results),
+            *results.setup(),
             ("Learning rates", f"{rates}; annealed to {probe.rates[0]:g} at epoch "
              f"{probe.anneal_epoch}"),
             ("Noise", noise_words(probe.noise)),
@@ -63,13 +59,6 @@ def probe_content(result: ProbeResult) -> Content:
         sections=_sections(result),
         origins=[origin(results)],
     )  # fmt: skip
-
-
-def setup_of(results: PatternRuns[Any]) -> list[tuple[str, str]]:
-    """Return the setup of the runs, as terms and descriptions."""
-    if isinstance(results, TaskResults):
-        return task_setup(results)
-    return image_setup(results) if isinstance(results, Results) else []
 
 
 def probe_findings(result: ProbeResult) -> list[str]:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from learnorder.probe.result import ProbeResult
 from learnorder.probe.statements import statements
+from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.runs.sealed import read_json
-from learnorder.statistics import Estimate
 from learnorder.statistics.learned import CONTENT_LEVELS
-
-Value = TypeVar("Value")
 
 
 def to_json(result: ProbeResult) -> str:
@@ -25,12 +20,12 @@ def to_json(result: ProbeResult) -> str:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
         for name, (set_, quantity) in _QUANTITIES.items():
             row[name] = {
-                **_estimated(results.final_estimate(arm, set_, quantity)),
-                "by_seed": _keyed(results.final(arm, set_, quantity)),
+                **json_estimate(results.final_estimate(arm, set_, quantity)),
+                "by_seed": json_by_seed(results.final(arm, set_, quantity)),
             }
-        row["patch_learned_at"] = _keyed(results.learned(arm, "patch"))
+        row["patch_learned_at"] = json_by_seed(results.learned(arm, "patch"))
         row["content_learned_at"] = {
-            words: _keyed(results.learned(arm, "content", fraction))
+            words: json_by_seed(results.learned(arm, "content", fraction))
             for words, fraction in CONTENT_LEVELS.items()
         }
         row["undertrained"] = result.numbers(arm).undertrained()
@@ -45,12 +40,16 @@ def to_json(result: ProbeResult) -> str:
             "verdict": statement.verdict,
             "reason": statement.reason,
             "unit": statement.measured.unit.name,
-            **_estimated(statement.measured.estimate),
-            "by_seed": _keyed(statement.measured.by_seed),
-            "p": _number(statement.measured.p),
+            **json_estimate(statement.measured.estimate),
+            "by_seed": json_by_seed(statement.measured.by_seed),
+            "p": json_number(statement.measured.p),
             "note": statement.measured.note,
             "beside": {
-                level: {**_estimated(other.estimate), "unit": other.unit.name, "note": other.note}
+                level: {
+                    **json_estimate(other.estimate),
+                    "unit": other.unit.name,
+                    "note": other.note,
+                }
                 for level, other in statement.beside.items()
             },
         }
@@ -64,7 +63,7 @@ def to_json(result: ProbeResult) -> str:
         "statements": judged,
         "arms": arms,
     }
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+    return json_text(values)
 
 
 def not_retrained(folder: Path) -> str:
@@ -83,16 +82,3 @@ _QUANTITIES = {
     "content_on_conflict": ("conflict", "share_content"),
     "reliance": ("conflict", "reliance"),
 }
-
-
-def _estimated(e: Estimate) -> dict[str, Any]:
-    values = {"mean": e.mean, "low": e.low, "high": e.high}
-    return {**{name: _number(value) for name, value in values.items()}, "n": e.n}
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _keyed(by_seed: Mapping[int, Value]) -> dict[str, Value]:
-    return {str(seed): value for seed, value in by_seed.items()}

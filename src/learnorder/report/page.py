@@ -47,6 +47,21 @@ def write_page(content: Content, path: Path | str) -> Path:
     return path
 
 
+def write_result(content: Content, values: str, name: str, folder: Path | str) -> Path:
+    """Write report.html to a folder, with a JSON file beside it; return the page's path.
+
+    Args:
+        content: Content of the page.
+        values: Text of the JSON file.
+        name: Its name.
+        folder: The folder.
+    """
+    with atomic_write(Path(folder) / name) as temporary:
+        # a character that UTF-8 cannot hold becomes an escape, which JSON reads
+        temporary.write_text(values, encoding="utf-8", errors="backslashreplace")
+    return write_page(content, Path(folder) / "report.html")
+
+
 def render(results: RunSet[Any]) -> str:
     """Return the page of results as HTML."""
     return render_page(_content(results))

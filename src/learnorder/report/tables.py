@@ -9,9 +9,10 @@ from typing import Any
 
 from learnorder.report.content import TextTable
 from learnorder.report.last_layers import last_layer_table as last_layer_table
+from learnorder.report.score_words import ScoreWords
 from learnorder.report.titles import arm_columns, arm_titles, marked_titles
 from learnorder.runs import RunFolder
-from learnorder.runs.results import WITHOUT_RESULT, PatternRuns, RunSet
+from learnorder.runs.results import WITHOUT_RESULT, NetworkRuns, PatternRuns, RunSet
 from learnorder.statistics.learned import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
 
 
@@ -32,6 +33,27 @@ def final_table(results: PatternRuns[Any]) -> TextTable:
             "the pattern. The reliance of such an arm is not evidence of robustness."
         )
     return TextTable("Final accuracy", columns, rows, note)
+
+
+def final_scores(
+    results: NetworkRuns[Any], headings: Mapping[tuple[str, str], str], when: str
+) -> TextTable:
+    """Return scores and losses at the end, by arm.
+
+    Args:
+        results: The runs.
+        headings: Heading of the column of each set and quantity, with %s for the quantity's words.
+        when: When they are measured, for the note.
+    """
+    words = {key: ScoreWords(key[1]) for key in headings}
+    names, cells = arm_columns(results)
+    columns = [*names, "n", *(heading % words[key].heading for key, heading in headings.items())]
+    rows = []
+    for arm in results.arms:
+        numbers = [w.number(results.final_estimate(arm, *key)) for key, w in words.items()]
+        rows.append([*cells[arm], counted(results, arm), *numbers])
+    note = f"{when}: mean over n seeds [95 % t interval]; no interval for one seed."
+    return TextTable("Final scores", columns, rows, note)
 
 
 def difference_table(results: PatternRuns[Any], baselines: Mapping[str, str]) -> TextTable:

@@ -18,13 +18,12 @@ from learnorder.report.content import (
     title_of,
 )
 from learnorder.report.origin import key, origin
-from learnorder.report.page import write_page, write_report
+from learnorder.report.page import write_report, write_result
 from learnorder.report.parts import measured_figure
 from learnorder.report.tables import median_epoch
 from learnorder.reproduce.claim import RESCALED_NOTE, Judgement, ReproductionResult
 from learnorder.reproduce.reasons import reason
 from learnorder.reproduce.scales import EXPERIMENT_TITLES
-from learnorder.runs.files import atomic_write
 from learnorder.runs.results import Results
 from learnorder.statistics import (
     FEWEST_ALIKE,
@@ -77,11 +76,7 @@ def write_reproduction(result: ReproductionResult, folder: Path | str) -> Path:
 @phase("drawing the page")
 def write_claims(result: ReproductionResult, folder: Path | str) -> Path:
     """Write report.html and claims.json to a folder; return the page's path."""
-    folder = Path(folder)
-    with atomic_write(folder / "claims.json") as temporary:
-        # a character that UTF-8 cannot hold becomes an escape, which JSON reads
-        temporary.write_text(result.to_json(), encoding="utf-8", errors="backslashreplace")
-    return write_page(claims_content(result), folder / "report.html")
+    return write_result(claims_content(result), result.to_json(), "claims.json", folder)
 
 
 def claims_content(result: ReproductionResult) -> Content:

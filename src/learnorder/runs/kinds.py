@@ -242,6 +242,10 @@ class Presentation(Protocol):
         """Return what the page of results says, :class:`~learnorder.report.content.Content`."""
         ...
 
+    def setup(self, results: Any) -> list[tuple[str, str]]:
+        """Return how the runs were made, as terms and descriptions."""
+        ...
+
     def findings(self, results: Any) -> list[str]:
         """Return what results show, in sentences."""
         ...

@@ -141,6 +141,10 @@ class RunSet(ABC, Generic[FolderT]):
             raise KeyError(f"There is no figure {name!r}. Use one of {sorted(figures)}.")
         return figures[name](self)
 
+    def setup(self) -> list[tuple[str, str]]:
+        """Return how the runs were made, as terms and descriptions."""
+        return kind_named(self.folders[0].kind).present().setup(self)
+
     def findings(self) -> list[str]:
         """Return the findings as sentences, based on the confidence intervals."""
         return kind_named(self.folders[0].kind).present().findings(self)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import plotly.graph_objects as go
-
-from learnorder.images.figures import add_curve
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.curves import score_curves
 from learnorder.report.origin import key, origin
-from learnorder.report.parts import add_band
-from learnorder.report.score_words import ScoreWords
 from learnorder.report.setup import DIFFERS, sections_alike
-from learnorder.report.style import layout, line_styles
-from learnorder.report.tables import counted
-from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
+from learnorder.report.tables import final_scores
+from learnorder.report.titles import MOST_ARMS
 from learnorder.runs.results import ScriptResults
 
 _MOST_REASONS = 3
@@ -43,23 +38,20 @@ def without_score(results: ScriptResults) -> list[str]:
         if manifest["status"] in ("no_score", "diverged", "failed"):
             runs.setdefault(manifest["reason"], []).append(folder.name)
     sentences = []
-    for reason, names in sorted(runs.items(), key=lambda item: -len(item[1]))[:_MOST_REASONS]:
+    shown = sorted(runs.items(), key=lambda item: -len(item[1]))[:_MOST_REASONS]
+    for reason, names in shown:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         sentences.append(f"No score in {names[0]}{others}: {reason}. Delete a run's folder to try "
                          "it again.")  # fmt: skip
+    if len(runs) > len(shown):
+        sentences.append(f"Other runs have no score for {len(runs) - len(shown)} other reasons.")
     return sentences
 
 
 def score_table(results: ScriptResults) -> TextTable:
     """Return the final scores by arm."""
     name, _ = results.score()
-    words, (headings, cells) = ScoreWords(name), arm_columns(results)
-    rows = []
-    for arm in results.arms:
-        e = results.final_estimate(arm, "validation", name)
-        rows.append([*cells[arm], counted(results, arm), words.number(e)])
-    note = "At the end of the runs: mean over n seeds [95 % t interval]; no interval for one seed."
-    return TextTable("Final scores", [*headings, "n", words.heading], rows, note)
+    return final_scores(results, {("validation", name): "%s"}, "At the end of the runs")
 
 
 def curve_sections(results: ScriptResults) -> list[Section]:
@@ -68,17 +60,7 @@ def curve_sections(results: ScriptResults) -> list[Section]:
     finished = results.finished
     if len(results.arms) > MOST_ARMS or len(finished) == finished["run"].nunique():
         return []
-    figure, words = go.Figure(), ScoreWords(name)
-    styles, titles = line_styles(results.arms), marked_titles(results)
-    for arm in results.arms:
-        points = results.curve(arm, "validation", name)
-        if not points:
-            continue
-        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
-        means = [words.scale * e.mean for e in points.values()]
-        shown = [words.number(e) for e in points.values()]
-        add_curve(figure, points, means, shown, titles[arm], styles[arm])
-    layout(figure, name.capitalize(), "epoch", words.heading)
+    figure = score_curves(results, "validation", name, name)
     note = "As the script gave it; mean over seeds, the band is the 95 % interval of the mean."
     return [Section("Over the epochs", note, key=key(results), panels=[figure])]
 

@@ -6,8 +6,9 @@ from typing import Any
 from learnorder.scripts.page import score_table as summary_table
 from learnorder.scripts.page import script_content as content
 from learnorder.scripts.page import script_findings as findings
+from learnorder.scripts.page import script_setup as setup
 
-__all__ = ["FIGURES", "content", "findings", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "setup", "summary_table"]
 
 FIGURES: Mapping[str, Callable[..., Any]] = {}
 """Runs of a script have no named figures."""

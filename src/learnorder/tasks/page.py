@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from learnorder.images.figures import add_curve, mark_changes
+from learnorder.images.figures import mark_changes
 from learnorder.images.findings import baselines
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.curves import score_curves
 from learnorder.report.forgetting import forgetting_sections, forgetting_words, lines_of
 from learnorder.report.groups import arms_by_rate, group_findings, group_sections
 from learnorder.report.last_layers import group_balanced_words, last_layer_sections
 from learnorder.report.origin import key, origin
-from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.setup import DIFFERS, sections_alike, training_words
-from learnorder.report.style import layout, line_styles
-from learnorder.report.tables import counted
-from learnorder.report.titles import MOST_ARMS, arm_columns, marked_titles
+from learnorder.report.tables import final_scores
+from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs.forgetting import KEEP
 from learnorder.runs.results import TaskResults
 
@@ -65,21 +64,11 @@ def task_findings(results: TaskResults) -> list[str]:
 
 def score_table(results: TaskResults) -> TextTable:
     """Return scores and losses after the last epoch, by arm."""
-    quantities = _quantities(results)
-    words = [ScoreWords(quantity) for _, quantity in quantities]
-    headings, cells = arm_columns(results)
-    columns = [*headings, "n"]
-    columns += [
-        f"{EXAMPLES[s]}: {w.heading}" if s in _ALONE else f"{s} {w.heading}"
-        for (s, _), w in zip(quantities, words, strict=True)
-    ]
-    rows = []
-    for arm in results.arms:
-        estimates = [results.final_estimate(arm, *quantity) for quantity in quantities]
-        numbers = [w.number(e) for w, e in zip(words, estimates, strict=True)]
-        rows.append([*cells[arm], counted(results, arm), *numbers])
-    note = "After the last epoch: mean over n seeds [95 % t interval]; no interval for one seed."
-    return TextTable("Final scores", columns, rows, note)
+    headings = {
+        (set_, quantity): f"{EXAMPLES[set_]}: %s" if set_ in _ALONE else f"{set_} %s"
+        for set_, quantity in _quantities(results)
+    }
+    return final_scores(results, headings, "After the last epoch")
 
 
 def _quantities(results: TaskResults) -> list[tuple[str, str]]:
@@ -113,19 +102,10 @@ def gain_table(results: TaskResults) -> TextTable:
 
 def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
     """Return a quantity over epochs: the mean over seeds of each arm, with its 95 % band."""
-    figure, words = go.Figure(), ScoreWords(quantity)
-    styles, titles = line_styles(results.arms), marked_titles(results)
-    for arm in results.arms:
-        points = results.curve(arm, set_, quantity)
-        if not points:
-            continue
-        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
-        means = [words.scale * e.mean for e in points.values()]
-        shown = [words.number(e) for e in points.values()]
-        add_curve(figure, points, means, shown, titles[arm], styles[arm])
-    mark_changes(figure, results.folders)
     title = f"{quantity}, {EXAMPLES[set_] if set_ in _ALONE else set_}"
-    return layout(figure, title.capitalize(), "epoch", words.heading)
+    figure = score_curves(results, set_, quantity, title)
+    mark_changes(figure, results.folders)
+    return figure
 
 
 def examples_table(results: TaskResults) -> TextTable | None:

@@ -6,8 +6,9 @@ from typing import Any
 from learnorder.tasks.page import score_table as summary_table
 from learnorder.tasks.page import task_content as content
 from learnorder.tasks.page import task_findings as findings
+from learnorder.tasks.page import task_setup as setup
 
-__all__ = ["FIGURES", "content", "findings", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "setup", "summary_table"]
 
 FIGURES: Mapping[str, Callable[..., Any]] = {}
 """Task runs have no named figures."""

@@ -50,7 +50,7 @@ def theory_content(results: TheoryResults) -> Content:
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=findings(results),
-        setup=_setup(results),
+        setup=theory_setup(results),
         intro=_INTRO,
         sections=_phase_sections(results) if phase else _sections(results),
         origins=[origin(results)],
@@ -90,7 +90,7 @@ def _phase_sections(results: TheoryResults) -> list[Section]:
     return sections
 
 
-def _setup(results: TheoryResults) -> list[tuple[str, str]]:
+def theory_setup(results: TheoryResults) -> list[tuple[str, str]]:
     """Return the setup as terms and descriptions; settings that vary are only named."""
     configs = [folder.config for folder in results.folders]
     same = shared_settings(results.folders)

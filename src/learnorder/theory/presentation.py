@@ -2,6 +2,7 @@
 
 from learnorder.theory.figures import FIGURES
 from learnorder.theory.page import theory_content as content
+from learnorder.theory.page import theory_setup as setup
 from learnorder.theory.tables import findings, summary_table
 
-__all__ = ["FIGURES", "content", "findings", "summary_table"]
+__all__ = ["FIGURES", "content", "findings", "setup", "summary_table"]

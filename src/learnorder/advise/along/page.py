@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +20,30 @@ from learnorder.advise.along.words import (
 from learnorder.advise.plans import results_of
 from learnorder.advise.words import schedule_words
 from learnorder.execution.log_lines import phase
-from learnorder.images.page import image_setup
+from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.origin import origin
-from learnorder.report.page import write_page
+from learnorder.report.page import write_result
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.setting_titles import setting_title
-from learnorder.runs.files import atomic_write
-from learnorder.runs.results import Results, ScriptResults
-from learnorder.scripts.page import script_setup
-from learnorder.statistics import Estimate
-from learnorder.tasks.page import task_setup
 
 
 @phase("drawing the page")
 def write_along(result: AlongResult, folder: Path | str) -> Path:
     """Write report.html and along.json to a folder; return the page's path."""
-    folder = Path(folder)
-    with atomic_write(folder / "along.json") as temporary:
-        temporary.write_text(to_json(result), encoding="utf-8")
-    return write_page(along_content(result), folder / "report.html")
+    return write_result(along_content(result), to_json(result), "along.json", folder)
 
 
 def along_content(result: AlongResult) -> Content:
     """Return what the page shows."""
     title = setting_title(result.setting)
     runs = results_of(result.settings.search, result.folders)
-    if isinstance(runs, ScriptResults):
-        setup = script_setup(runs)
-    else:
-        setup = image_setup(runs) if isinstance(runs, Results) else task_setup(runs)
     lost = "runs without a score" if result.settings.search.is_script else "diverged runs"
     optima, scores = optimum_table(result), score_table(result)
     return Content(
         title=f"Does the best learning rate move with {title}?",
         findings=along_findings(result),
-        setup=[*setup, *_setup(result)],
+        setup=[*runs.setup(), *_setup(result)],
         lead=[
             Section(
                 f"The best learning rate over {title}",
@@ -180,17 +166,19 @@ def to_json(result: AlongResult) -> str:
         "higher_is_better": result.higher_is_better,
         "values": [_of_value(result, value) for value in result.values],
         "factor_per_doubling": None if drift is None else {
-            "values": list(drift.values), **_numbers(drift.factor),
+            "values": list(drift.values), **json_estimate(drift.factor),
         },
-        "bend": None if drift is None or drift.bend is None else _numbers(drift.bend),
+        "bend": None if drift is None or drift.bend is None else json_estimate(drift.bend),
         "follows_power_law": (
             None if drift is None or drift.bend is None or shape else not bends(result)
         ),
         "factor_of_shape": None if shape is None else {"low": shape[0], "high": shape[1]},
-        "factor_bounds": {"low": _finite(low), "high": _finite(high)},
-        "extrapolated": None if predicted is None else {"value": predict, **_numbers(predicted)},
+        "factor_bounds": {"low": json_number(low), "high": json_number(high)},
+        "extrapolated": None if predicted is None else {
+            "value": predict, **json_estimate(predicted),
+        },
     }  # fmt: skip
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+    return json_text(values)
 
 
 def _of_value(result: AlongResult, value: float) -> dict[str, Any]:
@@ -199,26 +187,18 @@ def _of_value(result: AlongResult, value: float) -> dict[str, Any]:
         "value": value,
         "learning_rate": optimum.best,
         "band": result.band(value),
-        "optimum": None if optimum.standing != "inside" else _numbers(optimum.at),
+        "optimum": None if optimum.standing != "inside" else json_estimate(optimum.at),
         "standing": optimum.standing,
         "lopsided": optimum.lopsided,
-        "above": _finite(optimum.above),
-        "below": _finite(optimum.below),
+        "above": json_number(optimum.above),
+        "below": json_number(optimum.below),
         "learning_rates": [
             {
                 "learning_rate": rate,
-                **_numbers(scores.mean(rate)),
+                **json_estimate(scores.mean(rate)),
                 "without_score": scores.diverged(rate),
-                "by_seed": {str(seed): score for seed, score in scores.of(rate).items()},
+                "by_seed": json_by_seed(scores.of(rate)),
             }
             for rate in result.learning_rates()
         ],
     }
-
-
-def _numbers(e: Estimate) -> dict[str, Any]:
-    return {**{k: _finite(getattr(e, k)) for k in ("mean", "low", "high")}, "n": e.n}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

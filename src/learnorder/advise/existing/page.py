@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,20 +13,19 @@ from plotly.subplots import make_subplots
 from learnorder.advise.existing.columns import ROLES
 from learnorder.advise.existing.result import JudgedRuns
 from learnorder.advise.existing.words import judged_findings, length_words, seeds_note
-from learnorder.advise.figures import RateLine, draw_lines, span_of
+from learnorder.advise.figures import RateLine, draw_gains, draw_lines, span_of
 from learnorder.advise.words import ARM_VERDICT_WORDS
 from learnorder.execution.log_lines import phase
+from learnorder.report.as_json import json_by_seed, json_estimate, json_text
 from learnorder.report.content import Content, Quoted, Section, TextTable
-from learnorder.report.page import write_page
-from learnorder.report.parts import Point, final_figure, make_room
+from learnorder.report.page import write_result
+from learnorder.report.parts import Point, make_room
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import layout, log_axis
-from learnorder.runs.files import atomic_write
 from learnorder.statistics import (
     FEWEST_SEEDS,
     HOLM_NOTE,
     MOST_UNADJUSTED,
-    Estimate,
     adjusted_p,
     p_words,
     range_of,
@@ -47,10 +44,7 @@ _ROLES = {
 @phase("drawing the page")
 def write_judged(judged: JudgedRuns, folder: Path | str) -> Path:
     """Write report.html and judged.json to a folder; return the page's path."""
-    folder = Path(folder)
-    with atomic_write(folder / "judged.json") as temporary:
-        temporary.write_text(to_json(judged), encoding="utf-8")
-    return write_page(judged_content(judged), folder / "report.html")
+    return write_result(judged_content(judged), to_json(judged), "judged.json", folder)
 
 
 def judged_content(judged: JudgedRuns) -> Content:
@@ -159,7 +153,7 @@ def judged_comparisons(judged: JudgedRuns) -> TextTable:
 
 def judged_gains(judged: JudgedRuns) -> go.Figure:
     """Return the comparisons with the best: 95 % intervals, and a dot for each pair."""
-    best, words = judged.best(), ScoreWords(judged.score)
+    best = judged.best()
     rates = [rate for rate in judged.judged() if rate != best]
     assert best is not None
     points = [
@@ -167,13 +161,7 @@ def judged_gains(judged: JudgedRuns) -> go.Figure:
         for gain in (judged.compare(rate, best) for rate in rates)
     ]
     titles = [f"{rate:g} against {best:g}" for rate in rates]
-    unit = f"better by, {words.unit}"
-    figure = final_figure("", titles, points, 36, scale=words.scale, unit=unit)
-    figure.add_vline(x=0, line={"width": 1}, opacity=0.7)
-    figure.add_vline(
-        x=-words.scale * judged.tolerance, line={"width": 1, "dash": "dot"}, opacity=0.6
-    )
-    return figure.update_layout(margin={"t": 16})
+    return draw_gains(titles, points, judged.score, judged.tolerance)
 
 
 def rate_table(judged: JudgedRuns) -> TextTable:
@@ -236,7 +224,7 @@ def to_json(judged: JudgedRuns) -> str:
                 "learning_rate": rate,
                 "against": best,
                 "paired": judged.paired(rate, best),
-                "better_by": _numbers(judged.gain(rate, best)),
+                "better_by": json_estimate(judged.gain(rate, best)),
                 "verdict": judged.verdict(rate, best),
             }
             for rate in judged.judged()
@@ -255,19 +243,14 @@ def to_json(judged: JudgedRuns) -> str:
         "ranks": [asdict(each) for each in judged.agreements()],
         "run_next": [asdict(each) for each in judged.suggestions()],
     }  # fmt: skip
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
+    return json_text(values)
 
 
 def _of_rate(judged: JudgedRuns, rate: float, length: float | None) -> Mapping[str, Any]:
     scores = judged.scores(length)
     return {
         "learning_rate": rate,
-        **_numbers(scores.mean(rate)),
+        **json_estimate(scores.mean(rate)),
         "without_score": scores.diverged(rate),
-        "by_seed": {str(seed): value for seed, value in scores.of(rate).items()},
+        "by_seed": json_by_seed(scores.of(rate)),
     }
-
-
-def _numbers(e: Estimate) -> dict[str, Any]:
-    values = {"mean": e.mean, "low": e.low, "high": e.high}
-    return {**{k: None if math.isnan(v) else v for k, v in values.items()}, "n": e.n}

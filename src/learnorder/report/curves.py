@@ -1,0 +1,49 @@
+"""Curves of scores over the epochs, an arm each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from learnorder.report.parts import add_band
+from learnorder.report.score_words import ScoreWords
+from learnorder.report.style import LineStyle, figure_text, layout, line_styles
+from learnorder.report.titles import marked_titles
+from learnorder.runs.run_set import NetworkRuns
+
+
+def score_curves(results: NetworkRuns[Any], set_: str, quantity: str, title: str) -> go.Figure:
+    """Return a quantity over epochs: the mean over seeds of each arm, with its 95 % band."""
+    figure, words = go.Figure(), ScoreWords(quantity)
+    styles, titles = line_styles(results.arms), marked_titles(results)
+    for arm in results.arms:
+        points = results.curve(arm, set_, quantity)
+        if not points:
+            continue
+        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
+        means = [words.scale * e.mean for e in points.values()]
+        shown = [words.number(e) for e in points.values()]
+        add_curve(figure, points, means, shown, titles[arm], styles[arm])
+    return layout(figure, title.capitalize(), "epoch", words.heading)
+
+
+def add_curve(
+    figure: go.Figure,
+    epochs: Iterable[int],
+    values: Sequence[float],
+    labels: Sequence[str],
+    title: str,
+    style: LineStyle,
+) -> None:
+    """Add an arm's curve, with a hover label for each point."""
+    figure.add_scatter(
+        x=list(epochs),
+        y=list(values),
+        customdata=list(labels),
+        hovertemplate="%{customdata}",
+        name=figure_text(title),
+        line={"color": style.color, "dash": style.dash, "width": 2},
+        mode="lines" if len(values) > 1 else "markers",
+    )
