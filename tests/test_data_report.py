@@ -22,8 +22,8 @@ from learnorder.images.backend import size_counts
 from learnorder.images.data_table import data_section, reading_words
 from learnorder.report.page import render
 from learnorder.runs import RunFolder
+from learnorder.runs.descriptions import ImagesDescription
 from learnorder.runs.execute import execute
-from learnorder.runs.kinds import ImagesDescription
 from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 

@@ -6,8 +6,8 @@ import pytest
 
 from learnorder.reproduce.run import judge_runs, reproduction_recipe
 from learnorder.runs import find_runs
+from learnorder.runs.descriptions import ImagesDescription, TaskDescription
 from learnorder.runs.judged import chance_of
-from learnorder.runs.kinds import ImagesDescription, TaskDescription
 from learnorder.statistics import FEWEST_HEADLINE, p_words
 from studies.common import RESULTS, ROOT
 

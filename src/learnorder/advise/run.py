@@ -32,9 +32,10 @@ from learnorder.runs import (
     existing_runs,
     require_ended,
 )
+from learnorder.runs.descriptions import TaskDescription
 from learnorder.runs.experiment import Experiment, read_experiment, settings_as
 from learnorder.runs.judged import final_score, judged_by, unlearned_scores
-from learnorder.runs.kinds import TaskDescription, kind_of
+from learnorder.runs.kinds import kind_of
 from learnorder.runs.manifest import find_manifests
 from learnorder.runs.sealed import read_json, read_sealed, write_sealed
 from learnorder.runs.signals import on_signals

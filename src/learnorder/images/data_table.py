@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from learnorder.images.sheets import read_sheet
 from learnorder.report.content import Section, TextTable
-from learnorder.runs.kinds import ImagesDescription
+from learnorder.runs.descriptions import ImagesDescription
 from learnorder.runs.results import Results
 
 _MOST_CLASSES = 20

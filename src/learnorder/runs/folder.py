@@ -284,7 +284,7 @@ class RunFolder(Generic[ConfigT]):
     def data(self) -> Any:
         """Return what the run says of its data, None before it has begun.
 
-        It is of the dataclass that the kind of run has for it, in ``learnorder.runs.kinds``.
+        It is of the dataclass of the kind of run, in :mod:`learnorder.runs.descriptions`.
         """
         return kind_named(self.kind).describe(self.read_manifest()["data"])
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from learnorder.errors import ConfigError
+from learnorder.runs.descriptions import ImagesDescription, ScriptDescription, TaskDescription
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import ImagesDescription, ScriptDescription, TaskDescription
 from learnorder.statistics.learned import chance_level
 from learnorder.statistics.ranges import gap_of, worst_group_of
 

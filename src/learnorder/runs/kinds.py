@@ -6,7 +6,7 @@ import functools
 import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from learnorder.errors import ConfigError
@@ -30,140 +30,6 @@ class Settings(Protocol):
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and scalars."""
         ...
-
-
-@dataclass(frozen=True)
-class ImagesDescription:
-    """What a run on images says of its data.
-
-    Attributes:
-        num_classes: Number of classes.
-        image_size: (H, W).
-        train_examples: Images trained on.
-        evaluation_examples: Images evaluated on.
-        mean: Channel means in [0, 1], for normalisation.
-        std: Channel standard deviations in [0, 1].
-        classes: Images of each class: trained on, and evaluated on.
-        modes: Images by Pillow's mode, as the files have it.
-        sizes: Images by width×height, as the files have them: the most frequent, and the others.
-        converted: Number of images by conversion applied, e.g. the EXIF rotation.
-        skipped: Files that were left out, by reason.
-        repeated: Images evaluated on that are also trained on, pixel for pixel; None in older runs.
-        relabeled: How many of these have other labels where they are trained on.
-        shown: The rows and columns of images.png; empty where there is none.
-        attribute: What the known groups are groups of; empty where there are none.
-        groups: Images of each known group: trained on, and evaluated on.
-        group_score: What each group is judged by: accuracy.
-        spurious: Whether the attribute is spurious, so that the reliance on it is measured.
-    """
-
-    num_classes: int
-    image_size: tuple[int, int]
-    train_examples: int
-    evaluation_examples: int
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
-    classes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    modes: dict[str, int] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
-    converted: dict[str, int] = field(default_factory=dict)
-    skipped: dict[str, int] = field(default_factory=dict)
-    repeated: int | None = None
-    relabeled: int = 0
-    shown: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    attribute: str = ""
-    groups: dict[str, tuple[int, int]] = field(default_factory=dict)
-    group_score: str = ""
-    spurious: bool = False
-
-
-@dataclass(frozen=True)
-class KeepDescription:
-    """What a run of a task says of its old task, and of the scores before training.
-
-    Attributes:
-        name: Name of the old task.
-        examples: Examples of it.
-        score: Name of the score on them.
-        higher_is_better: Whether a higher one is better.
-        before: That score of the run's initial network.
-        loss_before: Its mean loss on them.
-        validation_before: Its score on the validation data of the new task.
-    """
-
-    name: str
-    examples: int
-    score: str
-    higher_is_better: bool
-    before: float = field(compare=False)
-    loss_before: float = field(compare=False)
-    validation_before: float = field(compare=False)
-
-
-@dataclass(frozen=True)
-class TaskDescription:
-    """What a run of a task says of its data, and of what models are judged by.
-
-    Attributes:
-        train_examples: Examples trained on.
-        evaluation_examples: Examples judged on.
-        score: Name of the score.
-        higher_is_better: Whether a higher one is better.
-        unseen_classes: Classes trained on that no validation example has.
-        unlearned: Score of a model that has learned nothing: the accuracy of the commonest class,
-            else the score of the run's initial network.
-        num_classes: Number of classes, where outputs are logits and targets are classes.
-        attribute: What the known groups are groups of; empty where there are none.
-        groups: Examples of each known group: trained on, and judged on.
-        group_score: What each group is judged by: accuracy for classes, else the score.
-        spurious: Whether the attribute is spurious, so that the reliance on it is measured.
-        examples: One example with and without the pattern, as text.
-        keep: The old task on which forgetting is measured, if any.
-        optimizer: Class of the task's own optimiser; empty if the settings name it.
-        sampler: Which examples an epoch shows, in words; empty if it shows each once.
-        scheduler: Class of the task's own scheduler; empty if the settings have the schedule.
-    """
-
-    train_examples: int
-    evaluation_examples: int
-    score: str
-    higher_is_better: bool
-    unseen_classes: tuple[int, ...] = ()
-    unlearned: float | None = field(default=None, compare=False)
-    num_classes: int | None = None
-    attribute: str = ""
-    groups: dict[str, tuple[int, int]] = field(default_factory=dict)
-    group_score: str = ""
-    spurious: bool = False
-    examples: dict[str, str] = field(default_factory=dict, compare=False)
-    keep: KeepDescription | None = None
-    optimizer: str = ""
-    sampler: str = ""
-    scheduler: str = ""
-
-
-@dataclass(frozen=True)
-class ScriptDescription:
-    """What a run of a script says of what it is judged by.
-
-    Attributes:
-        score: Name of the score.
-        higher_is_better: Whether a higher one is better.
-    """
-
-    score: str
-    higher_is_better: bool
-
-
-@dataclass(frozen=True)
-class TheoryDescription:
-    """What a run of the theory says of its data.
-
-    Attributes:
-        train_examples: N.
-    """
-
-    train_examples: int
 
 
 @dataclass(frozen=True)
@@ -349,7 +215,7 @@ KINDS = {
             configuration="learnorder.config.settings.RunConfig",
             backend="learnorder.images.backend",
             records="learnorder.training.records.Records",
-            description="learnorder.runs.kinds.ImagesDescription",
+            description="learnorder.runs.descriptions.ImagesDescription",
             results="learnorder.runs.results.Results",
             presentation="learnorder.images.presentation",
             shared="Runs of one seed share initial weights, data, patterns and their order.",
@@ -360,7 +226,7 @@ KINDS = {
             configuration="learnorder.config.settings.TaskRunConfig",
             backend="learnorder.tasks.backend",
             records="learnorder.training.records.Records",
-            description="learnorder.runs.kinds.TaskDescription",
+            description="learnorder.runs.descriptions.TaskDescription",
             results="learnorder.runs.results.TaskResults",
             presentation="learnorder.tasks.presentation",
             shared="Runs of one seed share initial weights, data and their order.",
@@ -371,7 +237,7 @@ KINDS = {
             configuration="learnorder.config.script.ScriptRunConfig",
             backend="learnorder.scripts.backend",
             records="learnorder.training.records.Records",
-            description="learnorder.runs.kinds.ScriptDescription",
+            description="learnorder.runs.descriptions.ScriptDescription",
             results="learnorder.runs.results.ScriptResults",
             presentation="learnorder.scripts.presentation",
             shared="Runs of one seed get the same seed; what that fixes is up to the script.",
@@ -382,7 +248,7 @@ KINDS = {
             configuration="learnorder.theory.config.TheoryConfig",
             backend="learnorder.theory.backend",
             records="learnorder.theory.records.TheoryRecords",
-            description="learnorder.runs.kinds.TheoryDescription",
+            description="learnorder.runs.descriptions.TheoryDescription",
             results="learnorder.theory.results.TheoryResults",
             presentation="learnorder.theory.presentation",
             shared="Runs of one seed share their examples and, at finite width, weights and noise.",

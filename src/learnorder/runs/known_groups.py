@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from learnorder.runs.kinds import ImagesDescription
+from learnorder.runs.descriptions import ImagesDescription
 from learnorder.runs.run_set import NetworkRuns
 from learnorder.statistics import SHARE, Estimate, estimate, range_of
 from learnorder.statistics.intervals import share_of_examples

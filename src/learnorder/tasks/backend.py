@@ -11,8 +11,9 @@ from torch import nn
 from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, refusing
 from learnorder.runs.checkpoint import load_checkpoint
+from learnorder.runs.descriptions import KeepDescription, TaskDescription
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.kinds import CostEstimate, EndStatus, KeepDescription, TaskDescription
+from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, train
 from learnorder.training.identity import Identity
