@@ -13,9 +13,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from learnorder.advise.phrases import ARM_VERDICT_WORDS, comparisons
 from learnorder.advise.result import Advice, Rung
 from learnorder.advise.settings import Candidate, LRSearch
-from learnorder.advise.words import ARM_VERDICT_WORDS, advice_findings, comparisons
+from learnorder.advise.words import advice_findings
 from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.style import LineStyle, layout
 from learnorder.statistics import SHARE, Estimate, adjusted_p, p_words

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from learnorder.advise.phrases import comparisons
 from learnorder.advise.result import Advice
 from learnorder.advise.scores import BySeed
-from learnorder.advise.words import comparisons
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import LineStyle, figure_text, layout, log_axis

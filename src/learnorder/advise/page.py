@@ -8,15 +8,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from learnorder.advise.figures import gain_figure, rates_figure
+from learnorder.advise.phrases import ARM_VERDICT_WORDS, comparisons, schedule_words
 from learnorder.advise.plans import ANNEALED, CONSTANT, annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
-from learnorder.advise.words import (
-    ARM_VERDICT_WORDS,
-    advice_findings,
-    comparisons,
-    schedule_words,
-)
+from learnorder.advise.words import advice_findings
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from learnorder.advise.phrases import epoch_words, gain_words, rank_words, verdict_words
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice
-from learnorder.advise.scores import Agreement, ArmVerdict
-from learnorder.advise.settings import Candidate, LRSearch, takes
+from learnorder.advise.settings import takes
 from learnorder.probe.settings import noise_words
 from learnorder.report.forgetting import forgetting_words
 from learnorder.report.groups import group_words
@@ -15,17 +15,6 @@ from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import ScriptResults, TaskResults
 from learnorder.runs.settings import identity_words
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS, estimate
-
-ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
-    "better": "significantly better",
-    "worse": "significantly worse",
-    "as_good": "as good",
-    "undecided": "inconclusive",
-    "diverged": "diverged",
-    "other_diverged": "the other diverged",
-}
-_FAIR_GUIDE = 0.8
-"""Share of pairs in the same order from which shorter runs count as a reliable guide."""
 
 
 def advice_findings(advice: Advice) -> list[str]:
@@ -195,8 +184,8 @@ def _beaten(advice: Advice) -> list[str]:
         return []
     return [
         f"However, {arm.learning_rate:.2g}, the range test's pick, is significantly better than "
-        f"{best.learning_rate:g}: {_gain(advice, arm, best)}. Give --learning_rates around it and "
-        "--rungs 1, which eliminates none."
+        f"{best.learning_rate:g}: {gain_words(advice, arm, best)}. Give --learning_rates around "
+        "it and --rungs 1, which eliminates none."
     ]
 
 
@@ -206,7 +195,7 @@ def _against_small(advice: Advice) -> list[str]:
         return []
     annealed, _ = _schedule_words(advice)
     constant = " (constant)" if advice.search.annealing == "step" else ""
-    gain = _gain(advice, advice.arm(best), advice.arm(small))
+    gain = gain_words(advice, advice.arm(best), advice.arm(small))
     return [f"{best:g}{annealed} against the smallest, {small:g}{constant}: {gain}."]
 
 
@@ -279,18 +268,14 @@ def _plateaus(advice: Advice) -> list[str]:
     words, epochs, tried = ScoreWords(advice.score), search.training.epochs, list[str]()
     for arm in advice.shorter_plateaus():
         short = search.plateau_epochs(arm.plateau, epochs)
-        tried.append(f"{_epochs(short)}: {_verdict(advice, arm, advice.arm(best))}")
+        tried.append(f"{epoch_words(short)}: {verdict_words(advice, arm, advice.arm(best))}")
     full = search.plateau_epochs(search.plateau, epochs)
     against = f"At {best:g}, against {full} of {epochs} epochs: {'; '.join(tried)}."
     within, shortest = words.amount(advice.tolerance), advice.shortest_plateau()
     if shortest is None:
         return [f"No shorter plateau is shown to be as good within {within}. {against}"]
-    shown = _epochs(search.plateau_epochs(shortest, epochs))
+    shown = epoch_words(search.plateau_epochs(shortest, epochs))
     return [f"The shortest plateau shown to be as good within {within} is {shown}. {against}"]
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' * (count > 1)}"
 
 
 def _noise(advice: Advice) -> list[str]:
@@ -307,10 +292,10 @@ def _noise(advice: Advice) -> list[str]:
     }.get(advice.verdict(arm, best), "cannot be compared with")
     sentence = (
         f"Activation noise ({noise_words(arm.noise)}) at {small.learning_rate:g} {relation} "
-        f"{best.learning_rate:g} without noise: {_gain(advice, arm, best)}."
+        f"{best.learning_rate:g} without noise: {gain_words(advice, arm, best)}."
     )
     if best != small:
-        alone = _gain(advice, arm, small)
+        alone = gain_words(advice, arm, small)
         sentence += f" Against {small.learning_rate:g} without noise: {alone}."
     return [sentence]
 
@@ -342,7 +327,7 @@ def _range_test(advice: Advice) -> list[str]:
     below = arm.learning_rate < advice.smallest and advice.search.anneal == "step"
     schedule = "Kept constant, because it is below the grid," if below else "Annealed like the rest"
     schedule = "Trained" if advice.search.annealing == "constant" else schedule
-    verdict = _verdict(advice, arm, best)
+    verdict = verdict_words(advice, arm, best)
     return [f"{picked}. {schedule} and compared at the end with {best.learning_rate:g}: {verdict}."]
 
 
@@ -350,91 +335,5 @@ def _ranks(advice: Advice) -> list[str]:
     return rank_words(advice.agreements(), "epochs", "--rungs 1 trains all of them at full length")
 
 
-def rank_words(agreements: Sequence[Agreement], unit: str, remedy: str) -> list[str]:
-    """Return whether short runs rank learning rates as long ones do; empty if there are no pairs.
-
-    Args:
-        agreements: The agreement of each length with the next.
-        unit: Unit of the lengths.
-        remedy: What to do if they do not.
-    """
-    agreements = [agreement for agreement in agreements if agreement.pairs]
-    if not agreements:
-        return []
-    counts = "; ".join(
-        f"{a.epochs[0]:g} and {a.epochs[1]:g} {unit} rank {a.agree} of {a.pairs} pairs in the same "
-        "order"
-        for a in agreements
-    )
-    fair = min(a.agree / a.pairs for a in agreements) >= _FAIR_GUIDE
-    guide = "a reliable" if fair else "not a reliable"
-    shown = "" if fair else f" ({remedy})"
-    return [
-        f"Do short and long runs rank learning rates in the same order? {counts}: the short ones "
-        f"were {guide} guide{shown}."
-    ]
-
-
-def _verdict(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
-    """Return the verdict on an arm against a baseline, with the gain."""
-    verdict, gain = advice.verdict(arm, baseline), _gain(advice, arm, baseline)
-    if verdict in ("diverged", "other_diverged"):
-        return gain
-    if verdict in ("better", "worse"):
-        return f"significantly {gain}"
-    return f"{ARM_VERDICT_WORDS[verdict]}, {gain}"
-
-
-def _gain(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
-    """Return by how much an arm is better or worse than a baseline, or which of them diverged."""
-    for candidate, name in ((arm, "it"), (baseline, "the other")):
-        if diverged := advice.diverged(candidate):
-            how = "has no score" if advice.search.is_script else "diverged"
-            return f"{name} {how} in {diverged} of {advice.search.seeds} runs"
-    return ScoreWords(advice.score).gain(advice.gain(arm, baseline))
-
-
 def _join(rates: Sequence[float]) -> str:
     return ", ".join(f"{rate:g}" for rate in rates)
-
-
-def schedule_words(search: LRSearch, smallest: float, plateau: str) -> str:
-    """Return the learning-rate schedule of a search's runs, in words.
-
-    Args:
-        search: The search.
-        smallest: The smallest learning rate.
-        plateau: Length of the plateau, e.g. "20 of 40 epochs".
-    """
-    words = {
-        "step": f"constant for {plateau}, then {smallest:g}",
-        "wsd": f"constant for {plateau}, then linearly to 0",
-        "linear": "linearly to 0",
-        "cosine": "half a cosine wave, to 0",
-        "constant": "constant",
-        "task": "the task's own scheduler; shorter plateaus are not tried",
-        "script": "that of the script",
-    }[search.annealing]
-    if not search.warmup:
-        return words
-    return f"warm-up for {100 * search.warmup:.3g} % of the epochs; {words}"
-
-
-def comparisons(advice: Advice) -> list[tuple[str, Candidate, Candidate]]:
-    """Return the comparisons at full length: a title, an arm and its baseline."""
-    search, best = advice.search, advice.arm(advice.best())
-    small = advice.arm(advice.smallest)
-    b, epochs = f"{best.learning_rate:g}", search.training.epochs
-    finalists = [advice.arm(rate) for rate in advice.finalists()]
-    pairs = [(f"{arm.learning_rate:g} against {b}", arm, best) for arm in finalists if arm != best]
-    for arm in advice.shorter_plateaus():
-        short, full = (search.plateau_epochs(each.plateau, epochs) for each in (arm, best))
-        pairs.append((f"{b} for {_epochs(short)} against {full}", arm, best))
-    noisy, picked = advice.noisy(), advice.picked()
-    if noisy is not None:
-        pairs.append((f"{small.learning_rate:g} + noise against {b}", noisy, best))
-        if small != best:
-            pairs.append((f"{small.learning_rate:g} + noise against without", noisy, small))
-    if picked is not None and picked not in finalists:
-        pairs.append((f"range test's {picked.learning_rate:.2g} against {b}", picked, best))
-    return pairs

@@ -17,8 +17,8 @@ from learnorder.advise.along.words import (
     factor_words,
     standing_words,
 )
+from learnorder.advise.phrases import schedule_words
 from learnorder.advise.plans import results_of
-from learnorder.advise.words import schedule_words
 from learnorder.execution.log_lines import phase
 from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.report.content import Content, Section, TextTable

@@ -14,7 +14,7 @@ from learnorder.advise.existing.columns import ROLES
 from learnorder.advise.existing.result import JudgedRuns
 from learnorder.advise.existing.words import judged_findings, length_words, seeds_note
 from learnorder.advise.figures import RateLine, draw_gains, draw_lines, span_of
-from learnorder.advise.words import ARM_VERDICT_WORDS
+from learnorder.advise.phrases import ARM_VERDICT_WORDS
 from learnorder.execution.log_lines import phase
 from learnorder.report.as_json import json_by_seed, json_estimate, json_text
 from learnorder.report.content import Content, Quoted, Section, TextTable

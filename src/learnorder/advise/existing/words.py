@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from learnorder.advise.existing.names import words_of
 from learnorder.advise.existing.result import MOST_SEEDS, JudgedRuns, Suggestion
-from learnorder.advise.words import rank_words
+from learnorder.advise.phrases import rank_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS
 
