@@ -223,7 +223,7 @@ class LRSearch:
     @property
     def is_script(self) -> bool:
         """Whether a script is searched, a command or a function."""
-        return self.script.set
+        return self.script.is_set
 
     @property
     def of_images(self) -> bool:

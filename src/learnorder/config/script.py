@@ -180,7 +180,7 @@ class ScriptConfig:
             ) from None
 
     @property
-    def set(self) -> bool:
+    def is_set(self) -> bool:
         """Whether there is a script."""
         return any(part is not None for part in (self.command, self.function, self.given))
 

@@ -31,6 +31,10 @@ SET = "validation"
 REHEARSED_EPOCHS = 2
 _LONGER_EPOCHS = 4
 _RUN_BYTES = 100_000
+_TAIL_BYTES = 4_000
+_LINE_LENGTH = 200
+_FOLLOWED_BYTES = 2_000_000
+"""Size from which a log is no longer read every second to show the progress."""
 
 _log = logging.getLogger(__name__)
 
@@ -114,21 +118,32 @@ def rehearse(config: ScriptRunConfig, epochs: int) -> Attempt:
                 f"script.{'command' if config.script.command else 'function'}",
                 config.script.title,
                 f"A rehearsal of {epochs} epochs at learning rate {config.learning_rate:g} failed: "
-                f"{reason}.{_last_lines(Path(folder))}",
+                f"{reason}.{_printed_last(Path(folder), reason)}",
             )  # fmt: skip
     _rehearsals[key] = done
     return done
 
 
-def _last_lines(folder: Path, most: int = 5) -> str:
-    """Return the last lines that a command printed, for an error."""
-    for name in ("stderr.txt", "stdout.txt"):
-        path = folder / name
-        text = path.read_bytes()[-4000:].decode(errors="replace") if path.exists() else ""
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if lines:
-            return f" It printed at last: {' / '.join(lines[-most:])}"
-    return ""
+def _printed_last(folder: Path, reason: str) -> str:
+    """Return the last lines that a command printed, without one that the reason ends with."""
+    lines = _last_lines(folder / "stderr.txt") or _last_lines(folder / "stdout.txt")
+    if lines and reason.endswith(_shortened(lines[-1])):
+        lines.pop()
+    return f" It printed at last: {' / '.join(lines)}" if lines else ""
+
+
+def _last_lines(path: Path, most: int = 5) -> list[str]:
+    """Return the last lines of a file that are not empty; none if there is no file."""
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        text = file.read().decode(errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()][-most:]
+
+
+def _shortened(line: str) -> str:
+    return line[:_LINE_LENGTH]
 
 
 def identify(configs: Sequence[ScriptRunConfig]) -> list[dict[str, str]]:
@@ -172,7 +187,7 @@ def run(
 
 def _progress(config: ScriptRunConfig, folder: Path, seconds: float) -> Progress:
     """Return how far a run is, by the points of its curve where it prints one."""
-    points = len(curve_so_far(config.script, folder))
+    points = len(curve_so_far(config.script, folder, _FOLLOWED_BYTES))
     if points and config.epochs:
         share = min(1.0, points / config.epochs)
         return Progress(share, f"epoch {points} of {config.epochs}")
@@ -233,9 +248,8 @@ def _failure(outcome: Outcome, minutes: float | None) -> str:
 
 def _because(folder: Path) -> str:
     """Return the last line that a command printed to its standard error, if any."""
-    text = (folder / "stderr.txt").read_bytes()[-2000:].decode(errors="replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return f": {lines[-1][:200]}" if lines else ""
+    lines = _last_lines(folder / "stderr.txt", most=1)
+    return f": {_shortened(lines[0])}" if lines else ""
 
 
 def _call(script: ScriptConfig, values: dict[str, object]) -> Attempt:

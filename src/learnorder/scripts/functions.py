@@ -10,22 +10,17 @@ from typing import Any
 
 from learnorder.config.script import SET_BY_SEARCH, ScriptConfig, check_names, load_function
 from learnorder.errors import ConfigError
-from learnorder.training.identity import Identity, Reader, whole
+from learnorder.training.identity import Identity, Reader
+from learnorder.training.registry import Registry
 
-_REGISTERED: dict[str, tuple[Callable[..., Any], Identity]] = {}
-"""Functions passed as Python objects to calls in progress, by fingerprint."""
+_given: Registry[Callable[..., Any]] = Registry("function", "script.given")
 
 
 @contextmanager
 def register_function(function: Callable[..., Any]) -> Iterator[str]:
     """Yield the fingerprint of a function passed as an object, valid within the ``with`` block."""
-    identity = _identity(function)
-    name = whole(identity)
-    _REGISTERED[name] = function, identity
-    try:
+    with _given.registered(function, _identity(function)) as name:
         yield name
-    finally:
-        _REGISTERED.pop(name, None)
 
 
 def function_of(script: ScriptConfig) -> Callable[..., Any]:
@@ -36,30 +31,20 @@ def function_of(script: ScriptConfig) -> Callable[..., Any]:
     """
     if script.function is not None:
         return load_function(script.function)
-    return _registered(script)[0]
+    return _given.find(script.given)[0]
 
 
 def identity_of(script: ScriptConfig) -> Identity:
     """Return digests of the code of a script's function."""
     if script.function is not None:
         return _identity(load_function(script.function))
-    return _registered(script)[1]
+    return _given.find(script.given)[1]
 
 
 def _identity(function: Callable[..., Any]) -> Identity:
     reader = Reader()
     reader.add("function", function)
     return reader.parts
-
-
-def _registered(script: ScriptConfig) -> tuple[Callable[..., Any], Identity]:
-    if script.given not in _REGISTERED:
-        raise ConfigError(
-            "script.given", script.given,
-            "The function was passed as an object in a process that has ended. Call run_advise "
-            "again with the same function and folder.",
-        )  # fmt: skip
-    return _REGISTERED[script.given]
 
 
 def parameters_of(script: ScriptConfig) -> tuple[str, ...]:
@@ -92,7 +77,7 @@ def with_parameters(script: ScriptConfig) -> ScriptConfig:
     Raises:
         ConfigError: As for :func:`parameters_of`.
     """
-    if script.command is not None or not script.set:
+    if script.command is not None or not script.is_set:
         return script
     return replace(script, parameters=parameters_of(script))
 

@@ -68,14 +68,22 @@ def scores_of(value: Any, script: ScriptConfig) -> Scores:
     return _checked(_scores(value, "The value that the function returned"), script)
 
 
-def curve_so_far(script: ScriptConfig, folder: Path) -> list[float]:
-    """Return the points of the curve that a running command has printed; empty if none is read."""
+def curve_so_far(script: ScriptConfig, folder: Path, most_bytes: int = _MOST_BYTES) -> list[float]:
+    """Return the points of the curve that a running command has printed; empty if none is read.
+
+    Args:
+        script: The script.
+        folder: The run folder.
+        most_bytes: Size from which its output is not read.
+    """
     if script.curve is None:
         return []
     try:
+        if (folder / "stdout.txt").stat().st_size > most_bytes:
+            return []
         found = re.findall(script.curve, _printed(folder), re.MULTILINE)
         return [float(text) for text in found]
-    except (NoScore, ValueError):
+    except (NoScore, ValueError, OSError):
         return []
 
 

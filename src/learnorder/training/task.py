@@ -23,11 +23,12 @@ from learnorder.models.trainable import check_lazy, check_trainable
 from learnorder.planters import Planter
 from learnorder.seeding import generator, random_state_kept, seed_everything
 from learnorder.training.groups import Groups, strata
-from learnorder.training.identity import Identity, Reader, steady, whole
+from learnorder.training.identity import Identity, Reader, steady
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
 from learnorder.training.own_optimizer import OptimizerFactory, SchedulerFactory
+from learnorder.training.registry import Registry
 from learnorder.training.sampling import Sampler, check_sampler
 from learnorder.training.targets import known_targets
 
@@ -304,20 +305,14 @@ def identify(task: Task, maker: Any = None) -> Identity:
     return reader.parts
 
 
-_REGISTERED: dict[str, tuple[Task, Identity]] = {}
-"""Tasks passed as Python objects to calls in progress, by fingerprint."""
+_given: Registry[Task] = Registry("task", "task.given")
 
 
 @contextmanager
 def register_task(task: Task) -> Iterator[TaskConfig]:
     """Yield a configuration for a task without an import path, valid within the ``with`` block."""
-    identity = identify(task)
-    name = whole(identity)
-    _REGISTERED[name] = task, identity
-    try:
+    with _given.registered(task, identify(task)) as name:
         yield TaskConfig(given=name)
-    finally:
-        _REGISTERED.pop(name, None)
 
 
 @dataclass
@@ -341,29 +336,18 @@ def load_task(config: TaskConfig) -> Task:
     """
     if config.given is None:
         return _imported(config).task
-    return _registered(config.given)[0]
+    return _given.find(config.given)[0]
 
 
 def identity_of(config: TaskConfig) -> Identity:
     """Return the identity of a configuration's task; see :func:`identify`."""
     if config.given is not None:
-        return _registered(config.given)[1]
+        return _given.find(config.given)[1]
     imported = _imported(config)
     if imported.identity is None:
         maker = None if imported.maker is imported.task else imported.maker
         imported.identity = identify(imported.task, maker)
     return imported.identity
-
-
-def _registered(name: str) -> tuple[Task, Identity]:
-    if name not in _REGISTERED:
-        raise ConfigError(
-            "task.given",
-            name,
-            "The task was passed as an object in a process that has ended. Call run_advise again "
-            "with the same task and folder.",
-        )
-    return _REGISTERED[name]
 
 
 def _imported(config: TaskConfig) -> _ImportedTask:
