@@ -136,9 +136,12 @@ def _identities(plans: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
 
 def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
     """Share an engine's cores out among runs."""
-    accelerated = any(kind_of(config).accelerated for config in configs)
+    kinds = {kind_of(config) for config in configs}
+    accelerated, threads = any(kind.accelerated for kind in kinds), execution.threads
+    if threads is None and not any(kind.threaded for kind in kinds):
+        threads = 1
     engine, count = execution.engine or Processes(), max(len(configs), 1)
-    return engine.cores(count, execution.workers, execution.threads, accelerated=accelerated)
+    return engine.cores(count, execution.workers, threads, accelerated=accelerated)
 
 
 def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-import psutil
-
+from learnorder.execution.machine import usable_cores
 from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder
 
@@ -28,10 +26,12 @@ def share_cores(
     *,
     accelerated: bool = True,
 ) -> Cores:
-    """Choose workers and threads without oversubscribing the physical cores.
+    """Choose workers and threads without oversubscribing the usable cores.
 
     Small networks are most efficient with one thread (measured by ``benchmarks/training.py``), so
-    as many runs as possible run in parallel; remaining cores become threads.
+    as many runs as possible run in parallel; remaining cores become threads. The load of the
+    machine is not considered: the number of threads affects the last bits of sums, and the same
+    command gives the same numbers.
 
     Args:
         runs: Number of runs to execute.
@@ -45,19 +45,12 @@ def share_cores(
     Execution(workers, threads)  # checks the numbers
     if workers is None and accelerated and _has_accelerator():
         workers = 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    cores = min(psutil.cpu_count(logical=False) or 1, usable or 1)
+    cores = usable_cores()
     if workers is None:
         workers = max(1, min(runs, cores // (threads or 1)))
     if threads is None:
         threads = max(1, cores // workers)
     return Cores(workers, threads)
-
-
-def process_environment(threads: int) -> dict[str, str]:
-    """Return the environment of a subprocess whose libraries use ``threads`` threads."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    return {**os.environ, **{name: str(threads) for name in names}}
 
 
 def _has_accelerator() -> bool:

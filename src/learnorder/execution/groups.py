@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import Any
 
 from learnorder.errors import ConfigError
-from learnorder.execution.engine import Cores, process_environment, share_cores
+from learnorder.execution.engine import Cores, share_cores
+from learnorder.execution.machine import process_environment
 from learnorder.runs import RunFolder
 
 _POLL_SECONDS = 0.1

@@ -141,6 +141,7 @@ class Kind:
         headline: Set, group and quantity that tell most of a run, and the words for it.
         moment: The column of its records that says when.
         accelerated: Whether it uses an accelerator where there is one.
+        threaded: Whether more than one thread makes a run faster.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Kind:
     headline: tuple[str, str, str, str]
     moment: str = "epoch"
     accelerated: bool = True
+    threaded: bool = True
 
     @property
     def config(self) -> type:
@@ -255,6 +257,7 @@ KINDS = {
             headline=("p_only", "", "error", "P-only error"),
             moment="time",
             accelerated=False,
+            threaded=False,
         ),
     )
 }
