@@ -1,0 +1,1 @@
+"""Learning rate and weight decay tuned jointly, against the full grid: ``docs/jointly.md``."""
