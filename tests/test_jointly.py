@@ -60,9 +60,7 @@ def test_the_ridge_is_found_at_half_the_cost(name):
 def exact(top, values=VALUES):
     """Scores without noise, but with seeds of different curvature, whose tops are known."""
     return {
-        (value, rate): {
-            s: -(1 + 0.1 * s) * (math.log10(rate) - top(value)) ** 2 for s in range(5)
-        }
+        (value, rate): {s: -(1 + 0.1 * s) * (math.log10(rate) - top(value)) ** 2 for s in range(5)}
         for value in values
         for rate in RATES
     }
@@ -330,7 +328,7 @@ def test_the_command_runs_a_script(tmp_path, monkeypatch, capsys):
         "import math, sys\n"
         "lr, seed, wd = float(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])\n"
         "print(0.9 - 0.3 * math.log10(lr * wd / 1e-3) ** 2 - 0.2 * math.log10(wd / 0.03) ** 2"
-        " + 0.01 * seed + 0.002 * ((seed * 7 + round(1e3 * lr) + round(1e4 * wd)) % 5))\n"
+        " + 0.01 * seed + 0.002 * ((seed * round(1e3 * lr) + seed * seed * round(1e4 * wd)) % 7))\n"
     )
     command = f"{sys.executable} train.py {{learning_rate}} {{seed}} {{weight_decay}}"
     words = ["advise", "--command", command, "--learning_rates", "[0.01, 0.03, 0.1, 0.3, 1.0]",

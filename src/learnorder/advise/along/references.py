@@ -55,16 +55,17 @@ _BATCH_ADAM = Reference(
 )  # fmt: skip
 
 _DECAY_SGD = Reference(
-    "a constant product of learning rate and weight decay, with normalisation layers", 0.5,
+    "a constant product, with normalisation layers", 0.5,
     "the loss does not depend on the length of weights that are followed by normalisation; the "
     "learning rate of their direction, in equilibrium, depends on the product alone (Li and Arora, "
     "An Exponential Learning Rate Schedule for Deep Learning, ICLR 2020; Li, Lyu and Arora, "
     "Reconciling Modern Deep Learning with Traditional Optimization Analyses, NeurIPS 2020)",
 )  # fmt: skip
 _DECAY_ADAMW = Reference(
-    "a constant product of learning rate and weight decay with AdamW", 0.5,
+    "a constant product, with AdamW", 0.5,
     "the product is the rate at which AdamW's weights, an average of their updates, forget (Wang "
-    "and Aitchison, How to Set AdamW's Weight Decay as You Scale Model and Dataset Size, ICML 2025)",
+    "and Aitchison, How to Set AdamW's Weight Decay as You Scale Model and Dataset Size, ICML "
+    "2025)",
 )  # fmt: skip
 
 

@@ -40,7 +40,8 @@ class AlongSettings:
 
     Raises:
         ConfigError: The setting is unknown, cannot vary, or is not taken by the script; the values
-            are not increasing numbers, at least two of them above 0; or a setting of the search has no effect here.
+            are not increasing numbers, at least two of them above 0; or a setting of the search has
+            no effect here.
     """
 
     search: LRSearch

@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from learnorder.advise.along.page import json_of_value, optimum_table, reference_section, score_table
 from learnorder.advise.along.figures import score_figure
+from learnorder.advise.along.page import (
+    json_of_value,
+    optimum_table,
+    reference_section,
+    score_table,
+)
 from learnorder.advise.along.run import Pair
 from learnorder.advise.jointly.figures import gain_figure, ridge_figure
 from learnorder.advise.jointly.result import JointResult
-from learnorder.advise.jointly.words import joint_findings, pair_words, slope_words
+from learnorder.advise.jointly.words import joint_findings, pair_words
 from learnorder.advise.phrases import ARM_VERDICT_WORDS, schedule_words
 from learnorder.advise.plans import results_of
 from learnorder.execution.log_lines import phase
@@ -102,9 +107,8 @@ def new_table(result: JointResult) -> TextTable:
     rows = []
     for name, pair in pairs.items():
         shown = words.number(new.mean(pair)) if new.of(pair) else "–"
-        rows.append([
-            name, pair_words(result, pair), words.number(result.scores.mean(pair)), shown,
-        ])  # fmt: skip
+        searched = words.number(result.scores.mean(pair))
+        rows.append([name, pair_words(result, pair), searched, shown])
     columns = ["", "pair", f"{words.heading}, search", f"{words.heading}, new seeds"]
     note = ""
     if (gain := result.gain()) is not None:

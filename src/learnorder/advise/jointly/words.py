@@ -15,7 +15,7 @@ from learnorder.advise.along.words import (
 from learnorder.advise.jointly.result import JointResult, slope_of
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.setting_titles import setting_title
-from learnorder.statistics import Estimate, side_of
+from learnorder.statistics import Estimate
 
 _MOST_NAMED = 12
 """Most pairs that a sentence names."""
@@ -67,8 +67,8 @@ def _advice(result: JointResult) -> list[str]:
     if verdict == "worse":
         return [f"Keep {kept}: {best}, the best pair of the search, is {words.gain(gain)} {on}."]
     return [
-        f"Keep {kept}: that tuning the {title} too makes a difference was not shown. "
-        f"{best[0].upper()}{best[1:]}, the best pair of the search, is {words.gain(gain)} {on}; "
+        f"Keep {kept}: that tuning the {title} too makes a difference was not shown. On "
+        f"{on[3:]}, {best}, the best pair of the search, is {words.gain(gain)}; "
         f"{_excluded(gain, words, result.new_scores().tolerance)}"
     ]
 
@@ -99,8 +99,8 @@ def _band(result: JointResult) -> list[str]:
     named = f": {pairs_words(band)}" if len(band) <= _MOST_NAMED else ""
     return [
         f"In the search, {len(band)} of {every} pairs are not significantly worse than the best "
-        f"(n = {n} seeds, paired){named}. {len(good)} are shown to be as good, to "
-        f"{words.amount(result.scores.tolerance)}."
+        f"(n = {n} seeds, paired){named}. Shown to be as good, to "
+        f"{words.amount(result.scores.tolerance)}: {len(good)}, the best included."
     ]
 
 
@@ -133,11 +133,14 @@ def _ridge(result: JointResult) -> list[str]:
         ]
     slope = slope_of(known)
     rules = references_for(result.settings.along.search, result.setting)
-    slopes = {"no move": 0.0, **{r.name: slope_of(Estimate(r.factor, 1, 1, 1)).mean for r in rules}}
+    names = {0.0: ["no move"]}
+    for rule in rules:
+        each = round(slope_of(Estimate(rule.factor, 1, 1, 1)).mean, 9)
+        names.setdefault(each, []).append(rule.name)
     includes = ", ".join(
         f"{'includes' if slope.low <= each <= slope.high else 'excludes'} "
-        f"{signed(each)} ({name})"
-        for name, each in slopes.items()
+        f"{signed(each)} ({'; '.join(rules_of)})"
+        for each, rules_of in names.items()
     )
     return [
         f"Along the ridge, d log(learning rate)/d log({title}) is {slope.format(digits=2)} "
