@@ -1,1 +1,1 @@
-"""Learning rate and weight decay tuned jointly, against the full grid: ``docs/jointly.md``."""
+"""Learning rate and weight decay tuned jointly, against the full grid: ``docs/how-to/jointly.md``."""

@@ -79,7 +79,10 @@ def _setup(result: JointResult) -> list[tuple[str, str]]:
         ("Varies", f"{result.setting}: {values}; baseline {settings.baseline:g}"),
         ("Learning rates", ", ".join(f"{rate:g}" for rate in search.rates())),
         ("Schedule", schedule_words(search, search.rates()[0], plateau)),
-        ("Seeds", f"{first[0]} to {first[-1]} in the search, {new[0]} to {new[-1]} new"),
+        (
+            "Search and new seeds",
+            f"{first[0]} to {first[-1]} in the search, {new[0]} to {new[-1]} new",
+        ),
     ]
 
 
