@@ -1,1 +1,1 @@
-"""Learning rate and weight decay tuned jointly, against the full grid: ``docs/how-to/jointly.md``."""
+"""Learning rate and weight decay tuned jointly, on full grids: ``docs/how-to/jointly.md``."""

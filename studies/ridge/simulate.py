@@ -131,7 +131,11 @@ def simulate(
             **_of_slope("", found, slopes[0]), **_of_slope("full_", full, slopes[0]),
         })  # fmt: skip
     means = {name: float(np.nanmean([row[name] for row in rows])) for name in rows[0]}
-    return {**means, "pairs_most": max(row["pairs"] for row in rows), "all_pairs": len(scores)}
+    return {
+        **means,
+        "pairs_most": max(row["pairs"] for row in rows),
+        "all_pairs": len(RATES) * len(VALUES),
+    }
 
 
 def _of_slope(prefix: str, result: AlongResult, true: float) -> dict[str, float]:

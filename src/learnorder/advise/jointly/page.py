@@ -80,7 +80,7 @@ def _setup(result: JointResult) -> list[tuple[str, str]]:
         ("Learning rates", ", ".join(f"{rate:g}" for rate in search.rates())),
         ("Schedule", schedule_words(search, search.rates()[0], plateau)),
         (
-            "Search and new seeds",
+            "Seeds searched and new",
             f"{first[0]} to {first[-1]} in the search, {new[0]} to {new[-1]} new",
         ),
     ]

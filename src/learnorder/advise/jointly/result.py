@@ -147,7 +147,7 @@ def slope_of(factor: Estimate) -> Estimate:
     >>> slope_of(Estimate(0.5, 0.25, math.inf, 5))
     Estimate(mean=-1.0, low=-2.0, high=inf, n=5)
     """
-    return Estimate(*(_log2(x) for x in (factor.mean, factor.low, factor.high)), factor.n)
+    return Estimate(_log2(factor.mean), _log2(factor.low), _log2(factor.high), factor.n)
 
 
 def _log2(x: float) -> float:
