@@ -18,6 +18,7 @@ from studies.mislabelled.page import page as mislabelled_page
 from studies.probe.page import page as probe_page
 from studies.records import unpacked
 from studies.reproduce.page import page as reproduce_page
+from studies.ridge.page import page as ridge_page
 from studies.shortcuts.page import page as shortcuts_page
 from studies.theory.page import page as theory_page
 
@@ -33,6 +34,7 @@ def pages(runs: Path) -> list[Page]:
         mislabelled_page(),
         finetuning_page(runs),
         shortcuts_page(runs),
+        ridge_page(),
     ]
 
 

@@ -13,6 +13,7 @@ from .probe.run import run_probe as run_probe  # what your network learns first
 from .advise.run import run_advise as run_advise  # which learning rates are best after annealing
 from .advise.existing.run import judge_runs as judge_runs  # the same of runs that exist already
 from .advise.along.run import run_along as run_along  # how the best one moves with a setting
+from .advise.jointly.run import run_jointly as run_jointly  # the best pair with another setting
 from .theory.run import run_theory as run_theory  # the two-layer network of the paper
 from .theory.run import run_phase as run_phase  # the same network over a grid of two settings
 from .retrain.run import retrain as retrain  # the last layers of finished runs
@@ -47,6 +48,7 @@ from .probe.result import ProbeResult as ProbeResult  # of run_probe
 from .advise.result import Advice as Advice  # of run_advise
 from .advise.existing.result import JudgedRuns as JudgedRuns  # of judge_runs
 from .advise.along.result import AlongResult as AlongResult  # of run_along
+from .advise.jointly.result import JointResult as JointResult  # of run_jointly
 from .reproduce.claim import ReproductionResult as ReproductionResult  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
 from .runs.query import query as query  # an SQL query over runs

@@ -193,6 +193,14 @@ def along_widths() -> learnorder.AlongResult:
     return learnorder.open_runs("runs/along", of=learnorder.AlongResult)
 
 
+def with_weight_decay() -> learnorder.JointResult:
+    decays = {"training.weight_decay": [0, 0.001, 0.01]}
+    pairs = learnorder.run_jointly(decays, baseline=0.001)
+    reveal_type(pairs.gain())  # Estimate | None
+    reveal_type(pairs.slope())  # Estimate | None
+    return learnorder.open_runs("runs/jointly", of=learnorder.JointResult)
+
+
 def old_head(model: nn.Module, inputs: Tensor) -> Tensor:
     return model(inputs)[:, :2]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from learnorder.advise.along.command import add_along, along_defaults, check_only_along, move
 from learnorder.advise.existing.command import add_judging, check_only_for_judging, judge
+from learnorder.advise.jointly.command import add_jointly, check_only_jointly, tune
 from learnorder.advise.plans import check_search, search_plans, with_names
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
@@ -39,6 +40,9 @@ of a conventional learning-rate range test. Test data are never used.
   learnorder advise --along '{training.epochs: [10, 20, 40]}' --predict 160
                                                          does the best learning rate move with the
                                                          length, the width or the batch size?
+  learnorder advise --along '{training.weight_decay: [0.0001, 0.0003, 0.001, 0.003]}' --jointly
+                                                         the best pair of a learning rate and a
+                                                         weight decay, without training every pair
   learnorder advise --dry-run                            estimate the cost
   learnorder advise --from runs.csv                      judge runs that exist already, also as
                                                          exported by W&B, Optuna or MLflow
@@ -56,7 +60,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     existing = options.peek(arguments, "from", "null") != "null"
     moves = options.peek(arguments, "along", "{}") not in ("{}", "null")
-    out = "runs/judged" if existing else "runs/along" if moves else "runs/advise"
+    pairs = "--jointly" in arguments or options.peek(arguments, "jointly", "False") == "True"
+    along = "runs/jointly" if pairs else "runs/along"
+    out = "runs/judged" if existing else along if moves else "runs/advise"
     options.add_execution(parser, out, prepare=False, engines=True)
     parser.flag(
         "--force",
@@ -65,6 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     add_judging(parser)
     add_along(parser)
+    add_jointly(parser)
     base = along_defaults(LRSearch(), arguments)
     options.add_settings(parser, LRSearch, options.own_defaults(base, arguments))
     defaults = parse(parser, [])
@@ -72,8 +79,9 @@ def main(arguments: Sequence[str]) -> int:
     if values["from"] is not None:
         return judge(values, defaults)
     check_only_for_judging(values, defaults)
+    check_only_jointly(values)
     if values["along"]:
-        return move(values)
+        return tune(values) if values["jointly"] else move(values)
     check_only_along(values)
     search: LRSearch = options.take_settings(values, LRSearch)
     out = Path(values["out"])

@@ -105,6 +105,15 @@ TYPES = {
             findings="learnorder.advise.along.words.along_findings",
         ),
         ExperimentType(
+            name="jointly",
+            command="advise --jointly",
+            what="a search for a learning rate and another setting",
+            result="learnorder.advise.jointly.result.JointResult",
+            open="learnorder.advise.jointly.run.open_jointly",
+            write="learnorder.advise.jointly.page.write_jointly",
+            findings="learnorder.advise.jointly.words.joint_findings",
+        ),
+        ExperimentType(
             name="reproduce",
             command="reproduce",
             what="a reproduction of the paper",

@@ -14,6 +14,7 @@ from learnorder.runs.kinds import kind_named, load_named
 if TYPE_CHECKING:
     from learnorder.advise.along.result import AlongResult
     from learnorder.advise.existing.result import JudgedRuns
+    from learnorder.advise.jointly.result import JointResult
     from learnorder.advise.result import Advice
     from learnorder.config.settings import RunConfig, TaskRunConfig
     from learnorder.probe.result import ProbeResult
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         Advice,
         JudgedRuns,
         AlongResult,
+        JointResult,
         ReproductionResult,
     )
 
@@ -63,7 +65,7 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
             :class:`~learnorder.advise.result.Advice` of a search,
             :class:`~learnorder.advise.existing.result.JudgedRuns` of judged runs,
             :class:`~learnorder.advise.along.result.AlongResult` of learning rates along a setting,
-            or
+            :class:`~learnorder.advise.jointly.result.JointResult` of pairs of two settings, or
             :class:`~learnorder.reproduce.claim.ReproductionResult` of a reproduction, as returned
             by the function that made the folder. None takes the class of the runs.
 

@@ -25,7 +25,7 @@ SchedulerFactory = Callable[[Optimizer, int], LRScheduler]
 """Returns the scheduler of an optimiser for a number of steps."""
 
 _FIELD = "task.optimizer"
-_REPLACED = ("optimizer", "optimizer_arguments", "momentum", "nesterov", "weight_decay")
+REPLACED = ("optimizer", "optimizer_arguments", "momentum", "nesterov", "weight_decay")
 """Settings of training that have no effect if the task has its own optimiser."""
 _NAMED = 3
 _made: WeakSet[Optimizer] = WeakSet()
@@ -39,7 +39,7 @@ def check_replaced(training: TrainingConfig) -> None:
         ConfigError: One differs from its default.
     """
     default = TrainingConfig()
-    for name in _REPLACED:
+    for name in REPLACED:
         if (value := getattr(training, name)) != getattr(default, name):
             raise ConfigError(
                 f"training.{name}",

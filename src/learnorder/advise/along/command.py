@@ -59,12 +59,7 @@ def move(values: dict[str, Any]) -> int:
     Raises:
         ConfigError: An option has no effect with --along.
     """
-    if values["minutes"] is not None:
-        raise ConfigError(
-            "minutes", values["minutes"], "--along trains every run at the length that "
-            "training.epochs says. --dry-run shows the time.",
-        )  # fmt: skip
-    search, along = _search(values), values["along"]
+    search, along = search_along(values), values["along"]
     out, execution = Path(values["out"]), options.execution(values)
     if values["dry_run"]:
         settings = AlongSettings.of(with_names(search), along, values["predict"])
@@ -82,8 +77,17 @@ def move(values: dict[str, Any]) -> int:
     return 0
 
 
-def _search(values: Mapping[str, Any]) -> LRSearch:
-    """Return the search, with the first value of the setting: a command may need one."""
+def search_along(values: Mapping[str, Any]) -> LRSearch:
+    """Return the search, with the first value of the setting: a command may need one.
+
+    Raises:
+        ConfigError: The setting or a value cannot be used, or --minutes is given.
+    """
+    if values["minutes"] is not None:
+        raise ConfigError(
+            "minutes", values["minutes"], "--along trains every run at the length that "
+            "training.epochs says. --dry-run shows the time.",
+        )  # fmt: skip
     name, numbers = the_setting(values["along"])
     head = name.partition(".")[0]
     if not isinstance(values.get(head), Mapping):

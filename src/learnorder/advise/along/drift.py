@@ -60,12 +60,13 @@ def predict(optima: Mapping[float, Optimum], value: float) -> Estimate | None:
 
 
 def factor_bounds(optima: Mapping[float, Optimum]) -> tuple[float, float]:
-    """Return bounds of the factor with each doubling, from the band of every value.
+    """Return bounds of the factor with each doubling, from the band of every value above 0.
 
     Under a power law the least-squares slope of the optima is its slope. Each optimum lies between
     the learning rates beside its band, if the score has a single peak. The bounds are the slopes
     with the optima at the ends that make it smallest and largest; 0 or ∞ if an end is open.
     """
+    optima = {value: each for value, each in optima.items() if value > 0}
     z = [math.log2(value) for value in optima]
     weights = [slope([(x, float(i == j)) for j, x in enumerate(z)]) for i in range(len(z))]
     ends = [0.0, 0.0]
@@ -100,7 +101,8 @@ def shape_bounds(optima: Mapping[float, Optimum]) -> tuple[float, float] | None:
 
 
 def _inside(optima: Mapping[float, Optimum]) -> dict[float, Optimum]:
-    return {value: each for value, each in optima.items() if each.slopes is not None}
+    """Return the optima with a parabola; a value of 0 has no logarithm."""
+    return {value: each for value, each in optima.items() if each.slopes is not None and value > 0}
 
 
 def _design(

@@ -40,7 +40,7 @@ def score_figure(result: AlongResult) -> go.Figure:
     ends = [10**end for end in span]
     for value, name in zip(result.values, names, strict=True):
         _mark(figure, result, value, name, styles[name], ends)
-    figure.update_yaxes(range=_height(result, words.scale))
+    figure.update_yaxes(range=score_limits(result, words.scale))
     return make_room(figure.update_layout(hovermode="closest", margin={"t": 20, "b": 110}))
 
 
@@ -70,7 +70,7 @@ def _mark(
     )  # fmt: skip
 
 
-def _height(result: AlongResult, scale: float) -> list[float]:
+def score_limits(result: AlongResult, scale: float) -> list[float]:
     """Return the limits of the score axis: the better half at each value, and scores near them.
 
     Near is three times as far from the best mean as the last of the better half.
@@ -100,14 +100,14 @@ def drift_figure(result: AlongResult) -> go.Figure:
     """Return the optima over the setting on logarithmic axes, with the power law."""
     figure, title = go.Figure(), setting_title(result.setting)
     layout(figure, "", title, "best learning rate", 400)
-    _draw_law(figure, result)
-    optima = {v: o for v, o in result.optima.items() if o.standing == "inside"}
+    draw_law(figure, result)
+    optima = {v: o for v, o in result.optima.items() if v > 0 and o.standing == "inside"}
     inside = {v: o.at for v, o in optima.items()}
     bars = [
         Estimate(o.at.mean, *o.neighbours, o.at.n) if o.lopsided else o.at for o in optima.values()
     ]
     symbols = ["diamond-open" if o.lopsided else "diamond" for o in optima.values()]
-    rates = result.learning_rates()
+    rates, positive = result.learning_rates(), _positive(result)
     bottom, top = rates[0] / 1.5, rates[-1] * 1.5
     figure.add_scatter(
         x=list(inside), y=[e.mean for e in inside.values()], mode="markers",
@@ -122,7 +122,7 @@ def drift_figure(result: AlongResult) -> go.Figure:
         hovertemplate="%{customdata}<extra></extra>",
     )  # fmt: skip
     figure.add_scatter(
-        x=list(result.values), y=[result.best(value) for value in result.values], mode="markers",
+        x=positive, y=[result.best(value) for value in positive], mode="markers",
         name="best of the grid", marker={"symbol": "circle-open", "size": 8, "color": "#777777"},
         hovertemplate="%{y:g}<extra></extra>",
     )  # fmt: skip
@@ -135,7 +135,7 @@ def _draw_open(figure: go.Figure, result: AlongResult) -> None:
     """Draw where the optimum lies at the values that have none, as an arrow or a line."""
     rates, shown = result.learning_rates(), True
     for value, optimum in result.optima.items():
-        if optimum.standing == "inside":
+        if value == 0 or optimum.standing == "inside":
             continue
         low = max(optimum.above, rates[0] / 1.4)
         high = min(optimum.below, rates[-1] * 1.4)
@@ -153,7 +153,7 @@ def _draw_open(figure: go.Figure, result: AlongResult) -> None:
         shown = False
 
 
-def _draw_law(figure: go.Figure, result: AlongResult) -> None:
+def draw_law(figure: go.Figure, result: AlongResult, name: str = "power law, 95 % band") -> None:
     """Draw the power law with the 95 % band of its line, to the value that is predicted."""
     drift = result.drift
     if drift is None:
@@ -176,7 +176,7 @@ def _draw_law(figure: go.Figure, result: AlongResult) -> None:
             )  # fmt: skip
         figure.add_scatter(
             x=values, y=[e.mean for e in points], mode="lines",
-            name="power law, 95 % band" if first else "extrapolated",
+            name=name if first else "extrapolated",
             line={"color": _LINE, "width": 2, "dash": dash},
             customdata=[rate_interval(e) for e in points],
             hovertemplate="%{x:.3g}: %{customdata}<extra></extra>",
@@ -185,24 +185,29 @@ def _draw_law(figure: go.Figure, result: AlongResult) -> None:
 
 def _set_axes(figure: go.Figure, result: AlongResult) -> None:
     """Set logarithmic axes: the values, and learning rates around what is drawn."""
-    xs: list[float] = list(result.values)
+    xs = _positive(result)
+    ys = [result.best(value) for value in xs]
     if result.settings.predict is not None and extrapolates(result):
         xs.append(result.settings.predict)
     left, right = math.log10(min(xs)), math.log10(max(xs))
     room = 0.06 * (right - left)
     ticks = [number_words(x) for x in xs]
     figure.update_xaxes(type="log", tickvals=xs, ticktext=ticks, range=[left - room, right + room])
-    ys = [result.best(value) for value in result.values]
     rates = result.learning_rates()
     for optimum in result.optima.values():
         if optimum.standing == "inside":
             ys += [*_within(optimum.at, rates), *(optimum.neighbours if optimum.lopsided else ())]
         else:
             ys += [max(optimum.above, rates[0] / 1.4), min(optimum.below, rates[-1] * 1.4)]
-    if len(xs) > len(result.values) and (e := result.predict(xs[-1])) is not None:
+    if len(xs) > len(_positive(result)) and (e := result.predict(xs[-1])) is not None:
         ys += [y for y in (e.mean, e.low, e.high) if rates[0] / 30 < y < rates[-1] * 30]
     low, high = math.log10(min(ys)) - 0.15, math.log10(max(ys)) + 0.15
     figure.update_yaxes(log_axis((10**low, 10**high)), range=[low, high])
+
+
+def _positive(result: AlongResult) -> list[float]:
+    """Return the values that have a place on a logarithmic axis."""
+    return [value for value in result.values if value > 0]
 
 
 def _within(e: Estimate, rates: Sequence[float]) -> list[float]:

@@ -164,7 +164,7 @@ def to_json(result: AlongResult) -> str:
         "setting": result.setting,
         "score": result.score,
         "higher_is_better": result.higher_is_better,
-        "values": [_of_value(result, value) for value in result.values],
+        "values": [json_of_value(result, value) for value in result.values],
         "factor_per_doubling": None if drift is None else {
             "values": list(drift.values), **json_estimate(drift.factor),
         },
@@ -181,7 +181,8 @@ def to_json(result: AlongResult) -> str:
     return json_text(values)
 
 
-def _of_value(result: AlongResult, value: float) -> dict[str, Any]:
+def json_of_value(result: AlongResult, value: float) -> dict[str, Any]:
+    """Return the results at a value, for JSON."""
     optimum, scores = result.optima[value], result.scores(value)
     return {
         "value": value,
@@ -199,6 +200,6 @@ def _of_value(result: AlongResult, value: float) -> dict[str, Any]:
                 "without_score": scores.diverged(rate),
                 "by_seed": json_by_seed(scores.of(rate)),
             }
-            for rate in result.learning_rates()
+            for rate in scores.by_arm
         ],
     }

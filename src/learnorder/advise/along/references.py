@@ -11,6 +11,7 @@ _WIDTHS = (
     "embed_dim", "dim", "channels", "units",
 )  # fmt: skip
 """Names that arguments for the width of a network usually have."""
+_DECAYS = ("weight_decay", "wd")
 _ADAM = ("Adam", "AdamW", "NAdam", "RAdam", "Adamax")
 
 
@@ -53,6 +54,20 @@ _BATCH_ADAM = Reference(
     "and Scaling Rules for Adaptive Gradient Algorithms, NeurIPS 2022)",
 )  # fmt: skip
 
+_DECAY_SGD = Reference(
+    "a constant product, with normalisation layers", 0.5,
+    "the loss does not depend on the length of weights that are followed by normalisation; the "
+    "learning rate of their direction, in equilibrium, depends on the product alone (Li and Arora, "
+    "An Exponential Learning Rate Schedule for Deep Learning, ICLR 2020; Li, Lyu and Arora, "
+    "Reconciling Modern Deep Learning with Traditional Optimization Analyses, NeurIPS 2020)",
+)  # fmt: skip
+_DECAY_ADAMW = Reference(
+    "a constant product, with AdamW", 0.5,
+    "the product is the rate at which AdamW's weights, an average of their updates, forget (Wang "
+    "and Aitchison, How to Set AdamW's Weight Decay as You Scale Model and Dataset Size, ICML "
+    "2025)",
+)  # fmt: skip
+
 
 def references_for(search: LRSearch, setting: str) -> list[Reference]:
     """Return the rules about a setting, for the search's optimiser; a script's is not known."""
@@ -63,4 +78,6 @@ def references_for(search: LRSearch, setting: str) -> list[Reference]:
         return [*_WIDTH, *[_WIDTH_ADAM] * adam]
     if argument == "batch_size":
         return [*[_BATCH_SGD] * sgd, *[_BATCH_ADAM] * adam]
+    if argument in _DECAYS:
+        return [*[_DECAY_SGD] * sgd, *[_DECAY_ADAMW] * (optimizer in (None, "AdamW"))]
     return []

@@ -46,12 +46,12 @@ class AlongResult:
 
     @property
     def values(self) -> tuple[int | float, ...]:
-        """Its values, in increasing order."""
-        return self.settings.values
+        """Its values that were trained, in increasing order."""
+        return tuple(value for value in self.settings.values if value in self.scored)
 
     def learning_rates(self) -> list[float]:
         """Return the learning rates, in increasing order."""
-        return list(self.scored[self.values[0]])
+        return sorted({rate for by_rate in self.scored.values() for rate in by_rate})
 
     def scores(self, value: float) -> ArmScores[float]:
         """Return the final scores at a value, by learning rate and seed."""
@@ -71,8 +71,9 @@ class AlongResult:
 
     @cached_property
     def optima(self) -> dict[float, Optimum]:
-        """The optimum at each value."""
-        return {value: find_optimum(self.scores(value)) for value in self.values}
+        """The optimum at each value that has scores."""
+        scored = [value for value in self.values if any(self.scored[value].values())]
+        return {value: find_optimum(self.scores(value)) for value in scored}
 
     def optimum(self, value: float) -> Estimate:
         """Return the optimum at a value as a learning rate, with its 95 % interval over seeds.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnorder.advise.along.checks import check_effect
 from learnorder.advise.along.result import AlongResult
 from learnorder.advise.along.settings import (
     AlongSettings,
@@ -23,6 +24,7 @@ from learnorder.advise.plans import (
     labels_of,
 )
 from learnorder.advise.run import registered
+from learnorder.advise.scores import BySeed
 from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
 from learnorder.advise.settings import AnyRunConfig, LRSearch
 from learnorder.errors import ConfigError, RunFolderError
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
     from learnorder.training.task import Task
 
+Pair = tuple[int | float, float]
+"""A value of the setting and a learning rate."""
 Point = tuple[int | float, float, int]
 """A value of the setting, a learning rate and a seed."""
 
@@ -87,16 +91,7 @@ def run_along(
     if here:
         execution = replace(execution, workers=1)
     search = search or LRSearch()
-    name, values = the_setting(along)
-    check_unused(search)
-    if task is not None and name.startswith("task.arguments."):
-        raise ConfigError(
-            f"along.{name}", list(values), "A Task passed in Python has no arguments. Write a "
-            "function that returns one, and give LRSearch(task=...) its import path.",
-        )  # fmt: skip
-    first = with_value(only_full(search), name, values[0]) if function is None else (
-        _for_function(only_full(search), name, values[0])
-    )  # fmt: skip
+    first = first_search(search, along, task, function)
     with registered(first, task, function) as known:
         settings = AlongSettings.of(known, along, predict)
         result = _run(settings, Path(out), execution, here=here, force=force)
@@ -106,13 +101,32 @@ def run_along(
     return result
 
 
-def _for_function(search: LRSearch, name: str, value: float) -> LRSearch:
-    """Return a search whose script has a first value, before its parameters can be read."""
+def first_search(
+    search: LRSearch,
+    along: Mapping[str, Sequence[int | float]],
+    task: Task | None,
+    function: Callable[..., Any] | None,
+) -> LRSearch:
+    """Return a search at the first value of the setting, before its task or function is known.
+
+    Raises:
+        ConfigError: The setting cannot vary, or a setting of ``search`` is for what is not done.
+    """
+    name, values = the_setting(along)
+    check_unused(search)
+    if task is not None and name.startswith("task.arguments."):
+        raise ConfigError(
+            f"along.{name}", list(values), "A Task passed in Python has no arguments. Write a "
+            "function that returns one, and give LRSearch(task=...) its import path.",
+        )  # fmt: skip
+    search = only_full(search)
+    if function is None:
+        return with_value(search, name, values[0])
     section, _, argument = name.rpartition(".")
     if section != "script.values":
         return search
-    values = {**search.script.values, argument: value}
-    return replace(search, script=replace(search.script, values=values))
+    values_of = {**search.script.values, argument: values[0]}
+    return replace(search, script=replace(search.script, values=values_of))
 
 
 def _run(
@@ -126,12 +140,12 @@ def _run(
     _check_continues(settings, out)
     plans = along_plans(settings)
     if force:
-        _accept_changes(plans, out)
+        accept_changes(plans, out)
     title = f"along {settings.setting}"
     experiments = {out: Experiment("along", to_dict(settings))}
     folders = run_plans(plans, out, execution, experiments=experiments, title=title, here=here)
     require_ended(folders, "so the learning rates cannot be compared")
-    return result_of(settings, folders)
+    return _checked(settings, folders)
 
 
 def open_along(folder: Path, settings: dict[str, Any]) -> AlongResult:
@@ -141,12 +155,27 @@ def open_along(folder: Path, settings: dict[str, Any]) -> AlongResult:
         RunFolderError: Its settings are from another version, or runs are missing or unfinished.
     """
     along = settings_as(AlongSettings, settings, folder)
-    return result_of(along, existing_runs(folder, along_plans(along)))
+    return _checked(along, existing_runs(folder, along_plans(along)))
+
+
+def _checked(settings: AlongSettings, folders: Sequence[RunFolder[Any]]) -> AlongResult:
+    """Return the result of runs that have ended, in the order of the plans.
+
+    Raises:
+        ConfigError: As for :func:`check_scores`, :func:`check_script_used` and :func:`check_moves`.
+    """
+    result = result_of(settings, all_points(settings).values(), folders)
+    for value in result.values:
+        check_scores(result, value)
+        check_script_used(result, value)
+    check_moves(result)
+    return result
 
 
 def with_rates(settings: AlongSettings) -> AlongSettings:
     """Return the settings with the learning rates written out; the model and data are tried."""
     search = settings.search
+    check_effect(settings)
     for value in settings.values:
         check_groups(settings.at(value))
         check_script(settings.at(value))
@@ -155,28 +184,43 @@ def with_rates(settings: AlongSettings) -> AlongSettings:
 
 
 def along_plans(settings: AlongSettings) -> dict[str, Plan[AnyRunConfig]]:
-    """Return all runs by folder name; seeds vary slowest, so that partial results are paired."""
+    """Return all runs by folder name."""
+    return plans_of(settings, all_points(settings), "along")
+
+
+def plans_of(
+    settings: AlongSettings, points: Mapping[str, Point], experiment: str
+) -> dict[str, Plan[AnyRunConfig]]:
+    """Return the runs of points by folder name, with the labels of an experiment."""
     from learnorder.execution.driver import Plan
 
     smallest, plans = settings.search.rates()[0], dict[str, Plan[AnyRunConfig]]()
-    for name, (value, rate, seed) in _points(settings).items():
+    for name, (value, rate, seed) in points.items():
         search, words = settings.at(value), {settings.setting: setting_words(value)}
         arm = settings.arm(rate)
         config = search.run(arm, smallest, search.training.epochs, seed)
-        plans[name] = Plan(config, {"experiment": "along", **labels_of(search, arm), **words})
+        plans[name] = Plan(config, {"experiment": experiment, **labels_of(search, arm), **words})
     return plans
 
 
-def _points(settings: AlongSettings) -> dict[str, Point]:
-    """Return all runs by folder name, as value, learning rate and seed."""
+def all_points(settings: AlongSettings) -> dict[str, Point]:
+    """Return all learning rates at all values on all seeds, by folder name."""
+    pairs = [(value, rate) for value in settings.values for rate in settings.search.rates()]
+    return points_of(settings, pairs, settings.search.rung_seeds(0))
+
+
+def points_of(
+    settings: AlongSettings, pairs: Iterable[Pair], seeds: Iterable[int]
+) -> dict[str, Point]:
+    """Return points by folder name; seeds vary slowest, so that partial results are paired."""
     search, last = settings.search, settings.setting.rpartition(".")[2]
+    pairs = list(pairs)
     return {
         f"{last}={setting_words(value)}/{folder_name(search, settings.arm(rate))}-seed{seed}": (
             value, rate, seed,
         )
-        for seed in search.rung_seeds(0)
-        for value in settings.values
-        for rate in search.rates()
+        for seed in seeds
+        for value, rate in pairs
     }  # fmt: skip
 
 
@@ -199,14 +243,7 @@ def _check_continues(settings: AlongSettings, out: Path) -> None:
     search = replace(search, tolerance=before.tolerance)
     adapted = replace(settings, search=search, predict=there.predict)
     adapted = replace(adapted, values=there.values) if more else adapted
-    old, new = (to_dict(each) for each in (there, adapted))
-    section, _, argument = settings.setting.rpartition(".")
-    for each in (old, new):  # the search's own value of the setting has no effect
-        place = each["search"]
-        for part in section.split("."):
-            place = place[part]
-        place.pop(argument, None)
-    if words := difference_words(old, new):
+    if words := differences(there, adapted):
         raise RunFolderError(
             f"{out}: contains other runs ({words}). In the same folder there can be more values, "
             "more seeds and larger learning rates, nothing else. Choose another folder with --out, "
@@ -214,7 +251,19 @@ def _check_continues(settings: AlongSettings, out: Path) -> None:
         )
 
 
-def _accept_changes(plans: Mapping[str, Plan[AnyRunConfig]], out: Path) -> None:
+def differences(before: AlongSettings, now: AlongSettings) -> str:
+    """Return the differences of two settings in words; empty if there are none."""
+    old, new = (to_dict(each) for each in (before, now))
+    section, _, argument = now.setting.rpartition(".")
+    for each in (old, new):  # the search's own value of the setting has no effect
+        place = each["search"]
+        for part in section.split("."):
+            place = place[part]
+        place.pop(argument, None)
+    return difference_words(old, new)
+
+
+def accept_changes(plans: Mapping[str, Plan[AnyRunConfig]], out: Path) -> None:
     """Let the runs of a folder be continued with the present code and data."""
     for name, plan in plans.items():
         if (out / name / "manifest.json").is_file():
@@ -222,49 +271,70 @@ def _accept_changes(plans: Mapping[str, Plan[AnyRunConfig]], out: Path) -> None:
             RunFolder(out / name).accept_identity(identity)
 
 
-def result_of(settings: AlongSettings, folders: Sequence[RunFolder[Any]]) -> AlongResult:
-    """Return the result of runs that have ended, in the order of the plans.
+def result_of(
+    settings: AlongSettings, points: Iterable[Point], folders: Sequence[RunFolder[Any]]
+) -> AlongResult:
+    """Return the result of the runs of some points, in their order."""
+    search = settings.search
+    scored, reasons = dict[float, dict[float, BySeed]](), dict[float, dict[float, str]]()
+    by_value: dict[float, list[RunFolder[Any]]] = {}
+    score, higher = "score", True
+    for (value, rate, seed), folder in zip(points, folders, strict=True):
+        by_value.setdefault(value, []).append(folder)
+        by_seed = scored.setdefault(value, {}).setdefault(rate, {})
+        if folder.read_status() == "finished":
+            by_seed[seed] = final_score(folder, search.target)
+            _, score, higher = judged_by(folder, search.target)
+    if search.is_script:
+        reasons = {value: reasons_by_rate(runs) for value, runs in by_value.items()}
+    in_order = {v: dict(sorted(scored[v].items())) for v in settings.values if v in scored}
+    return AlongResult(settings, in_order, score, higher, tuple(folders), reasons)
+
+
+def check_scores(result: AlongResult, value: float) -> None:
+    """Check that some run at a value has a score.
 
     Raises:
-        ConfigError: A value has no scores, or the scores show that the runs ignore the learning
-            rate, the seed or the setting that varies.
+        ConfigError: None has.
     """
-    search, target = settings.search, settings.search.target
-    scored: dict[float, dict[float, dict[int, float]]] = {
-        value: {rate: {} for rate in search.rates()} for value in settings.values
-    }
-    by_value: dict[float, list[RunFolder[Any]]] = {value: [] for value in settings.values}
-    score, higher = "score", True
-    points = _points(settings).values()
-    for (value, rate, seed), folder in zip(points, folders, strict=True):
-        by_value[value].append(folder)
-        if folder.read_status() == "finished":
-            scored[value][rate][seed] = final_score(folder, target)
-            _, score, higher = judged_by(folder, target)
-    reasons = dict[float, dict[float, str]]()
-    for value, scores in scored.items():
-        at = f"(At {settings.setting} {setting_words(value)}.)"
-        if not any(scores.values()):
-            if search.is_script:
-                raise no_scores(search.script, by_value[value])
-            raise ConfigError(
-                "learning_rates", list(search.rates()), "Training diverges at all of them. Give "
-                f"smaller ones. {at}",
-            )  # fmt: skip
-        if search.is_script:
-            check_used(search.script, scores)
-            reasons[value] = reasons_by_rate(by_value[value])
-    _check_moves(settings, scored)
-    return AlongResult(settings, scored, score, higher, tuple(folders), reasons)
+    settings, search = result.settings, result.settings.search
+    if any(result.scored[value].values()):
+        return
+    words = setting_words(value)
+    if search.is_script:
+        runs = [run for run in result.folders if run.labels[settings.setting] == words]
+        raise no_scores(search.script, runs)
+    raise ConfigError(
+        "learning_rates", list(result.scored[value]), "Training diverges at all of them. Give "
+        f"smaller ones. (At {settings.setting} {words}.)",
+    )  # fmt: skip
 
 
-def _check_moves(
-    settings: AlongSettings, scored: Mapping[float, Mapping[float, Mapping[int, float]]]
-) -> None:
-    """Check that the scores at the values are not all equal to the last digit."""
-    first, *others = scored.values()
-    if all(other == first for other in others):
+def check_script_used(result: AlongResult, value: float) -> None:
+    """Check that a script's scores at a value differ between learning rates and seeds.
+
+    Raises:
+        ConfigError: They do not: it ignores one of the two.
+    """
+    if result.settings.search.is_script:
+        check_used(result.settings.search.script, result.scored[value])
+
+
+def check_moves(result: AlongResult) -> None:
+    """Check that the scores at the values are not all equal to the last digit.
+
+    Raises:
+        ConfigError: They are, at all learning rates and seeds that several values share.
+    """
+    shared = dict[tuple[float, int], list[float]]()
+    for by_rate in result.scored.values():
+        for rate, by_seed in by_rate.items():
+            for seed, score in by_seed.items():
+                shared.setdefault((rate, seed), []).append(score)
+    several = [scores for scores in shared.values() if len(scores) > 1]
+    if several and all(len(set(scores)) == 1 for scores in several):
+        setting = result.setting
         raise ConfigError(
-            f"along.{settings.setting}", list(settings.values), "All values end at the same scores "
-            "to the last digit, so the runs ignore it. They are kept.",
+            f"along.{setting}", list(result.values), "All values end at the same scores to the "
+            "last digit, so the runs ignore it. They are kept.",
         )  # fmt: skip

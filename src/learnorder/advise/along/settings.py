@@ -34,12 +34,14 @@ class AlongSettings:
         search: The search; every learning rate is trained at full length. Its own value of the
             setting has no effect.
         setting: Dotted name of the setting that varies, e.g. training.epochs.
-        values: Its values, in increasing order.
+        values: Its values, in increasing order. The first may be 0, which is compared with the
+            others but is not on a line in logarithms.
         predict: A larger value, for which the optimum is extrapolated; None for none.
 
     Raises:
         ConfigError: The setting is unknown, cannot vary, or is not taken by the script; the values
-            are not increasing positive numbers; or a setting of the search has no effect here.
+            are not increasing numbers, at least two of them above 0; or a setting of the search has
+            no effect here.
     """
 
     search: LRSearch
@@ -106,7 +108,9 @@ def the_setting(along: Mapping[str, Sequence[Any]]) -> tuple[str, Sequence[Any]]
 
 def _check_values(name: str, values: Sequence[Any]) -> None:
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-    if not numbers or len(values) < 2 or not all(0 < value < float("inf") for value in values):
+    if not numbers or not all(0 <= value < float("inf") for value in values):
+        raise ConfigError(f"along.{name}", list(values), "Give numbers above 0, or 0.")
+    if sum(value > 0 for value in values) < 2:
         raise ConfigError(f"along.{name}", list(values), "Give at least two numbers above 0.")
     if any(high <= low for low, high in pairwise(values)):
         raise ConfigError(f"along.{name}", list(values), "Give increasing numbers.")

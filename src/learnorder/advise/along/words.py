@@ -13,7 +13,13 @@ from learnorder.statistics import Estimate, side_of
 
 def along_findings(result: AlongResult) -> list[str]:
     """Return the findings in sentences."""
-    parts = (_drift, _bounds, _optima, _open, _lopsided, _bend, _prediction, _references, _lost)
+    parts = (_drift, _bounds, optimum_findings, _prediction, _references, lost_findings)
+    return [sentence for part in parts for sentence in part(result)]
+
+
+def optimum_findings(result: AlongResult) -> list[str]:
+    """Return the optima, and what keeps them from lying on a power law, in sentences."""
+    parts = (_optima, _open, _lopsided, _bend)
     return [sentence for part in parts for sentence in part(result)]
 
 
@@ -209,7 +215,7 @@ def _bend(result: AlongResult) -> list[str]:
     way = "upwards" if side == "above" else "downwards"
     return [
         f"The optima do not follow a power law: on logarithmic axes their line bends {way} "
-        f"(coefficient {drift.bend.format(digits=3)} of the square). The factor is an average over "
+        f"(coefficient {drift.bend.format(digits=3)} of the square). Its slope is an average over "
         "these values, and nothing is extrapolated from it."
     ]
 
@@ -264,7 +270,7 @@ def _references(result: AlongResult) -> list[str]:
     ]
 
 
-def _lost(result: AlongResult) -> list[str]:
+def lost_findings(result: AlongResult) -> list[str]:
     """Return the learning rates with runs without a score."""
     sentences = []
     for value in result.values:
