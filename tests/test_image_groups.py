@@ -470,6 +470,12 @@ def test_groups_that_a_subset_or_split_leaves_out_are_refused_with_the_setting(t
         tmp_path / "test.parquet", 120, 1, values=["gold", "gold", *coloured(120, seed=1)[2][2:]]
     )
     refuse("data.group_column", "No training image is in this group")
+    unseen = load_images(replace(config, allow_unseen=True)).groups
+    assert {name for name, (trained, _) in unseen.sizes().items() if not trained} == {
+        name for name in unseen.names if name.startswith("gold")
+    }
+    with pytest.raises(ConfigError, match="group_column"):
+        DataConfig(allow_unseen=True)
 
 
 def test_a_reliance_that_no_class_shows_is_refused(tmp_path):

@@ -166,3 +166,38 @@ def test_every_global_generator_is_seeded():
     np.random.seed(derived % 2**32)
     random.seed(derived)
     assert draws() == first
+
+
+class Jittered(Dataset):
+    """Items with draws of NumPy and of Python."""
+
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return torch.full((4,), index + np.random.rand() + random.random()), index % 2
+
+
+class Dropping(nn.Linear):
+    """A layer that scales its inputs by draws of NumPy and of Python."""
+
+    def forward(self, x):
+        return super().forward(x * (1 + np.random.rand() + random.random()) * torch.rand(1))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_run_continues_with_the_same_draws_of_items_and_network(workers):
+    task = Task(lambda: Dropping(4, 2), Jittered(), num_workers=workers)
+    config = TaskRunConfig(TaskConfig("a:b"), TrainingConfig(epochs=1, batch_size=4))
+
+    def trained(stop, state=None):
+        trainer = task_trainer(config, task, state)
+        trainer.run(stop=stop, epoch_ended=lambda _: None)
+        return trainer.state()
+
+    whole = trained(lambda _: False)
+    np.random.seed(7)
+    random.seed(7)
+    halved = trained(lambda _: False, trained(lambda trainer: trainer.step == 2))
+    assert halved["records"] == whole["records"]
+    assert all(torch.equal(halved["model"][name], whole["model"][name]) for name in whole["model"])

@@ -97,12 +97,18 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     seed_globally(derive_seed(seed, *purpose))
 
 
-def seed_globally(derived: int) -> None:
-    """Seed the global generators of torch, NumPy and Python with a derived seed."""
+def seed_globally(derived: int, *, torch_only: bool = False) -> None:
+    """Seed the global generators of torch, NumPy and Python with a derived seed.
+
+    Args:
+        derived: The seed.
+        torch_only: Whether to leave those of NumPy and Python as they are.
+    """
     seed_torch, seed_numpy = _global_generators()
     seed_torch(derived)
-    seed_numpy(derived % 2**32)
-    random.seed(derived)
+    if not torch_only:
+        seed_numpy(derived % 2**32)
+        random.seed(derived)
 
 
 @cache

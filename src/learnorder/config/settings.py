@@ -64,11 +64,18 @@ class DataConfig:
     spurious: bool = True
     """true: groups are the attribute's values within each class, and the reliance on the attribute
     is measured; false: groups are the values alone."""
+    allow_unseen: bool = False
+    """Whether groups of test images may have no training images, e.g. for a shortcut that is always
+    right in the training data."""
 
     def __post_init__(self) -> None:
         check_fields(self, "data")
         if self.group_column == "":
             raise ConfigError("data.group_column", "", "Give the name of a column, or null.")
+        if self.group_column is None and self.allow_unseen:
+            raise ConfigError(
+                "data.allow_unseen", True, "It is about groups: give their data.group_column too."
+            )
         if self.group_column is None and not self.spurious:
             raise ConfigError(
                 "data.spurious", False, "It is about groups: give their data.group_column too."

@@ -83,7 +83,8 @@ def _check_all_chosen(config: DataConfig, whole: Grouping, chosen: Chosen) -> No
     )
     in_train_split = whole.train.bincount(minlength=groups).tolist()
     for group, name in enumerate(whole.names):
-        if not train[group]:
+        unseen = not in_train_split[group]
+        if not train[group] and not (unseen and config.allow_unseen):
             raise _untrained(config, name, train_pool[group], in_train_split[group])
         if not evaluated[group]:
             raise _unmeasured(config, name, len(chosen.evaluation), evaluation_pool[group])
@@ -107,8 +108,9 @@ def _untrained(config: DataConfig, name: str, in_pool: int, in_split: int) -> Co
     return ConfigError(
         FIELD,
         name,
-        "No training image is in this group, but test images are. Check the values' spelling, and "
-        "give training images of every group.",
+        "No training image is in this group, but test images are. Check the values' spelling, or "
+        "give data.allow_unseen true, e.g. for a shortcut that is always right in the training "
+        "data.",
     )
 
 

@@ -80,6 +80,11 @@ class ImageProblem:
         self.counts = self._tally.counts
 
     @property
+    def seeds_steps(self) -> bool:
+        """Images are drawn from generators of their own."""
+        return False
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch."""
         return self.batches.steps

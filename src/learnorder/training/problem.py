@@ -59,6 +59,14 @@ class Problem(Protocol):
     """Sums over the training batches of the current epoch; part of a checkpoint."""
 
     @property
+    def seeds_steps(self) -> bool:
+        """Whether drawing a step's batch seeds the global generators of this process.
+
+        The network then draws from those of NumPy and Python after the batch.
+        """
+        ...
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch."""
         ...

@@ -39,6 +39,7 @@ from learnorder.training.task_batches import (
     split_batch,
 )
 from learnorder.training.task_evaluation import evaluate_task, validate
+from learnorder.training.tensor_rows import tensor_rows
 from learnorder.training.trainer import Trainer
 
 
@@ -76,6 +77,7 @@ class TaskProblem:
         self.train, self.validation = splits(task)
         self.sizes = (len(self.train), len(self.validation))  # pyright: ignore[reportArgumentType]
         batch_size = config.training.batch_size
+        self._gathers = tensor_rows(self.train, task.collate) is not None
         self._order = EpochOrder(task.sampler, self.train, config.seed)
         # An epoch omits a last batch of one example, on which batch norm cannot train.
         self.shown = self._order.length - (self._order.length % batch_size == 1)
@@ -89,7 +91,7 @@ class TaskProblem:
             self.groups = resolve_groups(task.groups, given, self.train, self.validation)
         rows = 1 if self.groups is None else 1 + len(self.groups.names)
         self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
-        self._one = torch.ones((), device=device)
+        self._all, self._one = self.counts[0], torch.ones((), device=device)
         batch, outputs = self._try_model()
         self.score = score_of(scoring_of(task), outputs, batch.targets)
         has_classes = are_classes(outputs, batch.targets)
@@ -127,6 +129,11 @@ class TaskProblem:
     def _is_classification(self) -> bool:
         """Whether its score is the accuracy by default."""
         return self.task.score is None and self.score.name == "accuracy"
+
+    @property
+    def seeds_steps(self) -> bool:
+        """Whether this process loads items, whose draws are seeded by step."""
+        return not (self.task.num_workers or self._gathers)
 
     @property
     def group_score(self) -> str:
@@ -300,14 +307,13 @@ class TaskProblem:
         function = self.score.batch
         value = 0.0 if function is None else function(outputs, batch.targets)
         score, loss = mean_of(value).to(self._device), mean(losses.detach()).to(self._device)
-        row = torch.stack((self._one, score, loss))
-        self.counts[0] += row.to(self.counts.dtype).mul_(batch.size)
+        self._all.add_(torch.stack((self._one, score, loss)), alpha=batch.size)
         if self._tally is not None:
             self._tally.add(outputs, batch.targets, losses, batch.indices)
 
     def flush_metrics(self, records: Records, epoch: int) -> None:
         """Add the epoch's mean score and loss to records, and reset the counts."""
-        n, score, loss = self.counts[0].tolist()
+        n, score, loss = self._all.tolist()
         means = {"loss": loss / n}
         if self.score.batch is not None and self.score.name != "loss":
             means = {self.score.name: score / n, **means}

@@ -240,7 +240,8 @@ class Trainer(Generic[ProblemT]):
         if self.optimizer.schedulers:
             self._rates.append(self.optimizer.learning_rate)
         layers = (self.config.seed, "layers", self.epoch)
-        seed_globally(step_seed(self.step, layers, self.group.own_draws))
+        derived = step_seed(self.step, layers, self.group.own_draws)
+        seed_globally(derived, torch_only=self.problem.seeds_steps)
         if self.noise is not None:
             self.noise.at(self.epoch, self.step, self.problem.steps)
         self.optimizer.zero_grad()
