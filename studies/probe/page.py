@@ -17,9 +17,18 @@ from learnorder.probe.page import over_rates
 from learnorder.probe.settings import Probe
 from learnorder.probe.statements import Arm, Quantity
 from learnorder.report.grid import Row
-from learnorder.statistics import adjusted_p, estimate, p_words, paired_difference, range_of
+from learnorder.statistics import (
+    adjusted_p,
+    estimate,
+    holm,
+    p_words,
+    paired_difference,
+    paired_p,
+    range_of,
+)
 from learnorder.statistics.verdicts import VERDICT_WORDS
 from studies.common import RESULTS, Page, fill_template, image, markdown, title_of
+from studies.probe.faint import probes as faint_probes
 from studies.probe.measure import probes
 
 TEMPLATE = Path(__file__).with_name("probes.md.in")
@@ -231,6 +240,40 @@ def section(name: str, probe: Probe, record: Record) -> tuple[str, dict[str, go.
     return "\n".join([*parts, arms(record) + "\n"]), figures
 
 
+FAINT = {"cifar_wrn": "WRN-10-1, SGD, CIFAR-10", "vowels_cnn": "CNN, SGD, series"}
+FAINT_QUANTITIES = {
+    "faint_only": "faint pattern alone",
+    "reliance": "reliance on the sharp one",
+    "clean": "without the sharp one",
+}
+
+
+def faint() -> str:
+    """Return what a large annealed LR changes beside a small one, with both patterns."""
+    known, lines, p = faint_probes(), list[list[str]](), list[float]()
+    for name, title in FAINT.items():
+        record = json.loads((RESULTS / "faint" / f"{name}.json").read_text())
+        rates = known[name].rates
+        small, large = (
+            next(a for a in record["arms"] if a["arm"] == arm and float(a[RATE]) == rate)
+            for arm, rate in (("constant", rates[0]), ("annealed", rates[-1]))
+        )
+        for quantity, words in FAINT_QUANTITIES.items():
+            of_small, of_large = (_by_seed(arm[quantity]["by_seed"]) for arm in (small, large))
+            within = range_of("accuracy" if quantity == "faint_only" else quantity)
+            cells = [
+                estimate(list(one.values()), within=within).format(100)
+                for one in (of_small, of_large)
+            ]
+            change = paired_difference(of_large, of_small, within=within)
+            p.append(paired_p(of_large, of_small))
+            lines.append([title, words, *cells, change.format(100), str(change.n)])
+    for line, value in zip(lines, holm(p), strict=True):
+        line.append(p_words(value))
+    columns = ["", "", "small LR", "large LR, annealed", "difference", "n", "p (Holm)"]
+    return markdown(columns, lines)
+
+
 def page() -> Page:
     """Return the page and its pictures, from the records."""
     known = probes()
@@ -244,6 +287,7 @@ def page() -> Page:
         "never": never(known, on_images),
         "task_statements": statements(by_key(known, tasks)),
         "task_never": never(known, tasks),
+        "faint": faint(),
         "probes": "\n".join(text for text, _ in sections),
     }
     return Page(

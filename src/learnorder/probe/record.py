@@ -16,9 +16,10 @@ from learnorder.statistics.learned import CONTENT_LEVELS
 def to_json(result: ProbeResult) -> str:
     """Return the text of probe.json."""
     results, arms = result.results, []
+    quantities = _QUANTITIES | (_FAINT if results.has_faint() else {})
     for arm in results.arms:
         row: dict[str, Any] = {**results.labels(arm), "status": results.counts(arm)}
-        for name, (set_, quantity) in _QUANTITIES.items():
+        for name, (set_, quantity) in quantities.items():
             row[name] = {
                 **json_estimate(results.final_estimate(arm, set_, quantity)),
                 "by_seed": json_by_seed(results.final(arm, set_, quantity)),
@@ -82,3 +83,4 @@ _QUANTITIES = {
     "content_on_conflict": ("conflict", "share_content"),
     "reliance": ("conflict", "reliance"),
 }
+_FAINT = {"faint_only": ("faint_only", "accuracy")}
