@@ -12,6 +12,7 @@ from learnorder import (
     AlongResult,
     Execution,
     ImageExperiment,
+    JointResult,
     JudgedRuns,
     LRSearch,
     Probe,
@@ -24,6 +25,7 @@ from learnorder import (
     open_runs,
 )
 from learnorder.advise.along.settings import AlongSettings
+from learnorder.advise.jointly.settings import JointSettings
 from learnorder.cli.main import main
 from learnorder.config.settings import (
     DataConfig,
@@ -85,6 +87,14 @@ def moving():
     return replace(search(), seeds=3, learning_rates=(0.05, 0.1, 0.3))
 
 
+DECAYS = {"training.weight_decay": [0.001, 0.01]}
+
+
+def pairs():
+    """The learning rates of a search with each of two weight decays, which takes seconds."""
+    return replace(search(), seeds=3, learning_rates=(0.03, 0.05, 0.1, 0.3))
+
+
 def reproduction():
     """A reproduction of which the claims on images as they are are judged."""
     return replace(demo(), plain=images("plain"), patch=images("patch"))
@@ -114,6 +124,9 @@ MAKERS = {
     "along": lambda out: learnorder.run_along(
         {"training.epochs": [2, 3]}, moving(), out, execution=QUIET
     ),
+    "jointly": lambda out: learnorder.run_jointly(
+        DECAYS, pairs(), out, baseline=0.001, execution=QUIET
+    ),
     "reproduce": lambda out: learnorder.reproduce(
         reproduction(), out, only=["final-accuracy"], execution=QUIET
     ),
@@ -121,7 +134,7 @@ MAKERS = {
 """What makes a folder of each type; the type "unpatched" lies within a reproduction."""
 OWN = {
     "probe": ProbeResult, "advise": Advice, "judged": JudgedRuns, "along": AlongResult,
-    "reproduce": ReproductionResult,
+    "jointly": JointResult, "reproduce": ReproductionResult,
 }  # fmt: skip
 """Types with a result of their own."""
 
@@ -236,6 +249,7 @@ def test_an_unfinished_one_says_so(tmp_path, name):
         "advise": {"search": to_dict(search()), "learning_rates": [0.05, 0.3], "no_noise": "off"},
         "judged": {"source": "runs.csv"},
         "along": to_dict(AlongSettings.of(moving(), {"training.epochs": [2, 3]})),
+        "jointly": to_dict(JointSettings.of(pairs(), DECAYS, 0.001)),
         "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
     }
     Experiment(name, settings[name]).write(tmp_path)
