@@ -16,10 +16,10 @@ from torch.utils.data import TensorDataset
 
 import learnorder
 from learnorder.config.settings import DataConfig
-from learnorder.data import Images, load_images
 from learnorder.models.small import ConvNet, ViT
 from learnorder.seeding import generator
 from studies.common import DATA
+from studies.image_sets import image_sets
 
 IMAGES = {
     "digits": DataConfig(train_examples=600, evaluate_on="validation", validation_share=0.4),
@@ -43,13 +43,7 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 @lru_cache(maxsize=1)
 def _images(name: str) -> tuple[TensorDataset, TensorDataset]:
     """Return training and validation images, normalised by channel, with their classes."""
-    data = load_images(IMAGES[name])
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
-
-    def dataset(part: Images) -> TensorDataset:
-        return TensorDataset((part.pixels.movedim(3, 1) / 255 - mean) / std, part.labels)
-
-    return dataset(data.train), dataset(data.evaluation)
+    return image_sets(IMAGES[name])
 
 
 def images(data: str, network: str) -> learnorder.Task:

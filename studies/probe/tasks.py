@@ -12,12 +12,12 @@ from torch.utils.data import Dataset, TensorDataset
 
 import learnorder
 from learnorder.config.settings import DataConfig
-from learnorder.data import Images, load_images
 from learnorder.errors import DataError
 from learnorder.models import WideResNet
 from learnorder.planters import ImagePlanter, SeriesPlanter, TablePlanter, TextPlanter
 from learnorder.seeding import generator
 from studies.common import DATA, ROOT
+from studies.image_sets import image_sets
 from studies.shortcuts.texts import NETWORKS, encode, rated_texts, vocabulary_of
 
 SERIES = ROOT / "data" / "aeon" / "aeon" / "datasets" / "data" / "JapaneseVowels"
@@ -88,7 +88,7 @@ def cells() -> learnorder.Task:
 
 def pictures() -> learnorder.Task:
     """Return the classes of 2,000 CIFAR-10 images at 16×16, with a WRN-10-1."""
-    data = load_images(
+    train, validation = image_sets(
         DataConfig(
             source=DATA,
             train_examples=2000,
@@ -98,15 +98,10 @@ def pictures() -> learnorder.Task:
             validation_share=0.1,
         )
     )
-    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (data.mean, data.std))
-
-    def dataset(part: Images) -> TensorDataset:
-        return TensorDataset((part.pixels.movedim(3, 1) / 255 - mean) / std, part.labels)
-
     return learnorder.Task(
         lambda: WideResNet(depth=10, widen_factor=1),
-        dataset(data.train),
-        dataset(data.evaluation),
+        train,
+        validation,
         planter=ImagePlanter(size=4),
     )
 

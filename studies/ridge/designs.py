@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from learnorder.advise.along.result import AlongResult
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import AlongResult, Pair
 from learnorder.advise.along.settings import AlongSettings
 from learnorder.advise.jointly.design import next_pairs
 from learnorder.advise.jointly.result import JointResult
@@ -31,7 +30,6 @@ def searched(joint: JointSettings, scores: Mapping[Pair, BySeed], score: str) ->
 
 def compared_pairs(joint: JointSettings, full: AlongResult) -> list[Pair]:
     """Return the best pair of the full grid, that of the design, and the best at the baseline."""
-    scores = {(v, r): s for v, by_rate in full.scored.items() for r, s in by_rate.items()}
-    both = [full, searched(joint, scores, full.score)]
+    both = [full, searched(joint, full.by_pair(), full.score)]
     results = [JointResult(joint, each, {}, ()) for each in both]
     return list(dict.fromkeys([*(each.best() for each in results), results[0].baseline]))

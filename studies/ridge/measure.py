@@ -15,8 +15,8 @@ from typing import Any
 
 import learnorder
 from learnorder import DataConfig, Execution, LRSearch, ModelConfig, TrainingConfig
-from learnorder.advise.along.result import AlongResult
-from learnorder.advise.along.run import Pair, plans_of, points_of, result_of
+from learnorder.advise.along.result import AlongResult, Pair
+from learnorder.advise.along.run import plans_of, points_of, result_of
 from learnorder.advise.along.settings import only_full
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.scores import BySeed
@@ -61,11 +61,6 @@ def record(scored: Mapping[Pair, BySeed]) -> list[dict[str, Any]]:
     ]
 
 
-def by_pair(result: AlongResult) -> dict[Pair, BySeed]:
-    """Return final scores by pair."""
-    return {(v, r): s for v, by_rate in result.scored.items() for r, s in by_rate.items()}
-
-
 def on_new_seeds(joint: JointSettings, name: str, pairs: Iterable[Pair]) -> AlongResult:
     """Train pairs on the seeds that the search has not seen."""
     points = points_of(joint.along, pairs, joint.new_seeds)
@@ -87,7 +82,7 @@ def main() -> None:
         target = RESULTS / "ridge" / f"{name}.json"
         target.parent.mkdir(exist_ok=True)
         with atomic_write(target) as temporary:
-            grid = {"grid": record(by_pair(full)), "new_seeds": record(by_pair(new))}
+            grid = {"grid": record(full.by_pair()), "new_seeds": record(new.by_pair())}
             temporary.write_text(json_text(grid))
         print(f"{target.name} written")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import Pair
 from learnorder.advise.along.words import known_factor, number_words
 from learnorder.advise.jointly.figures import ridge_figure
 from learnorder.advise.jointly.result import JointResult, slope_of

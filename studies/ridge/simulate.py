@@ -21,8 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learnorder.advise.along.result import AlongResult
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import AlongResult, Pair
 from learnorder.advise.jointly.result import slope_of
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.scores import BySeed

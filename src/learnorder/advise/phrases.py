@@ -65,14 +65,15 @@ def epoch_words(count: int) -> str:
     return f"{count} epoch{'s' * (count > 1)}"
 
 
-def schedule_words(search: LRSearch, smallest: float, plateau: str) -> str:
+def schedule_words(search: LRSearch, smallest: float, plateau: str = "") -> str:
     """Return the learning-rate schedule of a search's runs, in words.
 
     Args:
         search: The search.
         smallest: The smallest learning rate.
-        plateau: Length of the plateau, e.g. "20 of 40 epochs".
+        plateau: Length of the plateau, e.g. "20 of 40 epochs"; empty for its share of the epochs.
     """
+    plateau = plateau or f"{100 * search.plateau:g} % of the epochs"
     words = {
         "step": f"constant for {plateau}, then {smallest:g}",
         "wsd": f"constant for {plateau}, then linearly to 0",

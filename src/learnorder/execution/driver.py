@@ -84,7 +84,7 @@ def make_folders(
     """Create the folders of planned runs without executing them; see :func:`run_plans`."""
     for folder, experiment in experiments.items():
         experiment.check(folder)
-    identities = _identities(plans)
+    identities = identities_of(plans)
     existing = _find(plans, out, engine, identities)
     for folder, experiment in experiments.items():
         experiment.write(folder)
@@ -102,7 +102,7 @@ def find_folders(
     Raises:
         LearnOrderError: As for :func:`run_plans`, or a name or path is not valid on disk.
     """
-    return _find(plans, out, engine, _identities(plans))
+    return _find(plans, out, engine, identities_of(plans))
 
 
 def _find(
@@ -124,7 +124,7 @@ def _find(
     return existing
 
 
-def _identities(plans: Mapping[str, Plan]) -> dict[str, dict[str, str]]:
+def identities_of(plans: Mapping[str, Plan[Any]]) -> dict[str, dict[str, str]]:
     """Return digests of the user's code and data for each planned run."""
     identities: dict[str, dict[str, str]] = {}
     for kind in {kind_of(plan.config) for plan in plans.values()}:

@@ -79,11 +79,9 @@ def curve_so_far(script: ScriptConfig, folder: Path, most_bytes: int = _MOST_BYT
     if script.curve is None:
         return []
     try:
-        if (folder / "stdout.txt").stat().st_size > most_bytes:
-            return []
-        found = re.findall(script.curve, _printed(folder), re.MULTILINE)
+        found = re.findall(script.curve, _printed(folder, most_bytes), re.MULTILINE)
         return [float(text) for text in found]
-    except (NoScore, ValueError, OSError):
+    except (NoScore, ValueError):
         return []
 
 
@@ -181,17 +179,17 @@ def _checked(scores: Scores, script: ScriptConfig) -> Scores:
     return scores
 
 
-def _printed(folder: Path) -> str:
-    return "\n".join(_text(folder / name) for name in ("stdout.txt", "stderr.txt"))
+def _printed(folder: Path, most_bytes: int = _MOST_BYTES) -> str:
+    return "\n".join(_text(folder / name, most_bytes) for name in ("stdout.txt", "stderr.txt"))
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, most_bytes: int = _MOST_BYTES) -> str:
     """Return a file's text; a carriage return, as progress bars print it, ends a line.
 
     Raises:
         NoScore: It is too large.
     """
-    if path.stat().st_size > _MOST_BYTES:
-        raise NoScore(f"{path.name} is larger than {_MOST_BYTES // 10**6} MB")
+    if path.stat().st_size > most_bytes:
+        raise NoScore(f"{path.name} is larger than {most_bytes // 10**6} MB")
     text = path.read_bytes().decode(errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")

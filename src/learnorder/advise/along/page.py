@@ -75,8 +75,7 @@ def along_content(result: AlongResult) -> Content:
 
 def _setup(result: AlongResult) -> list[tuple[str, str]]:
     search = result.settings.search
-    plateau = f"{100 * search.plateau:g} % of the epochs"
-    schedule = schedule_words(search, search.rates()[0], plateau)
+    schedule = schedule_words(search, search.rates()[0])
     return [
         ("Varies", f"{result.setting}: {', '.join(f'{value:g}' for value in result.values)}"),
         ("Learning rates", ", ".join(f"{rate:g}" for rate in result.learning_rates())),

@@ -11,11 +11,14 @@ from typing import Any
 from learnorder.advise.along.drift import Drift, factor_bounds, find_drift, predict, shape_bounds
 from learnorder.advise.along.optimum import Optimum, find_optimum
 from learnorder.advise.along.settings import AlongSettings
-from learnorder.advise.scores import ArmScores
+from learnorder.advise.scores import ArmScores, BySeed
 from learnorder.runs import RunFolder
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
 from learnorder.statistics import Estimate, shown_in
+
+Pair = tuple[int | float, float]
+"""A value of the setting and a learning rate."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,17 @@ class AlongResult:
         """Return the findings in sentences."""
         return findings_of("along", self)
 
-    def _repr_html_(self) -> str:
-        rows = [
+    def by_pair(self) -> dict[Pair, BySeed]:
+        """Return the final scores by value and learning rate, then by seed."""
+        return {
+            (value, rate): by_seed
+            for value, by_rate in self.scored.items()
+            for rate, by_seed in by_rate.items()
+        }
+
+    def best_rows(self) -> list[list[str]]:
+        """Return each value with its best learning rate, its optimum and the best mean score."""
+        return [
             [
                 f"{value:g}",
                 f"{self.best(value):g}",
@@ -125,9 +137,13 @@ class AlongResult:
             ]
             for value in self.values
         ]
+
+    def _repr_html_(self) -> str:
         columns = [self.setting, "best of the grid", "optimum", f"final {self.score} at the best"]
         note = "Mean over seeds [95 % interval]. The optimum is the vertex of a parabola."
-        return html_list(self.findings()) + html_table("Best learning rates", columns, rows, note)
+        return html_list(self.findings()) + html_table(
+            "Best learning rates", columns, self.best_rows(), note
+        )
 
 
 def rate_interval(e: Estimate, digits: int = 3) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.along.checks import check_effect
-from learnorder.advise.along.result import AlongResult
+from learnorder.advise.along.result import AlongResult, Pair
 from learnorder.advise.along.settings import (
     AlongSettings,
     check_unused,
@@ -38,15 +38,12 @@ from learnorder.runs import (
 )
 from learnorder.runs.experiment import Experiment, read_experiment, settings_as
 from learnorder.runs.judged import final_score, judged_by
-from learnorder.runs.kinds import kind_of
 from learnorder.values import to_dict
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
     from learnorder.training.task import Task
 
-Pair = tuple[int | float, float]
-"""A value of the setting and a learning rate."""
 Point = tuple[int | float, float, int]
 """A value of the setting, a learning rate and a seed."""
 
@@ -265,10 +262,11 @@ def differences(before: AlongSettings, now: AlongSettings) -> str:
 
 def accept_changes(plans: Mapping[str, Plan[AnyRunConfig]], out: Path) -> None:
     """Let the runs of a folder be continued with the present code and data."""
-    for name, plan in plans.items():
-        if (out / name / "manifest.json").is_file():
-            (identity,) = kind_of(plan.config).load_backend().identify([plan.config])
-            RunFolder(out / name).accept_identity(identity)
+    from learnorder.execution.driver import identities_of
+
+    there = {n: plan for n, plan in plans.items() if (out / n / "manifest.json").is_file()}
+    for name, identity in identities_of(there).items():
+        RunFolder(out / name).accept_identity(identity)
 
 
 def result_of(

@@ -9,11 +9,12 @@ from typing import Any
 from learnorder.advise.along.command import search_along
 from learnorder.advise.jointly.design import usual_pairs
 from learnorder.advise.jointly.run import every_plan, run_jointly, with_grid
-from learnorder.advise.jointly.settings import JointSettings, own_value
+from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.plans import with_names
 from learnorder.cli import options
 from learnorder.cli.parser import Parser
 from learnorder.errors import ConfigError
+from learnorder.runs import flatten
 
 
 def add_jointly(parser: Parser) -> None:
@@ -53,7 +54,7 @@ def tune(values: dict[str, Any]) -> int:
             "Leave it out, or leave out --jointly.",
         )  # fmt: skip
     search, along, out = search_along(values), values["along"], Path(values["out"])
-    baseline, own = values["baseline"], own_value(values, next(iter(along)))
+    baseline, own = values["baseline"], flatten(values).get(next(iter(along)))
     if values["dry_run"]:
         settings = with_grid(JointSettings.of(with_names(search), along, baseline, own))
         return _estimate(settings, out, values)

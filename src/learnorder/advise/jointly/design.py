@@ -26,8 +26,7 @@ from collections.abc import Sequence
 
 from learnorder.advise.along.drift import predict
 from learnorder.advise.along.references import references_for
-from learnorder.advise.along.result import AlongResult
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import AlongResult, Pair
 from learnorder.advise.jointly.settings import JointSettings
 
 WINDOW = 3

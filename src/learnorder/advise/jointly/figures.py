@@ -7,8 +7,7 @@ import math
 import plotly.graph_objects as go
 
 from learnorder.advise.along.figures import draw_law, score_limits
-from learnorder.advise.along.result import rate_interval
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import Pair, rate_interval
 from learnorder.advise.along.words import number_words, value_words
 from learnorder.advise.figures import draw_gains, span_of
 from learnorder.advise.jointly.result import JointResult

@@ -12,7 +12,7 @@ from learnorder.advise.along.page import (
     reference_section,
     score_table,
 )
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import Pair
 from learnorder.advise.jointly.figures import gain_figure, ridge_figure
 from learnorder.advise.jointly.result import JointResult
 from learnorder.advise.jointly.words import joint_findings, pair_words
@@ -72,13 +72,12 @@ def joint_content(result: JointResult) -> Content:
 
 def _setup(result: JointResult) -> list[tuple[str, str]]:
     settings, search = result.settings, result.settings.along.search
-    plateau = f"{100 * search.plateau:g} % of the epochs"
     values = ", ".join(f"{value:g}" for value in settings.along.values)
     first, new = settings.search_seeds, settings.new_seeds
     return [
         ("Varies", f"{result.setting}: {values}; baseline {settings.baseline:g}"),
         ("Learning rates", ", ".join(f"{rate:g}" for rate in search.rates())),
-        ("Schedule", schedule_words(search, search.rates()[0], plateau)),
+        ("Schedule", schedule_words(search, search.rates()[0])),
         (
             "Seeds searched and new",
             f"{first[0]} to {first[-1]} in the search, {new[0]} to {new[-1]} new",

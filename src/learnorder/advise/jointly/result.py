@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from learnorder.advise.along.result import AlongResult, rate_interval
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import AlongResult, Pair
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.scores import ArmScores, ArmVerdict, BySeed
 from learnorder.runs import RunFolder
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
-from learnorder.statistics import Estimate, shown_in
+from learnorder.statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,7 @@ class JointResult:
     @cached_property
     def scores(self) -> ArmScores[Pair]:
         """The final scores of the search, by pair and seed."""
-        by_pair = {
-            (value, rate): by_seed
-            for value, by_rate in self.searched.scored.items()
-            for rate, by_seed in by_rate.items()
-        }
-        return self._scored(by_pair, self.settings.search_seeds)
+        return self._scored(self.searched.by_pair(), self.settings.search_seeds)
 
     def best(self) -> Pair:
         """Return the value and the learning rate with the best mean in the search.
@@ -127,18 +121,9 @@ class JointResult:
 
     def _repr_html_(self) -> str:
         found = self.searched
-        rows = [
-            [
-                f"{value:g}",
-                f"{found.best(value):g}",
-                rate_interval(found.optimum(value)),
-                shown_in(found.score, found.scores(value).mean(found.best(value))),
-            ]
-            for value in found.values
-        ]
         columns = [self.setting, "best learning rate", "optimum", f"final {found.score}"]
         note = "Mean over the seeds of the search [95 % interval]."
-        return html_list(self.findings()) + html_table("Pairs", columns, rows, note)
+        return html_list(self.findings()) + html_table("Pairs", columns, found.best_rows(), note)
 
 
 def slope_of(factor: Estimate) -> Estimate:

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.advise.along.result import AlongResult
+from learnorder.advise.along.result import Pair
 from learnorder.advise.along.run import (
-    Pair,
     Point,
     accept_changes,
     check_moves,
@@ -162,27 +161,26 @@ def joint_result(settings: JointSettings, train: Train) -> JointResult:
     """
     runs = dict[Point, RunFolder[Any]]()
 
-    def scores_of(pairs: Iterable[Pair], seeds: Iterable[int]) -> AlongResult:
+    def trained(pairs: Iterable[Pair], seeds: Iterable[int]) -> Iterable[Point]:
         points = points_of(settings.along, pairs, seeds)
         runs.update(zip(points.values(), train(points), strict=True))
-        return result_of(settings.along, points.values(), [runs[p] for p in points.values()])
+        return points.values()
 
-    pairs = next_pairs(settings, result_of(settings.along, (), ()))
-    while pairs:
-        scores_of(pairs, settings.search_seeds)
+    found = result_of(settings.along, (), ())
+    while pairs := next_pairs(settings, found):
+        trained(pairs, settings.search_seeds)
         found = result_of(settings.along, runs, tuple(runs.values()))
         check_scores(found, settings.baseline)
         check_script_used(found, settings.baseline)
         check_moves(found)
-        pairs = next_pairs(settings, found)
-    found = result_of(settings.along, runs, tuple(runs.values()))
     for value in found.values:
         check_scores(found, value)
     result = JointResult(settings, found, {}, found.folders)
     compared = [result.best(), result.baseline]
     if compared[0] == compared[1]:
         return result
-    new = scores_of(compared, settings.new_seeds)
+    points = trained(compared, settings.new_seeds)
+    new = result_of(settings.along, points, [runs[point] for point in points])
     judged = {(value, rate): new.scored[value][rate] for value, rate in compared}
     return JointResult(settings, found, judged, tuple(runs.values()))
 

@@ -9,7 +9,7 @@ from typing import Any
 from learnorder.advise.along.settings import AlongSettings
 from learnorder.advise.settings import LRSearch
 from learnorder.errors import ConfigError
-from learnorder.runs import setting_words
+from learnorder.runs import flatten, setting_words
 from learnorder.values import check_fields, to_dict
 
 FEWEST_RATES = 4
@@ -88,20 +88,6 @@ class JointSettings:
         return JointSettings(settings, baseline)
 
 
-def own_value(values: Mapping[str, Any], name: str) -> object:
-    """Return a setting by its dotted name from nested settings; None if there is none.
-
-    >>> own_value({"training": {"weight_decay": 0.1}}, "training.weight_decay")
-    0.1
-    """
-    place: Any = values
-    for part in name.split("."):
-        if not isinstance(place, Mapping) or part not in place:
-            return None
-        place = place[part]
-    return place
-
-
 def own_of(search: LRSearch, along: Mapping[str, Any]) -> object:
     """Return the search's own value of the setting that varies; None if it has none."""
-    return own_value(to_dict(search), next(iter(along), ""))
+    return flatten(to_dict(search)).get(next(iter(along), ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from learnorder.advise.along.references import references_for
-from learnorder.advise.along.run import Pair
+from learnorder.advise.along.result import Pair
 from learnorder.advise.along.words import (
     known_factor,
     lost_findings,
