@@ -153,8 +153,8 @@ def _draw_open(figure: go.Figure, result: AlongResult) -> None:
         shown = False
 
 
-def draw_law(figure: go.Figure, result: AlongResult, name: str = "power law, 95 % band") -> None:
-    """Draw the power law with the 95 % band of its line, to the value that is predicted."""
+def draw_law(figure: go.Figure, result: AlongResult, name: str = "power law") -> None:
+    """Draw the power law to the value that is predicted, with a 95 % band if it is bounded."""
     drift = result.drift
     if drift is None:
         return
@@ -167,7 +167,8 @@ def draw_law(figure: go.Figure, result: AlongResult, name: str = "power law, 95 
         law = [result.predict(float(value)) for value in values]
         points = [e for e in law if e is not None]
         first = dash == "solid"
-        if all(e.low > 0 and e.high < math.inf for e in points):
+        bounded = all(e.low > 0 and e.high < math.inf for e in points)
+        if bounded:
             figure.add_scatter(
                 x=[*values, *reversed(values)],
                 y=[*(e.high for e in points), *(e.low for e in reversed(points))],
@@ -176,7 +177,7 @@ def draw_law(figure: go.Figure, result: AlongResult, name: str = "power law, 95 
             )  # fmt: skip
         figure.add_scatter(
             x=values, y=[e.mean for e in points], mode="lines",
-            name=name if first else "extrapolated",
+            name=name + ", 95 % band" * bounded if first else "extrapolated",
             line={"color": _LINE, "width": 2, "dash": dash},
             customdata=[rate_interval(e) for e in points],
             hovertemplate="%{x:.3g}: %{customdata}<extra></extra>",

@@ -27,7 +27,7 @@ def ridge_figure(result: JointResult) -> go.Figure:
     figure, along = go.Figure(), result.settings.along
     rates, title = along.search.rates(), setting_title(result.setting)
     layout(figure, "", title, "learning rate", 190 + 46 * len(rates))
-    draw_law(figure, result.searched, "ridge, 95 % band")
+    draw_law(figure, result.searched, "ridge")
     _draw_pairs(figure, result)
     _draw_optima(figure, result)
     _ring(figure, result, result.baseline, "square-open", _BASELINE, "best at the baseline")
