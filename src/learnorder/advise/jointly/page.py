@@ -49,8 +49,8 @@ def joint_content(result: JointResult) -> Content:
                 "search, on validation data; scores far below the best have the last colour. Dots: "
                 "not trained. Diamonds: the optimum at each value, the vertex of a parabola "
                 "through the best and its neighbours, with its 95 % interval over seeds. Line: the "
-                "ridge through the optima, a power law, with its 95 % band if bounded. Ringed: the best "
-                "pair, and the best learning rate at the baseline, a square.",
+                "ridge through the optima, a power law, with its 95 % band if bounded. Ringed: the "
+                "best pair, and the best learning rate at the baseline, a square.",
                 wide=[ridge_figure(result)],
             ),
             *_new_section(result),
