@@ -25,6 +25,7 @@ from learnorder.advise.selection import Selection
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
+from learnorder.execution.processes import processes_kept
 from learnorder.execution.settings import Execution
 from learnorder.runs import (
     RunFolder,
@@ -73,6 +74,7 @@ class StartedSearch:
         return cls(search, initial_rates(search), why_no_noise(search))
 
 
+@processes_kept()
 def run_advise(
     search: LRSearch | None = None,
     out: Path | str = "runs/advise",

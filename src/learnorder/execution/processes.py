@@ -6,8 +6,8 @@ import selectors
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from learnorder.errors import ConfigError
@@ -26,7 +26,7 @@ class Process:
     """
 
     def __init__(self, threads: int, device: str | None = None) -> None:
-        self.device = device
+        self.threads, self.device = threads, device
         visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
         command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
         self._process = subprocess.Popen(
@@ -69,14 +69,60 @@ class Process:
             self._process.send_signal(number)
 
     def close(self, *, kill: bool = False) -> None:
-        """Stop the process when it is idle, or kill it at once."""
+        """Stop the process when it is idle, or kill it at once.
+
+        Within :func:`processes_kept` an idle process is kept.
+        """
         if kill:
             self._process.kill()
+        elif _kept is not None and self.alive:
+            _kept.append(self)
+            return
+        self.begin_stop()
+        self._process.wait()
+
+    def begin_stop(self) -> None:
+        """Tell the process to stop when it is idle; :meth:`close` waits for that."""
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(BrokenPipeError):
                 assert pipe is not None
                 pipe.close()
-        self._process.wait()
+
+
+_kept: list[Process] | None = None
+"""Idle processes within :func:`processes_kept`, else None."""
+
+
+@contextmanager
+def processes_kept() -> Iterator[None]:
+    """Keep idle processes for the next runs within the ``with`` block; also a decorator.
+
+    A process takes seconds to start, most of them to import torch. Experiments of several stages
+    have the stages share their processes.
+    """
+    global _kept
+    if _kept is not None:  # the outer block stops them
+        yield
+        return
+    _kept = []
+    try:
+        yield
+    finally:
+        idle, _kept = _kept, None
+        for process in idle:
+            process.begin_stop()
+        for process in idle:
+            process.close()
+
+
+def _take_kept(threads: int, device: str | None) -> Process | None:
+    """Return a kept process, or None if there is none of this kind."""
+    for process in _kept or ():
+        if process.alive and (process.threads, process.device) == (threads, device):
+            assert _kept is not None
+            _kept.remove(process)
+            return process
+    return None
 
 
 class Processes:
@@ -112,8 +158,9 @@ class Processes:
         self._started = [process for process in self._started if process.alive]
         used = Counter(process.device for process in self._started)
         device = min(self._devices, key=lambda name: used[name], default=None)
-        self._started.append(Process(threads, device))
-        return self._started[-1]
+        process = _take_kept(threads, device) or Process(threads, device)
+        self._started.append(process)
+        return process
 
     def ready(self, busy: Mapping[RunFolder[Any], Process], seconds: float) -> list[RunFolder[Any]]:
         """Wait for answers."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError, LearnOrderError
 from learnorder.execution.budget import epochs_within
+from learnorder.execution.processes import processes_kept
 from learnorder.execution.settings import Execution
 from learnorder.probe.result import RATE, Calibration, ProbeResult, calibrate
 from learnorder.probe.settings import FEWEST_EPOCHS, Probe
@@ -78,6 +79,7 @@ def run_probe(
     return result
 
 
+@processes_kept()
 def make_probes(
     probes: Mapping[str, Probe],
     out: Path,

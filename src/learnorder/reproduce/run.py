@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.execution.processes import processes_kept
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import ImageExperiment
 from learnorder.images.run import image_plans, on_images
@@ -68,6 +69,7 @@ def reproduction_plans(
     }
 
 
+@processes_kept()
 def reproduce(
     reproduction: Reproduction | str = "demo",
     out: Path | str | None = None,

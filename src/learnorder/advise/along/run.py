@@ -28,6 +28,7 @@ from learnorder.advise.scores import BySeed
 from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
 from learnorder.advise.settings import AnyRunConfig, LRSearch
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.execution.processes import processes_kept
 from learnorder.execution.settings import Execution
 from learnorder.runs import (
     RunFolder,
@@ -48,6 +49,7 @@ Point = tuple[int | float, float, int]
 """A value of the setting, a learning rate and a seed."""
 
 
+@processes_kept()
 def run_along(
     along: Mapping[str, Sequence[int | float]],
     search: LRSearch | None = None,

@@ -27,6 +27,7 @@ from learnorder.advise.jointly.settings import JointSettings, own_of
 from learnorder.advise.run import registered
 from learnorder.advise.settings import AnyRunConfig, LRSearch
 from learnorder.errors import RunFolderError
+from learnorder.execution.processes import processes_kept
 from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder, existing_runs, require_ended
 from learnorder.runs.experiment import Experiment, read_experiment, settings_as
@@ -41,6 +42,7 @@ Train = Callable[[Mapping[str, Point]], Sequence[RunFolder[Any]]]
 """Trains points by folder name, or reads them; returns their run folders."""
 
 
+@processes_kept()
 def run_jointly(
     along: Mapping[str, Sequence[int | float]],
     search: LRSearch | None = None,

@@ -1,0 +1,63 @@
+"""Processes that stay for the next stage of an experiment."""
+
+import psutil
+import pytest
+
+from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.execution.engine import Cores
+from learnorder.execution.pool import run_pool
+from learnorder.execution.processes import Processes, processes_kept
+from learnorder.runs import RunFolder
+from learnorder.schedules import Schedule
+
+
+def stage(out):
+    """Execute two short runs; return the processes that are alive after it."""
+    task, training = TaskConfig("tests.test_task.make_task"), TrainingConfig(1, 16)
+    folders = [
+        RunFolder.create(out / str(s), TaskRunConfig(task, training, Schedule(0.1), seed=s))
+        for s in range(2)
+    ]
+    run_pool(folders, Cores(2, 1), lambda state: None)
+    assert [folder.read_status() for folder in folders] == ["finished"] * 2
+    return set(psutil.Process().children())
+
+
+def test_stages_share_processes(tmp_path):
+    before = set(psutil.Process().children())
+    with processes_kept():
+        first = stage(tmp_path / "first") - before
+        assert len(first) == 2
+        with processes_kept():
+            assert stage(tmp_path / "second") - before == first
+        assert set(psutil.Process().children()) - before == first
+        next(iter(first)).kill()
+        third = stage(tmp_path / "third") - before
+        assert len(third & first) == 1
+    assert set(psutil.Process().children()) == before
+    assert stage(tmp_path / "fourth") == before
+
+
+def test_processes_of_other_threads_or_devices_are_not_shared():
+    with processes_kept():
+        process = Processes().start(1)
+        process.close()
+        others = [Processes().start(2), Processes(["0"]).start(1)]
+        assert process not in others
+        assert Processes().start(1) is process
+        for each in (process, *others):
+            each.close(kill=True)
+            assert not each.alive
+
+
+def test_an_error_stops_them(tmp_path):
+    before = set(psutil.Process().children())
+
+    @processes_kept()
+    def fail():
+        assert len(stage(tmp_path / "first") - before) == 2
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert set(psutil.Process().children()) == before
