@@ -203,8 +203,8 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
 
     monkeypatch.setattr("learnorder.advise.run.SearchRunner.train", train)
     search = LRSearch(
-        learning_rates=tuple(final), rungs=3, keep=0.5, noise=0, shorter_plateaus=(), range_test=False,
-        training=TrainingConfig(epochs=20),
+        learning_rates=tuple(final), rungs=3, keep=0.5, noise=0, shorter_plateaus=(),
+        range_test=False, training=TrainingConfig(epochs=20),
     )  # fmt: skip
     begun = StartedSearch(search, tuple(final), no_noise="left out")
     advice = SearchRunner(begun, tmp_path).run()

@@ -1,10 +1,10 @@
 """Racing: at full length an arm gets no more seeds once it is decided.
 
-Seeds come in looks (:class:`~learnorder.advise.looks.Looks`). After each one, arms are compared with
-the best one so far, paired by seed. An arm stops if it is significantly worse, as good within the
-tolerance, or has diverged; or if no verdict is in sight: with the same mean and spread of the
+Seeds come in looks (:class:`~learnorder.advise.looks.Looks`). After each one, arms are compared
+with the best one so far, paired by seed. An arm stops if it is significantly worse, as good within
+the tolerance, or has diverged; or if no verdict is in sight: with the same mean and spread of the
 differences, the interval at the last look would not decide either. The best and the others go on.
-The idea of a race is that of Maron and Moore, *Hoeffding races*, NeurIPS 1993.
+Races are those of Maron and Moore, *Hoeffding races*, NeurIPS 1993.
 
 What is trained next depends on the scores so far alone, so an interrupted race continues to the
 same result, and a finished one is repeated from its scores.

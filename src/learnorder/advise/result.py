@@ -146,7 +146,7 @@ class Advice:
         return short / self.rungs[-1].epochs + sum(self.count(arm) for arm in self.arms)
 
     def full_runs_saved(self) -> int:
-        """Return how many runs at full length the arms did not need, with shorter plateaus left out."""
+        """Return how many runs at full length a race saved, with those of plateaus left out."""
         left_out = len(self.plateaus_left_out())
         stopped = sum(self.search.seeds - self.count(arm) for arm in self.arms)
         return stopped + left_out * self.search.seeds
@@ -233,11 +233,21 @@ class Advice:
         return [arm for arm in tried if arm in self.arms]
 
     def plateaus_left_out(self) -> list[float]:
-        """Return the shorter plateaus that a race left out, because a longer one was not as good."""
+        """Return the plateaus that a race left out, because a longer one was not as good."""
         if not self.search.is_annealed(self.best(), self.smallest):
             return []
         tried = {arm.plateau for arm in self.shorter_plateaus()}
         return [share for share in self.search.distinct_plateaus() if share not in tried]
+
+    def stopped(self, arm: Candidate) -> ArmVerdict | None:
+        """Return the verdict with which an arm stopped early; None if it has all seeds.
+
+        undecided: no verdict was in sight. It is against the best; the best itself stops, as good,
+        when no other arm needs it.
+        """
+        if self.count(arm) >= self.search.seeds:
+            return None
+        return self.verdict(arm, self.arm(self.best()))
 
     def shortest_plateau(self) -> float | None:
         """Return the shortest plateau shown to be as good as the full one, as a share, or None."""

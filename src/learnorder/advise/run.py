@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnorder.advise.other_arms import OtherArms
 from learnorder.advise.plans import (
     check_search,
     folder_name,
@@ -18,11 +19,10 @@ from learnorder.advise.plans import (
     why_no_noise,
     with_names,
 )
-from learnorder.advise.race import Race
-from learnorder.advise.result import Advice, Rung, near
+from learnorder.advise.result import Advice, near
 from learnorder.advise.scores import BySeed
 from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
-from learnorder.advise.selection import Selection, final_scores
+from learnorder.advise.selection import Selection
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.budget import Budget, epochs_within
@@ -90,8 +90,8 @@ def run_advise(
 
     Every run is a complete, annealed schedule. Shorter ones eliminate most learning rates. The last
     rung compares the remaining ones, shorter plateaus, noise and the pick of a range test on new
-    seeds; an arm that is decided gets no more of them. Writes report.html and advice.json. The same call
-    continues an interrupted search.
+    seeds; an arm that is decided gets no more of them. Writes report.html and advice.json. The same
+    call continues an interrupted search.
 
     Args:
         search: The settings; None takes the defaults, on digits.
@@ -292,8 +292,9 @@ class SearchRunner:
         """Run the rungs, then all arms at full length."""
         rungs = Selection(self.search, self.rates, self).run()
         test = self.range_test() if self.search.tests_range else None
-        race = self._race(rungs[-1], test)
         rates = sorted(rungs[-1].scores)
+        fixed = self._fixed_arms(test, rates)
+        race = OtherArms(self.search, self.smallest, self, fixed).run(rungs[-1])
         final = {rate: race.scores[self._arm(rate)] for rate in rates}
         numbers = {rate: race.counts[self._arm(rate)] for rate in rates}
         scores, folders = self.train(race.counts, self.search.rungs - 1)
@@ -316,46 +317,11 @@ class SearchRunner:
     def _arm(self, rate: float) -> Candidate:
         return Candidate(rate, self.search.plateau)
 
-    def _race(self, final: Rung, test: RangeTest | None) -> Race[Candidate]:
-        """Race the other arms against the best learning rate, and return all arms at full length.
+    def train_arms(self, counts: Mapping[Candidate, int]) -> dict[Candidate, BySeed]:
+        """Return the final scores of finished runs at full length, on the first seeds."""
+        return self.train(counts, self.search.rungs - 1)[0]
 
-        The best one gets more seeds for it. If it then diverges on one and another is the best, the
-        shorter plateaus are those of the other.
-        """
-        rates = {self._arm(rate): rate for rate in sorted(final.scores)}
-        race = Race[Candidate](
-            self.search.looks(),
-            lambda counts: self.train(counts, self.search.rungs - 1)[0],
-            lambda scores, counts: final_scores(self.search, self, scores, counts),
-            {arm: final.counts[rate] for arm, rate in rates.items()},
-            {arm: final.scores[rate] for arm, rate in rates.items()},
-        )
-        best, fixed = race.run(list(rates)), self._other_arms(test, list(rates.values()))
-        plateaus, others = self._plateaus(best), list[Candidate]()
-        while True:
-            first = plateaus[: 1 if self.search.race else None]
-            others, plateaus = [*others, *first], plateaus[len(first) :]
-            leader = race.run(list(rates), [*others, *fixed])
-            if leader != best:
-                best, plateaus, others = leader, self._plateaus(leader), []
-            elif not plateaus or not self._as_good(race, others[-1], best):
-                break
-        kept = [*rates, *sorted(others, key=lambda arm: arm.plateau), *fixed]
-        race.counts = {arm: race.counts[arm] for arm in kept}
-        return race
-
-    def _as_good(self, race: Race[Candidate], arm: Candidate, best: Candidate) -> bool:
-        scores = {each: race.scores[each] for each in (arm, best)}
-        return race.judge(scores, race.counts).verdict(arm, best) in ("better", "as_good")
-
-    def _plateaus(self, best: Candidate) -> list[Candidate]:
-        """Return the arms with shorter plateaus at the best learning rate, the longest first."""
-        if not self.search.is_annealed(best.learning_rate, self.smallest):
-            return []
-        tried = self.search.distinct_plateaus()
-        return [replace(best, plateau=plateau) for plateau in reversed(tried)]
-
-    def _other_arms(self, test: RangeTest | None, rates: Sequence[float]) -> list[Candidate]:
+    def _fixed_arms(self, test: RangeTest | None, rates: Sequence[float]) -> list[Candidate]:
         """Return the arms with noise and at the range test's pick, if there are any."""
         arms = list[Candidate]()
         if not self.no_noise:
@@ -385,7 +351,7 @@ class SearchRunner:
     def train(
         self, counts: Mapping[Candidate, int], rung: int
     ) -> tuple[dict[Candidate, BySeed], list[RunFolder[Any]]]:
-        """Run arms on the first seeds of a rung; return final scores of finished runs, and all runs.
+        """Run arms on the first seeds of a rung; return final scores by seed, and all runs.
 
         Args:
             counts: The number of seeds of each arm.

@@ -102,7 +102,9 @@ class ArmScores(Generic[ArmT]):
 
     def paired(self, arm: ArmT, baseline: ArmT) -> bool:
         """Return whether two arms have runs on the same seeds, or are in a race."""
-        return self.looks is not None or set(self.seeds.get(arm, ())) == set(self.seeds.get(baseline, ()))
+        return self.looks is not None or set(self.seeds.get(arm, ())) == set(
+            self.seeds.get(baseline, ())
+        )
 
     def verdict(self, arm: ArmT, baseline: ArmT) -> ArmVerdict:
         """Return the verdict on an arm against a baseline."""

@@ -17,17 +17,25 @@ _MOST_ADDED = 4
 """Most learning rates added above the default ones."""
 
 
-class RungTrainer(Protocol):
-    """Trains learning rates on a rung.
+class Scored(Protocol):
+    """What has a score.
 
     Attributes:
-        score: Name of what they are judged by, once a run has finished.
+        score: Its name, once a run has finished.
         higher_is_better: Whether a higher score is better.
-        reasons: Why runs of a script have no score, by rung and learning rate.
     """
 
     score: str
     higher_is_better: bool
+
+
+class RungTrainer(Scored, Protocol):
+    """Trains learning rates on a rung.
+
+    Attributes:
+        reasons: Why runs of a script have no score, by rung and learning rate.
+    """
+
     reasons: dict[int, dict[float, str]]
 
     def train_rates(self, counts: Mapping[float, int], rung: int) -> dict[float, BySeed]:
@@ -128,7 +136,7 @@ class Selection:
 
 def final_scores(
     search: LRSearch,
-    trainer: RungTrainer,
+    trainer: Scored,
     scores: Mapping[ArmT, BySeed],
     counts: Mapping[ArmT, int],
 ) -> ArmScores[ArmT]:
