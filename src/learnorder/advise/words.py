@@ -281,7 +281,9 @@ def _plateaus(advice: Advice) -> list[str]:
     within, shortest = words.amount(advice.tolerance), advice.shortest_plateau()
     if left_out := advice.plateaus_left_out():
         listed = ", ".join(f"{search.plateau_epochs(share, epochs)}" for share in left_out)
-        against += f" Shorter ones ({listed}) were not tried, as the next longer is not as good."
+        against += (
+            f" Shorter ones ({listed}) were not tried, as the next longer is not shown as good."
+        )
     if shortest is None:
         return [f"No shorter plateau is shown to be as good within {within}. {against}"]
     shown = epoch_words(search.plateau_epochs(shortest, epochs))
