@@ -309,7 +309,7 @@ def test_a_batch_has_at_most_all_examples(tmp_path):
         ({"training.weight_decay": [0.01, 0.1]}, {}, 0.02, "baseline", "one of the values"),
         ({"training.weight_decay": [0.01, 0.1]}, {"learning_rates": (0.1, 0.2, 0.4)}, None,
          "learning_rates", "at least 4"),
-        ({"training.weight_decay": [0.01, 0.1]}, {"rungs": 2}, None, "rungs", "no rungs"),
+        ({"training.weight_decay": [0.01, 0.1]}, {"rungs": 3}, None, "rungs", "no rungs"),
         ({"training.weight_decay": [0.01, 0.1]}, {"seeds": 2}, None, "seeds", "at least 3"),
         ({"training.weight_decay": [0.01, 0.1], "training.epochs": [4, 8]}, {}, None, "along",
          "one setting"),

@@ -18,6 +18,9 @@ from studies.common import markdown
 TITLES = {
     "before": "without a race",
     "race": "race (default)",
+    "race_former": "race, rungs as before",
+    "race_quarter": "race, `--keep 0.25`",
+    "race_half": "race, `--keep 0.5`",
     "race_2_short": "race, `--screening_seeds 2`",
     "race_3_seeds": "`--seeds 3`, one look",
 }

@@ -50,6 +50,9 @@ def searches_of(benchmark: Benchmark) -> dict[str, LRSearch]:
     return {
         "before": former,
         "race": raced,
+        "race_former": replace(former, race=True),
+        "race_quarter": replace(raced, keep=0.25),
+        "race_half": replace(raced, keep=0.5),
         "race_2_short": replace(raced, screening_seeds=2),
         "race_3_seeds": replace(raced, seeds=3),
     }

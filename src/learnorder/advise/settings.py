@@ -107,7 +107,7 @@ class LRSearch:
     rungs: int = 2
     """Number of rounds. Each has half the epochs of the next and passes on the best learning rates.
     1 trains every learning rate at full length."""
-    keep: float = 0.25
+    keep: float = 0.4
     """Share of its learning rates that a rung passes on, in (0, 1]; at least three, and the
     smallest."""
     screening_seeds: int = 1
