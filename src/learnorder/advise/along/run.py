@@ -228,7 +228,6 @@ def _check_continues(settings: AlongSettings, out: Path) -> None:
         return
     there = settings_as(AlongSettings, existing.settings, out)
     before, now = only_full(there.search), settings.search
-    before = replace(before, screening_seeds=now.screening_seeds, keep=now.keep)  # without effect
     there = replace(there, search=before)
     more = (
         set(there.values) <= set(settings.values)

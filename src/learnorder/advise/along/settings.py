@@ -194,5 +194,9 @@ def check_unused(search: LRSearch) -> None:
 
 
 def only_full(search: LRSearch) -> LRSearch:
-    """Return a search of a single rung, without arms besides the learning rates."""
-    return replace(search, **_OFF)
+    """Return a search of a single rung, without arms besides the learning rates.
+
+    Settings that then have no effect get their defaults.
+    """
+    unused = {each.name: each.default for each in fields(LRSearch) if each.name in _UNUSED}
+    return replace(search, **_OFF, **unused)
