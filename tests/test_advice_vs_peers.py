@@ -185,7 +185,7 @@ def test_groups_resample_the_seeds_of_pool_and_truth_apart():
 
 
 def test_a_range_tests_pick_moves_to_the_grid_and_without_one_to_the_default():
-    replay = pytest.importorskip("studies.advice_vs_peers.replay")
+    replay = pytest.importorskip("studies.advice_vs_peers.picks")
     picks = {100: 1e-7, 101: None, 102: 0.5, 103: 0.02, 104: 0.02}
     seeds = [101, 100, 102, 103, 104]
     assert replay.found(TOY, "lightning", picks, [100]) == 0.01

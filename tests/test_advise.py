@@ -86,7 +86,7 @@ def around(mean: float, spread: float = 0.002) -> list[float]:
 
 
 def test_every_run_is_a_whole_schedule_of_its_rung():
-    search = LRSearch(training=TrainingConfig(epochs=40))
+    search = LRSearch(training=TrainingConfig(epochs=40), rungs=3)
     for rung, epochs in enumerate((10, 20, 40)):
         plans = rung_plans(search, [Candidate(0.5, 0.5), Candidate(0.01, 0.5)], 0.01, rung)
         for plan in plans.values():
@@ -98,13 +98,13 @@ def test_every_run_is_a_whole_schedule_of_its_rung():
 
 def test_a_cosine_ends_at_nothing_and_has_no_shorter_phases():
     search = LRSearch(training=TrainingConfig(epochs=8), anneal="cosine")
-    config = next(iter(rung_plans(search, [Candidate(0.5, 0.5)], 0.01, 2).values())).config
+    config = next(iter(rung_plans(search, [Candidate(0.5, 0.5)], 0.01, 1).values())).config
     assert config.learning_rate.at(8, 9, 10, epochs=8) < 0.01
     assert search.distinct_plateaus() == ()
 
 
 def test_no_seed_serves_two_rungs():
-    search = LRSearch(first_seed=7, screening_seeds=3, seeds=4)
+    search = LRSearch(first_seed=7, rungs=3, screening_seeds=3, seeds=4)
     seeds = [seed for rung in range(search.rungs) for seed in search.rung_seeds(rung)]
     assert seeds == list(range(7, 7 + 3 + 3 + 4))
 
@@ -112,9 +112,9 @@ def test_no_seed_serves_two_rungs():
 def test_the_arms_of_a_seed_share_all_but_the_treatment():
     search = LRSearch()
     arms = [Candidate(0.1, 0.5), Candidate(0.1, 0.25), Candidate(0.01, 0.5, noise=0.4)]
-    plans = rung_plans(search, arms, 0.01, 2)
+    plans = rung_plans(search, arms, 0.01, 1)
     assert len(plans) == 3 * search.seeds
-    of_one = [p.config for p in plans.values() if p.config.seed == search.rung_seeds(2)[0]]
+    of_one = [p.config for p in plans.values() if p.config.seed == search.rung_seeds(1)[0]]
     for name in ("data", "model", "patch", "training", "seed"):
         assert len({repr(getattr(config, name)) for config in of_one}) == 1
 
@@ -132,7 +132,7 @@ def test_fine_tuning_begins_lower():
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"training": TrainingConfig(epochs=7)}, "at least 8 epochs, or fewer --rungs"),
+        ({"training": TrainingConfig(epochs=3)}, "at least 4 epochs, or fewer --rungs"),
         ({"data": DataConfig()}, "evaluate_on"),
         ({"learning_rates": (0.1,)}, "at least two"),
         ({"learning_rates": (0.2, 0.1)}, "increasing"),
@@ -141,6 +141,7 @@ def test_fine_tuning_begins_lower():
         ({"seeds": 1}, "at least 2"),
         ({"tolerance": -1.0}, "tolerance"),
         ({"rungs": 0}, "rungs"),
+        ({"keep": 0.0}, "keep"),
         ({"first_seed": -1}, "first_seed"),
         ({"learning_rates": (0.1, 0.10001)}, "10 % apart"),
     ],
@@ -189,11 +190,11 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
     made = RunFolder.create(tmp_path / "run", LRSearch().run(Candidate(0.1, 0.5), 0.1, 4, 0), {})
     trained = list[tuple[float, int]]()
 
-    def train(self, arms, rung):
+    def train(self, counts, rung):
         found = {}
-        for arm in arms:
+        for arm, count in counts.items():
             rate = arm.learning_rate
-            seeds = self.search.rung_seeds(rung)
+            seeds = self.search.rung_seeds(rung)[:count]
             score = final[rate] if rung == self.search.rungs - 1 else 1 - rate / 4
             lost = rate == 1.6 and rung == 0
             trained.append((rate, rung))
@@ -202,8 +203,8 @@ def test_a_large_learning_rate_left_out_on_short_runs_comes_back(tmp_path, monke
 
     monkeypatch.setattr("learnorder.advise.run.SearchRunner.train", train)
     search = LRSearch(
-        learning_rates=tuple(final), rungs=3, noise=0, shorter_plateaus=(), range_test=False,
-        training=TrainingConfig(epochs=20),
+        learning_rates=tuple(final), rungs=3, keep=0.5, noise=0, shorter_plateaus=(),
+        range_test=False, training=TrainingConfig(epochs=20),
     )  # fmt: skip
     begun = StartedSearch(search, tuple(final), no_noise="left out")
     advice = SearchRunner(begun, tmp_path).run()
@@ -460,7 +461,7 @@ def test_learning_rates_that_are_too_large_are_a_result(tmp_path):
         training=training, learning_rates=(0.005, 0.3, 1e4), rungs=1, seeds=5, noise=0
     )
     advice = run_advise(search, tmp_path, task=linear_task(), execution=Execution(quiet=True))
-    assert advice.rungs[0].too_large(1e4) == "diverged in 5 of 5 runs"
+    assert advice.rungs[0].too_large(1e4) == "diverged in 3 of 3 runs"
     assert advice.band() == [0.3]
     assert "Too large" in " ".join(advice_findings(advice))
     wrong = replace(search, learning_rates=(1e4, 1e5))

@@ -403,7 +403,7 @@ def test_a_function_that_ignores_the_setting_is_refused(tmp_path):
         ({"learning_rates": [3, 5]}, {}, "along.learning_rates", "one of the runs"),
         ({"task.arguments.width": [3, 5]}, {}, "along.task.arguments.width", "there is none"),
         ({"script.values.width": [3, 5]}, {}, "along.script.values.width", "--command"),
-        ({"training.epochs": [4, 8]}, {"rungs": 2}, "rungs", "no rungs"),
+        ({"training.epochs": [4, 8]}, {"rungs": 3}, "rungs", "no rungs"),
         ({"training.epochs": [4, 8]}, {"noise": 0.3}, "noise", "full length"),
         ({"training.epochs": [4, 8]}, {"screening_seeds": 3}, "screening_seeds", "full length"),
         ({"training.epochs": [4, 8]}, {"shorter_plateaus": (0.2,)}, "shorter_plateaus", "length"),
@@ -470,7 +470,7 @@ def test_the_command_runs_a_script(tmp_path, monkeypatch, capsys):
     command = f"{sys.executable} train.py {{learning_rate}} {{seed}} {{width}}"
     words = ["advise", "--command", command, "--learning_rates", "[0.01, 0.05, 0.25]",
              "--along", "{script.values.width: [64, 128]}", "--seeds", "3", "--quiet"]  # fmt: skip
-    assert main([*words, "--rungs", "2"]) == 2
+    assert main([*words, "--rungs", "3"]) == 2
     assert "rungs" in capsys.readouterr().err
     assert main([*words, "--minutes", "5"]) == 2
     assert "--dry-run shows the time" in capsys.readouterr().err

@@ -22,6 +22,7 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, Interrupted, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.runs import find_runs
+from learnorder.runs.experiment import read_experiment
 from studies.ridge.designs import of_pairs, searched
 from studies.ridge.simulate import RATES, SLOPES, VALUES, settings, simulate
 
@@ -180,6 +181,11 @@ def test_it_opens_as_it_was_returned(made):
 def test_a_folder_can_have_other_values_and_nothing_else(made, tmp_path):
     out, result = made
     more = {"script.values.weight_decay": [0.0003, 0.001, 0.003, 0.01, 0.03]}
+    kept = read_experiment(out)
+    search = kept.settings["along"]["search"]  # as versions wrote it that did not race
+    del search["race"], search["keep"]
+    search["screening_seeds"] = 2
+    kept.write(out)
     before = len(find_runs(out))
     again = learnorder.run_jointly(
         more, SEARCH, out, function=train, baseline=0.001, execution=QUIET
@@ -309,7 +315,7 @@ def test_a_batch_has_at_most_all_examples(tmp_path):
         ({"training.weight_decay": [0.01, 0.1]}, {}, 0.02, "baseline", "one of the values"),
         ({"training.weight_decay": [0.01, 0.1]}, {"learning_rates": (0.1, 0.2, 0.4)}, None,
          "learning_rates", "at least 4"),
-        ({"training.weight_decay": [0.01, 0.1]}, {"rungs": 2}, None, "rungs", "no rungs"),
+        ({"training.weight_decay": [0.01, 0.1]}, {"rungs": 3}, None, "rungs", "no rungs"),
         ({"training.weight_decay": [0.01, 0.1]}, {"seeds": 2}, None, "seeds", "at least 3"),
         ({"training.weight_decay": [0.01, 0.1], "training.epochs": [4, 8]}, {}, None, "along",
          "one setting"),

@@ -305,7 +305,7 @@ def test_a_search_finds_the_best_rate(tmp_path, capsys):
     assert advice.score == "accuracy"
     scores = advice.arms[advice.arm(0.1)]
     assert scores == {seed: pytest.approx(expected(0.1, seed)) for seed in scores}
-    assert {folder.config.values["plateau_epochs"] for folder in advice.folders} == {1, 2, 4}
+    assert {folder.config.values["plateau_epochs"] for folder in advice.folders} == {2, 4}
     assert main([*arguments[:-2], "--out", str(tmp_path / "out")]) == 0  # nothing is left to do
     assert main(["report", str(tmp_path / "out")]) == 0
     assert main(["runs", str(tmp_path / "out" / "epochs-8")]) == 0

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass, replace
+from typing import Any
 
 import learnorder
 from learnorder.advise.page import to_json
@@ -59,9 +60,15 @@ class Judged:
         )  # fmt: skip
 
 
+_WITHOUT_RACE: dict[str, Any] = {
+    "race": False, "rungs": 3, "keep": 0.5, "screening_seeds": 2,
+}  # fmt: skip
+"""The search that the records are of: the default before arms raced."""
+
+
 def searches() -> dict[str, Judged]:
     """Return the searches to evaluate, by name."""
-    digits = LRSearch()
+    digits = LRSearch(**_WITHOUT_RACE)
     perceptron = replace(
         digits,
         model=ModelConfig("MLP", {"widths": [256, 256]}),
@@ -74,6 +81,7 @@ def searches() -> dict[str, Judged]:
         model=ModelConfig("WideResNet", {"depth": 16, "widen_factor": 1}),
         training=TrainingConfig(epochs=15, batch_size=64),
         seeds=3,
+        **_WITHOUT_RACE,
     )
     return {
         "digits_wrn": Judged(digits, 4, 10),

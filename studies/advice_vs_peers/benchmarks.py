@@ -65,7 +65,7 @@ class Benchmark:
         return range(100, 100 + self.pool)
 
     def search(self) -> LRSearch:
-        """Return the search of ``advise`` for the learning rate alone."""
+        """Return the search of ``advise`` for the learning rate alone, without a race."""
         decay = 5e-4 if self.optimizer == "SGD" else 0.01
         training = TrainingConfig(
             self.epochs, self.batch_size, optimizer=self.optimizer, weight_decay=decay
@@ -73,6 +73,7 @@ class Benchmark:
         return LRSearch(
             task=TaskConfig(self.task, self.arguments), training=training, anneal=self.anneal,
             learning_rates=self.grid(), shorter_plateaus=(), noise=0.0, range_test=False,
+            rungs=3, keep=0.5, screening_seeds=2, race=False,
         )  # fmt: skip
 
     def lengths(self) -> tuple[int, ...]:

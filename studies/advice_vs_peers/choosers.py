@@ -6,7 +6,7 @@ returns its choice with the trials that it made. It sees nothing of the truth.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -107,12 +107,12 @@ class _Rungs:
         self.reasons: dict[int, dict[float, str]] = {}
         self.runs: dict[tuple[float, int, int], Run] = {}
 
-    def train_rates(self, rates: Sequence[float], rung: int) -> dict[float, BySeed]:
+    def train_rates(self, counts: Mapping[float, int], rung: int) -> dict[float, BySeed]:
         """Return the final scores of finished runs, by learning rate and seed."""
         epochs, scores = self._search.rung_epochs(rung), dict[float, BySeed]()
-        for rate in rates:
+        for rate, count in counts.items():
             scores[rate] = {}
-            for seed in self._search.rung_seeds(rung):
+            for seed in self._search.rung_seeds(rung)[:count]:
                 run = self._table.runs[rate, epochs, self._pool[seed]]
                 self.runs[rate, rung, seed] = run
                 if run.finished:

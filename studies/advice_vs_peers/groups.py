@@ -11,6 +11,8 @@ from studies.advice_vs_peers.benchmarks import Benchmark
 
 GROUPS = 20
 """Groups on resampled seeds, besides group 0."""
+COUNT, COUNT_IN_GROUP = 60, 3
+"""Searches in group 0, and in each other group."""
 
 
 @dataclass(frozen=True)

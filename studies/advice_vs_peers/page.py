@@ -1,8 +1,8 @@
 """``docs/advice-vs-peers.md`` and its pictures, from the records in ``results/advice_vs_peers``.
 
 ``python -m studies.pages`` writes them. The records are made by ``studies.advice_vs_peers.measure``
-(the tables), ``.finders`` and ``.replay``, in this order; none of the peers' packages is needed
-here.
+(the tables), ``.finders``, ``.replay`` and ``.racing``, in this order; none of the peers' packages
+is needed here.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from learnorder.statistics import (
 from studies.advice_vs_peers.figures import curves_figure, mean_scores, regret_figure, stops_figure
 from studies.advice_vs_peers.groups import GROUPS
 from studies.advice_vs_peers.measure import RECORDS
+from studies.advice_vs_peers.races import race_tables
 from studies.advice_vs_peers.regret import ADVICE, Judged, judged, measured_tasks
 from studies.advice_vs_peers.words import CHOOSERS, SEARCHING, STOPPING
 from studies.common import Page, fill_template, image, markdown, title_of
@@ -339,6 +340,7 @@ def page() -> Page:
     ]
     filled = {
         **numbers(found, measured, p),
+        **race_tables(found, titles),
         "table": tasks_table(found),
         "full": summary(found, "full", measured, p),
         "small": summary(found, "small", measured, p),

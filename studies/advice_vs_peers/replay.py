@@ -12,7 +12,7 @@ would vary with other seeds.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -22,34 +22,29 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from learnorder.advise.range_rules import middle
 from learnorder.runs.judged import Target
 from learnorder.seeding import derive_seed
 from studies.advice_vs_peers.asha import asha_search
-from studies.advice_vs_peers.benchmarks import BENCHMARKS, DEFAULTS, Benchmark
+from studies.advice_vs_peers.benchmarks import BENCHMARKS
 from studies.advice_vs_peers.choosers import (
     Choice,
     Chooser,
     advised,
     grid_search,
-    nearest,
     random_search,
     small_search,
 )
-from studies.advice_vs_peers.finders import FINDERS, PICKS
-from studies.advice_vs_peers.groups import GROUPS, Group, group
+from studies.advice_vs_peers.finders import PICKS
+from studies.advice_vs_peers.groups import COUNT, COUNT_IN_GROUP, GROUPS, Group, group
 from studies.advice_vs_peers.measure import RECORDS
 from studies.advice_vs_peers.optuna_search import PRUNERS, optuna_search
+from studies.advice_vs_peers.picks import RESTARTS, found, picks_of
 from studies.advice_vs_peers.table import Table, read_table
 from studies.common import names_chosen
 
 SEARCHES, STOPS = RECORDS / "searches.parquet", RECORDS / "stops.parquet"
-COUNT, COUNT_IN_GROUP = 60, 3
-"""Searches in group 0, and in each other group."""
 BUDGETS = ("full", "small")
 """The budget of the default search, and that of a small one."""
-RESTARTS = 5
-"""Restarts of learnorder's range test, whose median is the pick."""
 SEARCHED: dict[str, Chooser] = {
     "grid": grid_search,
     "random": random_search,
@@ -70,31 +65,6 @@ class Stops:
 
     trials: int = 0
     shares: list[float] = field(default_factory=list)
-
-
-def picks_of(name: str) -> tuple[dict[str, dict[int, float | None]], float]:
-    """Return the picks of each range test on a task, by seed of the pool, and a test's epochs."""
-    rows = [row for row in pq.read_table(FINDERS).to_pylist() if row["task"] == name]
-    by_seed = {
-        finder: {row["seed"]: row["rate"] for row in rows if row["finder"] == finder}
-        for finder in PICKS
-    }
-    return by_seed, rows[0]["epochs"]
-
-
-def found(
-    benchmark: Benchmark, finder: str, picks: dict[int, float | None], seeds: Sequence[int]
-) -> float:
-    """Return the learning rate of the grid that is nearest to a range test's pick.
-
-    Without a pick it is the default. Learnorder's is the median of five restarts.
-    """
-    if finder == "learnorder_range":
-        own = sorted(rate for seed in seeds[:RESTARTS] if (rate := picks[seed]) is not None)
-        pick = middle(own, RESTARTS)
-    else:
-        pick = picks[seeds[0]]
-    return nearest(pick or DEFAULTS[benchmark.optimizer], benchmark.grid())
 
 
 def replay(name: str, target: Target, stops: dict[tuple[str, ...], Stops]) -> Iterator[Any]:

@@ -21,7 +21,8 @@ Which initial learning rates are best after annealing, for your model and your d
 complete, annealed schedule, so no learning rate is judged before its anneal. Short schedules
 eliminate learning rates. The remaining ones are compared at full length on new seeds, with
 intervals, together with shorter plateaus at the best learning rate, activation noise, and the pick
-of a conventional learning-rate range test. Test data are never used.
+of a conventional learning-rate range test. An arm that is decided gets no more seeds. Test data are
+never used.
 
   learnorder advise                                      an example on digits
   learnorder advise --data folder:photos --data.resolution 32 --model.name my_nets.Net
@@ -94,7 +95,10 @@ def main(arguments: Sequence[str]) -> int:
             )  # fmt: skip
         search = with_names(search)
         check_search(search)
-        return options.dry_run(search_plans(search), out / "none", values)
+        code = options.dry_run(search_plans(search), out / "none", values)
+        if search.race and len(search.looks().counts) > 1:
+            print("This is the most: a race stops arms that are decided (--race false: none).")
+        return code
     execution = options.execution(values)
     advice = run_advise(
         search, out, minutes=values["minutes"], execution=execution, force=values["force"]

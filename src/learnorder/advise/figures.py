@@ -17,7 +17,7 @@ from learnorder.advise.scores import BySeed
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import LineStyle, figure_text, layout, log_axis
-from learnorder.statistics import SHARE, estimate, range_of
+from learnorder.statistics import SHARE, Estimate, estimate, range_of
 
 if TYPE_CHECKING:
     from learnorder.advise.range_rules import RangeTest, Restart
@@ -51,7 +51,9 @@ def _draw_rungs(figure: go.Figure, advice: Advice) -> None:
     """Draw final scores, a line for each rung, the last with intervals; shade the band."""
     lost = {rate: advice.diverged_words(advice.arm(rate)) for rate in advice.finalists()}
     lines = [RateLine(f"{rung.epochs} epochs", rung.scores) for rung in reversed(advice.rungs)]
-    draw_lines(figure, [replace(lines[0], lost=lost), *lines[1:]], advice.score, advice.band())
+    means = {rate: advice.mean(advice.arm(rate)) for rate in advice.finalists()}
+    first = replace(lines[0], lost=lost, means=means)
+    draw_lines(figure, [first, *lines[1:]], advice.score, advice.band())
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,13 @@ class RateLine:
         name: Their length.
         scores: Final scores by learning rate and seed.
         lost: How many runs have no score, by learning rate, in words.
+        means: The estimates, if they are not those of the scores at 95 %, as in a race.
     """
 
     name: str
     scores: Mapping[float, BySeed]
     lost: Mapping[float, str] = field(default_factory=dict)
+    means: Mapping[float, Estimate] = field(default_factory=dict)
 
 
 def draw_lines(
@@ -91,7 +95,9 @@ def draw_lines(
         style = LineStyle(color, dash)
         if index == 0:
             points = {
-                rate: Point(scores, range_of(score), line.lost.get(rate, ""))
+                rate: Point(
+                    scores, range_of(score), line.lost.get(rate, ""), known=line.means.get(rate)
+                )
                 for rate, scores in sorted(line.scores.items())
             }
             add_points(figure, points, line.name, style, words.scale, log_x=True, row=1, col=1)
@@ -205,7 +211,10 @@ def _height(lines: Sequence[RateLine], score: str, around: Sequence[float] | Non
         if line.scores.get(rate)
     ]  # fmt: skip
     shown = [estimate(each, within=within).mean for each in values]
-    last = [estimate(list(first[rate].values()), within=within) for rate in rates]
+    last = [
+        lines[0].means.get(rate) or estimate(list(first[rate].values()), within=within)
+        for rate in rates
+    ]
     shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
     shown += [score for rate in rates for score in first[rate].values()]
     low, high = scale * min(shown), scale * max(shown)
@@ -232,8 +241,9 @@ def gain_figure(advice: Advice) -> go.Figure:
     points, titles = list[Point](), list[str]()
     for name, arm, baseline in comparisons(advice):
         diverged = advice.diverged_words(arm) or advice.diverged_words(baseline)
-        gains = advice.compare(arm, baseline).by_seed
-        points.append(Point(gains, range_of(advice.score).difference(), diverged))
+        gains = advice.compare(arm, baseline)
+        within = range_of(advice.score).difference()
+        points.append(Point(gains.by_seed, within, diverged, known=gains.estimate))
         titles.append(f"{name} ({diverged})" if diverged else name)
     return draw_gains(titles, points, advice.score, advice.tolerance)
 

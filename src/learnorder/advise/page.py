@@ -8,7 +8,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from learnorder.advise.figures import gain_figure, rates_figure
-from learnorder.advise.phrases import ARM_VERDICT_WORDS, comparisons, schedule_words
+from learnorder.advise.phrases import (
+    ARM_VERDICT_WORDS,
+    comparisons,
+    looks_words,
+    schedule_words,
+)
 from learnorder.advise.plans import ANNEALED, CONSTANT, annealed_arms, results_of
 from learnorder.advise.range_rules import RULE, RULES, RangeTest
 from learnorder.advise.result import Advice
@@ -64,6 +69,8 @@ def advice_content(advice: Advice) -> Content:
         "rung has its own seeds; all are evaluated on the same validation data, so the intervals "
         "cover variation over seeds, not over data. They are not adjusted for their number."
     )
+    if looks := looks_words(advice.search):
+        note += f" {looks}"
     if advice.range_test is not None:
         note += (
             " Below, a range test: the smoothed training loss while the learning rate rises from "
@@ -109,10 +116,12 @@ def _search_setup(advice: Advice) -> list[tuple[str, str]]:
     epochs = search.training.epochs
     plateau = f"{search.plateau_epochs(search.plateau, epochs)} of {epochs} epochs"
     rungs = "; ".join(f"{r.epochs} epochs, seeds {_span(r.seeds)}" for r in advice.rungs)
+    race = [("Race", looks)] if (looks := looks_words(search)) else []
     return [
         ("Learning rates", rates),
         ("Schedule", schedule_words(search, advice.smallest, plateau)),
         ("Rungs", rungs),
+        *race,
     ]
 
 
@@ -143,6 +152,8 @@ def comparison_table(advice: Advice) -> TextTable:
         "Inconclusive: it shows neither that nor a difference. A verdict needs at least "
         f"{FEWEST_SEEDS} seeds."
     )
+    if looks := looks_words(advice.search):
+        note += f" {looks}"
     if many:
         columns.append("p (Holm)")
         note += f" {HOLM_NOTE} The null hypothesis is no difference."
@@ -161,16 +172,23 @@ def rung_table(advice: Advice) -> TextTable:
                 cells.append("eliminated")
                 continue
             failed = rung.too_large(rate)
-            shown = words.number(rung.mean(rate)) if rung.scores[rate] else ""
-            if rung is not advice.rungs[-1]:
-                shown = shown.partition(" ")[0]
+            last = rung is advice.rungs[-1]
+            mean = advice.mean(advice.arm(rate)) if last else rung.mean(rate)
+            shown = words.number(mean) if rung.scores[rate] else ""
+            shown = shown if last else shown.partition(" ")[0]
             cells.append(" ".join(filter(None, [shown, f"({failed})" if failed else ""])))
+        if advice.search.race:
+            trained = rate in advice.rungs[-1].scores
+            cells.append(str(advice.count(advice.arm(rate))) if trained else "–")
         rows.append([f"{rate:g}", *cells])
+    columns += ["seeds at full length"] if advice.search.race else []
     seeds = [len(rung.seeds) for rung in advice.rungs]
+    keep = advice.search.keep
+    share = "better half" if keep == 0.5 else f"best {100 * keep:g} % (at least three)"
     note = (
         f"Final validation {words.heading}: mean over seeds ({', '.join(map(str, seeds))}), at "
         f"full length with the 95 % t interval. Every score is that of {complete_words(advice)}. "
-        "The better half of each rung and the smallest learning rate go on to the next. At full "
+        f"The {share} of each rung and the smallest learning rate go on to the next. At full "
         "length, the next larger learning rate is added back as long as the largest is the best."
     )
     return TextTable("Rung by rung", columns, rows, note)
@@ -211,6 +229,9 @@ def to_json(advice: Advice) -> str:
         {**asdict(arm), **json_estimate(advice.mean(arm)), "by_seed": json_by_seed(scores)}
         for arm, scores in advice.arms.items()
     ]
+    if advice.search.race:
+        for values, arm in zip(arms, advice.arms, strict=True):
+            values |= {"seeds": advice.count(arm), "stopped": advice.stopped(arm)}
     rungs = [
         {
             "epochs": rung.epochs,
@@ -246,4 +267,6 @@ def to_json(advice: Advice) -> str:
         "arms": arms,
         "rungs": rungs,
     }
+    if advice.search.race:
+        values |= {"full_runs": advice.full_runs(), "full_runs_saved": advice.full_runs_saved()}
     return json_text(values)

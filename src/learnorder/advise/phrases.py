@@ -41,6 +41,31 @@ def comparisons(advice: Advice) -> list[tuple[str, Candidate, Candidate]]:
     return pairs
 
 
+def arm_words(advice: Advice, arm: Candidate) -> str:
+    """Return the name of an arm at full length."""
+    if arm.noise:
+        return f"{arm.learning_rate:g} + noise"
+    if arm.plateau != advice.search.plateau:
+        epochs = advice.search.plateau_epochs(arm.plateau, advice.search.training.epochs)
+        return f"{arm.learning_rate:g} for {epoch_words(epochs)}"
+    listed = arm.learning_rate in advice.finalists()
+    return f"{arm.learning_rate:g}" if listed else f"the range test's {arm.learning_rate:.2g}"
+
+
+def looks_words(search: LRSearch) -> str:
+    """Return how intervals are corrected for a race; an empty string without one."""
+    looks = search.looks().counts
+    if len(looks) < 2:
+        return ""
+    levels = " and ".join(f"{100 * search.looks().confidence(n):g} %" for n in looks[-2:])
+    listed = ", ".join(map(str, looks[:-1]))
+    return (
+        f"Arms were compared after {listed} and {looks[-1]} seeds and stopped once decided. So "
+        "that their 95 % holds wherever an arm stopped, intervals at full length are wider: "
+        f"computed at {levels}, before the end and at the end."
+    )
+
+
 def verdict_words(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
     """Return the verdict on an arm against a baseline, with the gain."""
     verdict, gain = advice.verdict(arm, baseline), gain_words(advice, arm, baseline)
@@ -56,7 +81,7 @@ def gain_words(advice: Advice, arm: Candidate, baseline: Candidate) -> str:
     for candidate, name in ((arm, "it"), (baseline, "the other")):
         if diverged := advice.diverged(candidate):
             how = "has no score" if advice.search.is_script else "diverged"
-            return f"{name} {how} in {diverged} of {advice.search.seeds} runs"
+            return f"{name} {how} in {diverged} of {advice.count(candidate)} runs"
     return ScoreWords(advice.score).gain(advice.gain(arm, baseline))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -155,24 +155,36 @@ def check_optimizer(search: LRSearch) -> None:
 
 
 def rung_plans(
-    search: LRSearch, arms: Sequence[Candidate], smallest: float, rung: int
+    search: LRSearch, arms: Iterable[Candidate], smallest: float, rung: int
 ) -> dict[str, Plan[AnyRunConfig]]:
-    """Return the runs of some arms on a rung, by folder name."""
+    """Return the runs of some arms on a rung, by folder name.
+
+    Args:
+        search: The search.
+        arms: The arms, on all seeds of the rung; or a mapping to the number of seeds of each.
+        smallest: The smallest learning rate.
+        rung: The rung, from 0.
+    """
     from learnorder.execution.driver import Plan
 
-    epochs = search.rung_epochs(rung)
+    epochs, seeds = search.rung_epochs(rung), search.rung_seeds(rung)
+    counts = arms if isinstance(arms, Mapping) else dict.fromkeys(arms, len(seeds))
     return {
         f"{folder_name(search, arm)}-seed{seed}": Plan(
             search.run(arm, smallest, epochs, seed),
             {"experiment": "advise", **labels_of(search, arm)},
         )
-        for seed in search.rung_seeds(rung)
-        for arm in arms
+        for number, seed in enumerate(seeds)
+        for arm, count in counts.items()
+        if number < count
     }
 
 
 def search_plans(search: LRSearch) -> dict[str, Plan[AnyRunConfig]]:
-    """Return the runs of a search, to estimate its cost; learning rates added later are missing."""
+    """Return the runs of a search, to estimate its cost; learning rates added later are missing.
+
+    A race may need fewer of those at full length.
+    """
     rates, noisy = initial_rates(search), not why_no_noise(search)
     smallest, plans = rates[0], {}
     for rung in range(search.rungs):
@@ -183,13 +195,13 @@ def search_plans(search: LRSearch) -> dict[str, Plan[AnyRunConfig]]:
             arms += [Candidate(rates[-1] * 0.99, search.plateau)] if search.tests_range else []
         for name, plan in rung_plans(search, arms, smallest, rung).items():
             plans[f"{rung}-{name}"] = plan
-        kept = min(len(rates), half(len(rates)) + 1)  # the smallest is always kept
+        kept = min(len(rates), search.passed_on(len(rates)) + 1)  # the smallest is always kept
         rates = (smallest, *rates[len(rates) - kept + 1 :])
     return plans
 
 
 def half(count: int) -> int:
-    """Return how many of ``count`` learning rates go on to the next rung."""
+    """Return how many of ``count`` learning rates are the better half, at least three."""
     return max(FEWEST_FINALISTS, math.ceil(count / 2))
 
 

@@ -46,6 +46,7 @@ class Rung:
         score: Name of the score.
         lost: What happened to runs without a score: diverged, or no score for those of a script.
         reasons: Why the first such run of a learning rate has no score, for scripts.
+        counts: Numbers of seeds of learning rates that do not have all of them, as in a race.
     """
 
     epochs: int
@@ -55,6 +56,7 @@ class Rung:
     score: str = ""
     lost: Literal["diverged", "no score"] = "diverged"
     reasons: dict[float, str] = field(default_factory=dict)
+    counts: dict[float, int] = field(default_factory=dict)
 
     def mean(self, rate: float) -> Estimate:
         """Return the mean final score of a learning rate over seeds."""
@@ -62,8 +64,13 @@ class Rung:
 
     def too_large(self, rate: float) -> str:
         """Return "diverged in 1 of 2 runs" for a learning rate; an empty string if none did."""
-        count = len(self.seeds) - len(self.scores[rate])
-        return f"{self.lost} in {count} of {len(self.seeds)} runs" if count else ""
+        runs = self.count(rate)
+        count = runs - len(self.scores[rate])
+        return f"{self.lost} in {count} of {runs} runs" if count else ""
+
+    def count(self, rate: float) -> int:
+        """Return the number of runs of a learning rate."""
+        return self.counts.get(rate, len(self.seeds))
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Advice:
         unseen_classes: Training classes without a validation example, if known.
         folders: The runs at full length.
         unlearned: Score of a model that has learned nothing, by seed, if known.
+        counts: Numbers of seeds of arms that do not have all of them.
     """
 
     search: LRSearch
@@ -94,6 +102,7 @@ class Advice:
     unseen_classes: tuple[int, ...]
     folders: tuple[RunFolder[Any], ...]
     unlearned: BySeed = field(default_factory=dict)
+    counts: Mapping[Candidate, int] = field(default_factory=dict)
 
     @property
     def smallest(self) -> float:
@@ -107,16 +116,40 @@ class Advice:
 
     def _finals(self) -> ArmScores[float]:
         """Return the final scores at full length, by learning rate."""
-        last = self.rungs[-1].scores
-        return self._scored({rate: last[rate] for rate in sorted(last)}, self.search.tolerance)
+        last = self.rungs[-1]
+        scores = {rate: last.scores[rate] for rate in sorted(last.scores)}
+        counts = {rate: last.count(rate) for rate in scores}
+        return self._scored(scores, counts, self.search.tolerance)
 
     def _all(self) -> ArmScores[Candidate]:
         """Return the final scores of all arms at full length."""
-        return self._scored(self.arms, self.tolerance)
+        counts = {arm: self.count(arm) for arm in self.arms}
+        return self._scored(self.arms, counts, self.tolerance)
 
-    def _scored(self, by_arm: Mapping[ArmT, BySeed], accepted: float | None) -> ArmScores[ArmT]:
-        seeds = dict.fromkeys(by_arm, self.search.rung_seeds(self.search.rungs - 1))
-        return ArmScores(by_arm, seeds, self.score, self.higher_is_better, accepted)
+    def _scored(
+        self,
+        by_arm: Mapping[ArmT, BySeed],
+        counts: Mapping[ArmT, int],
+        accepted: float | None,
+    ) -> ArmScores[ArmT]:
+        all_seeds, looks = self.search.rung_seeds(self.search.rungs - 1), self.search.looks()
+        seeds = {arm: all_seeds[: counts[arm]] for arm in by_arm}
+        return ArmScores(by_arm, seeds, self.score, self.higher_is_better, accepted, looks)
+
+    def count(self, arm: Candidate) -> int:
+        """Return the number of seeds of an arm."""
+        return self.counts.get(arm, self.search.seeds)
+
+    def full_runs(self) -> float:
+        """Return the cost of the runs, in epochs of a run at full length."""
+        short = sum(rung.epochs * len(rung.seeds) * len(rung.scores) for rung in self.rungs[:-1])
+        return short / self.rungs[-1].epochs + sum(self.count(arm) for arm in self.arms)
+
+    def full_runs_saved(self) -> int:
+        """Return how many runs at full length a race saved, with those of plateaus left out."""
+        left_out = len(self.plateaus_left_out())
+        stopped = sum(self.search.seeds - self.count(arm) for arm in self.arms)
+        return stopped + left_out * self.search.seeds
 
     def grid(self) -> list[float]:
         """Return all learning rates tried, in increasing order."""
@@ -156,7 +189,7 @@ class Advice:
     def diverged_words(self, arm: Candidate) -> str:
         """Return "1 of 5 diverged" for an arm; an empty string if none did."""
         how = "without a score" if self.search.is_script else "diverged"
-        return f"{count} of {self.search.seeds} {how}" if (count := self.diverged(arm)) else ""
+        return f"{count} of {self.count(arm)} {how}" if (count := self.diverged(arm)) else ""
 
     def best(self) -> float:
         """Return the learning rate with the best mean at full length, of those that diverge least.
@@ -199,6 +232,23 @@ class Advice:
         tried = [Candidate(self.best(), plateau) for plateau in self.search.distinct_plateaus()]
         return [arm for arm in tried if arm in self.arms]
 
+    def plateaus_left_out(self) -> list[float]:
+        """Return the plateaus that a race left out, because a longer one was not as good."""
+        if not self.search.is_annealed(self.best(), self.smallest):
+            return []
+        tried = {arm.plateau for arm in self.shorter_plateaus()}
+        return [share for share in self.search.distinct_plateaus() if share not in tried]
+
+    def stopped(self, arm: Candidate) -> ArmVerdict | None:
+        """Return the verdict with which an arm stopped early; None if it has all seeds.
+
+        undecided: no verdict was in sight. It is against the best; the best itself stops, as good,
+        when no other arm needs it.
+        """
+        if self.count(arm) >= self.search.seeds:
+            return None
+        return self.verdict(arm, self.arm(self.best()))
+
     def shortest_plateau(self) -> float | None:
         """Return the shortest plateau shown to be as good as the full one, as a share, or None."""
         full = self.arm(self.best())
@@ -223,19 +273,22 @@ class Advice:
         return findings_of("advise", self)
 
     def _repr_html_(self) -> str:
-        band, best, seeds = self.band(), self.best(), self.search.seeds
+        band, best, raced = self.band(), self.best(), self.search.race
         rows = [
             [
                 f"{rate:g}",
                 shown_in(self.score, self.mean(self.arm(rate))),
                 "best" if rate == best else "yes" if rate in band else "no",
                 self.diverged_words(self.arm(rate)) or "–",
+                *([str(self.count(self.arm(rate)))] if raced else []),
             ]
             for rate in self.finalists()
         ]
         columns = ["initial learning rate", f"final {self.score}", "in the band", "diverged"]
+        columns += ["seeds"] if raced else []
+        over = "seeds" if raced else f"{self.search.seeds} seeds"
         note = (
-            f"Mean over {seeds} seeds [95 % interval], after {self.search.training.epochs} epochs. "
+            f"Mean over {over} [95 % interval], after {self.search.training.epochs} epochs. "
             "In the band: not significantly worse than the best, paired by seed."
         )
         title = "Learning rates"
@@ -246,7 +299,7 @@ class Advice:
     def agreements(self) -> list[Agreement]:
         """Return how well each rung's ranking agrees with the next one's."""
         by_epochs = [(rung.epochs, rung.scores) for rung in self.rungs]
-        return agreements_of(by_epochs, self.higher_is_better)
+        return agreements_of(by_epochs, self.higher_is_better, raced=self.search.race)
 
 
 def near(rate: float, rates: Sequence[float]) -> float:

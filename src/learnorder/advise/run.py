@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from learnorder.advise.other_arms import OtherArms
 from learnorder.advise.plans import (
     check_search,
     folder_name,
@@ -19,7 +20,7 @@ from learnorder.advise.plans import (
     with_names,
 )
 from learnorder.advise.result import Advice, near
-from learnorder.advise.scores import BySeed, best_of
+from learnorder.advise.scores import BySeed
 from learnorder.advise.script_checks import check_used, no_scores, reasons_by_rate
 from learnorder.advise.selection import Selection
 from learnorder.advise.settings import FEWEST_EPOCHS, Candidate, LRSearch
@@ -51,6 +52,8 @@ _SPENT_ON_EPOCHS = 0.9
 _FORMER_FILE = "search.json"
 """The file of the former version in place of experiment.json."""
 _FORMER_NAMES = {"hold": "plateau", "shorter_holds": "shorter_plateaus"}
+_FORMER_DEFAULTS = {"race": False, "keep": 0.5, "rungs": 3, "screening_seeds": 2}
+"""The defaults of versions that did not race; their folders lack the first two."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +90,10 @@ def run_advise(
 ) -> Advice:
     """Find the initial learning rates that are best after annealing.
 
-    Every run is a complete, annealed schedule. Rungs of increasing length eliminate the worse half
-    of the learning rates. The last rung compares the remaining ones, shorter plateaus, noise and
-    the pick of a range test on new seeds. Writes report.html and advice.json. The same call
-    continues an interrupted search.
+    Every run is a complete, annealed schedule. Shorter ones eliminate most learning rates. The last
+    rung compares the remaining ones, shorter plateaus, noise and the pick of a range test on new
+    seeds; an arm that is decided gets no more of them. Writes report.html and advice.json. The same
+    call continues an interrupted search.
 
     Args:
         search: The settings; None takes the defaults, on digits.
@@ -157,7 +160,33 @@ def open_search(folder: Path, settings: dict[str, Any]) -> Advice:
     Raises:
         RunFolderError: Its settings are from another version, or runs are missing or unfinished.
     """
-    return SearchRunner(settings_as(StartedSearch, settings, folder), folder, reads=True).run()
+    return SearchRunner(_started(settings, folder), folder, reads=True).run()
+
+
+def _started(settings: dict[str, Any], folder: Path) -> StartedSearch:
+    """Return a search from its settings, also from those of versions that did not race."""
+    if isinstance(search := settings.get("search"), dict):
+        settings = {**settings, "search": {**_without_race(), **search}}
+    return settings_as(StartedSearch, settings, folder)
+
+
+def _without_race() -> dict[str, Any]:
+    return {name: _FORMER_DEFAULTS[name] for name in ("race", "keep")}
+
+
+def _as_it_was(search: LRSearch, existing: LRSearch) -> LRSearch:
+    """Return a search with the former defaults, where it and the search of a folder have a default.
+
+    A search that began without a race continues without one.
+    """
+    if any(getattr(existing, name) != former for name, former in _without_race().items()):
+        return search
+    defaults = {each.name: each.default for each in fields(LRSearch)}
+    return replace(search, **{
+        name: former
+        for name, former in _FORMER_DEFAULTS.items()
+        if getattr(existing, name) == former and getattr(search, name) == defaults[name]
+    })  # fmt: skip
 
 
 def start_search(
@@ -172,6 +201,7 @@ def start_search(
     Experiment("advise").check(out)
     existing = _read_search(out)
     if existing is not None:
+        search = _as_it_was(search, existing.search)
         _check_identity(search, out)
         bought = existing.search.training.epochs
         epochs = bought if minutes is not None else search.training.epochs
@@ -196,12 +226,12 @@ def _read_search(out: Path) -> StartedSearch | None:
     """Return the search of a folder, or None."""
     existing = read_experiment(out)
     if existing is not None and existing.settings is not None:
-        return settings_as(StartedSearch, existing.settings, out)
+        return _started(existing.settings, out)
     if not (out / _FORMER_FILE).exists():
         return None
     values, _ = read_json(out / _FORMER_FILE, "Move its folder away and run again.")
     renamed = {_FORMER_NAMES.get(name, name): value for name, value in values.items()}
-    return StartedSearch.of(settings_as(LRSearch, renamed, out))
+    return StartedSearch.of(settings_as(LRSearch, {**_without_race(), **renamed}, out))
 
 
 def _check_identity(search: LRSearch, out: Path) -> None:
@@ -258,29 +288,27 @@ class SearchRunner:
         self.smallest = self.rates[0]
         self.score, self.higher_is_better = "accuracy", True
         self.reasons: dict[int, dict[float, str]] = {}
+        self.scored: dict[int, dict[float, BySeed]] = {}
 
     def run(self) -> Advice:
         """Run the rungs, then all arms at full length."""
         rungs = Selection(self.search, self.rates, self).run()
-        last, final = self.search.rungs - 1, rungs[-1].scores
-        rates, best = sorted(final), best_of(final, self.higher_is_better)
-        arms = [Candidate(rate, self.search.plateau) for rate in rates]
-        if self.search.is_annealed(best, self.smallest):
-            arms += [Candidate(best, plateau) for plateau in self.search.distinct_plateaus()]
-        if not self.no_noise:
-            arms.append(Candidate(self.smallest, self.search.plateau, self.search.noise))
         test = self.range_test() if self.search.tests_range else None
-        if test is not None and test.pick is not None and near(test.pick, rates) not in rates:
-            arms.append(Candidate(test.pick, self.search.plateau))
-        scores, folders = self.train(arms, last)
+        rates = sorted(rungs[-1].scores)
+        fixed = self._fixed_arms(test, rates)
+        race = OtherArms(self.search, self.smallest, self, fixed).run(rungs[-1])
+        final = {rate: race.scores[self._arm(rate)] for rate in rates}
+        numbers = {rate: race.counts[self._arm(rate)] for rate in rates}
+        scores, folders = self.train(race.counts, self.search.rungs - 1)
         data = folders[0].data()
         unseen = data.unseen_classes if isinstance(data, TaskDescription) else ()
         return Advice(
             search=self.search,
             score=self.score,
             higher_is_better=self.higher_is_better,
-            rungs=tuple(rungs),
+            rungs=(*rungs[:-1], replace(rungs[-1], scores=final, counts=numbers)),
             arms=scores,
+            counts=dict(race.counts),
             range_test=test,
             no_noise=self.no_noise,
             unseen_classes=unseen,
@@ -288,31 +316,53 @@ class SearchRunner:
             unlearned=unlearned_scores(folders) if self.search.target == "score" else {},
         )
 
-    def train_rates(self, rates: Sequence[float], rung: int) -> dict[float, BySeed]:
-        """Train learning rates on a rung; return their scores.
+    def _arm(self, rate: float) -> Candidate:
+        return Candidate(rate, self.search.plateau)
+
+    def train_arms(self, counts: Mapping[Candidate, int]) -> dict[Candidate, BySeed]:
+        """Return the final scores of finished runs at full length, on the first seeds."""
+        return self.train(counts, self.search.rungs - 1)[0]
+
+    def _fixed_arms(self, test: RangeTest | None, rates: Sequence[float]) -> list[Candidate]:
+        """Return the arms with noise and at the range test's pick, if there are any."""
+        arms = list[Candidate]()
+        if not self.no_noise:
+            arms.append(replace(self._arm(self.smallest), noise=self.search.noise))
+        if test is not None and test.pick is not None and near(test.pick, rates) not in rates:
+            arms.append(self._arm(test.pick))
+        return arms
+
+    def train_rates(self, counts: Mapping[float, int], rung: int) -> dict[float, BySeed]:
+        """Train learning rates on the first seeds of a rung; return their scores.
 
         Raises:
             ConfigError: No run of a script has a score, or its scores show that it ignores the
                 learning rate or the seed.
         """
-        arms = [Candidate(rate, self.search.plateau) for rate in rates]
-        trained, folders = self.train(arms, rung)
+        trained, folders = self.train({self._arm(rate): n for rate, n in counts.items()}, rung)
         scores = {arm.learning_rate: by_seed for arm, by_seed in trained.items()}
         if self.search.is_script:
-            if not any(scores.values()):
+            known = self.scored.setdefault(rung, {})
+            known |= scores
+            if not any(known.values()):
                 raise no_scores(self.search.script, folders)
-            check_used(self.search.script, scores)
+            check_used(self.search.script, known)
             self.reasons.setdefault(rung, {}).update(reasons_by_rate(folders))
         return scores
 
     def train(
-        self, arms: Sequence[Candidate], rung: int
+        self, counts: Mapping[Candidate, int], rung: int
     ) -> tuple[dict[Candidate, BySeed], list[RunFolder[Any]]]:
-        """Run arms on a rung; return the final scores of finished runs, and all run folders."""
+        """Run arms on the first seeds of a rung; return final scores by seed, and all runs.
+
+        Args:
+            counts: The number of seeds of each arm.
+            rung: The rung, from 0.
+        """
         from learnorder.execution.driver import run_plans
 
-        epochs = self.search.rung_epochs(rung)
-        plans = rung_plans(self.search, arms, self.smallest, rung)
+        epochs, seeds = self.search.rung_epochs(rung), self.search.rung_seeds(rung)
+        plans = rung_plans(self.search, counts, self.smallest, rung)
         out, title = self.out / f"epochs-{epochs}", f"{epochs} epochs"
         if self.reads:
             folders = existing_runs(out, plans)
@@ -321,10 +371,8 @@ class SearchRunner:
             require_ended(folders, "so the arms cannot be compared")
         by_plan = dict(zip(plans, folders, strict=True))
         scores: dict[Candidate, BySeed] = {}
-        for arm in arms:
-            names = {
-                s: f"{folder_name(self.search, arm)}-seed{s}" for s in self.search.rung_seeds(rung)
-            }
+        for arm, count in counts.items():
+            names = {s: f"{folder_name(self.search, arm)}-seed{s}" for s in seeds[:count]}
             finished = {
                 s: by_plan[n] for s, n in names.items() if by_plan[n].read_status() == "finished"
             }

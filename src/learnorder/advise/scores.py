@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import fmean
 from typing import Generic, Literal, TypeVar
 
+from learnorder.advise.looks import Looks
 from learnorder.statistics import (
+    FEWEST_SEEDS,
     SHARE,
     SHARE_DIFFERENCE,
     Estimate,
@@ -18,6 +21,7 @@ from learnorder.statistics import (
     measure_independent,
     range_of,
     side_of,
+    spread,
     why_inconclusive,
 )
 
@@ -43,6 +47,9 @@ class ArmScores(Generic[ArmT]):
         score: Name of the score.
         higher_is_better: Whether a higher score is better.
         accepted: Acceptable loss of score; None takes 0.01 for shares, else 2 % of the best mean.
+        looks: When arms were compared while their seeds came in, always the first ones; intervals
+            are then corrected for it, and arms are paired on the seeds that both have. None if
+            their seeds do not depend on their scores.
     """
 
     by_arm: Mapping[ArmT, BySeed]
@@ -50,6 +57,7 @@ class ArmScores(Generic[ArmT]):
     score: str
     higher_is_better: bool
     accepted: float | None = None
+    looks: Looks | None = None
 
     @property
     def tolerance(self) -> float:
@@ -66,17 +74,26 @@ class ArmScores(Generic[ArmT]):
 
     def mean(self, arm: ArmT) -> Estimate:
         """Return the mean score of an arm and its 95 % t interval; accuracies in [0, 1]."""
-        return estimate(list(self.of(arm).values()), within=range_of(self.score))
+        level = self._confidence(arm)
+        return estimate(list(self.of(arm).values()), level, within=range_of(self.score))
+
+    def _confidence(self, *arms: ArmT) -> float:
+        """Return the level of intervals on the seeds that some arms share."""
+        if self.looks is None:
+            return 0.95
+        return self.looks.confidence(min(len(self.seeds.get(arm, ())) for arm in arms))
 
     def compare(self, arm: ArmT, baseline: ArmT) -> Measured:
         """Return by how much an arm is better than a baseline.
 
         It is in units of the score, and positive if ``arm`` is better, also if a lower score is.
-        Arms with the same seeds are paired by seed, others are independent samples (Welch).
+        Arms with the same seeds are paired by seed, as are those of a race on the seeds that both
+        have; others are independent samples (Welch).
         """
         scores, others = self.of(arm), self.of(baseline)
         if self.paired(arm, baseline):
-            return measure_gain(scores, others, self.score, self.higher_is_better)
+            level = self._confidence(arm, baseline)
+            return measure_gain(scores, others, self.score, self.higher_is_better, level)
         if not self.higher_is_better:
             scores, others = others, scores
         return measure_independent(
@@ -84,8 +101,10 @@ class ArmScores(Generic[ArmT]):
         )
 
     def paired(self, arm: ArmT, baseline: ArmT) -> bool:
-        """Return whether two arms have runs on the same seeds."""
-        return set(self.seeds.get(arm, ())) == set(self.seeds.get(baseline, ()))
+        """Return whether two arms have runs on the same seeds, or are in a race."""
+        return self.looks is not None or set(self.seeds.get(arm, ())) == set(
+            self.seeds.get(baseline, ())
+        )
 
     def verdict(self, arm: ArmT, baseline: ArmT) -> ArmVerdict:
         """Return the verdict on an arm against a baseline."""
@@ -95,25 +114,52 @@ class ArmScores(Generic[ArmT]):
             return "diverged"
         if self.diverged(baseline):
             return "other_diverged"
-        gain = self.compare(arm, baseline).estimate
+        compared = self.compare(arm, baseline)
+        gain, level = compared.estimate, self._confidence(arm, baseline)
+        if gain.low == gain.high and 2.0 ** (1 - gain.n) > 1 - level:
+            return "undecided"  # identical values: the sign test does not decide at this level
         if (side := side_of(gain)) == "above":
             return "better"
         if not why_inconclusive(gain) and gain.low >= -self.tolerance:
             return "as_good"
         return "worse" if side == "below" else "undecided"
 
+    def in_sight(self, arm: ArmT, baseline: ArmT) -> bool:
+        """Return whether the last look would decide on an arm, if the differences stay as they are.
+
+        With the mean d̄ and the standard deviation s of the differences on the n seeds so far, the
+        interval at the last look of N seeds would be d̄ ± t_{N−1} · s / √N, at its level. True if
+        it would be above 0, below 0 or above minus the tolerance, or if n < 3.
+        """
+        assert self.looks is not None
+        gains, last = list(self.compare(arm, baseline).by_seed.values()), self.looks.counts[-1]
+        if len(gains) < FEWEST_SEEDS:
+            return True
+        from scipy.stats import t
+
+        quantile = float(t.ppf((1 + self.looks.confidence(last)) / 2, last - 1))
+        mean, margin = fmean(gains), quantile * spread(gains) / math.sqrt(last)
+        return mean + margin < 0 or mean - margin >= min(0.0, -self.tolerance)
+
     def diverged(self, arm: ArmT) -> int:
         """Return how many of an arm's runs have no score."""
         return len(self.seeds.get(arm, ())) - len(self.of(arm))
 
     def best(self) -> ArmT:
-        """Return the arm with the best mean, of those that diverge least."""
+        """Return the arm with the best mean, of those that diverge least.
+
+        In a race it is one of those with the most seeds: the others stopped behind it.
+        """
         return self.ranking()[0]
 
     def ranking(self) -> list[ArmT]:
-        """Return the arms that diverge least, the best mean first."""
-        fewest = min(self.diverged(arm) for arm in self.by_arm)
-        least = {arm: s for arm, s in self.by_arm.items() if self.diverged(arm) == fewest}
+        """Return the arms that diverge least, in a race of those with the most seeds, by mean."""
+        scored = self.by_arm
+        if self.looks is not None:
+            most = max(len(self.seeds[arm]) for arm in scored)
+            scored = {arm: s for arm, s in scored.items() if len(self.seeds[arm]) == most}
+        fewest = min(self.diverged(arm) for arm in scored)
+        least = {arm: s for arm, s in scored.items() if self.diverged(arm) == fewest}
         by_arm = means(least, self.higher_is_better)
         return sorted(by_arm, key=lambda arm: -by_arm[arm])
 
@@ -127,12 +173,16 @@ class ArmScores(Generic[ArmT]):
 
 
 def measure_gain(
-    scores: Mapping[int, float], baseline: Mapping[int, float], score: str, higher_is_better: bool
+    scores: Mapping[int, float],
+    baseline: Mapping[int, float],
+    score: str,
+    higher_is_better: bool,
+    confidence: float = 0.95,
 ) -> Measured:
     """Return by how much scores are better than a baseline's, paired by seed."""
     if not higher_is_better:
         scores, baseline = baseline, scores
-    return measure_difference(scores, baseline, within=range_of(score))
+    return measure_difference(scores, baseline, within=range_of(score), confidence=confidence)
 
 
 @dataclass(frozen=True)
@@ -151,22 +201,42 @@ class Agreement:
 
 
 def agreements_of(
-    by_epochs: Sequence[tuple[float, Mapping[float, BySeed]]], higher_is_better: bool
+    by_epochs: Sequence[tuple[float, Mapping[float, BySeed]]],
+    higher_is_better: bool,
+    *,
+    raced: bool = False,
 ) -> list[Agreement]:
     """Return how well the ranking of each length agrees with that of the next.
 
     Args:
         by_epochs: Epochs, and scores by learning rate and seed, from the shortest.
         higher_is_better: Whether a higher score is better.
+        raced: Whether learning rates may have different numbers of seeds: two of them are then
+            ranked on the seeds that both have.
     """
     agreements = []
     for (short, first), (long, second) in pairwise(by_epochs):
-        a, b = means(first, higher_is_better), means(second, higher_is_better)
-        pairs = combinations(sorted(a.keys() & b.keys()), 2)
-        untied = [(x, y) for x, y in pairs if a[x] != a[y] and b[x] != b[y]]
-        agree = sum((a[x] > a[y]) == (b[x] > b[y]) for x, y in untied)
+        common = [rate for rate in sorted(first.keys() & second.keys()) if first[rate]]
+        pairs = list(combinations([rate for rate in common if second[rate]], 2))
+        orders = [
+            tuple(_order(scores[x], scores[y], higher_is_better, raced) for x, y in pairs)
+            for scores in (first, second)
+        ]
+        untied = [(a, b) for a, b in zip(*orders, strict=True) if a and b]
+        agree = sum(a == b for a, b in untied)
         agreements.append(Agreement((short, long), agree, len(untied)))
     return agreements
+
+
+def _order(x: BySeed, y: BySeed, higher_is_better: bool, raced: bool) -> int:
+    """Return 1 if the mean of the first is better, −1 if worse, 0 if they are tied."""
+    if raced:
+        both = x.keys() & y.keys()
+        x, y = ({seed: scores[seed] for seed in sorted(both)} for scores in (x, y))
+    by_arm = means({0: x, 1: y}, higher_is_better)
+    if len(by_arm) < 2 or by_arm[0] == by_arm[1]:
+        return 0
+    return 1 if by_arm[0] > by_arm[1] else -1
 
 
 def best_of(scores: Mapping[ArmT, BySeed], higher_is_better: bool) -> ArmT:

@@ -4,15 +4,18 @@ Every run is a complete schedule: a learning rate η for the first part of the e
 then the smallest of the grid (or another anneal; see :attr:`LRSearch.anneal`). Short schedules on
 separate seeds eliminate learning rates. The remaining ones are compared at full length on new
 seeds, paired by seed, together with shorter plateaus at the best learning rate, activation noise at
-the smallest, and the pick of a learning-rate range test.
+the smallest, and the pick of a learning-rate range test. There they race: see
+:mod:`learnorder.advise.race`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Literal
 
+from learnorder.advise.looks import Looks
 from learnorder.config.script import ScriptConfig, ScriptRunConfig
 from learnorder.config.settings import (
     DataConfig,
@@ -101,13 +104,21 @@ class LRSearch:
     noise: float = 0.4
     """Initial standard deviation of the activation noise to try at the smallest learning rate; it
     decays to 0.4 times that. 0 for none. For a script that takes {noise}."""
-    rungs: int = 3
-    """Number of rounds. Each has half the epochs of the next and passes on the better half of the
-    learning rates. 1 trains every learning rate at full length."""
-    screening_seeds: int = 2
+    rungs: int = 2
+    """Number of rounds. Each has half the epochs of the next and passes on the best learning rates.
+    1 trains every learning rate at full length."""
+    keep: float = 0.4
+    """Share of its learning rates that a rung passes on, in (0, 1]; at least three, and the
+    smallest."""
+    screening_seeds: int = 1
     """Number of seeds on each rung but the last."""
     seeds: int = 5
-    """Number of seeds on the last rung; no other rung uses them."""
+    """Number of seeds on the last rung, in a race the most; no other rung uses them."""
+    race: bool = True
+    """Whether an arm of the last rung gets no more seeds once it is decided, or once no verdict is
+    in sight. Arms are compared after 3 seeds, 5 and so on, and intervals are corrected for it. A
+    shorter plateau is tried if the next longer one is as good. false trains all arms on all
+    seeds."""
     first_seed: int = 0
     """The first seed of the first rung."""
     target: Target = "score"
@@ -158,6 +169,8 @@ class LRSearch:
         for name, most in (("rungs", 20), ("screening_seeds", MOST_SEEDS), ("seeds", MOST_SEEDS)):
             if not 1 <= getattr(self, name) <= most:
                 raise ConfigError(name, getattr(self, name), f"Give at least 1, at most {most:,}.")
+        if not 0 < self.keep <= 1:
+            raise ConfigError("keep", self.keep, "Give a share in (0, 1].")
         if self.first_seed < 0:
             raise ConfigError("first_seed", self.first_seed, "Give 0 or more.")
         if self.seeds < 2:
@@ -295,6 +308,14 @@ class LRSearch:
         start = self.first_seed + rung * self.screening_seeds
         last = rung == self.rungs - 1
         return range(start, start + (self.seeds if last else self.screening_seeds))
+
+    def passed_on(self, count: int) -> int:
+        """Return how many of ``count`` learning rates a rung passes on, besides the smallest."""
+        return max(FEWEST_FINALISTS, math.ceil(count * self.keep))
+
+    def looks(self) -> Looks:
+        """Return the numbers of seeds after which the arms of the last rung are compared."""
+        return Looks.up_to(self.seeds) if self.race else Looks((self.seeds,))
 
     def with_epochs(self, epochs: int) -> LRSearch:
         """Return the search with another number of ``training.epochs``."""

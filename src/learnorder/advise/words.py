@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from learnorder.advise.phrases import epoch_words, gain_words, rank_words, verdict_words
+from learnorder.advise.phrases import (
+    arm_words,
+    epoch_words,
+    gain_words,
+    rank_words,
+    verdict_words,
+)
 from learnorder.advise.plans import annealed_arms, results_of
 from learnorder.advise.result import Advice
 from learnorder.advise.settings import takes
@@ -34,6 +40,7 @@ def advice_findings(advice: Advice) -> list[str]:
         _noise,
         _range_test,
         _ranks,
+        _race,
     )
     sentences = [sentence for part in parts for sentence in part(advice)]
     sentences += [*_groups(advice), *_forgetting(advice)]
@@ -150,7 +157,7 @@ def _best(advice: Advice) -> list[str]:
     words, best, band = ScoreWords(advice.score), advice.best(), advice.band()
     reached = (
         f"{best:g} ends at {words.value(advice.mean(advice.arm(best)))} {words.name}; "
-        f"{advice.search.training.epochs} epochs, {advice.search.seeds} seeds"
+        f"{advice.search.training.epochs} epochs, {advice.count(advice.arm(best))} seeds"
     )
     annealed, title = _schedule_words(advice)
     if advice.found_no_difference():
@@ -272,6 +279,11 @@ def _plateaus(advice: Advice) -> list[str]:
     full = search.plateau_epochs(search.plateau, epochs)
     against = f"At {best:g}, against {full} of {epochs} epochs: {'; '.join(tried)}."
     within, shortest = words.amount(advice.tolerance), advice.shortest_plateau()
+    if left_out := advice.plateaus_left_out():
+        listed = ", ".join(f"{search.plateau_epochs(share, epochs)}" for share in left_out)
+        against += (
+            f" Shorter ones ({listed}) were not tried, as the next longer is not shown as good."
+        )
     if shortest is None:
         return [f"No shorter plateau is shown to be as good within {within}. {against}"]
     shown = epoch_words(search.plateau_epochs(shortest, epochs))
@@ -329,6 +341,31 @@ def _range_test(advice: Advice) -> list[str]:
     schedule = "Trained" if advice.search.annealing == "constant" else schedule
     verdict = verdict_words(advice, arm, best)
     return [f"{picked}. {schedule} and compared at the end with {best.learning_rate:g}: {verdict}."]
+
+
+def _race(advice: Advice) -> list[str]:
+    """Return which arms stopped at which number of seeds and why, and what that saved."""
+    if not advice.search.race:
+        return []
+    whys = {
+        "worse": "significantly worse", "as_good": "as good", "better": "significantly better",
+        "diverged": "without a score" if advice.search.is_script else "diverged",
+        "undecided": f"no verdict in sight with {advice.search.seeds} seeds",
+        "other_diverged": "the best diverged",
+    }  # fmt: skip
+    best, groups = advice.arm(advice.best()), dict[tuple[int, str], list[str]]()
+    for arm in advice.arms:
+        if arm != best and (stopped := advice.stopped(arm)) is not None:
+            key = (advice.count(arm), whys[stopped])
+            groups.setdefault(key, []).append(arm_words(advice, arm))
+    stops = "; ".join(
+        f"{', '.join(arms)} after {count} ({why})" for (count, why), arms in groups.items()
+    )
+    cost, saved = advice.full_runs(), advice.full_runs_saved()
+    told = f"The search cost {cost:.3g} full runs; racing saved {saved} of {cost + saved:.3g}."
+    if not stops:
+        return [told]
+    return [f"{told} Stopped before {advice.search.seeds} seeds: {stops}."]
 
 
 def _ranks(advice: Advice) -> list[str]:

@@ -52,8 +52,8 @@ class Measured:
         unit: Unit of both.
         by_seed: Value of each seed; empty if the estimate is not a mean of such values.
         note: How it was estimated, if not as a mean over seeds.
-        p: Two-sided p-value of the hypothesis that the true value equals the bound; nan if there
-            is no test.
+        p: Two-sided p-value of the hypothesis that the true value equals the bound, below 0.05
+            exactly if the interval excludes it; nan if there is no test.
     """
 
     estimate: Estimate
@@ -69,7 +69,12 @@ class Measured:
 
 
 def measure_mean(
-    by_seed: Mapping[int, float], bound: float, unit: Unit, *, within: Range = REAL
+    by_seed: Mapping[int, float],
+    bound: float,
+    unit: Unit,
+    *,
+    within: Range = REAL,
+    confidence: float = 0.95,
 ) -> Measured:
     """Return the mean over seeds with its t interval and t test.
 
@@ -78,9 +83,14 @@ def measure_mean(
         bound: Value that the mean is compared with.
         unit: Unit of the values.
         within: Range of the values.
+        confidence: Level of the interval. Above 0.95 it is that of one of several looks, and p is
+            multiplied by 0.05 / (1 − confidence), at most 1 (a weighted Bonferroni correction).
     """
     values = list(by_seed.values())
-    return Measured(estimate(values, within=within), bound, unit, by_seed, p=mean_p(values, bound))
+    p = mean_p(values, bound)
+    if confidence != 0.95:
+        p = p if math.isnan(p) else min(1.0, p * 0.05 / (1 - confidence))
+    return Measured(estimate(values, confidence, within=within), bound, unit, by_seed, p=p)
 
 
 def measure_difference(
@@ -89,6 +99,7 @@ def measure_difference(
     unit: Unit = POINTS,
     *,
     within: Range = REAL,
+    confidence: float = 0.95,
 ) -> Measured:
     """Return a − b over shared seeds, paired, compared with 0.
 
@@ -97,9 +108,10 @@ def measure_difference(
         b: Values by seed.
         unit: Unit of the difference.
         within: Range of a and b.
+        confidence: As for :func:`measure_mean`.
     """
     by_seed = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
-    return measure_mean(by_seed, 0.0, unit, within=within.difference())
+    return measure_mean(by_seed, 0.0, unit, within=within.difference(), confidence=confidence)
 
 
 def measure_independent(

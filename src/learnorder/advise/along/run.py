@@ -229,7 +229,8 @@ def _check_continues(settings: AlongSettings, out: Path) -> None:
     if existing is None or existing.settings is None:
         return
     there = settings_as(AlongSettings, existing.settings, out)
-    before, now = there.search, settings.search
+    before, now = only_full(there.search), settings.search
+    there = replace(there, search=before)
     more = (
         set(there.values) <= set(settings.values)
         and before.rates()[0] == now.rates()[0]

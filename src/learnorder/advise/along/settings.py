@@ -19,9 +19,10 @@ _OFF: dict[str, Any] = {
     "noise": 0.0,
     "range_test": False,
     "shorter_plateaus": (),
+    "race": False,
 }
 """What every learning rate at full length leaves no room for, and how it is turned off."""
-_UNUSED = ("screening_seeds",)
+_UNUSED = ("screening_seeds", "keep")
 _SECTIONS = ("training.", "model.", "data.", "task.arguments.", "script.values.")
 _MOST_VALUES = 20
 
@@ -187,11 +188,15 @@ def check_unused(search: LRSearch) -> None:
         if value not in (defaults[name], _OFF.get(name, defaults[name])):
             raise ConfigError(
                 name, to_dict(search)[name], "With --along every learning rate is trained at full "
-                "length on the same seeds: there are no rungs, shorter plateaus, noise or range "
-                "test. Leave it out.",
+                "length on the same seeds: there are no rungs, shorter plateaus, noise, range "
+                "test or race. Leave it out.",
             )  # fmt: skip
 
 
 def only_full(search: LRSearch) -> LRSearch:
-    """Return a search of a single rung, without arms besides the learning rates."""
-    return replace(search, **_OFF)
+    """Return a search of a single rung, without arms besides the learning rates.
+
+    Settings that then have no effect get their defaults.
+    """
+    unused = {each.name: each.default for each in fields(LRSearch) if each.name in _UNUSED}
+    return replace(search, **_OFF, **unused)

@@ -21,6 +21,7 @@ from learnorder.advise.along.run import (
     result_of,
     with_rates,
 )
+from learnorder.advise.along.settings import only_full
 from learnorder.advise.jointly.design import next_pairs
 from learnorder.advise.jointly.result import JointResult
 from learnorder.advise.jointly.settings import JointSettings, own_of
@@ -192,8 +193,8 @@ def _check_continues(settings: JointSettings, out: Path) -> None:
     existing = read_experiment(out)
     if existing is None or existing.settings is None:
         return
-    before = settings_as(JointSettings, existing.settings, out).along
-    now = settings.along
+    before, now = settings_as(JointSettings, existing.settings, out).along, settings.along
+    before = replace(before, search=only_full(before.search))
     rates = before.search.learning_rates
     more = before.search.rates()[0] == now.search.rates()[0]
     search = replace(
