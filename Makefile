@@ -37,6 +37,7 @@ bench: $(VENV)/core
 	$(BIN)/python benchmarks/task.py
 	$(BIN)/python benchmarks/theory.py
 	$(BIN)/python benchmarks/sweep.py
+	$(BIN)/python benchmarks/busy.py
 
 # torch comes first: a build that is there already (such as a CPU build) then stays.
 $(VENV)/core: pyproject.toml constraints.txt
