@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from learnorder.config.settings import NoiseConfig, TrainingConfig
+from learnorder import Task
+from learnorder.config.settings import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import build_model
@@ -18,8 +20,10 @@ from learnorder.seeding import generator
 from learnorder.training.batches import Batches, draw_patch
 from learnorder.training.image_problem import image_trainer
 from learnorder.training.optimizers import build_optimizer, optimizer_names
+from learnorder.training.task_problem import task_trainer
 
 from .conftest import changed
+from .test_task import blobs
 
 
 def train(config, data=None, state=None, stop_after=None):
@@ -388,3 +392,35 @@ def test_augmentation_that_cannot_be(tiny, name, message):
 
 
 LEVEL = 3
+
+
+class _Waits(TorchDispatchMode):
+    """Fails where a number is read from a tensor, for which a step on a GPU would wait."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        assert func is not torch.ops.aten._local_scalar_dense.default, "a number is read"
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.4])
+@pytest.mark.parametrize("training", [{}, {"clip_norm": 1.0}, {"precision": "bf16"}])
+@pytest.mark.parametrize("of", ["images", "task", "task in parts"])
+def test_a_step_reads_no_number(tiny, noise, training, of):
+    """Losses, counts and gradients stay tensors: on a GPU, no step waits for the one before."""
+    levels = NoiseConfig(Schedule(noise))
+    if of == "images":
+        config = replace(changed(tiny, training=training), noise=levels)
+        trainer = image_trainer(config, load_images(config.data))
+    else:
+        network = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 3))
+        parts = 2 if of == "task in parts" else 1
+        settings = TrainingConfig(epochs=2, batch_size=20, accumulate=parts, **training)
+        config = TaskRunConfig(TaskConfig(), settings, Schedule(0.1), levels)
+        trainer = task_trainer(config, Task(lambda: network, blobs(90)))
+    with pytest.raises(AssertionError, match="a number is read"), _Waits():
+        torch.ones(1).item()
+    for batch in trainer.problem.epoch(1):
+        with _Waits():
+            trainer.train_step(batch)
+        trainer.step += 1
+    trainer.close()
