@@ -1,10 +1,11 @@
 # Two commands do all: `make demo` and `make test`. Each makes .venv and installs on first use.
 PYTHON ?= python3
 VENV ?= .venv
+VENV_OPTIONS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check docs pages bench clean
+.PHONY: demo test test-slow check docs pages bench gpu clean
 
 demo: $(VENV)/core
 	$(BIN)/learnorder reproduce --out runs/demo
@@ -39,9 +40,23 @@ bench: $(VENV)/core
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/busy.py
 
+# On a machine with a GPU: the tests and timings that need one, then the paper at its own scale, as far
+# as it gets; the same command continues it. PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR installs from wheels.
+MINUTES ?= 60
+DATA ?= hub:uoft-cs/cifar10
+PAPER := $(BIN)/learnorder reproduce --scale paper --data $(DATA) --out runs/paper
+
+gpu: $(VENV)/test
+	@$(BIN)/python -c "import sys, torch; torch.cuda.is_available() or sys.exit('torch finds no GPU.')"
+	$(BIN)/python -m pytest -rs tests/test_cuda.py
+	$(BIN)/python benchmarks/gpu.py
+	$(PAPER) --stop_after $(MINUTES) || [ $$? -eq 130 ]
+	$(PAPER) --judge-only
+	@echo "Open runs/paper/report.html in a browser."
+
 # torch comes first: a build that is there already (such as a CPU build) then stays.
 $(VENV)/core: pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
 	$(INSTALL) torch
 	$(INSTALL) --editable .
 	touch $@

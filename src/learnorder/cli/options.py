@@ -184,6 +184,7 @@ def add_execution(
         help="Threads per run; null is automatic. Results with other numbers differ by rounding.",
         group=group,
     )
+    add_time_limit(parser, group)
     parser.flag(
         "--dry-run",
         help="Check everything, time a few steps, print the time and disk needed; write nothing.",
@@ -240,6 +241,18 @@ def add_devices(parser: Parser, group: Any = None) -> None:
     )
 
 
+def add_time_limit(parser: Parser, group: Any = None) -> None:
+    """Add the time after which runs are stopped."""
+    parser.add(
+        "--stop_after",
+        float | None,
+        default=None,
+        help="Minutes after which the runs are saved and stopped, as on Ctrl-C; the same command "
+        "continues them. null is no limit.",
+        group=group,
+    )
+
+
 def add_processes(parser: Parser, group: Any = None) -> None:
     """Add the number of processes that train one run together."""
     parser.add(
@@ -281,7 +294,8 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
 
 def execution(values: dict[str, Any]) -> Execution:
     """Return how runs are executed, from the parsed options of :func:`add_execution`."""
-    chosen = {name: values[name] for name in ("workers", "threads", "quiet") if name in values}
+    names = ("workers", "threads", "quiet", "stop_after")
+    chosen = {name: values[name] for name in names if name in values}
     return Execution(**chosen, engine=engine_of(values))
 
 

@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add("--workers", int | None, default=None, help="Runs at once; null uses all cores.")
     options.add_devices(parser)
     parser.add("--threads", int | None, default=None, help="Threads per run; null is automatic.")
+    options.add_time_limit(parser)
     options.add_engine(parser)
     options.add_processes(parser)
     parser.flag(

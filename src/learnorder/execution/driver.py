@@ -16,6 +16,7 @@ from learnorder.execution.log_lines import phase
 from learnorder.execution.pool import run_pool
 from learnorder.execution.processes import Processes
 from learnorder.execution.settings import Execution
+from learnorder.execution.time_limit import within_time
 from learnorder.runs import RunFolder
 from learnorder.runs.experiment import Experiment
 from learnorder.runs.files import check_path
@@ -68,10 +69,11 @@ def run_plans(
     with phase("checking settings, data and networks", quiet=execution.quiet):
         folders = make_folders(plans, out, execution.engine, experiments)
     with Display(folders, cores, title=title, quiet=execution.quiet) as display:
+        watch = within_time(execution, display.update)
         if here:
-            run_here(folders, cores, display.update)
+            run_here(folders, cores, watch)
         else:
-            run_pool(folders, cores, display.update, execution.engine)
+            run_pool(folders, cores, watch, execution.engine)
     return folders
 
 

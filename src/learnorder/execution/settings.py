@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError
@@ -22,7 +24,7 @@ class Execution:
     2
 
     Raises:
-        ConfigError: Less than one worker or thread, or more than 512.
+        ConfigError: Less than one worker or thread, or more than 512; or no time.
     """
 
     workers: int | None = None
@@ -35,9 +37,19 @@ class Execution:
     """Executes the runs. None is one local process per run;
     :class:`~learnorder.execution.groups.Groups` is several processes for each run, and
     :class:`~learnorder.execution.ray_engine.RayCluster` a Ray cluster."""
+    stop_after: float | None = None
+    """Minutes, from the creation of this object, after which the runs are saved and stopped as on
+    Ctrl-C; the same call continues them. None is no limit."""
+    _began: float = field(default_factory=time.monotonic, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
         for name in ("workers", "threads"):
             value = getattr(self, name)
             if value is not None and not 1 <= value <= _MOST:
                 raise ConfigError(name, value, f"Give at least 1, at most {_MOST}, or null.")
+        if self.stop_after is not None and not 0 < self.stop_after < math.inf:
+            raise ConfigError("stop_after", self.stop_after, "Give minutes above 0, or null.")
+
+    def stops_at(self) -> float | None:
+        """Return when the runs are stopped, in seconds of ``time.monotonic``; None for no limit."""
+        return None if self.stop_after is None else self._began + 60 * self.stop_after

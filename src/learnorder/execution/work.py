@@ -9,6 +9,7 @@ from learnorder.execution.display import Display
 from learnorder.execution.driver import cores_for
 from learnorder.execution.pool import run_pool
 from learnorder.execution.settings import Execution
+from learnorder.execution.time_limit import within_time
 from learnorder.runs import ENDED, RunFolder
 
 
@@ -32,4 +33,5 @@ def work(
     if left:
         cores = cores_for([folder.config for folder in left], execution)
         with Display(left, cores, quiet=execution.quiet) as display:
-            run_pool(left, cores, display.update, execution.engine, wait=wait)
+            watch = within_time(execution, display.update)
+            run_pool(left, cores, watch, execution.engine, wait=wait)

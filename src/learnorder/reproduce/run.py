@@ -114,7 +114,8 @@ def reproduce(
     experiment.check(folder)
     if make_runs:
         parts = _parts(reproduction, scale)
-        for name, runs in plans.items():
+        for name in sorted(plans, key=lambda name: name != "patch"):  # at paper scale the shortest
+            runs = plans[name]
             experiments = {folder: experiment, folder / name: parts[name]}
             title = EXPERIMENT_TITLES[name]
             run_plans(runs, folder / name, execution, experiments=experiments, title=title)
