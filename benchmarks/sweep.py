@@ -40,6 +40,11 @@ from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
 
 RUNS, MANY, RECORDS = 16, 1_000, 1_000
+DIGITS = {
+    "num_classes": 10, "image_size": [8, 8], "train_examples": 450, "evaluation_examples": 150,
+    "classes": {str(digit): [45, 15] for digit in range(10)},
+}  # fmt: skip
+"""What a run says of its data."""
 QUESTION = (
     'SELECT "learning_rate.initial" AS rate, avg(value), count(*) FROM records '
     "JOIN runs USING (run) WHERE quantity = 'accuracy' AND epoch > 90 GROUP BY rate ORDER BY rate"
@@ -115,7 +120,7 @@ def synthetic(place: Path, count: int) -> list[Path]:
             "examples": pa.array(np.full(RECORDS, 600), pa.int64()),
         })  # fmt: skip
         pq.write_table(table, folder.file("records.parquet"))
-        folder.update(status="finished", files=folder.seal())
+        folder.update(status="finished", files=folder.seal(), data=DIGITS)
         made.append(folder.path)
     return made
 

@@ -19,7 +19,7 @@ _GALLERY_NOTE = (
 
 def data_section(results: Results) -> Section | None:
     """Return the data of the first run that describes them, with some images; None if none does."""
-    pairs = [(folder, folder.data()) for folder in results.folders]
+    pairs = results.described.items()
     described = [(folder, d) for folder, d in pairs if isinstance(d, ImagesDescription)]
     folder, data = next(((f, d) for f, d in described if d.classes), (None, None))
     if folder is None or data is None:

@@ -38,7 +38,7 @@ TERMS = {
     "different learning rates can be compared.",
     "plateau": "The epochs at the initial learning rate, before the anneal.",
     "rung": "One round of a search. Every remaining learning rate is trained for the same number "
-    "of epochs, and the better half goes on to the next, longer rung.",
+    "of epochs, and the best go on to the next, longer rung.",
     "forgetting": "The score on an old task before fine-tuning, minus that after it: positive if "
     "the network has become worse at what it knew.",
 }  # fmt: skip

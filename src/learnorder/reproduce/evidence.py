@@ -71,7 +71,7 @@ class Evidence:
         results = self.images(experiment, "large")
         if results is None:
             return None
-        large = next(f for f in results.folders if results.arm_of(f) == "large")
+        large = results.runs_of("large")[0]
         if not (steps := large.config.learning_rate.step_epochs):
             return None
         return range((steps[0] - 1) // 2 + 1, steps[0])

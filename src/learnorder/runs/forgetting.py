@@ -43,7 +43,7 @@ class Forgetting:
     @staticmethod
     def of(results: NetworkRuns[Any]) -> Forgetting | None:
         """Return the forgetting of some runs; None if they keep nothing, or if they differ."""
-        described = [d for folder in results.folders if (d := folder.data()) is not None]
+        described = list(results.described.values())
         if not described or described[0].keep is None:
             return None
         first, keep = described[0], described[0].keep
@@ -70,9 +70,9 @@ class Forgetting:
         name = "before" if set_ == KEEP else "validation_before"
         finished = self.after(arm, set_)
         return {
-            folder.config.seed: getattr(folder.data().keep, name)
-            for folder in self.results.folders
-            if self.results.arm_of(folder) == arm and folder.config.seed in finished
+            run.config.seed: getattr(self.results.described[run].keep, name)
+            for run in self.results.runs_of(arm)
+            if run.config.seed in finished
         }
 
     def after(self, arm: str, set_: str = KEEP) -> dict[int, float]:

@@ -44,11 +44,11 @@ class KnownGroups:
     @staticmethod
     def of(results: NetworkRuns[Any]) -> KnownGroups | None:
         """Return the groups of some runs; None without any, or if the runs differ in them."""
-        described = [folder.data() for folder in results.folders]
-        first = next((data for data in described if data is not None), None)
+        described = results.described.values()
+        first = next(iter(described), None)
         if first is None or not first.groups:
             return None
-        if any(data is not None and data.groups != first.groups for data in described):
+        if any(data.groups != first.groups for data in described):
             return None
         chance = None if first.num_classes is None else 1 / first.num_classes
         score = first.group_score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from learnorder.config.script import ScriptRunConfig
@@ -97,8 +98,8 @@ class PatternRuns(NetworkRuns[FolderT]):
 
     def _chances(self, arm: str) -> dict[int, float]:
         """Return the accuracy of guessing on an arm's data, by seed."""
-        described = {f.config.seed: f.data() for f in self.folders if self.arm_of(f) == arm}
-        known = {seed: chance_of(data) for seed, data in described.items() if data is not None}
+        runs = [folder for folder in self.runs_of(arm) if folder in self.described]
+        known = {run.config.seed: chance_of(self.described[run]) for run in runs}
         return {seed: chance for seed, chance in known.items() if chance is not None}
 
     def order_ratio(self, arm: str, fraction: float = _CONTENT_LEVEL) -> dict[int, Span]:
@@ -116,12 +117,11 @@ class PatternRuns(NetworkRuns[FolderT]):
 
     def epochs(self, arm: str) -> int:
         """Return the number of epochs of an arm's runs."""
-        return max(f.config.training.epochs for f in self.folders if self.arm_of(f) == arm)
+        return max(folder.config.training.epochs for folder in self.runs_of(arm))
 
     def last_layers(self, arm: str) -> dict[int, LastLayer]:
         """Return the effects of retraining the last layer by seed, for runs where it was done."""
-        folders = [f for f in self.folders if self.arm_of(f) == arm]
-        by_seed = {folder.config.seed: read_last_layer(folder) for folder in folders}
+        by_seed = {run.config.seed: read_last_layer(run) for run in self.runs_of(arm)}
         return {seed: layer for seed, layer in by_seed.items() if layer is not None}
 
     def last_layer_scores(
@@ -159,8 +159,11 @@ class PatternRuns(NetworkRuns[FolderT]):
 
         See :func:`~learnorder.statistics.learned.chance_level`.
         """
-        described = [folder.data() for folder in self.folders]
-        chances = {chance_of(data) for data in described if data is not None}
+        return self._chance
+
+    @cached_property
+    def _chance(self) -> float | None:
+        chances = {chance_of(data) for data in self.described.values()}
         return chances.pop() if len(chances) == 1 else None
 
     def undertrained(self, arm: str) -> bool:
@@ -212,8 +215,7 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
 
         If it is unknown, or the runs have different scores, it is the loss.
         """
-        described = [folder.data() for folder in self.folders]
-        scores = {(d.score, d.higher_is_better) for d in described if d is not None}
+        scores = {(data.score, data.higher_is_better) for data in self.described.values()}
         return scores.pop() if len(scores) == 1 else ("loss", False)
 
 

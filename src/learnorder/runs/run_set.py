@@ -55,7 +55,10 @@ class RunSet(ABC, Generic[FolderT]):
         keys = {folder: arm_key(folder) for folder in unique}
         self.folders: list[FolderT] = without_duplicates(unique, self._status, keys)
         self._arms = name_arms(self.folders, keys)
-        self.arms: list[str] = list(dict.fromkeys(self._arms.values()))
+        self._runs: dict[str, list[FolderT]] = {}
+        for folder, arm in self._arms.items():
+            self._runs.setdefault(arm, []).append(folder)
+        self.arms: list[str] = list(self._runs)
 
     def __repr__(self) -> str:
         counts = {arm: self.counts(arm) for arm in self.arms}
@@ -64,6 +67,22 @@ class RunSet(ABC, Generic[FolderT]):
     def arm_of(self, folder: FolderT) -> str:
         """Return the name of the arm a run belongs to."""
         return self._arms[folder]
+
+    def runs_of(self, arm: str) -> list[FolderT]:
+        """Return the runs of an arm.
+
+        Raises:
+            KeyError: There is no such arm.
+        """
+        if arm not in self._runs:
+            raise KeyError(f"There is no arm {arm!r}. Use one of {self.arms}.")
+        return self._runs[arm]
+
+    @cached_property
+    def described(self) -> dict[FolderT, Any]:
+        """What each run that has begun says of its data; see :meth:`RunFolder.data`."""
+        said = {folder: folder.data() for folder in self.folders}
+        return {folder: data for folder, data in said.items() if data is not None}
 
     def unfinished(self, label: str) -> dict[str, int]:
         """Return the number of runs by status, except finished, with this arm as their label."""
@@ -82,8 +101,7 @@ class RunSet(ABC, Generic[FolderT]):
 
     def labels(self, arm: str) -> dict[str, str]:
         """Return the labels of an arm: its name, and the settings that were varied."""
-        folder = next(f for f in self.folders if self.arm_of(f) == arm)
-        return own_labels(folder)
+        return own_labels(self.runs_of(arm)[0])
 
     def frame(self) -> pd.DataFrame:
         """Return all records as a data frame: run, arm, seed, status, and the records' columns."""
@@ -177,7 +195,7 @@ class RunSet(ABC, Generic[FolderT]):
 
     def counts(self, arm: str) -> dict[str, int]:
         """Return the number of an arm's runs by status."""
-        return dict(Counter(self._status[f] for f in self.folders if self.arm_of(f) == arm))
+        return dict(Counter(self._status[folder] for folder in self.runs_of(arm)))
 
 
 class NetworkRuns(RunSet[FolderT]):
@@ -186,7 +204,7 @@ class NetworkRuns(RunSet[FolderT]):
     Runs that diverged or have not finished are in :meth:`frame`, but in no mean.
     """
 
-    @property
+    @cached_property
     def evaluated(self) -> str:
         """The set by which runs are judged: clean, or validation for tasks without a pattern."""
         return judged_by(self.folders[0])[0]
@@ -205,16 +223,15 @@ class NetworkRuns(RunSet[FolderT]):
         Raises:
             KeyError: There is no such arm or set.
         """
-        if arm not in self.arms:
-            raise KeyError(f"There is no arm {arm!r}. Use one of {self.arms}.")
-        sets = {name for _, name, _, _ in self._rows}
-        if sets and set_ not in sets:
-            raise KeyError(f"There is no set {set_!r}. Use one of {sorted(sets)}.")
-        rows = self.finished.iloc[self._rows.get((arm, set_, quantity, group), [])]
+        self.runs_of(arm)
+        if self._sets and set_ not in self._sets:
+            raise KeyError(f"There is no set {set_!r}. Use one of {sorted(self._sets)}.")
         series: dict[int, dict[int, float]] = {}
-        columns = (rows[name].tolist() for name in ("seed", "epoch", "value"))
-        for seed, epoch, value in zip(*columns, strict=True):
-            series.setdefault(seed, {})[epoch] = value
+        rows = self._rows.get((arm, set_, quantity, group))
+        if rows is not None:
+            columns = (column[rows].tolist() for column in self._columns)
+            for seed, epoch, value in zip(*columns, strict=True):
+                series.setdefault(seed, {})[epoch] = value
         return series
 
     @cached_property
@@ -222,6 +239,20 @@ class NetworkRuns(RunSet[FolderT]):
         """Row indices of the records of finished runs, by arm, set, quantity and group."""
         frame = self.finished
         return {} if frame.empty else frame.groupby(["arm", "set", "quantity", "group"]).indices
+
+    @cached_property
+    def _columns(self) -> list[Any]:
+        """Seed, epoch and value of the records of finished runs, as arrays.
+
+        Rows of arrays are taken in time proportional to their number; rows of a data frame that
+        joins many runs are not.
+        """
+        return [self.finished[name].to_numpy() for name in ("seed", "epoch", "value")]
+
+    @cached_property
+    def _sets(self) -> set[str]:
+        """The sets that were evaluated."""
+        return {name for _, name, _, _ in self._rows}
 
     def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
         """Return a quantity after the last epoch, by seed; see :meth:`series`."""

@@ -110,8 +110,8 @@ def curve(results: TaskResults, set_: str, quantity: str) -> go.Figure:
 
 def examples_table(results: TaskResults) -> TextTable | None:
     """Return an example with and without the pattern, as text; None without a pattern."""
-    for folder in results.folders:
-        if (data := folder.data()) is not None and data.examples:
+    for data in results.described.values():
+        if data.examples:
             rows = [[EXAMPLES[name], text] for name, text in data.examples.items()]
             note = "One validation example as the first run saw it; long ones are shortened."
             return TextTable("", ["example", "inputs"], rows, note, wrap=True)
@@ -134,7 +134,7 @@ def task_setup(results: TaskResults) -> list[tuple[str, str]]:
     """Return the setup of the runs, as terms and descriptions."""
     folders = results.folders
     config = folders[0].config
-    first, *others = (folder.data() for folder in folders)
+    first, *others = (results.described.get(folder) for folder in folders)
     path = config.task.path or "passed in Python"
     task = path + "".join(f", {name} {value}" for name, value in config.task.arguments.items())
     if first is not None and all(other == first for other in others):

@@ -44,8 +44,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
     def __init__(self, folders: Iterable[RunFolder[TheoryConfig]]) -> None:
         super().__init__(folders)
         order = list(THEORY_ARMS)  # within the same settings, the paper's order
-        first = {arm: next(f for f in self.folders if self.arm_of(f) == arm) for arm in self.arms}
-        self.arms.sort(key=lambda arm: order.index(first[arm].config.arm))
+        self.arms.sort(key=lambda arm: order.index(self.runs_of(arm)[0].config.arm))
 
     def figure(self, name: str = "order") -> go.Figure:
         """Return a figure.
