@@ -15,6 +15,7 @@ from studies.advice_vs_peers.page import page as advice_vs_peers_page
 from studies.common import RESULTS, ROOT, Page, fill_marks
 from studies.finetuning.page import page as finetuning_page
 from studies.mislabelled.page import page as mislabelled_page
+from studies.precision.page import page as precision_page
 from studies.probe.page import page as probe_page
 from studies.records import unpacked
 from studies.reproduce.page import page as reproduce_page
@@ -35,6 +36,7 @@ def pages(runs: Path) -> list[Page]:
         finetuning_page(runs),
         shortcuts_page(runs),
         ridge_page(),
+        precision_page(runs),
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from learnorder.advise.along.command import add_along, along_defaults, check_only_along, move
 from learnorder.advise.existing.command import add_judging, check_only_for_judging, judge
 from learnorder.advise.jointly.command import add_jointly, check_only_jointly, tune
-from learnorder.advise.plans import check_search, search_plans, with_names
+from learnorder.advise.plans import search_plans, with_names
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.cli import options
@@ -94,8 +94,7 @@ def main(arguments: Sequence[str]) -> int:
                 "training.epochs: give one of the two."
             )  # fmt: skip
         search = with_names(search)
-        check_search(search)
-        code = options.dry_run(search_plans(search), out / "none", values)
+        code = options.only_plan(search, search_plans, out, values, runs_in=out / "none")
         if search.race and len(search.looks().counts) > 1:
             print("This is the most: a race stops arms that are decided (--race false: none).")
         return code

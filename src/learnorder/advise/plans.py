@@ -184,7 +184,11 @@ def search_plans(search: LRSearch) -> dict[str, Plan[AnyRunConfig]]:
     """Return the runs of a search, to estimate its cost; learning rates added later are missing.
 
     A race may need fewer of those at full length.
+
+    Raises:
+        ConfigError: As for :func:`check_search`.
     """
+    check_search(search)
     rates, noisy = initial_rates(search), not why_no_noise(search)
     smallest, plans = rates[0], {}
     for rung in range(search.rungs):

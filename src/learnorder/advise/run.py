@@ -118,11 +118,14 @@ def run_advise(
         RunFolderError: ``out`` contains another search.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
+    from learnorder.execution.precision import with_precision
+
     search = search or LRSearch()
     here = task is not None or function is not None
     if here:
         execution = replace(execution, workers=1)
     with registered(search, task, function) as search:
+        search = with_precision(search, search_plans, Path(out), execution)
         if force:
             _accept_changes(search, Path(out))
         started = start_search(search, Path(out), minutes, execution)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -56,6 +56,7 @@ def mentions(arguments: Sequence[str], name: str, words: str) -> bool:
 
 
 Base = TypeVar("Base")
+SettingsT = TypeVar("SettingsT")
 
 
 def without_recipe(base: Base, arguments: Sequence[str]) -> Base:
@@ -187,7 +188,8 @@ def add_execution(
     add_time_limit(parser, group)
     parser.flag(
         "--dry-run",
-        help="Check everything, time a few steps, print the time and disk needed; write nothing.",
+        help="Check everything, time a few steps, print the time and disk needed, and the time in "
+        "bf16; write nothing.",
         group=group,
     )
     if prepare:
@@ -304,17 +306,39 @@ def only_planned(values: dict[str, Any]) -> bool:
     return values["dry_run"] or values.get("prepare", False)
 
 
-def dry_run(
-    plans: dict[str, Plan], out: Path, values: dict[str, Any], experiment: Experiment | None = None
+def only_plan(
+    settings: SettingsT,
+    plan: Callable[[SettingsT], Mapping[str, Plan]],
+    out: Path,
+    values: dict[str, Any],
+    about: Callable[[SettingsT], Experiment] | None = None,
+    *,
+    runs_in: Path | None = None,
 ) -> int:
-    """Print the cost of the plans, or create their folders and print how to run them."""
+    """Print the cost of an experiment, or create its run folders and print how to run them.
+
+    Args:
+        settings: Its settings.
+        plan: Returns their runs.
+        out: Its folder.
+        values: All options.
+        about: Returns the content of experiment.json; None writes none.
+        runs_in: Parent of the run folders; None is ``out``.
+    """
+    from learnorder.execution.precision import settle
+
+    one = {} if "workers" in values else {"workers": 1}
+    how = execution({**values, **one})
+    settings, words = settle(settings, plan, out, how)
+    plans, parent = plan(settings), runs_in or out
     if values.get("prepare", False):
         from learnorder.execution.driver import make_folders
 
-        experiments = {} if experiment is None else {out: experiment}
-        folders = make_folders(plans, out, engine_of(values), experiments)
+        experiments = {} if about is None else {out: about(settings)}
+        folders = make_folders(plans, parent, how.engine, experiments)
+        print(words, end="\n" * bool(words))
         runs = f"{len(folders)} runs are" if len(folders) > 1 else "One run is"
-        where = out if len(folders) > 1 else folders[0].path
+        where = parent if len(folders) > 1 else folders[0].path
         print(
             f"{runs} prepared in {where}. Execute with `learnorder work {where}`, on any number of "
             "machines that share the disk. Then this command without --prepare writes the report."
@@ -322,9 +346,23 @@ def dry_run(
         return 0
     from learnorder.execution.estimate import estimate_cost
 
-    one = {} if "workers" in values else {"workers": 1}
-    print(estimate_cost(plans, out, execution({**values, **one})))
+    print(estimate_cost(plans, parent, how))
+    print_precision(plans, words, how)
     return 0
+
+
+def print_precision(plans: Mapping[str, Plan], words: str, how: Execution) -> None:
+    """Print what is taken for training.precision auto, or else what bf16 would save.
+
+    Args:
+        plans: The runs; nothing is printed if none of them trains a network here.
+        words: What is taken; empty without auto.
+        how: How the runs are executed.
+    """
+    from learnorder.execution.precision import saving
+
+    if words := words or saving(plans, how):
+        print(words)
 
 
 def add_run_folders(parser: Parser) -> None:

@@ -210,9 +210,11 @@ class TrainingConfig:
     """Any class of torch.optim that trains dense parameters, e.g. AdamW."""
     optimizer_arguments: dict[str, Any] = field(default_factory=dict)
     """Its other arguments, e.g. {betas: [0.9, 0.95]}."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Precision of the forward pass: bf16 is faster if the hardware supports it. Weights,
-    gradients, the optimiser's state and losses are in float32."""
+    precision: Literal["fp32", "bf16", "auto"] = "fp32"
+    """Precision of the forward pass: fp32; bf16, faster if the hardware supports it; or auto, which
+    times both before the first run and takes bf16 for all runs of the experiment if it is at least
+    1.5 times as fast, else fp32. --dry-run shows the times. Weights, gradients, the optimiser's
+    state and losses are in float32 in any case."""
     accumulate: int = 1
     """Parts of each batch, one after another to save memory, whose gradients are summed before the
     step. Each part's loss is weighted by its examples: the gradient is that of the whole batch if

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from learnorder.errors import RunFolderError
+from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.errors import ConfigError, LearnOrderError, RunFolderError
 from learnorder.execution.display import Display
 from learnorder.execution.engine import Cores, Engine
 from learnorder.execution.here import run_here
@@ -21,7 +22,7 @@ from learnorder.runs import RunFolder
 from learnorder.runs.experiment import Experiment
 from learnorder.runs.files import check_path
 from learnorder.runs.folder import ConfigT
-from learnorder.runs.kinds import Kind, Settings, kind_of
+from learnorder.runs.kinds import Backend, Kind, Settings, kind_of
 
 ConfigT_co = TypeVar("ConfigT_co", bound=Settings, covariant=True)
 
@@ -188,10 +189,37 @@ def check(plans: Mapping[str, Plan], engine: Engine[Any] | None = None) -> None:
     """Check each configuration with its backend, for the engine's number of processes.
 
     Raises:
-        LearnOrderError: As for :func:`run_plans`.
+        LearnOrderError: As for :func:`run_plans`. If a run fails in bf16 and not in fp32, the error
+            says so.
     """
     by_kind: dict[Kind, list[Settings]] = {}
     for plan in plans.values():
         by_kind.setdefault(kind_of(plan.config), []).append(plan.config)
     for kind, configs in by_kind.items():
-        kind.load_backend().check(configs, (engine or Processes()).processes)
+        _check_kind(kind.load_backend(), configs, (engine or Processes()).processes)
+
+
+def _check_kind(backend: Backend, configs: Sequence[Settings], processes: int) -> None:
+    """Check configurations of one kind."""
+    try:
+        backend.check(configs, processes)
+    except LearnOrderError as error:
+        in_fp32 = [in_precision(config, "fp32") for config in configs]
+        if in_fp32 == list(configs) or getattr(error, "field", "") == "training.precision":
+            raise
+        try:
+            backend.check(in_fp32, processes)
+        except LearnOrderError:  # the precision is not the reason
+            raise error from None
+        raise ConfigError(
+            "training.precision",
+            "bf16",
+            f"Training fails in bf16, and not in fp32: {error} Give fp32.",
+        ) from error
+
+
+def in_precision(config: ConfigT, precision: Literal["fp32", "bf16"]) -> ConfigT:
+    """Return a run's configuration in a precision; unchanged if it trains no network here."""
+    if not isinstance(config, RunConfig | TaskRunConfig):
+        return config
+    return replace(config, training=replace(config.training, precision=precision))

@@ -57,6 +57,16 @@ def phase(title: str, *, quiet: bool = False) -> Iterator[None]:
         yield
 
 
+def note(text: str, *, quiet: bool = False) -> None:
+    """Print a line beside the display of the runs.
+
+    Args:
+        text: The line.
+        quiet: Print nothing.
+    """
+    Console(stderr=True, quiet=quiet).print(plain(text), soft_wrap=True)
+
+
 def duration(seconds: float) -> str:
     """Return a time in a suitable unit.
 

@@ -21,7 +21,7 @@ from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
-from learnorder.runs.training import check_run, distinct_training, measure_steps, train
+from learnorder.runs.training import check_run, distinct_training, measure_steps, time_steps, train
 from learnorder.training.identity import Identity, Reader, files_token
 from learnorder.training.image_problem import image_trainer, network_of
 
@@ -189,3 +189,15 @@ def measure(config: RunConfig) -> CostEstimate:
     with process_kept(), closing(image_trainer(config, data)) as trainer:
         evaluated = sum(len(subset.pattern_labels) for subset in trainer.problem.sets)
         return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))
+
+
+def step_seconds(configs: Sequence[RunConfig], most: int, fewest: int) -> list[list[float]]:
+    """Return the seconds of some training steps of configurations, timed one after another."""
+    data = {repr(config.data): config.data for config in configs}
+    loaded = {key: load_images(each) for key, each in data.items()}
+    timed = list[list[float]]()
+    for config in configs:
+        with process_kept(), closing(image_trainer(config, loaded[repr(config.data)])) as trainer:
+            timed.append(time_steps(trainer, most, fewest))
+    free_memory()
+    return timed

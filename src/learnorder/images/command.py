@@ -29,8 +29,12 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
     experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
     out = Path(values["out"])
     if options.only_planned(values):
-        return options.dry_run(
-            image_plans(experiment, name, scale), out, values, on_images(experiment, name, scale)
+        return options.only_plan(
+            experiment,
+            lambda settled: image_plans(settled, name, scale),
+            out,
+            values,
+            lambda settled: on_images(settled, name, scale),
         )
     results = run_images(name, experiment, out, scale=scale, execution=options.execution(values))
     return options.finish(results, out / "report.html")

@@ -129,7 +129,12 @@ def run_images(
     """Run the experiment on images of this name; see :func:`run_patch`."""
     if isinstance(experiment, str):
         scale, experiment = experiment, recipe(experiment, name)
+    from learnorder.execution.precision import with_precision
+
     folder = Path(out or f"runs/{name}-{scale}")
+    experiment = with_precision(
+        experiment, lambda settled: image_plans(settled, name, scale), folder, execution
+    )
     plans = image_plans(experiment, name, scale)
     about = on_images(experiment, name, scale)
     return run_planned(plans, folder, execution, of=Results, experiment=about)
@@ -161,8 +166,11 @@ def run_train(
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
+    from learnorder.execution.precision import with_precision
+
     folder = Path(out)
     Experiment("train").check(folder)
     single = replace(execution, workers=1)
+    config = with_precision(config, lambda settled: train_plans(settled, folder), folder, single)
     plans = train_plans(config, folder)
     return run_planned(plans, folder.parent, single, of=Results, page=folder)

@@ -41,6 +41,8 @@ def main(arguments: Sequence[str]) -> int:
     config: RunConfig = options.take_settings(values, RunConfig)
     out = Path(values["out"])
     if options.only_planned(values):
-        return options.dry_run(train_plans(config, out), out.parent, values)
+        return options.only_plan(
+            config, lambda settled: train_plans(settled, out), out, values, runs_in=out.parent
+        )
     results = run_train(config, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")

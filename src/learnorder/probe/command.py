@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     out = Path(values["out"])
     check_minutes(values["minutes"])
     if values["dry_run"]:
-        return options.dry_run(probe_plans(probe), out / "none", values)
+        return options.only_plan(probe, probe_plans, out, values, runs_in=out / "none")
     result = run_probe(probe, out, minutes=values["minutes"], execution=options.execution(values))
     from learnorder.probe.page import probe_findings
     from learnorder.runs.plain_text import visible

@@ -68,9 +68,11 @@ def run_probes(
         RunFolderError: The calibration of a probe failed; the other probes are run and written.
         LearnOrderError: As :func:`~learnorder.run_probe`.
     """
+    from learnorder.execution.precision import with_precision
     from learnorder.probe.compare_page import write_probes
 
     out = Path(out)
+    probes = with_precision(probes, probes_plans, out, execution)
     settings = {"probes": {name: to_dict(probe) for name, probe in probes.items()}}
     outcomes = make_probes(probes, out, execution, {out: Experiment("probes", settings)})
     results = {name: each for name, each in outcomes.items() if isinstance(each, ProbeResult)}

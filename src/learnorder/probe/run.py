@@ -59,6 +59,7 @@ def run_probe(
             calibration fails.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
+    from learnorder.execution.precision import with_precision
     from learnorder.probe.page import write_probe
 
     out, probe = Path(out), probe or Probe()
@@ -71,6 +72,7 @@ def run_probe(
     with registered as config:
         probe = replace(probe, task=config)
         probe = replace(probe, contrasts=probe.tried())
+        probe = with_precision(probe, probe_plans, out, execution)
         probe = with_budget(probe, out, minutes, execution)
         result = make_probes({"": probe}, out, execution, here=task is not None)[""]
     if not isinstance(result, ProbeResult):

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.reproduce.claims import claims_named
-from learnorder.reproduce.run import recorded, reproduce, reproduction_plans, reproduction_recipe
-from learnorder.reproduce.scales import EXPERIMENT_TITLES
-
-if TYPE_CHECKING:
-    from learnorder.execution.driver import Plan
+from learnorder.reproduce.run import (
+    every_plan,
+    recorded,
+    reproduce,
+    reproduction_plans,
+    reproduction_recipe,
+)
+from learnorder.reproduce.scales import EXPERIMENT_TITLES, Reproduction
 
 DESCRIPTION = """\
 Run the experiments that test the paper's claims, and give a verdict on each claim: it holds, does
@@ -49,6 +52,12 @@ def main(arguments: Sequence[str]) -> int:
         help="Location of CIFAR-10, e.g. parquet:DIR; --data SOURCE is the same.",
     )
     parser.add(
+        "--training.precision",
+        Literal["fp32", "bf16", "auto"],
+        default=recipe.plain.training.precision,
+        help="Precision of the networks on images, as for `learnorder patch`.",
+    )
+    parser.add(
         "--only", str | None, nargs="+", default=None, metavar="CLAIM", help="Claims; null: all."
     )
     parser.add(
@@ -77,8 +86,10 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError("dry-run", True, "--judge-only runs nothing; leave out one of the two.")
     recipe = recorded(recipe, out) if values["judge_only"] else recipe.on(values["data"]["source"])
     reproduction = recipe.seeded(values["seeds"], values["first_seed"])
+    if not values["judge_only"]:
+        reproduction = reproduction.in_precision(values["training"]["precision"])
     if values["dry_run"]:
-        return _print_cost(reproduction_plans(reproduction, only, scale), out, values)
+        return _print_cost(reproduction, only, scale, out, values)
     result = reproduce(
         reproduction,
         out,
@@ -98,17 +109,28 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if any(unfinished) else 0
 
 
-def _print_cost(experiments: dict[str, dict[str, Plan]], out: Path, values: dict[str, Any]) -> int:
-    """Print the estimated cost of each experiment, and their total time."""
+def _print_cost(
+    reproduction: Reproduction,
+    only: Sequence[str] | None,
+    scale: str,
+    out: Path,
+    values: dict[str, Any],
+) -> int:
+    """Print the estimated cost of each experiment, their total time, and what bf16 would save."""
     from learnorder.execution.estimate import estimate_cost
     from learnorder.execution.log_lines import duration
+    from learnorder.execution.precision import settle
 
-    seconds = 0.0
-    for name, plans in experiments.items():
-        cost = estimate_cost(plans, out / name, options.execution(values))
+    execution, seconds = options.execution(values), 0.0
+    settled, words = settle(
+        reproduction, lambda base: every_plan(base, only, scale), out, execution
+    )
+    for name, plans in reproduction_plans(settled, only, scale).items():
+        cost = estimate_cost(plans, out / name, execution)
         seconds += cost.seconds
         print(f"{EXPERIMENT_TITLES[name]}: {cost}")
     print(f"All of them: about {duration(seconds)}.")
+    options.print_precision(every_plan(settled, only, scale), words, execution)
     return 0
 
 

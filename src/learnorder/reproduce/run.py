@@ -69,6 +69,14 @@ def reproduction_plans(
     }
 
 
+def every_plan(
+    reproduction: Reproduction, only: Sequence[str] | None, scale: str
+) -> dict[str, Plan]:
+    """Return the runs of :func:`reproduction_plans` in one mapping, by path."""
+    by_name = reproduction_plans(reproduction, only, scale)
+    return {f"{name}/{run}": p for name, plans in by_name.items() for run, p in plans.items()}
+
+
 @processes_kept()
 def reproduce(
     reproduction: Reproduction | str = "demo",
@@ -100,11 +108,16 @@ def reproduce(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.execution.driver import run_plans
+    from learnorder.execution.precision import with_precision
     from learnorder.reproduce.page import write_reproduction
 
     if isinstance(reproduction, str):
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
     folder = Path(out or f"runs/reproduce-{scale}")
+    if make_runs:
+        reproduction = with_precision(
+            reproduction, lambda base: every_plan(base, only, scale), folder, execution
+        )
     plans = reproduction_plans(reproduction, only, scale)
     if next(folder.glob("*/manifest.json"), None) is not None:
         raise RunFolderError(
@@ -192,7 +205,7 @@ def judge_runs(
 
 
 def recorded(reproduction: Reproduction, out: Path | str) -> Reproduction:
-    """Return the experiments with the seeds and the data source of the runs in a folder.
+    """Return the experiments with the seeds, data source and precision of the runs in a folder.
 
     The data themselves are not needed to judge runs.
 
@@ -211,7 +224,9 @@ def recorded(reproduction: Reproduction, out: Path | str) -> Reproduction:
         experiment = replace(experiment, first_seed=min(seeds), seeds=max(seeds) - min(seeds) + 1)
         if isinstance(experiment, ImageExperiment):
             data = replace(experiment.data, source=runs[0].config.data.source)
-            experiment = replace(experiment, data=data)
+            precision = runs[0].config.training.precision
+            training = replace(experiment.training, precision=precision)
+            experiment = replace(experiment, data=data, training=training)
         changes[name] = experiment
     return replace(reproduction, **changes)
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from learnorder.config.settings import PatchConfig
 from learnorder.errors import ConfigError
@@ -78,6 +78,15 @@ class Reproduction:
             name: replace(experiment, data=replace(experiment.data, source=source))
             for name, experiment in vars(self).items()
             if isinstance(experiment, ImageExperiment)
+        }
+        return replace(self, **changes)
+
+    def in_precision(self, precision: Literal["fp32", "bf16", "auto"]) -> Reproduction:
+        """Return the experiments on images in another precision; see ``training.precision``."""
+        changes = {
+            name: replace(each, training=replace(each.training, precision=precision))
+            for name, each in vars(self).items()
+            if isinstance(each, ImageExperiment)
         }
         return replace(self, **changes)
 

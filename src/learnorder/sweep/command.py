@@ -16,6 +16,7 @@ from learnorder.images.options import recipe_for
 from learnorder.probe.compare import probes_plans, run_probes, sweep_probes
 from learnorder.probe.settings import Probe
 from learnorder.report.planned import run_planned
+from learnorder.runs.experiment import Experiment
 from learnorder.runs.results import RunSet
 from learnorder.seeding import check_seeds
 from learnorder.sweep.run import sweep_experiment, sweep_plans
@@ -96,13 +97,21 @@ def main(arguments: Sequence[str]) -> int:
         return _probes(settings, grid, points, seeds, out, values)
     bases = {arm: {**settings, **subject.arms[arm]} for arm in arms}
     scale = subject.scale or "custom"
+    from learnorder.execution.driver import Plan
     from learnorder.execution.grid import Grid
+    from learnorder.execution.precision import with_precision
 
-    plans = sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
-    about = sweep_experiment(bases, grid, points, seeds, scale)
+    def plan(bases: Mapping[str, Any]) -> dict[str, Plan[Any]]:
+        return sweep_plans(bases, Grid(grid, points), seeds, scale, subject.kind)
+
+    def about(bases: Mapping[str, Any]) -> Experiment:
+        return sweep_experiment(bases, grid, points, seeds, scale)
+
     if options.only_planned(values):
-        return options.dry_run(plans, out, values, about)
-    results = run_planned(plans, out, options.execution(values), of=RunSet, experiment=about)
+        return options.only_plan(bases, plan, out, values, about)
+    execution = options.execution(values)
+    bases = with_precision(bases, plan, out, execution)
+    results = run_planned(plan(bases), out, execution, of=RunSet, experiment=about(bases))
     return options.finish(results, out / "report.html")
 
 
@@ -131,7 +140,7 @@ def _probes(
             "prepare", True, "A probe's arms depend on its calibration, so they cannot be prepared."
         )
     if values["dry_run"]:
-        return options.dry_run(probes_plans(probes), out / "none", values)
+        return options.only_plan(probes, probes_plans, out, values, runs_in=out / "none")
     probed = run_probes(probes, out, execution=options.execution(values))
     print_table(probes_table(probed))
     print(visible(f"Report: {out / 'report.html'}"))

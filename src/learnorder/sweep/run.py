@@ -141,8 +141,12 @@ def run_sweep(
         LearnOrderError: See :mod:`learnorder.errors`.
     """
     from learnorder.execution.grid import Grid
+    from learnorder.execution.precision import with_precision
 
-    plans = sweep_plans(bases, Grid(grid, points), seeds, scale)
-    about = sweep_experiment(bases, grid, points, seeds, scale)
-    results: Any = run_planned(plans, Path(out), execution, of=RunSet, experiment=about)
+    def plan(bases: Mapping[str, Any]) -> dict[str, Plan[Any]]:
+        return sweep_plans(bases, Grid(grid, points), seeds, scale)
+
+    settled: Mapping[str, Any] = with_precision(bases, plan, Path(out), execution)
+    about = sweep_experiment(settled, grid, points, seeds, scale)
+    results: Any = run_planned(plan(settled), Path(out), execution, of=RunSet, experiment=about)
     return results

@@ -15,7 +15,7 @@ from learnorder.runs.descriptions import KeepDescription, TaskDescription
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
-from learnorder.runs.training import check_run, distinct_training, measure_steps, train
+from learnorder.runs.training import check_run, distinct_training, measure_steps, time_steps, train
 from learnorder.training.identity import Identity
 from learnorder.training.task import build_network, identity_of, load_task
 from learnorder.training.task_evaluation import validate
@@ -158,3 +158,13 @@ def measure(config: TaskRunConfig) -> CostEstimate:
         if trainer.problem.kept is not None:
             judged_on += trainer.problem.kept.examples
         return measure_steps(trainer, judged_on / trained_on)
+
+
+def step_seconds(configs: Sequence[TaskRunConfig], most: int, fewest: int) -> list[list[float]]:
+    """Return the seconds of some training steps of configurations, timed one after another."""
+    timed = list[list[float]]()
+    for config in configs:
+        with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
+            timed.append(time_steps(trainer, most, fewest))
+    free_memory()
+    return timed

@@ -79,7 +79,7 @@ def _run(arguments: Sequence[str]) -> int:
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out = Path(values["out"])
     if options.only_planned(values):
-        return options.dry_run(theory_plans(experiment), out, values, of_theory(experiment))
+        return options.only_plan(experiment, theory_plans, out, values, of_theory)
     results = run_theory(experiment, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")
 
@@ -100,8 +100,12 @@ def _phase(arguments: Sequence[str]) -> int:
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out, grid = Path(values["out"]), values["grid"]
     if options.only_planned(values):
-        return options.dry_run(
-            phase_plans(experiment, grid), out, values, of_phase(experiment, grid)
+        return options.only_plan(
+            experiment,
+            lambda base: phase_plans(base, grid),
+            out,
+            values,
+            lambda base: of_phase(base, grid),
         )
     results = run_phase(experiment, grid, out, execution=options.execution(values))
     return options.finish(results, out / "report.html")

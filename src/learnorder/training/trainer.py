@@ -21,6 +21,7 @@ from learnorder.schedules import Varying
 from learnorder.seeding import repeatable, seed_globally, step_seed
 from learnorder.training.curvature import Curvature
 from learnorder.training.optimizers import Optimizers, build_optimizer
+from learnorder.training.precision import check_precision
 from learnorder.training.problem import Problem, RunSettings
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -83,6 +84,7 @@ class Trainer(Generic[ProblemT]):
         make_problem: Callable[[ProcessGroup], ProblemT],
         state: dict[str, Any] | None = None,
     ) -> None:
+        check_precision(config.training.precision)
         AcceleratorState._reset_state(reset_partial_state=False)  # allows another precision
         precision = "bf16" if config.training.precision == "bf16" else "no"
         self.config = config

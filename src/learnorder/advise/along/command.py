@@ -63,7 +63,9 @@ def move(values: dict[str, Any]) -> int:
     out, execution = Path(values["out"]), options.execution(values)
     if values["dry_run"]:
         settings = AlongSettings.of(with_names(search), along, values["predict"])
-        return options.dry_run(dict(along_plans(with_rates(settings))), out / "none", values)
+        return options.only_plan(
+            settings, lambda base: along_plans(with_rates(base)), out, values, runs_in=out / "none"
+        )
     result = run_along(
         along, search, out, predict=values["predict"], execution=execution, force=values["force"]
     )

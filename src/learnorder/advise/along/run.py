@@ -86,13 +86,20 @@ def run_along(
         RunFolderError: ``out`` contains something else.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
+    from learnorder.execution.precision import with_precision
+
     here = task is not None or function is not None
     if here:
         execution = replace(execution, workers=1)
     search = search or LRSearch()
     first = first_search(search, along, task, function)
     with registered(first, task, function) as known:
-        settings = AlongSettings.of(known, along, predict)
+        settings = with_precision(
+            AlongSettings.of(known, along, predict),
+            lambda base: along_plans(with_rates(base)),
+            Path(out),
+            execution,
+        )
         result = _run(settings, Path(out), execution, here=here, force=force)
     from learnorder.advise.along.page import write_along
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from learnorder.advise.along.command import search_along
 from learnorder.advise.jointly.design import usual_pairs
@@ -15,6 +15,10 @@ from learnorder.cli import options
 from learnorder.cli.parser import Parser
 from learnorder.errors import ConfigError
 from learnorder.runs import flatten
+
+if TYPE_CHECKING:
+    from learnorder.advise.settings import AnyRunConfig
+    from learnorder.execution.driver import Plan
 
 
 def add_jointly(parser: Parser) -> None:
@@ -56,7 +60,7 @@ def tune(values: dict[str, Any]) -> int:
     search, along, out = search_along(values), values["along"], Path(values["out"])
     baseline, own = values["baseline"], flatten(values).get(next(iter(along)))
     if values["dry_run"]:
-        settings = with_grid(JointSettings.of(with_names(search), along, baseline, own))
+        settings = JointSettings.of(with_names(search), along, baseline, own)
         return _estimate(settings, out, values)
     settings = JointSettings.of(with_names(search), along, baseline, own)
     execution = options.execution(values)
@@ -78,8 +82,13 @@ def tune(values: dict[str, Any]) -> int:
 
 def _estimate(settings: JointSettings, out: Path, values: dict[str, Any]) -> int:
     """Print the cost, at most, and how many runs there usually are."""
+
+    def plan(settings: JointSettings) -> dict[str, Plan[AnyRunConfig]]:
+        return every_plan(with_grid(settings))
+
+    code = options.only_plan(settings, plan, out, values, runs_in=out / "none")
+    settings = with_grid(settings)
     seeds, every = len(settings.search_seeds), every_plan(settings)
-    code = options.dry_run(dict(every), out / "none", values)
     print(
         f"That is the most: every pair. Usually about {seeds * (usual_pairs(settings) + 2)} of the "
         f"{len(every)} runs are needed; more if the optimum is not near where it is predicted."

@@ -82,13 +82,21 @@ def run_jointly(
         RunFolderError: ``out`` contains something else.
         LearnOrderError: See :mod:`learnorder.errors`.
     """
+    from learnorder.execution.precision import with_precision
+
     here = task is not None or function is not None
     if here:
         execution = replace(execution, workers=1)
     search = search or LRSearch()
     first, own = first_search(search, along, task, function), own_of(search, along)
     with registered(first, task, function) as known:
-        settings = with_grid(JointSettings.of(known, along, baseline, own))
+        settings = with_precision(
+            JointSettings.of(known, along, baseline, own),
+            lambda base: every_plan(with_grid(base)),
+            Path(out),
+            execution,
+        )
+        settings = with_grid(settings)
         result = _run(settings, Path(out), execution, here=here, force=force)
     from learnorder.advise.jointly.page import write_jointly
 

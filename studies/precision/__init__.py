@@ -1,0 +1,1 @@
+"""Whether the verdicts on the claims depend on the precision of training."""
