@@ -59,9 +59,7 @@ class PrecisionTimes:
     def taken_words(self) -> str:
         """Return what ``auto`` takes, and why, in a sentence."""
         if self.ratio is None:
-            return (
-                f"training.precision auto takes fp32, because bf16 cannot be used: {self.why_not}"
-            )
+            return f"training.precision auto takes fp32: bf16 cannot be used here. {self.why_not}"
         rule = "" if self.best == "bf16" else f"; it takes bf16 up to {1 / PAYS:.2f} times"
         return (
             f"training.precision auto takes {self.best}: bf16 takes {self.ratio:.2f} times the "
