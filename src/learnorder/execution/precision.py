@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast
 
@@ -238,6 +238,6 @@ def _with(settings: Any, place: Sequence[str], value: str) -> Any:
     if not place:
         return value
     name, *below = place
-    if is_dataclass(settings) and not isinstance(settings, type):
-        return replace(settings, **{name: _with(getattr(settings, name), below, value)})
-    return {**settings, name: _with(settings[name], below, value)}
+    if isinstance(settings, Mapping):
+        return {**settings, name: _with(settings[name], below, value)}
+    return replace(settings, **{name: _with(getattr(settings, name), below, value)})
