@@ -114,10 +114,9 @@ def reproduce(
     if isinstance(reproduction, str):
         scale, reproduction = reproduction, reproduction_recipe(reproduction)
     folder = Path(out or f"runs/reproduce-{scale}")
-    if make_runs:
-        reproduction = with_precision(
-            reproduction, lambda base: every_plan(base, only, scale), folder, execution
-        )
+    reproduction = with_precision(
+        reproduction, lambda base: every_plan(base, only, scale), folder, execution
+    )
     plans = reproduction_plans(reproduction, only, scale)
     if next(folder.glob("*/manifest.json"), None) is not None:
         raise RunFolderError(
