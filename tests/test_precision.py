@@ -93,15 +93,23 @@ def test_bf16_is_taken_from_one_and_a_half_times_as_fast_on(ratio, best):
 def test_the_precisions_take_turns_and_the_first_step_does_not_count(tiny, clock):
     timer = clock(0.5)
     plans = {str(seed): Plan(replace(tiny, seed=seed), {}) for seed in range(3)}
-    assert compare_precisions(plans, QUIET) == PrecisionTimes(0.5, 8)
-    assert timer.calls == [["fp32", "bf16", "fp32", "bf16"]], "one workload, whatever the seed"
+    assert compare_precisions(plans, QUIET) == PrecisionTimes(0.5, 12)
+    assert timer.calls == [["fp32", "bf16"] * 3], "one workload, whatever the seed"
+
+
+def test_what_other_processes_delay_does_not_count(tiny, monkeypatch):
+    fp32 = [[9.0, 1.0, 4.0, 2.0], [9.0, 1.0, 2.0, 70.0], [9.0, 30.0, 2.0, 2.0]]
+    bf16 = [[8.0, 0.5, 50.0, 1.0], [8.0, 60.0, 1.0], [8.0, 0.5, 1.0, 1.0, 3.0]]
+    taking_turns = [times for pair in zip(fp32, bf16, strict=True) for times in pair]
+    monkeypatch.setattr(precision, "step_seconds", lambda _: taking_turns)
+    assert compare_precisions({"run": Plan(tiny, {})}, QUIET) == PrecisionTimes(0.5, 6)
 
 
 def test_at_most_three_workloads_are_timed(tiny, clock, monkeypatch):
     monkeypatch.setattr(precision, "check", lambda *_: None)
     timer = clock(0.5)
     plans = {str(n): Plan(changed(tiny, training={"batch_size": n}), {}) for n in range(10, 20)}
-    assert compare_precisions(plans, QUIET) == PrecisionTimes(0.5, 24)
+    assert compare_precisions(plans, QUIET) == PrecisionTimes(0.5, 36)
     assert len(timer.calls) == 3
 
 
@@ -110,18 +118,18 @@ def test_real_steps_are_timed(tiny):
     assert times is not None
     assert times.ratio is not None
     assert times.ratio > 0
-    assert 4 <= times.steps <= 8, "fewer if the machine is very slow"
+    assert 3 <= times.steps <= 300
     with register_task(make_task()) as task:
         config = TaskRunConfig(task, TrainingConfig(epochs=2, batch_size=30))
-        timed = tasks.step_seconds([config, config], 3, 2)
-    assert [2 <= len(each) <= 3 and min(each) > 0 for each in timed] == [True, True]
+        timed = tasks.step_seconds([config, config], 0.0, 2)
+    assert [len(each) == 2 and min(each) > 0 for each in timed] == [True, True]
 
 
 def test_steps_of_a_short_epoch_are_taken_again(tiny):
     one_step = changed(tiny, training={"batch_size": 128})
     trainer = image_trainer(one_step, images.load_images(tiny.data))
     assert trainer.problem.steps == 1
-    assert len(time_steps(trainer, most=5, fewest=3)) == 3
+    assert len(time_steps(trainer, 60.0, most=3)) == 3
 
 
 # Where bf16 cannot be used.
@@ -329,7 +337,7 @@ def test_the_command(tmp_path, clock, capsys, monkeypatch):
     assert main([*line, "--dry-run"]) == 0
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert last == (
-        "bf16 would take 0.46 times the time here (measured on 8 steps); "
+        "bf16 would take 0.46 times the time here (measured on 12 steps); "
         "--training.precision bf16 or auto takes it."
     )
     auto = [*line, "--training.precision", "auto"]

@@ -7,6 +7,7 @@ experiment that continues takes it again, and measures nothing.
 
 from __future__ import annotations
 
+import operator
 import statistics
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ _Place: TypeAlias = tuple[str, ...]
 PAYS = 1.5
 """``auto`` takes bf16 if it is at least this many times as fast as fp32."""
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
-_ROUNDS, _MOST_STEPS, _FEWEST_STEPS = 2, 5, 3
+_ROUNDS, _SECONDS, _FEWEST_STEPS = 3, 0.5, 2
 """Rounds in which the two take turns, and steps in each round; the first one only warms up."""
 _MOST_WORKLOADS = 3
 """Number of different workloads of an experiment that are timed, at most."""
@@ -184,21 +185,29 @@ def _networks(plans: Mapping[str, Plan[Any]]) -> dict[str, RunConfig | TaskRunCo
 
 
 def _timed(configs: Sequence[RunConfig | TaskRunConfig]) -> PrecisionTimes:
-    """Return the sum of the median times of a step of each configuration, bf16 over fp32."""
+    """Return the time of bf16 over that of fp32, of one step of each configuration.
+
+    A step is the same in all rounds, and the shortest of its times counts: others may have been
+    longer because another process had the core.
+    """
     seconds, steps = dict.fromkeys(_PRECISIONS, 0.0), 0
     for config in configs:
         timed = step_seconds([in_precision(config, p) for _ in range(_ROUNDS) for p in _PRECISIONS])
-        for i, precision in enumerate(_PRECISIONS):
-            warm = [each for one in timed[i :: len(_PRECISIONS)] for each in one[1:]]
-            seconds[precision] += statistics.median(warm)
-            steps += len(warm)
-    return PrecisionTimes(seconds["bf16"] / seconds["fp32"], steps // len(_PRECISIONS))
+        fp32, bf16 = (
+            [min(times) for times in zip(*timed[i :: len(_PRECISIONS)], strict=False)][1:]
+            for i in range(len(_PRECISIONS))
+        )
+        usual = statistics.median(fp32)
+        seconds["fp32"] += usual
+        seconds["bf16"] += usual * statistics.median(map(operator.truediv, bf16, fp32))
+        steps += _ROUNDS * min(len(fp32), len(bf16))
+    return PrecisionTimes(seconds["bf16"] / seconds["fp32"], steps)
 
 
 def step_seconds(configs: Sequence[RunConfig | TaskRunConfig]) -> list[list[float]]:
     """Return the seconds of a few training steps of each configuration, of one kind of run."""
     backend = cast("Any", kind_of(configs[0]).load_backend())  # only those that train networks
-    return backend.step_seconds(configs, _MOST_STEPS, _FEWEST_STEPS)
+    return backend.step_seconds(configs, _SECONDS, _FEWEST_STEPS)
 
 
 def _precisions(values: Any, place: _Place = ()) -> Iterator[tuple[_Place, str]]:

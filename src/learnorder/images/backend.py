@@ -191,13 +191,13 @@ def measure(config: RunConfig) -> CostEstimate:
         return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))
 
 
-def step_seconds(configs: Sequence[RunConfig], most: int, fewest: int) -> list[list[float]]:
+def step_seconds(configs: Sequence[RunConfig], seconds: float, fewest: int) -> list[list[float]]:
     """Return the seconds of some training steps of configurations, timed one after another."""
     data = {repr(config.data): config.data for config in configs}
     loaded = {key: load_images(each) for key, each in data.items()}
     timed = list[list[float]]()
     for config in configs:
         with process_kept(), closing(image_trainer(config, loaded[repr(config.data)])) as trainer:
-            timed.append(time_steps(trainer, most, fewest))
+            timed.append(time_steps(trainer, seconds, fewest=fewest))
     free_memory()
     return timed

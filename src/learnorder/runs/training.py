@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 from learnorder.errors import refusing
@@ -80,30 +79,31 @@ def check_run(trainer: Trainer[Any], processes: int) -> None:
         encode_weights(trainer.network.state_dict())
 
 
-def time_steps(trainer: Trainer[Any], most: int, fewest: int = 1) -> list[float]:
+def time_steps(
+    trainer: Trainer[Any], seconds: float, most: int = 100, fewest: int = 1
+) -> list[float]:
     """Return the seconds of each of some steps of training, the batches' making included.
 
-    After a second no further step is begun. If an epoch has fewer than ``fewest`` steps, they are
-    taken again.
+    Steps of the first epoch are taken, over and over if it is short.
 
     Args:
         trainer: A new trainer; it cannot be used afterwards.
+        seconds: Time after which no further step is begun.
         most: Number of steps, at most.
         fewest: Number of steps, at least.
     """
     timed: list[float] = []
-    while len(timed) < fewest:
+    while True:
         started = time.perf_counter()
-        for step, batch in enumerate(islice(trainer.problem.epoch(1), most - len(timed))):
+        for step, batch in enumerate(trainer.problem.epoch(1)):
             trainer.step = step
             trainer.train_step(batch)
             trainer.synchronize()
             now = time.perf_counter()
             timed.append(now - started)
             started = now
-            if sum(timed) > _MEASURE_SECONDS and len(timed) >= fewest:
-                break
-    return timed
+            if len(timed) >= most or (len(timed) >= fewest and sum(timed) > seconds):
+                return timed
 
 
 def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate:
@@ -114,7 +114,7 @@ def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate
         evaluated_share: Number of examples evaluated after an epoch, over those trained on in it.
     """
     epochs, steps = trainer.config.training.epochs, trainer.problem.steps
-    timed = time_steps(trainer, most=100)
+    timed = time_steps(trainer, _MEASURE_SECONDS, most=min(steps, 100))
     warm = timed[1:] or timed  # the first step also warms up
     # The forward pass of evaluation takes about a third of a training step.
     epoch = sum(warm) / len(warm) * steps * (1 + evaluated_share / 3)

@@ -160,11 +160,13 @@ def measure(config: TaskRunConfig) -> CostEstimate:
         return measure_steps(trainer, judged_on / trained_on)
 
 
-def step_seconds(configs: Sequence[TaskRunConfig], most: int, fewest: int) -> list[list[float]]:
+def step_seconds(
+    configs: Sequence[TaskRunConfig], seconds: float, fewest: int
+) -> list[list[float]]:
     """Return the seconds of some training steps of configurations, timed one after another."""
     timed = list[list[float]]()
     for config in configs:
         with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
-            timed.append(time_steps(trainer, most, fewest))
+            timed.append(time_steps(trainer, seconds, fewest=fewest))
     free_memory()
     return timed
