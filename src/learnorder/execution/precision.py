@@ -33,7 +33,8 @@ PAYS = 1.5
 """``auto`` takes bf16 if it is at least this many times as fast as fp32."""
 _PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 _ROUNDS, _SECONDS, _FEWEST_STEPS = 3, 0.5, 2
-"""Rounds in which the two take turns, and steps in each round; the first one only warms up."""
+"""Rounds in which the two take turns; seconds of a round, and its fewest steps, of which the first
+only warms up."""
 _MOST_WORKLOADS = 3
 """Number of different workloads of an experiment that are timed, at most."""
 
