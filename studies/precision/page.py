@@ -26,7 +26,7 @@ from studies.precision.measure import folder_of, reproduction
 TEMPLATE = Path(__file__).with_name("precision.md.in")
 SECTIONS = {
     "demo": "## Digits\n\n`learnorder reproduce --scale demo`, the experiments on images, n = {n} "
-    "seeds, both precisions on one core of an Intel Xeon with AMX. At this size bf16 is slower.",
+    "seeds, in both\nprecisions on one core of an Intel Xeon with AMX. At this size bf16 is slower.",
     "laptop": "## CIFAR-10\n\n`learnorder reproduce --scale laptop`, some arms, n = {n} seeds. The "
     "runs in float32 are those of [the results](results.md), on an AMD EPYC; those in bf16 were "
     "made on one core of an Intel Xeon with AMX.",
@@ -88,13 +88,24 @@ def table(pairs: Sequence[tuple[Judgement, Judgement]]) -> str:
 def agreement(pairs: Sequence[tuple[Judgement, Judgement]]) -> str:
     """Return on how many claims the verdicts agree, and where they do not, in sentences."""
     different = [(a, b) for a, b in pairs if a.verdict != b.verdict]
-    names = [
-        f"“{a.claim.statement.rstrip('.')}” ({a.verdict_words()} in float32, {b.verdict_words()} "
-        "in bf16)"
-        for a, b in different
-    ]
+    opposite = [(a, b) for a, b in different if "undecided" not in (a.verdict, b.verdict)]
     found = f"The verdicts agree on {len(pairs) - len(different)} of {len(pairs)} claims."
-    return f"{found} They differ on {'; '.join(names)}." if names else found
+    if not different:
+        return found
+    claims = "\n".join(
+        f"- {a.claim.statement} *{_words(a)}* in float32, *{_words(b)}* in bf16."
+        for a, b in different
+    )
+    how = (
+        f"{len(opposite)} of the others are contrary."
+        if opposite
+        else "None are contrary: where they differ, one of the two is undecided."
+    )
+    return f"{found} {how}\n\n{claims}"
+
+
+def _words(judgement: Judgement) -> str:
+    return judgement.verdict.replace("_", " ")
 
 
 def page(runs: Path) -> Page:
