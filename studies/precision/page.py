@@ -26,7 +26,8 @@ from studies.precision.measure import folder_of, reproduction
 TEMPLATE = Path(__file__).with_name("precision.md.in")
 SECTIONS = {
     "demo": "## Digits\n\n`learnorder reproduce --scale demo`, the experiments on images, n = {n} "
-    "seeds, in both\nprecisions on one core of an Intel Xeon with AMX. At this size bf16 is slower.",
+    "seeds, in both precisions\non one core of an Intel Xeon with AMX. At this size bf16 is not "
+    "faster.",
     "laptop": "## CIFAR-10\n\n`learnorder reproduce --scale laptop`, some arms, n = {n} seeds. The "
     "runs in float32 are those of [the results](results.md), on an AMD EPYC; those in bf16 were "
     "made on one core of an Intel Xeon with AMX.",
