@@ -20,7 +20,7 @@ from learnorder.config.settings import (
     RunConfig,
     TrainingConfig,
 )
-from learnorder.data import load_images
+from learnorder.data import load_images, load_unseen
 from learnorder.data.image_groups import RESERVED
 from learnorder.data.sources import load_source
 from learnorder.data.splits import stratified_order
@@ -29,8 +29,11 @@ from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
 from learnorder.images.backend import identify, run
 from learnorder.patterns import Group
+from learnorder.retrain.last_layer import retrain_last_layer
 from learnorder.runs import RunFolder
+from learnorder.runs.execute import execute
 from learnorder.runs.judged import final_score
+from learnorder.runs.opening import open_runs
 from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 from learnorder.training.image_problem import image_trainer
@@ -569,3 +572,67 @@ def test_targets_that_need_groups_are_refused_before_anything_runs(source, tmp_p
     with pytest.raises(ConfigError, match="not spurious"):
         run_advise(LRSearch(data=alone, target="reliance"), tmp_path / "none", execution=QUIET)
     assert not (tmp_path / "none").exists()
+
+
+def test_images_of_known_groups_are_balanced_over_them(source, tmp_path):
+    """The colour says the class in 80 % of the images, and brightness always does."""
+    data = DataConfig(source, group_column="colour", train_examples=120)
+    folder = RunFolder.create(tmp_path / "run", config_of(data, rate=0.02), {"arm": "small"})
+    assert execute(folder) == "finished"
+    found = retrain_last_layer(folder)
+    loaded = load_images(data)
+    for quantity in ("worst_group_accuracy", "accuracy_gap", "reliance"):
+        name = quantity.replace("reliance", "attribute_reliance")
+        value = open_runs(tmp_path).final("small", "clean", quantity)[0]
+        assert getattr(found.before, name) == pytest.approx(value, abs=1e-6)
+    assert found.group_balanced is not None
+    after = found.retrained("group")
+    assert after is not None
+    # the unused images: their groups are those of the file, and the smallest sets the size
+    images, groups = load_unseen(data, 5000)
+    assert loaded.groups is not None
+    assert groups is not None
+    assert len(images) == 120
+    blue = images.pixels.flatten(1, 2).sum(1).argmax(1) == 2
+    said = [
+        f"{'blue' if b else 'red'}, {CLASSES[y]}"
+        for b, y in zip(blue.tolist(), images.labels.tolist(), strict=True)
+    ]
+    assert [loaded.groups.names[group] for group in groups.tolist()] == said
+    assert found.group_balanced.examples == 4 * int(groups.bincount().min())
+    before = found.before
+    assert after.worst_group_accuracy is not None
+    assert before.worst_group_accuracy is not None
+    assert after.worst_group_accuracy > before.worst_group_accuracy + 0.5
+    assert after.attribute_reliance is not None
+    assert before.attribute_reliance is not None
+    assert after.attribute_reliance < before.attribute_reliance - 0.5
+    page = write_report(open_runs(tmp_path), tmp_path / "report.html").read_text()
+    assert "retrained on equally many held-out images of each group: worst-group accuracy" in page
+    assert f"on {found.group_balanced.examples} of them, the same number of each group" in page
+
+
+def test_a_group_without_enough_unused_images_is_named(source, tmp_path):
+    data = DataConfig(source, group_column="colour", train_examples=236)
+    folder = RunFolder.create(tmp_path / "run", config_of(data, epochs=1), {"arm": "small"})
+    assert execute(folder) == "finished"
+    found = retrain_last_layer(folder)
+    assert found.retrained("group") is None
+    assert found.group_balanced is not None
+    assert "blue, cow (" in found.group_balanced.refused
+    page = write_report(open_runs(tmp_path), tmp_path / "report.html").read_text()
+    assert "needs at least 2 of these images of each: " in page
+
+
+def test_without_unused_images_groups_are_those_of_the_training_images(source, tmp_path):
+    config = config_of(DataConfig(source, group_column="colour", spurious=False), epochs=1)
+    folder = RunFolder.create(tmp_path / "run", config, {"arm": "small"})
+    assert execute(folder) == "finished"
+    found = retrain_last_layer(folder)
+    assert not found.unseen
+    labels, groups = load_images(config.data).train.labels, load_images(config.data).groups
+    assert groups is not None
+    assert found.group_balanced is not None
+    fewest = int((2 * groups.train + labels).bincount().min())
+    assert found.group_balanced.examples == 4 * fewest, "of each colour and class"
+    assert found.before.attribute_reliance is None

@@ -51,6 +51,23 @@ def group_images(config: DataConfig, raw: RawImages, chosen: Chosen) -> Grouping
     return grouping
 
 
+def train_groups(config: DataConfig, raw: RawImages, split: str, index: Tensor) -> Tensor | None:
+    """Return the group of other training images, int64 [N]; None without ``group_column``.
+
+    Their numbers are those of :func:`group_images`, which has checked that every group is among the
+    images that it was given.
+
+    Args:
+        config: Settings of the data.
+        raw: All images.
+        split: The split that the evaluation images are in.
+        index: Images of the training split, int64 [N].
+    """
+    if raw.attributes is None or config.group_column is None:
+        return None
+    return _form(config, raw, split).train[index]
+
+
 def _form(
     config: DataConfig, raw: RawImages, split: str, indices: tuple[Tensor, Tensor] | None = None
 ) -> Grouping:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from learnorder.config.settings import DataConfig
 from learnorder.data.groups import Grouping
-from learnorder.data.image_groups import Chosen, group_images
+from learnorder.data.image_groups import Chosen, group_images, train_groups
 from learnorder.data.sources import ONE_CLASS, RawImages, load_source
 from learnorder.data.splits import stratified_order
 from learnorder.errors import ConfigError, DataError
@@ -153,7 +153,7 @@ def _digests(images: Images) -> Iterator[tuple[bytes, int]]:
         yield hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), label
 
 
-def load_unseen(config: DataConfig, most: int) -> Images | None:
+def load_unseen(config: DataConfig, most: int) -> tuple[Images, Tensor | None] | None:
     """Return images of the training split that a run neither trains nor is evaluated on.
 
     Args:
@@ -161,7 +161,8 @@ def load_unseen(config: DataConfig, most: int) -> Images | None:
         most: The largest number of images, which are stratified.
 
     Returns:
-        The images; None if the run uses all.
+        The images, and the group of each as in :func:`load_images`, int64 [N], None without groups.
+        None if the run uses all images.
 
     Raises:
         DataError: The data are missing, unreadable or unsuitable.
@@ -172,7 +173,9 @@ def load_unseen(config: DataConfig, most: int) -> Images | None:
     chosen = free[used : used + most]
     if not len(chosen):
         return None
-    return Images(raw.decode("train", chosen), raw.train_labels[chosen])
+    images = Images(raw.decode("train", chosen), raw.train_labels[chosen])
+    split = "train" if config.evaluate_on == "validation" else "test"
+    return images, train_groups(config, raw, split, chosen)
 
 
 def _train_orders(config: DataConfig, raw: RawImages) -> tuple[Tensor, Tensor]:

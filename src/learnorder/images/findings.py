@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 from learnorder.report.groups import group_findings
+from learnorder.report.last_layers import group_balanced_words
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import marked_titles
 from learnorder.runs.results import Results, RunSet
-from learnorder.statistics import Estimate, side_of, why_inconclusive
+from learnorder.statistics import PER_CENT, POINTS, Estimate, side_of, why_inconclusive
 from learnorder.statistics.learned import PATCH_LEVEL
 
 MOST_COMPARED = 4
@@ -46,7 +47,9 @@ def findings(results: Results) -> list[str]:
     """Return scores over known groups, the order of learning, and comparisons of arms, in words."""
     if results.finished.empty:
         return [f"No run has finished: {results.status_words()}."]
-    sentences = group_findings(results.groups())
+    sentences = group_findings(
+        results.groups(), lambda arm, title: group_balanced_words(results, arm, title)
+    )
     if len(results.arms) > MOST_COMPARED:
         return [*sentences, _highest(results)]
     sentences += [_patch_order(results)] if results.has_patch() else []
@@ -69,7 +72,7 @@ def _highest(results: Results) -> str:
     best = max(candidates, key=lambda arm: finals[arm].mean if finals[arm].n else -math.inf)
     return (
         f"Of {len(results.arms)} settings, {marked_titles(results)[best]} has the highest final "
-        f"accuracy on clean images: {finals[best].format(100)} %, n = {finals[best].n}. The best "
+        f"accuracy on clean images: {PER_CENT.show(finals[best])}, n = {finals[best].n}. The best "
         "of many is partly due to chance: test it on other seeds."
     )
 
@@ -93,7 +96,7 @@ def _patch_order(results: Results) -> str:
 
 def _compared(arm: str, baseline: str, name: str, difference: Estimate, diverged: bool) -> str:
     pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
-    numbers = f"{difference.format(100)} points, {pairs}"
+    numbers = f"{POINTS.show(difference)}, {pairs}"
     why = "inconclusive, because a run diverged" if diverged else why_inconclusive(difference)
     if why:
         return f"{name}, {arm} − {baseline}: {numbers}; {why}."
@@ -101,7 +104,5 @@ def _compared(arm: str, baseline: str, name: str, difference: Estimate, diverged
     if side == "above":
         return f"{name}: {arm} ends above {baseline} by {numbers}."
     if side == "below":
-        return (
-            f"{name}: {arm} ends below {baseline} by {(-difference).format(100)} points, {pairs}."
-        )
+        return f"{name}: {arm} ends below {baseline} by {POINTS.show(-difference)}, {pairs}."
     return f"{name}: the difference between {arm} and {baseline} is inconclusive ({numbers})."

@@ -10,7 +10,7 @@ from learnorder.report.content import Section, TextTable
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.titles import marked_titles
 from learnorder.runs.last_layer import Balance, LastLayer
-from learnorder.runs.results import PatternRuns, TaskResults
+from learnorder.runs.results import PatternRuns
 from learnorder.statistics import SHARE, estimate
 
 _BALANCES: tuple[Balance, ...] = ("class", "group")
@@ -43,7 +43,7 @@ def last_layer_sections(results: PatternRuns[Any]) -> list[Section]:
     return [] if table is None else [Section(table.title, table=table)]
 
 
-def group_balanced_words(results: TaskResults, arm: str, title: str) -> list[str]:
+def group_balanced_words(results: PatternRuns[Any], arm: str, title: str) -> list[str]:
     """Return an arm's scores of the worst group in a sentence; none if it was not retrained.
 
     Args:
@@ -57,9 +57,12 @@ def group_balanced_words(results: TaskResults, arm: str, title: str) -> list[str
     words = ScoreWords("worst_group_accuracy")
     levels = [words.value(estimate(list(v.values()), within=SHARE)) for v in (before, after)]
     change = results.last_layer_change(arm, "worst_group_accuracy", "group")
+    unseen = all(layer.unseen for layer in results.last_layers(arm).values())
+    kind = "held-out" if unseen else "training"
     return [
-        f"{title}, with its last layer retrained on equally many held-out examples of each group: "
-        f"{words.name} {levels[1]} instead of {levels[0]}, {words.gain(change)} (n = {change.n})."
+        f"{title}, with its last layer retrained on equally many {kind} {results.noun} of each "
+        f"group: {words.name} {levels[1]} instead of {levels[0]}, {words.gain(change)} "
+        f"(n = {change.n})."
     ]
 
 
@@ -120,13 +123,20 @@ def _how_images(layers: list[LastLayer]) -> str:
         "(training images in some runs)"
     )  # fmt: skip
     images = _numbers(layer.examples for layer in layers)
-    return f"on {images} images without the pattern {seen}, the same number of each class."
+    without = " without the pattern" if layers[0].before.reliance is not None else ""
+    by_group = _by_group(layers)
+    text = f"on {images} images{without} {seen}, the same number of each class"
+    if by_group:
+        text += (
+            f"; and on {_numbers(by_group)} of them, the same number of each group "
+            f"({_SAMPLES}{_PENALTY})"
+        )
+    return f"{text}."
 
 
 def _how_tasks(layers: list[LastLayer]) -> str:
     """Return how the layers of tasks were fitted and measured."""
-    balanced = [a.group_balanced for a in layers if a.group_balanced is not None]
-    by_group = [b.examples for b in balanced if b.after is not None]
+    by_group = _by_group(layers)
     examples = _numbers(layer.examples for layer in layers)
     without = " without the pattern" if layers[0].before.reliance is not None else ""
     sizes = f"{examples} validation examples{without}, the same number of each class"
@@ -134,11 +144,20 @@ def _how_tasks(layers: list[LastLayer]) -> str:
         sizes += f", or {_numbers(by_group)}, the same number of each group"
     measured = _numbers(layer.measured or 0 for layer in layers)
     return (
-        f"on {sizes} (the mean of layers fitted on up to ten random samples of this size"
-        f"{', with the penalty that is best for the worst group' if by_group else ''}). It was "
+        f"on {sizes} ({_SAMPLES}{_PENALTY if by_group else ''}). It was "
         f"measured on held-out examples: a layer fitted on one half of the {measured} validation "
         "examples predicts the other half, and the reverse."
     )
+
+
+_SAMPLES = "the mean of layers fitted on up to ten random samples of this size"
+_PENALTY = ", with the penalty that is best for the worst group"
+
+
+def _by_group(layers: list[LastLayer]) -> list[int]:
+    """Return on how many examples layers were fitted that are balanced over groups."""
+    balanced = [a.group_balanced for a in layers if a.group_balanced is not None]
+    return [b.examples for b in balanced if b.after is not None]
 
 
 def _refusals(layers: list[LastLayer]) -> str:
@@ -147,9 +166,9 @@ def _refusals(layers: list[LastLayer]) -> str:
     refused = dict.fromkeys(b.refused for b in balanced if b is not None and b.refused)
     if not refused:
         return ""
+    fewest = "2 of these images" if layers[0].measured is None else "4 validation examples"
     return (
-        f" Not balanced over groups, which needs at least 4 validation examples of each: "
-        f"{'; '.join(refused)}."
+        f" Not balanced over groups, which needs at least {fewest} of each: {'; '.join(refused)}."
     )
 
 

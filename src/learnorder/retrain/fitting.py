@@ -18,6 +18,8 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 WEAKER_PENALTIES = (*PENALTIES, 10.0)
 """The same for groups: a strong penalty keeps what most of the features' variance is about."""
 _FOLDS = 3
+SAMPLES = 10
+"""Balanced samples, over which layers are averaged."""
 
 
 @dataclass(frozen=True)

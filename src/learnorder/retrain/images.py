@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,17 +14,20 @@ from learnorder.config.settings import DataConfig, RunConfig
 from learnorder.data import ImageData, Images, load_images, load_unseen
 from learnorder.errors import ConfigError
 from learnorder.images.backend import identify
-from learnorder.patterns import EvaluationSet, evaluation_sets, measure_reliance
-from learnorder.retrain.fitting import balanced, fit
+from learnorder.patterns import EvaluationSet, evaluation_sets
+from learnorder.retrain.cells import cells_of, scores_of, too_small
+from learnorder.retrain.fitting import SAMPLES, FittedLayer, balanced, fit, fit_samples
 from learnorder.retrain.layers import last_layer, recorded, unlike
 from learnorder.retrain.weights import load_weights
 from learnorder.runs.folder import RunFolder
-from learnorder.runs.last_layer import LastLayer, LastLayerScores
+from learnorder.runs.last_layer import GroupBalanced, LastLayer, LastLayerScores
 from learnorder.seeding import generator
 from learnorder.training.batches import Batches
 from learnorder.training.image_problem import network_of
 
 _MOST_EXAMPLES = 5000
+_FEWEST = 2
+"""Fewest images of a group, so that the penalty can be cross-validated."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,23 @@ class RetrainingImages:
         data: The images that the run was trained and evaluated on.
         images: Images to retrain on, without the pattern.
         unseen: Whether the run was not trained on ``images``.
+        groups: Group of each of ``images``, int64 [N]; None without known groups.
     """
 
     data: ImageData
     images: Images
     unseen: bool
+    groups: Tensor | None = None
 
     @staticmethod
     def load(config: DataConfig) -> RetrainingImages:
         """Load the unused training images of a run, or those trained on if none are unused."""
         data, unseen = load_images(config), load_unseen(config, _MOST_EXAMPLES)
-        return RetrainingImages(data, data.train if unseen is None else unseen, unseen is not None)
+        if unseen is None:
+            groups = None if data.groups is None else data.groups.train
+            return RetrainingImages(data, data.train, unseen=False, groups=groups)
+        images, groups = unseen
+        return RetrainingImages(data, images, unseen=True, groups=groups)
 
 
 def retrain_images(
@@ -54,7 +63,8 @@ def retrain_images(
     """Return the effect of retraining the last layer of a run on images.
 
     It is fitted on training images without the pattern, equally many of each class: those that the
-    run did not use, or, if it used all, those it was trained on.
+    run did not use, or, if it used all, those it was trained on. With known groups it is also
+    fitted as :func:`~learnorder.retrain.tasks.retrain_task` fits it, on equally many of each group.
 
     Args:
         folder: The run.
@@ -76,13 +86,51 @@ def retrain_images(
     fewest = int(images.labels.unique(return_counts=True)[1].min())
     rows = balanced(images.labels, fewest, generator(config.seed, "last layer"))
     fitted, _ = fit(x[rows], images.labels.numpy()[rows])
-    sets, labels = _sets(config, data), data.evaluation.labels
+    sets = _sets(config, data)
     features = _features(config, data, sets, model, *layer)
     before = {name: predicted for name, (_, predicted) in features.items()}
-    after = {name: fitted.predict(x) for name, (x, _) in features.items()}
+
+    def after(fitted: FittedLayer) -> LastLayerScores:
+        return _scores({name: fitted.predict(x) for name, (x, _) in features.items()}, sets, data)
+
+    grouped = _fit_groups(loaded, x, config.seed)
+    if isinstance(grouped, tuple):
+        by_group, examples = grouped
+        grouped = GroupBalanced(after(by_group), examples)
     return LastLayer(
-        _scores(before, sets, labels), _scores(after, sets, labels), len(rows), loaded.unseen
+        _scores(before, sets, data),
+        after(fitted),
+        len(rows),
+        loaded.unseen,
+        group_balanced=grouped,
     )
+
+
+def _fit_groups(
+    loaded: RetrainingImages, x: NDArray[np.float32], seed: int
+) -> tuple[FittedLayer, int] | GroupBalanced | None:
+    """Fit a layer on equally many images of each group.
+
+    Args:
+        loaded: The images.
+        x: Input of the last layer on those to retrain on, [N, F].
+        seed: The run's seed.
+
+    Returns:
+        The layer and the size of each sample; that a group is too small; None without groups.
+    """
+    if loaded.data.groups is None or loaded.groups is None:
+        return None
+    labels = loaded.images.labels
+    if few := too_small(loaded.groups, loaded.data.groups.names, _FEWEST):
+        return GroupBalanced(None, 0, few)
+    cells, names = cells_of(loaded.data.groups, loaded.groups, labels)
+    if few := too_small(cells, names, _FEWEST):
+        return GroupBalanced(None, 0, few)
+    count = int(cells.bincount().min())
+    rng = generator(seed, "last layer", "samples", "group")
+    layer = fit_samples(x, labels, cells, count, SAMPLES, rng, for_worst=True)
+    return layer, count * len(names)
 
 
 def _sets(config: RunConfig, data: ImageData) -> list[EvaluationSet]:
@@ -126,13 +174,7 @@ def _features(
 
 
 def _scores(
-    predicted: dict[str, Tensor], sets: list[EvaluationSet], labels: Tensor
+    predicted: Mapping[str, Tensor], sets: Sequence[EvaluationSet], data: ImageData
 ) -> LastLayerScores:
-    clean = (predicted["clean"] == labels).double().mean().item()
-    for set_ in sets:
-        if set_.name == "conflict":
-            conflict = measure_reliance(
-                predicted["conflict"], predicted["clean"], labels, set_.pattern_labels
-            )
-            return LastLayerScores(clean, conflict.content, conflict.reliance)
-    return LastLayerScores(clean, None, None)
+    pattern = next((s.pattern_labels for s in sets if s.name == "conflict"), None)
+    return scores_of(predicted, data.evaluation.labels, pattern, data.groups)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,19 +14,17 @@ from torch.utils.data import Dataset
 
 from learnorder.config.memory import beyond_memory
 from learnorder.config.settings import TaskRunConfig
-from learnorder.data.groups import Grouping
 from learnorder.errors import ConfigError
 from learnorder.models.compiled import run_uncompiled
 from learnorder.models.modes import evaluation_mode
-from learnorder.patterns import measure_reliance
-from learnorder.retrain.fitting import fit_samples, halves
+from learnorder.retrain.cells import cells_of, scores_of, too_small
+from learnorder.retrain.fitting import SAMPLES, fit_samples, halves
 from learnorder.retrain.layers import last_layer, recorded, unlike
 from learnorder.retrain.weights import load_weights
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.last_layer import Balance, GroupBalanced, LastLayer, LastLayerScores
 from learnorder.runs.process import process_kept
 from learnorder.seeding import generator
-from learnorder.training.group_scores import attribute_reliance
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.task import identity_of, load_task
 from learnorder.training.task_problem import TaskProblem
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
 
 _MOST_EXAMPLES = 5000
 """Most examples in a sample."""
-_SAMPLES = 10
-"""Balanced samples, over which layers are averaged."""
 _FEWEST = 2
 """Fewest examples of a class or group in each half."""
 
@@ -114,7 +109,9 @@ class _Retraining:
         self._features = {name: self._pass(name) for name in names}
         self._labels = self._features["clean"].labels
         _check_classes(self._labels)
-        self._cells, self._cell_names = _cells(problem.groups, self._labels)
+        self._cells, self._cell_names = cells_of(
+            problem.groups, problem.groups and problem.groups.evaluation, self._labels
+        )
         by_class = self._labels * (1 + int(self._cells.max())) + self._cells
         self._half = halves(by_class, generator(seed, "last layer", "halves"))
 
@@ -132,14 +129,8 @@ class _Retraining:
         )
 
     def _group_balanced(self) -> GroupBalanced:
-        counts = self._cells.bincount().tolist()
-        few = [
-            f"{name} ({count})"
-            for name, count in zip(self._cell_names, counts, strict=True)
-            if count < 2 * _FEWEST
-        ]
-        if few:
-            return GroupBalanced(None, 0, ", ".join(few))
+        if few := too_small(self._cells, self._cell_names, 2 * _FEWEST):
+            return GroupBalanced(None, 0, few)
         after, examples = self._retrained(self._cells, "group")
         return GroupBalanced(self._scores(after), examples)
 
@@ -156,7 +147,7 @@ class _Retraining:
                 self._labels[rows],
                 cells[rows],
                 count,
-                _SAMPLES,
+                SAMPLES,
                 generator(self._seed, "last layer", "samples", balance, half),
                 for_worst=balance == "group",
             )
@@ -201,25 +192,8 @@ class _Retraining:
 
     def _scores(self, predicted: Mapping[str, Tensor]) -> LastLayerScores:
         """Return the scores of predictions on the evaluation sets."""
-        correct = predicted["clean"] == self._labels
-        clean = correct.double().mean().item()
-        content = reliance = None
-        if "conflict" in predicted:
-            conflict = measure_reliance(
-                predicted["conflict"],
-                predicted["clean"],
-                self._labels,
-                self._sets["conflict"].pattern_labels,
-            )
-            content, reliance = conflict.content, conflict.reliance
-        if (grouping := self._problem.groups) is None:
-            return LastLayerScores(clean, content, reliance)
-        worst = _worst_accuracy(grouping, correct)
-        on_attribute = None
-        if grouping.aligned is not None and grouping.classes is not None:
-            value = attribute_reliance(correct, grouping.aligned, grouping.classes)
-            on_attribute = None if math.isnan(value) else value
-        return LastLayerScores(clean, content, reliance, worst, clean - worst, on_attribute)
+        pattern = self._sets["conflict"].pattern_labels if "conflict" in predicted else None
+        return scores_of(predicted, self._labels, pattern, self._problem.groups)
 
 
 def _find(problem: TaskProblem) -> tuple[str, nn.Linear]:
@@ -261,22 +235,3 @@ def _check_classes(labels: Tensor) -> None:
             f"To retrain the last layer on one half of the validation examples and measure it on "
             f"the other, at least {2 * _FEWEST} of each class are needed.",
         )
-
-
-def _cells(grouping: Grouping | None, labels: Tensor) -> tuple[Tensor, tuple[str, ...]]:
-    """Return the group within its class of each validation example, int64 [N], and their names."""
-    if grouping is None:
-        return torch.zeros_like(labels), ("",)
-    if grouping.classes is not None:
-        return grouping.evaluation, grouping.names
-    count = 1 + int(labels.max())
-    pairs, cells = (grouping.evaluation * count + labels).unique(return_inverse=True)
-    names = (f"{grouping.names[pair // count]}, class {pair % count}" for pair in pairs.tolist())
-    return cells, tuple(names)
-
-
-def _worst_accuracy(grouping: Grouping, correct: Tensor) -> float:
-    """Return the accuracy of the worst group."""
-    counts = grouping.evaluation.bincount(minlength=len(grouping.names)).double()
-    right = torch.zeros_like(counts).index_add_(0, grouping.evaluation, correct.double())
-    return float((right / counts).min())
