@@ -22,7 +22,15 @@ from learnorder.reproduce.scales import SCALES, Reproduction
 from learnorder.reproduce.theory_measures import FirstPattern, Slope
 from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
-from learnorder.statistics import POINTS, Estimate, Measured, Unit, compare_times, verdict
+from learnorder.statistics import (
+    POINTS,
+    Estimate,
+    Measured,
+    Unit,
+    compare_times,
+    measure_mean,
+    verdict,
+)
 from learnorder.theory import DistributionConfig, MeasureConfig, NetworkConfig
 from learnorder.theory.experiment import TheoryExperiment
 
@@ -51,8 +59,8 @@ def test_the_rule(low, high, above, below):
 
 @pytest.mark.parametrize(("n", "expected"), [(3, "undecided"), (5, "undecided"), (6, "holds")])
 def test_without_spread_it_takes_as_many_seeds_as_a_sign_test(n, expected):
-    """Three seeds one epoch apart each have the interval [1, 1], which is no evidence."""
-    assert verdict(Measured(Estimate(1.0, 1.0, 1.0, n), 0.0, POINTS), "above") == expected
+    """Three seeds one epoch apart each say nothing about the spread."""
+    assert verdict(measure_mean(dict.fromkeys(range(n), 1.0), 0.0, POINTS), "above") == expected
 
 
 def test_one_seed_decides_nothing():

@@ -3,16 +3,22 @@
 import math
 from dataclasses import replace
 
+import plotly.graph_objects as go
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
+from learnorder.report.as_json import json_estimate
+from learnorder.report.parts import add_band, error_bars
+from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import Results
 from learnorder.statistics import (
+    PER_CENT,
     POSITIVE,
     SHARE,
     SHARE_DIFFERENCE,
+    Estimate,
     Unit,
     adjusted_p,
     compare_spans,
@@ -32,6 +38,7 @@ from learnorder.statistics import (
     verdict,
     why_inconclusive,
 )
+from learnorder.statistics.intervals import independent_difference, share_of_examples
 from learnorder.statistics.learned import order_ratio
 
 from .conftest import fake_run
@@ -151,7 +158,47 @@ def test_data_outside_a_range_are_not_cut():
 
 def test_a_spread_of_rounding_is_none():
     e = estimate([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6])
-    assert e.low == e.high == e.mean
+    assert e.identical
+    assert not e.has_interval
+
+
+@pytest.mark.parametrize("n", [2, 5, 6])
+def test_equal_values_have_no_interval(n):
+    """The observed standard deviation is 0, which does not make the true mean certain."""
+    perfect = dict.fromkeys(range(n), 1.0)
+    for e in (
+        estimate(list(perfect.values()), within=SHARE),
+        paired_difference(perfect, dict.fromkeys(range(n), 0.0)),
+        independent_difference([1.0] * n, [0.0] * n),
+        ratio_of_means(perfect, perfect),
+    ):
+        assert e.identical
+        assert math.isnan(e.low)
+        assert math.isnan(e.high)
+        assert e.format() == f"1.0 ({n} equal values)"
+        assert (-e).format() == f"−1.0 ({n} equal values)"
+        assert bool(why_inconclusive(e)) == (n < 6)
+    assert PER_CENT.show(estimate([1.0] * n)) == f"100.0 % ({n} equal values)"
+    assert ScoreWords("accuracy").value(estimate([1.0] * n)) == f"100.0 % ({n} equal values)"
+    assert ScoreWords("accuracy").mean(estimate([1.0] * n)) == "100.0 %"
+    assert json_estimate(estimate([1.0] * n)) == {"mean": 1.0, "low": None, "high": None, "n": n}
+    # of a known number of examples they have one: Clopper–Pearson, here the rule of three
+    share = share_of_examples([1.0] * n, 100)
+    assert not share.identical
+    assert share.low == pytest.approx(0.025 ** (1 / 100))
+    assert share.high == 1
+
+
+def test_bands_have_gaps_where_there_is_no_interval():
+    figure = go.Figure()
+    known, equal = Estimate(1.0, 0.5, 1.5, 3), estimate([2.0, 2.0])
+    add_band(figure, dict(enumerate([known, known, equal, known, known], 1)), "#000", 10, 1)
+    (band,) = figure.data
+    assert list(band.x) == [1, 2, 2, 1, None, 4, 5, 5, 4]  # pyright: ignore
+    assert list(band.y) == [15, 15, 5, 5, None, 15, 15, 5, 5]  # pyright: ignore
+    add_band(figure, {1: equal, 2: equal}, "#000", 10, 1)
+    assert len(figure.data) == 1  # pyright: ignore
+    assert error_bars([known, equal], "#000", 1)["array"] == [0.5, 0]
 
 
 def test_results_end_where_shares_end(tiny, tmp_path):

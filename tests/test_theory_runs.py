@@ -120,7 +120,7 @@ def test_known_answers(results):
     assert results.second_difference_ratio() == {0: 0.01 / 20} | dict.fromkeys((1, 2), 0.01 / 20)
     ratio = results.final_ratio("S", "L-S", "p_only", "error")
     assert ratio.mean == pytest.approx(4)
-    assert (ratio.low, ratio.high) == (pytest.approx(4), pytest.approx(4))  # S is 4 × L-S exactly
+    assert ratio.identical  # S is 4 × L-S exactly
     curve = results.curve("L-S", "p_only", "margin")
     assert curve[10.0].mean == pytest.approx(0.6)
     assert results.examples("S", "p_only", "error") == 3000
@@ -157,11 +157,14 @@ def test_tables_and_sentences(results):
     assert theory_order_table(results).rows[1][1:3] == ["21.5", "1"]
     ratios = theory_ratio_table(results)
     assert ratios is not None
-    assert ratios.rows[0][3] == "4 [4, 4]"
+    assert ratios.rows[0][3] == "4 (3 equal values)"
     said = " ".join(theory_findings(results))
     assert "S (small LR) learns Q first, at η·t = 1, and P at 21.5" in said
     assert "at most 0.05 % of S's" in said
-    assert "4 [4, 4], n = 3 pairs; identical values on fewer than 6 seeds are inconclusive" in said
+    assert (
+        "4 (3 equal values), n = 3 pairs; identical values on fewer than 6 seeds are inconclusive"
+        in said
+    )
 
 
 def test_no_mistakes_are_an_upper_bound(tmp_path):

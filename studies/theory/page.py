@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -134,7 +135,9 @@ def error_figure(name: str, setting: str, title: str, x: str) -> go.Figure:
                 )
                 for v in values
             ]
-            scaled = [Estimate(100 * e.mean, 100 * e.low, 100 * e.high, e.n) for e in estimates]
+            scaled = [
+                replace(e, mean=100 * e.mean, low=100 * e.low, high=100 * e.high) for e in estimates
+            ]
             color, _, symbol = style
             shown = style if column == "error" else (color, "dot", f"{symbol}-open")
             line(figure, values, scaled, f"{arm}{words}", shown)

@@ -215,7 +215,7 @@ def _height(lines: Sequence[RateLine], score: str, around: Sequence[float] | Non
         lines[0].means.get(rate) or estimate(list(first[rate].values()), within=within)
         for rate in rates
     ]
-    shown += [end for e in last if e.n > 1 for end in (e.low, e.high)]
+    shown += [end for e in last if e.has_interval for end in (e.low, e.high)]
     shown += [score for rate in rates for score in first[rate].values()]
     low, high = scale * min(shown), scale * max(shown)
     room = 0.06 * (high - low) or 1.0

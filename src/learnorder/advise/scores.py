@@ -116,11 +116,11 @@ class ArmScores(Generic[ArmT]):
             return "other_diverged"
         compared = self.compare(arm, baseline)
         gain, level = compared.estimate, self._confidence(arm, baseline)
-        if gain.low == gain.high and 2.0 ** (1 - gain.n) > 1 - level:
-            return "undecided"  # identical values: the sign test does not decide at this level
+        if gain.identical and 2.0 ** (1 - gain.n) > 1 - level:
+            return "undecided"  # the sign test does not decide at this level
         if (side := side_of(gain)) == "above":
             return "better"
-        if not why_inconclusive(gain) and gain.low >= -self.tolerance:
+        if not why_inconclusive(gain) and gain.lowest >= -self.tolerance:
             return "as_good"
         return "worse" if side == "below" else "undecided"
 

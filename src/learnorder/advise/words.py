@@ -116,7 +116,7 @@ def _left_running(advice: Advice) -> list[str]:
 def _nothing(advice: Advice) -> str:
     """Return that no learning rate can be recommended, because none learned anything."""
     words, best = ScoreWords(advice.score), advice.best()
-    level = words.value(estimate(list(advice.unlearned.values()))).partition(" [")[0]
+    level = words.mean(estimate(list(advice.unlearned.values())))
     chance = f"chance ({level}, the commonest class)"
     if words.unit != "points":
         chance = f"the level of the initial network ({level})"
@@ -239,7 +239,7 @@ def _eliminated(advice: Advice) -> list[str]:
     for rung in advice.rungs[:-1]:
         for rate in sorted(rung.scores.keys() - set(rung.kept)):
             if not rung.too_large(rate):
-                mean = words.value(rung.mean(rate)).partition(" [")[0]
+                mean = words.mean(rung.mean(rate))
                 group = restored if rate in advice.finalists() else out
                 group[rate] = f"{rate:g} ({mean} at {rung.epochs} epochs)"
     sentences = [f"Eliminated on shorter runs: {_in_order(out)}."] if out else []

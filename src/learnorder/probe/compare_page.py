@@ -117,7 +117,7 @@ def probes_table(results: Mapping[str, ProbeResult]) -> TextTable:
         rows,
         "Mean difference [95 % interval], paired by seed, and whether it agrees with the paper; "
         "if a run never learns pattern or content, the share of seeds. A verdict needs at least "
-        f"{FEWEST_SEEDS} seeds; a sign test or an interval of zero width, {FEWEST_ALIKE}. "
+        f"{FEWEST_SEEDS} seeds; a sign test or identical values, {FEWEST_ALIKE}. "
         f"{HOLM_NOTE} Each probe's pattern has the contrast of its own calibration.",
         wrap=True,
     )

@@ -28,6 +28,7 @@ from learnorder.statistics import (
     FEWEST_HEADLINE,
     FEWEST_SEEDS,
     HOLM_NOTE,
+    POINTS,
     adjusted_p,
     p_words,
     side_of,
@@ -230,10 +231,10 @@ def calibration_words(calibration: Calibration, rate: float, name: str = "contra
 
 def _last_layer_words(title: str, results: PatternRuns[Any], arm: str) -> str:
     changes = [results.last_layer_change(arm, name) for name in ("clean", "reliance")]
-    clean, reliance = (change.format(100) for change in changes)
+    clean, reliance = map(POINTS.show, changes)
     return (
         f"{title}, with its last layer retrained on clean {results.noun}: clean accuracy changes "
-        f"by {clean} points, reliance by {reliance} (n = {changes[0].n}). "
+        f"by {clean}, reliance by {reliance} (n = {changes[0].n}). "
         + (
             "What the new layer recovers was learned but unused."
             if side_of(changes[0]) == "above" or side_of(changes[1]) == "below"

@@ -27,7 +27,9 @@ def json_number(value: float) -> float | None:
 
 
 def json_estimate(e: Estimate) -> dict[str, Any]:
-    """Return a mean with its interval and its n.
+    """Return a mean with its interval and its n; None for ends that are not known.
+
+    Neither one value nor several equal ones have an interval.
 
     >>> json_estimate(Estimate(0.5, math.nan, math.nan, 1))
     {'mean': 0.5, 'low': None, 'high': None, 'n': 1}

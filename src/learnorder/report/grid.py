@@ -298,7 +298,8 @@ def _plane(grid: SweepGrid, arm: str, name: str) -> go.Figure:
 
 
 def _two_lines(e: Estimate) -> str:
-    return e.format(100).replace(" [", "<br>[") if e.n else "–"
+    mean, _, interval = e.format(100).partition(" ")
+    return "<br>".join(filter(None, [mean, interval]))
 
 
 def _share_scale(name: str, values: list[float]) -> ColorScale:

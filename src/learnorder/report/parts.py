@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import plotly.graph_objects as go
 
@@ -25,16 +26,23 @@ def add_band(
 ) -> None:
     """Draw the intervals of means over x as a band.
 
-    Nothing is drawn if an interval is undefined, or if there are too many arms.
+    It has gaps where there is no interval. Nothing is drawn if there are too many arms.
     """
-    if arms > _MOST_BANDS or any(e.low != e.low for e in points.values()):
+    stretches = [
+        list(stretch)
+        for known, stretch in groupby(points.items(), key=lambda point: point[1].has_interval)
+        if known
+    ]
+    if arms > _MOST_BANDS or not stretches:
         return
-    x = list(points)
-    high = [scale * e.high for e in points.values()]
-    low = [scale * e.low for e in points.values()]
+    x, y = list[float | None](), list[float | None]()
+    for stretch in stretches:
+        x += [at for at, _ in stretch] + [at for at, _ in reversed(stretch)] + [None]
+        y += [scale * e.high for _, e in stretch] + [scale * e.low for _, e in reversed(stretch)]
+        y.append(None)
     figure.add_scatter(
-        x=[*x, *reversed(x)],
-        y=[*high, *reversed(low)],
+        x=x[:-1],
+        y=y[:-1],
         fill="toself",
         fillcolor=color,
         line={"width": 0},
@@ -172,11 +180,11 @@ _SEED_OFFSET = 0.013
 
 
 def error_bars(estimates: Sequence[Estimate], color: str, scale: float) -> dict[str, object]:
-    """Return error bars for the intervals of estimates; an estimate from one seed has none."""
+    """Return error bars for the intervals of estimates; not of estimates without one."""
     return {
         "type": "data", "symmetric": False, "color": color, "thickness": 1.2, "width": 3,
-        "array": [scale * (e.high - e.mean) if e.n > 1 else 0 for e in estimates],
-        "arrayminus": [scale * (e.mean - e.low) if e.n > 1 else 0 for e in estimates],
+        "array": [scale * (e.high - e.mean) if e.has_interval else 0 for e in estimates],
+        "arrayminus": [scale * (e.mean - e.low) if e.has_interval else 0 for e in estimates],
     }  # fmt: skip
 
 

@@ -47,6 +47,10 @@ class ScoreWords:
         mean, space, interval = self.number(e).partition(" ")
         return mean + self._percent + space + interval
 
+    def mean(self, e: Estimate) -> str:
+        """Return a score without its interval, e.g. "93.1 %"."""
+        return self.number(e).partition(" ")[0] + self._percent
+
     def difference(self, e: Estimate) -> str:
         """Return a difference, e.g. "1.2 points [0.3, 2.1]"."""
         mean, space, interval = self.number(e).partition(" ")

@@ -26,7 +26,10 @@ def final_table(results: PatternRuns[Any]) -> TextTable:
         estimates = [results.final_estimate(arm, s, q) for s, q, _ in quantities]
         n = counted(results, arm) + ", undertrained" * results.undertrained(arm)
         rows.append([*cells[arm], n, *(e.format(100) for e in estimates)])
-    note = "Per cent after the last epoch: mean over n seeds [95 % t interval, if n > 1]."
+    note = (
+        "Per cent after the last epoch: mean over n seeds [95 % t interval; none for one value or "
+        "equal values]."
+    )
     if any(results.undertrained(arm) for arm in results.arms):
         note += (
             " Undertrained: learned neither the content (¼ of the way from chance to perfect) nor "
@@ -52,7 +55,7 @@ def final_scores(
     for arm in results.arms:
         numbers = [w.number(results.final_estimate(arm, *key)) for key, w in words.items()]
         rows.append([*cells[arm], counted(results, arm), *numbers])
-    note = f"{when}: mean over n seeds [95 % t interval]; no interval for one seed."
+    note = f"{when}: mean over n seeds [95 % t interval]; none for one value or equal values."
     return TextTable("Final scores", columns, rows, note)
 
 

@@ -3,6 +3,9 @@
 Intervals are clipped to the range of their quantity: [0, 1] for a share, [0, ∞) for a loss
 (:mod:`learnorder.statistics.ranges`). Clipping does not change the coverage, because the true mean
 lies in the range. If a value lies outside the range, the interval is not clipped.
+
+Equal values have no t interval: their standard deviation of 0 says nothing about how much further
+seeds would differ, and an interval of zero width would claim certainty.
 """
 
 from __future__ import annotations
@@ -20,24 +23,45 @@ class Estimate:
 
     Attributes:
         mean: Mean of the n values.
-        low: Lower end of the interval; nan for n < 2.
-        high: Upper end of the interval; nan for n < 2.
+        low: Lower end of the interval; nan for n < 2, and if the values are identical.
+        high: Upper end of the interval; nan in the same cases.
         n: Number of values.
+        identical: Whether there are n ≥ 2 equal values, so that their spread is unknown.
     """
 
     mean: float
     low: float
     high: float
     n: int
+    identical: bool = False
 
     def __neg__(self) -> Estimate:
-        return Estimate(-self.mean, -self.high, -self.low, self.n)
+        return Estimate(-self.mean, -self.high, -self.low, self.n, self.identical)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether the interval is known; its ends may be infinite."""
+        return not math.isnan(self.low)
+
+    @property
+    def lowest(self) -> float:
+        """Lower end of the interval; the mean of identical values, for the sign test."""
+        return self.mean if self.identical else self.low
+
+    @property
+    def highest(self) -> float:
+        """Upper end of the interval; the mean of identical values, for the sign test."""
+        return self.mean if self.identical else self.high
 
     def format(self, scale: float = 1.0, digits: int = 1) -> str:
         """Return "mean [low, high]", each times ``scale``; "–" if there are no values.
 
+        Identical values have no interval, and their number is shown instead.
+
         >>> Estimate(-0.0001, -0.5, 0.4, 3).format()
         '0.0 [−0.5, 0.4]'
+        >>> estimate([1.0, 1.0, 1.0]).format(100)
+        '100.0 (3 equal values)'
         """
         if self.n == 0 or math.isnan(self.mean):
             return "–"
@@ -45,7 +69,9 @@ class Estimate:
             f"{round(value * scale, digits) + 0.0:.{digits}f}"  # + 0.0 makes −0.0 a plain zero
             for value in (self.mean, self.low, self.high)
         )
-        text = mean if math.isnan(self.low) else f"{mean} [{low}, {high}]"
+        text = f"{mean} [{low}, {high}]" if self.has_interval else mean
+        if self.identical:
+            text += f" ({self.n} equal values)"
         return text.replace("-", "−")
 
 
@@ -53,6 +79,8 @@ def estimate(
     values: Sequence[float], confidence: float = 0.95, *, within: Range = REAL
 ) -> Estimate:
     """Return the mean and its t interval, x̄ ± t_{n−1} · s / √n, clipped to a range.
+
+    If all values are equal there is no interval, see :class:`Estimate`.
 
     Args:
         values: One for each seed.
@@ -71,10 +99,17 @@ def estimate(
     mean = math.fsum(values) / n
     if n < 2:
         return Estimate(mean, math.nan, math.nan, n)
+    if not (s := spread(values)):
+        return _identical(mean, n)
     from scipy.stats import t
 
-    margin = float(t.ppf((1 + confidence) / 2, n - 1)) * spread(values) / math.sqrt(n)
+    margin = float(t.ppf((1 + confidence) / 2, n - 1)) * s / math.sqrt(n)
     return _clip(Estimate(mean, mean - margin, mean + margin, n), within, values)
+
+
+def _identical(mean: float, n: int) -> Estimate:
+    """Return the estimate of n identical values."""
+    return Estimate(mean, math.nan, math.nan, n, identical=True)
 
 
 _ROUNDING = 1e-12
@@ -141,7 +176,8 @@ def independent_difference(
         within: Range of a and b.
 
     Returns:
-        The estimate; its n is the smaller number of runs.
+        The estimate; its n is the smaller number of runs. If the values of each sample are equal it
+        has no interval.
 
     >>> independent_difference([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]).format(digits=2)
     '2.00 [−0.27, 4.27]'
@@ -152,13 +188,13 @@ def independent_difference(
     mean = math.fsum(a) / len(a) - math.fsum(b) / len(b)
     if n < 2:
         return Estimate(mean, math.nan, math.nan, n)
+    parts = spread(a) ** 2 / len(a), spread(b) ** 2 / len(b)
+    if not sum(parts):
+        return _identical(mean, n)
     from scipy.stats import t
 
-    parts = spread(a) ** 2 / len(a), spread(b) ** 2 / len(b)
-    margin = 0.0
-    if sum(parts):
-        freedom = welch_freedom(parts, (len(a), len(b)))
-        margin = float(t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(sum(parts))
+    freedom = welch_freedom(parts, (len(a), len(b)))
+    margin = float(t.ppf((1 + confidence) / 2, freedom)) * math.sqrt(sum(parts))
     e = Estimate(mean, mean - margin, mean + margin, n)
     return _clip(e, within.difference(), [mean]) if within.contains([*a, *b]) else e
 
@@ -188,7 +224,8 @@ def ratio_of_means(
     The interval is the set of ρ for which |ā − ρ·b̄| is at most t_{n−1} standard errors of that
     difference, from the variances and the covariance of a and b over seeds. Its upper end is
     infinite if mean(b) is not significantly different from 0. The set then contains ratios of the
-    other sign too; they are left out, because a and b are assumed to have the same sign.
+    other sign too; they are left out, because a and b are assumed to have the same sign. If
+    a = ρ·b on every seed there is no interval, as for equal values.
 
     Args:
         a: Values by seed.
@@ -224,8 +261,10 @@ def ratio_of_means(
         (mean_b * spread([a[s] - ratio * b[s] for s in seeds])) ** 2 if mean_b else mean_a**2 * bb
     )
     root = square * residual - square**2 * (aa * bb - ab**2)
+    if leading > 0 and root <= 0:
+        return _identical(ratio, n)
     if leading > 0:
-        margin = math.sqrt(max(root, 0.0))
+        margin = math.sqrt(root)
         e = Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
         return _clip(e, within, [ratio])
     if leading == 0 == middle and constant > 0:  # b is 0 on every seed, and a is not
@@ -261,7 +300,8 @@ def share_of_examples(values: Sequence[float], examples: int, confidence: float 
     the ends of the t interval over seeds and of the exact binomial interval over the examples are
     added in quadrature (Zou, Donner, *Construction of confidence limits about effect measures: a
     general approach*, Statistics in Medicine 2008). The binomial variance bounds that of the
-    examples' difficulty, so the interval is conservative.
+    examples' difficulty, so the interval is conservative. If the values are equal, it is the
+    binomial interval alone.
 
     Args:
         values: A share for each seed, in [0, 1].
@@ -274,11 +314,11 @@ def share_of_examples(values: Sequence[float], examples: int, confidence: float 
     '90.0 [65.2, 100.0]'
     """
     seeds = estimate(values, confidence, within=SHARE)
-    if math.isnan(seeds.low) or examples < 1:
+    if seeds.n < 2 or examples < 1:
         return seeds
     sampled = _binomial(seeds.mean * examples, examples, confidence)
-    low = math.hypot(seeds.mean - seeds.low, seeds.mean - sampled[0])
-    high = math.hypot(seeds.high - seeds.mean, sampled[1] - seeds.mean)
+    low = math.hypot(seeds.mean - seeds.lowest, seeds.mean - sampled[0])
+    high = math.hypot(seeds.highest - seeds.mean, sampled[1] - seeds.mean)
     ends = max(0.0, seeds.mean - low), min(1.0, seeds.mean + high)
     return Estimate(seeds.mean, *ends, seeds.n)
 

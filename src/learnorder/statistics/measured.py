@@ -22,7 +22,11 @@ class Unit:
     def show(self, e: Estimate) -> str:
         """Return "mean [low, high] unit"; "–" if there are no values."""
         text = e.format(self.scale, self.digits).replace("inf", "∞")
-        return text if text == "–" else f"{text} {self.name}".rstrip()
+        if text == "–" or not self.name:
+            return text
+        if e.identical:  # "100.0 % (3 equal values)"
+            return text.replace(" ", f" {self.name} ", 1)
+        return f"{text} {self.name}"
 
 
 POINTS = Unit("points", 100)

@@ -4,8 +4,8 @@ Three rules apply to every verdict:
 
 - It needs at least three seeds (:data:`FEWEST_SEEDS`): two seeds that happen to agree have an
   interval of almost no width. The headline of a page needs five (:data:`FEWEST_HEADLINE`).
-- An interval of zero width is inconclusive, because identical values give no estimate of the
-  spread. From six seeds on (:data:`FEWEST_ALIKE`) the sign test decides: 2 · (1/2)⁶ < 0.05.
+- Identical values have no interval, because they give no estimate of the spread. From six seeds on
+  (:data:`FEWEST_ALIKE`) the sign test decides: 2 · (1/2)⁶ < 0.05.
 - A comparison with an arm that has a diverged run is inconclusive: divergence depends on the arm,
   and the mean of the remaining runs is not the arm's mean.
 """
@@ -35,7 +35,7 @@ FEWEST_SEEDS = 3
 FEWEST_HEADLINE = 5
 """Fewest seeds for a headline."""
 FEWEST_ALIKE = 6
-"""Fewest seeds for a verdict from an interval of zero width, by the sign test: 2·(1/2)^6 < 0.05."""
+"""Fewest seeds for a verdict from identical values, by the sign test: 2·(1/2)^6 < 0.05."""
 
 
 def side_of(e: Estimate, bound: float = 0.0) -> Side:
@@ -43,31 +43,33 @@ def side_of(e: Estimate, bound: float = 0.0) -> Side:
 
     >>> side_of(Estimate(0.3, 0.1, 0.5, 5)), side_of(Estimate(0.3, 0.1, 0.5, 5), 0.4)
     ('above', 'inconclusive')
-    >>> side_of(Estimate(0.3, 0.3, 0.3, 5)), side_of(Estimate(0.3, 0.29, 0.31, 2))
-    ('inconclusive', 'inconclusive')
+    >>> from learnorder.statistics import estimate
+    >>> side_of(Estimate(0.3, 0.29, 0.31, 2))
+    'inconclusive'
+    >>> side_of(estimate([0.3] * 5)), side_of(estimate([0.3] * 6))
+    ('inconclusive', 'above')
     """
     if why_inconclusive(e) or math.isnan(bound):
         return "inconclusive"
-    if e.low > bound:
+    if e.lowest > bound:
         return "above"
-    return "below" if e.high < bound else "inconclusive"
+    return "below" if e.highest < bound else "inconclusive"
 
 
 def why_inconclusive(e: Estimate) -> str:
     """Return why an interval is inconclusive for any bound; an empty string if it is not.
 
-    >>> why_inconclusive(Estimate(0.3, 0.3, 0.3, 5))
+    >>> from learnorder.statistics import estimate
+    >>> why_inconclusive(estimate([0.3] * 5))
     'identical values on fewer than 6 seeds are inconclusive'
     """
     if e.n == 0:
         return "there is nothing to compare"
     if e.n < FEWEST_SEEDS:
         return f"a verdict needs at least {FEWEST_SEEDS} seeds"
-    if math.isnan(e.low) or math.isnan(e.high):
-        return "there is no interval"
-    if e.low == e.high and e.n < FEWEST_ALIKE:
+    if e.identical and e.n < FEWEST_ALIKE:
         return f"identical values on fewer than {FEWEST_ALIKE} seeds are inconclusive"
-    return ""
+    return "" if e.has_interval or e.identical else "there is no interval"
 
 
 def verdict(measured: Measured, side: Literal["above", "below"]) -> Verdict:

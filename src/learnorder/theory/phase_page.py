@@ -103,6 +103,8 @@ def ratio_words(e: Estimate) -> str:
     shown = [_short(value) for value in (e.mean, e.low, e.high)]
     if math.isinf(e.low) and e.low > 0:
         return "∞ (none below)"
+    if e.identical:
+        return f"{shown[0]} ({e.n} equal values)"
     return shown[0] if e.n < 2 else f"{shown[0]} [{shown[1]}, {shown[2]}]"
 
 

@@ -168,7 +168,7 @@ def _is_lopsided(
     sign = 1.0 if scores.higher_is_better else -1.0
     other = slopes_of([math.log10(rate) for rate in three], [scores.of(r) for r in three], sign)
     differences = [b - _STEEPER * c for b, c in zip(slopes.b, other.b, strict=True)]
-    return estimate(differences).high < 0
+    return estimate(differences).highest < 0
 
 
 def _open(x: float, end: float, beyond: float) -> float:
@@ -246,6 +246,8 @@ def fit(slopes: Sequence[Slopes], design: NDArray[np.float64], index: int) -> Es
 def zero_of(constant: NDArray[np.float64], linear: NDArray[np.float64]) -> Estimate:
     """Return where the mean of constant + linear·θ over seeds is 0, with Fieller's 95 % interval.
 
+    The ends are infinite if the data do not bound it, or if it is the same on every seed.
+
     Args:
         constant: One for each of n ≥ 2 seeds.
         linear: Likewise.
@@ -265,7 +267,8 @@ def zero_of(constant: NDArray[np.float64], linear: NDArray[np.float64]) -> Estim
     covariance = np.cov(residual, linear)
     # (q² − g·s_qq)·δ² − 2g·s_rq·δ − g·s_rr ≤ 0 for θ = center + δ
     leading = q**2 - square * float(covariance[1, 1])
-    if leading <= 0:
+    rounding = 1e-12 * float(np.abs(constant).max() + np.abs(linear).max() * abs(center))
+    if leading <= 0 or np.abs(residual).max() <= rounding:  # or zero on every seed: spread unknown
         return Estimate(center, -math.inf, math.inf, n)
     middle, last = square * float(covariance[0, 1]), square * float(covariance[0, 0])
     root = math.sqrt(middle**2 + leading * last)

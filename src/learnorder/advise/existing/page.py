@@ -181,8 +181,8 @@ def rate_table(judged: JudgedRuns) -> TextTable:
         standing = judged.standing(rate, band, best)
         rows.append([f"{rate:g}", *cells, standing])
     note = (
-        f"Final {words.heading}: mean over n runs [95 % t interval, if n > 1]. In the band: not "
-        "significantly worse than the best. Not judged: fewer than "
+        f"Final {words.heading}: mean over n runs [95 % t interval; none for one value or "
+        "equal values]. In the band: not significantly worse than the best. Not judged: fewer than "
         f"{FEWEST_SEEDS} seeds, or runs without a score."
     )
     return TextTable("All learning rates", ["learning rate", *headings, "in the band"], rows, note)

@@ -75,8 +75,7 @@ def _no_verdict(judged: JudgedRuns) -> str:
     if not ranking:
         return "No verdict: none of the longest runs has a final score."
     listed = ", ".join(
-        f"{rate:g} ({words.value(judged.mean(rate)).partition(' [')[0]})"
-        for rate in ranking[:_MOST_LISTED]
+        f"{rate:g} ({words.mean(judged.mean(rate))})" for rate in ranking[:_MOST_LISTED]
     )
     order = (
         f"By their means alone the order is {listed}{', …' * (len(ranking) > _MOST_LISTED)}, which "
@@ -183,7 +182,7 @@ def _few(judged: JudgedRuns) -> list[str]:
     if judged.best() is None or not few:
         return []
     listed = ", ".join(
-        f"{rate:g} ({words.value(judged.mean(rate)).partition(' [')[0]}, "
+        f"{rate:g} ({words.mean(judged.mean(rate))}, "
         f"{len(every.seeds[rate])} {'run' if len(every.seeds[rate]) == 1 else 'runs'})"
         for rate in few[:_MOST_LISTED]
     )

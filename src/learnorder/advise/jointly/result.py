@@ -129,8 +129,8 @@ class JointResult:
 def slope_of(factor: Estimate) -> Estimate:
     """Return the slope in logarithms that multiplies by a factor with each doubling.
 
-    >>> slope_of(Estimate(0.5, 0.25, math.inf, 5))
-    Estimate(mean=-1.0, low=-2.0, high=inf, n=5)
+    >>> slope_of(Estimate(0.5, 0.25, math.inf, 5)).format()
+    '−1.0 [−2.0, inf]'
     """
     return Estimate(_log2(factor.mean), _log2(factor.low), _log2(factor.high), factor.n)
 

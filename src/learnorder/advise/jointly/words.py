@@ -75,7 +75,7 @@ def _advice(result: JointResult) -> list[str]:
 
 def _excluded(gain: Estimate, words: ScoreWords, tolerance: float) -> str:
     amount = words.amount(tolerance)
-    if gain.high < tolerance:
+    if gain.highest < tolerance:
         return f"a gain of {amount} or more is excluded."
     return f"a gain of {amount} or more is not excluded, and more seeds would tell."
 
