@@ -29,6 +29,7 @@ from learnorder.config.settings import SharpnessConfig, TaskConfig, TaskRunConfi
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
+from learnorder.report.schedule_titles import arm_words
 from learnorder.runs.opening import results_of
 from learnorder.schedules import Schedule
 from learnorder.tasks.backend import check, describe
@@ -529,3 +530,29 @@ def test_the_code_of_the_guide_can_be_trained():
             tried = replace(task, optimizer=code[name], **own)
             with register_task(tried) as given:
                 check([config_of(given, learning_rate=CONSTANT)])
+
+
+def test_titles_of_arms_have_the_schedule_of_their_runs(tmp_path):
+    """The smallest learning rate has no lower one to be annealed to; a task may have its own."""
+    quiet = Execution(threads=1, quiet=True)
+    search = replace(SEARCH, anneal="step", range_test=False)
+    small, *others = sorted(search.learning_rates or ())
+    for task, by_rate in (
+        (Task(network, data()), {small: "constant LR"} | dict.fromkeys(others, "annealed LR")),
+        (Task(network, data(), scheduler=fall), {}),
+    ):
+        own = task.scheduler is not None
+        advice = run_advise(
+            replace(search, anneal="task" if own else "step"),
+            tmp_path / str(own),
+            task=task,
+            execution=quiet,
+        )
+        for folder in advice.folders:
+            words = arm_words("annealed", folder)
+            rate = folder.config.learning_rate.initial
+            assert words == by_rate.get(rate, "LR scheduled by the task")
+            assert arm_words("annealed_noise", folder) == f"{words} + noise"
+            assert arm_words("noise", folder) == "noise"
+        said = " ".join(advice.findings()) + advice._repr_html_()
+        assert not (own and "anneal" in said)

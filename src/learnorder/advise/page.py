@@ -57,8 +57,8 @@ def advice_content(advice: Advice) -> Content:
         if isinstance(results, Results):
             data = data_section(results)
         elif (forgetting := results.forgetting()) is not None:
-            kind = CONSTANT if advice.search.anneal == "constant" else ANNEALED
-            lines = {kind: annealed_arms(results)}
+            kinds = {"constant": CONSTANT, "task": "by the task's scheduler"}
+            lines = {kinds.get(advice.search.anneal, ANNEALED): annealed_arms(results)}
             lead += forgetting_sections(forgetting, results.arms, lines)
         further = last_layer_sections(results)
     lost = "runs without a score" if advice.search.is_script else "diverged runs"
@@ -107,6 +107,8 @@ def complete_words(advice: Advice) -> str:
             return "a complete run of the script"
         case "constant":
             return "a complete run at a constant learning rate"
+        case "task":
+            return "a complete run with the task's own scheduler"
     return "a complete, annealed schedule"
 
 

@@ -292,7 +292,7 @@ class Advice:
             "In the band: not significantly worse than the best, paired by seed."
         )
         title = "Learning rates"
-        if self.search.anneal != "constant":
+        if self.search.annealing not in ("constant", "task", "script"):
             title = "Initial learning rates after annealing"
         return html_list(self.findings()) + html_table(title, columns, rows, note)
 

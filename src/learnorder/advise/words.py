@@ -144,7 +144,7 @@ def _schedule_words(advice: Advice) -> tuple[str, str]:
     match advice.search.annealing:
         case "constant":
             return "", "Best"
-        case "script":
+        case "script" | "task":
             return "", "Best at the end"
     return ", annealed,", "Best after annealing"
 
@@ -338,7 +338,8 @@ def _range_test(advice: Advice) -> list[str]:
         return [f"{picked}, at which training diverges."]
     below = arm.learning_rate < advice.smallest and advice.search.anneal == "step"
     schedule = "Kept constant, because it is below the grid," if below else "Annealed like the rest"
-    schedule = "Trained" if advice.search.annealing == "constant" else schedule
+    own = advice.search.annealing in ("constant", "task", "script")
+    schedule = "Trained" if own else schedule
     verdict = verdict_words(advice, arm, best)
     return [f"{picked}. {schedule} and compared at the end with {best.learning_rate:g}: {verdict}."]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from learnorder.config.arm_titles import ARM_WORDS
+from learnorder.report.schedule_titles import arm_words
 from learnorder.report.setting_titles import setting_title, setting_titles
+from learnorder.runs import RunFolder
 from learnorder.runs.results import RunSet
 
 MOST_ARMS = 8
@@ -40,23 +41,27 @@ def arm_columns(results: RunSet[Any]) -> tuple[list[str], dict[str, list[str]]]:
     There is one column for each varied setting, or a single one with the arm's name.
     """
     labels = {arm: results.labels(arm) for arm in results.arms}
+    first = {arm: results.runs_of(arm)[0] for arm in results.arms}
     names = dict.fromkeys(name for by_name in labels.values() for name in by_name)
     varied = [n for n in names if len({labels[arm].get(n) for arm in results.arms}) > 1]
-    cells = {arm: [_cell(name, labels[arm].get(name, "–")) for name in varied] for arm in labels}
-    distinct = len({tuple(cell) for cell in cells.values()}) == len(results.arms)
+    values = {arm: [labels[arm].get(name, "–") for name in varied] for arm in labels}
+    distinct = len({tuple(of_arm) for of_arm in values.values()}) == len(results.arms)
     if not distinct or varied in ([], ["arm"]):
-        return ["arm"], {arm: [_named(arm)] for arm in results.arms}
+        return ["arm"], {arm: [_named(arm, first[arm])] for arm in results.arms}
+    cells = {
+        arm: [
+            arm_words(value, first[arm]) if name == "arm" else value
+            for name, value in zip(varied, of_arm, strict=True)
+        ]
+        for arm, of_arm in values.items()
+    }
     return list(setting_titles(varied).values()), cells
 
 
-def _cell(name: str, value: str) -> str:
-    return ARM_WORDS.get(value, value) if name == "arm" else value
-
-
-def _named(arm: str) -> str:
+def _named(arm: str, folder: RunFolder[Any]) -> str:
     prefix, colon, name = arm.rpartition(": ")
     head, *settings = name.split(", ")
-    return prefix + colon + ", ".join([ARM_WORDS.get(head, head), *map(_setting, settings)])
+    return prefix + colon + ", ".join([arm_words(head, folder), *map(_setting, settings)])
 
 
 def _setting(words: str) -> str:
