@@ -82,16 +82,20 @@ class StepBatches(Dataset):
         parts = [indices]
         if self._group is not None:
             rows = self._group.parts(len(indices), self._at_once)
-            parts = [indices[some] for some in rows]
+            if len(rows) > 1 or rows[0] != slice(0, len(indices)):
+                parts = [indices[some] for some in rows]
         if self._rows is not None:
             return [(self._rows.batch(part), part) for part in parts]
+        if len(parts) == 1:
+            return [(self._collated(self._items(parts[0])), parts[0])]
         items = iter(self._items([index for part in parts for index in part]))
         return [(self._collated(list(islice(items, len(part)))), part) for part in parts]
 
-    def _items(self, indices: list[int]) -> Sequence[Any]:
+    def _items(self, indices: Sequence[int]) -> Any:
+        dataset = self._dataset
         if self._by_batch:
-            return self._dataset.__getitems__(indices)
-        return [self._dataset[index] for index in indices]
+            return dataset.__getitems__(indices)
+        return [dataset[index] for index in indices]
 
     def _collated(self, items: list[Any]) -> Any:
         try:

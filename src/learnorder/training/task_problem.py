@@ -92,6 +92,7 @@ class TaskProblem:
         rows = 1 if self.groups is None else 1 + len(self.groups.names)
         self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
         self._all, self._one = self.counts[0], torch.ones((), device=device)
+        self._numbers = self._all.numpy() if device.type == "cpu" else None
         batch, outputs = self._try_model()
         self.score = score_of(scoring_of(task), outputs, batch.targets)
         has_classes = are_classes(outputs, batch.targets)
@@ -306,8 +307,16 @@ class TaskProblem:
         """Add a batch's score and loss to the counts."""
         function = self.score.batch
         value = 0.0 if function is None else function(outputs, batch.targets)
-        score, loss = mean_of(value).to(self._device), mean(losses.detach()).to(self._device)
-        self._all.add_(torch.stack((self._one, score, loss)), alpha=batch.size)
+        if not isinstance(value, float):
+            value = mean_of(value)
+        loss, size = mean(losses.detach()), batch.size
+        if self._numbers is None:
+            device = self._device
+            score, loss = torch.as_tensor(value, device=device).float(), loss.to(device)
+            self._all.add_(torch.stack((self._one, score, loss)), alpha=size)
+        else:  # on a CPU numbers cost less than tensors
+            n, scores, summed = self._numbers.tolist()
+            self._numbers[:] = n + size, scores + size * float(value), summed + size * float(loss)
         if self._tally is not None:
             self._tally.add(outputs, batch.targets, losses, batch.indices)
 
