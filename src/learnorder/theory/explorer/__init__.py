@@ -1,0 +1,1 @@
+"""The interactive page of ``learnorder theory explore``, and what it computes in advance."""

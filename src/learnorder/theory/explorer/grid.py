@@ -1,0 +1,107 @@
+"""Runs computed in advance, which the page shows until its own run has finished.
+
+``python -m learnorder.theory.explorer.grid`` computes them again (ten minutes on one core) after a
+change of the flow, and replaces ``grid.json``.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import track
+
+from learnorder.runs.files import atomic_write
+from learnorder.theory.config import TheoryArm
+from learnorder.theory.explorer.settings import Curve, Setting, run
+
+PATH = Path(__file__).parent / "grid.json"
+
+AXES: dict[str, list[float]] = {
+    "s": [10.0, 100.0, 1000.0, 10000.0],
+    "r": [1e-5, 1e-4, 1e-2],
+    "kappa": [0.6, 1.0],
+    "weight_decay": [1e-5, 1e-3],
+    "p0": [0.06, 0.3],
+}
+"""The values of each setting; the page interpolates between them in their logarithms."""
+
+RUNS: list[tuple[TheoryArm, dict[str, float]]] = [
+    ("S", {}),
+    ("L-S", {"eta": 1e-3}),
+    ("L-S", {"eta": 1.0}),
+    ("S+noise", {"sigma": 3.0}),
+    ("S+noise", {"sigma": 30.0}),
+]
+"""The runs at each point. S is also L-S at η2, and S + noise without noise."""
+
+TIMES = [10 ** (-3 + k / 6) for k in range(31)]
+"""The times, η·t/d."""
+
+_PER_MARGIN, _PER_ERROR = 1000, 30000
+
+
+def encode(curve: Curve, d: int) -> np.ndarray:
+    """Return a run as integers, (3·31 + 2,).
+
+    In this order: margins of P and Q in thousandths and the error in 1/30000, at ``TIMES`` and
+    with the last value held after the end; log10 of η·t/d at the end and at the anneal, in
+    thousandths (the end if there was no anneal).
+    """
+    at, known = np.log(np.array(TIMES) * d), np.log(curve.times)
+    values = [
+        np.interp(at, known, curve.p) * _PER_MARGIN,
+        np.interp(at, known, curve.q) * _PER_MARGIN,
+        np.interp(at, known, curve.error) * _PER_ERROR,
+    ]
+    end = float(curve.times[-1])
+    ends = [1000 * math.log10(time / d) for time in (end, curve.annealed or end)]
+    return np.round(np.concatenate([*values, ends])).astype("<i2")
+
+
+def points() -> list[Setting]:
+    """Return the settings of the grid, the last axis varying fastest."""
+    return [
+        Setting(**dict(zip(AXES, values, strict=True)))
+        for values in itertools.product(*AXES.values())
+    ]
+
+
+def row(setting: Setting, at: int) -> np.ndarray:
+    """Return one run of a point, encoded."""
+    arm, changes = RUNS[at]
+    changed = Setting(**{**vars(setting), **changes})
+    return encode(run(changed, arm), changed.config(arm).distribution.d)
+
+
+def read() -> dict[str, Any]:
+    """Return the packaged grid."""
+    return json.loads(PATH.read_text(encoding="utf-8"))
+
+
+def values(grid: dict[str, Any]) -> np.ndarray:
+    """Return a grid's encoded runs, (points, runs, 95)."""
+    flat = np.frombuffer(base64.b64decode(grid["values"]), "<i2")
+    return flat.reshape(-1, len(RUNS), 3 * len(TIMES) + 2)
+
+
+def main() -> None:
+    """Compute the grid and write ``grid.json``."""
+    torch.set_num_threads(1)
+    todo = list(itertools.product(points(), range(len(RUNS))))
+    rows = [row(setting, at) for setting, at in track(todo, "runs")]
+    data = base64.b64encode(np.concatenate(rows).tobytes()).decode()
+    runs = [{"arm": arm, **changes} for arm, changes in RUNS]
+    grid = {"axes": AXES, "runs": runs, "points": len(TIMES), "values": data}
+    with atomic_write(PATH) as temporary:
+        temporary.write_text(json.dumps(grid) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
