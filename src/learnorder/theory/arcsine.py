@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_EXACT = 16
-_TERMS_PER_OCTAVE = 3
+EXACT = 16
+TERMS_PER_OCTAVE = 3
 _LARGEST_SUMMED = 2**15
-_REACH = 100.0
+REACH = 100.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def arcsine(angle: float) -> Arcsine:
     Args:
         angle: The smallest angle to distinguish from 0, in radians.
     """
-    k = torch.arange(_EXACT, dtype=torch.float64)
+    k = torch.arange(EXACT, dtype=torch.float64)
     places, weights = [k], [_coefficients(k)]
-    start = _EXACT
-    while start < _REACH / angle**2:
+    start = EXACT
+    while start < REACH / angle**2:
         points, measure = _octave(start)
-        place, weight = _gauss(points, measure, _TERMS_PER_OCTAVE)
+        place, weight = _gauss(points, measure, TERMS_PER_OCTAVE)
         places.append(place)
         weights.append(weight)
         start *= 2

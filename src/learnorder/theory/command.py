@@ -1,4 +1,4 @@
-"""``learnorder theory run`` and ``learnorder theory phase``."""
+"""``learnorder theory run``, ``theory phase`` and ``theory explore``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from learnorder.theory.run import (
 )
 
 USAGE = """\
-usage: learnorder theory run | phase [options]
+usage: learnorder theory run | phase | explore [options]
 
 The paper's two-layer network on data with two kinds of pattern: P, hard to generalise and easy to
 fit, and Q, easy to generalise and hard to fit. Which is learned first, and what does that cost?
 
   run     L-S (large LR, annealed), S (small LR) and S with noise, on the same seeds
   phase   a grid over two settings: which pattern is learned first, and the ratio of the errors
+  explore an interactive page: drag the settings, and see at once what is learned first
 
-For the options, see learnorder theory run --help and learnorder theory phase --help.
+For the options, see learnorder theory run --help (or phase, or explore).
 """
 
 RUN = """\
@@ -58,6 +59,15 @@ learned first, and the ratio of S's error to L-S's on test examples that have on
                                    algorithm.weight_decay: [1e-5, 1e-4]}'     κ and d vary together
 """
 
+EXPLORE = """\
+Write an interactive page of the theory: sliders for its settings, the curves of L-S, S and S + noise,
+the data as pictures, and questions for a class. It is one file that opens offline and computes in
+the browser, at infinite width with 100 training examples.
+
+  learnorder theory explore                            explorer.html in the current folder
+  learnorder theory explore --out lecture/theory.html
+"""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run the subcommand."""
@@ -66,7 +76,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     command, *rest = arguments
     if command not in _COMMANDS:
-        print(f"learnorder theory: no command {command!r}. Give run or phase.", file=sys.stderr)
+        print(f"learnorder theory: no command {command!r}. Give run, phase or explore.", file=sys.stderr)
         return 2
     return _COMMANDS[command](rest)
 
@@ -111,4 +121,15 @@ def _phase(arguments: Sequence[str]) -> int:
     return options.finish(results, out / "report.html")
 
 
-_COMMANDS = {"run": _run, "phase": _phase}
+def _explore(arguments: Sequence[str]) -> int:
+    parser = Parser("theory explore", EXPLORE, config=False)
+    parser.add("--out", str, default="explorer.html", help="The file to write.")
+    values = parse(parser, arguments)
+    from learnorder.runs.plain_text import visible
+    from learnorder.theory.explorer.page import write_explorer
+
+    print(visible(f"Page: {write_explorer(values['out'])}"))
+    return 0
+
+
+_COMMANDS = {"run": _run, "phase": _phase, "explore": _explore}

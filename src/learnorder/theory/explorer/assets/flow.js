@@ -22,7 +22,7 @@ function cholesky(matrix, n) {
   for (let j = 0; j < n; j++) {
     for (let i = j; i < n; i++) {
       let sum = matrix[i * n + j];
-      for (let k = 0; k < j; k++) sum -= matrix[i * n + k] * matrix[j * n + k];
+      for (let k = 0, p = i * n, q = j * n; k < j; k++, p++, q++) sum -= matrix[p] * matrix[q];
       if (i === j) {
         if (!(sum > 0)) return false;
         matrix[j * n + j] = Math.sqrt(sum);
@@ -34,12 +34,13 @@ function cholesky(matrix, n) {
 
 function choleskySolve(factor, n, x) {
   for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) x[i] -= factor[i * n + k] * x[k];
-    x[i] /= factor[i * n + i];
+    let sum = x[i];
+    for (let k = 0, at = i * n; k < i; k++, at++) sum -= factor[at] * x[k];
+    x[i] = sum / factor[i * n + i];
   }
   for (let i = n - 1; i >= 0; i--) {
-    for (let k = i + 1; k < n; k++) x[i] -= factor[k * n + i] * x[k];
-    x[i] /= factor[i * n + i];
+    const value = (x[i] /= factor[i * n + i]);
+    for (let k = 0, at = i * n; k < i; k++, at++) x[k] -= factor[at] * value;
   }
   return x;
 }
@@ -59,11 +60,14 @@ class Newton {
       }
       previous = size;
       const inner = choleskySolve(this.factor, n, residual.map((value, i) => value * this.root[i]));
-      const change = residual.map((value, i) => {
-        let sum = value;
-        for (let j = 0; j < n; j++) sum -= this.matrix[i * n + j] * this.root[j] * inner[j];
-        return sum;
-      });
+      for (let i = 0; i < n; i++) inner[i] *= this.root[i];
+      const change = residual.slice();
+      const matrix = this.matrix;
+      for (let i = 0, at = 0; i < n; i++) {
+        let sum = residual[i];
+        for (let j = 0; j < n; j++, at++) sum -= matrix[at] * inner[j];
+        change[i] = sum;
+      }
       const length = largest(change);
       if (!(length < Infinity)) break;
       const scale = Math.min(1, LONGEST / length);
@@ -167,8 +171,11 @@ class Flow {
     const twice = half && this.implicit(this.newton.half, half, phase, h / 2, whole.f);
     if (!twice) return { trial: null, error: Infinity };
     const state = {};
-    for (const name of Object.keys(twice.state))
-      state[name] = twice.state[name].map((value, i) => 2 * value - whole.state[name][i]);
+    for (const name of Object.keys(twice.state)) {
+      const [a, b] = [twice.state[name], whole.state[name]];
+      const extrapolated = (state[name] = new Float64Array(a.length));
+      for (let i = 0; i < a.length; i++) extrapolated[i] = 2 * a[i] - b[i];
+    }
     const error = largest(twice.f.map((value, i) => value - whole.f[i]));
     return { trial: { state, variance: twice.variance, f: twice.f.map((value, i) => 2 * value - whole.f[i]) }, error };
   }

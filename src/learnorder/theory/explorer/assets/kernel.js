@@ -54,14 +54,18 @@ class Kernel {
 
   /** Return a state decayed over a transition. */
   carry(state, step) {
-    const K = this.K;
-    return {
-      linear: state.linear.map((value) => value * step.gain),
-      linearQ: state.linearQ.map((value) => value * step.gain),
-      quadratic: state.quadratic.map((value) => value * step.decay[0]),
-      self: state.self.map((value, at) => value * step.decay[(at % (K - 1)) + 1]),
-      q: state.q.map((value, at) => value * step.decay[at % K]),
-    };
+    const { n, K } = this;
+    const next = this.empty();
+    for (let k = 0; k < this.d; k++) next.linear[k] = state.linear[k] * step.gain;
+    for (let c = 0; c < 3; c++) {
+      next.linearQ[c] = state.linearQ[c] * step.gain;
+      for (let k = 0; k < K; k++) next.q[c * K + k] = state.q[c * K + k] * step.decay[k];
+    }
+    for (let i = 0, at = 0; i < n; i++) {
+      next.quadratic[i] = state.quadratic[i] * step.decay[0];
+      for (let k = 1; k < K; k++, at++) next.self[at] = state.self[at] * step.decay[k];
+    }
+    return next;
   }
 
   /** Add a transition's gradient, with residual a, to a state in place. */
@@ -104,15 +108,15 @@ class Kernel {
     const { x1, amplitude, b } = this.examples;
     const seen = this.powers.map((power, k) => this.coefficients[k] * gate ** power);
     const g = this.onQ(state, gate);
-    return Float64Array.from({ length: n }, (_, i) => {
-      let linear = 0;
-      for (let k = 0; k < d; k++) linear += x1[i * d + k] * state.linear[k];
-      let quadratic = 0;
-      for (let j = 0; j < n; j++) quadratic += this.quadratic[i * n + j] * state.quadratic[j];
-      let self = 0;
-      for (let k = 1; k < K; k++) self += state.self[i * (K - 1) + k - 1] * seen[k];
-      return linear / 4 + gate * quadratic + this.norm[i] ** 2 * self + amplitude[i] * g[b[i] + 1];
-    });
+    const f = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      let linear = 0, quadratic = 0, self = 0;
+      for (let k = 0, at = i * d; k < d; k++, at++) linear += x1[at] * state.linear[k];
+      for (let j = 0, at = i * n; j < n; j++, at++) quadratic += this.quadratic[at] * state.quadratic[j];
+      for (let k = 1, at = i * (K - 1); k < K; k++, at++) self += state.self[at] * seen[k];
+      f[i] = linear / 4 + gate * quadratic + this.norm[i] ** 2 * self + amplitude[i] * g[b[i] + 1];
+    }
+    return f;
   }
 
   /** Return K_h, the map from a transition's residual to its effect on f. */
@@ -130,7 +134,8 @@ class Kernel {
     let self = 0;
     for (let k = 1; k < K; k++) self += seen[k];
     const matrix = new Float64Array(n * n); // P's part
-    for (let i = 0; i < n * n; i++) matrix[i] = linear * this.gram[i] + first * this.quadratic[i];
+    const { gram, quadratic } = this;
+    for (let i = 0; i < n * n; i++) matrix[i] = linear * gram[i] + first * quadratic[i];
     for (let i = 0; i < n; i++) matrix[i * n + i] += self * this.norm[i] ** 2;
     const full = () => {
       const whole = matrix.slice();
@@ -143,11 +148,13 @@ class Kernel {
       const q = [0, 0, 0];
       for (let i = 0; i < n; i++) q[b[i] + 1] += amplitude[i] * a[i];
       const g = [0, 1, 2].map((row) => core[3 * row] * q[0] + core[3 * row + 1] * q[1] + core[3 * row + 2] * q[2]);
-      return Float64Array.from({ length: n }, (_, i) => {
+      const result = new Float64Array(n);
+      for (let i = 0; i < n; i++) {
         let sum = amplitude[i] * g[b[i] + 1];
-        for (let j = 0; j < n; j++) sum += matrix[i * n + j] * a[j];
-        return sum;
-      });
+        for (let j = 0, at = i * n; j < n; j++, at++) sum += matrix[at] * a[j];
+        result[i] = sum;
+      }
+      return result;
     };
     return { full, apply };
   }

@@ -1,0 +1,134 @@
+// Pictures as SVG. Colours are variables of the style sheet, so light and dark need no redrawing.
+
+const STYLES = {
+  "L-S": { color: "var(--large)", dash: "" },
+  S: { color: "var(--small)", dash: "8 5" },
+  "S+noise": { color: "var(--noise)", dash: "2 4" },
+};
+
+const escapeText = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+const tag = (name, attributes, content = "") =>
+  `<${name} ${Object.entries(attributes).map(([key, value]) => `${key}="${escapeText(value)}"`).join(" ")}>${content}</${name}>`;
+const label = (x, y, text, more = {}) => tag("text", { x, y, fill: "var(--quiet)", "font-size": fontSize(), ...more }, escapeText(text));
+const fontSize = () => Math.round(0.8 * parseFloat(getComputedStyle(document.documentElement).fontSize));
+
+function svg(width, height, title, content) {
+  return tag("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title, "font-family": "system-ui, sans-serif" }, content);
+}
+
+function decades(low, high) {
+  const ticks = [];
+  const from = Math.ceil(Math.log10(low) - 1e-9);
+  const to = Math.floor(Math.log10(high) + 1e-9);
+  const every = Math.max(1, Math.ceil((to - from) / 5));
+  for (let power = from; power <= to; power += every) ticks.push(10 ** power);
+  return ticks;
+}
+
+function niceTicks(low, high) {
+  const rough = (high - low) / 4;
+  const unit = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((m) => m * unit).find((one) => one >= rough);
+  const ticks = [];
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high * (1 + 1e-9); at++) ticks.push(at * step);
+  return ticks;
+}
+
+const logScale = (low, high, from, to) => (value) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low);
+const linearScale = (low, high, from, to) => (value) => from + ((to - from) * (value - low)) / (high - low);
+
+/** Return a chart of one quantity against η·t, for all algorithms. */
+function lineChart({ title, runs, value, width, range, log = false, format = numberText, description }) {
+  const size = fontSize();
+  const height = Math.round(Math.max(200, Math.min(330, width * 0.55)));
+  const [left, right, top, bottom] = [size * 4.2, 12, size * 2.4, size * 3.2];
+  const all = ARMS.flatMap((arm) => runs[arm].points.map(value)).filter(Number.isFinite);
+  const most = Math.max(...all, log ? 1e-9 : 0.1);
+  const [low, high] = log ? [most * 1e-5, most * 1.5] : [Math.min(0, ...all), most * 1.05];
+  const x = logScale(...range, left, width - right);
+  const y = (log ? logScale : linearScale)(low, high, height - bottom, top);
+  let content = label(0, size, title, { fill: "var(--ink)", "font-weight": 600, "font-size": size * 1.1 });
+  for (const tick of log ? decades(low, high) : niceTicks(low, high)) {
+    content += tag("line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), stroke: "var(--line)" });
+    content += label(left - 6, y(tick) + size / 3, format(tick), { "text-anchor": "end" });
+  }
+  for (const tick of decades(...range)) {
+    content += tag("line", { x1: x(tick), x2: x(tick), y1: height - bottom, y2: height - bottom + 4, stroke: "var(--quiet)" });
+    content += label(x(tick), height - bottom + size * 1.4, numberText(tick), { "text-anchor": "middle" });
+  }
+  content += label(width - right, height - 3, "training time η·t", { "text-anchor": "end" });
+  for (const arm of ARMS) {
+    const { color, dash } = STYLES[arm];
+    const points = runs[arm].points.filter((point) => point.time >= range[0] * 0.999);
+    if (!points.length) continue;
+    const path = points.map((point) => `${x(point.time).toFixed(1)},${y(Math.max(value(point), low)).toFixed(1)}`).join(" ");
+    content += tag("polyline", { points: path, fill: "none", stroke: color, "stroke-width": 2.5, "stroke-dasharray": dash, opacity: runs[arm].status === "estimate" ? 0.45 : 1 });
+    if (runs[arm].annealed && arm !== "S") {
+      const at = x(Math.max(runs[arm].annealed, range[0]));
+      content += tag("line", { x1: at, x2: at, y1: top, y2: height - bottom, stroke: color, "stroke-dasharray": "1 3" });
+    }
+  }
+  return svg(width, height, `${title}. ${description}`, content);
+}
+
+/** Return the order of learning: for each algorithm, when P and Q are learned. */
+function orderChart({ runs, width, range, description }) {
+  const size = fontSize();
+  const rowHeight = size * 2.5;
+  const left = size * 5.6;
+  const top = size * 0.6;
+  const height = top + rowHeight * ARMS.length + size * 1.9;
+  const x = logScale(...range, left, width - 30);
+  let content = "";
+  for (const tick of decades(...range)) {
+    content += tag("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - size * 1.8, stroke: "var(--line)" });
+    content += label(x(tick), height - size * 0.5, numberText(tick), { "text-anchor": "middle" });
+  }
+  ARMS.forEach((arm, row) => {
+    const y = top + rowHeight * (row + 0.5);
+    const { color } = STYLES[arm];
+    const { p, q } = orderOf(runs[arm]);
+    content += label(0, y + size / 3, SHORT[arm], { fill: color, "font-weight": 600 });
+    const end = runs[arm].points[runs[arm].points.length - 1].time;
+    content += tag("line", { x1: left, x2: x(Math.max(end, range[0])), y1: y, y2: y, stroke: color, "stroke-width": 2, opacity: 0.5 });
+    if (runs[arm].annealed && arm !== "S") {
+      const at = x(Math.max(runs[arm].annealed, range[0]));
+      content += tag("path", { d: `M${at},${y - size} V${y + size}`, stroke: color, "stroke-width": 2, "stroke-dasharray": "3 3" });
+    }
+    for (const [time, name, shift] of [[p, "P", -0.55], [q, "Q", 0.55]]) {
+      if (time === Infinity) continue;
+      const near = Math.abs(Math.log(p / q)) < 0.12 * Math.log(range[1] / range[0]) * (300 / width) ? shift * size : 0;
+      const at = x(Math.min(Math.max(time, range[0]), range[1]));
+      const shape = name === "P" ? { rx: size } : { rx: 2 };
+      content += tag("rect", { x: at - size * 0.85, y: y - size * 0.85 + near * 0.5, width: size * 1.7, height: size * 1.7, ...shape, fill: name === "P" ? color : "var(--ground)", stroke: color, "stroke-width": 2 });
+      content += label(at, y + size * 0.36 + near * 0.5, name, { "text-anchor": "middle", "font-weight": 700, fill: name === "P" ? "var(--ground)" : color });
+    }
+  });
+  return svg(width, height, `When each algorithm learns P and Q. ${description}`, content);
+}
+
+/** Return one half of the training examples as points: horizontal and vertical coordinates, by label. */
+function scatter({ title, points, width, xLabel, yLabel, lines = "", description }) {
+  const size = fontSize();
+  const height = Math.round(Math.min(330, width * 0.75));
+  const [left, right, top, bottom] = [size * 2, 10, size * 2.4, size * 2.4];
+  const reach = (at) => 1.08 * Math.max(...points.map((point) => Math.abs(point[at])), 1e-12);
+  const xs = points.map((point) => point[0]);
+  const x = linearScale(Math.min(...xs) < 0 ? -reach(0) : 0, reach(0), left, width - right);
+  const y = linearScale(-reach(1), reach(1), height - bottom, top);
+  let content = label(0, size, title, { fill: "var(--ink)", "font-weight": 600, "font-size": size * 1.1 });
+  content += tag("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom, fill: "none", stroke: "var(--line)" });
+  content += label(width - right, height - 4, xLabel, { "text-anchor": "end" });
+  content += tag("g", { transform: `translate(${size},${height - bottom}) rotate(-90)` }, label(0, 0, yLabel));
+  for (const [fromX, fromY, toX, toY] of lines || []) {
+    const scaled = { x1: x(fromX), y1: y(fromY * reach(1)), x2: x(toX * (fromX === toX ? 1 : reach(0))), y2: y(toY * reach(1)) };
+    content += tag("line", { ...scaled, stroke: "var(--quiet)", "stroke-dasharray": "3 4" });
+  }
+  for (const [a, b, sign] of points) {
+    const [cx, cy] = [x(a), y(b)];
+    content += sign > 0
+      ? tag("circle", { cx, cy, r: 4, fill: "var(--plus)", opacity: 0.85 })
+      : tag("path", { d: `M${cx - 4},${cy - 4} l8,8 M${cx - 4},${cy + 4} l8,-8`, stroke: "var(--minus)", "stroke-width": 2, fill: "none" });
+  }
+  return svg(width, height, `${title}. ${description}`, content);
+}
