@@ -47,7 +47,7 @@ def _help_of(*command: str) -> str:
 
 def _write_command_pages() -> None:
     commands = [(command,) for command in COMMANDS if command != "theory"]
-    for command in [*commands, ("theory", "run"), ("theory", "phase")]:
+    for command in [*commands, ("theory", "run"), ("theory", "phase"), ("theory", "explore")]:
         (_GENERATED / f"{'-'.join(command)}.txt").write_text(_help_of(*command))
 
 

@@ -53,7 +53,7 @@ COMMANDS = {
     ),
     "theory": (
         "theory.command",
-        "run the two-layer theory: order, cost and phase diagrams",
+        "run the two-layer theory: order, cost, phase diagrams, an interactive page",
     ),
     "report": (
         "cli.report",

@@ -34,9 +34,9 @@ AXES: dict[str, list[float]] = {
 
 RUNS: list[tuple[TheoryArm, dict[str, float]]] = [
     ("S", {}),
-    ("L-S", {"eta": 1e-3}),
+    ("L-S", {"eta": 1e-5}),
     ("L-S", {"eta": 1.0}),
-    ("S+noise", {"sigma": 3.0}),
+    ("S+noise", {"sigma": 1e-4}),
     ("S+noise", {"sigma": 30.0}),
 ]
 """The runs at each point. S is also L-S at η2, and S + noise without noise."""

@@ -254,7 +254,7 @@ const PRESETS = {
   slow: { eta: 1e-12 },
   early: { anneal: 3 },
   weak: { s: 30 },
-  quiet: { sigma: 0.3 },
+  quiet: { sigma: 1e-5 },
   rare: { p0: 0.5 },
 };
 

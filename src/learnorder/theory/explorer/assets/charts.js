@@ -41,7 +41,7 @@ const linearScale = (low, high, from, to) => (value) => from + ((to - from) * (v
 function lineChart({ title, runs, value, width, range, log = false, format = numberText, description }) {
   const size = fontSize();
   const height = Math.round(Math.max(200, Math.min(330, width * 0.55)));
-  const [left, right, top, bottom] = [size * 4.2, 12, size * 2.4, size * 3.2];
+  const [left, right, top, bottom] = [size * 4.2, size * 2, size * 2.4, size * 3.2];
   const all = ARMS.flatMap((arm) => runs[arm].points.map(value)).filter(Number.isFinite);
   const most = Math.max(...all, log ? 1e-9 : 0.1);
   const [low, high] = log ? [most * 1e-5, most * 1.5] : [Math.min(0, ...all), most * 1.05];
@@ -74,11 +74,11 @@ function lineChart({ title, runs, value, width, range, log = false, format = num
 /** Return the order of learning: for each algorithm, when P and Q are learned. */
 function orderChart({ runs, width, range, description }) {
   const size = fontSize();
-  const rowHeight = size * 2.5;
+  const rowHeight = size * 2.7;
   const left = size * 5.6;
-  const top = size * 0.6;
+  const top = size * 0.9;
   const height = top + rowHeight * ARMS.length + size * 1.9;
-  const x = logScale(...range, left, width - 30);
+  const x = logScale(...range, left, width - size * 2.2);
   let content = "";
   for (const tick of decades(...range)) {
     content += tag("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - size * 1.8, stroke: "var(--line)" });
@@ -90,10 +90,10 @@ function orderChart({ runs, width, range, description }) {
     const { p, q } = orderOf(runs[arm]);
     content += label(0, y + size / 3, SHORT[arm], { fill: color, "font-weight": 600 });
     const end = runs[arm].points[runs[arm].points.length - 1].time;
-    content += tag("line", { x1: left, x2: x(Math.max(end, range[0])), y1: y, y2: y, stroke: color, "stroke-width": 2, opacity: 0.5 });
+    content += tag("line", { x1: left, x2: x(Math.max(end, range[0])), y1: y, y2: y, stroke: color, "stroke-width": 2, opacity: runs[arm].status === "estimate" ? 0.25 : 0.6 });
     if (runs[arm].annealed && arm !== "S") {
       const at = x(Math.max(runs[arm].annealed, range[0]));
-      content += tag("path", { d: `M${at},${y - size} V${y + size}`, stroke: color, "stroke-width": 2, "stroke-dasharray": "3 3" });
+      content += tag("path", { d: `M${at},${y - size * 0.9} l${-size * 0.4},${-size * 0.55} h${size * 0.8} z`, fill: color });
     }
     for (const [time, name, shift] of [[p, "P", -0.55], [q, "Q", 0.55]]) {
       if (time === Infinity) continue;
@@ -114,7 +114,7 @@ function scatter({ title, points, width, xLabel, yLabel, lines = "", description
   const [left, right, top, bottom] = [size * 2, 10, size * 2.4, size * 2.4];
   const reach = (at) => 1.08 * Math.max(...points.map((point) => Math.abs(point[at])), 1e-12);
   const xs = points.map((point) => point[0]);
-  const x = linearScale(Math.min(...xs) < 0 ? -reach(0) : 0, reach(0), left, width - right);
+  const x = linearScale(Math.min(...xs) < 0 ? -reach(0) : -0.04 * reach(0), reach(0), left, width - right);
   const y = linearScale(-reach(1), reach(1), height - bottom, top);
   let content = label(0, size, title, { fill: "var(--ink)", "font-weight": 600, "font-size": size * 1.1 });
   content += tag("rect", { x: left, y: top, width: width - left - right, height: height - top - bottom, fill: "none", stroke: "var(--line)" });

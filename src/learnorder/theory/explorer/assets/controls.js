@@ -5,7 +5,7 @@ const CONTROLS = [
     help: "η* is 5/6 of the largest stable learning rate. There the noise in the weights stays as strong as it starts. S trains at 10⁻¹² η*." },
   { key: "anneal", name: "anneal at η·t", title: "when L-S lowers its learning rate, and S + noise drops its noise", low: 1, high: 1e4, start: null, auto: 300,
     help: "η·t is training time: the sum of all learning rates so far. Automatic: at a training loss of 0.12 + q·log 2, q being the share of examples without P." },
-  { key: "sigma", name: "σ", title: "noise before the activations, S + noise", low: 0.1, high: 100, start: 30,
+  { key: "sigma", name: "σ", title: "noise before the activations, S + noise", low: 1e-6, high: 100, start: 30,
     help: "In units of τ0, the standard deviation of the initial weights." },
   { key: "s", name: "s", title: "scale of Q", low: 1, high: 1e4, start: 1000,
     help: "1 in the paper, where the order appears only in huge dimensions. A larger s makes Q faster to learn." },

@@ -21,8 +21,8 @@ function neighbours(axis, value) {
 function variants(grid, arm, setting) {
   if (arm === "S") return [[0, 1]];
   const [own, key, place] = arm === "L-S"
-    ? [[0, 1, 2], [-12, -3, 0], Math.log10(setting.eta)]
-    : [[0, 3, 4], [0, Math.log1p(3), Math.log1p(30)], Math.log1p(setting.sigma)];
+    ? [[0, 1, 2], [-12, -5, 0], Math.log10(setting.eta)]
+    : [[0, 3, 4], [-6, -4, Math.log10(30)], Math.log10(setting.sigma)];
   return neighbours(key, place).map(([at, weight]) => [own[at], weight]);
 }
 
