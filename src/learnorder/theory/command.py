@@ -60,9 +60,9 @@ learned first, and the ratio of S's error to L-S's on test examples that have on
 """
 
 EXPLORE = """\
-Write an interactive page of the theory: sliders for its settings, the curves of L-S, S and S + noise,
-the data as pictures, and questions for a class. It is one file that opens offline and computes in
-the browser, at infinite width with 100 training examples.
+Write an interactive page of the theory: sliders for its settings, the curves of L-S, S and
+S + noise, the data as pictures, and questions for a class. It is one file that opens offline and
+computes in the browser, at infinite width with 100 training examples.
 
   learnorder theory explore                            explorer.html in the current folder
   learnorder theory explore --out lecture/theory.html
@@ -76,7 +76,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if arguments else 2
     command, *rest = arguments
     if command not in _COMMANDS:
-        print(f"learnorder theory: no command {command!r}. Give run, phase or explore.", file=sys.stderr)
+        print(
+            f"learnorder theory: no command {command!r}. Give run, phase or explore.",
+            file=sys.stderr,
+        )
         return 2
     return _COMMANDS[command](rest)
 

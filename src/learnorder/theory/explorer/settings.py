@@ -94,8 +94,9 @@ def draw(setting: Setting) -> Examples:
     x1[:, 2] = y * (np.abs(x1[:, 2]) + data.gamma0_value)
     x1[share >= 1 - data.q0] = 0
     amplitude[share < data.p0_value] = 0
-    columns = (x1, amplitude, np.where(y > 0, 0.0, sign), y)
-    return Examples(*map(torch.from_numpy, columns), data.r)
+    b = np.where(y > 0, 0.0, sign)
+    of = torch.from_numpy
+    return Examples(of(x1), of(amplitude), of(b), of(y), data.r)
 
 
 def _uniform(seed: int, stream: int, place: np.ndarray) -> np.ndarray:
@@ -107,13 +108,12 @@ def _uniform(seed: int, stream: int, place: np.ndarray) -> np.ndarray:
     return (t ^ (t >> np.uint32(14))) / 2.0**32
 
 
-def run(setting: Setting, arm: TheoryArm, per_decade: int = 6) -> Curve:
+def run(setting: Setting, arm: TheoryArm) -> Curve:
     """Run an algorithm by the flow, measured on a logarithmic grid and at the end of each phase.
 
     Args:
         setting: The setting.
         arm: The algorithm.
-        per_decade: Measurements per factor of ten in η·t.
     """
     config, examples = setting.config(arm), draw(setting)
     kernel = Kernel(examples, config.network)
@@ -127,7 +127,7 @@ def run(setting: Setting, arm: TheoryArm, per_decade: int = 6) -> Curve:
     if setting.anneal is not None and len(plan) > 1:
         plan[0] = Phase(plan[0].learning_rate, plan[0].sigma, 0.0, plan[0].annealed)
         ends[0] = min(setting.anneal, end)
-    grid, due, annealed = Grid(config.first_time, per_decade), 0, None
+    grid, due, annealed = Grid(config.first_time, config.measure.per_decade), 0, None
     rows: list[tuple[float, float, float, float]] = []
     data = config.distribution
     mean_length = data.gamma0_value + math.sqrt(2 / (math.pi * data.d))
@@ -145,4 +145,5 @@ def run(setting: Setting, arm: TheoryArm, per_decade: int = 6) -> Curve:
                 rows.append((engine.time, p, q, error))
         if index + 1 < len(plan) and engine.time < end:
             annealed = engine.time
-    return Curve(*np.array(rows).T, annealed)
+    times, margins_p, margins_q, errors = np.array(rows).T
+    return Curve(times, margins_p, margins_q, errors, annealed)

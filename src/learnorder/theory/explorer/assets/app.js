@@ -156,7 +156,7 @@ function drawData() {
 }
 
 function fillTable() {
-  const time = (value) => (value === Infinity ? "not learned" : numberText(value));
+  const time = (value) => (value === Infinity ? "hardly learned" : numberText(value));
   $("values").innerHTML = ARMS.map((arm) => {
     const { p, q } = orderOf(runs[arm]);
     const last = runs[arm].points[runs[arm].points.length - 1];
@@ -180,6 +180,7 @@ function askQuestions() {
   $("questions").innerHTML = QUESTIONS.map(({ name, text, answers }) =>
     `<fieldset><legend>${text}</legend>${answers.map((answer) => `<label><input type="radio" name="${name}" value="${answer}"> ${answer}</label>`).join("")}<p class="mark"></p></fieldset>`).join("");
   $("score").textContent = "";
+  $("task").textContent = "The results are hidden. Choose a setting, answer, then reveal.";
 }
 
 function score() {
@@ -191,6 +192,7 @@ function score() {
     right += correct ? 1 : 0;
     $("questions").querySelectorAll(".mark")[at].textContent = correct ? "✓ Right." : `${chosen ? "✗ No" : "Not answered"}: ${answer}.`;
   });
+  $("task").textContent = "Change a setting, or take another at random, and predict again.";
   const text = `${right} of ${QUESTIONS.length} right.`;
   if ($("score").textContent !== text) $("score").textContent = text;
 }
@@ -283,10 +285,15 @@ function readState() {
   setMode(state.mode);
 }
 
+function settingWords() {
+  const parts = CONTROLS.map(({ key, name }) => (key === "anneal" ? `anneal ${state.anneal === null ? "automatic" : `at η·t = ${numberText(state.anneal)}`}` : `${name} = ${numberText(state[key])}`));
+  return `${parts.join(", ")}, data ${state.seed + 1}`;
+}
+
 async function savePng() {
   const charts = ["chart-p", "chart-q", "chart-error", "chart-second"].map((id) => $(id).firstElementChild);
   try {
-    save(await pngOf(charts, `L-S solid, S dashed, S + noise dotted.  ${address(state).slice(1) || "default setting"}`), "learnorder-theory.png");
+    save(await pngOf(charts, `L-S solid, S dashed, S + noise dotted. ${settingWords()}`), "learnorder-theory.png");
   } catch {
     notice("png", "This browser cannot make a picture of the charts. Save the numbers as CSV instead.");
   }

@@ -26,7 +26,7 @@ function decades(low, high) {
 }
 
 function niceTicks(low, high) {
-  const rough = (high - low) / 4;
+  const rough = (high - low) / 5;
   const unit = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((m) => m * unit).find((one) => one >= rough);
   const ticks = [];

@@ -7,7 +7,7 @@ const CONTROLS = [
     help: "η·t is training time: the sum of all learning rates so far. Automatic: at a training loss of 0.12 + q·log 2, q being the share of examples without P." },
   { key: "sigma", name: "σ", title: "noise before the activations, S + noise", low: 1e-6, high: 100, start: 30,
     help: "In units of τ0, the standard deviation of the initial weights." },
-  { key: "s", name: "s", title: "scale of Q", low: 1, high: 1e4, start: 1000,
+  { key: "s", name: "s", title: "scale of Q", low: 1, high: 3000, start: 1000,
     help: "1 in the paper, where the order appears only in huge dimensions. A larger s makes Q faster to learn." },
   { key: "r", name: "r", title: "length of ζ: how close Q's directions are", low: 1e-5, high: 0.3, start: 1e-4,
     help: "The smaller, the harder Q is to fit." },

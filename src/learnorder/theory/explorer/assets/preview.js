@@ -17,13 +17,15 @@ function neighbours(axis, value) {
   return [[at, 1 - share], [at + 1, share]];
 }
 
-/** Return the runs of an algorithm that surround a setting, by their index, with weights. */
+/**
+ * Return the runs that surround a setting, by their index, with weights: between S and L-S around
+ * η1 = 1e-5 η*, between S and S + noise around σ = 1e-4, where the order changes at the defaults.
+ */
 function variants(grid, arm, setting) {
-  if (arm === "S") return [[0, 1]];
-  const [own, key, place] = arm === "L-S"
-    ? [[0, 1, 2], [-12, -5, 0], Math.log10(setting.eta)]
-    : [[0, 3, 4], [-6, -4, Math.log10(30)], Math.log10(setting.sigma)];
-  return neighbours(key, place).map(([at, weight]) => [own[at], weight]);
+  const [s, own] = [grid.runs.indexOf("S"), grid.runs.indexOf(arm)];
+  if (arm === "S") return [[s, 1]];
+  const near = arm === "L-S" ? neighbours([-7, -3], Math.log10(setting.eta)) : neighbours([-5, -3], Math.log10(setting.sigma));
+  return [[s, near[0][1]], [own, near[1][1]]];
 }
 
 /** Return an estimate of a run. */

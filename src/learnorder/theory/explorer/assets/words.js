@@ -30,10 +30,10 @@ const times = (factor) => (factor >= 1e6 ? "over a million times" : `${Number(fa
 function orderWords(run) {
   const { first, factor } = orderOf(run);
   const name = SHORT[run.arm];
-  if (first === "neither") return `${name} learns neither pattern.`;
+  if (first === "neither") return `${name} hardly learns either pattern.`;
   if (first === "both") return `${name} learns P and Q at about the same time.`;
   const other = first === "P" ? "Q" : "P";
-  if (factor === Infinity) return `${name} learns ${first} and does not learn ${other}.`;
+  if (factor === Infinity) return `${name} learns ${first} and hardly learns ${other}.`;
   return `${name} learns ${first} first, ${times(factor)} earlier than ${other}.`;
 }
 
@@ -50,6 +50,6 @@ function costWords(runs) {
 
 function summaryWords(runs) {
   const unfinished = ARMS.filter((arm) => runs[arm].status === "out of time").map((arm) => SHORT[arm]);
-  const note = unfinished.length ? ` ${unfinished.join(" and ")} stopped at the longest time, with a training loss above 0.05.` : "";
-  return `${ARMS.map((arm) => orderWords(runs[arm])).join(" ")} ${costWords(runs)}${note}`;
+  const note = unfinished.length ? `\n${unfinished.join(", ")} stopped at the longest time, with a training loss above 0.05.` : "";
+  return `${ARMS.map((arm) => orderWords(runs[arm])).join("\n")}\n${costWords(runs)}${note}`;
 }
