@@ -1,6 +1,6 @@
 """Runs computed in advance, which the page shows until its own run has finished.
 
-``python -m learnorder.theory.explorer.grid`` computes them again (about four minutes on one core) after a
+``python -m learnorder.theory.explorer.grid`` computes them again (four minutes on one core) after a
 change of the flow, and replaces ``grid.json``.
 """
 
