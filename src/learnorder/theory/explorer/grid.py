@@ -39,14 +39,14 @@ tiny σ; the page interpolates between these too."""
 TIMES = [10 ** (-3 + k / 6) for k in range(31)]
 """The times, η·t/d."""
 
-_PER_MARGIN, _PER_ERROR = 1000, 30000
+_PER_MARGIN, _PER_ERROR = 500, 30000
 
 
 def encode(curve: Curve, d: int) -> np.ndarray:
     """Return a run as integers, (3·31 + 2,).
 
-    In this order: margins of P and Q in thousandths and the error in 1/30000, at ``TIMES`` and
-    with the last value held after the end; log10 of η·t/d at the end and at the anneal, in
+    In this order: margins of P and Q in 1/500 and the error in 1/30000, at ``TIMES`` and with the
+    last value held after the end; log10 of η·t/d at the end and at the anneal, in
     thousandths (the end if there was no anneal).
     """
     at, known = np.log(np.array(TIMES) * d), np.log(curve.times)
@@ -57,7 +57,10 @@ def encode(curve: Curve, d: int) -> np.ndarray:
     ]
     end = float(curve.times[-1])
     ends = [1000 * math.log10(time / d) for time in (end, curve.annealed or end)]
-    return np.round(np.concatenate([*values, ends])).astype("<i2")
+    rounded = np.round(np.concatenate([*values, ends]))
+    if abs(rounded).max() > np.iinfo(np.int16).max:
+        raise OverflowError(f"a margin of {abs(rounded).max() / _PER_MARGIN:g} does not fit")
+    return rounded.astype("<i2")
 
 
 def points() -> list[Setting]:

@@ -49,8 +49,8 @@ function preview(grid, arm, setting) {
   for (let k = 0; k < grid.points; k++) {
     const time = d * 10 ** (-3 + k / 6);
     if (time > stop * 1.0001) break;
-    const marginQ = sum[grid.points + k] / 1000;
-    points.push({ time, marginP: sum[k] / 1000, marginQ, errorP: sum[2 * grid.points + k] / 30000, secondDifference: -8 * marginQ });
+    const marginQ = sum[grid.points + k] / 500;
+    points.push({ time, marginP: sum[k] / 500, marginQ, errorP: sum[2 * grid.points + k] / 30000, secondDifference: -8 * marginQ });
   }
   return { arm, points, annealed: arm === "S" || anneal >= stop ? null : anneal, status: "estimate" };
 }
