@@ -115,6 +115,7 @@ def test_the_estimate_at_a_point_of_the_grid_is_its_run(page, path):
         ours = run(Setting(), arm)
         times = [point["time"] for point in estimate["points"]]
         p = np.interp(np.log(times), np.log(ours.times), ours.p)
+        assert estimate["points"][-1]["marginQ"] == pytest.approx(ours.q[-1], abs=0.01)
         assert [point["marginP"] for point in estimate["points"]] == pytest.approx(p, abs=0.01)
 
 

@@ -46,11 +46,11 @@ function preview(grid, arm, setting) {
   const [end, anneal] = [sum[grid.width - 2], sum[grid.width - 1]].map((log) => d * 10 ** (log / 1000));
   const stop = arm !== "S" && setting.anneal !== null ? Math.min(setting.anneal, anneal) : end;
   const points = [];
-  for (let k = 0; k < grid.points; k++) {
-    const time = d * 10 ** (-3 + k / 6);
-    if (time > stop * 1.0001) break;
+  const add = (time, k) => {
     const marginQ = sum[grid.points + k] / 500;
     points.push({ time, marginP: sum[k] / 500, marginQ, errorP: sum[2 * grid.points + k] / 30000, secondDifference: -8 * marginQ });
-  }
+  };
+  for (let k = 0; k < grid.points && d * 10 ** (-3 + k / 6) < stop; k++) add(d * 10 ** (-3 + k / 6), k);
+  if (stop === end) add(end, grid.points - 1); // the last values are those at the end
   return { arm, points, annealed: arm === "S" || anneal >= stop ? null : anneal, status: "estimate" };
 }
