@@ -86,7 +86,10 @@ def test_other_seeds_are_independent_samples():
 
 
 def test_welchs_test_of_equal_values():
-    assert independent_difference([1.0] * 3, [2.0] * 4).high == -1.0
+    equal = independent_difference([1.0] * 3, [2.0] * 4)
+    assert equal.identical
+    assert not equal.has_interval
+    assert equal.mean == -1.0
     assert independent_p([1.0] * 3, [2.0] * 4) == pytest.approx(2 / math.comb(7, 3))
     assert independent_p([1.0, 1.0], [1.0, 1.0]) == 1.0
     assert math.isnan(independent_p([1.0], [1.0, 2.0]))
@@ -116,7 +119,7 @@ def test_runs_without_a_score_are_counted_and_their_rate_is_not_judged(score):
     assert judged.best() == 0.1, "the mean of the others is not the rate's"
     assert judged.missing(2.0) == 1
     assert "Without a final score: 2 (1 of 5 runs: 1 " in said(judged)
-    assert rate_table(judged).rows[-1][1:] == ["99.0 [99.0, 99.0] (n = 4), no score: 1 of 5",
+    assert rate_table(judged).rows[-1][1:] == ["99.0 (4 equal values), no score: 1 of 5",
                                               "not judged"]  # fmt: skip
     assert score_figure(judged).layout.annotations[0].text == "✕ no score: 1 of 5"
 

@@ -118,7 +118,7 @@ def test_only_anneals_with_a_plateau_try_shorter_ones():
         ({"warmup": 0.2}, r"within the plateau of 0\.1 in the runs of 40 epochs"),
         (
             {"warmup": 0.55, "shorter_plateaus": ()},
-            r"within the plateau of 0\.5 in the runs of 10 epochs",
+            r"within the plateau of 0\.5 in the runs of 20 epochs",
         ),
     ],
 )

@@ -175,7 +175,8 @@ def rate_table(judged: JudgedRuns) -> TextTable:
         for length in lengths:
             scores = judged.scores(length)
             lost = judged.missing_words(rate, length) if rate in scores.by_arm else ""
-            shown = f"{words.number(scores.mean(rate))} (n = {len(scores.of(rate))})"
+            mean = scores.mean(rate)
+            shown = words.number(mean) + ("" if mean.identical else f" (n = {mean.n})")
             shown = shown if scores.of(rate) else "" if lost else "–"
             cells.append(", ".join(filter(None, [shown, lost])))
         standing = judged.standing(rate, band, best)
