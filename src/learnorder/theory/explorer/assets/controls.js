@@ -2,7 +2,7 @@
 
 const CONTROLS = [
   { key: "eta", name: "η1 / η*", title: "first learning rate of L-S", low: 1e-12, high: 1, start: 1,
-    help: "η* is 5/6 of the largest stable learning rate. There the noise in the weights stays as strong as it starts. S trains at 10⁻¹² η*." },
+    help: "η* is 5/6 of the largest stable learning rate, at which the noise in the weights keeps its initial size. S trains at 10⁻¹² η*." },
   { key: "anneal", name: "anneal at η·t", title: "when L-S lowers its learning rate, and S + noise drops its noise", low: 1, high: 1e4, start: null, auto: 300,
     help: "η·t is training time: the sum of all learning rates so far. Automatic: at a training loss of 0.12 + q·log 2, q being the share of examples without P." },
   { key: "sigma", name: "σ", title: "noise before the activations, S + noise", low: 1e-6, high: 100, start: 30,

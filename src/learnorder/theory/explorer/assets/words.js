@@ -34,7 +34,7 @@ function orderWords(run) {
   if (first === "both") return `${name} learns P and Q at about the same time.`;
   const other = first === "P" ? "Q" : "P";
   if (factor === Infinity) return `${name} learns ${first} and hardly learns ${other}.`;
-  return `${name} learns ${first} first, ${times(factor)} earlier than ${other}.`;
+  return `${name} learns ${first} first, and ${other} at ${times(factor)} that training time.`;
 }
 
 const finalError = (run) => run.points[run.points.length - 1].errorP;
@@ -44,7 +44,7 @@ function costWords(runs) {
   const [large, small] = [finalError(runs["L-S"]), finalError(runs.S)];
   const errors = ARMS.map((arm) => `${SHORT[arm]} ${percent(finalError(runs[arm]))}`).join(", ");
   const ratio = small / Math.max(large, 1e-9);
-  const verdict = ratio > 1.25 ? "the small learning rate generalises worse" : ratio < 0.8 ? "the small learning rate generalises better" : "the learning rates generalise about equally well";
+  const verdict = ratio > 1.25 ? "S generalises worse than L-S" : ratio < 0.8 ? "S generalises better than L-S" : "S and L-S generalise about equally well";
   return `Mistakes on new examples that have only P: ${errors}. Here ${verdict}.`;
 }
 
