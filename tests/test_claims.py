@@ -11,12 +11,13 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
-from learnorder.reproduce.claim import ReproductionResult, judge
+from learnorder.reproduce.claim import judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
 from learnorder.reproduce.page import claims_content, summary
 from learnorder.reproduce.reasons import reason
+from learnorder.reproduce.result import ReproductionResult
 from learnorder.reproduce.run import judge_runs, reproduce, reproduction_plans
 from learnorder.reproduce.scales import SCALES, Reproduction
 from learnorder.reproduce.theory_measures import FirstPattern, Slope

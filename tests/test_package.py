@@ -48,7 +48,7 @@ def test_the_reference_lists_no_private_module():
 def test_results_import_nothing_that_draws():
     script = """import sys
 import learnorder.runs.results, learnorder.theory.results, learnorder.advise.result
-import learnorder.probe.result, learnorder.reproduce.claim
+import learnorder.probe.result, learnorder.reproduce.result
 print(sorted({"plotly", "jinja2", "learnorder.report"} & set(sys.modules)))"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr

@@ -49,7 +49,7 @@ from .advise.result import Advice as Advice  # of run_advise
 from .advise.existing.result import JudgedRuns as JudgedRuns  # of judge_runs
 from .advise.along.result import AlongResult as AlongResult  # of run_along
 from .advise.jointly.result import JointResult as JointResult  # of run_jointly
-from .reproduce.claim import ReproductionResult as ReproductionResult  # of reproduce
+from .reproduce.result import ReproductionResult as ReproductionResult  # of reproduce
 from .statistics import Estimate as Estimate  # a mean with its interval
 from .runs.query import query as query  # an SQL query over runs
 from .runs.query import connect as connect  # a DuckDB connection to runs

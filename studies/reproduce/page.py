@@ -23,9 +23,9 @@ from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page, write_report
 from learnorder.report.tables import final_table, seconds_of
-from learnorder.reproduce.claim import ReproductionResult
 from learnorder.reproduce.claims import CLAIMS
 from learnorder.reproduce.page import reported
+from learnorder.reproduce.result import ReproductionResult
 from learnorder.reproduce.run import judge_runs, reproduction_recipe
 from learnorder.runs import RunFolder
 from learnorder.runs.results import Results

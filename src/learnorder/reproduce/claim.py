@@ -1,8 +1,7 @@
-"""A claim of the paper as data, and the verdict on it."""
+"""A claim of a paper as data, and the verdict on it."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,14 +10,11 @@ from typing import Any, Literal
 from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Measure
-from learnorder.runs.experiment import findings_of
-from learnorder.runs.html_table import html_list, html_table
 from learnorder.runs.results import WITHOUT_RESULT
 from learnorder.statistics import (
     FEWEST_HEADLINE,
     Measured,
     Verdict,
-    adjusted_p,
     verdict,
     why_inconclusive,
 )
@@ -53,6 +49,10 @@ class Claim:
         reported: The paper's value, "–" if it reports none.
         checked: Whether that value was checked against a copy of the paper.
         also: Secondary measures. They are reported but do not affect the verdict.
+        of: The claim that this is a test of, if several experiments test it; in the overview of all
+            papers these share a row.
+        with_diverged: Whether the measure takes diverged runs into account. Otherwise a diverged
+            run makes the verdict undecided.
     """
 
     name: str
@@ -64,6 +64,8 @@ class Claim:
     reported: str = "–"
     checked: bool = False
     also: tuple[Measure, ...] = ()
+    of: str = ""
+    with_diverged: bool = False
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -152,15 +154,15 @@ class Judgement:
             "source": self.claim.source,
             "verdict": self.verdict,
             **_numbers(self.measured),
-            "bound": _number(self.measured.bound * self.measured.unit.scale),
+            "bound": number(self.measured.bound * self.measured.unit.scale),
             "side": self.claim.side,
-            "p": _number(self.measured.p),
+            "p": number(self.measured.p),
             "measure": self.claim.measure.words(),
             "reason": self.reason,
             "reported": self.claim.reported,
             "reported_checked": self.claim.checked,
             "by_seed": {
-                str(seed): _number(value * self.measured.unit.scale)
+                str(seed): number(value * self.measured.unit.scale)
                 for seed, value in self.measured.by_seed.items()
             },
             "also": [{"measure": m.words(), **_numbers(value)} for m, value in secondary],
@@ -177,7 +179,7 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
     unfinished = evidence.unfinished(claim.needs)
     left_out = _left_out(unfinished)
     statuses = {status for counts in unfinished.values() for status in counts}
-    if statuses & {*WITHOUT_RESULT}:
+    if statuses & {*WITHOUT_RESULT} and not claim.with_diverged:
         return Judgement(claim, "undecided", replace(measured, p=math.nan), also, left_out)
     decision = verdict(measured, claim.side)
     if decision != "undecided":
@@ -193,7 +195,7 @@ def judge(claim: Claim, evidence: Evidence) -> Judgement:
 def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
     """Return the unfinished runs, which are left out of the measure, in words."""
     parts = [
-        f"{n} {status.replace('_', ' ')} of {ARM_WORDS[arm]}"
+        f"{n} {status.replace('_', ' ')} of {ARM_WORDS.get(arm, arm)}"
         for (_, arm), counts in unfinished.items()
         for status, n in counts.items()
     ]
@@ -203,72 +205,16 @@ def _left_out(unfinished: Mapping[Need, Mapping[str, int]]) -> str:
 def _numbers(measured: Measured) -> dict[str, Any]:
     e, scale = measured.estimate, measured.unit.scale
     return {
-        "estimate": _number(e.mean * scale),
-        "interval": [_number(e.low * scale), _number(e.high * scale)],
+        "estimate": number(e.mean * scale),
+        "interval": [number(e.low * scale), number(e.high * scale)],
         "n": e.n,
         "unit": measured.unit.name,
         "note": measured.note,
     }
 
 
-def _number(value: float) -> float | str | None:
+def number(value: float) -> float | str | None:
     """Return six significant digits; None for NaN, a string for an infinite value."""
     if math.isnan(value):
         return None
     return str(value) if math.isinf(value) else float(f"{value:.6g}")
-
-
-@dataclass(frozen=True)
-class ReproductionResult:
-    """The verdicts on the paper's claims; ``result["final-accuracy"]`` is one :class:`Judgement`.
-
-    Attributes:
-        evidence: The results by experiment.
-        judgements: One for each claim, in the paper's order.
-        scale: Name of the recipe: demo, laptop, paper or custom.
-    """
-
-    evidence: Evidence
-    judgements: tuple[Judgement, ...]
-    scale: str
-
-    def __getitem__(self, name: str) -> Judgement:
-        for judgement in self.judgements:
-            if judgement.claim.name == name:
-                return judgement
-        judged = [judgement.claim.name for judgement in self.judgements]
-        raise KeyError(f"{name!r} was not judged. Choose one of {judged}.")
-
-    def findings(self) -> list[str]:
-        """Return how many claims hold, and one sentence for each that does not."""
-        return findings_of("reproduce", self)
-
-    def _repr_html_(self) -> str:
-        rows = [
-            [j.claim.marked(), j.verdict_words(), j.shown(), f"{j.claim.side} {j.bound()}"]
-            for j in self.judgements
-        ]
-        note = "A claim holds if its 95 % interval over seeds lies entirely on that side."
-        return html_list(self.findings()) + html_table(
-            "Claims of the paper", ["claim", "verdict", "estimate", "holds if"], rows, note
-        )
-
-    def counts(self) -> dict[Verdict, int]:
-        """Return the number of claims with each verdict; claims without runs are not counted."""
-        verdicts = [judgement.verdict for judgement in self.judgements if judgement.has_runs]
-        return {v: verdicts.count(v) for v in VERDICT_WORDS}
-
-    def adjusted(self) -> list[float]:
-        """Return the p-value of each judgement, Holm-adjusted for their number."""
-        return adjusted_p([judgement.measured for judgement in self.judgements])
-
-    def to_list(self) -> list[dict[str, Any]]:
-        """Return the content of ``claims.json``, an entry for each claim."""
-        return [
-            {**judgement.to_dict(), "p_holm": _number(p), "scale": self.scale}
-            for judgement, p in zip(self.judgements, self.adjusted(), strict=True)
-        ]
-
-    def to_json(self) -> str:
-        """Return the text of ``claims.json``."""
-        return json.dumps(self.to_list(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

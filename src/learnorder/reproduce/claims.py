@@ -255,19 +255,21 @@ CLAIMS = (
 """All claims, in the paper's order."""
 
 
-def claims_named(names: Sequence[str] | None) -> tuple[Claim, ...]:
-    """Return the named claims, in the paper's order; None returns all.
+def claims_named(
+    names: Sequence[str] | None, claims: tuple[Claim, ...] = CLAIMS
+) -> tuple[Claim, ...]:
+    """Return the named claims of a paper, in its order; None returns all.
 
     Raises:
         ConfigError: A name is unknown, or there are no names.
     """
     if names is None:
-        return CLAIMS
-    known = {claim.name for claim in CLAIMS}
+        return claims
+    known = {claim.name for claim in claims}
     for name in names:
         if name not in known:
             remedy = "Separate names by spaces; --list prints all of them."
             raise ConfigError("only", name, f"{did_you_mean(name, known)} {remedy}".lstrip())
     if not names:
         raise ConfigError("only", [], "Name at least one claim, or leave it out for all.")
-    return tuple(claim for claim in CLAIMS if claim.name in names)
+    return tuple(claim for claim in claims if claim.name in names)

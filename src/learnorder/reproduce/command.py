@@ -10,6 +10,8 @@ from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.reproduce.claims import claims_named
+from learnorder.reproduce.papers import command as papers
+from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.run import (
     every_plan,
     recorded,
@@ -18,9 +20,11 @@ from learnorder.reproduce.run import (
     reproduction_recipe,
 )
 from learnorder.reproduce.scales import EXPERIMENT_TITLES, Reproduction
+from learnorder.reproduce.terminal import list_claims, print_claims
 
 DESCRIPTION = """\
-Run the experiments that test the paper's claims, and give a verdict on each claim: it holds, does
+Run the experiments that test the claims of Li, Wei and Ma (2019), or with --paper those of a later
+paper on large learning rates, and give a verdict on each claim: it holds, does
 not hold, or is undecided, according to a 95 % interval over seeds. report.html shows the verdicts,
 then the figure and the runs of each claim; claims.json contains the numbers. If a reproduction was
 interrupted, the same command continues it. Finished runs are not repeated.
@@ -31,14 +35,24 @@ interrupted, the same command continues it. Finished runs are not repeated.
   learnorder reproduce --seeds 3 --first_seed 100            a quick look, on other seeds
   learnorder reproduce --judge-only                          verdicts on existing runs
   learnorder reproduce --list                                the claims and their tests
+  learnorder reproduce --paper you2019                       the claims of a later paper
 """
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command."""
+    paper = paper_named(options.peek(arguments, "paper", "li2019"))
+    if paper.scales:
+        return papers.main(arguments, paper)
     scale = options.peek(arguments, "scale", "demo")
     recipe = reproduction_recipe(scale)
     parser = Parser("reproduce", DESCRIPTION)
+    parser.add(
+        "--paper",
+        str,
+        default=paper.name,
+        help=f"The paper: {', '.join(PAPERS)}, or its number at arxiv.org.",
+    )
     parser.add(
         "--scale",
         str,
@@ -80,7 +94,8 @@ def main(arguments: Sequence[str]) -> int:
     values = parse(parser, arguments)
     out, only = Path(values["out"]), values["only"]
     if values["list"]:
-        print(_listed(only))
+        print(list_claims(claims_named(only)))
+        print(_others())
         return 0
     if values["judge_only"] and values["dry_run"]:
         raise ConfigError("dry-run", True, "--judge-only runs nothing; leave out one of the two.")
@@ -98,7 +113,6 @@ def main(arguments: Sequence[str]) -> int:
         make_runs=not values["judge_only"],
         execution=options.execution(values),
     )
-    from learnorder.reproduce.terminal import print_claims
     from learnorder.runs.plain_text import visible
 
     print_claims(result)
@@ -134,9 +148,8 @@ def _print_cost(
     return 0
 
 
-def _listed(only: Sequence[str] | None) -> str:
-    """Return the claims by name, with their source and their test."""
-    return "\n".join(
-        f"{claim.name}\n    {claim.statement} ({claim.source})\n    Test: {claim.criterion()}.\n"
-        for claim in claims_named(only)
-    )
+def _others() -> str:
+    """Return the later papers, whose claims ``--paper`` tests."""
+    later = [paper for paper in PAPERS.values() if paper.scales]
+    lines = [f"  {paper.name:<18} {paper.reference}" for paper in later]
+    return "\n".join(["Claims of later papers (--paper NAME --list):", *lines])

@@ -1,4 +1,4 @@
-"""The results of the paper's experiments at one scale, on which claims are judged."""
+"""The results of a paper's experiments at one scale, on which claims are judged."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from learnorder.runs.results import Results
+from learnorder.runs.results import Results, TaskResults
 from learnorder.theory.results import TheoryResults
 
+AnyResults: TypeAlias = Results | TaskResults | TheoryResults
+"""The results of an experiment."""
 Need: TypeAlias = tuple[str, str]
 """An experiment and one of its arms."""
 
@@ -18,12 +20,12 @@ class Evidence:
     """Results by experiment; experiments without runs are absent.
 
     Attributes:
-        experiments: By name; see :data:`learnorder.reproduce.scales.EXPERIMENT_TITLES`.
+        experiments: By name, as in the titles of the paper.
     """
 
-    experiments: Mapping[str, Results | TheoryResults]
+    experiments: Mapping[str, AnyResults]
 
-    def results(self, experiment: str, *arms: str) -> Results | TheoryResults | None:
+    def results(self, experiment: str, *arms: str) -> AnyResults | None:
         """Return the results of an experiment, None if it or one of the arms has no runs."""
         results = self.experiments.get(experiment)
         if results is None:
@@ -35,6 +37,11 @@ class Evidence:
         results = self.results(experiment, *arms)
         return results if isinstance(results, Results) else None
 
+    def networks(self, experiment: str, *arms: str) -> Results | TaskResults | None:
+        """Return the results of an experiment that trains networks; see :meth:`results`."""
+        results = self.results(experiment, *arms)
+        return None if isinstance(results, TheoryResults) else results
+
     def theory(self, experiment: str, *arms: str) -> TheoryResults | None:
         """Return the results of an experiment of the theory; see :meth:`results`."""
         results = self.results(experiment, *arms)
@@ -45,7 +52,7 @@ class Evidence:
         shared = self.experiments[experiment]
         return next(name for name, results in self.experiments.items() if results is shared)
 
-    def distinct(self) -> dict[str, Results | TheoryResults]:
+    def distinct(self) -> dict[str, AnyResults]:
         """Return the experiments; those that share their runs under their first name only."""
         return {n: results for n, results in self.experiments.items() if n == self.first_name(n)}
 

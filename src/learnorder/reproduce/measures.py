@@ -19,6 +19,7 @@ from learnorder.statistics import (
     POSITIVE,
     Estimate,
     Measured,
+    Range,
     Unit,
     compare_times,
     measure_difference,
@@ -48,6 +49,42 @@ class Measure(Protocol):
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the estimate with its interval; n = 0 without runs to measure."""
+        ...
+
+
+class SeedValues(Protocol):
+    """A number for each seed of an arm, which measures average or compare."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The experiments and arms that it uses."""
+        ...
+
+    @property
+    def experiment(self) -> str:
+        """The experiment of the arm."""
+        ...
+
+    @property
+    def arm_words(self) -> str:
+        """The arm, in words."""
+        ...
+
+    @property
+    def within(self) -> Range:
+        """The range of possible numbers."""
+        ...
+
+    def what(self) -> str:
+        """Return what is measured, in words that hold for any arm: "%s" stands for the arm."""
+        ...
+
+    def place(self) -> str:
+        """Return the experiment as a qualifier, e.g. "with the patch"."""
+        ...
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the numbers; empty without runs."""
         ...
 
 
@@ -92,10 +129,24 @@ class Value:
         large = (self.experiment, "large")
         return (arm,) if self.when == "final" or arm == large else (arm, large)
 
-    def words(self) -> str:
-        """Return a description."""
-        words = f"{_QUANTITIES[self.set, self.quantity]} of {ARM_WORDS[self.arm]}"
+    @property
+    def arm_words(self) -> str:
+        """The arm, in words."""
+        return ARM_WORDS[self.arm]
+
+    @property
+    def within(self) -> Range:
+        """The range of possible numbers."""
+        return range_of(self.quantity)
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arm."""
+        words = f"{_QUANTITIES[self.set, self.quantity]} of %s"
         return f"final {words}" if self.when == "final" else f"{words} before the anneal"
+
+    def place(self) -> str:
+        """Return the experiment as a qualifier."""
+        return _PLACES[self.experiment]
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the numbers; empty if the arm has no runs, or the large arm no anneal."""
@@ -118,8 +169,8 @@ class Value:
 class Difference:
     """A paired difference a − b over the seeds that both have."""
 
-    a: Value
-    b: Value
+    a: SeedValues
+    b: SeedValues
     unit: Unit = POINTS
 
     @property
@@ -130,13 +181,12 @@ class Difference:
     def words(self) -> str:
         """Return a description."""
         a, b = self.a, self.b
-        if (a.set, a.quantity, a.when) != (b.set, b.quantity, b.when) or (
-            a.arm != b.arm and a.experiment != b.experiment
-        ):
-            return f"{a.words()}, minus {b.words()}"
-        if a.experiment == b.experiment and a.arm != b.arm:
-            return f"{a.words()}, minus that of {ARM_WORDS[b.arm]}"
-        return f"{a.words()} {_PLACES[a.experiment]}, minus that {_PLACES[b.experiment]}"
+        alike, one_arm = a.experiment == b.experiment, a.arm_words == b.arm_words
+        if a.what() != b.what() or alike == one_arm:
+            return f"{words_of(a)}, minus {words_of(b)}"
+        if alike:
+            return f"{words_of(a)}, minus that of {b.arm_words}"
+        return f"{words_of(a)} {a.place()}, minus that {b.place()}"
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
@@ -145,14 +195,14 @@ class Difference:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the mean of a − b with its paired t interval; the bound is 0."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        return measure_difference(a, b, self.unit, within=range_of(self.a.quantity))
+        return measure_difference(a, b, self.unit, within=self.a.within)
 
 
 @dataclass(frozen=True)
 class Level:
     """A value compared with a bound: a number, or None for twice the accuracy of a random guess."""
 
-    value: Value
+    value: SeedValues
     bound: float | None = None
     unit: Unit = PER_CENT
 
@@ -163,18 +213,20 @@ class Level:
 
     def words(self) -> str:
         """Return a description."""
-        return self.value.words()
+        return words_of(self.value)
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
-        return "twice chance" if self.bound is None else f"{self.bound * self.unit.scale:.4g} %"
+        if self.bound is None:
+            return "twice chance"
+        return f"{self.bound * self.unit.scale:.4g} {self.unit.name}".rstrip()
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""
         chance = evidence.chance(self.value.experiment)
         twice = math.nan if chance is None else 2 * chance
         bound = twice if self.bound is None else self.bound
-        values, limits = self.value.by_seed(evidence), range_of(self.value.quantity)
+        values, limits = self.value.by_seed(evidence), self.value.within
         return measure_mean(values, bound, self.unit, within=limits)
 
 
@@ -214,8 +266,8 @@ class Share:
 class Ratio:
     """The ratio a / b of two means."""
 
-    a: Value
-    b: Value
+    a: SeedValues
+    b: SeedValues
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -224,7 +276,7 @@ class Ratio:
 
     def words(self) -> str:
         """Return a description."""
-        return f"{self.a.words()}, divided by that of {ARM_WORDS[self.b.arm]}"
+        return f"{words_of(self.a)}, divided by that of {self.b.arm_words}"
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
@@ -308,6 +360,11 @@ class Later:
         return compare_times(a, b, Unit("epochs"))
 
 
-def needs_of(*parts: Value | Learned) -> tuple[Need, ...]:
+def words_of(value: SeedValues) -> str:
+    """Return a description of an arm's numbers."""
+    return value.what() % value.arm_words
+
+
+def needs_of(*parts: SeedValues | Learned) -> tuple[Need, ...]:
     """Return the distinct experiments and arms of several values."""
     return tuple(dict.fromkeys(need for part in parts for need in part.needs))

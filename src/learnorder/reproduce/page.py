@@ -1,4 +1,4 @@
-"""The page of a reproduction: the effect, a forest plot of the claims, each claim's figure."""
+"""The page of a reproduction: a forest plot of the claims, and each claim with its figure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from learnorder.report.origin import key, origin
 from learnorder.report.page import write_report, write_result
 from learnorder.report.parts import measured_figure
 from learnorder.report.tables import median_epoch
-from learnorder.reproduce.claim import RESCALED_NOTE, Judgement, ReproductionResult
+from learnorder.reproduce.claim import RESCALED_NOTE, Judgement
+from learnorder.reproduce.evidence import AnyResults
 from learnorder.reproduce.reasons import reason
-from learnorder.reproduce.scales import EXPERIMENT_TITLES
-from learnorder.runs.results import Results
+from learnorder.reproduce.result import ReproductionResult
 from learnorder.statistics import (
     FEWEST_ALIKE,
     FEWEST_HEADLINE,
@@ -33,9 +33,6 @@ from learnorder.statistics import (
     MOST_UNADJUSTED,
     p_words,
 )
-from learnorder.theory.results import TheoryResults
-
-AnyResults = Results | TheoryResults
 
 _WITH_OWN_KEY = ("order", "p_error_by_setting")
 _NOTE = (
@@ -45,12 +42,6 @@ _NOTE = (
     "value. Final values are after the last epoch. Values before the anneal are means over the "
     "second half of the epochs before the large LR is annealed. Reported values are the paper's; "
     "those marked * could not be checked against a copy of it."
-)
-_INTRO = (
-    "Li, Wei and Ma (2019) claim that a small learning rate first memorises sharp patterns, such "
-    "as a patch planted in the images, and then learns the rest from fewer examples. A large one, "
-    "annealed later, learns in the opposite order and generalises better. This page tests each of "
-    "their claims on several seeds."
 )
 _EFFECT = (("patch", "patch_only"), ("patch", "reliance"))
 """The first figures on the page: experiment and name."""
@@ -81,11 +72,11 @@ def write_claims(result: ReproductionResult, folder: Path | str) -> Path:
 
 def claims_content(result: ReproductionResult) -> Content:
     """Return the content of the page."""
-    experiments = result.evidence.distinct()
+    experiments, paper = result.evidence.distinct(), result.paper
     effect = _effect(result)
     return Content(
-        title=title_of("Verdicts on the paper's claims", {"scale": result.scale}),
-        intro=_INTRO,
+        title=title_of(f"Verdicts on the claims of {paper.cited}", {"scale": result.scale}),
+        intro=f"{paper.about} {paper.differs}",
         findings=[*([effect.note] if effect else []), *count_verdicts(result)],
         lead=[
             *([replace(effect, note=_EFFECT_NOTE)] if effect else []),
@@ -93,7 +84,7 @@ def claims_content(result: ReproductionResult) -> Content:
             Section("Claims", table=claims_table(result)),
         ],
         setup=[
-            (EXPERIMENT_TITLES[name], f"{results.status_words()}; seeds {_seeds(results)}")
+            (result.paper.titles[name], f"{results.status_words()}; seeds {_seeds(results)}")
             for name, results in experiments.items()
         ],
         sections=_groups(result, shown=_EFFECT if effect else ()),
@@ -101,7 +92,7 @@ def claims_content(result: ReproductionResult) -> Content:
             origin(
                 results,
                 anchor=f"runs-{name}",
-                title=f"Runs: {EXPERIMENT_TITLES[name]}",
+                title=f"Runs: {result.paper.titles[name]}",
                 page=f"{name}/report.html",
             )
             for name, results in experiments.items()
@@ -224,7 +215,7 @@ def claims_table(result: ReproductionResult) -> TextTable:
         names = dict.fromkeys(
             evidence.first_name(name) for name, _ in claim.needs if name in evidence.experiments
         )
-        runs = [Link(EXPERIMENT_TITLES[name], f"#runs-{name}") for name in names]
+        runs = [Link(result.paper.titles[name], f"#runs-{name}") for name in names]
         rows.append(
             [
                 judgement.verdict_words(),
@@ -273,13 +264,13 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
         groups.setdefault(judgement.claim.figure, []).append(judgement)
     sections, not_run = list[Section](), list[Card]()
     for (name, figure_name), judgements in groups.items():
-        title, results = EXPERIMENT_TITLES[name], result.evidence.experiments.get(name)
+        title, results = result.paper.titles[name], result.evidence.experiments.get(name)
         cards = [_card(judgement, result) for judgement in judgements]
         anchor = f"figure-{name}-{figure_name}"
         if results is None or results.finished.empty:
             not_run += cards
             continue
-        figure = results.figure(figure_name)
+        figure = result.paper.draw(figure_name, results)
         section = Section(f"{title}: {figure.layout.title.text}", anchor=anchor, cards=cards)
         if (name, figure_name) in shown:
             link = Link("under The effect, above", "#effect")

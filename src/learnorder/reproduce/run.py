@@ -12,9 +12,10 @@ from learnorder.execution.processes import processes_kept
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import ImageExperiment
 from learnorder.images.run import image_plans, on_images
-from learnorder.reproduce.claim import ReproductionResult, judge
+from learnorder.reproduce.claim import judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
+from learnorder.reproduce.result import ReproductionResult
 from learnorder.reproduce.scales import EXPERIMENT_TITLES, SCALES, Reproduction
 from learnorder.runs.experiment import Experiment, settings_as
 from learnorder.runs.opening import results_of

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from learnorder.report.content import TextTable
 from learnorder.report.terminal import print_table
-from learnorder.reproduce.claim import ReproductionResult
+from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.page import claims_table
+from learnorder.reproduce.result import ReproductionResult
 
 
 def print_claims(result: ReproductionResult) -> None:
@@ -17,3 +20,11 @@ def print_claims(result: ReproductionResult) -> None:
     rows = [[row[i] for i in columns] for row in table.rows]
     note = "Mean [95 % interval] over n seeds. The report describes each measure."
     print_table(TextTable(table.title, names, rows, note, wrap=True))
+
+
+def list_claims(claims: Sequence[Claim]) -> str:
+    """Return claims by name, with their source and their test."""
+    return "\n".join(
+        f"{claim.name}\n    {claim.statement} ({claim.source})\n    Test: {claim.criterion()}.\n"
+        for claim in claims
+    )

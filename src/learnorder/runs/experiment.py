@@ -117,11 +117,20 @@ TYPES = {
             name="reproduce",
             command="reproduce",
             what="a reproduction of the paper",
-            result="learnorder.reproduce.claim.ReproductionResult",
+            result="learnorder.reproduce.result.ReproductionResult",
             open="learnorder.reproduce.run.open_reproduction",
             write="learnorder.reproduce.page.write_reproduction",
             findings="learnorder.reproduce.page.summary",
             known_by="claims.json",
+        ),
+        ExperimentType(
+            name="paper",
+            command="reproduce --paper",
+            what="a test of the claims of a later paper",
+            result="learnorder.reproduce.result.ReproductionResult",
+            open="learnorder.reproduce.papers.run.open_paper",
+            write="learnorder.reproduce.page.write_reproduction",
+            findings="learnorder.reproduce.page.summary",
         ),
     )
 }

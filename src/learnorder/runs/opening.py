@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from learnorder.advise.result import Advice
     from learnorder.config.settings import RunConfig, TaskRunConfig
     from learnorder.probe.result import ProbeResult
-    from learnorder.reproduce.claim import ReproductionResult
+    from learnorder.reproduce.result import ReproductionResult
     from learnorder.runs.folder import RunFolder
     from learnorder.runs.results import Results, TaskResults
     from learnorder.theory.config import TheoryConfig
@@ -66,7 +66,7 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
             :class:`~learnorder.advise.existing.result.JudgedRuns` of judged runs,
             :class:`~learnorder.advise.along.result.AlongResult` of learning rates along a setting,
             :class:`~learnorder.advise.jointly.result.JointResult` of pairs of two settings, or
-            :class:`~learnorder.reproduce.claim.ReproductionResult` of a reproduction, as returned
+            :class:`~learnorder.reproduce.result.ReproductionResult` of a reproduction, as returned
             by the function that made the folder. None takes the class of the runs.
 
     Raises:

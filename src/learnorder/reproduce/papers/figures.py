@@ -1,0 +1,106 @@
+"""Figures of papers: quantities over the epochs, or at the end over a setting of the arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from learnorder.images.figures import mark_changes
+from learnorder.report.curves import add_curve
+from learnorder.report.parts import Point, add_band, add_points, make_room
+from learnorder.report.style import LineStyle, layout, line_styles, log_axis
+from learnorder.reproduce.papers.measures import Quantity
+from learnorder.runs.results import TaskResults
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A quantity over the epochs, a line for each arm.
+
+    Attributes:
+        quantity: The quantity.
+        arms: The arms to draw; empty for all.
+        log: Whether the axis of the values is logarithmic.
+    """
+
+    quantity: Quantity
+    arms: tuple[str, ...] = ()
+    log: bool = False
+
+    def draw(self, results: TaskResults) -> go.Figure:
+        """Return the figure: means over seeds with their 95 % bands."""
+        figure, q = go.Figure(), self.quantity
+        unit, styles = q.level_unit, line_styles(results.arms)
+        arms, drawn = [arm for arm in results.arms if arm in (self.arms or results.arms)], []
+        for arm in arms:
+            points = results.curve(arm, q.set, q.name, q.group)
+            if not points:
+                continue
+            add_band(figure, points, styles[arm].band(), unit.scale, len(arms))
+            means = [unit.scale * e.mean for e in points.values()]
+            drawn += means
+            labels = [unit.show(e) for e in points.values()]
+            add_curve(figure, points, means, labels, arm, styles[arm])
+        layout(figure, _title(q), "epoch", unit.name)
+        if self.log:
+            figure.update_yaxes(log_axis(drawn))
+        shown = [folder for folder in results.folders if results.arm_of(folder) in arms]
+        mark_changes(figure, shown)
+        return figure
+
+
+@dataclass(frozen=True)
+class OverSetting:
+    """Final quantities over a setting of the arms, on a logarithmic axis, a line for each series.
+
+    Attributes:
+        title: Title of the figure.
+        setting: Title of the setting's axis, e.g. "learning rate".
+        lines: For each line its quantity and its arms by their value of the setting.
+        log: Whether the axis of the values is logarithmic.
+    """
+
+    title: str
+    setting: str
+    lines: Mapping[str, tuple[Quantity, Mapping[float, str]]]
+    log: bool = False
+
+    def draw(self, results: TaskResults) -> go.Figure:
+        """Return the figure: a dot for each seed, means with 95 % intervals."""
+        figure, styles = go.Figure(), line_styles(list(self.lines))
+        values, unit = list[float](), next(iter(self.lines.values()))[0].level_unit
+        for name, (q, arms) in self.lines.items():
+            points = {
+                value: Point(
+                    results.final(arm, q.set, q.name, q.group), q.within, results.lost(arm)
+                )
+                for value, arm in arms.items()
+                if arm in results.arms
+            }
+            _add(figure, points, name, styles[name], unit.scale, log=self.log)
+            values += [value for point in points.values() for value in point.values.values()]
+        layout(figure, self.title, self.setting, unit.name, 380)
+        figure.update_xaxes(log_axis([x for _, arms in self.lines.values() for x in arms]))
+        if self.log:
+            figure.update_yaxes(log_axis([unit.scale * value for value in values]))
+        figure.update_layout(hovermode="closest", margin={"b": 90})
+        return make_room(figure)
+
+
+def _add(
+    figure: go.Figure,
+    points: Mapping[float, Point],
+    name: str,
+    style: LineStyle,
+    scale: float,
+    *,
+    log: bool,
+) -> None:
+    if points:
+        add_points(figure, points, name, style, scale, log_x=True, log_y=log)
+
+
+def _title(quantity: Quantity) -> str:
+    return quantity.words[0].upper() + quantity.words[1:]

@@ -1,0 +1,26 @@
+"""The papers by name."""
+
+from __future__ import annotations
+
+from learnorder.errors import ConfigError, did_you_mean
+from learnorder.reproduce.papers import li2019, you2019
+from learnorder.reproduce.papers.paper import Paper
+
+PAPERS = {module.PAPER.name: module.PAPER for module in (li2019, you2019)}
+"""All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
+
+
+def paper_named(name: str) -> Paper:
+    """Return a paper by its name, or by its number at arxiv.org.
+
+    Raises:
+        ConfigError: There is no such paper.
+    """
+    for paper in PAPERS.values():
+        if name in (paper.name, paper.arxiv):
+            return paper
+    raise ConfigError(
+        "paper",
+        name,
+        f"{did_you_mean(name, PAPERS)} Choose one of {', '.join(PAPERS)}.".lstrip(),
+    )

@@ -1,0 +1,98 @@
+"""The tasks of the experiments on later papers' claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import TensorDataset
+
+from learnorder.config.settings import DataConfig
+from learnorder.data.images import load_images
+from learnorder.models import MLP, ConvNet, WideResNet
+from learnorder.seeding import generator
+from learnorder.training.groups import Groups
+from learnorder.training.task import Task
+
+Network = Literal["mlp", "convnet", "wrn"]
+_HELD_OUT = 0.4
+"""Share of the digits that is held out."""
+
+KEPT, FLIPPED = "correct label", "wrong label"
+"""The groups of :func:`noisy_labels`."""
+
+
+def noisy_labels(
+    network: Network = "mlp",
+    noise: float = 0.3,
+    draw: int = 0,
+    source: str = "digits",
+    size: int | None = None,
+    examples: int | None = None,
+) -> Task:
+    """Return the classification of images of which some have a wrong label.
+
+    In the training and the validation data, a share of the labels is replaced by one of the other
+    classes at random. The groups are the examples with a correct and with a wrong label.
+
+    Args:
+        network: mlp, convnet or wrn.
+        noise: Share of the labels that are wrong.
+        draw: Seed of the validation split and of the wrong labels.
+        source: Location of the images.
+        size: Height and width to which they are scaled; None keeps them.
+        examples: Number of training images; None takes all.
+    """
+    train, validation, classes = _split(source, draw, size, examples)
+    parts, groups = list[TensorDataset](), list[list[str]]()
+    drawing = generator(draw, "wrong labels")
+    for images, labels in (train, validation):
+        wrong = torch.rand(len(labels), generator=drawing) < noise
+        shift = torch.randint(1, classes, (len(labels),), generator=drawing)
+        parts.append(TensorDataset(images, torch.where(wrong, (labels + shift) % classes, labels)))
+        groups.append([FLIPPED if flag else KEPT for flag in wrong.tolist()])
+    return Task(
+        model=network_of(network, train[0], classes),
+        train=parts[0],
+        validation=parts[1],
+        groups=Groups(groups[0], groups[1], name="label", spurious=False),
+    )
+
+
+def network_of(name: Network, images: Tensor, classes: int) -> Callable[[], nn.Module]:
+    """Return a function that makes a network for images [N, C, H, W]."""
+    channels, size = images.shape[1], (images.shape[2], images.shape[3])
+    if name == "mlp":
+        return lambda: MLP(classes, size, (256, 256), channels)
+    if name == "convnet":
+        return lambda: ConvNet(classes, (16, 32, 64), channels)
+    return lambda: WideResNet(16, 4, classes, channels)
+
+
+Labelled = tuple[Tensor, Tensor]
+"""Images, float [N, C, H, W], normalised, and their labels."""
+
+
+def _split(
+    source: str, draw: int, size: int | None, examples: int | None
+) -> tuple[Labelled, Labelled, int]:
+    """Return training and validation images with their labels, and the number of classes."""
+    config = DataConfig(
+        source=source,
+        resolution=size,
+        train_examples=examples,
+        subset_seed=draw,
+        evaluate_on="validation",
+        validation_share=_HELD_OUT,
+    )
+    data = load_images(config)
+
+    def labelled(images: Tensor, labels: Tensor) -> Labelled:
+        pixels = images.permute(0, 3, 1, 2).float() / 255
+        mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (data.mean, data.std))
+        return (pixels - mean) / std, labels
+
+    train = labelled(data.train.pixels, data.train.labels)
+    return train, labelled(data.evaluation.pixels, data.evaluation.labels), data.num_classes
