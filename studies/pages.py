@@ -15,6 +15,7 @@ from studies.advice_vs_peers.page import page as advice_vs_peers_page
 from studies.common import RESULTS, ROOT, Page, fill_marks
 from studies.finetuning.page import page as finetuning_page
 from studies.mislabelled.page import page as mislabelled_page
+from studies.papers.page import page as papers_page
 from studies.precision.page import page as precision_page
 from studies.probe.page import page as probe_page
 from studies.records import unpacked
@@ -37,6 +38,7 @@ def pages(runs: Path) -> list[Page]:
         shortcuts_page(runs),
         ridge_page(),
         precision_page(runs),
+        papers_page(runs),
     ]
 
 

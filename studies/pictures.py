@@ -55,10 +55,11 @@ def _photograph_parts(browser: Browser, shot: Shot, path: Path) -> None:
 
 
 def _photograph(browser: Browser, figure: go.Figure, path: Path) -> None:
-    page = browser.new_page(viewport={"width": 760, "height": 600}, device_scale_factor=2)
+    width = int(figure.layout.width or 740)  # pyright: ignore
+    page = browser.new_page(viewport={"width": width + 20, "height": 600}, device_scale_factor=2)
     body = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False})
     page.set_content(
-        f'<script>{get_plotlyjs()}</script><div id="picture" style="width:740px">{body}</div>'
+        f'<script>{get_plotlyjs()}</script><div id="picture" style="width:{width}px">{body}</div>'
     )
     page.wait_for_timeout(700)
     page.locator("#picture").screenshot(path=path)

@@ -127,6 +127,9 @@ MAKERS = {
     "jointly": lambda out: learnorder.run_jointly(
         DECAYS, pairs(), out, baseline=0.001, execution=QUIET
     ),
+    "paper": lambda out: learnorder.reproduce_paper(
+        "you2019", out, only=["noise-suppressed-mlp"], seeds=1, execution=QUIET
+    ),
     "reproduce": lambda out: learnorder.reproduce(
         reproduction(), out, only=["final-accuracy"], execution=QUIET
     ),
@@ -134,7 +137,7 @@ MAKERS = {
 """What makes a folder of each type; the type "unpatched" lies within a reproduction."""
 OWN = {
     "probe": ProbeResult, "advise": Advice, "judged": JudgedRuns, "along": AlongResult,
-    "jointly": JointResult, "reproduce": ReproductionResult,
+    "jointly": JointResult, "reproduce": ReproductionResult, "paper": ReproductionResult,
 }  # fmt: skip
 """Types with a result of their own."""
 
@@ -189,8 +192,8 @@ def test_it_opens_as_the_function_returned_it(made):
 def test_another_result_is_refused(made):
     name, folder, _ = made
     for other, result in OWN.items():
-        if other != name:
-            with pytest.raises(RunFolderError, match=f"not {TYPES[other].what}"):
+        if result is not OWN.get(name):
+            with pytest.raises(RunFolderError, match=f"not .*{TYPES[other].what}"):
                 open_runs(folder, of=result)
     wrong = {"theory": Results, "phase": Results, "sweep": TaskResults}.get(name, TheoryResults)
     kind = "no runs" if name == "judged" else "another kind"
@@ -250,6 +253,7 @@ def test_an_unfinished_one_says_so(tmp_path, name):
         "judged": {"source": "runs.csv"},
         "along": to_dict(AlongSettings.of(moving(), {"training.epochs": [2, 3]})),
         "jointly": to_dict(JointSettings.of(pairs(), DECAYS, 0.001)),
+        "paper": {"paper": "you2019", "scale": "laptop", "seeds": {"mlp": [0, 1]}, "only": None},
         "reproduce": {"reproduction": to_dict(reproduction()), "scale": "demo", "only": None},
     }
     Experiment(name, settings[name]).write(tmp_path)

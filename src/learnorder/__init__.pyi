@@ -5,6 +5,7 @@
 
 # Commands: each runs, continues or reads an experiment, and writes its report
 from .reproduce.run import reproduce as reproduce  # the claims of the paper, each with a verdict
+from .reproduce.papers.run import reproduce_paper as reproduce_paper  # those of a later paper
 from .images.run import run_patch as run_patch  # arms on images with a planted patch
 from .images.run import run_plain as run_plain  # the same arms on unmodified images
 from .images.run import run_train as run_train  # one run of your own settings

@@ -93,6 +93,8 @@ def reproduction() -> learnorder.ReproductionResult:
     reveal_type(found["final-accuracy"].verdict)  # Literal['holds', 'does_not_hold', 'undecided']
     estimate: learnorder.Estimate = found["final-accuracy"].measured.estimate
     print(estimate)
+    later = learnorder.reproduce_paper("you2019", "runs/you2019", seeds=5)
+    reveal_type(later)  # ReproductionResult
     return found
 
 

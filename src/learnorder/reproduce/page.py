@@ -39,9 +39,14 @@ _NOTE = (
     "A claim holds if the two-sided 95 % interval of its measure lies entirely on the claim's side "
     "of the bound, does not hold if it lies entirely on the other side, and is undecided "
     f"otherwise. A verdict requires {FEWEST_SEEDS} seeds, or {FEWEST_ALIKE} if all have the same "
-    "value. Final values are after the last epoch. Values before the anneal are means over the "
-    "second half of the epochs before the large LR is annealed. Reported values are the paper's; "
-    "those marked * could not be checked against a copy of it."
+    "value. Final values are after the last epoch."
+)
+_BEFORE_ANNEAL = (
+    "Values before the anneal are means over the second half of the epochs before the large LR is "
+    "annealed."
+)
+_REPORTED = (
+    "Reported values are the paper's; those marked * could not be checked against a copy of it."
 )
 _EFFECT = (("patch", "patch_only"), ("patch", "reliance"))
 """The first figures on the page: experiment and name."""
@@ -209,6 +214,8 @@ def claims_table(result: ReproductionResult) -> TextTable:
     """Return a row for each claim, with links to its figure and runs on the page."""
     evidence, judgements = result.evidence, result.judgements
     many = len(judgements) > MOST_UNADJUSTED
+    rescaled = any(judgement.claim.rescaled for judgement in judgements)
+    has_reported = any(judgement.claim.reported != "–" for judgement in judgements)
     rows: list[list[str]] = []
     for judgement, p in zip(judgements, result.adjusted(), strict=True):
         claim = judgement.claim
@@ -224,15 +231,21 @@ def claims_table(result: ReproductionResult) -> TextTable:
                 _unbroken(judgement.shown()),
                 f"{claim.side} {judgement.bound()}",
                 str(judgement.measured.estimate.n),
-                reported(judgement),
+                *[reported(judgement)] * has_reported,
                 claim.source,
                 Links(runs) if runs else "–",
             ]
         )
     columns = ["verdict", *["p (Holm)"] * many, "claim", "measured", "holds if", "n"]
-    columns += ["reported", "where", "runs"]
-    rescaled = any(judgement.claim.rescaled for judgement in judgements)
-    note = " ".join([_NOTE, *[HOLM_NOTE] * many, *[RESCALED_NOTE] * rescaled])
+    columns += [*["reported"] * has_reported, "where", "runs"]
+    notes = {
+        _NOTE: True,
+        _BEFORE_ANNEAL: not result.paper.scales,
+        _REPORTED: has_reported,
+        HOLM_NOTE: many,
+        RESCALED_NOTE: rescaled,
+    }
+    note = " ".join(text for text, applies in notes.items() if applies)
     return TextTable("Claims", columns, rows, note, wrap=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from learnorder.errors import RunFolderError
-from learnorder.runs.experiment import TYPES, Experiment, read_experiment
+from learnorder.runs.experiment import TYPES, Experiment, ExperimentType, read_experiment
 from learnorder.runs.finding import find_runs
 from learnorder.runs.kinds import kind_named, load_named
 
@@ -75,9 +75,8 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
     """
     if of is not None:
         path = f"{of.__module__}.{of.__qualname__}"
-        for kind in TYPES.values():
-            if kind.result == path:
-                return _open_as(kind.name, paths, of.__name__)
+        if types := [kind for kind in TYPES.values() if kind.result == path]:
+            return _open_as(types, paths, of.__name__)
     folders = [folder for path in paths for folder in find_runs(path)]
     kept = [folder for folder in folders if folder.labels.get("experiment") != CALIBRATION]
     results: AnyResults = results_of(kept or folders)
@@ -89,14 +88,15 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
     return results
 
 
-def _open_as(name: str, paths: Sequence[Path | str], result: str) -> Any:
-    """Return the result of the one experiment of a type that a path names."""
+def _open_as(types: Sequence[ExperimentType], paths: Sequence[Path | str], result: str) -> Any:
+    """Return the result of the one experiment of some types that a path names."""
     if len(paths) != 1:
         raise RunFolderError(f"{result} needs a single folder, and there are {len(paths)}.")
     experiment = read_experiment(paths[0])
-    if experiment is None or experiment.type != name:
+    if experiment is None or experiment.of() not in types:
         other = "no experiment" if experiment is None else experiment.of().what
-        raise RunFolderError(f"{paths[0]}: contains {other}, not {TYPES[name].what}.")
+        wanted = " or ".join(kind.what for kind in types)
+        raise RunFolderError(f"{paths[0]}: contains {other}, not {wanted}.")
     return open_experiment(paths[0], experiment)
 
 

@@ -1,19 +1,22 @@
-"""What papers' claims measure: recorded quantities of arms, at the end or over some epochs."""
+"""What papers' claims measure: recorded quantities of arms, and of arms over a setting."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import (
     PER_CENT,
     POINTS,
+    REAL,
     SHARE,
     SHARE_DIFFERENCE,
     Range,
     Unit,
     range_of,
+    slope,
 )
 
 
@@ -113,3 +116,173 @@ class Recorded:
             for seed, values in series.items()
         }
         return {seed: math.fsum(some) / len(some) for seed, some in chosen.items() if some}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Arms over a setting such as the learning rate, with a quantity of each.
+
+    Attributes:
+        experiment: The experiment.
+        title: The arms in words, e.g. "cross-entropy, width 256".
+        arms: The arms by their value of the setting.
+        quantity: What is measured at each, after the last epoch.
+    """
+
+    experiment: str
+    title: str
+    arms: Mapping[float, str]
+    quantity: Quantity
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arms."""
+        return tuple((self.experiment, arm) for arm in self.arms.values())
+
+    def by_seed(self, evidence: Evidence) -> dict[int, dict[float, float]]:
+        """Return the final values by seed and setting; runs without a result are absent."""
+        table: dict[int, dict[float, float]] = {}
+        q = self.quantity
+        for setting, arm in self.arms.items():
+            results = evidence.networks(self.experiment, arm)
+            if results is None:
+                return {}
+            for run in results.runs_of(arm):
+                table.setdefault(run.config.seed, {})
+            for seed, value in results.final(arm, q.set, q.name, q.group).items():
+                table[seed][setting] = value
+        return table
+
+
+@dataclass(frozen=True)
+class _OfGrid:
+    grid: Grid
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arms of the grid."""
+        return self.grid.needs
+
+    @property
+    def experiment(self) -> str:
+        """The experiment."""
+        return self.grid.experiment
+
+    @property
+    def arm_words(self) -> str:
+        """The arms in words."""
+        return self.grid.title
+
+    def place(self) -> str:
+        """Return the experiment as a qualifier."""
+        return f"in {self.grid.experiment}"
+
+
+@dataclass(frozen=True)
+class Trend(_OfGrid):
+    """The slope of the quantity over log10 of the setting, by least squares, for each seed.
+
+    Seeds with a run without a result are left out.
+    """
+
+    within: Range = REAL
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        return f"change of {_literal(self.grid.quantity)} per factor of 10 in the setting of %s"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the slopes."""
+        settings = self.grid.arms.keys()
+        return {
+            seed: slope([(math.log10(x), y) for x, y in values.items()])
+            for seed, values in self.grid.by_seed(evidence).items()
+            if values.keys() == settings
+        }
+
+
+@dataclass(frozen=True)
+class Best(_OfGrid):
+    """log10 of the setting at which the quantity is best, for each seed.
+
+    Runs without a result are worse than all others. A seed without any result is left out.
+
+    Attributes:
+        higher_is_better: Whether higher values of the quantity are better.
+    """
+
+    higher_is_better: bool = True
+    within: Range = REAL
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        return f"log10 of the setting with the best {_literal(self.grid.quantity)} of %s"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the logarithms; of equally good settings the smallest counts."""
+        sign = 1 if self.higher_is_better else -1
+        return {
+            seed: math.log10(max(sorted(values), key=lambda x, v=values: sign * v[x]))
+            for seed, values in self.grid.by_seed(evidence).items()
+            if values
+        }
+
+
+@dataclass(frozen=True)
+class LargestTrained(_OfGrid):
+    """log10 of the largest setting that trains, for each seed: the quantity is at least a level.
+
+    Diverged runs do not train. A seed on which no setting does is left out.
+
+    Attributes:
+        level: The level.
+    """
+
+    level: float = 0.0
+    within: Range = REAL
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        unit = self.grid.quantity.level_unit
+        least = f"{unit.scale * self.level:g} {unit.name}".rstrip().replace("%", "%%")
+        q = _literal(self.grid.quantity)
+        return f"log10 of the largest setting with {q} of at least {least} of %s"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the logarithms."""
+        reached = {
+            seed: [x for x, value in values.items() if value >= self.level]
+            for seed, values in self.grid.by_seed(evidence).items()
+        }
+        return {seed: math.log10(max(settings)) for seed, settings in reached.items() if settings}
+
+
+@dataclass(frozen=True)
+class Spread(_OfGrid):
+    """The largest minus the smallest value of the quantity over the arms, for each seed.
+
+    Seeds with a run without a result are left out.
+    """
+
+    @property
+    def within(self) -> Range:
+        """The range of possible values: not negative."""
+        return Range(0.0, self.grid.quantity.within.difference().high)
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        return f"largest minus smallest {_literal(self.grid.quantity)} over %s"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the differences."""
+        settings = self.grid.arms.keys()
+        return {
+            seed: max(values.values()) - min(values.values())
+            for seed, values in self.grid.by_seed(evidence).items()
+            if values.keys() == settings
+        }
+
+
+def _literal(quantity: Quantity) -> str:
+    """Return the words of a quantity, for a template in which "%s" stands for the arm."""
+    return f"final {quantity.words}".replace("%", "%%")

@@ -81,6 +81,7 @@ class Paper:
         scales: Functions that return the experiments, by scale; the first is the default. Empty for
             the paper that ``learnorder reproduce`` runs without ``--paper``.
         figures: Figures of the experiments, by name; figures of results need no entry.
+        leads: Names of the figures that a short account shows.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Paper:
     titles: Mapping[str, str]
     scales: Mapping[str, Callable[[], Experiments]] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    leads: tuple[str, ...] = ()
 
     @property
     def cited(self) -> str:

@@ -133,4 +133,5 @@ PAPER = Paper(
     titles=_TITLES,
     scales={"laptop": laptop, "gpu": gpu},
     figures={"fitted": Curves(FITTED), "clean": Curves(CLEAN)},
+    leads=("fitted",),
 )

@@ -1,0 +1,34 @@
+"""Test the claims of later papers: ``learnorder reproduce --paper``, for each of them.
+
+``python -m studies.papers.measure`` makes the runs, in ``runs/papers``, and packs their records
+into ``results/papers``. CIFAR-10 and the rated texts are in ``data``. The same command continues
+interrupted ones. Settings are those of :mod:`learnorder.reproduce.papers`; nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+import learnorder
+from learnorder.reproduce.papers.registry import PAPERS
+from studies.common import RESULTS, ROOT, names_chosen
+from studies.records import pack
+
+SCALE = "laptop"
+LATER = {name: paper for name, paper in PAPERS.items() if paper.scales}
+"""The papers after Li, Wei and Ma (2019), in the order of the registry."""
+
+
+def main() -> None:
+    """Run the papers named on the command line."""
+    execution = learnorder.Execution(workers=2, threads=1)
+    for name in names_chosen(LATER, __doc__):
+        runs = ROOT / "runs" / "papers" / name
+        learnorder.reproduce_paper(name, runs, scale=SCALE, execution=execution)
+        target = RESULTS / "papers" / name
+        shutil.rmtree(target, ignore_errors=True)
+        print(f"{pack(runs, target)} runs packed: {target.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Later papers: their registry, their measures against known answers, and a whole reproduction."""
+
+import json
+import math
+
+import pytest
+
+import learnorder
+from learnorder.cli.main import main
+from learnorder.errors import ConfigError
+from learnorder.reproduce.evidence import Evidence
+from learnorder.reproduce.measures import Difference, words_of
+from learnorder.reproduce.papers import you2019
+from learnorder.reproduce.papers.measures import (
+    Best,
+    Grid,
+    LargestTrained,
+    Quantity,
+    Recorded,
+    Spread,
+    Trend,
+)
+from learnorder.reproduce.papers.registry import PAPERS, paper_named
+from learnorder.reproduce.papers.run import experiments_of
+from learnorder.reproduce.papers.tasks import FLIPPED, noisy_labels
+from learnorder.runs.opening import open_runs
+from learnorder.statistics import POINTS
+
+LATER = [paper for paper in PAPERS.values() if paper.scales]
+QUIET = learnorder.Execution(workers=1, threads=1, quiet=True)
+SCALES = [(paper, scale) for paper in LATER for scale in paper.scales]
+NAMES = [f"{paper.name}-{scale}" for paper, scale in SCALES]
+
+
+def test_papers_are_found_by_name_and_number():
+    assert paper_named("you2019") is paper_named("1908.01878") is you2019.PAPER
+    with pytest.raises(ConfigError, match="Did you mean you2019") as refused:
+        paper_named("you2020")
+    assert "li2019" in str(refused.value)
+
+
+@pytest.mark.parametrize(("paper", "scale"), SCALES, ids=NAMES)
+def test_each_claim_has_its_arms_and_its_figure(paper, scale):
+    experiments = paper.experiments(scale)
+    arms = {(name, arm) for name, each in experiments.items() for arm in each.arms}
+    assert experiments.keys() == paper.titles.keys()
+    for claim in paper.claims:
+        needed = {*claim.needs, *(need for measure in claim.also for need in measure.needs)}
+        assert needed <= arms, claim.name
+        assert claim.figure[0] in paper.titles
+        assert claim.figure[1] in paper.figures
+        assert claim.criterion()
+        assert claim.of
+    names = [claim.name for claim in paper.claims]
+    assert len(set(names)) == len(names)
+    assert all(each.seeds >= 5 for each in experiments.values()), "five seeds for a headline"
+
+
+@pytest.mark.parametrize("paper", LATER, ids=lambda paper: paper.name)
+def test_every_arm_can_be_trained(paper):
+    """Each distinct task takes a step, at the scale that needs no download."""
+    from learnorder.tasks.backend import check
+
+    configs = [c for each in paper.experiments().values() for c in each.arms.values()]
+    check(configs)
+
+
+def test_wrong_labels_are_as_many_as_asked_for_and_fixed_by_the_draw():
+    tasks = [noisy_labels(noise=0.3, draw=draw) for draw in (0, 0, 1)]
+    for task in tasks:
+        share = sum(value == FLIPPED for value in task.groups.train) / len(task.groups.train)
+        assert 0.25 < share < 0.35
+    first, same, other = (task.train.tensors[1].tolist() for task in tasks)
+    assert first == same != other
+    clean = noisy_labels(noise=0.001, draw=0)
+    wrong = [a != b for a, b in zip(first, clean.train.tensors[1].tolist(), strict=True)]
+    flipped = [value == FLIPPED for value in tasks[0].groups.train]
+    differ = sum(a != b for a, b in zip(wrong, flipped, strict=True))
+    assert differ <= 3, "a label is wrong exactly where its group says so"
+
+
+def test_claims_of_a_paper_from_the_command_line(tmp_path, capsys):
+    out = tmp_path / "out"
+    line = ["reproduce", "--paper", "you2019", "--out", str(out), "--only", "noise-suppressed-mlp"]
+    assert main([*line, "--seeds", "2", "--quiet"]) == 0
+    assert "Before the anneal a large LR fits fewer" in capsys.readouterr().out
+    entries = json.loads((out / "claims.json").read_text("utf-8"))
+    judged = [entry["claim"] for entry in entries]
+    assert judged == ["noise-suppressed-mlp", "annealed-better-mlp", "noise-stays-out-mlp"], (
+        "those that the same runs test"
+    )
+    assert entries[0]["paper"] == "you2019"
+    assert entries[0]["n"] == 2
+    assert entries[0]["verdict"] == "undecided", "two seeds decide nothing"
+    runs = sorted(path.parent.name for path in out.glob("*/*/manifest.json"))
+    assert len(runs) == 4, "the constant arm is not needed"
+    page = (out / "report.html").read_text("utf-8")
+    assert "You et al. (2019)" in page
+    assert "Li, Wei and Ma" not in page.partition("<footer")[0].partition("<body")[2][:3000]
+    opened = open_runs(out)
+    assert opened.paper is you2019.PAPER
+    assert opened.to_json() == (out / "claims.json").read_text("utf-8")
+
+
+def test_what_a_paper_costs_and_lists(tmp_path, capsys):
+    line = ["reproduce", "--paper", "1908.01878", "--out", str(tmp_path)]
+    assert main([*line, "--list"]) == 0
+    assert "decay-helps-convnet" in capsys.readouterr().out
+    assert main([*line, "--dry-run", "--only", "noise-suppressed-mlp", "--seeds", "1"]) == 0
+    assert "All of them: about" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+    assert main(["reproduce", "--list"]) == 0
+    assert "you2019" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--paper", "yuo2019"], "you2019"),
+        (["--paper", "you2019", "--scale", "demo"], "laptop"),
+        (["--paper", "you2019", "--only", "noise-supressed-mlp"], "noise-suppressed-mlp"),
+        (["--paper", "you2019", "--data", "parquet:there"], "uses no other data"),
+        (["--paper", "you2019", "--judge-only"], "contains no runs of you2019"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_runs(tmp_path, capsys, options, words):
+    out = tmp_path / "out"
+    assert main(["reproduce", *options, "--out", str(out)]) == 2
+    assert words in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_another_copy_of_the_images():
+    moved = experiments_of(you2019.PAPER, "gpu", source="parquet:here")
+    tasks = {c.task.arguments["source"] for each in moved.values() for c in each.arms.values()}
+    assert tasks == {"parquet:here"}
+
+
+# --- measures -----------------------------------------------------------------------------------
+
+VALUE = Quantity("validation", "accuracy", "accuracy")
+RATES = {0.1: "low", 1.0: "middle", 10.0: "high"}
+
+
+class Fake:
+    """Results of runs with given final values: {arm: {seed: value}}; None where a run diverged."""
+
+    def __init__(self, values):
+        self.values = values
+        self.folders = [type("F", (), {"labels": {"arm": arm}}) for arm in values]
+
+    def runs_of(self, arm):
+        def run(seed):
+            return type("R", (), {"config": type("C", (), {"seed": seed})})
+
+        return [run(seed) for seed in self.values[arm]]
+
+    def final(self, arm, set_, quantity, group="all"):
+        return {seed: v for seed, v in self.values[arm].items() if v is not None}
+
+    def series(self, arm, set_, quantity, group="all"):
+        return {s: {1: 0.0, 2: v / 2, 3: v} for s, v in self.final(arm, set_, quantity).items()}
+
+
+def evidence(**values):
+    return Evidence({"e": Fake(values)})
+
+
+def grid(quantity=VALUE):
+    return Grid("e", "the arms", RATES, quantity)
+
+
+def test_a_recorded_quantity_at_the_end_and_over_epochs():
+    found = evidence(low={0: 0.4, 1: 0.8})
+    assert Recorded("e", "low", VALUE).by_seed(found) == {0: 0.4, 1: 0.8}
+    middle = Recorded("e", "low", VALUE, (2, 3))
+    assert middle.by_seed(found) == pytest.approx({0: 0.3, 1: 0.6})
+    assert words_of(middle) == "accuracy of low in epochs 2 to 3"
+    assert Recorded("e", "none", VALUE).by_seed(found) == {}
+
+
+def test_a_difference_names_what_is_compared_once():
+    low, high = (Recorded("e", arm, VALUE) for arm in ("low", "high"))
+    assert Difference(low, high).words() == "final accuracy of low, minus that of high"
+    found = Difference(low, high).measured(evidence(low={0: 0.5, 1: 0.6}, high={0: 0.4, 1: 0.3}))
+    assert found.estimate.mean == pytest.approx(0.2)
+    assert found.unit == POINTS
+
+
+def test_the_trend_is_the_slope_per_decade():
+    found = evidence(low={0: 0.1, 1: 0.5}, middle={0: 0.2, 1: 0.4}, high={0: 0.3, 1: None})
+    assert Trend(grid()).by_seed(found) == pytest.approx({0: 0.1}), "seed 1 has a diverged run"
+
+
+def test_the_best_setting_counts_diverged_runs_as_worst():
+    found = evidence(low={0: 0.1, 1: None}, middle={0: 0.9, 1: 0.2}, high={0: None, 1: 0.3})
+    assert Best(grid()).by_seed(found) == {0: 0.0, 1: 1.0}
+    assert Best(grid(), higher_is_better=False).by_seed(found) == {0: -1.0, 1: 0.0}
+
+
+def test_the_largest_setting_that_trains():
+    found = evidence(low={0: 0.9, 1: 0.9}, middle={0: 0.9, 1: 0.5}, high={0: None, 1: 0.5})
+    assert LargestTrained(grid(), level=0.8).by_seed(found) == {0: 0.0, 1: -1.0}
+    assert LargestTrained(grid(), level=0.95).by_seed(found) == {}
+
+
+def test_the_spread_over_arms():
+    found = evidence(low={0: 0.1}, middle={0: 0.4}, high={0: 0.3})
+    spread = Spread(grid())
+    assert spread.by_seed(found) == pytest.approx({0: 0.3})
+    assert (spread.within.low, spread.within.high) == (0.0, 1.0)
+    assert math.isinf(Spread(grid(Quantity("run", "sharpness", "sharpness"))).within.high)
