@@ -207,18 +207,23 @@ def numbers(found: Mapping[str, TaskResults]) -> dict[str, str]:
         "bag": "text_bag", "again": "text_bag_again", "bag90": "text_bag_90",
         "sgd": "text_bag_sgd", "transformer": "text_transformer",
         "colour": "colour_mlp", "dominoes": "dominoes_mlp",
+        "colour_wrn": "colour_wrn", "dominoes_wrn": "dominoes_wrn",
     }  # fmt: skip
     for short, quantity in {"worst": "worst_group_accuracy", "reliance": "reliance"}.items():
         for key, name in names.items():
             arm = large_arm(EXPERIMENTS[name], found[name])
             measured = compared(EXPERIMENTS[name], found[name], arm).measured[quantity]
             filled[f"{key}_{short}"] = measured.estimate.format(100)
-        for key, name in {"control": "text_bag"}.items():
-            e = found[name].final_difference(large, long, "validation", quantity)
-            filled[f"{key}_{short}"] = e.format(100)
+        control = found["text_bag"].final_difference(large, long, "validation", quantity)
+        filled[f"control_{short}"] = control.format(100)
+        for name in ("colour_wrn", "dominoes_wrn"):
+            noise = noise_name(EXPERIMENTS[name].rates[0])
+            measured = compared(EXPERIMENTS[name], found[name], noise).measured[quantity]
+            filled[f"{name}_noise_{short}"] = measured.estimate.format(100)
     most = max(
         abs(measured.estimate.mean)
         for name, results in found.items()
+        if name not in ("colour_wrn", "dominoes_wrn")
         for measured in compared(
             EXPERIMENTS[name], results, noise_name(EXPERIMENTS[name].rates[0])
         ).measured.values()
