@@ -1,0 +1,1 @@
+"""The animation at the top of README: ``docs/_static/learning.gif``."""
