@@ -225,7 +225,7 @@ class LearningOrder:
 
     def _record(self, batch: Batch, epoch: int | None) -> None:
         """Record predictions of distinct rows."""
-        index, correct, finite, scores = batch
+        index, correct, finite, _ = batch
         of_finite = batch
         if not finite.all():
             self._nonfinite[index[~finite]] += 1

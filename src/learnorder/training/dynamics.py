@@ -24,8 +24,8 @@ _ELEMENTS = 2**16
 """Logits that are collected before they are compared with their labels: a single comparison of many
 examples costs less than one in each step, and these fit into a processor's cache."""
 _LABEL, _CORRECT, _FINITE, _SCORES = 0, 1, 2, slice(3, 5)
-"""Rows of the predictions of an epoch: the label + 1, 0 without a prediction; whether it is correct;
-whether the largest logit is finite; the log-probability of the label, and its margin."""
+"""Rows of the predictions of an epoch: the label + 1, 0 without a prediction; whether it is
+correct; whether the largest logit is finite; the log-probability of the label, and its margin."""
 
 
 class RunDynamics:
