@@ -58,14 +58,26 @@ def data_map(order: LearningOrder, *, most: int = 3000, symbols: bool = False) -
         raise DataError("No finite prediction was recorded, so there is nothing to draw.")
     named = order.group_names if len(order.group_names) > 1 else []
     frame = frame if named else frame.assign(group=None)
-    return map_figure(frame, "Data map", most, symbols=named if symbols else ())
+    what = "tokens" if frame.index.nlevels > 1 else "examples"
+    title = f"Data map, {counted(len(frame), most)} {what}"
+    figure = map_figure(frame, title, most, 560, symbols=named if symbols else ())
+    return figure.update_layout(margin={"b": 110}, legend={"title": {"text": "correct in"}})
+
+
+def counted(total: int, most: int) -> str:
+    """Return the number of points that are drawn of some examples.
+
+    >>> counted(5_000, 3_000), counted(200, 3_000)
+    ('3,000 of 5,000', '200')
+    """
+    return f"{most:,} of {total:,}" if total > most else f"{total:,}"
 
 
 def map_figure(
     frame: pd.DataFrame,
     title: str,
     most: int,
-    height: int = 560,
+    height: int,
     *,
     symbols: Sequence[object] = (),
 ) -> go.Figure:
@@ -74,7 +86,7 @@ def map_figure(
     Args:
         frame: A row for each example, with its group (None without groups), confidence,
             variability, correctness and aum.
-        title: Title, to which the number of examples is added.
+        title: Title.
         most: Largest number of points; see :func:`data_map`.
         height: Height in pixels.
         symbols: Groups that have symbols.
@@ -86,16 +98,11 @@ def map_figure(
     figure = go.Figure()
     for part in _parts(frame, symbols):
         figure.add_scatter(**part)
-    counted = f"{len(frame):,} of {total:,}" if len(frame) < total else f"{total:,}"
-    what = "tokens" if frame.index.nlevels > 1 else "examples"
-    title = f"{title}, {counted} {what}"
     x, y = "variability (standard deviation)", "confidence (mean probability)"
     layout(figure, title, x, y, height)
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(range=[-0.03, 1.03])
-    return figure.update_layout(
-        hovermode="closest", margin={"b": 110}, legend={"title": {"text": "correct in"}}
-    )
+    return figure.update_layout(hovermode="closest")
 
 
 def _parts(frame: pd.DataFrame, symbols: Sequence[object]) -> Iterator[dict[str, object]]:

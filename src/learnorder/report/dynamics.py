@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learnorder.report.content import Key, Section, TextTable
-from learnorder.report.data_map import BINS, map_figure
+from learnorder.report.data_map import BINS, counted, map_figure
 from learnorder.report.examples import example_lists, list_section
 from learnorder.report.tables import median_epoch
 from learnorder.report.thumbnails import shown_example
@@ -29,7 +29,7 @@ _MOST_MAPS = 4
 """Most arms with a data map; of more, the best arm has one."""
 _POINTS = 3000
 """Points of all data maps of a page together."""
-_LISTED = 12
+_LISTED = 8
 """Examples in each list."""
 _MEASURED = (
     "Each example is predicted once in an epoch, in training mode and before the update of its "
@@ -49,14 +49,16 @@ def dynamics_sections(results: PatternRuns[Any]) -> list[Section]:
     means = {arm: mean for arm, mean in means.items() if not mean.empty}
     if best not in means:
         return []
+    most = _POINTS // len(means)
     figures = [
-        map_figure(mean, titles[arm] if len(arms) > 1 else "Data map", _POINTS // len(means), 420)
+        map_figure(mean, titles[arm] if len(arms) > 1 else "Data map", most, 380)
         for arm, mean in means.items()
     ]
     note = (
-        f"{_MEASURED} Each point is an example, with means over the seeds: easy examples are at "
-        "the top left, ambiguous ones at the right, hard and mislabelled ones at the bottom left. "
-        "The colour is the share of epochs in which it was correct."
+        f"{_MEASURED} Each point is a training example ({counted(len(means[best]), most)} are "
+        "drawn), with means over the seeds: easy examples are at the top left, ambiguous ones at "
+        "the right, hard and mislabelled ones at the bottom left. The colour is the share of "
+        "epochs in which it was correct. results.dynamics() has all examples."
     )
     if len(arms) > _MOST_MAPS:
         note += f" The map is that of the arm with the best final score, {titles[best]}."
@@ -143,12 +145,12 @@ def _groups(kept: KeptDynamics, arms: list[str], titles: dict[str, str]) -> list
                 s: frame.iloc[np.flatnonzero(frame["group"] == name)] for s, frame in frames.items()
             }
             epoch = median_epoch({seed: _median_first(frame) for seed, frame in own.items()})
-            cells.append(f"{epoch}; {100 * _never(own).mean:.1f} % never")
+            cells.append(f"{epoch} ({100 * _never(own).mean:.1f} %)")
         rows.append([f"{name} ({sizes[name]:,})", *cells])
     note = (
         "The epoch by which half of the group's training examples have been correct at least once "
-        "(median over seeds), and the share that never was (mean over seeds). In brackets: the "
-        "group's training examples."
+        "(median over seeds); in brackets, the share of them that never was (mean over seeds). "
+        "After the name of a group: its number of training examples."
     )
     columns = ["group", *(titles[arm] for arm in arms)]
     table = TextTable("", columns, rows, note)
@@ -167,7 +169,7 @@ def _lists(
     listed = {i for each in lists for i in each.rows.head(_LISTED).index}
     found = {index: kept.shown[index] for index in sorted(listed) if index in kept.shown}
     cells = {index: shown_example(value, index) for index, value in found.items()}
-    of = f"{arm}, means over the seeds. " if arm else "Means over the seeds. "
+    of = f"Means over the seeds of {arm}. " if arm else "Means over the seeds. "
     return [
         list_section(replace(each, note=of + each.note), cells, grouped, _LISTED) for each in lists
     ]

@@ -29,6 +29,7 @@ _EPOCHS = (
     "forgetting_events",
     "nonfinite",
 )
+_OPTIONAL = ("group", "text", "picture")
 _VALUES = ("confidence", "variability", "correctness", "aum")
 
 
@@ -79,7 +80,14 @@ def read_dynamics(folder: RunFolder[Any]) -> pd.DataFrame | None:
         return None
     if not table.schema.equals(_schema()):
         raise unreadable(folder.file(DYNAMICS), "its columns are those of another version")
-    return table.to_pandas()
+    import pandas as pd
+
+    columns = [n for n in table.column_names if n not in _OPTIONAL]
+    frame = table.select(columns).to_pandas()
+    for place, name in enumerate(table.column_names):
+        if name in _OPTIONAL:  # pandas would make nan of None
+            frame.insert(place, name, pd.Series(table[name].to_pylist(), dtype=object))
+    return frame
 
 
 @dataclass(frozen=True)
