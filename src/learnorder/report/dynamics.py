@@ -54,6 +54,9 @@ def dynamics_sections(results: PatternRuns[Any]) -> list[Section]:
         map_figure(mean, titles[arm] if len(arms) > 1 else "Data map", most, 380)
         for arm, mean in means.items()
     ]
+    widest = max(float(mean["variability"].max()) for mean in means.values())
+    for figure in figures:  # the same axis in all
+        figure.update_xaxes(range=[0, max(1.05 * widest, 0.01)])
     note = (
         f"{_MEASURED} Each point is a training example ({counted(len(means[best]), most)} are "
         "drawn), with means over the seeds: easy examples are at the top left, ambiguous ones at "
@@ -169,7 +172,7 @@ def _lists(
     listed = {i for each in lists for i in each.rows.head(_LISTED).index}
     found = {index: kept.shown[index] for index in sorted(listed) if index in kept.shown}
     cells = {index: shown_example(value, index) for index, value in found.items()}
-    of = f"Means over the seeds of {arm}. " if arm else "Means over the seeds. "
+    of = f"Means over the seeds{f' of {arm}' if arm else ''}; first learned: the median. "
     return [
         list_section(replace(each, note=of + each.note), cells, grouped, _LISTED) for each in lists
     ]
