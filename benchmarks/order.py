@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from statistics import median
 
 import torch
@@ -54,7 +55,7 @@ def dynamics() -> tuple[float, float, float]:
 def perceptron(widths: tuple[int, ...]) -> nn.Module:
     """Return a perceptron with ReLU."""
     layers = list[nn.Module]()
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         layers += [nn.Linear(a, b), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

@@ -54,7 +54,7 @@ def dynamics_sections(results: PatternRuns[Any]) -> list[Section]:
         map_figure(mean, titles[arm] if len(arms) > 1 else "Data map", most, 380)
         for arm, mean in means.items()
     ]
-    widest = max(float(mean["variability"].max()) for mean in means.values())
+    widest = max(float(mean["variability"].to_numpy().max()) for mean in means.values())
     for figure in figures:  # the same axis in all
         figure.update_xaxes(range=[0, max(1.05 * widest, 0.01)])
     note = (
