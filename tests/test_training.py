@@ -408,8 +408,11 @@ class _Waits(TorchDispatchMode):
 def test_a_step_reads_no_number(tiny, noise, training, of, monkeypatch):
     """Losses and gradients stay tensors: on a GPU, no step waits for the one before.
 
-    So do the counts of images; those of a task are plain numbers on a CPU, and left out.
+    So do the counts of images, and the training dynamics; the counts of a task are plain numbers on
+    a CPU, and left out.
     """
+    monkeypatch.setattr("learnorder.training.dynamics._ELEMENTS", 100)  # compared in some steps
+    training = {**training, "dynamics": True}
     levels = NoiseConfig(Schedule(noise))
     if of == "images":
         config = replace(changed(tiny, training=training), noise=levels)
@@ -420,7 +423,11 @@ def test_a_step_reads_no_number(tiny, noise, training, of, monkeypatch):
         settings = TrainingConfig(epochs=2, batch_size=20, accumulate=parts, **training)
         config = TaskRunConfig(TaskConfig(), settings, Schedule(0.1), levels)
         trainer = task_trainer(config, Task(lambda: network, blobs(90)))
-        monkeypatch.setattr(trainer.problem, "update_metrics", lambda *_: None)
+        monkeypatch.setattr(
+            trainer.problem,
+            "update_metrics",
+            lambda batch, outputs, _: trainer.problem.update_dynamics(batch, outputs),
+        )
     with pytest.raises(AssertionError, match="a number is read"), _Waits():
         torch.ones(1).item()
     for batch in trainer.problem.epoch(1):

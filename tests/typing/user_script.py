@@ -83,6 +83,8 @@ def reading() -> None:
     reveal_type(theory.final_ratio("S", "L-S", "p_only", "error"))  # Estimate
     score = learnorder.open_runs("runs/tasks", of=learnorder.TaskResults).score()
     reveal_type(score)  # tuple[str, bool]
+    kept = learnorder.open_runs("runs/tasks", of=learnorder.TaskResults).dynamics()
+    reveal_type(kept)  # DataFrame
     statuses = learnorder.query("SELECT status, count(*) AS n FROM runs GROUP BY 1", "runs")
     reveal_type(statuses)  # DataFrame
     reveal_type(learnorder.connect("runs/a", "runs/b"))  # DuckDBPyConnection
@@ -116,8 +118,10 @@ def advice() -> learnorder.Advice:
     data = TensorDataset(torch.randn(100, 8), torch.arange(100) % 4)
     score = learnorder.BatchMean(accuracy)
     domains = learnorder.Groups(["tweet", "review"] * 50, name="domain")
-    task = learnorder.Task(model=lambda: nn.Linear(8, 4), train=data, score=score, groups=domains)
-    training = learnorder.TrainingConfig(epochs=20, batch_size=64)
+    task = learnorder.Task(
+        lambda: nn.Linear(8, 4), data, score=score, groups=domains, show=lambda item: str(item[0])
+    )
+    training = learnorder.TrainingConfig(epochs=20, batch_size=64, dynamics=True)
     search = learnorder.LRSearch(training=training, learning_rates=(0.001, 0.003), seeds=3)
     found = learnorder.run_advise(search, "runs/advise", task=task)
     reveal_type(found)  # Advice

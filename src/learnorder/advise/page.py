@@ -22,6 +22,7 @@ from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
 from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.forgetting import forgetting_sections
 from learnorder.report.groups import group_sections
 from learnorder.report.last_layers import last_layer_sections
@@ -60,7 +61,7 @@ def advice_content(advice: Advice) -> Content:
             kinds = {"constant": CONSTANT, "task": "by the task's scheduler"}
             lines = {kinds.get(advice.search.anneal, ANNEALED): annealed_arms(results)}
             lead += forgetting_sections(forgetting, results.arms, lines)
-        further = last_layer_sections(results)
+        further = [*last_layer_sections(results), *dynamics_sections(results)]
     lost = "runs without a score" if advice.search.is_script else "diverged runs"
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "

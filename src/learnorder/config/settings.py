@@ -223,6 +223,10 @@ class TrainingConfig:
     clip_norm: float | None = None
     """Largest L2 norm of the gradient of all parameters together; a larger gradient is scaled to
     it before the step. null for no limit."""
+    dynamics: bool = False
+    """Whether to keep the training dynamics of each example: when it is first learned, forgetting,
+    confidence, variability, correctness and the area under the margin, over the predictions of
+    training, each made before the update of its batch. For logits of classes."""
 
     def __post_init__(self) -> None:
         check_fields(self, "training")

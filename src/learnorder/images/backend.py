@@ -16,6 +16,7 @@ from learnorder.data.groups import Grouping
 from learnorder.data.samples import sample_images
 from learnorder.errors import ConfigError, refusing
 from learnorder.patterns import Patch, draw_gallery
+from learnorder.report.kept_examples import save_dynamics
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
@@ -95,7 +96,11 @@ def run(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStat
         folder.update(data={**_describe(data), "shown": _save_samples(folder, data)})
         if trainer.problem.batches.patch is not None and not folder.read_only:
             _save_examples(folder, data, trainer.problem.batches.patch)
-        return train(folder, trainer, stop)
+        outcome = train(folder, trainer, stop)
+        if outcome is not None and (kept := trainer.problem.dynamics) is not None:
+            indices, pixels = range(len(data.train)), data.train.pixels
+            save_dynamics(folder, kept, indices, data.groups, lambda index: pixels[index])
+        return outcome
 
 
 def _describe(data: ImageData) -> dict[str, object]:

@@ -7,6 +7,7 @@ from learnorder.images.figures import in_words, page_figures
 from learnorder.images.findings import baselines, findings
 from learnorder.images.sheets import example_images
 from learnorder.report.content import Content, Section, title_of
+from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.groups import arms_by_rate, group_sections
 from learnorder.report.origin import key, origin
@@ -110,6 +111,7 @@ def _sections(results: Results) -> list[Section]:
         has_shares = few and not results.finished.empty and results.has_patch()
         last = share_table(results) if has_shares else None
         sections.append(Section("Example images", GALLERY_NOTE, gallery=gallery, last=last))
+    sections += dynamics_sections(results)
     if (section := data_section(results)) is not None:
         sections.append(section)
     return sections

@@ -16,6 +16,7 @@ from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Stateme
 from learnorder.probe.record import to_json
 from learnorder.probe.settings import noise_words
 from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.groups import group_sections
 from learnorder.report.origin import key, origin
@@ -301,11 +302,12 @@ def _sections(result: ProbeResult) -> list[Section]:
         table = examples_table(results)
         if table is not None or last is not None:
             sections.append(Section("The pattern", table=table, last=last))
-        return [*_groups(results), *sections]
+        return [*_groups(results), *sections, *dynamics_sections(results)]
     gallery = example_images(results.folders)
     if gallery is not None or last is not None:
         note = GALLERY_NOTE if gallery is not None else ""
         sections.append(Section("The pattern", note, gallery=gallery, last=last))
+    sections += dynamics_sections(results)
     if isinstance(results, Results) and (section := data_section(results)) is not None:
         sections.append(section)
     return [*_groups(results), *sections]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from learnorder.toolkit.learning_order import LearningOrder
 if TYPE_CHECKING:
     import pandas as pd
 
-_BINS = (
+BINS = (
     ("never", 0.0, "#D55E00"),
     ("up to 25 %", 0.25, "#E69F00"),
     ("up to 50 %", 0.5, "#999999"),
@@ -56,35 +56,66 @@ def data_map(order: LearningOrder, *, most: int = 3000, symbols: bool = False) -
     frame = order.frame().iloc[np.flatnonzero(known)]
     if frame.empty:
         raise DataError("No finite prediction was recorded, so there is nothing to draw.")
+    named = order.group_names if len(order.group_names) > 1 else []
+    frame = frame if named else frame.assign(group=None)
+    what = "tokens" if frame.index.nlevels > 1 else "examples"
+    title = f"Data map, {counted(len(frame), most)} {what}"
+    figure = map_figure(frame, title, most, 560, symbols=named if symbols else ())
+    return figure.update_layout(margin={"b": 110}, legend={"title": {"text": "correct in"}})
+
+
+def counted(total: int, most: int) -> str:
+    """Return the number of points that are drawn of some examples.
+
+    >>> counted(5_000, 3_000), counted(200, 3_000)
+    ('3,000 of 5,000', '200')
+    """
+    return f"{most:,} of {total:,}" if total > most else f"{total:,}"
+
+
+def map_figure(
+    frame: pd.DataFrame,
+    title: str,
+    most: int,
+    height: int,
+    *,
+    symbols: Sequence[object] = (),
+) -> go.Figure:
+    """Return the data map of a table of examples.
+
+    Args:
+        frame: A row for each example, with its group (None without groups), confidence,
+            variability, correctness and aum.
+        title: Title.
+        most: Largest number of points; see :func:`data_map`.
+        height: Height in pixels.
+        symbols: Groups that have symbols.
+    """
     total = len(frame)
     if total > most:
         drawn = torch.randperm(total, generator=generator(0, "data_map"))[:most]
         frame = frame.iloc[np.sort(drawn.numpy())]
     figure = go.Figure()
-    for part in _parts(order, frame, symbols):
+    for part in _parts(frame, symbols):
         figure.add_scatter(**part)
-    counted = f"{len(frame):,} of {total:,}" if len(frame) < total else f"{total:,}"
-    what = "tokens" if frame.index.nlevels > 1 else "examples"
-    title = f"Data map, {counted} {what}"
-    layout(figure, title, "variability (standard deviation)", "confidence (mean probability)", 560)
+    x, y = "variability (standard deviation)", "confidence (mean probability)"
+    layout(figure, title, x, y, height)
     figure.update_xaxes(rangemode="tozero")
     figure.update_yaxes(range=[-0.03, 1.03])
-    return figure.update_layout(
-        hovermode="closest", margin={"b": 110}, legend={"title": {"text": "correct in"}}
-    )
+    return figure.update_layout(hovermode="closest")
 
 
-def _parts(order: LearningOrder, frame: pd.DataFrame, symbols: bool) -> Iterator[dict[str, object]]:
+def _parts(frame: pd.DataFrame, symbols: Sequence[object]) -> Iterator[dict[str, object]]:
     """Return the points of each bin and symbol, and the entries of the legend."""
-    bins = np.searchsorted([end for _, end, _ in _BINS], frame["correctness"], side="left")
-    groups = dict(zip(order.group_names, _SYMBOLS, strict=False)) if symbols else {}
-    for number, (name, _, color) in enumerate(_BINS):
+    bins = np.searchsorted([end for _, end, _ in BINS], frame["correctness"], side="left")
+    groups = dict(zip(symbols, _SYMBOLS, strict=False))
+    for number, (name, _, color) in enumerate(BINS):
         yield _entry(name, color, "circle")
         chosen = frame.iloc[np.flatnonzero(bins == number)]
         yield {
             "x": chosen["variability"], "y": chosen["confidence"], "mode": "markers",
             "name": name, "legendgroup": name, "showlegend": False,
-            "customdata": [*_hover(order, chosen)], "hovertemplate": "%{customdata}<extra></extra>",
+            "customdata": [*_hover(chosen)], "hovertemplate": "%{customdata}<extra></extra>",
             "marker": {
                 "color": color, "size": 6, "opacity": 0.6,
                 "symbol": [groups.get(group, "circle") for group in chosen["group"]],
@@ -103,12 +134,12 @@ def _entry(name: str, color: str, symbol: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _hover(order: LearningOrder, frame: pd.DataFrame) -> Iterator[str]:
+def _hover(frame: pd.DataFrame) -> Iterator[str]:
     """Return the text of each point."""
-    several = len(order.group_names) > 1
     for key, row in zip(frame.index, frame.to_dict("records"), strict=True):
         index = f"{key[0]}, position {key[1]}" if isinstance(key, tuple) else f"{key}"
-        lines = [f"index {index}", *([figure_text(row["group"])] if several else [])]
+        group = [] if row["group"] is None else [figure_text(row["group"])]
+        lines = [f"index {index}", *group]
         lines.append(f"confidence {row['confidence']:.2f}, variability {row['variability']:.2f}")
         lines.append(f"correct in {100 * row['correctness']:.0f} %, AUM {row['aum']:.2f}")
         yield "<br>".join(lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,7 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True)
-class _List:
+class ExampleList:
     """A list of examples.
 
     Attributes:
@@ -91,7 +91,7 @@ def write_examples(
     seen = _sorted(frame, frame["epochs_seen"] > 0)
     if seen.empty:
         raise DataError("No example was recorded: train first, with order.update in the loop.")
-    lists = _lists(seen, most)
+    lists = example_lists(seen, most)
     values = dict[int, object]()
     if show is not None:
         indices = {index for each in lists for index in _indices(each.rows.head(most))}
@@ -125,8 +125,13 @@ def _labelled(
     return frame
 
 
-def _lists(seen: pd.DataFrame, most: int) -> list[_List]:
-    """Return the lists, each with all its examples."""
+def example_lists(seen: pd.DataFrame, most: int) -> list[ExampleList]:
+    """Return the lists, each with all its examples.
+
+    Args:
+        seen: The frame of a learning order, without examples that were never recorded.
+        most: Number of examples of a list that are shown.
+    """
     lists = []
     if "aum" in seen:
         known = _sorted(seen, seen["aum"].notna(), "aum")
@@ -134,16 +139,18 @@ def _lists(seen: pd.DataFrame, most: int) -> list[_List]:
             f"The {min(most, len(known)):,} examples with the lowest AUM, lowest first. Hard and "
             "ambiguous examples also have a low AUM: compare the label with the example."
         )
-        lists.append(_List("suspected_error", "Suspected label errors", note, known.head(most)))
+        lists.append(
+            ExampleList("suspected_error", "Suspected label errors", note, known.head(most))
+        )
     never = _sorted(seen, seen["first_learned"] == 0, "aum" if "aum" in seen else None)
     note = f"Never correct: {_counted(never, seen, most)}."
-    lists.append(_List("never_learned", "Never learned", note, never))
+    lists.append(ExampleList("never_learned", "Never learned", note, never))
     forgotten = _sorted(seen, seen["forgetting_events"] > 0, "forgetting_events", falling=True)
     note = f"Changed from correct to wrong: {_counted(forgotten, seen, most)}, most often first."
-    lists.append(_List("forgotten", "Forgotten most often", note, forgotten))
+    lists.append(ExampleList("forgotten", "Forgotten most often", note, forgotten))
     late = _sorted(seen, seen["first_learned"] > 1, "first_learned", falling=True)
     note = f"First correct after epoch 1: {_counted(late, seen, most)}, the last first."
-    lists.append(_List("learned_late", "Learned late", note, late))
+    lists.append(ExampleList("learned_late", "Learned late", note, late))
     return lists
 
 
@@ -166,7 +173,7 @@ def _indices(rows: pd.DataFrame) -> list[int]:
     return rows.index.get_level_values("index").to_numpy().tolist()
 
 
-def _table(lists: list[_List], values: dict[int, object], most: int) -> pd.DataFrame:
+def _table(lists: list[ExampleList], values: dict[int, object], most: int) -> pd.DataFrame:
     """Return the examples of all lists, in rows with the name of their list and their rank."""
     import pandas as pd
 
@@ -185,7 +192,7 @@ def _table(lists: list[_List], values: dict[int, object], most: int) -> pd.DataF
 def _content(
     order: LearningOrder,
     frame: pd.DataFrame,
-    lists: list[_List],
+    lists: list[ExampleList],
     values: dict[int, object],
     most: int,
 ) -> Content:
@@ -199,7 +206,7 @@ def _content(
     setup += [(t, _MEANINGS[t]) for name, t in _NUMBERS.items() if name in frame]
     if any(len(value) > LONGEST_TEXT for value in values.values() if isinstance(value, str)):
         setup.append(("texts", f"The first {LONGEST_TEXT} characters; examples.csv has all."))
-    sections = [_section(each, cells, several, most) for each in lists]
+    sections = [list_section(each, cells, several, most) for each in lists]
     if order.has_dynamics and np.isfinite(order.confidence).any():
         note = "Easy examples are at the top left, ambiguous ones at the right, hard and "
         note += "mislabelled ones at the bottom left."
@@ -214,7 +221,7 @@ def _content(
     )
 
 
-def _findings(lists: list[_List], seen: int, what: str) -> Iterator[str]:
+def _findings(lists: list[ExampleList], seen: int, what: str) -> Iterator[str]:
     count = {each.name: len(each.rows) for each in lists}
     yield f"{count['never_learned']:,} of {seen:,} {what} were never learned."
     yield f"{count['forgotten']:,} were forgotten at least once."
@@ -222,7 +229,17 @@ def _findings(lists: list[_List], seen: int, what: str) -> Iterator[str]:
         yield "Label errors are suspected by AUM, which LearningOrder(n, dynamics=True) records."
 
 
-def _section(each: _List, cells: dict[int, Quoted], several: bool, most: int) -> Section:
+def list_section(
+    each: ExampleList, cells: Mapping[int, Quoted], several: bool, most: int
+) -> Section:
+    """Return a list as a section of a page.
+
+    Args:
+        each: The list.
+        cells: What is shown of examples, by index.
+        several: Whether there are several groups.
+        most: Length of the list.
+    """
     rows = each.rows.head(most)
     names = [name for name in _NUMBERS if name in rows]
     columns = ["index", *(["example"] if cells else []), *(["group"] if several else [])]
@@ -230,7 +247,7 @@ def _section(each: _List, cells: dict[int, Quoted], several: bool, most: int) ->
     table = [
         [
             _index_text(key),
-            *([cells[index]] if cells else []),
+            *([cells.get(index, "")] if cells else []),
             *([Quoted(row["group"])] if several else []),
             *([Quoted(row["label"])] if "label" in rows else []),
             *(_number(name, row[name]) for name in names),
@@ -254,5 +271,6 @@ def _number(name: str, value: Any) -> str:
         return "–"
     if name == "correctness":
         return f"{100 * value:.0f} %"
-    text = f"{value:.0f}" if name in ("first_learned", "forgetting_events") else f"{value:.2f}"
+    counts = name in ("first_learned", "forgetting_events")
+    text = f"{value:.{0 if value == int(value) else 1}f}" if counts else f"{value:.2f}"
     return text.replace("-", "−")

@@ -27,6 +27,7 @@ SETTING_TITLES = {
     "training.weight_decay": "weight decay",
     "training.accumulate": "parts of a batch",
     "training.clip_norm": "largest norm of the gradient",
+    "training.dynamics": "training dynamics kept",
     "data.source": "images",
     "data.train_examples": "training images",
     "model.name": "network",

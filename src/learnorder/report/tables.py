@@ -118,7 +118,7 @@ def order_table(results: PatternRuns[Any]) -> TextTable:
     )
 
 
-def median_epoch(epochs: Mapping[int, int | None]) -> str:
+def median_epoch(epochs: Mapping[int, int | None] | Mapping[int, float | None]) -> str:
     """Return the median epoch over seeds, with None (never) later than all epochs.
 
     >>> median_epoch({0: 3, 1: None, 2: 5}), median_epoch({0: 3, 1: None, 2: None})

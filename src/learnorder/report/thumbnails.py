@@ -23,6 +23,23 @@ def shown_example(value: Any, index: int) -> Quoted:
     """Return a text, shortened, or an image as a table cell.
 
     Args:
+        value: As for :func:`small_example`, or what it returns.
+        index: Index of the example.
+
+    Raises:
+        DataError: As for :func:`small_example`.
+    """
+    small = value if isinstance(value, bytes) else small_example(value, index)
+    if isinstance(small, str):
+        return Quoted(small)
+    address = "data:image/png;base64," + base64.b64encode(small).decode()
+    return Picture(f"example {index}", address)
+
+
+def small_example(value: Any, index: int) -> str | bytes:
+    """Return a text, shortened, or an image as a PNG of at most 96×96 pixels.
+
+    Args:
         value: Text, PIL image, or uint8 tensor or array [H, W], [H, W, 1 | 3 | 4] or
             [1 | 3 | 4, H, W]; if both fit, channels are last.
         index: Index of the example.
@@ -31,7 +48,7 @@ def shown_example(value: Any, index: int) -> Quoted:
         DataError: It is neither, or an image of more than 8 bits.
     """
     if isinstance(value, str):
-        return Quoted(value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]} …")
+        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]} …"
     image = value if isinstance(value, Image.Image) else _image(value, index)
     if image.mode.startswith(("I", "F")):
         raise DataError(
@@ -43,8 +60,7 @@ def shown_example(value: Any, index: int) -> Quoted:
     image.thumbnail((_SIZE, _SIZE))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    address = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-    return Picture(f"example {index}", address)
+    return buffer.getvalue()
 
 
 def _image(value: Any, index: int) -> Image.Image:

@@ -6,6 +6,7 @@
     records.parquet    what was measured, reproducible to the byte
     timings.parquet    seconds per epoch
     checkpoint.pt      where to continue, and checkpoint.previous.pt; gone when it has ended
+    dynamics.parquet   when each training example was learned, and so on, if the run keeps it
     weights.safetensors  the final weights
     last_layer.json    the effect of retraining the last layer, after learnorder retrain
     images.png         some images of each class as they were decoded, for the report
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 
 _RECORDS = "records.parquet"
 WEIGHTS = "weights.safetensors"
-_SEALED = (_RECORDS, "timings.parquet", WEIGHTS, "examples.png", "images.png")
+DYNAMICS = "dynamics.parquet"
+_SEALED = (_RECORDS, "timings.parquet", DYNAMICS, WEIGHTS, "examples.png", "images.png")
 """Results whose digests the manifest keeps, once a run has ended."""
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
@@ -306,6 +308,14 @@ class RunFolder(Generic[ConfigT]):
     def timings(self) -> pa.Table | None:
         """Return seconds per epoch, or None before the first epoch."""
         return self._table("timings.parquet", empty=None)
+
+    def dynamics(self) -> pa.Table | None:
+        """Return the training dynamics of each example; None if the run has kept none.
+
+        Raises:
+            RunFolderError: They cannot be read, or are not as the run left them.
+        """
+        return self._table(DYNAMICS, empty=None)
 
     def progress(self) -> Progress | None:
         """Return how far the run is, or None where it has not begun."""

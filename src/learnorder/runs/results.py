@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from learnorder.config.script import ScriptRunConfig
 from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.errors import RunFolderError
 from learnorder.runs import RunFolder
+from learnorder.runs.dynamics import KeptDynamics
 from learnorder.runs.forgetting import NEW, Forgetting
 from learnorder.runs.judged import chance_of
 from learnorder.runs.known_groups import KnownGroups
@@ -25,6 +27,7 @@ from learnorder.statistics.learned import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
 
 __all__ = [
@@ -70,6 +73,26 @@ class PatternRuns(NetworkRuns[FolderT]):
     def groups(self) -> KnownGroups | None:
         """Return the known groups of the examples; None without any, or if runs differ in them."""
         return KnownGroups.of(self)
+
+    def dynamics(self) -> pd.DataFrame:
+        """Return the training dynamics of each example in each finished run that has kept them.
+
+        Columns: ``arm``, ``seed``, ``index``, ``group``, ``label``, and those of
+        :meth:`LearningOrder.frame <learnorder.LearningOrder.frame>`. The index is the position in
+        the task's ``train``, or among a run's training images. Each prediction was made in
+        training, before the update of its batch; images and examples of a planted pattern alone are
+        left out. The label of an example that was never predicted is −100.
+
+        Raises:
+            RunFolderError: No finished run has kept them, or they cannot be read.
+        """
+        kept = KeptDynamics.of(self)
+        if kept is None:
+            raise RunFolderError(
+                "No finished run has kept its training dynamics. Give training.dynamics true, and "
+                "run in another folder."
+            )
+        return kept.frame()
 
     def learned(
         self, arm: str, what: str, fraction: float = _CONTENT_LEVEL

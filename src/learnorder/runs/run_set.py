@@ -89,6 +89,10 @@ class RunSet(ABC, Generic[FolderT]):
         counts = Counter(self._status[f] for f in self.folders if f.labels.get("arm") == label)
         return {status: n for status, n in counts.items() if status != "finished"}
 
+    def is_finished(self, folder: FolderT) -> bool:
+        """Whether a run has finished; runs that ended without a result have not."""
+        return self._status[folder] == "finished"
+
     def lost(self, arm: str) -> str:
         """Return how many of an arm's runs ended without a result, e.g. "1 of 5 diverged"."""
         counts = self.counts(arm)

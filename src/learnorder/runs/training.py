@@ -56,6 +56,7 @@ def distinct_training(config: RunSettings) -> str:
     training = config.training
     names = (
         "precision", "batch_size", "accumulate", "clip_norm", "optimizer", "optimizer_arguments",
+        "dynamics",
     )  # fmt: skip
     return repr((noisy, measured, *(getattr(training, name) for name in names)))
 

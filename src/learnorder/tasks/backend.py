@@ -10,12 +10,14 @@ from torch import nn
 
 from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, refusing
+from learnorder.report.kept_examples import save_dynamics
 from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.descriptions import KeepDescription, TaskDescription
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, time_steps, train
+from learnorder.tasks.shown import check_show, shower, task_indices
 from learnorder.training.identity import Identity
 from learnorder.training.task import build_network, identity_of, load_task
 from learnorder.training.task_evaluation import validate
@@ -43,6 +45,8 @@ def _check(config: TaskRunConfig, processes: int) -> None:
         if trainer.problem.patterns is not None:
             trainer.problem.patterns.check(task.collate)
         check_run(trainer, processes)
+        if trainer.problem.dynamics is not None:
+            check_show(task)
         network = build_network(task, config.seed).to(trainer.accelerator.device)
         if trainer.problem.score.batch is None:  # such a score gets the outputs of all examples
             with trainer.accelerator.autocast():
@@ -69,7 +73,11 @@ def run(folder: RunFolder[TaskRunConfig], stop: Callable[[], bool]) -> tuple[End
     task = load_task(folder.config.task)
     with process_kept(), closing(task_trainer(folder.config, task, state)) as trainer:
         folder.update(data=describe(trainer, folder.data()))
-        return train(folder, trainer, stop)
+        outcome = train(folder, trainer, stop)
+        if outcome is not None and (kept := trainer.problem.dynamics) is not None:
+            indices, groups = task_indices(trainer.problem), trainer.problem.groups
+            save_dynamics(folder, kept, indices, groups, shower(task))
+        return outcome
 
 
 def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> dict[str, object]:

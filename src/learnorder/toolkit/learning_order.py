@@ -182,6 +182,15 @@ class LearningOrder:
         """
         self._store(lambda: self._layout.from_correct(indices, correct), epoch, once, gather)
 
+    def add(self, batch: Batch, *, epoch: int) -> None:
+        """Record predictions that have been compared with their labels already.
+
+        Args:
+            batch: The predictions.
+            epoch: As in :meth:`update`.
+        """
+        self._store(lambda: batch, epoch, once=False, gather=False)
+
     def _store(
         self, make: Callable[[], Batch], epoch: int | None, once: bool, gather: bool
     ) -> None:
@@ -216,11 +225,13 @@ class LearningOrder:
 
     def _record(self, batch: Batch, epoch: int | None) -> None:
         """Record predictions of distinct rows."""
-        index, correct, finite, scores = batch
+        index, correct, finite, _ = batch
+        of_finite = batch
         if not finite.all():
             self._nonfinite[index[~finite]] += 1
+            of_finite = batch.chosen(finite)
         if self._dynamics is not None:
-            self._dynamics.update(index[finite], correct[finite], scores[finite])
+            self._dynamics.update(of_finite.rows, of_finite.correct, of_finite.scores)
         state = self._state[index]
         seen, first, since, forgotten, events = state.T  # views of state
         now = seen + 1 if epoch is None else np.full_like(seen, epoch)

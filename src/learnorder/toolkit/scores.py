@@ -41,12 +41,19 @@ def label_scores(
         part = tuple(axis[start : start + step] for axis in places)
         rows = logits[tuple(torch.from_numpy(axis).to(logits.device) for axis in part)]
         classes = torch.from_numpy(labels[part].astype(np.int64)).to(logits.device)
-        scores[part] = _scores(rows, classes).cpu().numpy()
+        scores[part] = scores_of(rows, classes).cpu().numpy()
     return scores
 
 
-def _scores(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return both scores, [M, 2], of logits [M, C] and labels [M]."""
+def scores_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the scores of :func:`label_scores`, [M, 2], on the device of the logits.
+
+    Those of an example do not depend on the others.
+
+    Args:
+        logits: Floats, [M, C].
+        labels: Classes from 0, int64 [M].
+    """
     z = logits if logits.dtype == torch.float64 else logits.float()
     if z.shape[1] == 1:
         margin = torch.where(labels == 1, z[:, 0], -z[:, 0])

@@ -11,8 +11,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from learnorder.errors import ConfigError, refusing
+from learnorder.training.dynamics import FIELD
 from learnorder.training.problem import Part
-from learnorder.training.scores import Score, mean_of
+from learnorder.training.scores import Score, are_classes, mean_of
+from learnorder.training.task import Task
 from learnorder.training.task_batches import TaskBatch, shapes
 
 Refusal = Callable[[Part, str], ConfigError]
@@ -68,6 +70,34 @@ def check_fit(
     if score.batch is not None:
         with refusing(lambda why: refusal("score", f"It failed on {pair}: {why}.")):
             mean_of(score.batch(outputs, targets))
+
+
+def check_dynamics(task: Task, outputs: Any, targets: Any) -> None:
+    """Check that the training dynamics of a task's examples can be kept.
+
+    Args:
+        task: The task.
+        outputs: The model's outputs on a batch.
+        targets: The targets of the batch.
+
+    Raises:
+        ConfigError: The outputs are not logits of classes, or the task has a sampler.
+    """
+    if not are_classes(outputs, targets):
+        raise ConfigError(
+            FIELD,
+            True,
+            "It compares logits [B, C] of two or more classes with classes, integers [B]. The "
+            f"outputs are {shapes(outputs)}, and the targets {shapes(targets)}. Train without it.",
+        )
+    if task.sampler is not None:
+        raise ConfigError(
+            FIELD,
+            True,
+            "It compares examples that are each predicted once in an epoch, and the task has a "
+            "sampler, which may show some several times and others not at all. Give a task without "
+            "a sampler, or train without it.",
+        )
 
 
 def try_on_cpu(loss: Callable[[Any, Any], Any], outputs: Any, targets: Any) -> None:

@@ -55,6 +55,7 @@ def task_fields(
         "validation": held,
         "loss": squared_error if isinstance(train.labels[0], float) else F.cross_entropy,
         "collate": DataCollatorWithPadding(tokenizer),
+        "show": functools.partial(_text_of, tokenizer),
         "groups": groups,
         "keep": _keep_of(keep, reader),
     }
@@ -63,6 +64,11 @@ def task_fields(
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean squared error of a regression, for outputs [B, 1] and targets [B]."""
     return F.mse_loss(outputs.squeeze(-1), targets.float())
+
+
+def _text_of(tokenizer: Any, item: dict[str, Any]) -> str:
+    """Return the text of an item, from its token ids."""
+    return tokenizer.decode(item["input_ids"], skip_special_tokens=True)
 
 
 def _model_of(model: Any) -> tuple[Any, Any, int | None]:

@@ -15,14 +15,16 @@ from learnorder.data import ImageData
 from learnorder.errors import ConfigError
 from learnorder.models import build_model
 from learnorder.models.building import check_logits
-from learnorder.patterns import evaluation_sets
+from learnorder.patterns import Group, evaluation_sets
 from learnorder.training.batches import Batch, Batches
+from learnorder.training.dynamics import RunDynamics
 from learnorder.training.evaluation import evaluate
 from learnorder.training.optimizers import Optimizers
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 from learnorder.training.tally import Tally
+from learnorder.training.task import IGNORED
 from learnorder.training.trainer import Trainer
 
 
@@ -63,6 +65,7 @@ class ImageProblem:
         batches: The images as batches.
         sets: The evaluation sets.
         counts: See :class:`~learnorder.training.tally.Tally`.
+        dynamics: The training dynamics, if they are kept; images of the pattern alone are left out.
     """
 
     def __init__(self, config: RunConfig, data: ImageData, group: ProcessGroup) -> None:
@@ -78,6 +81,10 @@ class ImageProblem:
         self._groups = data.groups
         self._tally = Tally(device, data.groups)
         self.counts = self._tally.counts
+        self.dynamics: RunDynamics | None = None
+        if config.training.dynamics:
+            sizes = len(data.train), data.num_classes, config.training.batch_size
+            self.dynamics = RunDynamics(*sizes, group)
 
     @property
     def seeds_steps(self) -> bool:
@@ -147,6 +154,9 @@ class ImageProblem:
     def update_metrics(self, batch: Batch, outputs: Tensor, losses: Tensor) -> None:
         """Count a batch by group."""
         self._tally.add(batch, outputs, losses)
+        if self.dynamics is not None:
+            labels = batch.labels.masked_fill(batch.group == Group.PATCH_ONLY, IGNORED)
+            self.dynamics.add(batch.indices, outputs, labels)
 
     def flush_metrics(self, records: Records, epoch: int) -> None:
         """Add each group's share, accuracy and loss to records, and reset the counts."""

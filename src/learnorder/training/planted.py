@@ -71,12 +71,16 @@ class PlantedData(Dataset[Any]):
         labels: Classes of its examples, int64 [N].
         planted: The patterns.
         accesses: What each example contains.
+
+    Attributes:
+        alone: Whether each example shows the pattern alone, bool [N].
     """
 
     def __init__(self, data: Any, labels: Tensor, planted: Patterns, accesses: Accesses) -> None:
         self.dataset, self._planted = data, planted
         self._labels, self._accesses = labels.tolist(), accesses
         self._group = accesses.group.tolist()
+        self.alone = accesses.group == Group.PATCH_ONLY
         self._pattern_labels = accesses.pattern_labels.tolist()
 
     def __len__(self) -> int:

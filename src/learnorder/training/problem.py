@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Varying
+from learnorder.training.dynamics import RunDynamics
 from learnorder.training.optimizers import Optimizers
 from learnorder.training.records import Records
 
@@ -57,6 +58,8 @@ class Problem(Protocol):
     network: nn.Module
     counts: Tensor
     """Sums over the training batches of the current epoch; part of a checkpoint."""
+    dynamics: RunDynamics | None
+    """The training dynamics, if they are kept; part of a checkpoint."""
 
     @property
     def seeds_steps(self) -> bool:

@@ -112,6 +112,9 @@ class Task:
     """Which training examples an epoch shows: a weight for each example of ``train``, to draw with
     replacement, or a function from a torch.Generator to the positions of an epoch, equally many
     each time. None shows each example once."""
+    show: Callable[[Any], Any] | None = None
+    """Function from an item of ``train`` to what reports show of it: a text, a PIL image, or pixels
+    as a uint8 tensor or array. None shows items that are a text or a PIL image with a target."""
 
     @classmethod
     def from_transformers(
@@ -199,7 +202,7 @@ class Task:
         for name in ("loss", "collate"):
             if not callable(value := getattr(self, name)):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
-        for name in ("validation_collate", "optimizer", "scheduler"):
+        for name in ("validation_collate", "optimizer", "scheduler", "show"):
             if (value := getattr(self, name)) is not None and not callable(value):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
 

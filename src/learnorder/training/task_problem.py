@@ -16,13 +16,14 @@ from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
-from learnorder.training.fit import check_fit, misfit
+from learnorder.training.dynamics import RunDynamics
+from learnorder.training.fit import check_dynamics, check_fit, misfit
 from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
 from learnorder.training.kept_task import KeptTask
 from learnorder.training.optimizers import Optimizers
 from learnorder.training.own_optimizer import check_replaced, make_optimizers, make_schedulers
-from learnorder.training.planted import Patterns, PatternSet
+from learnorder.training.planted import Patterns, PatternSet, PlantedData
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
@@ -61,6 +62,7 @@ class TaskProblem:
         pattern_sets: The sets on which they are measured.
         groups: The groups of the examples, if any.
         kept: The old task on which forgetting is measured, if any.
+        dynamics: The training dynamics, if they are kept.
         counts: [1 + G, 3]: examples, summed score and summed loss of the current epoch, then the
             same of each group.
         unseen_classes: Training classes without a validation example, if the targets are known
@@ -107,6 +109,11 @@ class TaskProblem:
         if config.pattern.planted:
             self._draw_patterns()
         self.kept = None if task.keep is None else KeptTask(self, task.keep, device)
+        self.dynamics: RunDynamics | None = None
+        self._alone: Tensor | None = None
+        if config.training.dynamics:
+            check_dynamics(task, outputs, batch.targets)
+            self.dynamics = RunDynamics(self.sizes[0], outputs.shape[1], batch_size, group)
 
     def _draw_patterns(self) -> None:
         """Draw the patterns of the seed."""
@@ -194,6 +201,8 @@ class TaskProblem:
         seed = (self._config.seed, "items", epoch, *group.own_draws)
         training, collate = self._config.training, self.task.collate
         data, order = self._data_in(epoch), self._positions(epoch)
+        if self.dynamics is not None and isinstance(data, PlantedData):
+            self._alone = data.alone.to(self._device)
         size, at_once = training.batch_size, training.examples_at_once
         steps = StepBatches(data, collate, order, size, seed, group, at_once)
         return self._loaded(steps, seed, start)
@@ -319,6 +328,17 @@ class TaskProblem:
             self._numbers[:] = n + size, scores + size * float(value), summed + size * float(loss)
         if self._tally is not None:
             self._tally.add(outputs, batch.targets, losses, batch.indices)
+        self.update_dynamics(batch, outputs)
+
+    def update_dynamics(self, batch: TaskBatch, outputs: Any) -> None:
+        """Add a batch to the training dynamics, but for examples without content."""
+        if self.dynamics is None:
+            return
+        targets = batch.targets
+        if self._alone is not None:
+            alone = self._alone[torch.as_tensor(batch.indices, device=self._device)]
+            targets = targets.long().masked_fill(alone, IGNORED)
+        self.dynamics.add(batch.indices, outputs, targets)
 
     def flush_metrics(self, records: Records, epoch: int) -> None:
         """Add the epoch's mean score and loss to records, and reset the counts."""

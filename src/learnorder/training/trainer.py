@@ -313,6 +313,8 @@ class Trainer(Generic[ProblemT]):
         """Record the epoch and evaluate; return whether the losses are finite."""
         self.problem.counts.copy_(self.group.total(self.problem.counts))
         self.problem.flush_metrics(self.records, self.epoch)
+        if self.problem.dynamics is not None:
+            self.problem.dynamics.end_epoch(self.epoch)
         self.records.add(self.epoch, "run", "learning_rate", self._rate(step=0))
         noise = self._now(self.config.noise.level, step=0)
         self.records.add(self.epoch, "run", "noise_level", noise)
@@ -360,6 +362,7 @@ class Trainer(Generic[ProblemT]):
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "tally": self.group.total(self.problem.counts),
+            "dynamics": None if self.problem.dynamics is None else self.problem.dynamics.state(),
             "losses": [loss.item() for loss in self._losses],
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
@@ -380,6 +383,8 @@ class Trainer(Generic[ProblemT]):
             ) from error
         if self.group.rank == 0:
             self.problem.counts.copy_(state["tally"])
+        if self.problem.dynamics is not None:
+            self.problem.dynamics.load_state(state["dynamics"])
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
         ]
