@@ -178,7 +178,7 @@ def test_an_arm_that_diverges_is_a_result(probe, tmp_path):
 def test_a_network_without_a_last_layer_is_probed_without_that_step(probe, tmp_path):
     pooled = replace(probe, model=ModelConfig(POOLED), noise=0.0, contrasts=(3.0,))
     result = run_probe(pooled, tmp_path, execution=Execution(quiet=True))
-    assert "no last layer to retrain" in " ".join(probe_findings(result))
+    assert "there is no last linear layer" in " ".join(probe_findings(result))
     assert (tmp_path / "probe.json").exists()
 
 

@@ -66,6 +66,12 @@ from .report.examples import write_examples as write_examples  # a page of examp
 from .noise import activation_noise as activation_noise  # noise before activations
 from .toolkit.sharpness import hessian as hessian  # Hessian-vector products of a loss
 from .toolkit.sharpness import largest_eigenvalue as largest_eigenvalue  # of a Hessian
+from .toolkit.batch_sharpness import batch_sharpness as batch_sharpness  # mean over batches
+from .toolkit.batch_sharpness import gradient_curvature as gradient_curvature  # of one batch
+from .toolkit.features import feature_statistics as feature_statistics  # of a hidden layer
+from .toolkit.pruning import pruned as pruned  # small weights are zero within a with block
+from .toolkit.pruning import pruning_curve as pruning_curve  # score by share of weights removed
+from .toolkit.spikes import count_spikes as count_spikes  # of the losses of steps
 
 # Errors, and public modules
 from .errors import LearnOrderError as LearnOrderError  # base class of all errors

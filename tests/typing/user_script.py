@@ -259,6 +259,15 @@ def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
     product, size = learnorder.hessian(model, lambda: nn.functional.mse_loss(model(inputs), labels))
     found = learnorder.largest_eigenvalue(product, size, torch.Generator().manual_seed(0))
     reveal_type(found.stability_ratio(0.1))  # float
+    losses = [lambda: nn.functional.mse_loss(model(inputs), labels)]
+    reveal_type(learnorder.gradient_curvature(model, losses[0]))  # float
+    reveal_type(learnorder.batch_sharpness(model, losses))  # float
+    reveal_type(learnorder.feature_statistics(inputs).rank)  # int
+    with learnorder.pruned(model, 0.9):
+        model(inputs)
+    curve = learnorder.pruning_curve(model, lambda model: float(model(inputs).mean()), [0.5])
+    reveal_type(curve)  # dict[float, float]
+    reveal_type(learnorder.count_spikes([1.0, 2.0]))  # int
 
 
 class Offset:

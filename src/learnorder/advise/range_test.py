@@ -9,7 +9,12 @@ from itertools import islice
 from typing import Any
 
 from learnorder.advise.range_rules import RangeTest, Restart, smooth
-from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
+from learnorder.config.settings import (
+    DiagnosticsConfig,
+    NoiseConfig,
+    SharpnessConfig,
+    TrainingConfig,
+)
 from learnorder.errors import ConfigError
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.training.problem import Problem
@@ -47,6 +52,7 @@ class _Settings:
     seed: int
     noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
     sharpness: SharpnessConfig = SharpnessConfig()  # noqa: RUF009 - frozen
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()  # noqa: RUF009 - frozen
 
 
 def range_test(

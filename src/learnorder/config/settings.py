@@ -288,6 +288,52 @@ class SharpnessConfig:
 
 
 @dataclass(frozen=True)
+class DiagnosticsConfig:
+    """Other measures of the network during training, each off by default.
+
+    Raises:
+        ConfigError: A value is out of range.
+    """
+
+    every: int = 1
+    """Epochs between measurements of batches and features."""
+    batches: int = 0
+    """Number of training batches for the batch sharpness, the curvature of each batch's loss along
+    its gradient; 0 measures none. Each batch costs about three gradients, and is computed at once
+    even if training.accumulate divides those of training."""
+    features: int = 0
+    """Number of training examples for the rank and the sparsity of the features, the inputs of the
+    last linear layer; 0 measures none."""
+    pruned: tuple[float, ...] = ()
+    """Shares of the weights of all matrices, e.g. [0.5, 0.9]: after the last epoch the network is
+    also evaluated without this share of them, the smallest in magnitude."""
+    spike_factor: float | None = None
+    """Counts the spikes of the training loss in each epoch: how often the loss of a step rises
+    above this many times the median of the 50 steps before, e.g. 2. null counts none."""
+
+    def __post_init__(self) -> None:
+        check_fields(self, "diagnostics")
+        if self.every < 1:
+            raise ConfigError("diagnostics.every", self.every, "Give at least 1.")
+        if self.batches < 0:
+            raise ConfigError("diagnostics.batches", self.batches, "Give 0 (none) or more.")
+        if self.features < 0 or self.features == 1:
+            raise ConfigError("diagnostics.features", self.features, "Give 0 (none), or 2 or more.")
+        names = [f"{100 * share:g}" for share in self.pruned]
+        if len(set(names)) < len(names) or not all(0 < share < 1 for share in self.pruned):
+            raise ConfigError("diagnostics.pruned", self.pruned, "Give distinct shares in (0, 1).")
+        if self.spike_factor is not None and not self.spike_factor > 1:
+            raise ConfigError(
+                "diagnostics.spike_factor", self.spike_factor, "Give a factor > 1, or null."
+            )
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything is measured."""
+        return bool(self.batches or self.features or self.pruned or self.spike_factor is not None)
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """All settings of one run on images, including the seed.
 
@@ -311,6 +357,8 @@ class RunConfig:
     """Seed of the initial weights, pattern, eligible images, data order and noise."""
     sharpness: SharpnessConfig = SharpnessConfig()
     """Measurement of the loss's curvature."""
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    """Other measures: batch sharpness, features, pruning, loss spikes."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -398,6 +446,8 @@ class TaskRunConfig:
     draws of the data set, and the noise."""
     sharpness: SharpnessConfig = SharpnessConfig()
     """Measurement of the loss's curvature."""
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
+    """Other measures: batch sharpness, features, pruning, loss spikes."""
     pattern: PatternConfig = PatternConfig()
     """The pattern that the task's planter plants."""
 

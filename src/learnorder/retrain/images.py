@@ -17,13 +17,14 @@ from learnorder.images.backend import identify
 from learnorder.patterns import EvaluationSet, evaluation_sets
 from learnorder.retrain.cells import cells_of, scores_of, too_small
 from learnorder.retrain.fitting import SAMPLES, FittedLayer, balanced, fit, fit_samples
-from learnorder.retrain.layers import last_layer, recorded, unlike
+from learnorder.retrain.layers import last_layer
 from learnorder.retrain.weights import load_weights
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.last_layer import GroupBalanced, LastLayer, LastLayerScores
 from learnorder.seeding import generator
 from learnorder.training.batches import Batches
 from learnorder.training.image_problem import network_of
+from learnorder.training.last_linear import recorded, unlike
 
 _MOST_EXAMPLES = 5000
 _FEWEST = 2

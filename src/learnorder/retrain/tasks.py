@@ -19,12 +19,13 @@ from learnorder.models.compiled import run_uncompiled
 from learnorder.models.modes import evaluation_mode
 from learnorder.retrain.cells import cells_of, scores_of, too_small
 from learnorder.retrain.fitting import SAMPLES, fit_samples, halves
-from learnorder.retrain.layers import last_layer, recorded, unlike
+from learnorder.retrain.layers import last_layer
 from learnorder.retrain.weights import load_weights
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.last_layer import Balance, GroupBalanced, LastLayer, LastLayerScores
 from learnorder.runs.process import process_kept
 from learnorder.seeding import generator
+from learnorder.training.last_linear import recorded, unlike
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.task import identity_of, load_task
 from learnorder.training.task_problem import TaskProblem

@@ -115,8 +115,12 @@ def digest(payload: bytes | memoryview) -> bytes:
 
 
 def _config_digest(folder: RunFolder[Any]) -> str:
-    """Return a digest of the run's configuration."""
-    text = json.dumps(folder.config.to_dict(), sort_keys=True)
+    """Return a digest of the run's configuration, as it was written when the run was created.
+
+    It lacks the settings that later versions add, so their checkpoints and earlier ones have the
+    same digest.
+    """
+    text = json.dumps(folder.opened["config"], sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 

@@ -58,7 +58,7 @@ def distinct_training(config: RunSettings) -> str:
         "precision", "batch_size", "accumulate", "clip_norm", "optimizer", "optimizer_arguments",
         "dynamics",
     )  # fmt: skip
-    return repr((noisy, measured, *(getattr(training, name) for name in names)))
+    return repr((noisy, measured, config.diagnostics, *(getattr(training, name) for name in names)))
 
 
 def check_run(trainer: Trainer[Any], processes: int) -> None:

@@ -54,6 +54,11 @@ _RANGES = {
     "error_gaussian": SHARE,
     "reliance": SHARE_DIFFERENCE,
     "attribute_reliance": SHARE_DIFFERENCE,
+    "active_share": SHARE,
+    "distinct_units": SHARE,
+    "distinct_active_share": SHARE,
+    "feature_rank": POSITIVE,
+    "spikes": POSITIVE,
     "loss": POSITIVE,
 }
 

@@ -133,6 +133,12 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
         NotFinite: The loss is not finite.
         ConfigError: The loss is not a single number, or does not depend on the parameters.
     """
+    gradient, product = gradient_and_hessian(model, loss)
+    return product, gradient.numel()
+
+
+def gradient_and_hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Tensor, Product]:
+    """Return the gradient [P] of a loss, detached, and its Hessian; see :func:`hessian`."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     with (
         sdpa_kernel(SDPBackend.MATH),
@@ -162,4 +168,4 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
         )
         return torch.cat([part.reshape(-1) for part in products])
 
-    return product, gradient.numel()
+    return gradient.detach(), product

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import torch
@@ -92,6 +93,11 @@ class ImageProblem:
         return False
 
     @property
+    def evaluated(self) -> str:
+        """The set by which runs are judged."""
+        return "clean"
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch."""
         return self.batches.steps
@@ -126,6 +132,10 @@ class ImageProblem:
             for name in ("images", "labels", "group", "indices")
         )
         return Batch(images, labels, group, indices)
+
+    def first_batches(self, count: int) -> list[Batch]:
+        """Return the first batches of the first epoch, including patterns."""
+        return list(islice(self.batches.epoch(1), count))
 
     def evaluation_samples(self) -> Iterator[Batch]:
         """Yield the last and smallest evaluation batch; all sets have batches of the same sizes."""

@@ -8,7 +8,12 @@ from typing import Any, Literal, Protocol
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from learnorder.config.settings import NoiseConfig, SharpnessConfig, TrainingConfig
+from learnorder.config.settings import (
+    DiagnosticsConfig,
+    NoiseConfig,
+    SharpnessConfig,
+    TrainingConfig,
+)
 from learnorder.errors import ConfigError
 from learnorder.schedules import Varying
 from learnorder.training.dynamics import RunDynamics
@@ -43,6 +48,11 @@ class RunSettings(Protocol):
         ...
 
     @property
+    def diagnostics(self) -> DiagnosticsConfig:
+        """Other measures."""
+        ...
+
+    @property
     def seed(self) -> int:
         """The seed."""
         ...
@@ -67,6 +77,11 @@ class Problem(Protocol):
 
         The network then draws from those of NumPy and Python after the batch.
         """
+        ...
+
+    @property
+    def evaluated(self) -> str:
+        """The evaluation set by which runs are judged."""
         ...
 
     @property
@@ -95,6 +110,10 @@ class Problem(Protocol):
 
     def first_batch(self, examples: int) -> Any:
         """Return the first examples of the first epoch as one batch, the same in every process."""
+        ...
+
+    def first_batches(self, count: int) -> list[Any]:
+        """Return the first whole batches of the first epoch, the same in every process."""
         ...
 
     def evaluation_samples(self) -> Iterator[Any]:

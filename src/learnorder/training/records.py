@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,8 @@ class Records:
 
     Columns: ``epoch``, counted from 1; ``set``: train (measured on each batch before its update, in
     training mode), clean, mixed, patch_only, conflict, validation, keep (of an old task, to measure
-    what is forgotten), or run (e.g. the learning rate);
+    what is forgotten), pruned_90 and so on (clean or validation, without this percentage of the
+    weights), or run (e.g. the learning rate);
     ``group``: all, or clean, patch_only, both within train, or the name of a known group;
     ``quantity``, e.g. accuracy, loss, learning_rate, reliance (on the pattern within conflict, on
     the attribute of known groups within clean and validation); ``value``; ``examples``, the number
@@ -32,6 +34,10 @@ class Records:
         """Append one row."""
         for name, item in zip(COLUMNS, (epoch, set_, group, quantity, value, n), strict=True):
             self.columns[name].append(item)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows, with the values of ``COLUMNS``."""
+        return zip(*(self.columns[name] for name in COLUMNS), strict=True)
 
     def last(self, set_: str, quantity: str) -> float:
         """Return the last value of a quantity over all examples of a set."""

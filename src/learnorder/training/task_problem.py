@@ -149,6 +149,11 @@ class TaskProblem:
         return self.score.name if self.num_classes is None else "accuracy"
 
     @property
+    def evaluated(self) -> str:
+        """The set by which runs are judged."""
+        return "validation" if self.patterns is None else "clean"
+
+    @property
     def steps(self) -> int:
         """Steps in an epoch; the last may have fewer examples, but not a single one."""
         return self._steps
@@ -265,6 +270,11 @@ class TaskProblem:
         steps = StepBatches(data, self.task.collate, order, examples, seed)
         ((collated, indices),) = steps[0]
         return TaskBatch(*split_batch(self._moved(collated)), indices)
+
+    def first_batches(self, count: int) -> list[TaskBatch]:
+        """Return the first batches of the first epoch, whole."""
+        order = self._positions(1)[: count * self._config.training.batch_size]
+        return list(self.batches(self._data_in(1), order, (self._config.seed, "items", 1)))
 
     @property
     def validation_collate(self) -> Callable[[list[Any]], Any]:

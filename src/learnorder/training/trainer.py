@@ -20,6 +20,7 @@ from learnorder.noise import ActivationNoise
 from learnorder.schedules import Varying
 from learnorder.seeding import repeatable, seed_globally, step_seed
 from learnorder.training.curvature import Curvature
+from learnorder.training.diagnostics import Diagnostics
 from learnorder.training.optimizers import Optimizers, build_optimizer
 from learnorder.training.precision import check_precision
 from learnorder.training.problem import Problem, RunSettings
@@ -101,6 +102,11 @@ class Trainer(Generic[ProblemT]):
         self.curvature = (
             Curvature(config.sharpness, self.problem, config.seed)
             if config.sharpness.examples
+            else None
+        )
+        self.diagnostics = (
+            Diagnostics(config.diagnostics, self.problem, network)
+            if config.diagnostics.measured
             else None
         )
         training_mode(network)
@@ -300,10 +306,13 @@ class Trainer(Generic[ProblemT]):
         last = self.step == self.problem.steps
         if len(self._losses) < _LOSSES_CHECKED_EVERY and not last:
             return None
-        bad = (~self.group.total(torch.stack(self._losses)).isfinite()).nonzero()
+        losses = self.group.total(torch.stack(self._losses))
+        bad = (~losses.isfinite()).nonzero()
         step = self.step - len(self._losses)
         self._losses.clear()
         if not len(bad):
+            if self.diagnostics is not None:
+                self.diagnostics.add_losses(losses)
             return None
         step += int(bad[0])
         rate = self._rate(step)
@@ -320,16 +329,21 @@ class Trainer(Generic[ProblemT]):
         self.records.add(self.epoch, "run", "noise_level", noise)
         started = time.perf_counter()
         self.optimizer.eval()
-        with self.accelerator.autocast():
-            finite = self.problem.evaluate(self.network, self.records, self.epoch)
+        finite = self._evaluate(self.records)
         if finite:
             self._measure_sharpness()
+            self._measure_diagnostics()
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
         self._seconds = 0.0
         self._rates.clear()
         self.epoch, self.step = self.epoch + 1, 0
         return finite
+
+    def _evaluate(self, records: Records) -> bool:
+        """Evaluate the network; return whether the losses are finite."""
+        with self.accelerator.autocast():
+            return self.problem.evaluate(self.network, records, self.epoch)
 
     def _measure_sharpness(self) -> None:
         """Record λ, and η·λ/2 at the learning rate of the epoch's last step."""
@@ -349,6 +363,15 @@ class Trainer(Generic[ProblemT]):
             for quantity, value in values.items():
                 self.records.add(self.epoch, "run", quantity, float(value))
 
+    def _measure_diagnostics(self) -> None:
+        """Record the diagnostics, those of pruned networks after the last epoch."""
+        if self.diagnostics is None:
+            return
+        rate = None if self.optimizer.is_own else self._rate(step=self.problem.steps - 1)
+        self.diagnostics.measure(self.network, self.records, self.epoch, rate)
+        if self.epoch == self.config.training.epochs:
+            self.diagnostics.prune(self.network, self.records, self._evaluate)
+
     def synchronize(self) -> None:
         """Wait for the device, for exact timing."""
         if self.accelerator.device.type != "cpu":
@@ -364,6 +387,7 @@ class Trainer(Generic[ProblemT]):
             "tally": self.group.total(self.problem.counts),
             "dynamics": None if self.problem.dynamics is None else self.problem.dynamics.state(),
             "losses": [loss.item() for loss in self._losses],
+            "diagnostics": None if self.diagnostics is None else self.diagnostics.state(),
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
             "seconds": self._seconds,
@@ -388,6 +412,8 @@ class Trainer(Generic[ProblemT]):
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
         ]
+        if self.diagnostics is not None:
+            self.diagnostics.load_state(state["diagnostics"])
         self.records = Records({name: list(v) for name, v in state["records"].items()})
         self.timings = [Timing(*t) for t in state["timings"]]
         self._seconds = state["seconds"]

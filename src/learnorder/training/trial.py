@@ -40,6 +40,10 @@ def try_training(trainer: Trainer[Any]) -> None:
         examples = trainer.config.sharpness.examples
         with refusing(lambda why: _cannot("sharpness.examples", examples, "It", why)):
             trainer.curvature.try_out(trainer.network)
+    if trainer.diagnostics is not None:
+        batches = trainer.config.diagnostics.batches
+        with refusing(lambda why: _cannot("diagnostics.batches", batches, "It", why)):
+            trainer.diagnostics.try_out(trainer.network)
     name, schedulers = str(trainer.optimizer), trainer.optimizer.schedulers
     field = "task.optimizer" if trainer.optimizer.is_own else "training.optimizer"
     with refusing(lambda why: _cannot(field, name, "Its step", why)):
