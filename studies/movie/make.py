@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from learnorder.images.sheets import example_images
 from learnorder.runs.opening import open_runs
@@ -76,7 +76,7 @@ def frames(told: dict[str, Any]) -> list[Image.Image]:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        size = {"width": _WIDTH, "height": _HEIGHT}
+        size: ViewportSize = {"width": _WIDTH, "height": _HEIGHT}
         page = browser.new_page(viewport=size, device_scale_factor=_SCALE)
         page.set_content(page_text.replace("{/*story*/}", json.dumps(told)))
         for frame in range((SECONDS - _LAST) * FRAMES_A_SECOND + 1):

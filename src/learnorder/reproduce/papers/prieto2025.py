@@ -143,10 +143,10 @@ PAPER = Paper(
     "spurious correlations, compressible, and sparse in their activations, all at once. Here the "
     "colour of a digit, or a second digit above it, suggests the class in 95 % of the training "
     "images, and is independent of it in the validation images.",
-    differs="The paper uses MNIST-like, face and bird images, several networks and optimisers; here "
-    "networks are small and are trained by SGD with momentum on 1,078 digits or fewer. LRs are "
+    differs="The paper uses images like MNIST, faces and birds, several networks and optimisers; "
+    "here networks are small and are trained by SGD with momentum on 1,078 digits or fewer. LRs are "
     "constant, and there is an arm that is annealed. Active units are those of the last hidden "
-    "layer, after average pooling in the WRN, where few are exactly 0. Seeds differ in initial "
+    "layer, in the WRN after average pooling, where few are exactly 0. Seeds differ in initial "
     "weights and data order, not in the images.",
     claims=tuple(claim for name in _SETTINGS for claim in _claims(name)),
     titles={name: title for name, (_, _, title) in _SETTINGS.items()},
