@@ -121,7 +121,11 @@ def fake_run(
         records.add(epoch, "mixed", "accuracy", clean_now, n=60)
         records.add(epoch, "patch_only", "accuracy", value, n=60)
         records.add(epoch, "conflict", "reliance", reliance, n=60)
-        for quantity, value in (("sharpness", 40.0 / epoch), ("edge", 2.0 / epoch)):
+        measured = {"sharpness": 40.0 / epoch, "edge": 2.0 / epoch, "batch_sharpness": 50.0 / epoch,
+                    "batch_edge": 2.5 / epoch, "feature_rank": 9.0, "active_share": 0.4,
+                    "distinct_units": 0.5, "distinct_active_share": 0.3,
+                    "spikes": epoch % 2}  # fmt: skip
+        for quantity, value in measured.items():
             records.add(epoch, "run", quantity, value)
         for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
             records.add(epoch, "conflict", f"share_{part}", share, n=60)

@@ -9,7 +9,14 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import TensorDataset
 
-from learnorder import Task, batch_sharpness, count_spikes, feature_statistics, pruned
+from learnorder import (
+    Task,
+    batch_sharpness,
+    count_spikes,
+    feature_statistics,
+    pruned,
+    write_report,
+)
 from learnorder.config.settings import (
     DiagnosticsConfig,
     ModelConfig,
@@ -22,13 +29,16 @@ from learnorder.config.settings import (
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.images import backend as images
+from learnorder.images.page import image_content
 from learnorder.planters import TablePlanter
 from learnorder.runs import RunFolder
 from learnorder.runs.checkpoint import digest, load_checkpoint
 from learnorder.runs.execute import execute
 from learnorder.runs.manifest import read_manifest, write_manifest
+from learnorder.runs.results import Results, TaskResults
 from learnorder.schedules import Schedule
 from learnorder.statistics.ranges import range_of
+from learnorder.tasks.page import task_content
 from learnorder.training.image_problem import image_trainer
 from learnorder.training.records import Records
 from learnorder.training.task_problem import task_trainer
@@ -298,6 +308,63 @@ def test_networks_without_a_last_layer_or_a_matrix_are_refused(tiny):
                     score=lambda outputs, targets: 0.0)  # fmt: skip
         with pytest.raises(ConfigError, match=f"diagnostics.{field}"):
             task_trainer(task_config(DiagnosticsConfig(**{field: value})), task)
+
+
+def runs_of(configs, tmp_path):
+    folders = []
+    for number, config in enumerate(configs):
+        folder = RunFolder.create(tmp_path / str(number), config, {"arm": f"arm {number // 2}"})
+        execute(folder)
+        folders.append(folder)
+    return folders
+
+
+def sections_of(content):
+    return {section.title: section for section in content.sections}
+
+
+def test_pages_of_images_show_what_was_measured(short, tmp_path):
+    bare = replace(short, diagnostics=DiagnosticsConfig(pruned=(0.25,)), seed=0)
+    configs = [replace(short, seed=seed) for seed in (0, 1)]
+    folders = runs_of([*configs, replace(bare, learning_rate=Schedule(0.01))], tmp_path)
+    sections = sections_of(image_content(results := Results(folders)))
+    titles = [panel.layout.title.text for panel in sections["Features"].panels]
+    assert titles[:2] == ["Rank of the features", "Active features"]
+    assert len(titles) == 4
+    sharpness = [panel.layout.title.text for panel in sections["Sharpness"].panels]
+    assert sharpness == ["Batch sharpness", "Batch sharpness times η/2"]
+    assert "edge of stochastic stability" in sections["Sharpness"].note.replace("\n", " ")
+    assert "Lanczos" not in sections["Sharpness"].note, "λ was not measured"
+    (spikes,) = sections["Loss spikes"].panels
+    assert [list(trace.y) for trace in spikes.data if trace.name == "arm 0"] == [[0, 0]]
+    assert "above 1.1 times" in sections["Loss spikes"].note
+    table = sections["Pruned networks"].table
+    assert table.columns[1:] == [
+        "n", "all weights: accuracy, %", "without 25 %: accuracy, %", "without 50 %: accuracy, %",
+        "without 90 %: accuracy, %",
+    ]  # fmt: skip
+    expected = results.final_estimate("arm 0", "pruned_50", "accuracy").mean
+    assert table.rows[0][4].startswith(f"{100 * expected:.1f}")
+    assert table.rows[0][3] == table.rows[1][4] == "–"
+    assert "Pruned networks" in write_report(results, tmp_path / "report.html").read_text("utf-8")
+
+
+def test_pages_of_tasks_show_what_was_measured(tmp_path):
+    path = TaskConfig(f"{__name__}.make_task")
+    config = replace(task_config(), task=path, sharpness=SharpnessConfig(20))
+    sections = sections_of(task_content(TaskResults(runs_of([config], tmp_path))))
+    assert [len(sections[name].panels) for name in ("Sharpness", "Features", "Loss spikes")] == [
+        4, 4, 1,
+    ]  # fmt: skip
+    assert "Lanczos" in sections["Sharpness"].note
+    assert len(sections["Pruned networks"].table.rows) == 1
+
+
+def test_pages_without_measures_have_no_such_section(tmp_path):
+    path = TaskConfig(f"{__name__}.make_task")
+    config = replace(task_config(DiagnosticsConfig()), task=path)
+    sections = sections_of(task_content(TaskResults(runs_of([config], tmp_path))))
+    assert not {"Sharpness", "Features", "Loss spikes", "Pruned networks"} & sections.keys()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from learnorder.errors import RunFolderError
+from learnorder.images.diagnostics import MEASURES
 from learnorder.images.figures import FIGURES
 from learnorder.images.findings import baselines, findings
 from learnorder.report import parts, style
@@ -342,7 +343,7 @@ def test_in_a_browser(browser, results, tmp_path, scheme, width):
     assert complaints == []
     assert [u for u in requests if not u.startswith(("file:", "data:"))] == []
     figures = page.locator(".figure")
-    assert figures.count() == 8
+    assert figures.count() == 8 + len(MEASURES)
     for box in figures.all():
         assert box.locator("path.js-line, path.point, .point path").count() > 0
         assert box.locator("svg.main-svg").first.bounding_box()["height"] > 150

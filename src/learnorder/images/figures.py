@@ -8,12 +8,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from learnorder.images.diagnostics import MEASURES, measure_figure
 from learnorder.report import parts
-from learnorder.report.curves import add_curve
+from learnorder.report.curves import add_curve, mark_changes
 from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
-from learnorder.report.style import figure_text, layout, line_styles, log_axis
+from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, marked_titles
-from learnorder.runs import RunFolder
 from learnorder.runs.results import PatternRuns
 from learnorder.statistics import Estimate, range_of
 
@@ -79,58 +79,10 @@ def curve_figure(
     return figure
 
 
-def sharpness_figure(results: PatternRuns[Any], quantity: str, title: str, unit: str) -> go.Figure:
-    """Return λ or η·λ/2 over epochs on a logarithmic axis: the mean of each arm over seeds."""
-    figure, values = go.Figure(), list[float]()
-    styles, titles = line_styles(results.arms), marked_titles(results)
-    for arm in results.arms:
-        points = results.curve(arm, "run", quantity)
-        means = [e.mean for e in points.values()]
-        values += means
-        add_curve(
-            figure,
-            points,
-            means,
-            [e.format(digits=2) for e in points.values()],
-            titles[arm],
-            styles[arm],
-        )
-    mark_changes(figure, results.folders)
-    layout(figure, title, "epoch", unit)
-    figure.update_yaxes(log_axis([*values, 1.0] if quantity == "edge" else values))
-    if quantity == "edge":
-        figure.add_hline(y=1, line={"dash": "dot", "width": 1}, opacity=0.6)
-    return figure
-
-
 def _span(lines: list[list[float]]) -> list[float]:
     """Return the limits of the axis, which cover all means from the third epoch."""
     values = [value for line in lines for value in (line[2:] or line)]
     return [max(0.0, min(values, default=0.0) - 3), min(102.0, max(values, default=100.0) + 4)]
-
-
-def mark_changes(figure: go.Figure, folders: list[RunFolder]) -> None:
-    """Mark the epochs at which a learning rate is annealed or noise is reduced."""
-    marks: dict[int, set[str]] = {}
-    for folder in folders:
-        config = folder.config
-        for epoch in config.learning_rate.step_epochs:
-            marks.setdefault(epoch, set()).add("LR")
-        for epoch in config.noise.level.step_epochs:
-            marks.setdefault(epoch, set()).add("noise")
-    if len(marks) > 4:
-        return
-    for epoch, names in marks.items():
-        figure.add_vline(x=epoch - 0.5, line={"dash": "dash", "width": 1}, opacity=0.6)
-        figure.add_annotation(
-            text=" and ".join(sorted(names)) + " annealed",
-            x=epoch - 0.5,
-            y=1,
-            yref="paper",
-            yanchor="bottom",
-            showarrow=False,
-            font={"size": 11},
-        )
 
 
 _LEARNED = {"content": "content learned, at ¼", "patch": "patch learned"}
@@ -244,10 +196,6 @@ _CURVES = {
     "train_patch_only": ("train", "accuracy", "patch_only", "Training, pattern alone"),
     "train_both": ("train", "accuracy", "both", "Training, {noun} with pattern"),
 }
-_SHARPNESS = {
-    "sharpness": ("sharpness", "Sharpness", "largest eigenvalue λ"),
-    "edge": ("edge", "Relative to the stability limit", "η·λ/2"),
-}
 _FINALS = {
     "final_clean": ("clean", "accuracy", "Final accuracy, clean {noun}"),
     "final_patch_only": ("patch_only", "accuracy", "Final accuracy, pattern alone"),
@@ -261,10 +209,7 @@ FIGURES: dict[str, Callable[[PatternRuns[Any]], go.Figure]] = {
         name: partial(curve_figure, set_=set_, quantity=quantity, group=group, title=title)
         for name, (set_, quantity, group, title) in _CURVES.items()
     },
-    **{
-        name: partial(sharpness_figure, quantity=quantity, title=title, unit=unit)
-        for name, (quantity, title, unit) in _SHARPNESS.items()
-    },
+    **{name: partial(measure_figure, quantity=name) for name in MEASURES},
     **{
         name: partial(final_figure, set_=set_, quantity=quantity, title=title)
         for name, (set_, quantity, title) in _FINALS.items()
@@ -282,7 +227,7 @@ PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", 
 
 
 def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
-    """Return the page's figures by section: curves, order, final, sharpness."""
+    """Return the page's figures by section: curves, order, final."""
     many, patched = len(results.arms) > MOST_ARMS, results.has_patch()
     curves = PANELS if patched else ("clean", "train")
     if patched and results.noun != "images":
@@ -293,7 +238,6 @@ def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
         "curves": () if many else curves,
         "order": order,
         "final": finals if many else (),
-        "sharpness": tuple(_SHARPNESS) if results.has_sharpness() and not many else (),
     }
     figures = {
         section: [FIGURES[name](results) for name in names]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from learnorder.images.data_table import data_section
+from learnorder.images.diagnostics import diagnostic_sections
 from learnorder.images.figures import in_words, page_figures
 from learnorder.images.findings import baselines, findings
 from learnorder.images.sheets import example_images
@@ -45,11 +46,6 @@ GRID_NOTE = (
     "the median over seeds, line plots a mark for each seed. If one of the two is never learned, "
     "only a bound is known: > in a heat map, a triangle pointing towards the true value in a line "
     "plot. Neither: most seeds learn neither. Open: the bounds allow both orders."
-)
-_SHARPNESS_NOTE = (
-    "The largest eigenvalue λ of the Hessian of the mean training loss on a fixed sample, in "
-    "evaluation mode, by Lanczos iteration; mean over seeds. On a quadratic, gradient descent with "
-    "learning rate η is stable if η·λ/2 < 1 (with heavy-ball momentum β, if η·λ/2 < 1 + β)."
 )
 GALLERY_NOTE = (
     "One image of each of the first classes, as in the first run. Pattern values that exceed the "
@@ -99,10 +95,7 @@ def _sections(results: Results) -> list[Section]:
             sections.append(
                 Section("Over the epochs", note, key=key(results), panels=figures["curves"])
             )
-        if figures["sharpness"]:
-            sections.append(
-                Section("Sharpness", _SHARPNESS_NOTE, key=key(results), panels=figures["sharpness"])
-            )
+        sections += diagnostic_sections(results)
         table = order_table(results)
         sections.append(Section(table.title, table=table, wide=figures["order"]))
         if (table := last_layer_table(results)) is not None:

@@ -11,6 +11,7 @@ from learnorder.report.parts import add_band
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.style import LineStyle, figure_text, layout, line_styles
 from learnorder.report.titles import marked_titles
+from learnorder.runs import RunFolder
 from learnorder.runs.run_set import NetworkRuns
 
 
@@ -47,3 +48,27 @@ def add_curve(
         line={"color": style.color, "dash": style.dash, "width": 2},
         mode="lines" if len(values) > 1 else "markers",
     )
+
+
+def mark_changes(figure: go.Figure, folders: list[RunFolder[Any]]) -> None:
+    """Mark the epochs at which a learning rate is annealed or noise is reduced."""
+    marks: dict[int, set[str]] = {}
+    for folder in folders:
+        config = folder.config
+        for epoch in config.learning_rate.step_epochs:
+            marks.setdefault(epoch, set()).add("LR")
+        for epoch in config.noise.level.step_epochs:
+            marks.setdefault(epoch, set()).add("noise")
+    if len(marks) > 4:
+        return
+    for epoch, names in marks.items():
+        figure.add_vline(x=epoch - 0.5, line={"dash": "dash", "width": 1}, opacity=0.6)
+        figure.add_annotation(
+            text=" and ".join(sorted(names)) + " annealed",
+            x=epoch - 0.5,
+            y=1,
+            yref="paper",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 11},
+        )

@@ -39,6 +39,10 @@ TERMS = {
     "plateau": "The epochs at the initial learning rate, before the anneal.",
     "rung": "One round of a search. Every remaining learning rate is trained for the same number "
     "of epochs, and the best go on to the next, longer rung.",
+    "batch sharpness": "The curvature of a batch's training loss along its own gradient, averaged "
+    "over batches: how sharp the valley is that a step of SGD crosses.",
+    "rank of the features": "The number of principal components that explain 99 % of the variance "
+    "of the inputs of the last linear layer: how many different features it has to read.",
     "forgetting": "The score on an old task before fine-tuning, minus that after it: positive if "
     "the network has become worse at what it knew.",
 }  # fmt: skip

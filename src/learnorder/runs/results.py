@@ -66,10 +66,6 @@ class PatternRuns(NetworkRuns[FolderT]):
         """Whether any run planted a faint pattern in every example."""
         return False
 
-    def has_sharpness(self) -> bool:
-        """Whether any run measured the loss's curvature."""
-        return any(folder.config.sharpness.examples for folder in self.folders)
-
     def groups(self) -> KnownGroups | None:
         """Return the known groups of the examples; None without any, or if runs differ in them."""
         return KnownGroups.of(self)
@@ -255,9 +251,10 @@ class Results(PatternRuns[RunFolder[RunConfig]]):
 
         Args:
             name: patch_only, clean, mixed, reliance, train, train_clean, train_patch_only or
-                train_both over the epochs; sharpness (λ) or edge (ηλ/2), if λ was measured; order;
-                conflict; final_clean, final_patch_only or final_reliance. None takes patch_only, or
-                clean if there is no patch.
+                train_both over the epochs; if measured, sharpness (λ), edge (ηλ/2),
+                batch_sharpness, batch_edge, feature_rank, active_share, distinct_units,
+                distinct_active_share or spikes; order; conflict; final_clean, final_patch_only or
+                final_reliance. None takes patch_only, or clean if there is no patch.
 
         Raises:
             KeyError: There is no figure with this name.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from learnorder.images.figures import mark_changes
+from learnorder.images.diagnostics import diagnostic_sections
 from learnorder.images.findings import baselines
 from learnorder.report.content import Content, Section, TextTable
-from learnorder.report.curves import score_curves
+from learnorder.report.curves import mark_changes, score_curves
 from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.forgetting import forgetting_sections, forgetting_words, lines_of
 from learnorder.report.groups import arms_by_rate, group_findings, group_sections
@@ -43,6 +43,7 @@ def task_content(results: TaskResults) -> Content:
     if not results.finished.empty and len(results.arms) <= MOST_ARMS:
         panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
         sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
+    sections += diagnostic_sections(results)
     sections += dynamics_sections(results)
     return Content(
         title="Runs of a task",
