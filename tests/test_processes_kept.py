@@ -42,12 +42,32 @@ def test_processes_of_other_threads_or_devices_are_not_shared():
     with processes_kept():
         process = Processes().start(1)
         process.close()
-        others = [Processes().start(2), Processes(["0"]).start(1)]
-        assert process not in others
+        on_gpu = Processes(["0"]).start(1)
+        assert on_gpu is not process
         assert Processes().start(1) is process
-        for each in (process, *others):
+        process.close()
+        other = Processes().start(2)
+        assert other is not process
+        assert not process.alive, "no later run has a use for it"
+        for each in (on_gpu, other):
             each.close(kill=True)
             assert not each.alive
+
+
+def test_gpus_are_shared_out_evenly_after_one_worker_died():
+    """The GPU with the fewest running processes is next, however often those were reused."""
+    engine = Processes(["0", "1"])
+    with processes_kept():
+        for _ in range(3):
+            stage = [engine.start(1), engine.start(1)]
+            assert {process.device for process in stage} == {"0", "1"}
+            for process in stage:
+                process.close()
+        lost = next(process for process in stage if process.device == "0")
+        lost.close(kill=True)
+        lost.stop()
+        again = [engine.start(1), engine.start(1)]
+        assert {process.device for process in again} == {"0", "1"}
 
 
 def test_an_error_stops_them(tmp_path):

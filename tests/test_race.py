@@ -65,6 +65,20 @@ def test_an_arm_stops_once_it_is_worse_as_good_or_beyond_a_verdict():
     assert log == [dict.fromkeys(range(5), 3), {0: 5, 4: 5}]
 
 
+def test_the_tolerance_is_that_of_the_best_rival_as_in_the_advice():
+    """A loss 2 % above the best learning rate's is acceptable, however good an arm with noise."""
+
+    def judge(scores, counts):
+        seeds = {arm: range(counts[arm]) for arm in scores}
+        return ArmScores(scores, seeds, "loss", False, None, Looks.up_to(3))
+
+    table = {arm: dict.fromkeys(range(3), value) for arm, value in enumerate((1.0, 1.015, 0.5))}
+    race = Race(Looks.up_to(3), lambda counts: {arm: table[arm] for arm in counts}, judge)
+    race.run([0, 1], [2])
+    assert race.compare([0, 1, 2], [0, 1]).tolerance == pytest.approx(0.02)
+    assert judge(race.scores, race.counts).tolerance == pytest.approx(0.01)
+
+
 def test_a_new_best_calls_back_those_that_it_leaves_undecided():
     """Arm 1 overtakes after three seeds; arm 2, as good as arm 0, is compared with it on all."""
     table = np.array([

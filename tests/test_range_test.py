@@ -24,7 +24,7 @@ from learnorder.advise.range_test import range_test
 from learnorder.advise.settings import Candidate
 from learnorder.advise.words import advice_findings
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, Interrupted
 from learnorder.execution.settings import Execution
 from learnorder.training.task_problem import TaskProblem
 
@@ -211,6 +211,11 @@ def test_runs_are_the_same_with_it_and_without(tmp_path):
     assert {arm: tried.arms[arm] for arm in plain.arms} == plain.arms
     again = run_advise(search, tmp_path / "a", task=task, execution=Execution(quiet=True))
     assert again.range_test == tried.range_test
+    (tmp_path / "a" / "range_tests.json").unlink()
+    limited = Execution(quiet=True, stop_after=1e-6)
+    with pytest.raises(Interrupted, match=r"in the range test.*starts it again"):
+        run_advise(search, tmp_path / "a", task=task, execution=limited)
+    assert not (tmp_path / "a" / "range_tests.json").exists()
 
 
 def test_a_model_that_never_learns_has_no_pick(tmp_path):

@@ -410,6 +410,19 @@ def test_what_a_script_ignores_is_said(tmp_path, end, words):
     assert len(find_runs(tmp_path / "out")) == 8  # of the first rung, and no others
 
 
+def test_force_leaves_the_runs_of_another_search_as_they_are(tmp_path):
+    write()
+    small, out = replace(search(), rungs=1), tmp_path / "out"
+    run_advise(small, out, execution=QUIET)
+    before = {path: path.read_bytes() for path in out.glob("**/manifest.json")}
+    assert before
+    write("print(0.5 + lr)")
+    other = replace(small, script=ScriptConfig(command("x=1")))
+    with pytest.raises(RunFolderError, match="contains another search"):
+        run_advise(other, out, execution=QUIET, force=True)
+    assert before == {path: path.read_bytes() for path in before}
+
+
 def test_an_edited_script_is_refused_unless_forced(tmp_path):
     write("import helper; print(score)")
     Path("helper.py").write_text("value = 1\n")

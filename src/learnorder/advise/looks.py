@@ -5,8 +5,11 @@ times, and a 95 % interval would miss more than 5 % of the time. Here look k has
 level 1 − α_k, with Σ α_k = 0.05 (Bonferroni; *alpha spending* that ignores the correlation of the
 looks: Lan and DeMets, *Discrete sequential boundaries for clinical trials*, Biometrika 1983;
 Jennison and Turnbull, *Group Sequential Methods with Applications to Clinical Trials*, 2000). By
-the union bound, all intervals of a pair of arms cover the true difference at once in at least 95 %
-of searches, so the one that is shown does, whatever the rule by which the arm stopped.
+the union bound, all intervals of a pair of arms that is named beforehand cover the true difference
+at once in at least 95 % of searches, so the one that is shown does, whatever the rule by which the
+arm stopped. The best arm is chosen on the same seeds, which makes the others look worse than they
+are, with or without a race: of five equal arms, intervals against the best covered 94 % in a
+simulation of races after three and five seeds, and 92 % where all had five.
 
 The sum needs nothing but paired t intervals that are right at each number of seeds, and little is
 lost: with looks at 3 and 5 seeds the two miss in 4.5 % of cases together. Bounds that are valid

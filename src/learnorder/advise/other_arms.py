@@ -63,8 +63,12 @@ class OtherArms:
             leader = race.run(rates, [*tried, *self.fixed])
             if leader != best:
                 best, waiting, tried = leader, self._plateaus(leader), []
-            elif not waiting or not _as_good(race, tried[-1], best):
+            elif not waiting:
                 break
+            else:
+                compared = race.compare([tried[-1], best], rates)
+                if compared.verdict(tried[-1], best) not in ("better", "as_good"):
+                    break
         plateaus = sorted(tried, key=lambda arm: arm.plateau)
         race.counts = {arm: race.counts[arm] for arm in (*rates, *plateaus, *self.fixed)}
         return race
@@ -75,8 +79,3 @@ class OtherArms:
             return []
         shares = reversed(self.search.distinct_plateaus())
         return [replace(best, plateau=share) for share in shares]
-
-
-def _as_good(race: Race[Candidate], arm: Candidate, best: Candidate) -> bool:
-    scores = {each: race.scores[each] for each in (arm, best)}
-    return race.judge(scores, race.counts).verdict(arm, best) in ("better", "as_good")

@@ -62,7 +62,8 @@ def looks_words(search: LRSearch) -> str:
     return (
         f"Arms were compared after {listed} and {looks[-1]} seeds and stopped once decided. So "
         "that their 95 % holds wherever an arm stopped, intervals at full length are wider: "
-        f"computed at {levels}, before the end and at the end."
+        f"computed at {levels}, before the end and at the end. The best is chosen on these seeds, "
+        "so the others look slightly worse than they are."
     )
 
 

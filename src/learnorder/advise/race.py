@@ -13,7 +13,7 @@ same result, and a finished one is repeated from its scores.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from learnorder.advise.looks import Looks
@@ -57,14 +57,20 @@ class Race(Generic[ArmT]):
             wanted = self._wanted(rivals, others)
         return self._best(rivals)
 
+    def compare(self, arms: Sequence[ArmT], rivals: Sequence[ArmT]) -> ArmScores[ArmT]:
+        """Return the comparison of arms, with the tolerance of the advice: that of the rivals."""
+        return replace(self._judged(arms), accepted=self._judged(rivals).tolerance)
+
+    def _judged(self, arms: Sequence[ArmT]) -> ArmScores[ArmT]:
+        return self.judge({arm: self.scores[arm] for arm in arms}, self.counts)
+
     def _best(self, rivals: Sequence[ArmT]) -> ArmT:
-        scores = {arm: self.scores[arm] for arm in rivals}
-        return self.judge(scores, self.counts).best() if any(scores.values()) else rivals[0]
+        return self._judged(rivals).best() if any(map(self.scores.get, rivals)) else rivals[0]
 
     def _wanted(self, rivals: Sequence[ArmT], others: Sequence[ArmT]) -> dict[ArmT, int]:
         """Return the arms that need more seeds, with the numbers of seeds up to the next look."""
         arms, best = [*rivals, *others], self._best(rivals)
-        scores = self.judge({arm: self.scores[arm] for arm in arms}, self.counts)
+        scores = self.compare(arms, rivals)
         most, going = self.counts[best], list[ArmT]()
         for arm in arms:
             behind = self.counts[arm] < most

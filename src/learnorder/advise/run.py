@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -126,9 +128,7 @@ def run_advise(
         execution = replace(execution, workers=1)
     with registered(search, task, function) as search:
         search = with_precision(search, search_plans, Path(out), execution)
-        if force:
-            _accept_changes(search, Path(out))
-        started = start_search(search, Path(out), minutes, execution)
+        started = start_search(search, Path(out), minutes, execution, force=force)
         advice = SearchRunner(started, Path(out), execution, here=here).run()
     from learnorder.advise.page import write_advice
 
@@ -193,11 +193,17 @@ def _as_it_was(search: LRSearch, existing: LRSearch) -> LRSearch:
 
 
 def start_search(
-    search: LRSearch, out: Path, minutes: float | None, execution: Execution
+    search: LRSearch,
+    out: Path,
+    minutes: float | None,
+    execution: Execution,
+    *,
+    force: bool = False,
 ) -> StartedSearch:
     """Return the search with the epochs that fit in its budget, and write its experiment.json.
 
-    Nothing is written if the folder contains another search or the first runs are not valid.
+    Nothing is written if the folder contains another search or the first runs are not valid. With
+    ``force``, the runs of this search are continued with other code or data.
     """
     from learnorder.execution.driver import find_folders
 
@@ -205,10 +211,13 @@ def start_search(
     existing = _read_search(out)
     if existing is not None:
         search = _as_it_was(search, existing.search)
-        _check_identity(search, out)
         bought = existing.search.training.epochs
         epochs = bought if minutes is not None else search.training.epochs
         _check_same(existing.search, search.with_epochs(epochs), out)
+        if force:
+            _accept_changes(search, out)
+        else:
+            _check_identity(search, out)
     budget = None if minutes is None else _budget(search, out, minutes, execution)
     if budget is not None:
         search = search.with_epochs(budget.epochs)
@@ -249,12 +258,10 @@ def _check_identity(search: LRSearch, out: Path) -> None:
 
 
 def _accept_changes(search: LRSearch, out: Path) -> None:
-    """Let the runs of a folder be continued with the present code and data."""
-    existing = read_experiment(out) if out.is_dir() else None
-    if existing is not None and existing.type == "advise":
-        identity = _identity(search)
-        for manifest in find_manifests(out):
-            RunFolder(manifest.parent).accept_identity(identity)
+    """Let the runs of a search be continued with the present code and data."""
+    identity = _identity(search)
+    for manifest in find_manifests(out):
+        RunFolder(manifest.parent).accept_identity(identity)
 
 
 def _identity(search: LRSearch) -> dict[str, str]:
@@ -403,11 +410,16 @@ class SearchRunner:
         )
         threads = share_cores(1, threads=self.execution.threads).threads
         received: list[int] = []
+        end = self.execution.stops_at()
 
         def stop() -> None:
+            if not received and end is not None and time.monotonic() >= end:
+                received.append(signal.SIGINT)
             if received:
                 raise Interrupted(
-                    received[0], "in the range test. The same command continues from there."
+                    received[0],
+                    "in the range test, of which nothing is kept. The same command starts it "
+                    "again, and keeps the runs.",
                 )
 
         log = phase("range test", quiet=self.execution.quiet)

@@ -78,11 +78,15 @@ class Process:
         elif _kept is not None and self.alive:
             _kept.append(self)
             return
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the process when it is idle, and wait for that."""
         self.begin_stop()
         self._process.wait()
 
     def begin_stop(self) -> None:
-        """Tell the process to stop when it is idle; :meth:`close` waits for that."""
+        """Tell the process to stop when it is idle; :meth:`stop` waits for that."""
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(BrokenPipeError):
                 assert pipe is not None
@@ -112,13 +116,21 @@ def processes_kept() -> Iterator[None]:
         for process in idle:
             process.begin_stop()
         for process in idle:
-            process.close()
+            process.stop()
 
 
 def _take_kept(threads: int, device: str | None) -> Process | None:
-    """Return a kept process, or None if there is none of this kind."""
+    """Return a kept process, or None if there is none for this GPU.
+
+    Kept processes with another number of threads are stopped: the next runs have no use for them.
+    """
+    for process in list(_kept or ()):
+        if process.threads != threads or not process.alive:
+            assert _kept is not None
+            _kept.remove(process)
+            process.stop()
     for process in _kept or ():
-        if process.alive and (process.threads, process.device) == (threads, device):
+        if process.device == device:
             assert _kept is not None
             _kept.remove(process)
             return process
@@ -155,7 +167,8 @@ class Processes:
 
     def start(self, threads: int) -> Process:
         """Start a process, on the GPU that the fewest others have."""
-        self._started = [process for process in self._started if process.alive]
+        idle = _kept or []
+        self._started = [p for p in self._started if p.alive and p not in idle]
         used = Counter(process.device for process in self._started)
         device = min(self._devices, key=lambda name: used[name], default=None)
         process = _take_kept(threads, device) or Process(threads, device)
