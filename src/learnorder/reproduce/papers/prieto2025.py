@@ -144,8 +144,8 @@ PAPER = Paper(
     "colour of a digit, or a second digit above it, suggests the class in 95 % of the training "
     "images, and is independent of it in the validation images.",
     differs="The paper uses images like MNIST, faces and birds, several networks and optimisers; "
-    "here networks are small and are trained by SGD with momentum on 1,078 digits or fewer. LRs are "
-    "constant, and there is an arm that is annealed. Active units are those of the last hidden "
+    "here networks are small and are trained by SGD with momentum on 1,078 digits or fewer. LRs "
+    "are constant, and there is an arm that is annealed. Active units are those of the last hidden "
     "layer, in the WRN after average pooling, where few are exactly 0. Seeds differ in initial "
     "weights and data order, not in the images.",
     claims=tuple(claim for name in _SETTINGS for claim in _claims(name)),
