@@ -18,7 +18,7 @@ from learnorder.reproduce.result import ReproductionResult
 from learnorder.statistics import Verdict, p_words
 from studies.common import Page, fill_template, image, markdown
 from studies.papers.measure import LATER, SCALE
-from studies.reproduce.page import judged
+from studies.reproduce.page import judged, secondary
 
 TEMPLATE = Path(__file__).with_name("claims.md.in")
 _LI_SETTINGS = {"demo": "WRN, SGD, digits", "laptop": "WRN, SGD, CIFAR-10"}
@@ -136,8 +136,8 @@ def overview(cells: list[Cell]) -> go.Figure:
 
 
 def _broken(setting: str) -> str:
-    """Return a setting with a part on each line."""
-    return setting.replace(", ", ",<br>").replace("two-layer ", "two-layer<br>")
+    """Return a setting in short lines."""
+    return setting.replace(", ", ",<br>").replace("layer ", "layer<br>").replace(" digits", "<br>digits")
 
 
 _NAMES = {"holds": "holds", "does_not_hold": "does not hold", "undecided": "undecided"}
@@ -166,9 +166,18 @@ def _section(name: str, result: ReproductionResult) -> tuple[str, dict[str, go.F
         f"{paper.reference}.",
         f"{paper.about} {paper.differs}",
         _table(result.judgements, result.adjusted()),
+        *_secondary(result),
         *shown,
         f"`learnorder reproduce --paper {name}` repeats the runs.",
     ]), figures  # fmt: skip
+
+
+def _secondary(result: ReproductionResult) -> list[str]:
+    """Return the secondary measures of the claims, in Markdown, if there are any."""
+    if not any(m.estimate.n for j in result.judgements for m in j.also):
+        return []
+    note = "Secondary measures, which do not affect the verdicts and are not adjusted:"
+    return [note, secondary(result)]
 
 
 def _few_words(title: str) -> str:
