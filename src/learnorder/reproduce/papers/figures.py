@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from learnorder.images.figures import mark_changes
-from learnorder.report.curves import add_curve
+from learnorder.report.curves import add_curve, mark_changes
 from learnorder.report.parts import Point, add_band, add_points, make_room
 from learnorder.report.style import LineStyle, layout, line_styles, log_axis
 from learnorder.reproduce.papers.measures import Quantity
