@@ -137,7 +137,11 @@ def overview(cells: list[Cell]) -> go.Figure:
 
 def _broken(setting: str) -> str:
     """Return a setting in short lines."""
-    return setting.replace(", ", ",<br>").replace("layer ", "layer<br>").replace(" digits", "<br>digits")
+    return (
+        setting.replace(", ", ",<br>")
+        .replace("layer ", "layer<br>")
+        .replace(" digits", "<br>digits")
+    )
 
 
 _NAMES = {"holds": "holds", "does_not_hold": "does not hold", "undecided": "undecided"}
