@@ -137,7 +137,7 @@ def overview(cells: list[Cell]) -> go.Figure:
 
 def _broken(setting: str) -> str:
     """Return a setting with a part on each line."""
-    return setting.replace(", ", ",<br>").replace("two-layer ", "two-layer<br>")
+    return setting.replace(", ", ",<br>").replace("-layer ", "-layer<br>")
 
 
 _NAMES = {"holds": "holds", "does_not_hold": "does not hold", "undecided": "undecided"}

@@ -82,7 +82,7 @@ def laptop() -> Experiments:
     training = TrainingConfig(batch_size=720, momentum=0.0, nesterov=False, weight_decay=0.0)
     return {
         name: _experiment(
-            TaskConfig(_TASK, {"widths": widths}), f"MLP ({_NAMES[name]}), GD, digits", sharpness,
+            TaskConfig(_TASK, {"widths": widths}), f"{name}-layer MLP, GD, digits", sharpness,
             training, 720,
         )
         for name, widths, sharpness in (("two", [256], 1.21), ("four", [256, 256, 256], 2.77))
@@ -98,7 +98,7 @@ def gpu() -> Experiments:
     return {
         name: _experiment(
             TaskConfig(_TASK, {"widths": widths, **arguments}),
-            f"MLP ({_NAMES[name]}), GD, CIFAR-10", sharpness, training, 1000,
+            f"{name}-layer MLP, GD, CIFAR-10", sharpness, training, 1000,
         )
         for name, widths, sharpness in (
             ("two", [2048], 0.419), ("four", [1024, 1024, 1024], 1.335),
