@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+import torch
 
 import learnorder
 from learnorder.cli.main import main
@@ -14,15 +15,19 @@ from learnorder.reproduce.papers import you2019
 from learnorder.reproduce.papers.measures import (
     Best,
     Grid,
+    Growth,
     LargestTrained,
     Quantity,
     Recorded,
+    ShareTrained,
     Spread,
     Trend,
 )
+from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
-from learnorder.reproduce.papers.tasks import FLIPPED, noisy_labels
+from learnorder.reproduce.papers.tasks import FLIPPED, noisy_labels, squared_error
+from learnorder.reproduce.result import ReproductionResult
 from learnorder.runs.opening import open_runs
 from learnorder.statistics import POINTS
 
@@ -79,6 +84,27 @@ def test_wrong_labels_are_as_many_as_asked_for_and_fixed_by_the_draw():
     assert differ <= 3, "a label is wrong exactly where its group says so"
 
 
+def test_the_kernel_parametrisation():
+    """The outputs are those of scaled weights, and a wide network keeps the images' variance."""
+    torch.manual_seed(0)
+    images = torch.randn(50, 3, 2, 2)
+    network = KernelMLP(2, 12, (5,))
+    first, last = network.weights
+    expected = (images.flatten(1) @ first.T * (2 / 12) ** 0.5).clamp(min=0) @ last.T / 5**0.5
+    assert torch.allclose(network(images), expected, atol=1e-6)
+    wide = KernelMLP(1000, 12, (2000, 2000))(images)
+    assert wide.var(1).mean().item() == pytest.approx(images.square().mean().item(), rel=0.1)
+
+
+def test_the_squared_error_is_summed_over_classes_and_scored_by_accuracy():
+    task = squared_error(widths=[4])
+    images, labels = (t[:8] for t in task.train.tensors)
+    outputs = task.model()(images)
+    targets = torch.eye(10)[labels]
+    expected = [0.5 * ((o - t) ** 2).sum().item() for o, t in zip(outputs, targets, strict=True)]
+    assert task.loss(outputs, labels).tolist() == pytest.approx(expected)
+
+
 def test_claims_of_a_paper_from_the_command_line(tmp_path, capsys):
     out = tmp_path / "out"
     line = ["reproduce", "--paper", "you2019", "--out", str(out), "--only", "noise-suppressed-mlp"]
@@ -97,7 +123,7 @@ def test_claims_of_a_paper_from_the_command_line(tmp_path, capsys):
     page = (out / "report.html").read_text("utf-8")
     assert "You et al. (2019)" in page
     assert "Li, Wei and Ma" not in page.partition("<footer")[0].partition("<body")[2][:3000]
-    opened = open_runs(out)
+    opened = open_runs(out, of=ReproductionResult)
     assert opened.paper is you2019.PAPER
     assert opened.to_json() == (out / "claims.json").read_text("utf-8")
 
@@ -155,6 +181,9 @@ class Fake:
 
         return [run(seed) for seed in self.values[arm]]
 
+    def diverged(self, arm):
+        return [seed for seed, value in self.values[arm].items() if value is None]
+
     def final(self, arm, set_, quantity, group="all"):
         return {seed: v for seed, v in self.values[arm].items() if v is not None}
 
@@ -202,6 +231,28 @@ def test_the_largest_setting_that_trains():
     found = evidence(low={0: 0.9, 1: 0.9}, middle={0: 0.9, 1: 0.5}, high={0: None, 1: 0.5})
     assert LargestTrained(grid(), level=0.8).by_seed(found) == {0: 0.0, 1: -1.0}
     assert LargestTrained(grid(), level=0.95).by_seed(found) == {}
+
+
+def test_growth_is_the_peak_over_the_start():
+    found = evidence(low={0: 1.0, 1: None})
+    peaks = {0: {1: 2.0, 2: 200.0, 3: 1.0}, 1: {1: 3.0, 2: 1.0, 3: 0.5}}
+    found.experiments["e"].series = lambda *_: peaks
+    assert Growth("e", "low", VALUE).by_seed(found) == pytest.approx({0: 2.0, 1: 0.0})
+    words = "log10 of the largest accuracy of low over that at the start"
+    assert words_of(Growth("e", "low", VALUE)) == words
+    assert Growth("e", "none", VALUE).by_seed(found) == {}
+
+
+def test_the_share_that_trains_counts_diverged_runs():
+    found = evidence(low=dict.fromkeys(range(4), 0.9) | {4: 0.1, 5: None}, high={0: None, 1: None})
+    low = ShareTrained("e", "low", VALUE, 0.5).measured(found)
+    assert (low.estimate.mean, low.estimate.n) == (pytest.approx(4 / 6), 6)
+    assert (low.by_seed[4], low.by_seed[5]) == (0.0, 0.0)
+    assert low.p == pytest.approx(2 * (1 + 6 + 15) / 64), "the sign test of 4 of 6"
+    assert ShareTrained("e", "high", VALUE, 0.5).measured(found).estimate.mean == 0.0
+    none = ShareTrained("e", "none", VALUE, 0.5)
+    assert none.measured(found).estimate.n == 0
+    assert none.words() == "share of runs with final accuracy of at least 50 %: none"
 
 
 def test_the_spread_over_arms():

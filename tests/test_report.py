@@ -101,6 +101,7 @@ def test_runs_that_diverged_are_counted_and_left_out(results, tiny, tmp_path):
     )
     more = Results([*results.folders, lost])
     assert final_table(more).rows[0][1:3] == ["3, 1 of 4 diverged", "84.0 [81.5, 86.5]"]
+    assert more.diverged("large") == [9]
     assert 9 in set(more.frame()["seed"])
 
 

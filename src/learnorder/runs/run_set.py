@@ -258,6 +258,11 @@ class NetworkRuns(RunSet[FolderT]):
         """The sets that were evaluated."""
         return {name for _, name, _, _ in self._rows}
 
+    def diverged(self, arm: str) -> list[int]:
+        """Return the seeds of an arm's diverged runs."""
+        runs = self.runs_of(arm)
+        return [run.config.seed for run in runs if self._status[run] == "diverged"]
+
     def final(self, arm: str, set_: str, quantity: str, group: str = "all") -> dict[int, float]:
         """Return a quantity after the last epoch, by seed; see :meth:`series`."""
         series = self.series(arm, set_, quantity, group)

@@ -22,17 +22,20 @@ class Curves:
         quantity: The quantity.
         arms: The arms to draw; empty for all.
         log: Whether the axis of the values is logarithmic.
+        log_epochs: Whether the axis of the epochs is.
     """
 
     quantity: Quantity
     arms: tuple[str, ...] = ()
     log: bool = False
+    log_epochs: bool = False
 
     def draw(self, results: TaskResults) -> go.Figure:
         """Return the figure: means over seeds with their 95 % bands."""
         figure, q = go.Figure(), self.quantity
         unit, styles = q.level_unit, line_styles(results.arms)
-        arms, drawn = [arm for arm in results.arms if arm in (self.arms or results.arms)], []
+        arms = [arm for arm in results.arms if arm in (self.arms or results.arms)]
+        drawn, epochs = list[float](), set[float]()
         for arm in arms:
             points = results.curve(arm, q.set, q.name, q.group)
             if not points:
@@ -40,11 +43,14 @@ class Curves:
             add_band(figure, points, styles[arm].band(), unit.scale, len(arms))
             means = [unit.scale * e.mean for e in points.values()]
             drawn += means
+            epochs.update(points)
             labels = [unit.show(e) for e in points.values()]
             add_curve(figure, points, means, labels, arm, styles[arm])
         layout(figure, _title(q), "epoch", unit.name)
         if self.log:
             figure.update_yaxes(log_axis(drawn))
+        if self.log_epochs:
+            figure.update_xaxes(log_axis(sorted(epochs)))
         shown = [folder for folder in results.folders if results.arm_of(folder) in arms]
         mark_changes(figure, shown)
         return figure

@@ -10,12 +10,16 @@ from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import (
     PER_CENT,
     POINTS,
+    POSITIVE,
     REAL,
     SHARE,
     SHARE_DIFFERENCE,
+    Measured,
     Range,
     Unit,
+    proportion,
     range_of,
+    sign_p,
     slope,
 )
 
@@ -116,6 +120,108 @@ class Recorded:
             for seed, values in series.items()
         }
         return {seed: math.fsum(some) / len(some) for seed, some in chosen.items() if some}
+
+
+@dataclass(frozen=True)
+class Growth:
+    """log10 of the largest value of a quantity over the epochs, relative to that of the first.
+
+    Training losses are those before an epoch's steps if an epoch is a single step. Diverged runs
+    have no value.
+
+    Attributes:
+        experiment: The experiment.
+        arm: The arm, in words.
+        quantity: The quantity, which is positive.
+    """
+
+    experiment: str
+    arm: str
+    quantity: Quantity
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arm."""
+        return ((self.experiment, self.arm),)
+
+    @property
+    def arm_words(self) -> str:
+        """The arm, in words."""
+        return self.arm
+
+    @property
+    def within(self) -> Range:
+        """The range of possible values: not negative."""
+        return POSITIVE
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arm."""
+        words = self.quantity.words.replace("%", "%%")
+        return f"log10 of the largest {words} of %s over that at the start"
+
+    def place(self) -> str:
+        """Return the experiment as a qualifier."""
+        return f"in {self.experiment}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the logarithms of finished runs; empty if the arm has none."""
+        results, q = evidence.networks(self.experiment, self.arm), self.quantity
+        if results is None:
+            return {}
+        series = results.series(self.arm, q.set, q.name, q.group)
+        return {
+            seed: math.log10(max(values.values()) / values[min(values)])
+            for seed, values in series.items()
+        }
+
+
+@dataclass(frozen=True)
+class ShareTrained:
+    """The share of runs that train, compared with one half.
+
+    A run trains if it does not diverge, and the final quantity is at least a level.
+
+    Attributes:
+        experiment: The experiment.
+        arm: The arm, in words.
+        quantity: The quantity.
+        level: The level.
+    """
+
+    experiment: str
+    arm: str
+    quantity: Quantity
+    level: float
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arm."""
+        return ((self.experiment, self.arm),)
+
+    def words(self) -> str:
+        """Return a description."""
+        unit = self.quantity.level_unit
+        least = f"{unit.scale * self.level:g} {unit.name}".rstrip()
+        return f"share of runs with final {self.quantity.words} of at least {least}: {self.arm}"
+
+    def bound_words(self) -> str:
+        """Return the bound, in words."""
+        return "50 %"
+
+    def measured(self, evidence: Evidence) -> Measured:
+        """Return the share with its binomial interval, and the p-value of the sign test.
+
+        Runs that have not ended are left out.
+        """
+        results, q = evidence.networks(self.experiment, self.arm), self.quantity
+        by_seed = dict[int, float]()
+        if results is not None:
+            final = results.final(self.arm, q.set, q.name, q.group)
+            by_seed = {seed: float(value >= self.level) for seed, value in final.items()}
+            by_seed |= dict.fromkeys(results.diverged(self.arm), 0.0)
+        count = round(sum(by_seed.values()))
+        p = sign_p(count, len(by_seed)) if by_seed else math.nan
+        return Measured(proportion(count, len(by_seed)), 0.5, PER_CENT, by_seed, p=p)
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from learnorder.config.settings import DataConfig
 from learnorder.data.images import load_images
 from learnorder.models import MLP, ConvNet, WideResNet
+from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.seeding import generator
 from learnorder.training.groups import Groups
 from learnorder.training.task import Task
@@ -59,6 +61,42 @@ def noisy_labels(
         validation=parts[1],
         groups=Groups(groups[0], groups[1], name="label", spurious=False),
     )
+
+
+def squared_error(
+    widths: Sequence[int] = (512,),
+    draw: int = 0,
+    source: str = "digits",
+    size: int | None = None,
+    examples: int | None = None,
+) -> Task:
+    """Return the classification of images by a :class:`KernelMLP` with a squared error.
+
+    Args:
+        widths: Units of each hidden layer.
+        draw: Seed of the validation split.
+        source: Location of the images.
+        size: Height and width to which they are scaled; None keeps them.
+        examples: Number of training images; None takes all.
+    """
+    train, validation, classes = _split(source, draw, size, examples)
+    inputs = train[0][0].numel()
+    return Task(
+        model=lambda: KernelMLP(classes, inputs, widths),
+        train=TensorDataset(*train),
+        validation=TensorDataset(*validation),
+        loss=half_squared_error,
+    )
+
+
+def half_squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
+    """Return ½ Σ_c (f_c − 1[c = y])² of each example [B], for outputs [B, C] and labels [B].
+
+    >>> half_squared_error(torch.tensor([[1.0, 0.0], [2.0, 0.0]]), torch.tensor([0, 1]))
+    tensor([0.0000, 2.5000])
+    """
+    targets = F.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
+    return (outputs - targets).square().sum(1) / 2
 
 
 def network_of(name: Network, images: Tensor, classes: int) -> Callable[[], nn.Module]:
