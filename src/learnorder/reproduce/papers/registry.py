@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from learnorder.errors import ConfigError, did_you_mean
-from learnorder.reproduce.papers import li2019, li2020, you2019
+from learnorder.reproduce.papers import haas2025, li2019, li2020, you2019
 from learnorder.reproduce.papers.paper import Paper
 
-PAPERS = {module.PAPER.name: module.PAPER for module in (li2019, you2019, li2020)}
+PAPERS = {module.PAPER.name: module.PAPER for module in (li2019, you2019, li2020, haas2025)}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
 
 
