@@ -14,6 +14,7 @@ from learnorder.reproduce.measures import Difference, words_of
 from learnorder.reproduce.papers import you2019
 from learnorder.reproduce.papers.measures import (
     Best,
+    Exponent,
     Grid,
     Growth,
     LargestTrained,
@@ -26,7 +27,14 @@ from learnorder.reproduce.papers.measures import (
 from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
-from learnorder.reproduce.papers.tasks import FLIPPED, noisy_labels, squared_error
+from learnorder.reproduce.papers.tasks import (
+    FLIPPED,
+    half_squared_error,
+    labelled_images,
+    noisy_labels,
+    squared_error,
+    wide_mlp,
+)
 from learnorder.reproduce.result import ReproductionResult
 from learnorder.runs.opening import open_runs
 from learnorder.statistics import POINTS
@@ -221,6 +229,13 @@ def test_the_trend_is_the_slope_per_decade():
     assert Trend(grid()).by_seed(found) == pytest.approx({0: 0.1}), "seed 1 has a diverged run"
 
 
+def test_a_grid_may_take_means_over_epochs():
+    found = evidence(low={0: 0.4}, middle={0: 0.8}, high={0: 1.0})
+    late = Grid("e", "the arms", RATES, VALUE, (2, 3))
+    assert late.by_seed(found)[0] == pytest.approx({0.1: 0.3, 1.0: 0.6, 10.0: 0.75})
+    assert words_of(Spread(late)).endswith("accuracy in epochs 2 to 3 over the arms")
+
+
 def test_the_best_setting_counts_diverged_runs_as_worst():
     found = evidence(low={0: 0.1, 1: None}, middle={0: 0.9, 1: 0.2}, high={0: None, 1: 0.3})
     assert Best(grid()).by_seed(found) == {0: 0.0, 1: 1.0}
@@ -261,3 +276,47 @@ def test_the_spread_over_arms():
     assert spread.by_seed(found) == pytest.approx({0: 0.3})
     assert (spread.within.low, spread.within.high) == (0.0, 1.0)
     assert math.isinf(Spread(grid(Quantity("run", "sharpness", "sharpness"))).within.high)
+
+
+def test_the_exponent_of_a_setting_in_the_width():
+    """The largest setting falls as 1/width on seed 0 and not at all on seed 1; seed 2 has none."""
+    narrow = Grid("e", "width 10", {1.0: "a", 10.0: "b"}, VALUE)
+    wide = Grid("e", "width 100", {1.0: "c", 10.0: "d"}, VALUE)
+    found = evidence(
+        a={0: 0.9, 1: 0.9, 2: 0.9}, b={0: 0.9, 1: None, 2: 0.9},
+        c={0: 0.9, 1: 0.9, 2: None}, d={0: None, 1: 0.2, 2: None},
+    )  # fmt: skip
+    by_width = {10: LargestTrained(narrow, level=0.5), 100: LargestTrained(wide, level=0.5)}
+    exponent = Exponent("all widths", by_width)
+    assert exponent.by_seed(found) == pytest.approx({0: -1.0, 1: 0.0})
+    assert exponent.needs == (("e", "a"), ("e", "b"), ("e", "c"), ("e", "d"))
+    assert words_of(exponent).endswith("accuracy of at least 50 % of all widths")
+
+
+def test_the_squared_error_has_the_gradient_prediction_minus_target():
+    outputs = torch.tensor([[0.5, -1.0, 2.0]], requires_grad=True)
+    half_squared_error(outputs, torch.tensor([2])).mean().backward()
+    assert outputs.grad.tolist() == [[0.5, -1.0, 1.0]]
+
+
+def test_wide_networks_begin_with_activations_of_the_same_size():
+    """He initialisation: the variance of the weights is 2 / fan-in at each width."""
+    for width in (64, 1024):
+        torch.manual_seed(0)
+        hidden = wide_mlp(width).model().layers[3]
+        assert float(hidden.weight.detach().var()) == pytest.approx(2 / width, rel=0.05)
+        assert not hidden.bias.any()
+
+
+def test_the_invariant_network_ignores_the_length_of_its_weights():
+    torch.manual_seed(0)
+    network = labelled_images("invariant convnet").model()
+    images = torch.randn(32, 3, 8, 8)
+    before = network(images)
+    assert {name.partition(".")[0] for name, _ in network.named_parameters()} == {"features"}
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(5)
+    assert torch.allclose(network(images), before, atol=1e-2)
+    plain = labelled_images("unnormalised convnet").model()
+    assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in plain.modules())

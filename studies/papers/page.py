@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +66,19 @@ def page(runs: Path) -> Page:
         "does_not_hold": str(counts["does_not_hold"]),
         "undecided": str(counts["undecided"]),
         "sections": "\n\n".join(sections),
+        "not_run": _not_run(later),
     }
     return Page({"docs/claims.md": fill_template(TEMPLATE, values)}, pictures=pictures)
+
+
+def _not_run(later: Collection[str]) -> str:
+    """Return the papers whose tests are specified but have no records, as a paragraph."""
+    missing = [
+        f"{paper.reference} (`{name}`)" for name, paper in LATER.items() if name not in later
+    ]
+    if not missing:
+        return ""
+    return f"Specified, without runs here so far: {'; '.join(missing)}."
 
 
 def _judged(name: str, runs: Path) -> ReproductionResult:

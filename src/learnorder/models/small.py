@@ -18,19 +18,25 @@ class ConvNet(nn.Module):
         num_classes: Number of classes.
         widths: Channels of each layer; all layers but the first have stride 2.
         in_channels: Channels of the images.
+        normalised: Whether there is batch norm; without it, convolutions have biases.
     """
 
     def __init__(
-        self, num_classes: int, widths: Sequence[int] = (32, 64, 128), in_channels: int = 3
+        self,
+        num_classes: int,
+        widths: Sequence[int] = (32, 64, 128),
+        in_channels: int = 3,
+        *,
+        normalised: bool = True,
     ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for index, width in enumerate(widths):
-            layers += [
-                nn.Conv2d(in_channels, width, 3, 2 if index else 1, padding=1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(inplace=True),
-            ]
+            stride = 2 if index else 1
+            layers.append(nn.Conv2d(in_channels, width, 3, stride, padding=1, bias=not normalised))
+            if normalised:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.ReLU(inplace=True))
             in_channels = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(in_channels, num_classes)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from learnorder.report.curves import add_curve, mark_changes
 from learnorder.report.parts import Point, add_band, add_points, make_room
 from learnorder.report.style import LineStyle, layout, line_styles, log_axis
-from learnorder.reproduce.papers.measures import Quantity
+from learnorder.reproduce.papers.measures import Quantity, values_of
 from learnorder.runs.results import TaskResults
 
 
@@ -58,19 +58,21 @@ class Curves:
 
 @dataclass(frozen=True)
 class OverSetting:
-    """Final quantities over a setting of the arms, on a logarithmic axis, a line for each series.
+    """Quantities over a setting of the arms, on a logarithmic axis, a line for each series.
 
     Attributes:
         title: Title of the figure.
         setting: Title of the setting's axis, e.g. "learning rate".
         lines: For each line its quantity and its arms by their value of the setting.
         log: Whether the axis of the values is logarithmic.
+        epochs: First and last epoch of a mean; None: the values after the last epoch.
     """
 
     title: str
     setting: str
     lines: Mapping[str, tuple[Quantity, Mapping[float, str]]]
     log: bool = False
+    epochs: tuple[int, int] | None = None
 
     def draw(self, results: TaskResults) -> go.Figure:
         """Return the figure: a dot for each seed, means with 95 % intervals."""
@@ -78,9 +80,7 @@ class OverSetting:
         values, unit = list[float](), next(iter(self.lines.values()))[0].level_unit
         for name, (q, arms) in self.lines.items():
             points = {
-                value: Point(
-                    results.final(arm, q.set, q.name, q.group), q.within, results.lost(arm)
-                )
+                value: Point(values_of(results, arm, q, self.epochs), q.within, results.lost(arm))
                 for value, arm in arms.items()
                 if arm in results.arms
             }

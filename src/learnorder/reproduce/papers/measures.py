@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from learnorder.reproduce.evidence import Evidence, Need
+from learnorder.runs.results import Results, TaskResults
 from learnorder.statistics import (
     PER_CENT,
     POINTS,
@@ -95,11 +96,9 @@ class Recorded:
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arm."""
         words = self.quantity.words.replace("%", "%%")
-        if self.epochs is None:
-            return f"final {words} of %s"
-        first, last = self.epochs
-        when = f"after epoch {first}" if first == last else f"in epochs {first} to {last}"
-        return f"{words} of %s {when}"
+        return (
+            f"final {words} of %s" if self.epochs is None else f"{words} of %s {_when(self.epochs)}"
+        )
 
     def place(self) -> str:
         """Return the experiment as a qualifier."""
@@ -110,16 +109,37 @@ class Recorded:
         results = evidence.networks(self.experiment, self.arm)
         if results is None:
             return {}
-        q = self.quantity
-        series = results.series(self.arm, q.set, q.name, q.group)
-        if self.epochs is None:
-            return {seed: values[max(values)] for seed, values in series.items()}
-        first, last = self.epochs
-        chosen = {
-            seed: [v for epoch, v in values.items() if first <= epoch <= last]
-            for seed, values in series.items()
-        }
-        return {seed: math.fsum(some) / len(some) for seed, some in chosen.items() if some}
+        return values_of(results, self.arm, self.quantity, self.epochs)
+
+
+def values_of(
+    results: Results | TaskResults,
+    arm: str,
+    quantity: Quantity,
+    epochs: tuple[int, int] | None = None,
+) -> dict[int, float]:
+    """Return a quantity of an arm's finished runs by seed.
+
+    Args:
+        results: The results.
+        arm: The arm.
+        quantity: The quantity.
+        epochs: First and last epoch of a mean; None: the value after the last epoch.
+    """
+    series = results.series(arm, quantity.set, quantity.name, quantity.group)
+    if epochs is None:
+        return {seed: values[max(values)] for seed, values in series.items()}
+    first, last = epochs
+    chosen = {
+        seed: [v for epoch, v in values.items() if first <= epoch <= last]
+        for seed, values in series.items()
+    }
+    return {seed: math.fsum(some) / len(some) for seed, some in chosen.items() if some}
+
+
+def _when(epochs: tuple[int, int]) -> str:
+    first, last = epochs
+    return f"after epoch {first}" if first == last else f"in epochs {first} to {last}"
 
 
 @dataclass(frozen=True)
@@ -232,13 +252,15 @@ class Grid:
         experiment: The experiment.
         title: The arms in words, e.g. "cross-entropy, width 256".
         arms: The arms by their value of the setting.
-        quantity: What is measured at each, after the last epoch.
+        quantity: What is measured at each.
+        epochs: First and last epoch of a mean; None: the value after the last epoch.
     """
 
     experiment: str
     title: str
     arms: Mapping[float, str]
     quantity: Quantity
+    epochs: tuple[int, int] | None = None
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -246,18 +268,23 @@ class Grid:
         return tuple((self.experiment, arm) for arm in self.arms.values())
 
     def by_seed(self, evidence: Evidence) -> dict[int, dict[float, float]]:
-        """Return the final values by seed and setting; runs without a result are absent."""
+        """Return the values by seed and setting; runs without a result are absent."""
         table: dict[int, dict[float, float]] = {}
-        q = self.quantity
         for setting, arm in self.arms.items():
             results = evidence.networks(self.experiment, arm)
             if results is None:
                 return {}
             for run in results.runs_of(arm):
                 table.setdefault(run.config.seed, {})
-            for seed, value in results.final(arm, q.set, q.name, q.group).items():
+            for seed, value in values_of(results, arm, self.quantity, self.epochs).items():
                 table[seed][setting] = value
         return table
+
+    def literal(self) -> str:
+        """Return what is measured, for a template in which "%s" stands for the arms."""
+        words = self.quantity.words
+        words = f"final {words}" if self.epochs is None else f"{words} {_when(self.epochs)}"
+        return words.replace("%", "%%")
 
 
 @dataclass(frozen=True)
@@ -295,7 +322,7 @@ class Trend(_OfGrid):
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
-        return f"change of {_literal(self.grid.quantity)} per factor of 10 in the setting of %s"
+        return f"change of {self.grid.literal()} per factor of 10 in the setting of %s"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the slopes."""
@@ -322,7 +349,7 @@ class Best(_OfGrid):
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
-        return f"log10 of the setting with the best {_literal(self.grid.quantity)} of %s"
+        return f"log10 of the setting with the best {self.grid.literal()} of %s"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the logarithms; of equally good settings the smallest counts."""
@@ -351,7 +378,7 @@ class LargestTrained(_OfGrid):
         """Return what is measured; "%s" stands for the arms."""
         unit = self.grid.quantity.level_unit
         least = f"{unit.scale * self.level:g} {unit.name}".rstrip().replace("%", "%%")
-        q = _literal(self.grid.quantity)
+        q = self.grid.literal()
         return f"log10 of the largest setting with {q} of at least {least} of %s"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
@@ -377,7 +404,7 @@ class Spread(_OfGrid):
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
-        return f"largest minus smallest {_literal(self.grid.quantity)} over %s"
+        return f"largest minus smallest {self.grid.literal()} over %s"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the differences."""
@@ -389,6 +416,53 @@ class Spread(_OfGrid):
         }
 
 
-def _literal(quantity: Quantity) -> str:
-    """Return the words of a quantity, for a template in which "%s" stands for the arm."""
-    return f"final {quantity.words}".replace("%", "%%")
+@dataclass(frozen=True)
+class Exponent:
+    """The exponent with which a setting grows with the width, for each seed.
+
+    The slope, by least squares, of log10 of the best or the largest setting over log10 of the
+    width. Seeds without a value at one of the widths are left out.
+
+    Attributes:
+        title: The arms in words, e.g. "cross-entropy".
+        by_width: log10 of the setting, by width.
+    """
+
+    title: str
+    by_width: Mapping[int, Best | LargestTrained]
+    within: Range = REAL
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arms at all widths."""
+        return tuple(need for part in self.by_width.values() for need in part.needs)
+
+    @property
+    def _first(self) -> Best | LargestTrained:
+        return next(iter(self.by_width.values()))
+
+    @property
+    def experiment(self) -> str:
+        """The experiment."""
+        return self._first.experiment
+
+    @property
+    def arm_words(self) -> str:
+        """The arms in words."""
+        return self.title
+
+    def place(self) -> str:
+        """Return the experiment as a qualifier."""
+        return self._first.place()
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        return f"slope over log10 of the width of the {self._first.what()}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the exponents."""
+        values = {math.log10(w): part.by_seed(evidence) for w, part in self.by_width.items()}
+        seeds = set.intersection(*({*each} for each in values.values()))
+        return {
+            seed: slope([(x, each[seed]) for x, each in values.items()]) for seed in sorted(seeds)
+        }

@@ -13,14 +13,17 @@ from torch.utils.data import TensorDataset
 from learnorder.config.settings import DataConfig
 from learnorder.data.images import load_images
 from learnorder.models import MLP, ConvNet, WideResNet
+from learnorder.reproduce.papers.invariant import InvariantConvNet
 from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.seeding import generator
 from learnorder.training.groups import Groups
 from learnorder.training.task import Task
 
-Network = Literal["mlp", "convnet", "wrn"]
+Network = Literal["mlp", "convnet", "wrn", "unnormalised convnet", "invariant convnet"]
 _HELD_OUT = 0.4
 """Share of the digits that is held out."""
+_WIDTHS = (16, 32, 64)
+"""Channels of convolutional networks."""
 
 KEPT, FLIPPED = "correct label", "wrong label"
 """The groups of :func:`noisy_labels`."""
@@ -61,6 +64,73 @@ def noisy_labels(
         validation=parts[1],
         groups=Groups(groups[0], groups[1], name="label", spurious=False),
     )
+
+
+def labelled_images(
+    network: Network = "convnet",
+    draw: int = 0,
+    source: str = "digits",
+    size: int | None = None,
+    examples: int | None = None,
+) -> Task:
+    """Return the classification of images, with cross-entropy.
+
+    Args:
+        network: mlp, convnet, wrn, unnormalised convnet (without batch norm), or invariant convnet
+            (:class:`~learnorder.reproduce.papers.invariant.InvariantConvNet`).
+        draw: Seed of the validation split.
+        source: Location of the images.
+        size: Height and width to which they are scaled; None keeps them.
+        examples: Number of training images; None takes all.
+    """
+    train, validation, classes = _split(source, draw, size, examples)
+    return Task(
+        model=network_of(network, train[0], classes),
+        train=TensorDataset(*train),
+        validation=TensorDataset(*validation),
+    )
+
+
+def wide_mlp(
+    width: int = 256,
+    loss: Literal["cross-entropy", "squared error"] = "cross-entropy",
+    draw: int = 0,
+    source: str = "digits",
+    size: int | None = None,
+    examples: int | None = None,
+) -> Task:
+    """Return the classification of images by a perceptron in the standard parametrisation.
+
+    There are two hidden layers. Initially the weights are N(0, 2 / fan-in) (He) and the biases 0.
+
+    Both losses have the gradient "prediction minus target" with respect to the outputs: the
+    probabilities minus the one-hot label for cross-entropy, the outputs minus it for
+    :func:`half_squared_error`. The same LR thus means steps of the same kind.
+
+    Args:
+        width: Units of each hidden layer.
+        loss: cross-entropy, or squared error.
+        draw: Seed of the validation split.
+        source: Location of the images.
+        size: Height and width to which they are scaled; None keeps them.
+        examples: Number of training images; None takes all.
+    """
+    train, validation, classes = _split(source, draw, size, examples)
+    channels, *shape = train[0].shape[1:]
+    return Task(
+        model=lambda: _he(MLP(classes, (shape[0], shape[1]), (width, width), channels)),
+        train=TensorDataset(*train),
+        validation=TensorDataset(*validation),
+        loss=F.cross_entropy if loss == "cross-entropy" else half_squared_error,
+    )
+
+
+def _he(model: nn.Module) -> nn.Module:
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.kaiming_normal_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return model
 
 
 def squared_error(
@@ -105,7 +175,11 @@ def network_of(name: Network, images: Tensor, classes: int) -> Callable[[], nn.M
     if name == "mlp":
         return lambda: MLP(classes, size, (256, 256), channels)
     if name == "convnet":
-        return lambda: ConvNet(classes, (16, 32, 64), channels)
+        return lambda: ConvNet(classes, _WIDTHS, channels)
+    if name == "unnormalised convnet":
+        return lambda: ConvNet(classes, _WIDTHS, channels, normalised=False)
+    if name == "invariant convnet":
+        return lambda: InvariantConvNet(classes, _WIDTHS, channels)
     return lambda: WideResNet(16, 4, classes, channels)
 
 
