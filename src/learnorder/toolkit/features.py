@@ -33,7 +33,7 @@ def feature_statistics(
     """Return statistics of activations a [N, D], e.g. the input of the last layer.
 
     With the units that are positive on some example divided into groups G, the connected components
-    of the graph that joins units i and j if |corr(a_i, a_j)| > ``correlation``,
+    of the graph that joins units i and j if abs(corr(a_i, a_j)) > ``correlation``,
 
         active_share = #{(n, i): a_ni > 0} / (N D),
         distinct_units = #G / D,
