@@ -37,6 +37,7 @@ nb_execution_mode = "cache"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
+nb_output_stderr = "remove"  # warnings of libraries; errors stop the build
 os.environ["PLOTLY_RENDERER"] = "sphinx_gallery"  # figures as HTML
 html_theme = "furo"
 html_title = "learnorder"
@@ -130,7 +131,7 @@ def setup(app: Sphinx) -> None:
     """Connect what is done to docstrings and pages."""
 
     def begin_below(_: Sphinx, what: str, *others: object) -> None:
-        """Keep what stands before a colon in an attribute's text, which napoleon takes for a type."""
+        """Keep what is before a colon in an attribute's text, which napoleon takes for a type."""
         if what in ("attribute", "property"):
             lines = others[-1]
             assert isinstance(lines, list)
