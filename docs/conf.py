@@ -5,10 +5,14 @@ from __future__ import annotations
 import ast
 import contextlib
 import io
+import os
+import re
 from collections.abc import Iterator
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from typing import Any
 
+from plotly.offline import get_plotlyjs
 from sphinx.application import Sphinx
 
 import learnorder
@@ -20,14 +24,21 @@ copyright = "2026, The learnorder developers"
 release = version = installed_version("learnorder")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "explanation/tables"]
+exclude_patterns = ["_build", "explanation/tables", "notebooks/runs"]
+# Notebooks run when they have changed since the last build, in a folder of their own.
+nb_execution_mode = "cache"
+nb_execution_timeout = 600
+nb_execution_raise_on_error = True
+nb_execution_in_temp = True
+nb_output_stderr = "remove"  # warnings of libraries; errors stop the build
+os.environ["PLOTLY_RENDERER"] = "sphinx_gallery"  # figures as HTML
 html_theme = "furo"
 html_title = "learnorder"
 html_static_path = ["_static"]
@@ -95,13 +106,37 @@ _write_command_pages()
 (_GENERATED / "python.txt").write_text("\n".join(_public_page()) + "\n", encoding="utf-8")
 
 
+def _bundle_plotly(app: Sphinx) -> None:
+    """Write plotly.js to the static files, once for all notebooks."""
+    static = Path(app.outdir) / "_static"
+    static.mkdir(parents=True, exist_ok=True)
+    (static / "plotly.min.js").write_text(get_plotlyjs(), encoding="utf-8")
+
+
+_LOADED = re.compile(r'<script[^>]*\ssrc="https://[^"]*"[^>]*></script>')
+
+
+def _draw_offline(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Let the figures of a notebook load plotly.js from the static files, not from the network."""
+    if "plotly-graph-div" not in (body := context.get("body") or ""):
+        return
+    bundled = f'<script src="{context["pathto"]("_static/plotly.min.js", resource=True)}"></script>'
+    context["body"] = bundled + _LOADED.sub("", body)
+    app.add_js_file("figures.js", loading_method="defer")
+
+
 def setup(app: Sphinx) -> None:
-    """Keep what stands before a colon in an attribute's text, which napoleon takes for a type."""
+    """Connect what is done to docstrings and pages."""
 
     def begin_below(_: Sphinx, what: str, *others: object) -> None:
+        """Keep what is before a colon in an attribute's text, which napoleon takes for a type."""
         if what in ("attribute", "property"):
             lines = others[-1]
             assert isinstance(lines, list)
             lines.insert(0, "")
 
     app.connect("autodoc-process-docstring", begin_below, priority=400)
+    app.connect("builder-inited", _bundle_plotly)
+    app.connect("html-page-context", _draw_offline)
