@@ -57,17 +57,21 @@ def test_processes_of_other_threads_or_devices_are_not_shared():
 def test_gpus_are_shared_out_evenly_after_one_worker_died():
     """The GPU with the fewest running processes is next, however often those were reused."""
     engine = Processes(["0", "1"])
+
+    def stage():
+        started = [engine.start(1), engine.start(1)]
+        assert {process.device for process in started} == {"0", "1"}
+        for process in started:
+            process.close()
+        return started
+
     with processes_kept():
-        for _ in range(3):
-            stage = [engine.start(1), engine.start(1)]
-            assert {process.device for process in stage} == {"0", "1"}
-            for process in stage:
-                process.close()
-        lost = next(process for process in stage if process.device == "0")
+        first = stage()
+        assert {*stage()} == {*stage()} == {*first}
+        lost = next(process for process in first if process.device == "0")
         lost.close(kill=True)
         lost.stop()
-        again = [engine.start(1), engine.start(1)]
-        assert {process.device for process in again} == {"0", "1"}
+        assert lost not in stage()
 
 
 def test_an_error_stops_them(tmp_path):

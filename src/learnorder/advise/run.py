@@ -211,13 +211,13 @@ def start_search(
     existing = _read_search(out)
     if existing is not None:
         search = _as_it_was(search, existing.search)
+        if not force:
+            _check_identity(search, out)
         bought = existing.search.training.epochs
         epochs = bought if minutes is not None else search.training.epochs
         _check_same(existing.search, search.with_epochs(epochs), out)
         if force:
             _accept_changes(search, out)
-        else:
-            _check_identity(search, out)
     budget = None if minutes is None else _budget(search, out, minutes, execution)
     if budget is not None:
         search = search.with_epochs(budget.epochs)
