@@ -736,3 +736,9 @@ def test_sweeps_that_cannot_be(tmp_path, capsys, asked, message):
     assert sweep(*asked, "--out", tmp_path) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_arm_that_would_make_nested_folders_is_refused(tiny, tmp_path):
+    with pytest.raises(ConfigError, match="slashes"):
+        run_sweep({"LR 1/λ": tiny}, {}, [0], tmp_path / "out")
+    assert not (tmp_path / "out").exists()

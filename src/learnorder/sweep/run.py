@@ -47,6 +47,9 @@ def sweep_plans(
 
     if not bases:
         raise ConfigError("arms", [], "Name at least one arm.")
+    for arm in bases:
+        if "/" in arm:
+            raise ConfigError("arms", arm, "It names the folders of its runs: leave out slashes.")
     if not seeds:
         raise ConfigError("seeds", 0, "Give at least 1; a verdict needs 3.")
     plans = dict[str, "Plan[ConfigT]"]()
