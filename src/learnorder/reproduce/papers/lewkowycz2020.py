@@ -217,8 +217,8 @@ PAPER = Paper(
     "perceptrons with ReLU in the kernel's parametrisation, trained by full batches. The paper's "
     "larger networks and its mini-batches are not used. In pilot runs on other seeds, networks "
     "with another initialisation or with biases diverged elsewhere, from 6/λ₀ to above 24/λ₀; this "
-    "one was chosen after seeing some of them, so where training fails is a property of this network. "
-    "The paper's abstract was checked; the bounds 2/η, 4/λ₀ and 12/λ₀ are cited from memory.",
+    "one was chosen after seeing some of them, so where training fails is a property of this "
+    "network. The paper's abstract was checked; the bounds 2/η, 4/λ₀ and 12/λ₀ are cited from memory.",
     claims=(*_claims("two"), *_claims("four")),
     titles=_TITLES,
     scales={"laptop": laptop, "gpu": gpu},
