@@ -212,13 +212,14 @@ PAPER = Paper(
     "or 12/λ₀ for ReLU networks, it diverges. Here LRs from 1/λ₀ to 16/λ₀ are compared at the same "
     "product of LR and steps.",
     differs="λ₀ is the largest eigenvalue of the loss's Hessian, where the paper has that of the "
-    "neural tangent kernel; its mean over seeds is used, from which single networks deviate by "
-    "6 % (two layers) or 16 % (four layers), as a standard deviation. All networks are "
-    "perceptrons with ReLU in the kernel's parametrisation, trained by full batches. The paper's "
-    "larger networks and its mini-batches are not used. In pilot runs on other seeds, networks "
-    "with another initialisation or with biases diverged elsewhere, from 6/λ₀ to above 24/λ₀; this "
-    "one was chosen after seeing some of them, so where training fails is a property of this "
-    "network. The paper's abstract was checked; the bounds 2/η, 4/λ₀ and 12/λ₀ are cited from memory.",
+    "neural tangent kernel; its mean over seeds is used, from which single networks deviate"
+    " by 6 % (two layers) or 16 % (four layers), as a standard deviation. All networks are "
+    "perceptrons with ReLU in the kernel's parametrisation, trained by full batches. The "
+    "paper's larger networks and its mini-batches are not used. In pilot runs on other "
+    "seeds, networks with another initialisation or with biases diverged elsewhere, from "
+    "6/λ₀ to above 24/λ₀; this one was chosen after seeing some of them, so where training "
+    "fails is a property of this network. The paper's abstract was checked; the bounds 2/η,"
+    " 4/λ₀ and 12/λ₀ are cited from memory.",
     claims=(*_claims("two"), *_claims("four")),
     titles=_TITLES,
     scales={"laptop": laptop, "gpu": gpu},
