@@ -13,6 +13,7 @@ from torch.utils.data import TensorDataset
 from learnorder.config.settings import DataConfig
 from learnorder.data.images import load_images
 from learnorder.models import MLP, ConvNet, WideResNet
+from learnorder.reproduce.papers.groups import FLIPPED, KEPT
 from learnorder.reproduce.papers.invariant import InvariantConvNet
 from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.seeding import generator
@@ -24,9 +25,6 @@ _HELD_OUT = 0.4
 """Share of the digits that is held out."""
 _WIDTHS = (16, 32, 64)
 """Channels of convolutional networks."""
-
-KEPT, FLIPPED = "correct label", "wrong label"
-"""The groups of :func:`noisy_labels`."""
 
 
 def noisy_labels(

@@ -10,9 +10,9 @@ from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference
 from learnorder.reproduce.papers.figures import Curves
+from learnorder.reproduce.papers.groups import FLIPPED, KEPT
 from learnorder.reproduce.papers.measures import Quantity, Recorded
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
-from learnorder.reproduce.papers.tasks import FLIPPED, KEPT
 from learnorder.schedules import Schedule
 
 LARGE, SMALL, CONSTANT = "large LR, annealed", "small LR", "large LR, constant"

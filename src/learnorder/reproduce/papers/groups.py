@@ -1,0 +1,4 @@
+"""Names of the groups of the papers' tasks: apart from the tasks, whose import takes seconds."""
+
+KEPT, FLIPPED = "correct label", "wrong label"
+"""The groups of :func:`~learnorder.reproduce.papers.tasks.noisy_labels`."""
