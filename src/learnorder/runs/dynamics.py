@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from learnorder.errors import RunFolderError
 from learnorder.runs.folder import DYNAMICS, RunFolder
 from learnorder.runs.manifest import unreadable
 from learnorder.runs.run_set import RunSet
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 Shown = str | bytes
 """What pages show of an example: a text, or an image as a PNG."""
@@ -149,6 +148,7 @@ class KeptDynamics:
         Raises:
             RunFolderError: The runs have different training examples.
         """
+        import numpy as np
         import pandas as pd
 
         frames = list(self.by_arm[arm].values())
@@ -179,6 +179,8 @@ class KeptDynamics:
 
 def _over_runs(values: NDArray[np.float64], function: Callable[..., Any]) -> NDArray[np.float64]:
     """Return a mean or median over the runs of [S, N] that are not nan, [N]."""
+    import numpy as np
+
     known = ~np.isnan(values)
     found = np.full(values.shape[1], np.nan)
     for pattern in np.unique(known, axis=1).T:
