@@ -20,14 +20,13 @@ from learnorder.reproduce.run import (
     reproduction_recipe,
 )
 from learnorder.reproduce.scales import EXPERIMENT_TITLES, Reproduction
-from learnorder.reproduce.terminal import list_claims, print_claims
 
 DESCRIPTION = """\
 Run the experiments that test the claims of Li, Wei and Ma (2019), or with --paper those of a later
-paper on large learning rates, and give a verdict on each claim: it holds, does
-not hold, or is undecided, according to a 95 % interval over seeds. report.html shows the verdicts,
-then the figure and the runs of each claim; claims.json contains the numbers. If a reproduction was
-interrupted, the same command continues it. Finished runs are not repeated.
+paper on large learning rates, and give a verdict on each claim: it holds, does not hold, or is
+undecided, according to a 95 % interval over seeds. report.html shows the verdicts, then the figure
+and the runs of each claim; claims.json contains the numbers. If a reproduction was interrupted, the
+same command continues it. Finished runs are not repeated.
 
   learnorder reproduce                                       digits and the theory, 5 minutes
   learnorder reproduce --scale laptop --data parquet:DIR     CIFAR-10, 1.5 hours on two cores
@@ -92,6 +91,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.flag("--judge-only", help="Run nothing: judge the runs in --out, whatever their seeds.")
     options.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
     values = parse(parser, arguments)
+    from learnorder.reproduce.terminal import list_claims, print_result
+
     out, only = Path(values["out"]), values["only"]
     if values["list"]:
         print(list_claims(claims_named(only)))
@@ -113,14 +114,7 @@ def main(arguments: Sequence[str]) -> int:
         make_runs=not values["judge_only"],
         execution=options.execution(values),
     )
-    from learnorder.runs.plain_text import visible
-
-    print_claims(result)
-    print(visible(f"Report: {out / 'report.html'}"))
-    if values["judge_only"]:
-        return 0
-    unfinished = [options.print_unfinished(r) for r in result.evidence.distinct().values()]
-    return 1 if any(unfinished) else 0
+    return print_result(result, out, judged_only=values["judge_only"])
 
 
 def _print_cost(
@@ -131,19 +125,15 @@ def _print_cost(
     values: dict[str, Any],
 ) -> int:
     """Print the estimated cost of each experiment, their total time, and what bf16 would save."""
-    from learnorder.execution.estimate import estimate_cost
-    from learnorder.execution.log_lines import duration
     from learnorder.execution.precision import settle
+    from learnorder.reproduce.terminal import print_costs
 
-    execution, seconds = options.execution(values), 0.0
+    execution = options.execution(values)
     settled, words = settle(
         reproduction, lambda base: every_plan(base, only, scale), out, execution
     )
-    for name, plans in reproduction_plans(settled, only, scale).items():
-        cost = estimate_cost(plans, out / name, execution)
-        seconds += cost.seconds
-        print(f"{EXPERIMENT_TITLES[name]}: {cost}")
-    print(f"All of them: about {duration(seconds)}.")
+    plans = reproduction_plans(settled, only, scale)
+    print_costs(plans, EXPERIMENT_TITLES, out, execution)
     options.print_precision(every_plan(settled, only, scale), words, execution)
     return 0
 

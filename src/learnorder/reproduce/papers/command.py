@@ -8,12 +8,9 @@ from pathlib import Path
 from learnorder.cli import options
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
-from learnorder.execution.settings import Execution
 from learnorder.reproduce.claims import claims_named
-from learnorder.reproduce.papers.paper import Experiments, Paper
+from learnorder.reproduce.papers.paper import Paper
 from learnorder.reproduce.papers.run import experiments_of, paper_plans, reproduce_paper
-from learnorder.reproduce.terminal import list_claims, print_claims
-from learnorder.runs.plain_text import visible
 
 _DESCRIPTION = """\
 Run the experiments that test the claims of {reference}.
@@ -62,6 +59,8 @@ def main(arguments: Sequence[str], paper: Paper) -> int:
     parser.flag("--judge-only", help="Run nothing: judge the runs in --out, whatever their seeds.")
     options.add_execution(parser, f"runs/{paper.name}-{scale}", prepare=False)
     values = parse(parser, arguments)
+    from learnorder.reproduce.terminal import list_claims, print_costs, print_result
+
     out, only, source = Path(values["out"]), values["only"], values["data"]["source"]
     if values["list"]:
         print(list_claims(claims_named(only, paper.claims)))
@@ -72,7 +71,9 @@ def main(arguments: Sequence[str], paper: Paper) -> int:
     execution = options.execution(values)
     if values["dry_run"]:
         experiments = experiments_of(paper, scale, source=source, **chosen)
-        return _print_cost(paper, experiments, scale, only, out, execution)
+        plans = paper_plans(paper, experiments, scale, only)
+        print_costs(plans, paper.titles, out, execution)
+        return 0
     result = reproduce_paper(
         paper.name,
         out,
@@ -83,30 +84,4 @@ def main(arguments: Sequence[str], paper: Paper) -> int:
         execution=execution,
         **chosen,
     )
-    print_claims(result)
-    print(visible(f"Report: {out / 'report.html'}"))
-    if values["judge_only"]:
-        return 0
-    unfinished = [options.print_unfinished(r) for r in result.evidence.distinct().values()]
-    return 1 if any(unfinished) else 0
-
-
-def _print_cost(
-    paper: Paper,
-    experiments: Experiments,
-    scale: str,
-    only: Sequence[str] | None,
-    out: Path,
-    execution: Execution,
-) -> int:
-    """Print the estimated cost of each experiment, and their total time."""
-    from learnorder.execution.estimate import estimate_cost
-    from learnorder.execution.log_lines import duration
-
-    seconds = 0.0
-    for name, plans in paper_plans(paper, experiments, scale, only).items():
-        cost = estimate_cost(plans, out / name, execution)
-        seconds += cost.seconds
-        print(f"{paper.titles[name]}: {cost}")
-    print(f"All of them: about {duration(seconds)}.")
-    return 0
+    return print_result(result, out, judged_only=values["judge_only"])
