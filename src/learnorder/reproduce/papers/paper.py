@@ -115,8 +115,10 @@ class Paper:
         """Return the experiments at a scale; None: the default.
 
         Raises:
-            ConfigError: The paper has no such scale.
+            ConfigError: The paper has no such scale, or is not a later paper.
         """
+        if not self.scales:
+            raise ConfigError("paper", self.name, "Its claims are tested by learnorder.reproduce.")
         scale = next(iter(self.scales)) if scale is None else scale
         if scale not in self.scales:
             raise ConfigError(

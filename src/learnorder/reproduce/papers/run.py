@@ -13,16 +13,18 @@ from learnorder.execution.settings import Execution
 from learnorder.reproduce.claim import judge
 from learnorder.reproduce.claims import claims_named
 from learnorder.reproduce.evidence import Evidence
-from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
+from learnorder.reproduce.papers.paper import Experiments, Paper
 from learnorder.reproduce.papers.registry import paper_named
 from learnorder.reproduce.result import ReproductionResult
-from learnorder.runs.experiment import Experiment, settings_as
+from learnorder.runs.experiment import Experiment, read_experiment, settings_as
 from learnorder.runs.opening import results_of
 from learnorder.sweep.run import sweep_experiment, sweep_plans
 from learnorder.values import to_dict
 
 if TYPE_CHECKING:
+    from learnorder.config.settings import TaskRunConfig
     from learnorder.execution.driver import Plan
+    from learnorder.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,19 @@ def paper_plans(
     Raises:
         ConfigError: The name of a claim is unknown.
     """
+    from learnorder.execution.grid import Grid
+
     claims = claims_named(only, paper.claims)
     needed = {need for claim in claims for need in claim.needs}
     chosen = {
         name: {arm: c for arm, c in each.arms.items() if only is None or (name, arm) in needed}
         for name, each in experiments.items()
     }
-    return {name: _plans(arms, experiments[name], scale) for name, arms in chosen.items() if arms}
-
-
-def _plans(
-    arms: Mapping[str, Any], experiment: PaperExperiment, scale: str
-) -> dict[str, Plan[Any]]:
-    from learnorder.execution.grid import Grid
-
-    return sweep_plans(arms, Grid({}), experiment.all_seeds, scale)
+    return {
+        name: sweep_plans(arms, Grid({}), experiments[name].all_seeds, scale)
+        for name, arms in chosen.items()
+        if arms
+    }
 
 
 @processes_kept()
@@ -137,12 +137,13 @@ def reproduce_paper(
     from learnorder.reproduce.page import write_reproduction
 
     chosen = paper_named(paper)
-    scale = next(iter(chosen.scales), "") if scale is None else scale
-    folder = Path(out or f"runs/{chosen.name}-{scale}")
     experiments = experiments_of(chosen, scale, seeds=seeds, first_seed=first_seed, source=source)
+    scale = next(iter(chosen.scales)) if scale is None else scale
+    folder = Path(out or f"runs/{chosen.name}-{scale}")
     plans = paper_plans(chosen, experiments, scale, only)
     about = _experiment(chosen, experiments, scale, only)
     about.check(folder)
+    _check_same(chosen, scale, folder)
     if make_runs:
         for name, runs in plans.items():
             each = experiments[name]
@@ -163,19 +164,49 @@ def _experiment(
     return Experiment("paper", to_dict(settings))
 
 
+def _check_same(paper: Paper, scale: str, folder: Path) -> None:
+    """Check that a folder has no runs of another paper or scale."""
+    other = read_experiment(folder)
+    if other is None or other.settings is None:
+        return
+    recorded = settings_as(_Settings, other.settings, folder)
+    if (recorded.paper, recorded.scale) != (paper.name, scale):
+        raise RunFolderError(
+            f"{folder}: contains runs of {recorded.paper} at scale {recorded.scale}. Choose "
+            "another folder with --out."
+        )
+
+
+def _check_settings(paper: Paper, arms: Mapping[str, TaskRunConfig], run: RunFolder[Any]) -> None:
+    """Check that a run has the settings of its arm, but for the seed and the images' location."""
+    arm, config = run.labels.get("arm", ""), run.config
+    expected = arms.get(arm)
+    if expected is not None and "source" in expected.task.arguments:
+        source = config.task.arguments.get("source")
+        arguments = {**expected.task.arguments, "source": source}
+        expected = replace(expected, task=replace(expected.task, arguments=arguments))
+    if expected is None or replace(expected, seed=config.seed) != config:
+        raise RunFolderError(
+            f"{run.path}: its settings are not those of {paper.name}, arm {arm!r}, in this version "
+            "of learnorder. Make the runs again in another folder."
+        )
+
+
 def judge_paper(
     paper: Paper, folder: Path, *, scale: str, only: Sequence[str] | None = None
 ) -> ReproductionResult:
     """Judge the existing runs of a paper's experiments, without running or writing anything.
 
     Raises:
-        RunFolderError: There are no runs.
+        RunFolderError: There are no runs, or one has other settings than the paper's experiments.
     """
     from learnorder.runs import find_runs
 
     found: dict[str, Any] = {}
-    for name in paper.titles:
+    for name, experiment in paper.experiments(scale).items():
         runs = find_runs(folder / name) if (folder / name).is_dir() else []
+        for run in runs:
+            _check_settings(paper, experiment.arms, run)
         if runs:
             found[name] = results_of(runs)
     if not found:
