@@ -8,22 +8,12 @@ import torch
 
 import learnorder
 from learnorder.cli.main import main
-from learnorder.errors import ConfigError
+from learnorder.errors import ConfigError, RunFolderError
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, words_of
 from learnorder.reproduce.papers import you2019
-from learnorder.reproduce.papers.measures import (
-    Best,
-    Exponent,
-    Grid,
-    Growth,
-    LargestTrained,
-    Quantity,
-    Recorded,
-    ShareTrained,
-    Spread,
-    Trend,
-)
+from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
+from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
 from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
@@ -162,6 +152,22 @@ def test_bad_input_is_refused_before_anything_runs(tmp_path, capsys, options, wo
     assert main(["reproduce", *options, "--out", str(out)]) == 2
     assert words in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_runs_of_another_paper_scale_or_version_are_not_judged(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    learnorder.reproduce_paper(
+        "you2019", out, only=["noise-suppressed-mlp"], seeds=1, execution=QUIET
+    )
+    with pytest.raises(RunFolderError, match="contains runs of you2019 at scale laptop"):
+        learnorder.reproduce_paper("prieto2025", out, execution=QUIET)
+    with pytest.raises(RunFolderError, match="contains runs of you2019 at scale laptop"):
+        learnorder.reproduce_paper("you2019", out, scale="gpu", make_runs=False)
+    monkeypatch.setattr(you2019, "EPOCHS", you2019.EPOCHS + 1)
+    with pytest.raises(RunFolderError, match="not those of you2019"):
+        open_runs(out, of=ReproductionResult)
+    with pytest.raises(ConfigError, match=r"tested by learnorder\.reproduce"):
+        learnorder.reproduce_paper("li2019", tmp_path / "li")
 
 
 def test_another_copy_of_the_images():

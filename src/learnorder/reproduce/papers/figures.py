@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from learnorder.report.curves import add_curve, mark_changes
 from learnorder.report.parts import Point, add_band, add_points, make_room
-from learnorder.report.style import LineStyle, layout, line_styles, log_axis
+from learnorder.report.style import layout, line_styles, log_axis
 from learnorder.reproduce.papers.measures import Quantity, values_of
 from learnorder.runs.results import TaskResults
 
@@ -84,7 +84,10 @@ class OverSetting:
                 for value, arm in arms.items()
                 if arm in results.arms
             }
-            _add(figure, points, name, styles[name], unit.scale, log=self.log)
+            if points:
+                add_points(
+                    figure, points, name, styles[name], unit.scale, log_x=True, log_y=self.log
+                )
             values += [value for point in points.values() for value in point.values.values()]
         layout(figure, self.title, self.setting, unit.name, 380)
         figure.update_xaxes(log_axis([x for _, arms in self.lines.values() for x in arms]))
@@ -92,19 +95,6 @@ class OverSetting:
             figure.update_yaxes(log_axis([unit.scale * value for value in values]))
         figure.update_layout(hovermode="closest", margin={"b": 90})
         return make_room(figure)
-
-
-def _add(
-    figure: go.Figure,
-    points: Mapping[float, Point],
-    name: str,
-    style: LineStyle,
-    scale: float,
-    *,
-    log: bool,
-) -> None:
-    if points:
-        add_points(figure, points, name, style, scale, log_x=True, log_y=log)
 
 
 def _title(quantity: Quantity) -> str:

@@ -12,7 +12,8 @@ from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import OverSetting
-from learnorder.reproduce.papers.measures import Best, Exponent, Grid, LargestTrained, Quantity
+from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained
+from learnorder.reproduce.papers.measures import Quantity
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule
 from learnorder.statistics import Unit
@@ -53,7 +54,7 @@ def _experiments(arguments: dict[str, str], training: TrainingConfig, on: str) -
 
 
 def laptop() -> Experiments:
-    """Digits: 862 training images in batches of 32, 5 epochs, SGD without momentum or decay."""
+    """Digits: 720 training images in batches of 32, 5 epochs, SGD without momentum or decay."""
     training = TrainingConfig(5, batch_size=32, momentum=0.0, nesterov=False, weight_decay=0.0)
     return _experiments({}, training, "digits")
 

@@ -23,14 +23,8 @@ from learnorder.config.settings import (
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import Curves, OverSetting
-from learnorder.reproduce.papers.measures import (
-    Best,
-    Grid,
-    Growth,
-    Quantity,
-    Recorded,
-    ShareTrained,
-)
+from learnorder.reproduce.papers.grids import Best, Grid
+from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule
 from learnorder.statistics import Unit

@@ -18,7 +18,8 @@ from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Ratio
 from learnorder.reproduce.papers.figures import OverSetting
-from learnorder.reproduce.papers.measures import Grid, Quantity, Recorded, Spread
+from learnorder.reproduce.papers.grids import Grid, Spread
+from learnorder.reproduce.papers.measures import Quantity, Recorded
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule
 from learnorder.statistics import Unit
@@ -69,7 +70,7 @@ def _experiment(name: str, task: TaskConfig, setting: str, base: TrainingConfig)
 
 
 def laptop() -> Experiments:
-    """Digits: 862 training images in batches of 32, SGD without momentum, constant LR."""
+    """Digits: 720 training images in batches of 32, SGD without momentum, constant LR."""
     base = TrainingConfig(EPOCHS, batch_size=32, momentum=0.0, nesterov=False)
     return {
         name: _experiment(
