@@ -9,14 +9,14 @@ from typing import Any
 import plotly.graph_objects as go
 
 from learnorder.report.content import Section, TextTable
-from learnorder.report.curves import add_curve, mark_changes
+from learnorder.report.curves import MeanCurve, mark_changes
 from learnorder.report.origin import key
-from learnorder.report.parts import add_band
 from learnorder.report.style import layout, line_styles, log_axis
 from learnorder.report.tables import final_scores
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs.judged import judged_by
 from learnorder.runs.results import PatternRuns
+from learnorder.statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,14 @@ def measure_figure(results: PatternRuns[Any], quantity: str) -> go.Figure:
     """Return a quantity of ``MEASURES`` over epochs: the mean of each arm over seeds."""
     measure, figure, values = MEASURES[quantity], go.Figure(), list[float]()
     styles, titles = line_styles(results.arms), marked_titles(results)
+
+    def words(e: Estimate) -> str:
+        return e.format(measure.scale, digits=2)
+
     for arm in results.arms:
         points = results.curve(arm, "run", quantity)
-        if not measure.logarithmic:
-            add_band(figure, points, styles[arm].band(), measure.scale, len(results.arms))
-        means = [measure.scale * e.mean for e in points.values()]
-        values += means
-        labels = [e.format(measure.scale, digits=2) for e in points.values()]
-        add_curve(figure, points, means, labels, titles[arm], styles[arm])
+        line = MeanCurve(titles[arm], styles[arm], measure.scale, words)
+        values += line.add(figure, points, None if measure.logarithmic else len(results.arms))
     mark_changes(figure, results.folders)
     layout(figure, measure.title, "epoch", measure.unit)
     if measure.logarithmic:

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from learnorder.images.diagnostics import MEASURES, measure_figure
 from learnorder.report import parts
-from learnorder.report.curves import add_curve, mark_changes
-from learnorder.report.parts import Point, add_band, arm_axis, mark_lost
+from learnorder.report.curves import MeanCurve, mark_changes
+from learnorder.report.parts import Point, arm_axis, mark_lost
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.runs.results import PatternRuns
@@ -41,16 +41,8 @@ def curve_figure(
             diverged += [arm] * bool(results.lost(arm))
             continue
         estimates += points.values()
-        add_band(figure, points, styles[arm].band(), 100, len(results.arms))
-        lines.append([100 * e.mean for e in points.values()])
-        add_curve(
-            figure,
-            points,
-            lines[-1],
-            [e.format(100) for e in points.values()],
-            titles[arm],
-            styles[arm],
-        )
+        line = MeanCurve(titles[arm], styles[arm], 100, lambda e: e.format(100))
+        lines.append(line.add(figure, points, len(results.arms)))
     for place, arm in enumerate(diverged):
         figure.add_annotation(
             text="✕ diverged", font={"color": styles[arm].color, "size": 11},

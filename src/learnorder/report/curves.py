@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
@@ -13,6 +14,7 @@ from learnorder.report.style import LineStyle, figure_text, layout, line_styles
 from learnorder.report.titles import marked_titles
 from learnorder.runs import RunFolder
 from learnorder.runs.run_set import NetworkRuns
+from learnorder.statistics import Estimate
 
 
 def score_curves(results: NetworkRuns[Any], set_: str, quantity: str, title: str) -> go.Figure:
@@ -23,11 +25,43 @@ def score_curves(results: NetworkRuns[Any], set_: str, quantity: str, title: str
         points = results.curve(arm, set_, quantity)
         if not points:
             continue
-        add_band(figure, points, styles[arm].band(), words.scale, len(results.arms))
-        means = [words.scale * e.mean for e in points.values()]
-        shown = [words.number(e) for e in points.values()]
-        add_curve(figure, points, means, shown, titles[arm], styles[arm])
+        line = MeanCurve(titles[arm], styles[arm], words.scale, words.number)
+        line.add(figure, points, len(results.arms))
     return layout(figure, title.capitalize(), "epoch", words.heading)
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """How the mean of an arm over seeds is drawn.
+
+    Attributes:
+        title: Name of the line.
+        style: Its style.
+        scale: Factor applied to the values.
+        words: Returns the label of a point.
+    """
+
+    title: str
+    style: LineStyle
+    scale: float
+    words: Callable[[Estimate], str]
+
+    def add(
+        self, figure: go.Figure, points: Mapping[int, Estimate], arms: int | None
+    ) -> list[float]:
+        """Add the curve, with its 95 % band if there are few arms; return the means.
+
+        Args:
+            figure: The figure.
+            points: Estimates by epoch.
+            arms: Number of arms in the figure; None draws no band.
+        """
+        if arms is not None:
+            add_band(figure, points, self.style.band(), self.scale, arms)
+        means = [self.scale * e.mean for e in points.values()]
+        labels = [self.words(e) for e in points.values()]
+        add_curve(figure, points, means, labels, self.title, self.style)
+        return means
 
 
 def add_curve(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
-from learnorder.report.curves import add_curve, mark_changes
-from learnorder.report.parts import Point, add_band, add_points, make_room
+from learnorder.report.curves import MeanCurve, mark_changes
+from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.style import layout, line_styles, log_axis
 from learnorder.reproduce.papers.measures import Quantity, values_of
 from learnorder.runs.results import TaskResults
@@ -40,12 +40,9 @@ class Curves:
             points = results.curve(arm, q.set, q.name, q.group)
             if not points:
                 continue
-            add_band(figure, points, styles[arm].band(), unit.scale, len(arms))
-            means = [unit.scale * e.mean for e in points.values()]
-            drawn += means
             epochs.update(points)
-            labels = [unit.show(e) for e in points.values()]
-            add_curve(figure, points, means, labels, arm, styles[arm])
+            line = MeanCurve(arm, styles[arm], unit.scale, unit.show)
+            drawn += line.add(figure, points, len(arms))
         layout(figure, _title(q), "epoch", unit.name)
         if self.log:
             figure.update_yaxes(log_axis(drawn))
