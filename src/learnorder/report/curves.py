@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,29 +59,16 @@ class MeanCurve:
         if arms is not None:
             add_band(figure, points, self.style.band(), self.scale, arms)
         means = [self.scale * e.mean for e in points.values()]
-        labels = [self.words(e) for e in points.values()]
-        add_curve(figure, points, means, labels, self.title, self.style)
+        figure.add_scatter(
+            x=list(points),
+            y=means,
+            customdata=[self.words(e) for e in points.values()],
+            hovertemplate="%{customdata}",
+            name=figure_text(self.title),
+            line={"color": self.style.color, "dash": self.style.dash, "width": 2},
+            mode="lines" if len(means) > 1 else "markers",
+        )
         return means
-
-
-def add_curve(
-    figure: go.Figure,
-    epochs: Iterable[int],
-    values: Sequence[float],
-    labels: Sequence[str],
-    title: str,
-    style: LineStyle,
-) -> None:
-    """Add an arm's curve, with a hover label for each point."""
-    figure.add_scatter(
-        x=list(epochs),
-        y=list(values),
-        customdata=list(labels),
-        hovertemplate="%{customdata}",
-        name=figure_text(title),
-        line={"color": style.color, "dash": style.dash, "width": 2},
-        mode="lines" if len(values) > 1 else "markers",
-    )
 
 
 def mark_changes(figure: go.Figure, folders: list[RunFolder[Any]]) -> None:
