@@ -342,6 +342,22 @@ def test_advice_for_the_worst_group(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert page.index("Groups by domain") < page.index("Final score by learning rate")
     assert "worst-group accuracy; 4 epochs" in page
+    assert "stopped by their scores" not in page  # a race with a single look
+
+
+def test_a_race_says_that_the_intervals_of_groups_are_not_corrected_for_it(tmp_path):
+    search = LRSearch(
+        training=TrainingConfig(epochs=4),
+        learning_rates=(0.01, 0.1, 1.0),
+        shorter_plateaus=(),
+        noise=0.0,
+        rungs=1,
+        seeds=4,
+        range_test=False,
+    )
+    run_advise(search, tmp_path, task=make_task(), execution=QUIET)
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("stopped by their scores") == 1  # in the section on groups only
 
 
 def test_with_a_planted_pattern_groups_are_measured_without_it(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.phrases import (
     ARM_VERDICT_WORDS,
+    NOT_CORRECTED,
     comparisons,
     looks_words,
     schedule_words,
@@ -62,6 +63,8 @@ def advice_content(advice: Advice) -> Content:
             lines = {kinds.get(advice.search.anneal, ANNEALED): annealed_arms(results)}
             lead += forgetting_sections(forgetting, results.arms, lines)
         further = [*last_layer_sections(results), *dynamics_sections(results)]
+    if looks_words(advice.search):
+        lead = [replace(part, note=f"{part.note} {NOT_CORRECTED}") for part in lead]
     lost = "runs without a score" if advice.search.is_script else "diverged runs"
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "

@@ -17,6 +17,8 @@ ARM_VERDICT_WORDS: dict[ArmVerdict, str] = {
     "diverged": "diverged",
     "other_diverged": "the other diverged",
 }
+NOT_CORRECTED = "Arms stopped by their scores; these intervals are not corrected for it."
+"""Said of the 95 % intervals of other quantities in a race."""
 _FAIR_GUIDE = 0.8
 """Share of pairs in the same order from which shorter runs count as a reliable guide."""
 
