@@ -127,6 +127,15 @@ def _draw_offline(
     app.add_js_file("figures.js", loading_method="defer")
 
 
+def _print_as_slides(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Give the lesson its buttons, and a printed page for each section."""
+    if page == "lesson":
+        app.add_css_file("lesson.css")
+        app.add_js_file("lesson.js")
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is done to docstrings and pages."""
 
@@ -140,3 +149,4 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-process-docstring", begin_below, priority=400)
     app.connect("builder-inited", _bundle_plotly)
     app.connect("html-page-context", _draw_offline)
+    app.connect("html-page-context", _print_as_slides)

@@ -64,7 +64,10 @@ def advice_content(advice: Advice) -> Content:
             lead += forgetting_sections(forgetting, results.arms, lines)
         further = [*last_layer_sections(results), *dynamics_sections(results)]
     if looks_words(advice.search):
-        lead = [replace(part, note=f"{part.note} {NOT_CORRECTED}") for part in lead]
+        lead = [
+            replace(part, note=f"{part.note} {NOT_CORRECTED}") if part.note else part
+            for part in lead
+        ]
     lost = "runs without a score" if advice.search.is_script else "diverged runs"
     note = (
         "Validation data; mean over seeds with 95 % t intervals. Every point is the final score of "
