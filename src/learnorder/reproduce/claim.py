@@ -138,8 +138,7 @@ class Judgement:
 
     def bound(self) -> str:
         """Return the bound in the unit of the estimate."""
-        unit = self.measured.unit
-        return f"{self.measured.bound * unit.scale:.4g} {unit.name}".rstrip()
+        return self.measured.unit.show_value(self.measured.bound)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of ``claims.json``.

@@ -219,7 +219,7 @@ class Level:
         """Return the bound, in words."""
         if self.bound is None:
             return "twice chance"
-        return f"{self.bound * self.unit.scale:.4g} {self.unit.name}".rstrip()
+        return self.unit.show_value(self.bound)
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""

@@ -28,6 +28,14 @@ class Unit:
             return text.replace(" ", f" {self.name} ", 1)
         return f"{text} {self.name}"
 
+    def show_value(self, value: float) -> str:
+        """Return a value without an interval, such as a bound.
+
+        >>> Unit("points", 100).show_value(-0.02)
+        '−2 points'
+        """
+        return f"{value * self.scale:.4g} {self.name}".rstrip().replace("-", "−")
+
 
 POINTS = Unit("points", 100)
 PER_CENT = Unit("%", 100)

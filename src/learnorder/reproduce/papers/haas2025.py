@@ -26,7 +26,7 @@ _TASK = "learnorder.reproduce.papers.tasks.wide_mlp"
 _TRAINS = 0.5
 ACCURACY = Quantity("validation", "accuracy", "validation accuracy")
 _EXPONENT = Unit("", digits=2)
-_DECADES = Unit("factors of 10", digits=2)
+_DECADES = Unit("decades", digits=2)
 
 
 def _rates(loss: str) -> list[float]:
