@@ -346,6 +346,9 @@ def small_reproduction(tiny):
         convolution=replace(theory, network=NetworkConfig("convolution")),
         kappa=kappa,
         kappas=(0.8, 1.0),
+        steps=replace(kappa, arms=("L-S",)),
+        dimensions=(20, 40),
+        thresholds=(0.12, 0.24),
     )
 
 
@@ -368,7 +371,7 @@ def test_a_whole_reproduction(small_reproduction, tmp_path):
     assert set(links) <= anchors
     assert {f"claim-{claim.name}" for claim in CLAIMS} <= anchors
     assert 'id="effect"' in page
-    for experiment in ("plain", "patch", "theory", "kappa", "convolution"):
+    for experiment in ("plain", "patch", "theory", "kappa", "steps", "convolution"):
         assert (tmp_path / experiment / "report.html").exists()
     assert not (tmp_path / "unpatched").exists()
     assert "there is nothing to compare" in " ".join(summary(found))

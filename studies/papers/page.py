@@ -12,7 +12,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from learnorder.report.style import figure_text
-from learnorder.reproduce.claim import Judgement
+from learnorder.reproduce.claim import RESCALED, Judgement
 from learnorder.reproduce.papers.run import judge_paper
 from learnorder.reproduce.result import ReproductionResult
 from learnorder.statistics import Verdict, p_words
@@ -99,7 +99,7 @@ def _first_cells(results: Mapping[str, ReproductionResult]) -> Iterator[Cell]:
     """Yield the claims of Li, Wei and Ma on digits and CIFAR-10, and in the theory."""
     for scale, result in results.items():
         for judgement in result.judgements:
-            theory = judgement.claim.needs[0][0] in ("theory", "kappa", "convolution")
+            theory = judgement.claim.needs[0][0] in RESCALED
             if judgement.has_runs and not (theory and scale == "demo"):
                 setting = _THEORY if theory else _LI_SETTINGS[scale]
                 claim = judgement.claim.statement.rstrip(".")

@@ -20,7 +20,7 @@ from learnorder.statistics import (
 )
 from learnorder.statistics.verdicts import VERDICT_WORDS
 
-RESCALED = ("theory", "kappa", "convolution")
+RESCALED = ("theory", "kappa", "steps", "convolution")
 """Experiments in which the coordinates of Q are scaled by s = 1000; the paper has s = 1."""
 RESCALED_NOTE = (
     "† Rescaled: s = 1000, where the theorems have s = 1. In their scaling the order appears only "

@@ -8,6 +8,7 @@ from learnorder.errors import ConfigError, did_you_mean
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Later, Learned, Level, Ratio, Share, Value
 from learnorder.reproduce.theory_measures import FirstPattern, SecondDifferenceRatio, Slope
+from learnorder.statistics import Unit
 from learnorder.statistics.learned import PATCH_LEVEL
 
 
@@ -29,6 +30,18 @@ def _error(arm: str, experiment: str = "theory") -> Value:
     return Value(experiment, arm, "p_only", "error")
 
 
+def _loss(arm: str, set_: str) -> Value:
+    return Value("theory", arm, set_, "loss")
+
+
+def _time_slope(setting: str, bound: float) -> Slope:
+    return Slope("steps", "L-S", quantity="anneal", setting=setting, bound=bound)
+
+
+_LOSS = Unit("", digits=4)
+LOGARITHMS = 0.5
+"""What logarithms may add to an exponent. The theorem's Õ hides powers of them: the square of log d
+alone adds 2 / log d = 0.35 at d = 300."""
 _TABLE_1 = "Table 1"
 _PATCH = "section 6.2, patch figure"
 
@@ -222,6 +235,15 @@ CLAIMS = (
         also=(Ratio(_error("S"), _error("L-S")),),
     ),
     Claim(
+        "theory-loss-gap",
+        "S ends with a higher test loss than L-S.",
+        "theorems",
+        Difference(_loss("S", "all"), _loss("L-S", "all"), _LOSS),
+        "above",
+        ("theory", "test_loss"),
+        also=(Difference(_loss("S", "p_only"), _loss("L-S", "p_only"), _LOSS),),
+    ),
+    Claim(
         "theory-mitigation",
         "Annealed noise before the activations lowers S's error.",
         "mitigation by noise",
@@ -238,6 +260,32 @@ CLAIMS = (
         "above",
         ("kappa", "p_error_by_setting"),
         also=(Slope("kappa", "L-S"), Slope("kappa", "S")),
+    ),
+    Claim(
+        "theory-loss-kappa",
+        "As κ falls, the test loss of L-S on P-only examples falls faster than that of S.",
+        "theorems",
+        Slope("kappa", "L-S", minus="S", quantity="loss"),
+        "above",
+        ("kappa", "p_loss_by_setting"),
+        also=(Slope("kappa", "L-S", quantity="loss"), Slope("kappa", "S", quantity="loss")),
+    ),
+    Claim(
+        "theory-steps-dimension",
+        "Up to logarithms, the steps of L-S until its anneal grow no faster than the dimension d.",
+        "theorems",
+        _time_slope("distribution.d", 1 + LOGARITHMS),
+        "below",
+        ("steps", "anneal_by_setting"),
+    ),
+    Claim(
+        "theory-steps-epsilon",
+        "Up to logarithms, the steps of L-S until its anneal grow no faster than 1/ε1, where ε1 is "
+        "the training loss at which it is annealed.",
+        "theorems",
+        _time_slope("algorithm.epsilon1", -(1 + LOGARITHMS)),
+        "above",
+        ("steps", "anneal_by_setting"),
     ),
     Claim(
         "theory-shared-filters",

@@ -93,6 +93,8 @@ _QUANTITIES = {
     ("train", "accuracy"): "training accuracy",
     ("patch_only", "accuracy"): "patch-only accuracy",
     ("conflict", "reliance"): "reliance on the patch",
+    ("all", "loss"): "test loss",
+    ("p_only", "loss"): "loss on P-only test examples",
     ("p_only", "error"): "error on P-only test examples",
 }
 _PLACES = {

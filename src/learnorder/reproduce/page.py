@@ -34,7 +34,7 @@ from learnorder.statistics import (
     p_words,
 )
 
-_WITH_OWN_KEY = ("order", "p_error_by_setting")
+_WITH_OWN_KEY = ("order", "p_error_by_setting", "p_loss_by_setting", "anneal_by_setting")
 _NOTE = (
     "A claim holds if the two-sided 95 % interval of its measure lies entirely on the claim's side "
     "of the bound, does not hold if it lies entirely on the other side, and is undecided "

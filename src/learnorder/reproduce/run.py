@@ -60,6 +60,7 @@ def reproduction_plans(
         "patch": lambda: image_plans(reproduction.patch, "patch", scale),
         "theory": lambda: theory_plans(reproduction.theory),
         "kappa": lambda: phase_plans(reproduction.kappa, reproduction.kappa_grid()),
+        "steps": lambda: phase_plans(reproduction.steps, reproduction.steps_grid()),
         "convolution": lambda: theory_plans(reproduction.convolution),
         "unpatched": lambda: image_plans(unpatched, "unpatched", scale),
     }
@@ -153,6 +154,7 @@ def _parts(reproduction: Reproduction, scale: str) -> dict[str, Experiment]:
         "theory": of_theory(reproduction.theory),
         "convolution": of_theory(reproduction.convolution),
         "kappa": of_phase(reproduction.kappa, reproduction.kappa_grid()),
+        "steps": of_phase(reproduction.steps, reproduction.steps_grid()),
     }
 
 

@@ -34,6 +34,7 @@ EXPERIMENT_TITLES = {
     "unpatched": "The patch experiment without its patch",
     "theory": "Two-layer theory",
     "kappa": "Two-layer theory over κ",
+    "steps": "Two-layer theory over d and ε1",
     "convolution": "Two-layer theory, shared filters",
 }
 """Titles of the experiments."""
@@ -57,6 +58,12 @@ class Reproduction:
     """The settings that the runs over κ share."""
     kappas: tuple[float, ...]
     """The values of κ."""
+    steps: TheoryExperiment
+    """The settings that the runs over d and ε1 share."""
+    dimensions: tuple[int, ...]
+    """The values of d, with κ = 1."""
+    thresholds: tuple[float, ...]
+    """The values of ε1, the training loss at which the learning rate is annealed."""
 
     def on(self, source: str) -> Reproduction:
         """Return the experiments on another copy of the same images, e.g. CIFAR-10 in Parquet.
@@ -106,6 +113,12 @@ class Reproduction:
         grid = {"distribution.kappa": list(self.kappas)}
         return {**grid, "distribution.q0": [self.kappa.distribution.q0]}
 
+    def steps_grid(self) -> Mapping[str, Sequence[float]]:
+        """Return the values of d and ε1 as the grid of a phase diagram."""
+        return {
+            "distribution.d": list(self.dimensions), "algorithm.epsilon1": list(self.thresholds)
+        }  # fmt: skip
+
 
 def demo() -> Reproduction:
     """Digits without the control arm, and the theory on few seeds: about five minutes."""
@@ -126,6 +139,13 @@ def demo() -> Reproduction:
         convolution=replace(theory, seeds=SEEDS, network=NetworkConfig("convolution")),
         kappa=over_kappa,
         kappas=(0.6, 0.8, 1.0),
+        steps=replace(
+            over_kappa,
+            arms=("L-S",),
+            distribution=replace(base.distribution, kappa=1.0),
+        ),
+        dimensions=(100, 200),
+        thresholds=(0.12, 0.24),
     )
 
 
@@ -151,6 +171,9 @@ def laptop() -> Reproduction:
         convolution=replace(base.convolution, seeds=10, first_seed=100),
         kappa=replace(base.kappa, seeds=10, first_seed=100, measure=over_kappa),
         kappas=(0.5, 0.6, 0.8, 1.0, 1.2),
+        steps=replace(base.steps, seeds=10, first_seed=100),
+        dimensions=(150, 300, 600),
+        thresholds=(0.06, 0.12, 0.24),
     )
 
 

@@ -1,14 +1,18 @@
-"""Measures of the theory's claims: order, linearity on Q, and how errors scale with κ."""
+"""Measures of the theory's claims: order, linearity on Q, and how quantities scale."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import POSITIVE, Measured, Unit, compare_times, measure_mean, slope
+from learnorder.theory.results import TheoryResults
+
+_SLOPE = Unit("", digits=1)
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,43 @@ class SecondDifferenceRatio:
         return measure_mean(ratios, self.bound, Unit("%", 100, 3), within=POSITIVE)
 
 
+Quantity = Literal["error", "loss", "anneal"]
+_QUANTITIES: dict[Quantity, tuple[str, Callable[[TheoryResults, str], Mapping[int, float]]]] = {
+    "error": (
+        "P-only error (closed form)",
+        lambda results, arm: results.final(arm, "p_only", "error_gaussian"),
+    ),
+    "loss": ("loss on P-only test examples", lambda results, arm: results.final(arm, "p_only", "loss")),
+    "anneal": ("η·t at the anneal", TheoryResults.annealed),
+}  # fmt: skip
+"""In words, and by seed for an arm at a point of the grid."""
+_SYMBOLS = {"distribution.kappa": "κ", "distribution.d": "d", "algorithm.epsilon1": "ε1"}
+
+
 @dataclass(frozen=True)
 class Slope:
-    """The slope of an arm's log P-only error over log κ, for each seed.
+    """The slope of an arm's log quantity over the log of a setting, for each seed.
 
-    The error is the closed form for a Gaussian margin, which is positive even if a finite test set
-    has no errors. With ``minus``, that arm's slope on the same seed is subtracted. Seeds that lack
-    a κ in one of the arms are left out.
+    By least squares, over all points of the experiment's grid. With ``minus``, that arm's slope on
+    the same seed is subtracted. Seeds that lack a point in one of the arms are left out.
+
+    Attributes:
+        experiment: The experiment.
+        arm: The algorithm.
+        minus: The algorithm whose slope is subtracted; None: none.
+        quantity: The final P-only error, in the closed form for a Gaussian margin, which is
+            positive even if a finite test set has no errors; the final loss on P-only test
+            examples; or η·t at which the learning rate is annealed.
+        setting: The setting.
+        bound: The bound.
     """
 
     experiment: str
     arm: str
     minus: str | None = None
+    quantity: Quantity = "error"
     setting: str = "distribution.kappa"
+    bound: float = 0.0
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -105,39 +133,54 @@ class Slope:
     def words(self) -> str:
         """Return a description."""
         minus = "" if self.minus is None else f", minus that of {ARM_WORDS[self.minus]}"
-        return f"slope of log P-only error (closed form) over log κ of {ARM_WORDS[self.arm]}{minus}"
+        what, symbol = _QUANTITIES[self.quantity][0], _SYMBOLS[self.setting]
+        return f"slope of log {what} over log {symbol} of {ARM_WORDS[self.arm]}{minus}"
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
-        return "0"
+        return _SLOPE.show_value(self.bound)
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the t interval of the mean slope; the bound is 0."""
-        errors = {arm: self._errors(evidence, arm) for _, arm in self.needs}
-        kappas = {k for by_seed in errors.values() for curve in by_seed.values() for k in curve}
-        seeds = {seed for by_seed in errors.values() for seed in by_seed}
+        """Return the t interval of the mean slope."""
+        values = {arm: self._values(evidence, arm) for _, arm in self.needs}
+        points = {
+            point for by_seed in values.values() for curve in by_seed.values() for point in curve
+        }
+        seeds = {seed for by_seed in values.values() for seed in by_seed}
         slopes: dict[int, float] = {}
         for seed in sorted(seeds):
-            curves = [by_seed.get(seed, {}) for by_seed in errors.values()]
-            usable = all(curve.keys() == kappas and min(curve.values()) > 0 for curve in curves)
-            if len(kappas) > 1 and usable:
+            curves = [by_seed.get(seed, {}) for by_seed in values.values()]
+            usable = all(curve.keys() == points and min(curve.values()) > 0 for curve in curves)
+            if len({x for x, _ in points}) > 1 and usable:
                 own, *other = (
-                    slope([(math.log(k), math.log(e)) for k, e in sorted(curve.items())])
+                    slope([(math.log(x), math.log(y)) for (x, _), y in sorted(curve.items())])
                     for curve in curves
                 )
                 slopes[seed] = own - math.fsum(other)
         excluded = len(seeds) - len(slopes)
-        note = f"{excluded} of {len(seeds)} seeds lack a κ and are left out" if excluded else ""
-        return replace(measure_mean(slopes, 0.0, Unit("", 1.0, 1)), note=note)
+        symbol = _SYMBOLS[self.setting]
+        note = f"{excluded} of {len(seeds)} seeds lack a {symbol} and are left out"
+        measured = measure_mean(slopes, self.bound, _SLOPE)
+        return replace(measured, note=note if excluded else "")
 
-    def _errors(self, evidence: Evidence, algorithm: str) -> dict[int, dict[float, float]]:
-        """Return the final error of an algorithm by seed and κ."""
+    def _values(
+        self, evidence: Evidence, algorithm: str
+    ) -> dict[int, dict[tuple[float, str], float]]:
+        """Return the quantity of an algorithm by seed and point: the setting, and the arm there."""
         results = evidence.theory(self.experiment, algorithm)
-        errors: dict[int, dict[float, float]] = {}
+        values: dict[int, dict[tuple[float, str], float]] = {}
         for arm in [] if results is None else results.arms:
             assert results is not None
             labels = results.labels(arm)
             if labels["arm"] == algorithm:
-                for seed, error in results.final(arm, "p_only", "error_gaussian").items():
-                    errors.setdefault(seed, {})[float(labels[self.setting])] = error
-        return errors
+                x, others = float(labels[self.setting]), _others(labels, self.setting)
+                for seed, value in _QUANTITIES[self.quantity][1](results, arm).items():
+                    values.setdefault(seed, {})[x, others] = value
+        return values
+
+
+def _others(labels: Mapping[str, str], setting: str) -> str:
+    """Return the other settings of a point, the same for all algorithms."""
+    return str(
+        {name: value for name, value in sorted(labels.items()) if name not in ("arm", setting)}
+    )

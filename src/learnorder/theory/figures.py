@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import plotly.graph_objects as go
@@ -15,7 +16,7 @@ from learnorder.report.parts import add_band, arm_axis, heat_map
 from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
-from learnorder.statistics import range_of
+from learnorder.statistics import POSITIVE, SHARE, Range
 from learnorder.theory.phase_page import PhaseGrid, ratio_words
 from learnorder.theory.results import TheoryResults
 
@@ -117,7 +118,7 @@ def final_figure(results: TheoryResults) -> go.Figure:
     """Return the final P-only error of every arm: mean, bar = 95 % interval, dots = seeds."""
     titles = list(marked_titles(results).values())
     points = [
-        parts.Point(results.final(arm, "p_only", "error"), range_of("error"), results.lost(arm))
+        parts.Point(results.final(arm, "p_only", "error"), SHARE, results.lost(arm))
         for arm in results.arms
     ]
     title = "Final error on P-only test examples"
@@ -154,25 +155,57 @@ def ratio_figure(results: TheoryResults) -> go.Figure:
     return layout(figure, title, *_axes(grid), _height(grid))
 
 
-def setting_figure(results: TheoryResults) -> go.Figure:
-    """Return the P-only error against the horizontal setting of a phase diagram with one row.
+@dataclass(frozen=True)
+class _OverSetting:
+    """A quantity by seed, drawn over the horizontal setting of a phase diagram."""
 
-    The closed form of a Gaussian margin, mean over seeds of each algorithm, bar = 95 % interval.
+    title: str
+    unit: str
+    scale: float
+    within: Range
+    values: Callable[[TheoryResults, str], dict[int, float]]
+
+
+_OVER_SETTING = {
+    "p_error_by_setting": _OverSetting(
+        "Error on P-only test examples", "%", 100, SHARE,
+        lambda results, arm: results.final(arm, "p_only", "error_gaussian"),
+    ),
+    "p_loss_by_setting": _OverSetting(
+        "Loss on P-only test examples", "logistic loss", 1, POSITIVE,
+        lambda results, arm: results.final(arm, "p_only", "loss"),
+    ),
+    "anneal_by_setting": _OverSetting(
+        "Anneal of the learning rate", "η·t", 1, POSITIVE, TheoryResults.annealed
+    ),
+}  # fmt: skip
+
+
+def setting_figure(results: TheoryResults, quantity: str) -> go.Figure:
+    """Return a quantity over the horizontal setting of a phase diagram.
+
+    A line for each algorithm and row: the mean over seeds, bar = 95 % interval. Errors are in the
+    closed form of a Gaussian margin.
     """
-    grid = PhaseGrid.of(results)
-    algorithms = [a for a in THEORY_ARMS if any(a in arms for arms in grid.cells.values())]
-    styles, figure = line_styles(algorithms), go.Figure()
-    for algorithm in algorithms:
-        cells = {float(x): cell for (x, _), cell in grid.cells.items() if algorithm in cell}
+    grid, shown = PhaseGrid.of(results), _OVER_SETTING[quantity]
+    lines: dict[str, dict[float, str]] = {}
+    titles = dict[str, str]()
+    for (x, y), arms in grid.cells.items():
+        for algorithm, arm in arms.items():
+            line, title = algorithm, THEORY_ARMS[algorithm]
+            if len(grid.ys) > 1:
+                line, title = f"{line}, {y}", f"{title}, {setting_title(grid.y_name)} = {y}"
+            lines.setdefault(line, {})[float(x)] = arm
+            titles[line] = title
+    styles, figure = line_styles(list(lines)), go.Figure()
+    for line, by_x in lines.items():
         points = {
-            x: parts.Point(
-                results.final(arm, "p_only", "error_gaussian"), range_of("error"), results.lost(arm)
-            )
-            for x, arm in ((x, cell[algorithm]) for x, cell in cells.items())
+            x: parts.Point(shown.values(results, arm), shown.within, results.lost(arm))
+            for x, arm in sorted(by_x.items())
         }
-        name, style = THEORY_ARMS[algorithm], styles[algorithm]
-        parts.add_points(figure, points, name, style, 100, log_x=True, log_y=True)
-    layout(figure, "Error on P-only test examples", _axes(grid)[0], "%", 380)
+        name, style = titles[line], styles[line]
+        parts.add_points(figure, points, name, style, shown.scale, log_x=True, log_y=True)
+    layout(figure, shown.title, _axes(grid)[0], shown.unit, 380)
     figure.update_xaxes(type="log", tickvals=[float(x) for x in grid.xs], ticktext=grid.xs)
     figure.update_yaxes(log_axis(y for trace in figure.data for y in trace.y))  # pyright: ignore
     return figure.update_layout(margin={"b": 84})
@@ -202,9 +235,17 @@ FIGURES: dict[str, Callable[[TheoryResults], go.Figure]] = {
     "order": order_figure,
     "p_only_error_final": final_figure,
     "ratio": ratio_figure,
-    "p_error_by_setting": setting_figure,
+    **{name: partial(setting_figure, quantity=name) for name in _OVER_SETTING},
     "first_S": partial(first_figure, arm="S"),
     "first_L-S": partial(first_figure, arm="L-S"),
+    "test_loss": partial(
+        curve_figure,
+        set_="all",
+        quantity="loss",
+        title="Loss on the whole test distribution",
+        unit="logistic loss",
+        scale=1.0,
+    ),
     **{
         name: partial(
             curve_figure, set_=set_, quantity=quantity, title=title, unit=unit, scale=scale

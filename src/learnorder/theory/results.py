@@ -50,9 +50,9 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         """Return a figure.
 
         Args:
-            name: order, loss, error, p_error, q_error, p_margin, second_difference or
-                p_only_error_final; for a phase diagram first_S, first_L-S, ratio or
-                p_error_by_setting.
+            name: order, loss, test_loss, error, p_error, q_error, p_margin, second_difference or
+                p_only_error_final; for a phase diagram first_S, first_L-S, ratio,
+                p_error_by_setting, p_loss_by_setting or anneal_by_setting.
 
         Raises:
             KeyError: There is no figure of this name.
