@@ -425,7 +425,12 @@ def test_diverged_and_pending_runs_are_named(evidence):
 
 def test_theory_measures(small_reproduction, tmp_path):
     """Each against what the records say, worked out here in another way."""
-    only = ["theory-error-gap", "theory-kappa", "theory-small-learns-q-first"]
+    only = [
+        "theory-error-gap",
+        "theory-kappa",
+        "theory-small-learns-q-first",
+        "theory-steps-epsilon",
+    ]
     found = reproduce(
         small_reproduction, tmp_path, only=only, execution=Execution(quiet=True)
     ).evidence
@@ -456,6 +461,23 @@ def test_theory_measures(small_reproduction, tmp_path):
     assert less.estimate.mean == pytest.approx(
         Slope("kappa", "L-S").measured(found).estimate.mean - slopes.estimate.mean
     )
+    steps, times = found.theory("steps"), dict[tuple[int, str, str], float]()
+    assert steps is not None
+    for arm in steps.arms:
+        at = steps.labels(arm)
+        for seed, time in steps.annealed(arm).items():
+            times[seed, at["distribution.d"], at["algorithm.epsilon1"]] = time
+    by_dimension, by_threshold = (
+        Slope("steps", "L-S", quantity="anneal", setting=name).measured(found).by_seed
+        for name in ("distribution.d", "algorithm.epsilon1")
+    )
+    for seed in (0, 1):  # on two values of each, the mean of the logarithms' differences
+        log = {(d, e): math.log(times[seed, d, e]) for d in ("20", "40") for e in ("0.12", "0.24")}
+        rise = (log["40", "0.12"] + log["40", "0.24"] - log["20", "0.12"] - log["20", "0.24"]) / 2
+        assert by_dimension[seed] == pytest.approx(rise / math.log(2))
+        rise = (log["20", "0.24"] + log["40", "0.24"] - log["20", "0.12"] - log["40", "0.12"]) / 2
+        assert by_threshold[seed] == pytest.approx(rise / math.log(2))
+    assert len(steps.figure("anneal_by_setting").data) >= 2, "a line for each ε1"
 
 
 def test_nothing_to_judge(small_reproduction, tmp_path):

@@ -92,7 +92,10 @@ _QUANTITIES: dict[Quantity, tuple[str, Callable[[TheoryResults, str], Mapping[in
         "P-only error (closed form)",
         lambda results, arm: results.final(arm, "p_only", "error_gaussian"),
     ),
-    "loss": ("loss on P-only test examples", lambda results, arm: results.final(arm, "p_only", "loss")),
+    "loss": (
+        "loss on P-only test examples",
+        lambda results, arm: results.final(arm, "p_only", "loss"),
+    ),
     "anneal": ("η·t at the anneal", TheoryResults.annealed),
 }  # fmt: skip
 """In words, and by seed for an arm at a point of the grid."""
