@@ -84,8 +84,12 @@ def headlines(result: ReproductionResult) -> str:
             lines.append([judgement.headline(), claim, judgement.shown(), p_words(p), n])
     table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
     counts, total = result.counts(), len(result.judgements)
-    undecided = [j.claim.statement for j in result.judgements if j.verdict == "undecided"]
-    listed = "\n".join(f"- {statement}" for statement in undecided)
+    others = [
+        f"{title}\n\n"
+        + "\n".join(f"- {j.claim.marked()}" for j in result.judgements if j.verdict == v)
+        for v, title in (("undecided", "Undecided:"), ("does_not_hold", "Do not hold:"))
+        if counts[v]
+    ]
     note = (
         f"These are {len(lines)} of {total} claims: {counts['holds']} hold, {counts['undecided']} "
         f"are undecided, {counts['does_not_hold']} do not hold. *p (Holm)* is adjusted for all "
@@ -98,7 +102,7 @@ def headlines(result: ReproductionResult) -> str:
         "from the interval alone; p is shown beside it."
     )
     texts = [textwrap.fill(text, 116) for text in (note, glossary)]
-    return "\n\n".join([table, *texts, "Undecided:", listed])
+    return "\n\n".join([table, *texts, *others])
 
 
 def secondary(result: ReproductionResult) -> str:

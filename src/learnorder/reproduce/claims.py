@@ -237,7 +237,7 @@ CLAIMS = (
     Claim(
         "theory-loss-gap",
         "S ends with a higher test loss than L-S.",
-        "theorems",
+        "– (the theorems bound only that of S from below)",
         Difference(_loss("S", "all"), _loss("L-S", "all"), _LOSS),
         "above",
         ("theory", "test_loss"),
