@@ -12,18 +12,12 @@ from torch.utils.data import TensorDataset
 from learnorder import Advice, LRSearch, Task
 from learnorder.advise.figures import gain_figure, rates_figure
 from learnorder.advise.page import comparison_table, rung_table, to_json, write_advice
-from learnorder.advise.plans import next_rate
+from learnorder.advise.plans import next_rate, rung_plans, search_plans, why_no_noise
 from learnorder.advise.range_rules import RangeTest, Restart
 from learnorder.advise.result import Rung, near
-from learnorder.advise.run import (
-    SearchRunner,
-    StartedSearch,
-    run_advise,
-    rung_plans,
-    search_plans,
-    why_no_noise,
-)
+from learnorder.advise.run import SearchRunner, run_advise
 from learnorder.advise.settings import Candidate
+from learnorder.advise.start import StartedSearch
 from learnorder.advise.words import advice_findings
 from learnorder.cli.main import main
 from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
@@ -556,7 +550,7 @@ def test_a_budget_too_small_says_what_to_give(tmp_path, quick):
             quick, tmp_path, task=small_task(), minutes=0.01, execution=Execution(quiet=True)
         )
     longer = replace(quick, training=replace(quick.training, epochs=10_000))
-    from learnorder.advise.run import start_search
+    from learnorder.advise.start import start_search
     from learnorder.training.task import register_task
 
     with register_task(small_task()) as named:

@@ -11,8 +11,9 @@ from learnorder import LRSearch
 from learnorder.advise.looks import Looks
 from learnorder.advise.page import comparison_table, rung_table, to_json
 from learnorder.advise.race import Race
-from learnorder.advise.run import StartedSearch, open_search, run_advise, start_search
+from learnorder.advise.run import open_search, run_advise
 from learnorder.advise.scores import ArmScores, agreements_of
+from learnorder.advise.start import StartedSearch, start_search
 from learnorder.config.settings import TrainingConfig
 from learnorder.errors import RunFolderError
 from learnorder.execution.settings import Execution

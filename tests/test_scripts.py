@@ -16,7 +16,8 @@ import pytest
 
 import learnorder
 from learnorder import Advice, LRSearch, ScriptConfig
-from learnorder.advise.run import run_advise, search_plans
+from learnorder.advise.plans import search_plans
+from learnorder.advise.run import run_advise
 from learnorder.cli.main import main
 from learnorder.config.script import ScriptRunConfig, names_in
 from learnorder.config.settings import DataConfig, TaskConfig, TrainingConfig
