@@ -123,10 +123,10 @@ class Judgement:
         return f"{shown} ({seeds})" if seeds else shown
 
     def seed_count(self) -> str:
-        """Return the number of seeds on the claim's side of a level, e.g. of 20 %.
+        """Return the number of seeds on the claim's side of a bound, e.g. of 20 %.
 
         The mean is not informative if some seeds end far above the level and others far below.
-        Empty if the bound is 0, i.e. the claim compares two arms.
+        Empty if the bound is 0, i.e. the claim is which of two arms is ahead.
         """
         measured, side = self.measured, self.claim.side
         bound = measured.bound
@@ -139,7 +139,8 @@ class Judgement:
     def bound(self) -> str:
         """Return the bound in the unit of the estimate."""
         unit = self.measured.unit
-        return f"{self.measured.bound * unit.scale:.4g} {unit.name}".rstrip()
+        shown = f"{self.measured.bound * unit.scale:.4g}".replace("-", "−")
+        return f"{shown} {unit.name}".rstrip()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of ``claims.json``.
