@@ -2,16 +2,21 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from torch.nn.functional import cross_entropy
 
 import learnorder
 from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
+from learnorder.reproduce.claim import Claim, judge
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, words_of
-from learnorder.reproduce.papers import you2019
+from learnorder.reproduce.papers import geiping2021, mohtashami2022, you2019
+from learnorder.reproduce.papers.figures import Finals
+from learnorder.reproduce.papers.full_batch import add_penalty_gradient, in_passes
 from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
 from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
 from learnorder.reproduce.papers.networks import KernelMLP
@@ -188,6 +193,7 @@ class Fake:
     def __init__(self, values):
         self.values = values
         self.folders = [type("F", (), {"labels": {"arm": arm}}) for arm in values]
+        self.arms = list(values)
 
     def runs_of(self, arm):
         def run(seed):
@@ -197,6 +203,14 @@ class Fake:
 
     def diverged(self, arm):
         return [seed for seed, value in self.values[arm].items() if value is None]
+
+    def lost(self, arm):
+        lost = self.diverged(arm)
+        return f"{len(lost)} of {len(self.values[arm])} diverged" if lost else ""
+
+    def unfinished(self, arm):
+        lost = self.diverged(arm)
+        return {"diverged": len(lost)} if lost else {}
 
     def final(self, arm, set_, quantity, group="all"):
         return {seed: v for seed, v in self.values[arm].items() if v is not None}
@@ -228,6 +242,34 @@ def test_a_difference_names_what_is_compared_once():
     found = Difference(low, high).measured(evidence(low={0: 0.5, 1: 0.6}, high={0: 0.4, 1: 0.3}))
     assert found.estimate.mean == pytest.approx(0.2)
     assert found.unit == POINTS
+
+
+def test_a_margin_moves_the_bound_of_a_difference():
+    """A difference of −0.5 points is not inferior by 1 point, and is behind without the margin."""
+    low, high = (Recorded("e", arm, VALUE) for arm in ("low", "high"))
+    found = evidence(low={s: 0.895 + s / 1e4 for s in range(6)}, high=dict.fromkeys(range(6), 0.9))
+    margin = Difference(low, high, margin=0.01)
+    claim = Claim("c", "s", "–", margin, "above", ("e", "f"))
+    judged = judge(claim, found)
+    assert (judged.verdict, judged.measured.bound) == ("holds", -0.01)
+    assert judged.bound() == "−1 points"
+    assert judged.seed_count() == "6 of 6 seeds above −1 points"
+    assert claim.criterion().endswith(
+        "holds if entirely above −1 points, the margin of non-inferiority"
+    )
+    plain = replace(claim, measure=Difference(low, high))
+    assert judge(plain, found).verdict == "does_not_hold"
+    assert plain.criterion().endswith("above 0")
+
+
+def test_final_values_have_a_row_for_each_arm():
+    figure = Finals(VALUE).draw(Fake({"low": {0: 0.5, 1: 0.7}, "high": {0: 0.9, 1: None}}))
+    assert list(figure.layout.yaxis.ticktext) == ["low", "high"]
+    seeds, mean, _, lost = figure.data
+    assert list(seeds.x) == pytest.approx([50, 70])
+    assert list(mean.x) == pytest.approx([60])
+    assert (mean.marker.symbol, lost.marker.symbol) == ("diamond", "diamond-open")
+    assert figure.layout.title.text == "Accuracy at the end"
 
 
 def test_the_trend_is_the_slope_per_decade():
@@ -326,3 +368,61 @@ def test_the_invariant_network_ignores_the_length_of_its_weights():
     assert torch.allclose(network(images), before, atol=1e-2)
     plain = labelled_images("unnormalised convnet").model()
     assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in plain.modules())
+
+
+def test_the_penalty_is_a_quarter_of_the_mean_squared_gradient():
+    """Its gradient is that of (α/4) · mean_B ‖∇L_B‖², by central differences."""
+    torch.manual_seed(0)
+    network = torch.nn.Linear(3, 2).double()
+    batches = [(torch.randn(4, 3).double(), torch.randint(2, (4,))) for _ in range(3)]
+
+    def penalty():
+        gradients = [
+            torch.autograd.grad(cross_entropy(network(x), y), [*network.parameters()])
+            for x, y in batches
+        ]
+        return 0.7 / 4 * sum(float(g.square().sum()) for each in gradients for g in each) / 3
+
+    network.weight.grad = torch.full_like(network.weight, 5.0)
+    add_penalty_gradient(network, batches, 0.7)
+    for place in ((0, 0), (1, 2)):
+        ends = []
+        for step in (1e-5, -1e-5):
+            with torch.no_grad():
+                network.weight[place] += step
+            ends.append(penalty())
+            with torch.no_grad():
+                network.weight[place] -= step
+        slope = (ends[0] - ends[1]) / 2e-5
+        assert float(network.weight.grad[place]) == pytest.approx(5 + slope, rel=1e-6)
+
+
+def test_a_penalised_step_adds_the_penalty_to_the_gradient():
+    task = in_passes("mlp", penalised=24, examples=240)
+    network, images, labels = task.model(), *task.train[:]
+    batches = list(zip(images.split(24), labels.split(24), strict=True))
+    before = network.layers[1].weight.detach().clone()
+    make = task.optimizer
+    assert make is not None
+    optimizer = make(network, 0.1)
+    cross_entropy(network(images), labels).backward()
+    add_penalty_gradient(network, batches, 0.1)
+    expected = before - 0.1 * network.layers[1].weight.grad
+    optimizer.zero_grad()
+    cross_entropy(network(images), labels).backward()
+    optimizer.step()
+    assert torch.allclose(network.layers[1].weight, expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("paper", [geiping2021.PAPER, mohtashami2022.PAPER], ids=lambda p: p.name)
+def test_arms_with_and_without_gradient_noise_are_trained_alike(paper):
+    """Epochs of all arms have the same LR × steps, and full batches are the training images."""
+    for experiment in paper.experiments().values():
+        progress = set()
+        for arm, config in experiment.arms.items():
+            batch, arguments = config.training.batch_size, config.task.arguments
+            count = arguments["examples"]
+            assert (batch == count) == arm.startswith("full batch")
+            steps = arguments["passes"] * count / batch
+            progress.add(round(steps * config.learning_rate.initial, 9))
+        assert len(progress) == 1

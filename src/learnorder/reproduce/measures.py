@@ -169,11 +169,20 @@ class Value:
 
 @dataclass(frozen=True)
 class Difference:
-    """A paired difference a − b over the seeds that both have."""
+    """A paired difference a − b over the seeds that both have.
+
+    Attributes:
+        a: The first value.
+        b: The second value.
+        unit: Unit of the difference.
+        margin: The bound is −margin: with a positive margin, "above" tests that a is not inferior,
+            i.e. less than the margin below b.
+    """
 
     a: SeedValues
     b: SeedValues
     unit: Unit = POINTS
+    margin: float = 0.0
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -192,12 +201,15 @@ class Difference:
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
-        return "0"
+        if not self.margin:
+            return "0"
+        return f"{self.unit.show_value(-self.margin)}, the margin of non-inferiority"
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the mean of a − b with its paired t interval; the bound is 0."""
+        """Return the mean of a − b with its paired t interval; the bound is −margin."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        return measure_difference(a, b, self.unit, within=self.a.within)
+        bound = 0.0 - self.margin
+        return measure_difference(a, b, self.unit, within=self.a.within, bound=bound)
 
 
 @dataclass(frozen=True)

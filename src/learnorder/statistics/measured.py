@@ -112,8 +112,9 @@ def measure_difference(
     *,
     within: Range = REAL,
     confidence: float = 0.95,
+    bound: float = 0.0,
 ) -> Measured:
-    """Return a − b over shared seeds, paired, compared with 0.
+    """Return a − b over shared seeds, paired, compared with a bound.
 
     Args:
         a: Values by seed.
@@ -121,9 +122,10 @@ def measure_difference(
         unit: Unit of the difference.
         within: Range of a and b.
         confidence: As for :func:`measure_mean`.
+        bound: Value that the mean difference is compared with.
     """
     by_seed = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
-    return measure_mean(by_seed, 0.0, unit, within=within.difference(), confidence=confidence)
+    return measure_mean(by_seed, bound, unit, within=within.difference(), confidence=confidence)
 
 
 def measure_independent(

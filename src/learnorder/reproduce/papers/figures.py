@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 
 from learnorder.report.curves import MeanCurve, mark_changes
-from learnorder.report.parts import Point, add_points, make_room
+from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.style import layout, line_styles, log_axis
 from learnorder.reproduce.papers.measures import Quantity, values_of
 from learnorder.runs.results import TaskResults
@@ -92,6 +92,25 @@ class OverSetting:
             figure.update_yaxes(log_axis([unit.scale * value for value in values]))
         figure.update_layout(hovermode="closest", margin={"b": 90})
         return make_room(figure)
+
+
+@dataclass(frozen=True)
+class Finals:
+    """A quantity after the last epoch, a row for each arm.
+
+    Attributes:
+        quantity: The quantity.
+    """
+
+    quantity: Quantity
+
+    def draw(self, results: TaskResults) -> go.Figure:
+        """Return the figure: a dot for each seed, means with 95 % intervals."""
+        q, arms = self.quantity, results.arms
+        unit = q.level_unit
+        points = [Point(values_of(results, arm, q), q.within, results.lost(arm)) for arm in arms]
+        title = f"{_title(q)} at the end"
+        return final_figure(title, arms, points, 38, scale=unit.scale, unit=unit.name)
 
 
 def _title(quantity: Quantity) -> str:

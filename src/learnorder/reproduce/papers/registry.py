@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.reproduce.papers import (
+    geiping2021,
     haas2025,
     lewkowycz2020,
     li2019,
     li2020,
+    mohtashami2022,
     prieto2025,
     you2019,
 )
 from learnorder.reproduce.papers.paper import Paper
 
-_MODULES = (li2019, you2019, lewkowycz2020, li2020, prieto2025, haas2025)
+_MODULES = (
+    li2019,
+    you2019,
+    lewkowycz2020,
+    li2020,
+    geiping2021,
+    mohtashami2022,
+    prieto2025,
+    haas2025,
+)
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
 
