@@ -109,7 +109,8 @@ class Paper:
         """Authors, title, place and number at arxiv.org."""
         *some, last = self.authors
         names = f"{', '.join(some)} and {last}" if some else last
-        return f"{names}: {self.title}. {self.venue}, arXiv:{self.arxiv}"
+        title = self.title if self.title.endswith("?") else f"{self.title}."
+        return f"{names}: {title} {self.venue}, arXiv:{self.arxiv}"
 
     def experiments(self, scale: str | None = None) -> Experiments:
         """Return the experiments at a scale; None: the default.
