@@ -616,3 +616,13 @@ def test_three_settings_are_no_plane(tmp_path, tiny):
         ({"a": str(a), "b": str(b), "c": str(c)}, 1) for a in (1, 2) for b in (1, 2) for c in (1, 2)
     ]
     assert SweepGrid.of(sweep_rows(sweep(tmp_path, tiny, points))) is None
+
+
+def test_notes_of_several_lines_at_a_setting_stand_side_by_side():
+    figure = go.Figure()
+    parts.annotate_above(figure, {0.1: "1 of 5 diverged", 0.2: ""}, "blue")
+    parts.annotate_above(figure, {0.1: "1 of 5 diverged", 0.2: "5 of 5 diverged"}, "red")
+    shifts = [(note.x, note.xshift) for note in figure.layout.annotations]
+    assert [x for x, _ in shifts] == [0.1, 0.1, 0.2]
+    assert shifts[0][1] == shifts[2][1] == 0
+    assert shifts[1][1] > 11, "more than the size of the letters"

@@ -197,7 +197,7 @@ def over_rates(groups: KnownGroups, rates: Mapping[float, str]) -> go.Figure:
         size = groups.sizes[group][1] if within == SHARE else None
         of_group = points(lambda arm, group=group: groups.by_seed(arm, group), size)
         name = _group_words(groups, group)
-        add_points(figure, of_group, name, styles[group], words.scale, log_x=True)
+        add_points(figure, of_group, name, styles[group], words.scale, log_x=True, notes=False)
     score, set_ = groups.score, groups.evaluated
     everything = points(lambda arm: groups.results.final(arm, set_, score))
     add_points(figure, everything, "all", _ALL, words.scale, log_x=True)

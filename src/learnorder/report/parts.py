@@ -94,6 +94,7 @@ def add_points(
     log_x: bool = False,
     log_y: bool = False,
     span: float | None = None,
+    notes: bool = True,
     **where: int,
 ) -> None:
     """Draw a line through means over a setting, with 95 % intervals and a dot for each seed.
@@ -111,6 +112,7 @@ def add_points(
         log_y: Whether the axis of the values is logarithmic. Intervals are then drawn down to a
             fifth of the mean at most; labels and data have their ends.
         span: Length of the setting's axis, in decades if logarithmic; None: that of the points.
+        notes: Whether to write the number of diverged runs above the figure.
         where: ``row`` and ``col`` of a subplot.
     """
     name = figure_text(name)
@@ -147,19 +149,23 @@ def add_points(
         marker={"color": style.color, "size": 5, "opacity": 0.55}, **where,
     )  # fmt: skip
     axis = f"y{where['row']}" if where.get("row", 1) > 1 else "y"
-    notes = (point.lost or point.label for point in points.values())
-    annotate_above(figure, dict(zip(positions, notes, strict=False)), style.color, f"{axis} domain")
+    if notes:
+        texts = (point.lost or point.label for point in points.values())
+        above = dict(zip(positions, texts, strict=False))
+        annotate_above(figure, above, style.color, f"{axis} domain")
 
 
 def annotate_above(
     figure: go.Figure, texts: Mapping[float, str], color: str, axis: str = "y domain"
 ) -> None:
-    """Write notes on settings above a figure; see :func:`make_room`."""
+    """Write notes on settings above a figure, beside earlier ones; see :func:`make_room`."""
     for x, text in texts.items():
         if text:
+            there = [note for note in figure.layout.annotations if note.name == _ABOVE]  # pyright: ignore
+            beside = sum(note.x == x and note.yref == axis for note in there)
             lost = any(words in text for words in _LOST)
             figure.add_annotation(
-                text=f"✕ {text}" if lost else text, name=_ABOVE, x=x, y=1,
+                text=f"✕ {text}" if lost else text, name=_ABOVE, x=x, y=1, xshift=13 * beside,
                 yref=axis, yanchor="bottom", textangle=-90,
                 showarrow=False, font={"size": 11, "color": color},
             )  # fmt: skip

@@ -87,7 +87,10 @@ class OverSetting:
                 )
             values += [value for point in points.values() for value in point.values.values()]
         layout(figure, self.title, self.setting, unit.name, 380)
-        figure.update_xaxes(log_axis([x for _, arms in self.lines.values() for x in arms]))
+        settings = sorted({x for _, arms in self.lines.values() for x in arms})
+        figure.update_xaxes(
+            type="log", tickvals=settings, ticktext=[f"{x:.2g}" for x in settings]
+        )  # fmt: skip
         if self.log:
             figure.update_yaxes(log_axis([unit.scale * value for value in values]))
         figure.update_layout(hovermode="closest", margin={"b": 90})
