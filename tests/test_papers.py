@@ -11,10 +11,11 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, words_of
-from learnorder.reproduce.papers import you2019
+from learnorder.reproduce.papers import wen2024, you2019
 from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
+from learnorder.reproduce.papers.language import trigrams
 from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
-from learnorder.reproduce.papers.networks import KernelMLP
+from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
 from learnorder.reproduce.papers.tasks import (
@@ -101,6 +102,54 @@ def test_the_squared_error_is_summed_over_classes_and_scored_by_accuracy():
     targets = torch.eye(10)[labels]
     expected = [0.5 * ((o - t) ** 2).sum().item() for o, t in zip(outputs, targets, strict=True)]
     assert task.loss(outputs, labels).tolist() == pytest.approx(expected)
+
+
+def test_hidden_pixels_are_others_at_each_step_and_all_seen_in_evaluation():
+    network = HiddenPixels(torch.nn.Identity(), 0.6)
+    images = torch.ones(200, 3, 8, 8)
+    first, second = (network(images) for _ in range(2))
+    assert sorted(first.unique().tolist()) == pytest.approx([0.0, 2.5])
+    assert first.mean().item() == pytest.approx(1.0, abs=0.05), "the mean is kept"
+    assert torch.equal(first[:, :1].expand_as(first), first), "the same in all channels"
+    assert not torch.equal(first, second)
+    assert torch.equal(network.eval()(images), images)
+
+
+def test_a_language_has_frequent_tokens_and_followers_of_both():
+    task = trigrams(tokens=4, triples=40_000, shown=100)
+    pairs, following = task.train.tensors
+    frequency = torch.bincount(pairs.flatten()) / pairs.numel()
+    zipf = torch.tensor([12, 6, 4, 3]) / 25
+    assert torch.allclose(frequency, zipf, atol=0.01)
+    counts = torch.zeros(4, 4, 4).index_put_(
+        (*pairs.T, following), torch.ones(len(pairs)), accumulate=True
+    )
+    shares = counts / counts.sum(2, keepdim=True)
+    assert min(float(shares.std(token).max()) for token in (0, 1)) > 0.05, "either token matters"
+    assert callable(task.sampler)
+    assert len(task.sampler(torch.Generator())) == 100
+    assert task.model()(pairs[:5]).shape == (5, 4)
+    again, other = (trigrams(tokens=4, triples=9, shown=4, draw=d) for d in (0, 1))
+    assert not torch.equal(again.train.tensors[0], other.train.tensors[0])
+
+
+@pytest.mark.parametrize("scale", ["laptop", "gpu"])
+def test_plateaus_are_the_same_until_their_decay(scale):
+    for experiment in wen2024.PAPER.experiments(scale).values():
+        large = experiment.arms[wen2024.LARGE]
+        decayed = [c for arm, c in experiment.arms.items() if arm.startswith("large LR, decayed")]
+        lengths = []
+        for config in decayed:
+            epochs, schedule = config.training.epochs, config.learning_rate
+            length = round(schedule.linear_after * epochs)
+            rates = [
+                schedule.at(e, s, 7, epochs=epochs) for e in range(1, length + 1) for s in (0, 6)
+            ]
+            assert set(rates) == {large.learning_rate.initial}
+            assert schedule.at(length + 1, 1, 7, epochs=epochs) < large.learning_rate.initial
+            lengths.append((length, epochs - length))
+        assert len({decay for _, decay in lengths}) == 1, "the decay is as long for all"
+        assert max(length + decay for length, decay in lengths) == large.training.epochs
 
 
 def test_claims_of_a_paper_from_the_command_line(tmp_path, capsys):

@@ -15,7 +15,7 @@ from learnorder.data.images import load_images
 from learnorder.models import MLP, ConvNet, WideResNet
 from learnorder.reproduce.papers.groups import FLIPPED, KEPT
 from learnorder.reproduce.papers.invariant import InvariantConvNet
-from learnorder.reproduce.papers.networks import KernelMLP
+from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.seeding import generator
 from learnorder.training.groups import Groups
 from learnorder.training.task import Task
@@ -84,6 +84,37 @@ def labelled_images(
     train, validation, classes = _split(source, draw, size, examples)
     return Task(
         model=network_of(network, train[0], classes),
+        train=TensorDataset(*train),
+        validation=TensorDataset(*validation),
+    )
+
+
+def hidden_pixels(
+    network: Network = "convnet",
+    share: float = 0.6,
+    draw: int = 0,
+    source: str = "digits",
+    size: int | None = None,
+    examples: int | None = None,
+) -> Task:
+    """Return the classification of images of which each step sees other pixels.
+
+    An image is hardly ever the same twice, as in a single pass over much data, and its class
+    remains uncertain, so that the training loss does not reach 0.
+
+    Args:
+        network: mlp, convnet or wrn.
+        share: Share of the pixels that are hidden in training; see
+            :class:`~learnorder.reproduce.papers.networks.HiddenPixels`.
+        draw: Seed of the validation split.
+        source: Location of the images.
+        size: Height and width to which they are scaled; None keeps them.
+        examples: Number of training images; None takes all.
+    """
+    train, validation, classes = _split(source, draw, size, examples)
+    make = network_of(network, train[0], classes)
+    return Task(
+        model=lambda: HiddenPixels(make(), share),
         train=TensorDataset(*train),
         validation=TensorDataset(*validation),
     )
