@@ -12,6 +12,14 @@ from learnorder.errors import ConfigError, RunFolderError
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, words_of
 from learnorder.reproduce.papers import wen2024, you2019
+from learnorder.reproduce.papers.features import (
+    BOTH,
+    WEAK,
+    PatchNetwork,
+    patches,
+    patterned_digits,
+    signed_squared_error,
+)
 from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
 from learnorder.reproduce.papers.language import trigrams
 from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
@@ -131,6 +139,46 @@ def test_a_language_has_frequent_tokens_and_followers_of_both():
     assert task.model()(pairs[:5]).shape == (5, 4)
     again, other = (trigrams(tokens=4, triples=9, shown=4, draw=d) for d in (0, 1))
     assert not torch.equal(again.train.tensors[0], other.train.tensors[0])
+
+
+def test_the_patch_network_sums_squared_activations_over_patches_and_filters():
+    network = PatchNetwork(size=2, filters=2)
+    with torch.no_grad():
+        network.filters[:] = torch.tensor([[[1.0, 0], [0, 1]], [[2, 0], [-1, 0]]])
+    outputs = network(torch.tensor([[[3.0, -1], [1, 2]]]))
+    assert outputs.tolist() == [[(9 + 1 + 4) / 2, (36 + 4) / 2]]
+
+
+def test_the_signed_squared_error_moves_the_difference_of_outputs_to_the_sign():
+    outputs = torch.tensor([[0.5, 2.0], [0.5, 2.0]], requires_grad=True)
+    signed_squared_error(outputs, torch.tensor([1, 0])).sum().backward()
+    assert outputs.grad.tolist() == [[-0.5, 0.5], [-2.5, 2.5]]
+
+
+def test_patches_hold_a_strong_feature_in_most_examples_and_a_weak_one_in_all():
+    task = patches(examples=20, size=2000, share=0.9, weak=0.3)
+    values, labels = task.train.tensors
+    signs = 2.0 * labels - 1
+    with_both = torch.tensor([name == BOTH for name in task.groups.train])
+    assert int(with_both.sum()) == 18
+    assert torch.equal(values[:, 0, 0], signs * with_both)
+    assert torch.allclose(values[:, 1].sum(1), 0.3 * signs)
+    assert values[:, 2].square().sum(1).mean().item() == pytest.approx(1.0, rel=0.05)
+    assert not values[:, 2, :2].any(), "orthogonal to both features"
+    assert task.groups.validation.count(WEAK) == task.groups.validation.count(BOTH) == 100
+
+
+def test_digits_stand_below_the_pattern_of_their_class_or_nothing():
+    task = patterned_digits(share=0.9)
+    images, labels = task.train.tensors
+    patterns, digits = images.split(8, dim=2)
+    assert torch.equal(digits, labelled_images().train.tensors[0]), "no digit is changed"
+    seen = torch.tensor([name == BOTH for name in task.groups.train])
+    assert int(seen.sum()) == round(0.9 * len(seen))
+    assert torch.equal(patterns[seen].abs(), torch.full_like(patterns[seen], 2.0))
+    assert not patterns[~seen].any()
+    assert all(len(patterns[seen & (labels == c)].unique(dim=0)) == 1 for c in range(10))
+    assert len(patterns[seen].unique(dim=0)) == 10
 
 
 @pytest.mark.parametrize("scale", ["laptop", "gpu"])

@@ -8,13 +8,14 @@ from learnorder.reproduce.papers import (
     lewkowycz2020,
     li2019,
     li2020,
+    lu2023,
     prieto2025,
     wen2024,
     you2019,
 )
 from learnorder.reproduce.papers.paper import Paper
 
-_MODULES = (li2019, you2019, lewkowycz2020, li2020, prieto2025, haas2025, wen2024)
+_MODULES = (li2019, you2019, lewkowycz2020, li2020, lu2023, prieto2025, haas2025, wen2024)
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
 

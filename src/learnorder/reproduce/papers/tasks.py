@@ -48,7 +48,7 @@ def noisy_labels(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     parts, groups = list[TensorDataset](), list[list[str]]()
     drawing = generator(draw, "wrong labels")
     for images, labels in (train, validation):
@@ -81,7 +81,7 @@ def labelled_images(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     return Task(
         model=network_of(network, train[0], classes),
         train=TensorDataset(*train),
@@ -111,7 +111,7 @@ def hidden_pixels(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     make = network_of(network, train[0], classes)
     return Task(
         model=lambda: HiddenPixels(make(), share),
@@ -144,7 +144,7 @@ def wide_mlp(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     channels, *shape = train[0].shape[1:]
     return Task(
         model=lambda: _he(MLP(classes, (shape[0], shape[1]), (width, width), channels)),
@@ -178,7 +178,7 @@ def squared_error(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     inputs = train[0][0].numel()
     return Task(
         model=lambda: KernelMLP(classes, inputs, widths),
@@ -216,7 +216,7 @@ Labelled = tuple[Tensor, Tensor]
 """Images, float [N, C, H, W], normalised, and their labels."""
 
 
-def _split(
+def split_images(
     source: str, draw: int, size: int | None, examples: int | None
 ) -> tuple[Labelled, Labelled, int]:
     """Return training and validation images with their labels, and the number of classes."""
