@@ -165,6 +165,8 @@ def test_patches_hold_a_strong_feature_in_most_examples_and_a_weak_one_in_all():
     assert torch.allclose(values[:, 1].sum(1), 0.3 * signs)
     assert values[:, 2].square().sum(1).mean().item() == pytest.approx(1.0, rel=0.05)
     assert not values[:, 2, :2].any(), "orthogonal to both features"
+    assert callable(task.sampler)
+    assert task.sampler(torch.Generator()).bincount().tolist() == [10] * 20
     assert task.groups.validation.count(WEAK) == task.groups.validation.count(BOTH) == 100
 
 

@@ -48,7 +48,12 @@ def signed_squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def patches(
-    examples: int = 50, size: int = 500, share: float = 0.9, weak: float = 0.3, draw: int = 0
+    examples: int = 50,
+    size: int = 500,
+    share: float = 0.9,
+    weak: float = 0.3,
+    passes: int = 10,
+    draw: int = 0,
 ) -> Task:
     """Return the data of the theory: two classes y = ±1, and three patches in each example.
 
@@ -61,6 +66,7 @@ def patches(
         size: Number of values of a patch.
         share: Share of the training examples with the strong feature.
         weak: Length of the weak feature.
+        passes: How often an epoch shows each example.
         draw: Seed of the examples.
     """
     drawing = generator(draw, "patches")
@@ -81,6 +87,9 @@ def patches(
         validation=TensorDataset(*drawn(10 * examples, held)),
         loss=signed_squared_error,
         groups=_groups(trained, held),
+        sampler=lambda order: torch.cat(
+            [torch.randperm(examples, generator=order) for _ in range(passes)]
+        ),
     )
 
 

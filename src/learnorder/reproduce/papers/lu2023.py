@@ -61,7 +61,7 @@ def _experiments(
         source: Their location as an argument of the task; empty for digits.
         sgd: How the networks are trained on images.
     """
-    one = TrainingConfig(200, batch_size=1, momentum=0.0, nesterov=False, weight_decay=0.0)
+    one = TrainingConfig(10, batch_size=1, momentum=0.0, nesterov=False, weight_decay=0.0)
     return {
         "patches": _experiment(
             TaskConfig(f"{_MODULE}.patches"), "patch network, SGD, patches", _LARGE["patches"], one
@@ -77,7 +77,7 @@ def _experiments(
 
 
 def laptop() -> Experiments:
-    """50 examples of patches in batches of 1, and 720 digits in batches of 32."""
+    """50 examples of patches, each seen 100 times alone, and 720 digits in batches of 32."""
     sgd = TrainingConfig(30, batch_size=32, momentum=0.0, nesterov=False, weight_decay=0.0)
     images = {name: (name, _SHORT[name], _LARGE[name]) for name in ("mlp", "convnet")}
     return _experiments(images, "patterned digits", {}, sgd)
