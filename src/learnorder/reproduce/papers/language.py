@@ -1,4 +1,4 @@
-"""A small language, of which a model predicts the next token in a single pass."""
+"""A small language, of which a model predicts the next token."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ def trigrams(
     a and b the next one is j with p(j | a, b) ∝ exp(s_b f_j(a, b)), where f is a random teacher
     with one hidden layer. The certainty s_b is uniform in [0, 4], so that after some tokens few
     others are likely, and after some nearly all are. The loss is at least the mean entropy of
-    p(j | a, b) up to chance: about 2.9 of log 64 ≈ 4.2 nats for 64 tokens.
+    p(j | a, b) up to chance: 2.5 of log 64 ≈ 4.2 nats for 64
+    tokens and draw 0.
 
-    An epoch shows triples drawn from a large number of them, so that few are shown again.
+    An epoch shows triples drawn at random from all of them, with replacement.
 
     Args:
         tokens: Number of tokens n.

@@ -12,6 +12,7 @@ There is no weight decay, as in the paper's analysis: a plateau with it would re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
@@ -35,7 +36,7 @@ _NATS = Unit("", digits=3)
 _PLATEAUS = {"language": (5, 10, 20, 40), "convnet": (10, 20, 40, 80), "mlp": (10, 20, 40, 80)}
 """Lengths of the plateau in epochs; the decay takes as many as the shortest."""
 _TITLES = {
-    "language": "MLP on a small language, a single pass",
+    "language": "MLP on a small language",
     "convnet": "Convolutional network on digits with hidden pixels",
     "mlp": "MLP on digits with hidden pixels",
 }
@@ -44,6 +45,14 @@ _SHORT = {"language": "language", "convnet": "ConvNet", "mlp": "MLP"}
 
 def _decayed(plateau: int) -> str:
     return f"large LR, decayed after {plateau} epochs"
+
+
+def _by_length(plateaus: Iterable[int]) -> dict[float, str]:
+    """Return the arms with a decay by the length of their plateau."""
+    return {float(plateau): _decayed(plateau) for plateau in sorted(plateaus)}
+
+
+_ALL_LENGTHS = _by_length({plateau for plateaus in _PLATEAUS.values() for plateau in plateaus})
 
 
 def _experiment(
@@ -113,9 +122,9 @@ def _claims(name: str) -> tuple[Claim, ...]:
     """Return the claims about a network."""
     plateaus = _PLATEAUS[name]
     decay, longest = plateaus[0], plateaus[-1]
-    by_length = {float(plateau): _decayed(plateau) for plateau in plateaus}
     late = (longest - decay + 1, longest)
     on = f" ({_SHORT[name]})"
+    curves = "loss" if name == "language" else "log-loss"
 
     def minus(a: Recorded, b: Recorded) -> Difference:
         return Difference(a, b, _NATS)
@@ -131,7 +140,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
         return minus(value(_decayed(plateau)), value(other, (end, end)))
 
     def trend(quantity: Quantity) -> Level:
-        grid = Grid(name, "plateaus of all lengths, decayed", by_length, quantity)
+        grid = Grid(name, "plateaus of all lengths, decayed", _by_length(plateaus), quantity)
         return Level(Trend(grid), 0.0, _NATS)
 
     return (
@@ -141,7 +150,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "abstract",
             minus(value(LARGE, late), value(SMALL, late)),
             "above",
-            (name, "loss"),
+            (name, curves),
             of="On the plateau a large LR has a higher loss than a small one",
         ),
         Claim(
@@ -151,7 +160,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "abstract",
             minus(value(_decayed(decay)), value(LARGE)),
             "below",
-            (name, "loss"),
+            (name, curves),
             of="A short decay lowers the loss more than a long plateau",
             also=tuple(at_its_end(plateau, LARGE) for plateau in plateaus),
         ),
@@ -161,7 +170,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "abstract",
             at_its_end(longest, SMALL),
             "below",
-            (name, "loss"),
+            (name, curves),
             of="After the decay a large LR has a lower loss than a small one",
             also=tuple(at_its_end(plateau, SMALL) for plateau in plateaus[:-1]),
         ),
@@ -172,7 +181,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "abstract",
             minus(value(_decayed(longest)), value(SMALL_DECAYED)),
             "below",
-            (name, "loss"),
+            (name, curves),
             of="Decayed alike, a large LR ends with a lower loss than a small one",
             also=(
                 minus(
@@ -194,18 +203,6 @@ def _claims(name: str) -> tuple[Claim, ...]:
     )
 
 
-def _figures(name: str) -> dict[str, Curves | OverSetting]:
-    by_length = {float(plateau): _decayed(plateau) for plateau in _PLATEAUS[name]}
-    return {
-        "loss": Curves(LOSS),
-        "length": OverSetting(
-            "Loss after the decay",
-            "epochs on the plateau",
-            {"training": (LOSS, by_length), "validation": (HELD_OUT, by_length)},
-        ),
-    }
-
-
 PAPER = Paper(
     name="wen2024",
     title="Understanding Warmup-Stable-Decay Learning Rates: A River Valley Loss Landscape "
@@ -221,14 +218,22 @@ PAPER = Paper(
     "a small convolutional network on images behaves as a language model in this respect, which is "
     "why there are images here too.",
     differs="The paper trains language models of 0.1 to 1.2 billion parameters with a warm-up, and "
-    "a small one on bigrams. Here a perceptron predicts the third token of random triples, and "
-    "digits are shown with 60 % of their pixels hidden, others each time; there is no warm-up. "
-    "Losses are means over an epoch's steps. The large LR is the largest stable one, not the one "
-    "that is best after a decay, and no LR between the two was tried. The abstracts of both papers "
-    "were checked; their texts were not at hand.",
+    "a small one on bigrams. Here a perceptron predicts the third token of random triples, each "
+    "shown about twice in the longest runs, and digits are shown with 60 % of their pixels hidden, "
+    "others each time; there is no warm-up. Losses are means over an epoch's steps. The large LR "
+    "is the largest stable one, not the one that is best after a decay, and no LR between the two "
+    "was tried. The abstracts of both papers were checked; their texts were not at hand.",
     claims=(*_claims("language"), *_claims("convnet"), *_claims("mlp")),
     titles=_TITLES,
     scales={"laptop": laptop, "gpu": gpu},
-    figures=_figures("convnet"),
-    leads=("loss", "length"),
+    figures={
+        "loss": Curves(LOSS),
+        "log-loss": Curves(LOSS, log=True),
+        "length": OverSetting(
+            "Loss after the decay",
+            "epochs on the plateau",
+            {"training": (LOSS, _ALL_LENGTHS), "validation": (HELD_OUT, _ALL_LENGTHS)},
+        ),
+    },
+    leads=("loss", "log-loss", "length"),
 )
