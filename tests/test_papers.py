@@ -14,12 +14,21 @@ from learnorder.errors import ConfigError, RunFolderError
 from learnorder.reproduce.claim import Claim, judge
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, words_of
-from learnorder.reproduce.papers import geiping2021, mohtashami2022, you2019
+from learnorder.reproduce.papers import geiping2021, mohtashami2022, wen2024, you2019
+from learnorder.reproduce.papers.features import (
+    BOTH,
+    WEAK,
+    PatchNetwork,
+    patches,
+    patterned_digits,
+    signed_squared_error,
+)
 from learnorder.reproduce.papers.figures import Finals
 from learnorder.reproduce.papers.full_batch import add_penalty_gradient, in_passes
 from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
+from learnorder.reproduce.papers.language import trigrams
 from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
-from learnorder.reproduce.papers.networks import KernelMLP
+from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
 from learnorder.reproduce.papers.tasks import (
@@ -106,6 +115,96 @@ def test_the_squared_error_is_summed_over_classes_and_scored_by_accuracy():
     targets = torch.eye(10)[labels]
     expected = [0.5 * ((o - t) ** 2).sum().item() for o, t in zip(outputs, targets, strict=True)]
     assert task.loss(outputs, labels).tolist() == pytest.approx(expected)
+
+
+def test_hidden_pixels_are_others_at_each_step_and_all_seen_in_evaluation():
+    network = HiddenPixels(torch.nn.Identity(), 0.6)
+    images = torch.ones(200, 3, 8, 8)
+    first, second = (network(images) for _ in range(2))
+    assert sorted(first.unique().tolist()) == pytest.approx([0.0, 2.5])
+    assert first.mean().item() == pytest.approx(1.0, abs=0.05), "the mean is kept"
+    assert torch.equal(first[:, :1].expand_as(first), first), "the same in all channels"
+    assert not torch.equal(first, second)
+    assert torch.equal(network.eval()(images), images)
+
+
+def test_a_language_has_frequent_tokens_and_followers_of_both():
+    task = trigrams(tokens=4, triples=40_000, shown=100)
+    pairs, following = task.train.tensors
+    frequency = torch.bincount(pairs.flatten()) / pairs.numel()
+    zipf = torch.tensor([12, 6, 4, 3]) / 25
+    assert torch.allclose(frequency, zipf, atol=0.01)
+    counts = torch.zeros(4, 4, 4).index_put_(
+        (*pairs.T, following), torch.ones(len(pairs)), accumulate=True
+    )
+    shares = counts / counts.sum(2, keepdim=True)
+    assert min(float(shares.std(token).max()) for token in (0, 1)) > 0.05, "either token matters"
+    assert callable(task.sampler)
+    assert len(task.sampler(torch.Generator())) == 100
+    assert task.model()(pairs[:5]).shape == (5, 4)
+    again, other = (trigrams(tokens=4, triples=9, shown=4, draw=d) for d in (0, 1))
+    assert not torch.equal(again.train.tensors[0], other.train.tensors[0])
+
+
+def test_the_patch_network_sums_squared_activations_over_patches_and_filters():
+    network = PatchNetwork(size=2, filters=2)
+    with torch.no_grad():
+        network.filters[:] = torch.tensor([[[1.0, 0], [0, 1]], [[2, 0], [-1, 0]]])
+    outputs = network(torch.tensor([[[3.0, -1], [1, 2]]]))
+    assert outputs.tolist() == [[(9 + 1 + 4) / 2, (36 + 4) / 2]]
+
+
+def test_the_signed_squared_error_moves_the_difference_of_outputs_to_the_sign():
+    outputs = torch.tensor([[0.5, 2.0], [0.5, 2.0]], requires_grad=True)
+    signed_squared_error(outputs, torch.tensor([1, 0])).sum().backward()
+    assert outputs.grad.tolist() == [[-0.5, 0.5], [-2.5, 2.5]]
+
+
+def test_patches_hold_a_strong_feature_in_most_examples_and_a_weak_one_in_all():
+    task = patches(examples=20, size=2000, share=0.9, weak=0.3)
+    values, labels = task.train.tensors
+    signs = 2.0 * labels - 1
+    with_both = torch.tensor([name == BOTH for name in task.groups.train])
+    assert int(with_both.sum()) == 18
+    assert torch.equal(values[:, 0, 0], signs * with_both)
+    assert torch.allclose(values[:, 1].sum(1), 0.3 * signs)
+    assert values[:, 2].square().sum(1).mean().item() == pytest.approx(1.0, rel=0.05)
+    assert not values[:, 2, :2].any(), "orthogonal to both features"
+    assert callable(task.sampler)
+    assert task.sampler(torch.Generator()).bincount().tolist() == [10] * 20
+    assert task.groups.validation.count(WEAK) == task.groups.validation.count(BOTH) == 100
+
+
+def test_digits_stand_below_the_pattern_of_their_class_or_nothing():
+    task = patterned_digits(share=0.9)
+    images, labels = task.train.tensors
+    patterns, digits = images.split(8, dim=2)
+    assert torch.equal(digits, labelled_images().train.tensors[0]), "no digit is changed"
+    seen = torch.tensor([name == BOTH for name in task.groups.train])
+    assert int(seen.sum()) == round(0.9 * len(seen))
+    assert torch.equal(patterns[seen].abs(), torch.full_like(patterns[seen], 2.0))
+    assert not patterns[~seen].any()
+    assert all(len(patterns[seen & (labels == c)].unique(dim=0)) == 1 for c in range(10))
+    assert len(patterns[seen].unique(dim=0)) == 10
+
+
+@pytest.mark.parametrize("scale", ["laptop", "gpu"])
+def test_plateaus_are_the_same_until_their_decay(scale):
+    for experiment in wen2024.PAPER.experiments(scale).values():
+        large = experiment.arms[wen2024.LARGE]
+        decayed = [c for arm, c in experiment.arms.items() if arm.startswith("large LR, decayed")]
+        lengths = []
+        for config in decayed:
+            epochs, schedule = config.training.epochs, config.learning_rate
+            length = round(schedule.linear_after * epochs)
+            rates = [
+                schedule.at(e, s, 7, epochs=epochs) for e in range(1, length + 1) for s in (0, 6)
+            ]
+            assert set(rates) == {large.learning_rate.initial}
+            assert schedule.at(length + 1, 1, 7, epochs=epochs) < large.learning_rate.initial
+            lengths.append((length, epochs - length))
+        assert len({decay for _, decay in lengths}) == 1, "the decay is as long for all"
+        assert max(length + decay for length, decay in lengths) == large.training.epochs
 
 
 def test_claims_of_a_paper_from_the_command_line(tmp_path, capsys):

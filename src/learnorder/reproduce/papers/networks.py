@@ -36,3 +36,24 @@ class KernelMLP(nn.Module):
         for weight in hidden:
             values = F.linear(values, weight * math.sqrt(2 / weight.shape[1])).relu()
         return F.linear(values, last / math.sqrt(last.shape[1]))
+
+
+class HiddenPixels(nn.Module):
+    """A network that sees other pixels of an image each time it is trained on it.
+
+    In training each pixel is 0 in all channels with probability q, independently at each step, and
+    is otherwise divided by 1 − q. In evaluation all pixels are seen.
+
+    Args:
+        network: The network, for images [B, C, H, W].
+        share: The probability q, in [0, 1).
+    """
+
+    def __init__(self, network: nn.Module, share: float) -> None:
+        super().__init__()
+        self.network, self.share = network, share
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images [B, C, H, W] to the network's outputs."""
+        seen = F.dropout(torch.ones_like(images[:, :1]), self.share, self.training)
+        return self.network(images * seen)

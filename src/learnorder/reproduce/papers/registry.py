@@ -9,8 +9,10 @@ from learnorder.reproduce.papers import (
     lewkowycz2020,
     li2019,
     li2020,
+    lu2023,
     mohtashami2022,
     prieto2025,
+    wen2024,
     you2019,
 )
 from learnorder.reproduce.papers.paper import Paper
@@ -22,8 +24,10 @@ _MODULES = (
     li2020,
     geiping2021,
     mohtashami2022,
+    lu2023,
     prieto2025,
     haas2025,
+    wen2024,
 )
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""

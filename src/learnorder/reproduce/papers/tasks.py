@@ -15,7 +15,7 @@ from learnorder.data.images import load_images
 from learnorder.models import MLP, ConvNet, WideResNet
 from learnorder.reproduce.papers.groups import FLIPPED, KEPT
 from learnorder.reproduce.papers.invariant import InvariantConvNet
-from learnorder.reproduce.papers.networks import KernelMLP
+from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.seeding import generator
 from learnorder.training.groups import Groups
 from learnorder.training.task import Task
@@ -48,7 +48,7 @@ def noisy_labels(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     parts, groups = list[TensorDataset](), list[list[str]]()
     drawing = generator(draw, "wrong labels")
     for images, labels in (train, validation):
@@ -81,9 +81,40 @@ def labelled_images(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     return Task(
         model=network_of(network, train[0], classes),
+        train=TensorDataset(*train),
+        validation=TensorDataset(*validation),
+    )
+
+
+def hidden_pixels(
+    network: Network = "convnet",
+    share: float = 0.6,
+    draw: int = 0,
+    source: str = "digits",
+    size: int | None = None,
+    examples: int | None = None,
+) -> Task:
+    """Return the classification of images of which each step sees other pixels.
+
+    An image is hardly ever the same twice, as in a single pass over much data, and its class
+    remains uncertain, so that the training loss does not reach 0.
+
+    Args:
+        network: mlp, convnet or wrn.
+        share: Share of the pixels that are hidden in training; see
+            :class:`~learnorder.reproduce.papers.networks.HiddenPixels`.
+        draw: Seed of the validation split.
+        source: Location of the images.
+        size: Height and width to which they are scaled; None keeps them.
+        examples: Number of training images; None takes all.
+    """
+    train, validation, classes = split_images(source, draw, size, examples)
+    make = network_of(network, train[0], classes)
+    return Task(
+        model=lambda: HiddenPixels(make(), share),
         train=TensorDataset(*train),
         validation=TensorDataset(*validation),
     )
@@ -113,7 +144,7 @@ def wide_mlp(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     channels, *shape = train[0].shape[1:]
     return Task(
         model=lambda: _he(MLP(classes, (shape[0], shape[1]), (width, width), channels)),
@@ -147,7 +178,7 @@ def squared_error(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    train, validation, classes = _split(source, draw, size, examples)
+    train, validation, classes = split_images(source, draw, size, examples)
     inputs = train[0][0].numel()
     return Task(
         model=lambda: KernelMLP(classes, inputs, widths),
@@ -185,7 +216,7 @@ Labelled = tuple[Tensor, Tensor]
 """Images, float [N, C, H, W], normalised, and their labels."""
 
 
-def _split(
+def split_images(
     source: str, draw: int, size: int | None, examples: int | None
 ) -> tuple[Labelled, Labelled, int]:
     """Return training and validation images with their labels, and the number of classes."""
