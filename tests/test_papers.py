@@ -13,7 +13,7 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.reproduce.claim import Claim, judge
 from learnorder.reproduce.evidence import Evidence
-from learnorder.reproduce.measures import Difference, words_of
+from learnorder.reproduce.measures import Difference, Level, words_of
 from learnorder.reproduce.papers import geiping2021, mohtashami2022, wen2024, you2019
 from learnorder.reproduce.papers.features import (
     BOTH,
@@ -25,7 +25,15 @@ from learnorder.reproduce.papers.features import (
 )
 from learnorder.reproduce.papers.figures import Finals
 from learnorder.reproduce.papers.full_batch import add_penalty_gradient, in_passes
-from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
+from learnorder.reproduce.papers.grids import (
+    Best,
+    Exponent,
+    Grid,
+    LargestTrained,
+    Spread,
+    Trend,
+    UpToSpacing,
+)
 from learnorder.reproduce.papers.language import trigrams
 from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
 from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
@@ -41,7 +49,7 @@ from learnorder.reproduce.papers.tasks import (
 )
 from learnorder.reproduce.result import ReproductionResult
 from learnorder.runs.opening import open_runs
-from learnorder.statistics import POINTS
+from learnorder.statistics import POINTS, Unit
 
 LATER = [paper for paper in PAPERS.values() if paper.scales]
 QUIET = learnorder.Execution(workers=1, threads=1, quiet=True)
@@ -347,15 +355,13 @@ def test_a_margin_moves_the_bound_of_a_difference():
     """A difference of −0.5 points is not inferior by 1 point, and is behind without the margin."""
     low, high = (Recorded("e", arm, VALUE) for arm in ("low", "high"))
     found = evidence(low={s: 0.895 + s / 1e4 for s in range(6)}, high=dict.fromkeys(range(6), 0.9))
-    margin = Difference(low, high, margin=0.01)
+    margin = Difference(low, high, bound=-0.01)
     claim = Claim("c", "s", "–", margin, "above", ("e", "f"))
     judged = judge(claim, found)
     assert (judged.verdict, judged.measured.bound) == ("holds", -0.01)
     assert judged.bound() == "−1 points"
     assert judged.seed_count() == "6 of 6 seeds above −1 points"
-    assert claim.criterion().endswith(
-        "holds if entirely above −1 points, the margin of non-inferiority"
-    )
+    assert claim.criterion().endswith("holds if entirely above −1 points")
     plain = replace(claim, measure=Difference(low, high))
     assert judge(plain, found).verdict == "does_not_hold"
     assert plain.criterion().endswith("above 0")
@@ -438,6 +444,44 @@ def test_the_exponent_of_a_setting_in_the_width():
     assert exponent.by_seed(found) == pytest.approx({0: -1.0, 1: 0.0})
     assert exponent.needs == (("e", "a"), ("e", "b"), ("e", "c"), ("e", "d"))
     assert words_of(exponent).endswith("accuracy of at least 50 % of all widths")
+
+
+def test_intervals_of_settings_on_a_grid_cover_its_spacing():
+    """On a grid in factors of 10 the largest LR is known up to a decade, as is a difference."""
+    low, high = (Grid("e", name, {1.0: f"{name}1", 10.0: f"{name}10"}, VALUE) for name in "ab")
+    seeds = range(6)
+    found = evidence(
+        a1=dict.fromkeys(seeds, 0.9), a10=dict.fromkeys(seeds),
+        b1=dict.fromkeys(seeds, 0.9), b10=dict.fromkeys(seeds, 0.9),
+    )  # fmt: skip
+    largest = [LargestTrained(each, level=0.5) for each in (high, low)]
+    unit = Unit("decades")
+    apart = UpToSpacing(Difference(*largest, unit)).measured(found)
+    assert (apart.estimate.mean, apart.estimate.low, apart.estimate.high) == (1.0, 0.0, 2.0)
+    assert apart.p == 1.0, "the largest LRs may be the same"
+    further = UpToSpacing(Difference(*largest, unit, bound=-0.5)).measured(found)
+    assert further.estimate.low > further.bound
+    assert further.p == 2 / 2**6, "the sign test"
+    level = UpToSpacing(Level(largest[1], 0.5, unit)).measured(found)
+    assert (level.estimate.low, level.estimate.high) == (0.0, 1.0), "at least 1, less than 10"
+    assert level.p == 1.0
+    few = UpToSpacing(Difference(*largest, unit)).measured(
+        evidence(a1={0: 0.9, 1: 0.9}, a10={0: None, 1: None}, b1={0: 1, 1: 1}, b10={0: 1, 1: 1})
+    )
+    assert math.isnan(few.estimate.low), "two equal values have no interval"
+    with pytest.raises(TypeError, match="not on a grid"):
+        UpToSpacing(Level(Recorded("e", "a1", VALUE), 0.5)).measured(found)
+
+
+def test_the_rounding_of_an_exponent():
+    """Between the widths 10 and 1000, a decade of doubt at either end is half a unit of slope."""
+    parts = {
+        width: LargestTrained(Grid("e", "", {1.0: "a", 10.0: "b"}, VALUE))
+        for width in (10, 100, 1000)
+    }
+    assert Exponent("", parts).rounding == pytest.approx((-0.5, 0.5))
+    best = {width: Best(part.grid) for width, part in parts.items()}
+    assert Exponent("", best).rounding == pytest.approx((-0.5, 0.5))
 
 
 def test_the_squared_error_has_the_gradient_prediction_minus_target():

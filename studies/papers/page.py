@@ -39,12 +39,14 @@ class Cell:
         claim: The claim, the same in all settings.
         setting: Network, optimiser and data.
         verdict: The verdict.
+        p: Its p-value, adjusted for the number of tests of the paper.
     """
 
     paper: str
     claim: str
     setting: str
     verdict: Verdict
+    p: float
 
 
 def page(runs: Path) -> Page:
@@ -65,6 +67,7 @@ def page(runs: Path) -> Page:
         "holds": str(counts["holds"]),
         "does_not_hold": str(counts["does_not_hold"]),
         "undecided": str(counts["undecided"]),
+        "adjusted": str(sum(cell.verdict != "undecided" and cell.p < 0.05 for cell in cells)),
         "sections": "\n\n".join(sections),
         "not_run": _not_run(later),
     }
@@ -88,22 +91,22 @@ def _judged(name: str, runs: Path) -> ReproductionResult:
 def _cells(result: ReproductionResult) -> Iterator[Cell]:
     """Yield the claims of a later paper with runs."""
     settings = {name: each.setting for name, each in result.paper.experiments(result.scale).items()}
-    for judgement in result.judgements:
+    for judgement, p in zip(result.judgements, result.adjusted(), strict=True):
         if judgement.has_runs:
             claim = judgement.claim
             setting = settings[claim.needs[0][0]]
-            yield Cell(result.paper.cited, claim.of, setting, judgement.verdict)
+            yield Cell(result.paper.cited, claim.of, setting, judgement.verdict, p)
 
 
 def _first_cells(results: Mapping[str, ReproductionResult]) -> Iterator[Cell]:
     """Yield the claims of Li, Wei and Ma on digits and CIFAR-10, and in the theory."""
     for scale, result in results.items():
-        for judgement in result.judgements:
+        for judgement, p in zip(result.judgements, result.adjusted(), strict=True):
             theory = judgement.claim.needs[0][0] in RESCALED
             if judgement.has_runs and not (theory and scale == "demo"):
                 setting = _THEORY if theory else _LI_SETTINGS[scale]
                 claim = judgement.claim.statement.rstrip(".")
-                yield Cell(result.paper.cited, claim, setting, judgement.verdict)
+                yield Cell(result.paper.cited, claim, setting, judgement.verdict, p)
 
 
 def overview(cells: list[Cell]) -> go.Figure:

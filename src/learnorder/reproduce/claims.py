@@ -39,9 +39,10 @@ def _time_slope(setting: str, bound: float) -> Slope:
 
 
 _LOSS = Unit("", digits=4)
-LOGARITHMS = 0.5
-"""What logarithms may add to an exponent. The theorem's Õ hides powers of them: the square of log d
-alone adds 2 / log d = 0.35 at d = 300."""
+_STEEPEST = 1.5
+"""Bound of exponents that the theorem has as 1, up to powers of logarithms, which no finite range
+tells from a small power: the square of log d adds 2 / log d = 0.35 at d = 300, that of log 1/ε1
+adds 0.94 at ε1 = 0.12."""
 _TABLE_1 = "Table 1"
 _PATCH = "section 6.2, patch figure"
 
@@ -236,8 +237,8 @@ CLAIMS = (
     ),
     Claim(
         "theory-loss-gap",
-        "S ends with a higher test loss than L-S.",
-        "– (the theorems bound only that of S from below)",
+        "With 6 % of the examples P-only, S ends with a higher test loss than L-S.",
+        "– (a comparison of ours; the theorems have more P-only examples, p0 = κ²/2)",
         Difference(_loss("S", "all"), _loss("L-S", "all"), _LOSS),
         "above",
         ("theory", "test_loss"),
@@ -263,8 +264,8 @@ CLAIMS = (
     ),
     Claim(
         "theory-loss-kappa",
-        "As κ falls, the test loss of L-S on P-only examples falls faster than that of S.",
-        "theorems",
+        "As κ falls, the loss of S on P-only examples rises relative to that of L-S.",
+        "– (follows from the theorems)",
         Slope("kappa", "L-S", minus="S", quantity="loss"),
         "above",
         ("kappa", "p_loss_by_setting"),
@@ -272,18 +273,18 @@ CLAIMS = (
     ),
     Claim(
         "theory-steps-dimension",
-        "Up to logarithms, the steps of L-S until its anneal grow no faster than the dimension d.",
-        "theorems",
-        _time_slope("distribution.d", 1 + LOGARITHMS),
+        "η·t until L-S is annealed grows more slowly with the dimension than d^1.5.",
+        "theorems: as d, up to logarithms",
+        _time_slope("distribution.d", _STEEPEST),
         "below",
         ("steps", "anneal_by_setting"),
     ),
     Claim(
         "theory-steps-epsilon",
-        "Up to logarithms, the steps of L-S until its anneal grow no faster than 1/ε1, where ε1 is "
-        "the training loss at which it is annealed.",
-        "theorems",
-        _time_slope("algorithm.epsilon1", -(1 + LOGARITHMS)),
+        "η·t until L-S is annealed, at a training loss of ε1 + q·log 2, grows more slowly than "
+        "(1/ε1)^1.5.",
+        "theorems: as 1/ε1, up to logarithms",
+        _time_slope("algorithm.epsilon1", -_STEEPEST),
         "above",
         ("steps", "anneal_by_setting"),
     ),

@@ -175,14 +175,13 @@ class Difference:
         a: The first value.
         b: The second value.
         unit: Unit of the difference.
-        margin: The bound is −margin: with a positive margin, "above" tests that a is not inferior,
-            i.e. less than the margin below b.
+        bound: The bound; with a negative one, "above" tests that a is not inferior to b by more.
     """
 
     a: SeedValues
     b: SeedValues
     unit: Unit = POINTS
-    margin: float = 0.0
+    bound: float = 0.0
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -201,15 +200,12 @@ class Difference:
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
-        if not self.margin:
-            return "0"
-        return f"{self.unit.show_value(-self.margin)}, the margin of non-inferiority"
+        return self.unit.show_value(self.bound) if self.bound else "0"
 
     def measured(self, evidence: Evidence) -> Measured:
-        """Return the mean of a − b with its paired t interval; the bound is −margin."""
+        """Return the mean of a − b with its paired t interval."""
         a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        bound = 0.0 - self.margin
-        return measure_difference(a, b, self.unit, within=self.a.within, bound=bound)
+        return measure_difference(a, b, self.unit, within=self.a.within, bound=self.bound)
 
 
 @dataclass(frozen=True)

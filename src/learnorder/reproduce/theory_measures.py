@@ -12,7 +12,7 @@ from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import POSITIVE, Measured, Unit, compare_times, measure_mean, slope
 from learnorder.theory.results import TheoryResults
 
-_SLOPE = Unit("", digits=1)
+_SLOPE = Unit("", digits=2)
 
 
 @dataclass(frozen=True)

@@ -127,11 +127,11 @@ def _experiment(setup: Setup, arms: Arms) -> PaperExperiment:
 
 
 def difference(
-    experiment: str, a: str, b: str, quantity: Quantity = ACCURACY, margin: float = 0.0
+    experiment: str, a: str, b: str, quantity: Quantity = ACCURACY, bound: float = 0.0
 ) -> Difference:
     """Return the measure of a quantity's final difference between two arms."""
     first, second = (Recorded(experiment, arm, quantity) for arm in (a, b))
-    return Difference(first, second, quantity.difference_unit, margin)
+    return Difference(first, second, quantity.difference_unit, bound)
 
 
 def fitted(experiment: str, *arms: str) -> tuple[Level, ...]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TypeAlias
 
 from learnorder.reproduce.evidence import Evidence, Need
+from learnorder.reproduce.measures import Difference, Level, SeedValues
 from learnorder.reproduce.papers.measures import Quantity, values_of, when
-from learnorder.statistics import REAL, Range, slope
+from learnorder.statistics import FEWEST_ALIKE, REAL, Measured, Range, slope
+from learnorder.statistics.pvalues import mean_p
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Grid:
             for seed, value in values_of(results, arm, self.quantity, self.epochs).items():
                 table[seed][setting] = value
         return table
+
+    @property
+    def spacing(self) -> float:
+        """log10 of the largest factor between neighbouring settings."""
+        return max(math.log10(b / a) for a, b in pairwise(sorted(self.arms)))
 
     def literal(self) -> str:
         """Return what is measured, for a template in which "%s" stands for the arms."""
@@ -114,6 +123,11 @@ class Best(_OfGrid):
     higher_is_better: bool = True
     within: Range = REAL
 
+    @property
+    def rounding(self) -> tuple[float, float]:
+        """How far below and above its value the best setting may be, between those of the grid."""
+        return (-self.grid.spacing / 2, self.grid.spacing / 2)
+
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
         return f"log10 of the setting with the best {self.grid.literal()} of %s"
@@ -140,6 +154,11 @@ class LargestTrained(_OfGrid):
 
     level: float = 0.0
     within: Range = REAL
+
+    @property
+    def rounding(self) -> tuple[float, float]:
+        """How far below and above its value the largest setting may be: up to the next one."""
+        return (0.0, self.grid.spacing)
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
@@ -205,6 +224,19 @@ class Exponent:
         return tuple(need for part in self.by_width.values() for need in part.needs)
 
     @property
+    def rounding(self) -> tuple[float, float]:
+        """How far below and above its value the exponent may be, as settings are on a grid."""
+        widths = [math.log10(width) for width in self.by_width]
+        center = math.fsum(widths) / len(widths)
+        square = math.fsum((x - center) ** 2 for x in widths)
+        low, high = list[float](), list[float]()
+        for x, part in zip(widths, self.by_width.values(), strict=True):
+            ends = [(x - center) / square * end for end in part.rounding]
+            low.append(min(ends))
+            high.append(max(ends))
+        return math.fsum(low), math.fsum(high)
+
+    @property
     def _first(self) -> Best | LargestTrained:
         return next(iter(self.by_width.values()))
 
@@ -233,3 +265,59 @@ class Exponent:
         return {
             seed: slope([(x, each[seed]) for x, each in values.items()]) for seed in sorted(seeds)
         }
+
+
+OnGrid: TypeAlias = Best | LargestTrained | Exponent
+"""Values that are known up to the spacing of a grid."""
+
+
+@dataclass(frozen=True)
+class UpToSpacing:
+    """A measure of settings on a grid, whose interval also covers the spacing of the grid.
+
+    The spacing is the same for all seeds, so more seeds do not reduce what it hides. The ends of
+    the t interval are moved by the most that it may hide, and p is that of the t test after the
+    mean was moved towards the bound by as much.
+
+    Attributes:
+        measure: The difference of two values on grids, or a level of one.
+    """
+
+    measure: Difference | Level
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The measure's arms."""
+        return self.measure.needs
+
+    def words(self) -> str:
+        """Return a description."""
+        return f"{self.measure.words()}, with the spacing of the grid in the interval"
+
+    def bound_words(self) -> str:
+        """Return the bound, in words."""
+        return self.measure.bound_words()
+
+    def measured(self, evidence: Evidence) -> Measured:
+        """Return the t interval, widened."""
+        found, (low, high) = self.measure.measured(evidence), self._rounding()
+        e, bound = found.estimate, found.bound
+        if not e.n or (e.identical and e.n < FEWEST_ALIKE):
+            return found
+        widened = replace(e, low=e.lowest + low, high=e.highest + high, identical=False)
+        shift = max(low, bound - e.mean) if e.mean > bound else min(high, bound - e.mean)
+        p = mean_p([value + shift for value in found.by_seed.values()], bound)
+        return replace(found, estimate=widened, p=p)
+
+    def _rounding(self) -> tuple[float, float]:
+        """Return how far below and above its mean the true value may be."""
+        if isinstance(self.measure, Level):
+            return _on_grid(self.measure.value).rounding
+        a, b = (_on_grid(value).rounding for value in (self.measure.a, self.measure.b))
+        return a[0] - b[1], a[1] - b[0]
+
+
+def _on_grid(value: SeedValues) -> OnGrid:
+    if not isinstance(value, Best | LargestTrained | Exponent):
+        raise TypeError(f"{value!r} is not on a grid.")
+    return value

@@ -1,9 +1,10 @@
 """Haas et al. (2025): cross-entropy tolerates larger LRs in wide networks than the squared error.
 
 Grids of the LR in factors of 2, at three widths. They were chosen on seed 1000 and another draw of
-the validation split, at widths 64 and 1024, to begin below the best LR and to end at least a factor
-of 2 above the largest LR seen to train; on seeds 1000 to 1003 the largest LR of either grid trains
-at no width. An LR trains if the validation accuracy ends at 50 % or more, where chance is 10 %.
+the validation split, at widths 64 and 1024, to end at least a factor of 2 above the largest LR seen
+to train; on seeds 1000 to 1003 the largest LR of either grid trains at no width. They begin below
+what the best LR at width 64 and a fall like 1/n would give at width 1024. An LR trains if the
+validation accuracy ends at 50 % or more, where chance is 10 %.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import OverSetting
-from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained
+from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, UpToSpacing
 from learnorder.reproduce.papers.measures import Quantity
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule
@@ -20,10 +21,14 @@ from learnorder.statistics import Unit
 
 WIDTHS = (64, 256, 1024)
 CE, SQUARED = "cross-entropy", "squared-error"
-_RATES = {CE: range(-5, 1), SQUARED: range(-9, -2)}
+_RATES = {CE: range(-8, 1), SQUARED: range(-12, -2)}
 """Exponents of 2 of the learning rates."""
 _TASK = "learnorder.reproduce.papers.tasks.wide_mlp"
 _TRAINS = 0.5
+_CLASSES = 1.0
+"""log10 of the number of classes K. At equal outputs the Hessian of cross-entropy with respect to
+the outputs has the eigenvalue 1/K, that of the squared error 1; the largest stable LR, 2 over the
+sharpness, then differs by the factor K."""
 ACCURACY = Quantity("validation", "accuracy", "validation accuracy")
 _EXPONENT = Unit("", digits=2)
 _DECADES = Unit("decades", digits=2)
@@ -91,14 +96,20 @@ _LIMIT, _BEST = (
 CLAIMS = (
     Claim(
         "ce-tolerates-larger",
-        "At width 1024 the largest LR that trains is larger with cross-entropy than with the "
-        "squared error.",
+        "At width 1024 the largest LR that trains is more than 10 times larger with cross-entropy "
+        "than with the squared error: more than the curvature of the losses at the start gives.",
         "abstract",
-        Difference(_largest(CE, 1024), _largest(SQUARED, 1024), _DECADES),
+        UpToSpacing(
+            Difference(_largest(CE, 1024), _largest(SQUARED, 1024), _DECADES, bound=_CLASSES)
+        ),
         "above",
         (CE, "accuracy"),
         of="Cross-entropy tolerates larger LRs than the squared error",
-        also=(Difference(_largest(CE, 64), _largest(SQUARED, 64), _DECADES),),
+        also=(
+            UpToSpacing(
+                Difference(_largest(CE, 64), _largest(SQUARED, 64), _DECADES, bound=_CLASSES)
+            ),
+        ),
         with_diverged=True,
     ),
     Claim(
@@ -106,11 +117,11 @@ CLAIMS = (
         "The largest LR that trains falls less with the width with cross-entropy than with the "
         "squared error.",
         "abstract",
-        Difference(_LIMIT[CE], _LIMIT[SQUARED], _EXPONENT),
+        UpToSpacing(Difference(_LIMIT[CE], _LIMIT[SQUARED], _EXPONENT)),
         "above",
         (CE, "accuracy"),
         of="With cross-entropy the largest LR falls less with the width",
-        also=(Level(_LIMIT[CE], -1.0, _EXPONENT),),
+        also=(UpToSpacing(Level(_LIMIT[CE], -1.0, _EXPONENT)),),
         with_diverged=True,
     ),
     Claim(
@@ -118,23 +129,23 @@ CLAIMS = (
         "With the squared error the largest LR that trains falls faster with the width n than "
         "1/√n; theory has 1/n.",
         "abstract",
-        Level(_LIMIT[SQUARED], -0.5, _EXPONENT),
+        UpToSpacing(Level(_LIMIT[SQUARED], -0.5, _EXPONENT)),
         "below",
         (SQUARED, "accuracy"),
-        of="With the squared error the largest LR falls with the width as theory predicts",
+        of="With the squared error the largest LR falls faster with the width than 1/√n",
         with_diverged=True,
     ),
     Claim(
         "best-falls-less",
         "With cross-entropy the best LR falls more slowly with the width n than 1/n.",
         "abstract",
-        Level(_BEST[CE], -1.0, _EXPONENT),
+        UpToSpacing(Level(_BEST[CE], -1.0, _EXPONENT)),
         "above",
         (CE, "accuracy"),
         of="The best LR falls more slowly with the width than theory predicts",
         also=(
-            Level(_BEST[SQUARED], -1.0, _EXPONENT),
-            Difference(_BEST[CE], _BEST[SQUARED], _EXPONENT),
+            UpToSpacing(Level(_BEST[SQUARED], -1.0, _EXPONENT)),
+            UpToSpacing(Difference(_BEST[CE], _BEST[SQUARED], _EXPONENT)),
         ),
         with_diverged=True,
     ),
@@ -152,7 +163,11 @@ PAPER = Paper(
     "width n than the 1/n of theory. Here the largest and the best LR are found on a grid.",
     differs="The paper has perceptrons and GPTs, SGD and Adam, images and texts, and more widths. "
     "Here a perceptron with two hidden layers learns digits with SGD for five epochs. The grid has "
-    "factors of 2, which is as exactly as the largest and the best LR of a run are known.",
+    "factors of 2; intervals cover this spacing as well as the seeds. Three things were made "
+    "stricter after a first look at the runs: the grid was extended downwards by a factor of 8, "
+    "since the best LR could not have fallen like 1/n on it; intervals got the spacing; and the "
+    "bound of the first claim, 0 decades before, became the factor between the losses' curvatures. "
+    "Which LR trains depends on the level of 50 %.",
     claims=CLAIMS,
     titles={
         CE: "Perceptrons of three widths on digits, cross-entropy",

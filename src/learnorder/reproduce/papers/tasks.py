@@ -134,7 +134,9 @@ def wide_mlp(
 
     Both losses have the gradient "prediction minus target" with respect to the outputs: the
     probabilities minus the one-hot label for cross-entropy, the outputs minus it for
-    :func:`half_squared_error`. The same LR thus means steps of the same kind.
+    :func:`half_squared_error`. Their curvatures differ: with K classes and equal outputs, the
+    Hessian with respect to the outputs has the eigenvalue 1/K for cross-entropy, and 1 for the
+    squared error.
 
     Args:
         width: Units of each hidden layer.
