@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from learnorder.reproduce.evidence import Evidence, Need
-from learnorder.reproduce.papers.measures import Quantity, values_of, when
+from learnorder.reproduce.papers.measures import Epochs, Quantity, values_of, when
 from learnorder.statistics import REAL, Range, slope
 
 
@@ -20,14 +20,14 @@ class Grid:
         title: The arms in words, e.g. "cross-entropy, width 256".
         arms: The arms by their value of the setting.
         quantity: What is measured at each.
-        epochs: First and last epoch of a mean; None: the value after the last epoch.
+        epochs: The epochs of a mean; None: the value after the last epoch.
     """
 
     experiment: str
     title: str
     arms: Mapping[float, str]
     quantity: Quantity
-    epochs: tuple[int, int] | None = None
+    epochs: Epochs | None = None
 
     @property
     def needs(self) -> tuple[Need, ...]:

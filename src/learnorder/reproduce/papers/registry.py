@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.reproduce.papers import (
+    andreyev2024,
     haas2025,
     lewkowycz2020,
     li2019,
@@ -13,7 +14,7 @@ from learnorder.reproduce.papers import (
 )
 from learnorder.reproduce.papers.paper import Paper
 
-_MODULES = (li2019, you2019, lewkowycz2020, li2020, prieto2025, haas2025)
+_MODULES = (li2019, you2019, lewkowycz2020, li2020, andreyev2024, prieto2025, haas2025)
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
 
