@@ -13,7 +13,14 @@ from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, words_of
 from learnorder.reproduce.papers import you2019
 from learnorder.reproduce.papers.grids import Best, Exponent, Grid, LargestTrained, Spread, Trend
-from learnorder.reproduce.papers.measures import Distance, Growth, Quantity, Recorded, ShareTrained
+from learnorder.reproduce.papers.measures import (
+    Distance,
+    Fall,
+    Growth,
+    Quantity,
+    Recorded,
+    ShareTrained,
+)
 from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
@@ -238,6 +245,14 @@ def test_the_distance_from_a_target_has_no_sign():
     assert distance.by_seed(found) == pytest.approx({0: 0.6, 1: 0.6})
     assert words_of(distance) == "distance from 1 of final accuracy of low"
     assert Distance("e", "low", VALUE, (2, 2), 0.2).by_seed(found) == pytest.approx({0: 0, 1: 0.6})
+
+
+def test_the_fall_is_relative_to_the_earlier_mean():
+    found = evidence(low={0: 0.4, 1: None})
+    found.experiments["e"].series = lambda *_: {0: {1: 4.0, 2: 8.0, 3: 3.0}, 1: {1: 1.0, 2: 1.0}}
+    fall = Fall("e", "low", VALUE, (1, 2), (3, 3))
+    assert fall.by_seed(found) == {0: 0.5}, "seed 1 has no later epoch"
+    assert words_of(fall) == "fall of the accuracy of low from epochs 1 to 2 to after epoch 3"
 
 
 def test_a_difference_names_what_is_compared_once():

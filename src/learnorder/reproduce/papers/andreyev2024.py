@@ -4,10 +4,10 @@ SGD without momentum and a squared error, on 360 images in batches of 8 to all o
 number of steps is the same in all arms.
 
 LR and number of steps were chosen on seeds 1000 to 1002 and another draw of the training images, by
-full batches alone: λ is at 2/η from the middle of the steps on, and the loss is still falling at the
-end. Networks in the kernel's parametrisation or with
-He's initialisation were left out, since λ falls in them instead; the authors, too, begin with small
-weights. With batches it was only checked that no run diverges.
+full batches alone: λ is at 2/η from the middle of the steps on, and the loss is still falling at
+the end. Networks in the kernel's parametrisation or with He's initialisation were left out, since λ
+falls in them instead; the authors, too, begin with small weights. With batches it was only checked
+that no run diverges.
 """
 
 from __future__ import annotations

@@ -153,6 +153,44 @@ class Distance(_OfArm):
         return {seed: abs(v - self.target) for seed, v in self._value.by_seed(evidence).items()}
 
 
+@dataclass(frozen=True)
+class Fall(_OfArm):
+    """By which share of itself a positive quantity falls between two means: 1 − later / earlier.
+
+    Negative if it rises.
+
+    Attributes:
+        earlier: The epochs of the first mean.
+        later: The epochs of the second.
+    """
+
+    earlier: tuple[int, int]
+    later: tuple[int, int]
+
+    @property
+    def within(self) -> Range:
+        """The range of possible values: at most 1."""
+        return Range(high=1.0)
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arm."""
+        words = self.quantity.words.replace("%", "%%")
+        return f"fall of the {words} of %s from {_from(self.earlier)} to {_from(self.later)}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the shares of finished runs; empty if the arm has none."""
+        earlier, later = (
+            Recorded(self.experiment, self.arm, self.quantity, epochs).by_seed(evidence)
+            for epochs in (self.earlier, self.later)
+        )
+        return {seed: 1 - later[seed] / earlier[seed] for seed in earlier.keys() & later.keys()}
+
+
+def _from(epochs: tuple[int, int]) -> str:
+    """Return an interval of epochs as its mean's place, e.g. "epochs 1 to 5"."""
+    return when(epochs).removeprefix("in ")
+
+
 def values_of(
     results: Results | TaskResults,
     arm: str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.reproduce.papers import (
     andreyev2024,
+    andriushchenko2023,
     haas2025,
     lewkowycz2020,
     li2019,
@@ -14,7 +15,16 @@ from learnorder.reproduce.papers import (
 )
 from learnorder.reproduce.papers.paper import Paper
 
-_MODULES = (li2019, you2019, lewkowycz2020, li2020, andreyev2024, prieto2025, haas2025)
+_MODULES = (
+    li2019,
+    you2019,
+    lewkowycz2020,
+    li2020,
+    andriushchenko2023,
+    andreyev2024,
+    prieto2025,
+    haas2025,
+)
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
 

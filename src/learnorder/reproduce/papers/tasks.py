@@ -42,7 +42,7 @@ def noisy_labels(
     classes at random. The groups are the examples with a correct and with a wrong label.
 
     Args:
-        network: mlp, convnet or wrn.
+        network: mlp, convnet, wrn, or unnormalised convnet (without batch norm).
         noise: Share of the labels that are wrong.
         draw: Seed of the validation split and of the wrong labels.
         source: Location of the images.
