@@ -151,6 +151,7 @@ def _broken(setting: str) -> str:
     return (
         setting.replace(", ", ",<br>")
         .replace("layer ", "layer<br>")
+        .replace(" without", "<br>without")
         .replace(" digits", "<br>digits")
     )
 
