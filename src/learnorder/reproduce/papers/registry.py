@@ -11,6 +11,7 @@ from learnorder.reproduce.papers import (
     li2019,
     li2020,
     prieto2025,
+    sadrtdinov2024,
     you2019,
 )
 from learnorder.reproduce.papers.paper import Paper
@@ -21,6 +22,7 @@ _MODULES = (
     lewkowycz2020,
     li2020,
     andriushchenko2023,
+    sadrtdinov2024,
     andreyev2024,
     prieto2025,
     haas2025,
