@@ -48,7 +48,7 @@ ACTIVE = Quantity("run", "active_share", "active share of all units")
 FITTED = Quantity("train", "accuracy", "training accuracy")
 RANK = Quantity("run", "feature_rank", "rank of the features")
 ACCURACY = Quantity("validation", "accuracy", "accuracy on correctly labelled images", KEPT)
-_PLAIN = Unit("", digits=2)
+_PLAIN, _COMPONENTS = Unit("", digits=2), Unit("components", digits=1)
 _WORDS = {"mlp": "MLP", "convnet": "ConvNet without norm"}
 
 
@@ -103,13 +103,16 @@ def gpu() -> Experiments:
 def _claims(name: str) -> tuple[Claim, ...]:
     """Return the claims about a network."""
 
+    def unit_of(quantity: Quantity) -> Unit:
+        return _COMPONENTS if quantity is RANK else quantity.difference_unit
+
     def compared(a: str, b: str, quantity: Quantity) -> Difference:
         left, right = (Recorded(name, arm, quantity) for arm in (a, b))
-        return Difference(left, right, quantity.difference_unit)
+        return Difference(left, right, unit_of(quantity))
 
     def over_lengths(quantity: Quantity) -> Level:
         arms = Grid(name, "the arms by length of the plateau", PLATEAUS, quantity)
-        return Level(Trend(arms), 0.0, quantity.difference_unit)
+        return Level(Trend(arms), 0.0, unit_of(quantity))
 
     large, small = (Recorded(name, arm, LOSS, _BEFORE) for arm in (LONG, SMALL))
     on = f" ({_WORDS[name]})"
@@ -213,7 +216,7 @@ PAPER = Paper(
     },
     scales={"laptop": laptop, "gpu": gpu},
     figures={
-        "loss": Curves(LOSS, log=True),
+        "loss": Curves(LOSS),
         "sparsity": Curves(SPARSITY),
         "rank": Curves(RANK),
         "accuracy": Curves(ACCURACY),

@@ -27,6 +27,8 @@ from learnorder.statistics import Unit
 EPOCHS, ANNEAL = 45, 31
 RATES = {rate: f"LR {rate:g}" for rate in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)}
 """The arms by their initial LR."""
+_LEARNING = {rate: arm for rate, arm in RATES.items() if rate < 3.2}
+"""Those shown in figures of accuracies, which at LR 3.2 stay at chance."""
 SMALL, ABOVE, LARGE = RATES[0.05], RATES[0.4], RATES[3.2]
 """Arms below the threshold, one or two factors of 2 above it, and far above it."""
 CONVERGED, _BEFORE = 0.995, (26, 30)
@@ -34,7 +36,7 @@ _TASK = "learnorder.reproduce.papers.tasks.labelled_images"
 ACCURACY = Quantity("validation", "accuracy", "validation accuracy")
 FITTED = Quantity("train", "accuracy", "training accuracy")
 RANK = Quantity("run", "feature_rank", "rank of the features")
-_DECADES = Unit("factors of 10", digits=2)
+_DECADES, _COMPONENTS = Unit("factors of 10", digits=2), Unit("components", digits=1)
 _NAME = "convnet"
 
 
@@ -69,7 +71,8 @@ def gpu() -> Experiments:
 
 def _compared(a: str, b: str, quantity: Quantity = ACCURACY) -> Difference:
     left, right = (Recorded(_NAME, arm, quantity) for arm in (a, b))
-    return Difference(left, right, quantity.difference_unit)
+    unit = _COMPONENTS if quantity is RANK else quantity.difference_unit
+    return Difference(left, right, unit)
 
 
 def _claims() -> tuple[Claim, ...]:
@@ -138,20 +141,24 @@ PAPER = Paper(
     f"accuracy, at least {100 * CONVERGED:g} % in epochs {_BEFORE[0]} to {_BEFORE[1]}, and lies on "
     "a grid in factors of 2. The paper traces features by their frequencies and in a synthetic "
     "example; here their number is that of the principal components that explain 99 % of the "
-    "variance in the last hidden layer. The abstract was checked, the body of the paper was not.",
+    "variance in the last hidden layer. Two weaknesses showed in the results: the threshold is "
+    "0.2, 0.4 or 0.8, depending on the seed, so that LR 0.4 is above it on three of eight seeds "
+    "only; and the mean accuracies at LRs up to 0.8 differ by less than half a point, so that the "
+    "best LR is largely a matter of chance. The abstract was checked, the body of the paper was "
+    "not.",
     claims=_claims(),
     titles={_NAME: "Convolutional network with batch norm on digits"},
     scales={"laptop": laptop, "gpu": gpu},
     figures={
         "accuracy": OverSetting(
-            "Validation accuracy at the end",
+            "Validation accuracy at the end (at LR 3.2: 10 %)",
             "initial learning rate",
-            {"validation accuracy": (ACCURACY, RATES)},
+            {"validation accuracy": (ACCURACY, _LEARNING)},
         ),
         "fitted": OverSetting(
-            "Training accuracy in epochs 26 to 30",
+            "Training accuracy in epochs 26 to 30 (at LR 3.2: 10 %)",
             "initial learning rate",
-            {"training accuracy": (FITTED, RATES)},
+            {"training accuracy": (FITTED, _LEARNING)},
             epochs=_BEFORE,
             marked=CONVERGED,
         ),
