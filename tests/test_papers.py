@@ -35,7 +35,14 @@ from learnorder.reproduce.papers.grids import (
     UpToSpacing,
 )
 from learnorder.reproduce.papers.language import trigrams
-from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
+from learnorder.reproduce.papers.measures import (
+    Distance,
+    Fall,
+    Growth,
+    Quantity,
+    Recorded,
+    ShareTrained,
+)
 from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
 from learnorder.reproduce.papers.run import experiments_of
@@ -343,6 +350,32 @@ def test_a_recorded_quantity_at_the_end_and_over_epochs():
     assert Recorded("e", "none", VALUE).by_seed(found) == {}
 
 
+def test_the_second_half_of_the_epochs():
+    """With 3 measured epochs from the second on, with 4 from the third on."""
+    found = evidence(low={0: 0.4})
+    late = Recorded("e", "low", VALUE, "second half")
+    assert late.by_seed(found) == pytest.approx({0: 0.3})
+    found.experiments["e"].series = lambda *_: {0: {1: 0.0, 2: 9.0, 3: 1.0, 4: 2.0}}
+    assert late.by_seed(found) == {0: 1.5}
+    assert words_of(late) == "accuracy of low in the second half of the epochs"
+
+
+def test_the_distance_from_a_target_has_no_sign():
+    found = evidence(low={0: 0.4, 1: 1.6, 2: None})
+    distance = Distance("e", "low", VALUE)
+    assert distance.by_seed(found) == pytest.approx({0: 0.6, 1: 0.6})
+    assert words_of(distance) == "distance from 1 of final accuracy of low"
+    assert Distance("e", "low", VALUE, (2, 2), 0.2).by_seed(found) == pytest.approx({0: 0, 1: 0.6})
+
+
+def test_the_fall_is_relative_to_the_earlier_mean():
+    found = evidence(low={0: 0.4, 1: None})
+    found.experiments["e"].series = lambda *_: {0: {1: 4.0, 2: 8.0, 3: 3.0}, 1: {1: 1.0, 2: 1.0}}
+    fall = Fall("e", "low", VALUE, (1, 2), (3, 3))
+    assert fall.by_seed(found) == {0: 0.5}, "seed 1 has no later epoch"
+    assert words_of(fall) == "fall of the accuracy of low from epochs 1 to 2 to after epoch 3"
+
+
 def test_a_difference_names_what_is_compared_once():
     low, high = (Recorded("e", arm, VALUE) for arm in ("low", "high"))
     assert Difference(low, high).words() == "final accuracy of low, minus that of high"
@@ -488,6 +521,16 @@ def test_the_squared_error_has_the_gradient_prediction_minus_target():
     outputs = torch.tensor([[0.5, -1.0, 2.0]], requires_grad=True)
     half_squared_error(outputs, torch.tensor([2])).mean().backward()
     assert outputs.grad.tolist() == [[0.5, -1.0, 1.0]]
+
+
+def test_images_may_be_fitted_with_a_squared_error():
+    outputs, labels = torch.randn(3, 10), torch.tensor([0, 4, 9])
+    for loss, expected in (
+        ("squared error", half_squared_error(outputs, labels)),
+        ("cross-entropy", torch.nn.functional.cross_entropy(outputs, labels)),
+    ):
+        task = labelled_images("mlp", loss=loss)
+        assert task.loss(outputs, labels).equal(expected)
 
 
 def test_wide_networks_begin_with_activations_of_the_same_size():

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from learnorder.report.curves import MeanCurve, mark_changes
 from learnorder.report.parts import Point, add_points, final_figure, make_room
 from learnorder.report.style import layout, line_styles, log_axis
-from learnorder.reproduce.papers.measures import Quantity, values_of
+from learnorder.reproduce.papers.measures import Epochs, Quantity, values_of
 from learnorder.runs.results import TaskResults
 
 
@@ -62,14 +62,16 @@ class OverSetting:
         setting: Title of the setting's axis, e.g. "learning rate".
         lines: For each line its quantity and its arms by their value of the setting.
         log: Whether the axis of the values is logarithmic.
-        epochs: First and last epoch of a mean; None: the values after the last epoch.
+        epochs: The epochs of a mean; None: the values after the last epoch.
+        marked: A value marked by a horizontal line.
     """
 
     title: str
     setting: str
     lines: Mapping[str, tuple[Quantity, Mapping[float, str]]]
     log: bool = False
-    epochs: tuple[int, int] | None = None
+    epochs: Epochs | None = None
+    marked: float | None = None
 
     def draw(self, results: TaskResults) -> go.Figure:
         """Return the figure: a dot for each seed, means with 95 % intervals."""
@@ -93,6 +95,9 @@ class OverSetting:
         )  # fmt: skip
         if self.log:
             figure.update_yaxes(log_axis([unit.scale * value for value in values]))
+        if self.marked is not None:
+            y = unit.scale * self.marked
+            figure.add_hline(y=y, line={"width": 1, "dash": "dot"}, opacity=0.6)
         figure.update_layout(hovermode="closest", margin={"b": 90})
         return make_room(figure)
 

@@ -40,7 +40,7 @@ def in_passes(
         size: Height and width to which they are scaled; None keeps them.
         examples: Number of training images; None takes all.
     """
-    task = labelled_images(network, draw, source, size, examples)
+    task = labelled_images(network, draw=draw, source=source, size=size, examples=examples)
     images, labels = task.train[:]
     optimizer = None
     if penalised is not None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Difference, Level, SeedValues
-from learnorder.reproduce.papers.measures import Quantity, values_of, when
+from learnorder.reproduce.papers.measures import Epochs, Quantity, values_of, when
 from learnorder.statistics import FEWEST_ALIKE, REAL, Measured, Range, slope
 from learnorder.statistics.pvalues import mean_p
 
@@ -24,14 +24,14 @@ class Grid:
         title: The arms in words, e.g. "cross-entropy, width 256".
         arms: The arms by their value of the setting.
         quantity: What is measured at each.
-        epochs: First and last epoch of a mean; None: the value after the last epoch.
+        epochs: The epochs of a mean; None: the value after the last epoch.
     """
 
     experiment: str
     title: str
     arms: Mapping[float, str]
     quantity: Quantity
-    epochs: tuple[int, int] | None = None
+    epochs: Epochs | None = None
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.runs.results import Results, TaskResults
@@ -20,6 +22,9 @@ from learnorder.statistics import (
     range_of,
     sign_p,
 )
+
+Epochs: TypeAlias = tuple[int, int] | Literal["second half"]
+"""Epochs over which a mean is taken: the first and the last, or the second half of each run."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +98,10 @@ class Recorded(_OfArm):
     """A recorded quantity of an arm, by seed: one of the ``SeedValues`` of claims.
 
     Attributes:
-        epochs: First and last epoch of a mean; None: the value after the last epoch.
+        epochs: The epochs of a mean; None: the value after the last epoch.
     """
 
-    epochs: tuple[int, int] | None = None
+    epochs: Epochs | None = None
 
     @property
     def within(self) -> Range:
@@ -118,11 +123,79 @@ class Recorded(_OfArm):
         return values_of(results, self.arm, self.quantity, self.epochs)
 
 
+@dataclass(frozen=True)
+class Distance(_OfArm):
+    """The distance of a recorded quantity from a target, |value − target|, by seed.
+
+    Attributes:
+        epochs: The epochs of a mean; None: the value after the last epoch.
+        target: The target.
+    """
+
+    epochs: Epochs | None = None
+    target: float = 1.0
+
+    @property
+    def within(self) -> Range:
+        """The range of possible distances: not negative."""
+        return POSITIVE
+
+    @property
+    def _value(self) -> Recorded:
+        return Recorded(self.experiment, self.arm, self.quantity, self.epochs)
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arm."""
+        return f"distance from {self.target:g} of {self._value.what()}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the distances of finished runs; empty if the arm has none."""
+        return {seed: abs(v - self.target) for seed, v in self._value.by_seed(evidence).items()}
+
+
+@dataclass(frozen=True)
+class Fall(_OfArm):
+    """By which share of itself a positive quantity falls between two means: 1 − later / earlier.
+
+    Negative if it rises.
+
+    Attributes:
+        earlier: The epochs of the first mean.
+        later: The epochs of the second.
+    """
+
+    earlier: tuple[int, int]
+    later: tuple[int, int]
+
+    @property
+    def within(self) -> Range:
+        """The range of possible values: at most 1."""
+        return Range(high=1.0)
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arm."""
+        words = self.quantity.words.replace("%", "%%")
+        return f"fall of the {words} of %s from {_from(self.earlier)} to {_from(self.later)}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the shares of finished runs; empty if the arm has none."""
+        earlier, later = (
+            Recorded(self.experiment, self.arm, self.quantity, epochs).by_seed(evidence)
+            for epochs in (self.earlier, self.later)
+        )
+        return {seed: 1 - later[seed] / earlier[seed] for seed in earlier.keys() & later.keys()}
+
+
+def _from(epochs: tuple[int, int]) -> str:
+    """Return an interval of epochs as its mean's place, e.g. "epochs 1 to 5"."""
+    return when(epochs).removeprefix("in ")
+
+
 def values_of(
     results: Results | TaskResults,
     arm: str,
     quantity: Quantity,
-    epochs: tuple[int, int] | None = None,
+    epochs: Epochs | None = None,
 ) -> dict[int, float]:
     """Return a quantity of an arm's finished runs by seed.
 
@@ -130,21 +203,25 @@ def values_of(
         results: The results.
         arm: The arm.
         quantity: The quantity.
-        epochs: First and last epoch of a mean; None: the value after the last epoch.
+        epochs: The epochs of a mean; None: the value after the last epoch.
     """
     series = results.series(arm, quantity.set, quantity.name, quantity.group)
     if epochs is None:
         return {seed: values[max(values)] for seed, values in series.items()}
-    first, last = epochs
-    chosen = {
-        seed: [v for epoch, v in values.items() if first <= epoch <= last]
-        for seed, values in series.items()
-    }
+    chosen = {seed: _during(values, epochs) for seed, values in series.items()}
     return {seed: math.fsum(some) / len(some) for seed, some in chosen.items() if some}
 
 
-def when(epochs: tuple[int, int]) -> str:
-    """Return an interval of epochs, in words."""
+def _during(values: Mapping[int, float], epochs: Epochs) -> list[float]:
+    """Return the values of some epochs; the second half is that of the measured epochs."""
+    first, last = (max(values) / 2 + 0.5, max(values)) if epochs == "second half" else epochs
+    return [value for epoch, value in values.items() if first <= epoch <= last]
+
+
+def when(epochs: Epochs) -> str:
+    """Return the epochs of a mean, in words."""
+    if epochs == "second half":
+        return "in the second half of the epochs"
     first, last = epochs
     return f"after epoch {first}" if first == last else f"in epochs {first} to {last}"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.reproduce.papers import (
+    andreyev2024,
+    andriushchenko2023,
     geiping2021,
     haas2025,
     lewkowycz2020,
@@ -12,6 +14,7 @@ from learnorder.reproduce.papers import (
     lu2023,
     mohtashami2022,
     prieto2025,
+    sadrtdinov2024,
     wen2024,
     you2019,
 )
@@ -24,10 +27,13 @@ _MODULES = (
     li2020,
     geiping2021,
     mohtashami2022,
+    andriushchenko2023,
     lu2023,
+    sadrtdinov2024,
+    andreyev2024,
+    wen2024,
     prieto2025,
     haas2025,
-    wen2024,
 )
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""

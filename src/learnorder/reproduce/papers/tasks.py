@@ -21,6 +21,7 @@ from learnorder.training.groups import Groups
 from learnorder.training.task import Task
 
 Network = Literal["mlp", "convnet", "wrn", "unnormalised convnet", "invariant convnet"]
+Loss = Literal["cross-entropy", "squared error"]
 _HELD_OUT = 0.4
 """Share of the digits that is held out."""
 _WIDTHS = (16, 32, 64)
@@ -41,7 +42,7 @@ def noisy_labels(
     classes at random. The groups are the examples with a correct and with a wrong label.
 
     Args:
-        network: mlp, convnet or wrn.
+        network: mlp, convnet, wrn, or unnormalised convnet (without batch norm).
         noise: Share of the labels that are wrong.
         draw: Seed of the validation split and of the wrong labels.
         source: Location of the images.
@@ -66,16 +67,18 @@ def noisy_labels(
 
 def labelled_images(
     network: Network = "convnet",
+    loss: Loss = "cross-entropy",
     draw: int = 0,
     source: str = "digits",
     size: int | None = None,
     examples: int | None = None,
 ) -> Task:
-    """Return the classification of images, with cross-entropy.
+    """Return the classification of images.
 
     Args:
         network: mlp, convnet, wrn, unnormalised convnet (without batch norm), or invariant convnet
             (:class:`~learnorder.reproduce.papers.invariant.InvariantConvNet`).
+        loss: cross-entropy, or :func:`half_squared_error`.
         draw: Seed of the validation split.
         source: Location of the images.
         size: Height and width to which they are scaled; None keeps them.
@@ -86,6 +89,7 @@ def labelled_images(
         model=network_of(network, train[0], classes),
         train=TensorDataset(*train),
         validation=TensorDataset(*validation),
+        loss=_LOSSES[loss],
     )
 
 
@@ -122,7 +126,7 @@ def hidden_pixels(
 
 def wide_mlp(
     width: int = 256,
-    loss: Literal["cross-entropy", "squared error"] = "cross-entropy",
+    loss: Loss = "cross-entropy",
     draw: int = 0,
     source: str = "digits",
     size: int | None = None,
@@ -152,7 +156,7 @@ def wide_mlp(
         model=lambda: _he(MLP(classes, (shape[0], shape[1]), (width, width), channels)),
         train=TensorDataset(*train),
         validation=TensorDataset(*validation),
-        loss=F.cross_entropy if loss == "cross-entropy" else half_squared_error,
+        loss=_LOSSES[loss],
     )
 
 
@@ -198,6 +202,12 @@ def half_squared_error(outputs: Tensor, labels: Tensor) -> Tensor:
     """
     targets = F.one_hot(labels, outputs.shape[1]).to(outputs.dtype)
     return (outputs - targets).square().sum(1) / 2
+
+
+_LOSSES: dict[Loss, Callable[[Tensor, Tensor], Tensor]] = {
+    "cross-entropy": F.cross_entropy,
+    "squared error": half_squared_error,
+}
 
 
 def network_of(name: Network, images: Tensor, classes: int) -> Callable[[], nn.Module]:
