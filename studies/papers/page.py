@@ -127,40 +127,30 @@ def overview(cells: list[Cell]) -> go.Figure:
             x=[settings.index(cell.setting) for cell in some],
             y=[places[cell.paper, cell.claim] for cell in some],
             mode="markers+text", text=[symbol] * len(some), name=_NAMES[verdict],
-            textfont={"size": 13, "color": "#1A1A1A"},
-            marker={"symbol": "square", "size": 21, "color": color},
+            textfont={"size": 12, "color": "#1A1A1A"},
+            marker={"symbol": "square", "size": 17, "color": color},
         )  # fmt: skip
     labels = {heads[paper]: f"<b>{figure_text(paper)}</b>" for paper in papers}
     labels |= {place: figure_text(_shortened(claim)) for (_, claim), place in places.items()}
     figure.update_yaxes(
         tickvals=list(labels), ticktext=list(labels.values()), range=[height - 0.4, -0.6],
-        showgrid=False, zeroline=False, tickfont={"size": 11},
+        gridcolor="#ECECEC", zeroline=False, tickfont={"size": 11},
     )  # fmt: skip
     figure.update_xaxes(
-        tickvals=list(range(len(settings))), ticktext=[_broken(s) for s in settings],
-        side="top", showgrid=False, zeroline=False, range=[-0.6, len(settings) - 0.4],
-        tickfont={"size": 10}, tickangle=0,
+        tickvals=list(range(len(settings))), ticktext=[figure_text(s) for s in settings],
+        side="top", gridcolor="#ECECEC", zeroline=False, range=[-0.6, len(settings) - 0.4],
+        tickfont={"size": 11}, tickangle=-55,
     )  # fmt: skip
     return figure.update_layout(
-        height=int(150 + 24 * height), width=540 + 66 * len(settings),
-        margin={"l": 520, "r": 12, "t": 78, "b": 40}, paper_bgcolor="white", plot_bgcolor="white",
+        height=int(190 + 20 * height), width=600 + 28 * len(settings),
+        margin={"l": 480, "r": 120, "t": 150, "b": 40}, paper_bgcolor="white", plot_bgcolor="white",
         font={"family": "system-ui, sans-serif"},
         legend={"orientation": "h", "x": 0, "xanchor": "right", "y": 0, "yanchor": "top"},
     )  # fmt: skip
 
 
-def _broken(setting: str) -> str:
-    """Return a setting in short lines."""
-    return (
-        setting.replace(", ", ",<br>")
-        .replace("layer ", "layer<br>")
-        .replace(" without", "<br>without")
-        .replace(" digits", "<br>digits")
-    )
-
-
 _NAMES = {"holds": "holds", "does_not_hold": "does not hold", "undecided": "undecided"}
-_LONGEST = 92
+_LONGEST = 84
 
 
 def _shortened(claim: str) -> str:

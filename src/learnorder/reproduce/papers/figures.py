@@ -91,7 +91,7 @@ class OverSetting:
         layout(figure, self.title, self.setting, unit.name, 380)
         settings = sorted({x for _, arms in self.lines.values() for x in arms})
         figure.update_xaxes(
-            type="log", tickvals=settings, ticktext=[f"{x:.2g}" for x in settings]
+            type="log", tickvals=settings, ticktext=[f"{x:.3g}" for x in settings]
         )  # fmt: skip
         if self.log:
             figure.update_yaxes(log_axis([unit.scale * value for value in values]))

@@ -151,12 +151,12 @@ PAPER = Paper(
     scales={"laptop": laptop, "gpu": gpu},
     figures={
         "accuracy": OverSetting(
-            "Validation accuracy at the end (at LR 3.2: 10 %)",
+            "Validation accuracy at the end; LR 3.2 is not shown",
             "initial learning rate",
             {"validation accuracy": (ACCURACY, _LEARNING)},
         ),
         "fitted": OverSetting(
-            "Training accuracy in epochs 26 to 30 (at LR 3.2: 10 %)",
+            "Training accuracy in epochs 26 to 30; LR 3.2 is not shown",
             "initial learning rate",
             {"training accuracy": (FITTED, _LEARNING)},
             epochs=_BEFORE,
