@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -14,7 +16,6 @@ from learnorder.errors import ConfigError, RunFolderError
 from learnorder.reproduce.claim import Claim, judge
 from learnorder.reproduce.evidence import Evidence
 from learnorder.reproduce.measures import Difference, Level, words_of
-from learnorder.reproduce.papers import geiping2021, mohtashami2022, wen2024, you2019
 from learnorder.reproduce.papers.features import (
     BOTH,
     WEAK,
@@ -35,6 +36,7 @@ from learnorder.reproduce.papers.grids import (
     UpToSpacing,
 )
 from learnorder.reproduce.papers.language import trigrams
+from learnorder.reproduce.papers.literature import geiping2021, mohtashami2022, wen2024, you2019
 from learnorder.reproduce.papers.measures import (
     Distance,
     Fall,
@@ -95,6 +97,12 @@ def test_every_arm_can_be_trained(paper):
 
     configs = [c for each in paper.experiments().values() for c in each.arms.values()]
     check(configs)
+
+
+def test_the_list_of_papers_does_not_wait_for_torch():
+    script = "import sys, learnorder.reproduce.papers.registry; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.strip() == "False", done.stderr
 
 
 def test_wrong_labels_are_as_many_as_asked_for_and_fixed_by_the_draw():

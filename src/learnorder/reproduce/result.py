@@ -8,7 +8,7 @@ from typing import Any
 
 from learnorder.reproduce.claim import Judgement, number
 from learnorder.reproduce.evidence import Evidence
-from learnorder.reproduce.papers.li2019 import PAPER as LI2019
+from learnorder.reproduce.papers.literature.li2019 import PAPER as LI2019
 from learnorder.reproduce.papers.paper import Paper
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table

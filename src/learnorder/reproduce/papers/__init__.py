@@ -1,1 +1,1 @@
-"""The papers whose claims are tested: each a module with its claims and its experiments."""
+"""Claims of later papers: how they are specified, run and judged, and the tasks they train."""

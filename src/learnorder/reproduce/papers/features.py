@@ -8,13 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
+from learnorder.reproduce.papers.groups import BOTH, WEAK
 from learnorder.reproduce.papers.tasks import Labelled, Network, network_of, split_images
 from learnorder.seeding import generator
 from learnorder.training.groups import Groups
 from learnorder.training.task import Task
-
-BOTH, WEAK = "both features", "weak feature only"
-"""The groups of examples."""
 
 
 class PatchNetwork(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from learnorder.errors import ConfigError, did_you_mean
-from learnorder.reproduce.papers import (
+from learnorder.reproduce.papers.literature import (
     andreyev2024,
     andriushchenko2023,
     geiping2021,

@@ -14,8 +14,8 @@ from __future__ import annotations
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
-from learnorder.reproduce.papers.features import BOTH, WEAK
 from learnorder.reproduce.papers.figures import Curves, OverSetting
+from learnorder.reproduce.papers.groups import BOTH, WEAK
 from learnorder.reproduce.papers.measures import Quantity, Recorded
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule

@@ -17,9 +17,9 @@ from collections.abc import Mapping
 
 from learnorder.config.settings import TaskRunConfig
 from learnorder.reproduce.claim import Claim
-from learnorder.reproduce.papers import gradient_noise
 from learnorder.reproduce.papers.figures import Curves, Finals
-from learnorder.reproduce.papers.gradient_noise import (
+from learnorder.reproduce.papers.literature import gradient_noise
+from learnorder.reproduce.papers.literature.gradient_noise import (
     ACCURACY,
     LOSS,
     SHARPNESS,

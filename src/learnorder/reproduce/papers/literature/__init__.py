@@ -1,0 +1,1 @@
+"""The papers: a module each, named by first author and year."""
