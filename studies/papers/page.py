@@ -71,7 +71,11 @@ def page(runs: Path) -> Page:
         "sections": "\n\n".join(sections),
         "not_run": _not_run(later),
     }
-    return Page({"docs/claims.md": fill_template(TEMPLATE, values)}, pictures=pictures)
+    named = ("papers", "tests", "holds", "does_not_hold", "undecided")
+    marks = {f"literature {name}": values[name] for name in named}
+    return Page(
+        {"docs/claims.md": fill_template(TEMPLATE, values)}, {"README.md": marks}, pictures
+    )  # fmt: skip
 
 
 def _not_run(later: Collection[str]) -> str:
