@@ -69,6 +69,7 @@ def fake_run(path, config, labels, *, p, q, error, second, annealed=None, exampl
             ("q_only", "error"): 0.5 if q[index] <= 0 else 0.0,
             ("both", "error"): 0.01,
             ("all", "error"): 0.02,
+            ("all", "loss"): 0.3 - 0.1 * index,
             ("p_only", "error_gaussian"): error[index],
             ("train", "loss"): 0.6 - 0.1 * index,
             ("q", "second_difference"): second[index],
@@ -176,7 +177,7 @@ def test_no_mistakes_are_an_upper_bound(tmp_path):
     assert theory_final_table(TheoryResults([run])).rows[0][2] == "< 0.003"
 
 
-OF_A_PHASE = {"first_S", "first_L-S", "ratio", "p_error_by_setting"}
+OF_A_PHASE = {"first_S", "first_L-S", "ratio"} | {n for n in FIGURES if n.endswith("_by_setting")}
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES.keys() - OF_A_PHASE))
@@ -263,6 +264,12 @@ def test_out_of_steps_is_a_status_of_its_own(tmp_path, capsys):
     assert before == [f.file("records.parquet").stat().st_mtime_ns for f in results.folders]
 
 
+def arm_at(results, algorithm, s):
+    """The arm of an algorithm at a value of s."""
+    (arm,) = (a for a in results.arms if a.startswith(f"{algorithm}, distribution.s {s},"))
+    return arm
+
+
 def test_a_phase_diagram(tmp_path):
     grid = {"distribution.s": [30, 300], "distribution.r,algorithm.epsilon1": [[1e-3, 0.2]]}
     experiment = replace(SMALL, arms=("L-S", "S"), seeds=2)
@@ -275,9 +282,13 @@ def test_a_phase_diagram(tmp_path):
     lines = [trace for trace in drawn if trace.mode == "lines+markers"]
     assert [line.name for line in lines] == ["L-S (large LR + anneal)", "S (small LR)"]
     for line, algorithm in zip(lines, ("L-S", "S"), strict=True):
-        (arm,) = (a for a in results.arms if a.startswith(f"{algorithm}, distribution.s 300"))
+        arm = arm_at(results, algorithm, "300")
         expected = results.final_estimate(arm, "p_only", "error_gaussian").mean
         assert dict(zip(line.x, line.y, strict=True))[300.0] == pytest.approx(100 * expected)
+    loss = results.figure("p_loss_by_setting").data[0]
+    assert loss.y[0] == pytest.approx(
+        results.final_estimate(arm_at(results, "L-S", "30"), "p_only", "loss").mean
+    )
     table = phase_table(results)
     assert table.columns[:2] == ["scale s of Q", "length r of ζ"]
     assert [row[0] for row in table.rows] == ["30", "300"]
