@@ -195,7 +195,9 @@ def test_patches_hold_a_strong_feature_in_most_examples_and_a_weak_one_in_all():
     assert not values[:, 2, :2].any(), "orthogonal to both features"
     assert callable(task.sampler)
     assert task.sampler(torch.Generator()).bincount().tolist() == [10] * 20
-    assert task.groups.validation.count(WEAK) == task.groups.validation.count(BOTH) == 100
+    held = task.groups.validation
+    assert isinstance(held, list)
+    assert (held.count(WEAK), held.count(BOTH)) == (100, 100)
 
 
 def test_digits_stand_below_the_pattern_of_their_class_or_nothing():
@@ -495,18 +497,18 @@ def test_intervals_of_settings_on_a_grid_cover_its_spacing():
         a1=dict.fromkeys(seeds, 0.9), a10=dict.fromkeys(seeds),
         b1=dict.fromkeys(seeds, 0.9), b10=dict.fromkeys(seeds, 0.9),
     )  # fmt: skip
-    largest = [LargestTrained(each, level=0.5) for each in (high, low)]
+    higher, lower = (LargestTrained(each, level=0.5) for each in (high, low))
     unit = Unit("decades")
-    apart = UpToSpacing(Difference(*largest, unit)).measured(found)
+    apart = UpToSpacing(Difference(higher, lower, unit)).measured(found)
     assert (apart.estimate.mean, apart.estimate.low, apart.estimate.high) == (1.0, 0.0, 2.0)
     assert apart.p == 1.0, "the largest LRs may be the same"
-    further = UpToSpacing(Difference(*largest, unit, bound=-0.5)).measured(found)
+    further = UpToSpacing(Difference(higher, lower, unit, bound=-0.5)).measured(found)
     assert further.estimate.low > further.bound
     assert further.p == 2 / 2**6, "the sign test"
-    level = UpToSpacing(Level(largest[1], 0.5, unit)).measured(found)
+    level = UpToSpacing(Level(lower, 0.5, unit)).measured(found)
     assert (level.estimate.low, level.estimate.high) == (0.0, 1.0), "at least 1, less than 10"
     assert level.p == 1.0
-    few = UpToSpacing(Difference(*largest, unit)).measured(
+    few = UpToSpacing(Difference(higher, lower, unit)).measured(
         evidence(a1={0: 0.9, 1: 0.9}, a10={0: None, 1: None}, b1={0: 1, 1: 1}, b10={0: 1, 1: 1})
     )
     assert math.isnan(few.estimate.low), "two equal values have no interval"

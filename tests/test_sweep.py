@@ -369,7 +369,7 @@ def test_ctrl_c_loses_nothing(tiny, tmp_path):
         sys.executable, "-c", SCRIPT, "sweep", "--out", "out", "--seeds", "2",
         "--grid", "{learning_rate.initial: [0.01]}", "--model.name", "ConvNet",
         "--model.arguments", "{widths: [8]}", "--data.train_examples", "200",
-        "--training.epochs", "120",
+        "--training.epochs", "60",
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 90

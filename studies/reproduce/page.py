@@ -23,6 +23,7 @@ from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page, write_report
 from learnorder.report.tables import final_table, seconds_of
+from learnorder.reproduce.claim import Judgement
 from learnorder.reproduce.claims import CLAIMS
 from learnorder.reproduce.page import reported
 from learnorder.reproduce.result import ReproductionResult
@@ -85,10 +86,8 @@ def headlines(result: ReproductionResult) -> str:
     table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
     counts, total = result.counts(), len(result.judgements)
     others = [
-        f"{title}\n\n"
-        + "\n".join(f"- {j.claim.marked()}" for j in result.judgements if j.verdict == v)
-        for v, title in (("undecided", "Undecided:"), ("does_not_hold", "Do not hold:"))
-        if counts[v]
+        _listed(title, [j for j in result.judgements if j.verdict == verdict])
+        for verdict, title in (("undecided", "Undecided:"), ("does_not_hold", "Do not hold:"))
     ]
     note = (
         f"These are {len(lines)} of {total} claims: {counts['holds']} hold, {counts['undecided']} "
@@ -102,7 +101,13 @@ def headlines(result: ReproductionResult) -> str:
         "from the interval alone; p is shown beside it."
     )
     texts = [textwrap.fill(text, 116) for text in (note, glossary)]
-    return "\n\n".join([table, *texts, *others])
+    return "\n\n".join([table, *texts, *filter(None, others)])
+
+
+def _listed(title: str, judgements: list[Judgement]) -> str:
+    """Return claims as a list in Markdown; empty without any."""
+    lines = [f"- {judgement.claim.marked()}" for judgement in judgements]
+    return "\n\n".join([title, "\n".join(lines)]) if lines else ""
 
 
 def secondary(result: ReproductionResult) -> str:
