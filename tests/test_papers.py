@@ -491,12 +491,15 @@ def test_the_exponent_of_a_setting_in_the_width():
 
 def test_intervals_of_settings_on_a_grid_cover_its_spacing():
     """On a grid in factors of 10 the largest LR is known up to a decade, as is a difference."""
-    low, high = (Grid("e", name, {1.0: f"{name}1", 10.0: f"{name}10"}, VALUE) for name in "ab")
+    low, high = (
+        Grid("e", name, {1.0: f"{name}1", 10.0: f"{name}10", 100.0: f"{name}100"}, VALUE)
+        for name in "ab"
+    )
     seeds = range(6)
+    trained, diverged = dict.fromkeys(seeds, 0.9), dict[int, float | None].fromkeys(seeds)
     found = evidence(
-        a1=dict.fromkeys(seeds, 0.9), a10=dict.fromkeys(seeds),
-        b1=dict.fromkeys(seeds, 0.9), b10=dict.fromkeys(seeds, 0.9),
-    )  # fmt: skip
+        a1=trained, a10=diverged, a100=diverged, b1=trained, b10=trained, b100=diverged
+    )
     higher, lower = (LargestTrained(each, level=0.5) for each in (high, low))
     unit = Unit("decades")
     apart = UpToSpacing(Difference(higher, lower, unit)).measured(found)
@@ -508,9 +511,12 @@ def test_intervals_of_settings_on_a_grid_cover_its_spacing():
     level = UpToSpacing(Level(lower, 0.5, unit)).measured(found)
     assert (level.estimate.low, level.estimate.high) == (0.0, 1.0), "at least 1, less than 10"
     assert level.p == 1.0
-    few = UpToSpacing(Difference(higher, lower, unit)).measured(
-        evidence(a1={0: 0.9, 1: 0.9}, a10={0: None, 1: None}, b1={0: 1, 1: 1}, b10={0: 1, 1: 1})
-    )
+    top = evidence(a1=trained, a10=trained, a100=trained)
+    assert UpToSpacing(Level(lower, 0.5, unit)).measured(top).estimate.high == math.inf
+    two = evidence(**{name: dict(list(runs.items())[:2]) for name, runs in {
+        "a1": trained, "a10": diverged, "b1": trained, "b10": trained
+    }.items()})  # fmt: skip
+    few = UpToSpacing(Difference(higher, lower, unit)).measured(two)
     assert math.isnan(few.estimate.low), "two equal values have no interval"
     with pytest.raises(TypeError, match="not on a grid"):
         UpToSpacing(Level(Recorded("e", "a1", VALUE), 0.5)).measured(found)
@@ -518,13 +524,13 @@ def test_intervals_of_settings_on_a_grid_cover_its_spacing():
 
 def test_the_rounding_of_an_exponent():
     """Between the widths 10 and 1000, a decade of doubt at either end is half a unit of slope."""
-    parts = {
-        width: LargestTrained(Grid("e", "", {1.0: "a", 10.0: "b"}, VALUE))
-        for width in (10, 100, 1000)
-    }
-    assert Exponent("", parts).rounding == pytest.approx((-0.5, 0.5))
+    decades = Grid("e", "", {1.0: "a", 10.0: "b"}, VALUE)
+    parts = {width: LargestTrained(decades, level=0.5) for width in (10, 100, 1000)}
+    found, top = evidence(a={0: 0.9}, b={0: None}), evidence(a={0: 0.9}, b={0: 0.9})
+    assert Exponent("", parts).rounding(found) == pytest.approx((-0.5, 0.5))
+    assert Exponent("", parts).rounding(top) == (-math.inf, math.inf)
     best = {width: Best(part.grid) for width, part in parts.items()}
-    assert Exponent("", best).rounding == pytest.approx((-0.5, 0.5))
+    assert Exponent("", best).rounding(found) == pytest.approx((-0.5, 0.5))
 
 
 def test_the_squared_error_has_the_gradient_prediction_minus_target():

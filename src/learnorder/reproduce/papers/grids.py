@@ -123,9 +123,8 @@ class Best(_OfGrid):
     higher_is_better: bool = True
     within: Range = REAL
 
-    @property
-    def rounding(self) -> tuple[float, float]:
-        """How far below and above its value the best setting may be, between those of the grid."""
+    def rounding(self, evidence: Evidence) -> tuple[float, float]:
+        """Return how far below and above its value the best setting may be, between the grid's."""
         return (-self.grid.spacing / 2, self.grid.spacing / 2)
 
     def what(self) -> str:
@@ -155,10 +154,14 @@ class LargestTrained(_OfGrid):
     level: float = 0.0
     within: Range = REAL
 
-    @property
-    def rounding(self) -> tuple[float, float]:
-        """How far below and above its value the largest setting may be: up to the next one."""
-        return (0.0, self.grid.spacing)
+    def rounding(self, evidence: Evidence) -> tuple[float, float]:
+        """Return how far below and above its value the largest setting may be: up to the next one.
+
+        Where the last setting of the grid is reached, nothing is known above it.
+        """
+        last = math.log10(max(self.grid.arms))
+        reached = any(value == last for value in self.by_seed(evidence).values())
+        return (0.0, math.inf if reached else self.grid.spacing)
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
@@ -223,17 +226,17 @@ class Exponent:
         """The arms at all widths."""
         return tuple(need for part in self.by_width.values() for need in part.needs)
 
-    @property
-    def rounding(self) -> tuple[float, float]:
-        """How far below and above its value the exponent may be, as settings are on a grid."""
+    def rounding(self, evidence: Evidence) -> tuple[float, float]:
+        """Return how far below and above its value the exponent may be, with settings on grids."""
         widths = [math.log10(width) for width in self.by_width]
         center = math.fsum(widths) / len(widths)
         square = math.fsum((x - center) ** 2 for x in widths)
         low, high = list[float](), list[float]()
         for x, part in zip(widths, self.by_width.values(), strict=True):
-            ends = [(x - center) / square * end for end in part.rounding]
-            low.append(min(ends))
-            high.append(max(ends))
+            if not math.isclose(x, center):
+                ends = [(x - center) / square * end for end in part.rounding(evidence)]
+                low.append(min(ends))
+                high.append(max(ends))
         return math.fsum(low), math.fsum(high)
 
     @property
@@ -300,7 +303,7 @@ class UpToSpacing:
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval, widened."""
-        found, (low, high) = self.measure.measured(evidence), self._rounding()
+        found, (low, high) = self.measure.measured(evidence), self._rounding(evidence)
         e, bound = found.estimate, found.bound
         if not e.n or (e.identical and e.n < FEWEST_ALIKE):
             return found
@@ -309,11 +312,11 @@ class UpToSpacing:
         p = mean_p([value + shift for value in found.by_seed.values()], bound)
         return replace(found, estimate=widened, p=p)
 
-    def _rounding(self) -> tuple[float, float]:
+    def _rounding(self, evidence: Evidence) -> tuple[float, float]:
         """Return how far below and above its mean the true value may be."""
         if isinstance(self.measure, Level):
-            return _on_grid(self.measure.value).rounding
-        a, b = (_on_grid(value).rounding for value in (self.measure.a, self.measure.b))
+            return _on_grid(self.measure.value).rounding(evidence)
+        a, b = (_on_grid(value).rounding(evidence) for value in (self.measure.a, self.measure.b))
         return a[0] - b[1], a[1] - b[0]
 
 
