@@ -161,8 +161,10 @@ def annotate_above(
     """Write notes on settings above a figure, beside earlier ones; see :func:`make_room`."""
     for x, text in texts.items():
         if text:
-            there = [note for note in figure.layout.annotations if note.name == _ABOVE]  # pyright: ignore
-            beside = sum(note.x == x and note.yref == axis for note in there)
+            beside = sum(
+                (note.name, note.x, note.yref) == (_ABOVE, x, axis)
+                for note in figure.layout.annotations  # pyright: ignore
+            )
             lost = any(words in text for words in _LOST)
             figure.add_annotation(
                 text=f"✕ {text}" if lost else text, name=_ABOVE, x=x, y=1, xshift=13 * beside,

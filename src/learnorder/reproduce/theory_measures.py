@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from learnorder.config.arm_titles import ARM_WORDS
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.statistics import POSITIVE, Measured, Unit, compare_times, measure_mean, slope
-from learnorder.theory.results import TheoryResults
+from learnorder.theory.results import PointQuantity
 
-_SLOPE = Unit("", digits=2)
+_SLOPE, _RATIO = Unit("", digits=2), Unit("%", 100, digits=3)
 
 
 @dataclass(frozen=True)
@@ -77,28 +77,20 @@ class SecondDifferenceRatio:
 
     def bound_words(self) -> str:
         """Return the bound, in words."""
-        return f"{100 * self.bound:.4g} %"
+        return _RATIO.show_value(self.bound)
 
     def measured(self, evidence: Evidence) -> Measured:
         """Return the t interval of the mean."""
         results = evidence.theory(self.experiment, "L-S", "S")
         ratios = {} if results is None else results.second_difference_ratio("L-S", "S")
-        return measure_mean(ratios, self.bound, Unit("%", 100, 3), within=POSITIVE)
+        return measure_mean(ratios, self.bound, _RATIO, within=POSITIVE)
 
 
-Quantity = Literal["error", "loss", "anneal"]
-_QUANTITIES: dict[Quantity, tuple[str, Callable[[TheoryResults, str], Mapping[int, float]]]] = {
-    "error": (
-        "P-only error (closed form)",
-        lambda results, arm: results.final(arm, "p_only", "error_gaussian"),
-    ),
-    "loss": (
-        "loss on P-only test examples",
-        lambda results, arm: results.final(arm, "p_only", "loss"),
-    ),
-    "anneal": ("η·t at the anneal", TheoryResults.annealed),
-}  # fmt: skip
-"""In words, and by seed for an arm at a point of the grid."""
+_WORDS: dict[PointQuantity, str] = {
+    "error": "P-only error (closed form)",
+    "loss": "loss on P-only test examples",
+    "anneal": "η·t at the anneal",
+}
 _SYMBOLS = {"distribution.kappa": "κ", "distribution.d": "d", "algorithm.epsilon1": "ε1"}
 
 
@@ -123,7 +115,7 @@ class Slope:
     experiment: str
     arm: str
     minus: str | None = None
-    quantity: Quantity = "error"
+    quantity: PointQuantity = "error"
     setting: str = "distribution.kappa"
     bound: float = 0.0
 
@@ -136,7 +128,7 @@ class Slope:
     def words(self) -> str:
         """Return a description."""
         minus = "" if self.minus is None else f", minus that of {ARM_WORDS[self.minus]}"
-        what, symbol = _QUANTITIES[self.quantity][0], _SYMBOLS[self.setting]
+        what, symbol = _WORDS[self.quantity], _SYMBOLS[self.setting]
         return f"slope of log {what} over log {symbol} of {ARM_WORDS[self.arm]}{minus}"
 
     def bound_words(self) -> str:
@@ -177,7 +169,7 @@ class Slope:
             labels = results.labels(arm)
             if labels["arm"] == algorithm:
                 x, others = float(labels[self.setting]), _others(labels, self.setting)
-                for seed, value in _QUANTITIES[self.quantity][1](results, arm).items():
+                for seed, value in results.at_point(arm, self.quantity).items():
                     values.setdefault(seed, {})[x, others] = value
         return values
 

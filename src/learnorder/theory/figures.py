@@ -18,7 +18,7 @@ from learnorder.report.style import figure_text, layout, line_styles, log_axis
 from learnorder.report.titles import MOST_ARMS, marked_titles
 from learnorder.statistics import POSITIVE, SHARE, Range
 from learnorder.theory.phase_page import PhaseGrid, ratio_words
-from learnorder.theory.results import TheoryResults
+from learnorder.theory.results import PointQuantity, TheoryResults
 
 _TIME = "η·t"
 
@@ -163,20 +163,18 @@ class _OverSetting:
     unit: str
     scale: float
     within: Range
-    values: Callable[[TheoryResults, str], dict[int, float]]
+    quantity: PointQuantity
 
 
 _OVER_SETTING = {
     "p_error_by_setting": _OverSetting(
-        "Error on P-only test examples", "%", 100, SHARE,
-        lambda results, arm: results.final(arm, "p_only", "error_gaussian"),
+        "Error on P-only test examples", "%", 100, SHARE, "error"
     ),
     "p_loss_by_setting": _OverSetting(
-        "Loss on P-only test examples", "logistic loss", 1, POSITIVE,
-        lambda results, arm: results.final(arm, "p_only", "loss"),
+        "Loss on P-only test examples", "logistic loss", 1, POSITIVE, "loss"
     ),
     "anneal_by_setting": _OverSetting(
-        "Anneal of the learning rate", "η·t", 1, POSITIVE, TheoryResults.annealed
+        "Anneal of the learning rate", "η·t", 1, POSITIVE, "anneal"
     ),
 }  # fmt: skip
 
@@ -200,7 +198,7 @@ def setting_figure(results: TheoryResults, quantity: str) -> go.Figure:
     styles, figure = line_styles(list(lines)), go.Figure()
     for line, by_x in lines.items():
         points = {
-            x: parts.Point(shown.values(results, arm), shown.within, results.lost(arm))
+            x: parts.Point(results.at_point(arm, shown.quantity), shown.within, results.lost(arm))
             for x, arm in sorted(by_x.items())
         }
         name, style = titles[line], styles[line]

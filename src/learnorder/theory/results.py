@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Pattern = Literal["P", "Q"]
+PointQuantity = Literal["error", "loss", "anneal"]
+"""What is compared over the points of a phase diagram; see :meth:`TheoryResults.at_point`."""
 
 ERROR_SETS = {"p_only": "P-only", "q_only": "Q-only", "both": "both", "all": "all"}
 """Kinds of test examples, with their names."""
@@ -167,6 +169,18 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         losses = self._rows(arm, "train", "loss")
         ends = {s: [row for row in rows if row.grid < 0] for s, rows in losses.items()}
         return {seed: rows[0].time for seed, rows in ends.items() if len(rows) > 1}
+
+    def at_point(self, arm: str, quantity: PointQuantity) -> dict[int, float]:
+        """Return, by seed, what is compared over the points of a phase diagram.
+
+        Args:
+            arm: Name of the arm.
+            quantity: The final error on P-only test examples, in the closed form for a Gaussian
+                margin; the final loss on them; or η·t at the anneal.
+        """
+        if quantity == "anneal":
+            return self.annealed(arm)
+        return self.final(arm, "p_only", "error_gaussian" if quantity == "error" else quantity)
 
     def second_difference_ratio(self, arm: str = "L-S", baseline: str = "S") -> dict[int, float]:
         """Return, by seed, the largest relative size of Q's second difference before the anneal.

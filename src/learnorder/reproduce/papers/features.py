@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from learnorder.reproduce.papers.groups import BOTH, WEAK
-from learnorder.reproduce.papers.tasks import Labelled, Network, network_of, split_images
+from learnorder.reproduce.papers.tasks import (
+    Labelled,
+    Network,
+    network_of,
+    passes_over,
+    split_images,
+)
 from learnorder.seeding import generator
 from learnorder.training.groups import Groups
 from learnorder.training.task import Task
@@ -85,9 +91,7 @@ def patches(
         validation=TensorDataset(*drawn(10 * examples, held)),
         loss=signed_squared_error,
         groups=_groups(trained, held),
-        sampler=lambda order: torch.cat(
-            [torch.randperm(examples, generator=order) for _ in range(passes)]
-        ),
+        sampler=passes_over(examples, passes),
     )
 
 

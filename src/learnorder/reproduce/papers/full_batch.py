@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from learnorder.reproduce.papers.tasks import Labelled, Network, labelled_images
+from learnorder.reproduce.papers.tasks import Labelled, Network, labelled_images, passes_over
 from learnorder.training.own_optimizer import OptimizerFactory
 from learnorder.training.task import Task
 
@@ -47,19 +47,6 @@ def in_passes(
         batches = list(zip(images.split(penalised), labels.split(penalised), strict=True))
         optimizer = penalised_sgd(batches)
     return replace(task, sampler=passes_over(len(labels), passes), optimizer=optimizer)
-
-
-def passes_over(count: int, passes: int) -> Callable[[torch.Generator], Tensor]:
-    """Return a function from a generator to permutations of ``count`` examples, one after another.
-
-    >>> passes_over(3, 2)(torch.Generator()).sort().values
-    tensor([0, 0, 1, 1, 2, 2])
-    """
-
-    def positions(generator: torch.Generator) -> Tensor:
-        return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)])
-
-    return positions
 
 
 def penalised_sgd(batches: Sequence[Labelled]) -> OptimizerFactory:

@@ -165,8 +165,7 @@ class LargestTrained(_OfGrid):
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
-        unit = self.grid.quantity.level_unit
-        least = f"{unit.scale * self.level:g} {unit.name}".rstrip().replace("%", "%%")
+        least = self.grid.quantity.level_unit.show_value(self.level).replace("%", "%%")
         q = self.grid.literal()
         return f"log10 of the largest setting with {q} of at least {least} of %s"
 
@@ -229,12 +228,11 @@ class Exponent:
     def rounding(self, evidence: Evidence) -> tuple[float, float]:
         """Return how far below and above its value the exponent may be, with settings on grids."""
         widths = [math.log10(width) for width in self.by_width]
-        center = math.fsum(widths) / len(widths)
-        square = math.fsum((x - center) ** 2 for x in widths)
         low, high = list[float](), list[float]()
-        for x, part in zip(widths, self.by_width.values(), strict=True):
-            if not math.isclose(x, center):
-                ends = [(x - center) / square * end for end in part.rounding(evidence)]
+        for width, part in zip(widths, self.by_width.values(), strict=True):
+            weight = slope([(x, float(x == width)) for x in widths])
+            if not math.isclose(weight, 0, abs_tol=1e-12):  # the middle may be unknown
+                ends = [weight * end for end in part.rounding(evidence)]
                 low.append(min(ends))
                 high.append(max(ends))
         return math.fsum(low), math.fsum(high)

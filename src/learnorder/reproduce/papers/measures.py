@@ -270,8 +270,7 @@ class ShareTrained(_OfArm):
 
     def words(self) -> str:
         """Return a description."""
-        unit = self.quantity.level_unit
-        least = f"{unit.scale * self.level:g} {unit.name}".rstrip()
+        least = self.quantity.level_unit.show_value(self.level)
         return f"share of runs with final {self.quantity.words} of at least {least}: {self.arm}"
 
     def bound_words(self) -> str:

@@ -249,3 +249,16 @@ def split_images(
 
     train = labelled(data.train.pixels, data.train.labels)
     return train, labelled(data.evaluation.pixels, data.evaluation.labels), data.num_classes
+
+
+def passes_over(count: int, passes: int) -> Callable[[torch.Generator], Tensor]:
+    """Return a function from a generator to permutations of ``count`` examples, one after another.
+
+    >>> passes_over(3, 2)(torch.Generator()).sort().values
+    tensor([0, 0, 1, 1, 2, 2])
+    """
+
+    def positions(generator: torch.Generator) -> Tensor:
+        return torch.cat([torch.randperm(count, generator=generator) for _ in range(passes)])
+
+    return positions

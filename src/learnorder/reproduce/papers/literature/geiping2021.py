@@ -17,11 +17,9 @@ from collections.abc import Mapping
 
 from learnorder.config.settings import TaskRunConfig
 from learnorder.reproduce.claim import Claim
-from learnorder.reproduce.papers.figures import Curves, Finals
 from learnorder.reproduce.papers.literature import gradient_noise
 from learnorder.reproduce.papers.literature.gradient_noise import (
-    ACCURACY,
-    LOSS,
+    FIGURES,
     SHARPNESS,
     Setup,
     difference,
@@ -124,6 +122,6 @@ PAPER = Paper(
         "convnet": "Convolutional network on digits, by SGD and by full batches",
     },
     scales={"laptop": laptop, "gpu": gpu},
-    figures={"accuracy": Finals(ACCURACY), "loss": Curves(LOSS, log=True)},
+    figures=FIGURES,
     leads=("accuracy",),
 )

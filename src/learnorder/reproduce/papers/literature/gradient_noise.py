@@ -17,6 +17,7 @@ from learnorder.config.settings import (
     TrainingConfig,
 )
 from learnorder.reproduce.measures import Difference, Level
+from learnorder.reproduce.papers.figures import Curves, Finals
 from learnorder.reproduce.papers.measures import Quantity, Recorded
 from learnorder.reproduce.papers.paper import Experiments, PaperExperiment
 from learnorder.schedules import Schedule
@@ -25,6 +26,7 @@ LOSS = Quantity("train", "loss", "training loss")
 FITTED = Quantity("train", "accuracy", "training accuracy")
 ACCURACY = Quantity("validation", "accuracy", "validation accuracy")
 SHARPNESS = Quantity("run", "sharpness", "sharpness")
+FIGURES = {"accuracy": Finals(ACCURACY), "loss": Curves(LOSS, log=True)}
 TRAINED = 0.99
 """Training accuracy from which a run counts as trained."""
 _NETWORKS = {

@@ -111,6 +111,11 @@ def _late(name: str, arm: str) -> Difference:
     return Difference(after, before, Unit("", digits=3))
 
 
+def _all_late(name: str) -> tuple[Difference, ...]:
+    """Return the late changes of the arms with the same product or the same weight decay."""
+    return tuple(_late(name, arm) for arm in dict.fromkeys((*SAME_PRODUCT, *SAME_DECAY)))
+
+
 def _claims(name: str, where: str) -> tuple[Claim, Claim]:
     """Return the claims about a network with batch norm."""
     product, decay, rate = (
@@ -118,7 +123,6 @@ def _claims(name: str, where: str) -> tuple[Claim, Claim]:
         (SAME_DECAY, "the same weight decay"),
         (SAME_RATE, "the same LR"),
     )
-    late = tuple(_late(name, arm) for arm in dict.fromkeys((*SAME_PRODUCT, *SAME_DECAY)))
 
     def compared(other: tuple[tuple[str, ...], str], quantity: Quantity = LOSS) -> Ratio:
         return Ratio(_spread(name, *product, quantity), _spread(name, *other, quantity))
@@ -133,7 +137,7 @@ def _claims(name: str, where: str) -> tuple[Claim, Claim]:
             "below",
             (name, "over-rate"),
             of="The LR matters less if its product with weight decay is kept",
-            also=(compared(decay, ACCURACY), *late),
+            also=(compared(decay, ACCURACY), *_all_late(name)),
         ),
         Claim(
             f"product-not-decay-{name}",
@@ -168,7 +172,7 @@ def _boundary() -> Claim:
         "above",
         (name, "over-rate-2"),
         of="Without normalisation the product is not what matters",
-        also=(accuracy, *(_late(name, arm) for arm in dict.fromkeys((*SAME_PRODUCT, *SAME_DECAY)))),
+        also=(accuracy, *_all_late(name)),
     )
 
 
