@@ -302,9 +302,10 @@ def _card(judgement: Judgement, result: ReproductionResult) -> Card:
     claim, measured = judgement.claim, judgement.measured
     unit, why = measured.unit, reason(judgement, result.evidence, result.scale)
     verdict = ". ".join(filter(None, [judgement.verdict_words(), why]))
+    p = f"p = {p_words(measured.p)}".replace("= <", "<")
     facts = [
         ("Verdict", verdict),
-        ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}, p = {p_words(measured.p)}"),
+        ("Measured", f"{judgement.shown()}, n = {measured.estimate.n}, {p}"),
         ("Test", f"{claim.measure.words()}; holds if the interval is entirely {claim.side} "
          f"{judgement.bound()}"),
         ("In the paper", claim.source),
