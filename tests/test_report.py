@@ -16,8 +16,9 @@ from PIL import Image
 from learnorder.errors import RunFolderError
 from learnorder.images.diagnostics import MEASURES
 from learnorder.images.figures import FIGURES
-from learnorder.images.findings import baselines, findings
+from learnorder.images.findings import findings
 from learnorder.report import parts, style
+from learnorder.report.comparisons import baselines
 from learnorder.report.content import Content, Section
 from learnorder.report.grid import SweepGrid, row_orders, sweep_rows
 from learnorder.report.page import render, write_page, write_report
@@ -93,6 +94,43 @@ def test_tables_and_sentences(results):
         "Final reliance on the pattern, large LR + anneal − small LR: 0.0 points (3 equal values)"
         in said
     )
+
+
+def test_a_number_opens_to_its_seeds(results):
+    """Means and paired differences, each seed with a link to its run."""
+    final = final_table(results).rows[0][2]
+    assert str(final) == "84.0 [81.5, 86.5]"
+    shown = [(str(seed), value) for seed, value in final.by_seed]
+    assert shown == [("seed 0", "85.0"), ("seed 1", "84.0"), ("seed 2", "83.0")]
+    difference = difference_table(results, baselines(results)).rows[0][2]
+    assert [value for _, value in difference.by_seed] == ["5.0", "4.0", "3.0"]
+    rows = dict(re.findall(r'<span id="(run-\d+)">([^<]*)</span>', render(results)))
+    assert [rows[seed.to[1:]] for seed, _ in final.by_seed] == [
+        "large-seed0",
+        "large-seed1",
+        "large-seed2",
+    ]
+
+
+def test_a_number_of_one_seed_is_only_a_number(results):
+    table = final_table(Results(results.folders[:2]))
+    assert not table.has_seeds
+    assert "Click a number" not in render(Results(results.folders[:2]))
+
+
+def test_the_answer_and_its_picture_come_first(results):
+    page = render(results)
+    answer = page.index(escape(findings(results)[0]))
+    assert answer < page.index(">Over the epochs</h2>") < page.index(">Setup</h2>")
+    assert page.index(">Setup</h2>") < page.index(">Final accuracy</h2>")
+
+
+def test_links_within_a_page_lead_somewhere(results):
+    page = render(results)
+    names = re.findall(r' id="([^"]*)"', page)
+    links = set(re.findall(r'href="#([^"]+)"', page))
+    assert len(names) == len(set(names))
+    assert links >= {"run-1", "part-1"} and links <= set(names)
 
 
 def test_runs_that_diverged_are_counted_and_left_out(results, tiny, tmp_path):

@@ -85,15 +85,17 @@ def headlines(result: ReproductionResult) -> str:
             lines.append([judgement.headline(), claim, judgement.shown(), p_words(p), n])
     table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
     counts, total = result.counts(), len(result.judgements)
+    failed = counts["does_not_hold"]
+    fails = f"{'does' if failed == 1 else 'do'} not hold"
     others = [
         _listed(title, [j for j in result.judgements if j.verdict == verdict])
-        for verdict, title in (("undecided", "Undecided:"), ("does_not_hold", "Do not hold:"))
+        for verdict, title in (("undecided", "Undecided"), ("does_not_hold", fails.capitalize()))
     ]
     note = (
         f"These are {len(lines)} of {total} claims: {counts['holds']} hold, {counts['undecided']} "
-        f"are undecided, {counts['does_not_hold']} do not hold. *p (Holm)* is adjusted for all "
-        f"{total}. † The theory's setting is rescaled: s = 1000, where the theorems have s = 1. In "
-        "their scaling the order appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
+        f"are undecided, {failed} {fails}. *p (Holm)* is adjusted for all {total}. † The theory's "
+        "setting is rescaled: s = 1000, where the theorems have s = 1. In their scaling the order "
+        "appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
     )
     glossary = (
         "S is a small LR in the two-layer theory, L-S a large one that is annealed; P is the "
@@ -107,7 +109,7 @@ def headlines(result: ReproductionResult) -> str:
 def _listed(title: str, judgements: list[Judgement]) -> str:
     """Return claims as a list in Markdown; empty without any."""
     lines = [f"- {judgement.claim.marked()}" for judgement in judgements]
-    return "\n\n".join([title, "\n".join(lines)]) if lines else ""
+    return "\n\n".join([f"{title}:", "\n".join(lines)]) if lines else ""
 
 
 def secondary(result: ReproductionResult) -> str:

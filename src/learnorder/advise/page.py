@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from learnorder.report.last_layers import last_layer_sections
 from learnorder.report.origin import origin
 from learnorder.report.page import write_result
 from learnorder.report.score_words import ScoreWords
+from learnorder.report.seed_cells import with_seeds
 from learnorder.runs.results import Results, ScriptResults
 from learnorder.scripts.page import curve_sections
 from learnorder.statistics import (
@@ -152,7 +153,9 @@ def comparison_table(advice: Advice) -> TextTable:
     for (name, arm, baseline), gain, p in zip(pairs, measures, adjusted_p(measures), strict=True):
         mean = ", ".join(filter(None, [words.number(advice.mean(arm)), advice.diverged_words(arm)]))
         verdict, e = ARM_VERDICT_WORDS[advice.verdict(arm, baseline)], gain.estimate
-        rows.append([name, str(e.n), mean, words.number(e), verdict, *[p_words(p)] * many])
+        scores = _by_seed(mean, advice.arms[arm], words)
+        better = _by_seed(words.number(e), gain.by_seed, words)
+        rows.append([name, str(e.n), scores, better, verdict, *[p_words(p)] * many])
     columns = ["comparison", "n pairs", words.heading, f"better by, {words.unit}", ""]
     note = (
         f"Final validation {words.name} at {advice.search.training.epochs} epochs, paired by "
@@ -185,7 +188,8 @@ def rung_table(advice: Advice) -> TextTable:
             mean = advice.mean(advice.arm(rate)) if last else rung.mean(rate)
             shown = words.number(mean) if rung.scores[rate] else ""
             shown = shown if last else shown.partition(" ")[0]
-            cells.append(" ".join(filter(None, [shown, f"({failed})" if failed else ""])))
+            text = " ".join(filter(None, [shown, f"({failed})" if failed else ""]))
+            cells.append(_by_seed(text, rung.scores[rate], words))
         if advice.search.race:
             trained = rate in advice.rungs[-1].scores
             cells.append(str(advice.count(advice.arm(rate))) if trained else "–")
@@ -201,6 +205,10 @@ def rung_table(advice: Advice) -> TextTable:
         "length, the next larger learning rate is added back as long as the largest is the best."
     )
     return TextTable("Rung by rung", columns, rows, note)
+
+
+def _by_seed(text: str, values: Mapping[int, float], words: ScoreWords) -> str:
+    return with_seeds(text, {f"seed {seed}": words.one(values[seed]) for seed in sorted(values)})
 
 
 def _range_sections(advice: Advice) -> list[Section]:

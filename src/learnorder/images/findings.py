@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
+from learnorder.report.comparisons import MOST_COMPARED, baselines
 from learnorder.report.groups import group_findings
 from learnorder.report.last_layers import group_balanced_words
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import marked_titles
-from learnorder.runs.results import Results, RunSet
+from learnorder.runs.results import Results
 from learnorder.statistics import PER_CENT, POINTS, Estimate, side_of, why_inconclusive
 from learnorder.statistics.learned import PATCH_LEVEL
-
-MOST_COMPARED = 4
-"""The largest number of arms that are compared in sentences."""
-
-BASELINE = "small"
-"""The preferred baseline."""
-
-
-def baselines(results: RunSet[Any]) -> dict[str, str]:
-    """Return the baseline of each other arm.
-
-    If several arms, such as large and small, share each combination of settings, each is compared
-    with one of the same settings. Otherwise all arms are compared with one baseline.
-    """
-    arms, by_settings = results.arms, dict[str, dict[str, str]]()
-    for arm in arms:
-        labels = results.labels(arm)
-        name = labels.pop("arm", "")
-        by_settings.setdefault(repr(labels), {})[name] = arm
-    groups = list(by_settings.values())
-    comparable = sum(map(len, groups)) == len(arms) and min(map(len, groups)) > 1
-    if BASELINE in arms or not comparable:
-        baseline = BASELINE if BASELINE in arms else arms[0]
-        return {arm: baseline for arm in arms if arm != baseline}
-    pairs = dict[str, str]()
-    for group in groups:
-        baseline = group.get(BASELINE) or next(iter(group.values()))
-        pairs |= {arm: baseline for arm in group.values() if arm != baseline}
-    return pairs
 
 
 def findings(results: Results) -> list[str]:

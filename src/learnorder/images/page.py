@@ -5,9 +5,10 @@ from __future__ import annotations
 from learnorder.images.data_table import data_section
 from learnorder.images.diagnostics import diagnostic_sections
 from learnorder.images.figures import in_words, page_figures
-from learnorder.images.findings import baselines, findings
+from learnorder.images.findings import findings
 from learnorder.images.sheets import example_images
-from learnorder.report.content import Content, Section, title_of
+from learnorder.report.comparisons import baselines
+from learnorder.report.content import Content, Section, picture_first, title_of
 from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.grid import SweepGrid, sweep_rows
 from learnorder.report.groups import arms_by_rate, group_sections
@@ -63,14 +64,17 @@ _INTRO = (
 def image_content(results: Results) -> Content:
     """Return the content of the page."""
     labels, groups = results.folders[0].labels, results.groups()
-    lead = group_sections(groups, results.arms, arms_by_rate(results)) if groups else []
+    lead, sections = picture_first(_sections(results))
+    if groups:
+        of_groups = group_sections(groups, results.arms, arms_by_rate(results))
+        lead, sections = of_groups, [*lead, *sections]
     return Content(
         title=title_of(_TITLES.get(labels.get("experiment", ""), "Runs"), labels),
         findings=findings(results),
         lead=lead,
         setup=image_setup(results),
         intro=_INTRO * results.has_patch(),
-        sections=_sections(results),
+        sections=sections,
         origins=[origin(results)],
     )
 
@@ -86,15 +90,15 @@ def _sections(results: Results) -> list[Section]:
             sections.append(
                 Section("Over the grid", in_words(GRID_NOTE, results), wide=grid.figures())
             )
-        sections.append(Section(table.title, table=table, wide=figures["final"]))
-        if pairs and (few or len(set(pairs.values())) > 1):
-            table = difference_table(results, pairs)
-            sections.append(Section(table.title, table=table))
         if figures["curves"]:
             note = in_words(CURVES_NOTE + RELIANCE_NOTE * results.has_patch(), results)
             sections.append(
                 Section("Over the epochs", note, key=key(results), panels=figures["curves"])
             )
+        sections.append(Section(table.title, table=table, wide=figures["final"]))
+        if pairs and (few or len(set(pairs.values())) > 1):
+            table = difference_table(results, pairs)
+            sections.append(Section(table.title, table=table))
         sections += diagnostic_sections(results)
         table = order_table(results)
         sections.append(Section(table.title, table=table, wide=figures["order"]))

@@ -50,10 +50,8 @@ def probes_content(results: Mapping[str, ProbeResult]) -> Content:
         title="What is learned first, in each probe?",
         findings=[*_findings(by_probe), f"Runs of the arms: {runs.status_words()}."],
         setup=[("Probes", ", ".join(results)), *runs.setup()],
-        sections=[
-            Section(table.title, table=table),
-            Section("Differences from the small LR", wide=figures),
-        ],
+        lead=[Section("Differences from the small LR", wide=figures)],
+        sections=[Section(table.title, table=table)],
         origins=[],
     )
 

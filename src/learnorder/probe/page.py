@@ -15,7 +15,7 @@ from learnorder.images.sheets import example_images
 from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Statement, statements
 from learnorder.probe.record import to_json
 from learnorder.probe.settings import noise_words
-from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.content import Content, Section, TextTable, picture_first
 from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
 from learnorder.report.groups import group_sections
@@ -49,6 +49,7 @@ def probe_content(result: ProbeResult) -> Content:
     """Return what the page shows."""
     results, probe = result.results, result.probe
     rates = ", ".join(f"{rate:g}" for rate in probe.rates)
+    lead, sections = picture_first(_sections(result))
     return Content(
         title="What does the network learn first?",
         findings=probe_findings(result),
@@ -58,7 +59,8 @@ def probe_content(result: ProbeResult) -> Content:
              f"{probe.anneal_epoch}"),
             ("Noise", noise_words(probe.noise)),
         ],
-        sections=_sections(result),
+        lead=lead,
+        sections=sections,
         origins=[origin(results)],
     )  # fmt: skip
 
@@ -66,12 +68,16 @@ def probe_content(result: ProbeResult) -> Content:
 def probe_findings(result: ProbeResult) -> list[str]:
     """Return the findings in sentences, each supported by an interval."""
     results, probe = result.results, result.probe
-    sentences = [calibration_words(result.calibration, probe.rates[0], _strength(results))]
+    sentences, judged = list[str](), statements(result)
+    calibrated = calibration_words(result.calibration, probe.rates[0], _strength(results))
     small, large = probe.rates[0], result.largest()
     small_arm, large_arm = result.arm("constant", small), result.arm("annealed", large)
     titles = {arm: _title(results, arm) for arm in results.arms}
     if results.finished.empty:
-        return [*sentences, f"No run has finished: {results.status_words()}."]
+        return [calibrated, f"No run has finished: {results.status_words()}."]
+    if judged:
+        sentences.append(advice_words(result, judged))
+    sentences.append(calibrated)
     sentences += [
         f"{titles[arm]}: {learned_words(result.numbers(arm))}."
         for arm in (small_arm, large_arm)
@@ -79,7 +85,6 @@ def probe_findings(result: ProbeResult) -> list[str]:
     ]
     if small_arm is not None and large_arm is not None:
         sentences += unresolved_words(result.numbers(small_arm), result.numbers(large_arm))
-    judged = statements(result)
     sentences += [statement_words(statement) for statement in judged]
     numbers = {titles[arm]: result.numbers(arm) for arm in results.arms}
     for title, arm in numbers.items():
@@ -88,8 +93,6 @@ def probe_findings(result: ProbeResult) -> list[str]:
         sentences.append(_last_layer_words(titles[small_arm], results, small_arm))
     if result.not_retrained:
         sentences.append(f"Last layers were not retrained. {result.not_retrained}")
-    if judged:
-        sentences.append(advice_words(result, judged))
     return sentences
 
 

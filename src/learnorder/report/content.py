@@ -47,6 +47,40 @@ class Links(str):
         return links
 
 
+class Anchor(str):
+    """A table cell that links lead to.
+
+    Args:
+        text: The text of the cell.
+        name: Its name in links, without "#".
+    """
+
+    name: str
+
+    def __new__(cls, text: str, name: str) -> Anchor:
+        """Return the text with its name."""
+        anchor = super().__new__(cls, text)
+        anchor.name = name
+        return anchor
+
+
+class BySeed(str):
+    """A table cell with a mean; a click shows the value of each seed.
+
+    Args:
+        text: The mean, with its interval.
+        values: The seeds, as links to their runs where there are any, and their values.
+    """
+
+    by_seed: list[tuple[str, str]]
+
+    def __new__(cls, text: str, values: list[tuple[str, str]]) -> BySeed:
+        """Return the text with the values."""
+        mean = super().__new__(cls, text)
+        mean.by_seed = values
+        return mean
+
+
 class Quoted(str):
     """A table cell with a user's text, in which no terms of the glossary are looked up."""
 
@@ -85,6 +119,11 @@ class TextTable:
     rows: list[list[str]]
     note: str
     wrap: bool = False
+
+    @property
+    def has_seeds(self) -> bool:
+        """Whether cells open to the values of their seeds."""
+        return any(isinstance(cell, BySeed) for row in self.rows for cell in row)
 
 
 Key = list[tuple[str, str, str]]
@@ -176,6 +215,12 @@ class Section:
         return [self.title, self.note, *(t.note for t in tables), *cells, *figures, *facts, *titles]
 
 
+def picture_first(sections: list[Section]) -> tuple[list[Section], list[Section]]:
+    """Return the first section with figures, if there is any, and the others."""
+    lead = [section for section in sections if section.panels or section.wide][:1]
+    return lead, [section for section in sections if section not in lead]
+
+
 @dataclass(frozen=True)
 class Origin:
     """The provenance of an experiment's numbers: runs, settings and machine.
@@ -205,11 +250,11 @@ class Content:
 
     Attributes:
         title: Title.
-        findings: The findings, as sentences.
+        findings: The findings, as sentences. The first one answers the page's question.
         setup: The setup, as terms and descriptions.
         sections: Sections after the setup.
         origins: The provenance of each experiment.
-        lead: Sections before the setup.
+        lead: Sections before the setup: the picture that shows the answer.
         intro: Introduction for readers without context.
     """
 

@@ -29,7 +29,7 @@ def origin(
         page: Path of their own page, relative to the page being written.
     """
     return Origin(
-        runs=replace(run_table(results), title=title),
+        runs=replace(run_table(results, f"{anchor}-" if anchor else ""), title=title),
         settings=_yaml(shared_settings(results.folders)),
         varied=_varied(results) if len(results.arms) <= MOST_ARMS else None,
         environment=results.folders[0].read_manifest()["environment"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learnorder.statistics import Estimate
+from learnorder.statistics import Estimate, estimate
 
 SHARES = {
     "accuracy": "accuracy",
@@ -41,6 +41,10 @@ class ScoreWords:
     def number(self, e: Estimate) -> str:
         """Return a mean with its interval, without a unit."""
         return e.format(self.scale, self._digits)
+
+    def one(self, value: float) -> str:
+        """Return a single value, without a unit."""
+        return self.number(estimate([value]))
 
     def value(self, e: Estimate) -> str:
         """Return a score, e.g. "93.1 % [92.0, 94.2]"."""

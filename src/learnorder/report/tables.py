@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from statistics import fmean, median
 from typing import Any
 
-from learnorder.report.content import TextTable
+from learnorder.report.content import Anchor, TextTable
 from learnorder.report.last_layers import last_layer_table as last_layer_table
 from learnorder.report.score_words import ScoreWords
+from learnorder.report.seed_cells import SeedCells, run_anchor
 from learnorder.report.titles import arm_columns, arm_titles, marked_titles
 from learnorder.runs import RunFolder
 from learnorder.runs.results import WITHOUT_RESULT, NetworkRuns, PatternRuns, RunSet
 from learnorder.statistics.learned import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
+
+_PER_CENT = ScoreWords("accuracy")
 
 
 def final_table(results: PatternRuns[Any]) -> TextTable:
@@ -21,11 +24,11 @@ def final_table(results: PatternRuns[Any]) -> TextTable:
     quantities = results.quantities()
     headings, cells = arm_columns(results)
     columns = [*headings, "n", *(title for _, _, title in quantities)]
-    rows = []
+    rows, seeds = [], SeedCells(results)
     for arm in results.arms:
-        estimates = [results.final_estimate(arm, s, q) for s, q, _ in quantities]
         n = counted(results, arm) + ", undertrained" * results.undertrained(arm)
-        rows.append([*cells[arm], n, *(e.format(100) for e in estimates)])
+        numbers = [seeds.final(arm, s, q, _PER_CENT) for s, q, _ in quantities]
+        rows.append([*cells[arm], n, *numbers])
     note = (
         "Per cent after the last epoch: mean over n seeds [95 % t interval; none for one value or "
         "equal values]."
@@ -51,9 +54,9 @@ def final_scores(
     words = {key: ScoreWords(key[1]) for key in headings}
     names, cells = arm_columns(results)
     columns = [*names, "n", *(heading % words[key].heading for key, heading in headings.items())]
-    rows = []
+    rows, seeds = [], SeedCells(results)
     for arm in results.arms:
-        numbers = [w.number(results.final_estimate(arm, *key)) for key, w in words.items()]
+        numbers = [seeds.final(arm, *key, shown) for key, shown in words.items()]
         rows.append([*cells[arm], counted(results, arm), *numbers])
     note = f"{when}: mean over n seeds [95 % t interval]; none for one value or equal values."
     return TextTable("Final scores", columns, rows, note)
@@ -68,11 +71,12 @@ def difference_table(results: PatternRuns[Any], baselines: Mapping[str, str]) ->
     """
     titles = marked_titles(results)
     quantities, several = results.quantities(), len(set(baselines.values())) > 1
-    rows = []
+    rows, seeds = [], SeedCells(results)
     for arm, baseline in baselines.items():
-        differences = [results.final_difference(arm, baseline, s, q) for s, q, _ in quantities]
+        n = results.final_difference(arm, baseline, *quantities[0][:2]).n
         title = _pair(titles[arm], titles[baseline]) if several else titles[arm]
-        rows.append([title, str(differences[0].n), *(e.format(100) for e in differences)])
+        cells = [seeds.difference(arm, baseline, s, q, _PER_CENT) for s, q, _ in quantities]
+        rows.append([title, str(n), *cells])
     first = titles[next(iter(baselines.values()))]
     return TextTable(
         "Difference at the same settings" if several else f"Difference from {first}",
@@ -158,17 +162,22 @@ def share_table(results: PatternRuns[Any]) -> TextTable:
     )
 
 
-def run_table(results: RunSet[Any]) -> TextTable:
-    """Return the status and time of each run."""
+def run_table(results: RunSet[Any], prefix: str = "") -> TextTable:
+    """Return the status and time of each run.
+
+    Args:
+        results: The runs.
+        prefix: Begins the anchors of the runs; different for each table of a page.
+    """
     titles = arm_titles(results)
     rows = []
-    for folder in results.folders:
+    for index, folder in enumerate(results.folders):
         manifest = folder.read_manifest()
         status = manifest["status"] + (f": {manifest['reason']}" if manifest["reason"] else "")
         seconds = seconds_of(folder)
         rows.append(
             [
-                folder.name,
+                Anchor(folder.name, run_anchor(index, prefix)),
                 titles[results.arm_of(folder)],
                 str(folder.config.seed),
                 status,

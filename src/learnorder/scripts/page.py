@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from learnorder.report.comparisons import score_findings
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.curves import score_curves
 from learnorder.report.origin import key, origin
@@ -20,14 +21,16 @@ def script_content(results: ScriptResults) -> Content:
         title="Runs of a script",
         findings=script_findings(results),
         setup=script_setup(results),
-        sections=[Section(table.title, table=table), *curve_sections(results)],
+        lead=curve_sections(results),
+        sections=[Section(table.title, table=table)],
         origins=[origin(results)],
     )
 
 
 def script_findings(results: ScriptResults) -> list[str]:
-    """Return the runs with each status, and why some have no score."""
-    return [f"{results.status_words().capitalize()}.", *without_score(results)]
+    """Return comparisons of arms, the runs with each status, and why some have no score."""
+    compared = score_findings(results, "validation")
+    return [*compared, f"{results.status_words().capitalize()}.", *without_score(results)]
 
 
 def without_score(results: ScriptResults) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from learnorder.images.diagnostics import diagnostic_sections
-from learnorder.images.findings import baselines
-from learnorder.report.content import Content, Section, TextTable
+from learnorder.report.comparisons import baselines, score_findings
+from learnorder.report.content import Content, Section, TextTable, picture_first
 from learnorder.report.curves import mark_changes, score_curves
 from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.forgetting import forgetting_sections, forgetting_words, lines_of
@@ -14,6 +14,7 @@ from learnorder.report.groups import arms_by_rate, group_findings, group_section
 from learnorder.report.last_layers import group_balanced_words, last_layer_sections
 from learnorder.report.origin import key, origin
 from learnorder.report.score_words import ScoreWords
+from learnorder.report.seed_cells import SeedCells
 from learnorder.report.setup import DIFFERS, sections_alike, training_words
 from learnorder.report.tables import final_scores
 from learnorder.report.titles import MOST_ARMS, marked_titles
@@ -33,18 +34,21 @@ def task_content(results: TaskResults) -> Content:
         lead = [*group_sections(groups, results.arms, arms_by_rate(results)), *retrained]
     if (forgetting := results.forgetting()) is not None:
         lead += forgetting_sections(forgetting, results.arms, lines_of(results))
+    sections, few = list[Section](), len(results.arms) <= MOST_ARMS
+    if not results.finished.empty and few:
+        panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
+        sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
     table = score_table(results)
-    sections = [Section(table.title, table=table)]
-    if not results.finished.empty and 1 < len(results.arms) <= MOST_ARMS:
+    sections.append(Section(table.title, table=table))
+    if not results.finished.empty and few and len(results.arms) > 1:
         table = gain_table(results)
         sections.append(Section(table.title, table=table))
     if groups is None:
         sections += retrained
-    if not results.finished.empty and len(results.arms) <= MOST_ARMS:
-        panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
-        sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
     sections += diagnostic_sections(results)
     sections += dynamics_sections(results)
+    if not lead:
+        lead, sections = picture_first(sections)
     return Content(
         title="Runs of a task",
         findings=task_findings(results),
@@ -56,12 +60,13 @@ def task_content(results: TaskResults) -> Content:
 
 
 def task_findings(results: TaskResults) -> list[str]:
-    """Return scores over known groups, gain and forgetting, and the runs with each status."""
+    """Return scores over known groups, forgetting, comparisons with baselines, and statuses."""
     sentences = group_findings(
         results.groups(), lambda arm, title: group_balanced_words(results, arm, title)
     )
     if (forgetting := results.forgetting()) is not None:
         sentences += forgetting_words(forgetting, results.arms)
+    sentences += score_findings(results, results.evaluated)
     return [*sentences, f"{results.status_words().capitalize()}."]
 
 
@@ -94,11 +99,11 @@ def gain_table(results: TaskResults) -> TextTable:
     """Return by how much each arm ends better than its baseline."""
     name, higher_is_better = results.score()
     words, titles = ScoreWords(name), marked_titles(results)
-    rows = []
+    rows, seeds = [], SeedCells(results)
     for arm, baseline in baselines(results).items():
-        e = results.final_difference(arm, baseline, results.evaluated, name)
-        gain = words.gain(e if higher_is_better else -e) if e.n else "–"
-        rows.append([f"{titles[arm]} against {titles[baseline]}", str(e.n), gain])
+        n = results.final_difference(arm, baseline, results.evaluated, name).n
+        gain = seeds.gain(arm, baseline, results.evaluated, name, higher_is_better=higher_is_better)
+        rows.append([f"{titles[arm]} against {titles[baseline]}", str(n), gain])
     note = f"Final {results.evaluated} {name}, paired by seed: mean [95 % t interval]."
     return TextTable("Comparisons", ["arms", "n pairs", words.name], rows, note)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from learnorder.report.content import Content, Section, title_of
+from learnorder.report.content import Content, Section, picture_first, title_of
 from learnorder.report.origin import key, origin
 from learnorder.report.setting_titles import setting_title
 from learnorder.report.titles import MOST_ARMS
@@ -47,12 +47,14 @@ _INTRO = (
 def theory_content(results: TheoryResults) -> Content:
     """Return the content of the page."""
     phase = results.is_phase
+    lead, sections = picture_first(_phase_sections(results) if phase else _sections(results))
     return Content(
         title=title_of("Phase diagram" if phase else "Two-layer theory", results.folders[0].labels),
         findings=findings(results),
         setup=theory_setup(results),
         intro=_INTRO,
-        sections=_phase_sections(results) if phase else _sections(results),
+        lead=lead,
+        sections=sections,
         origins=[origin(results)],
     )
 
@@ -60,12 +62,13 @@ def theory_content(results: TheoryResults) -> Content:
 def _sections(results: TheoryResults) -> list[Section]:
     if results.finished.empty:
         return []
-    table = theory_final_table(results)
-    sections = [Section(table.title, table=table, wide=[FIGURES["p_only_error_final"](results)])]
-    if (ratios := theory_ratio_table(results)) is not None and len(results.arms) <= MOST_ARMS:
-        sections.append(Section(ratios.title, table=ratios))
+    sections = list[Section]()
     if panels := curve_panels(results):
         sections.append(Section("During training", _NOTE, key=key(results), panels=panels))
+    table, figure = theory_final_table(results), FIGURES["p_only_error_final"](results)
+    sections.append(Section(table.title, table=table, wide=[figure]))
+    if (ratios := theory_ratio_table(results)) is not None and len(results.arms) <= MOST_ARMS:
+        sections.append(Section(ratios.title, table=ratios))
     table = theory_order_table(results)
     sections.append(Section(table.title, table=table, wide=[FIGURES["order"](results)]))
     return sections

@@ -7,9 +7,10 @@ from statistics import median
 
 from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.report.content import TextTable
+from learnorder.report.seed_cells import SeedCells
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, marked_titles
-from learnorder.statistics import side_of, why_inconclusive
+from learnorder.statistics import estimate, side_of, why_inconclusive
 from learnorder.theory.order import ACCURACY_LEVEL
 from learnorder.theory.phase_page import PhaseGrid, percent, percent_words, phase_table, ratio_words
 from learnorder.theory.results import ERROR_SETS, Pattern, TheoryResults
@@ -24,13 +25,16 @@ def theory_final_table(results: TheoryResults) -> TextTable:
     columns = [*headings, "n", *ERROR_SETS.values()]
     if closed:
         columns.insert(len(headings) + 2, "P-only, closed form")
-    rows = []
+    rows, seeds = [], SeedCells(results)
     for arm in results.arms:
         row = [*cells[arm], counted(results, arm)]
-        row += [percent(results, arm, set_) for set_ in ERROR_SETS]
+        for set_ in ERROR_SETS:
+            errors = results.final(arm, set_, "error")
+            row.append(seeds.shown(percent(results, arm, set_), arm, errors, _one_error))
         if closed:
-            gaussian = results.final_estimate(arm, "p_only", "error_gaussian")
-            row.insert(len(headings) + 2, percent_words(gaussian))
+            mean = percent_words(results.final_estimate(arm, "p_only", "error_gaussian"))
+            errors = results.final(arm, "p_only", "error_gaussian")
+            row.insert(len(headings) + 2, seeds.shown(mean, arm, errors, _one_error))
         rows.append(row)
     note = (
         "Error in per cent of test examples of each kind, at the end of training: mean over n "
@@ -40,6 +44,10 @@ def theory_final_table(results: TheoryResults) -> TextTable:
     if closed:
         note += " The closed form assumes that the output on P patterns is Gaussian."
     return TextTable("Final test error", columns, rows, note)
+
+
+def _one_error(value: float) -> str:
+    return percent_words(estimate([value]))
 
 
 def theory_order_table(results: TheoryResults) -> TextTable:
@@ -138,9 +146,9 @@ def theory_findings(results: TheoryResults) -> list[str]:
 
 
 def phase_findings(results: TheoryResults) -> list[str]:
-    """Return the status of a phase diagram's runs, and the number of points for each outcome."""
+    """Return the number of points for each outcome, and the status of a phase diagram's runs."""
     grid = PhaseGrid.of(results)
-    sentences = [f"{len(results.folders)} runs: {results.status_words()}."]
+    sentences = list[str]()
     for algorithm in THEORY_ARMS:
         spans = [grid.first(at, algorithm) for at in grid.cells]
         known = [span for span in spans if span is not None]
@@ -159,7 +167,7 @@ def phase_findings(results: TheoryResults) -> list[str]:
             f"{sides.count('above')} of {len(ratios)} points, less often at "
             f"{sides.count('below')} (the interval of the ratio lies on that side of 1)."
         )
-    return sentences
+    return [*sentences, f"{len(results.folders)} runs: {results.status_words()}."]
 
 
 def summary_table(results: TheoryResults) -> TextTable:
