@@ -54,7 +54,8 @@ def test_arms_and_what_is_measured_are_those_of_images(probed):
     assert numbers.noun == "examples"
     assert "examples" in " ".join(result.findings())
     assert "images" not in " ".join(result.findings())
-    assert result.findings()[0].startswith("The pattern's strength is 2: ")
+    assert result.findings()[0].startswith("These runs favour ")
+    assert result.findings()[1].startswith("The pattern's strength is 2: ")
 
 
 def test_a_calibration_that_fails_names_what_a_task_has():
