@@ -44,6 +44,7 @@ from learnorder.reproduce.papers.measures import (
     Quantity,
     Recorded,
     ShareTrained,
+    Total,
 )
 from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
@@ -384,6 +385,16 @@ def test_the_fall_is_relative_to_the_earlier_mean():
     fall = Fall("e", "low", VALUE, (1, 2), (3, 3))
     assert fall.by_seed(found) == {0: 0.5}, "seed 1 has no later epoch"
     assert words_of(fall) == "fall of the accuracy of low from epochs 1 to 2 to after epoch 3"
+
+
+def test_the_total_is_summed_over_epochs():
+    found = evidence(low={0: 4.0, 1: None})
+    total = Total("e", "low", VALUE)
+    assert total.by_seed(found) == {0: 6.0}
+    assert Total("e", "low", VALUE, (1, 2)).by_seed(found) == {0: 2.0}
+    assert Total("e", "none", VALUE).by_seed(found) == {}
+    assert words_of(total) == "total accuracy of low"
+    assert words_of(replace(total, epochs=(1, 2))) == "total accuracy of low in epochs 1 to 2"
 
 
 def test_a_difference_names_what_is_compared_once():

@@ -17,6 +17,7 @@ from learnorder.reproduce.papers.literature import (
     sadrtdinov2024,
     wen2024,
     you2019,
+    zhu2023,
 )
 from learnorder.reproduce.papers.paper import Paper
 
@@ -29,6 +30,7 @@ _MODULES = (
     mohtashami2022,
     andriushchenko2023,
     lu2023,
+    zhu2023,
     sadrtdinov2024,
     andreyev2024,
     wen2024,
