@@ -31,6 +31,7 @@ from learnorder.reproduce.papers.grids import (
     Exponent,
     Grid,
     LargestTrained,
+    Regret,
     Spread,
     Trend,
     UpToSpacing,
@@ -483,6 +484,21 @@ def test_the_spread_over_arms():
     assert spread.by_seed(found) == pytest.approx({0: 0.3})
     assert (spread.within.low, spread.within.high) == (0.0, 1.0)
     assert math.isinf(Spread(grid(Quantity("run", "sharpness", "sharpness"))).within.high)
+
+
+def test_the_regret_is_that_of_the_setting_which_is_best_elsewhere():
+    """On seed 0 the middle is best elsewhere, at a cost of 0.2; on seed 1 the same one is best."""
+    other = Grid("e", "the others", {0.1: "a", 1.0: "b", 10.0: "c"}, VALUE)
+    found = evidence(
+        low={0: 0.9, 1: 0.1, 2: 0.5}, middle={0: 0.7, 1: 0.5, 2: 0.5},
+        high={0: 0.1, 1: 0.2, 2: 0.5},
+        a={0: 0.3, 1: 0.3, 2: 0.5}, b={0: 0.6, 1: 0.6, 2: None}, c={0: 0.5, 1: 0.5, 2: 0.5},
+    )  # fmt: skip
+    assert Regret(grid(), other).by_seed(found) == pytest.approx({0: 0.2, 1: 0.0})
+    lower = Regret(grid(), other, higher_is_better=False)
+    assert lower.by_seed(found) == pytest.approx({0: 0.8, 1: 0.0}), "low is the best elsewhere"
+    assert {arm for _, arm in lower.needs} == {"low", "middle", "high", "a", "b", "c"}
+    assert words_of(lower).endswith("of the arms at the best setting of the others")
 
 
 def test_the_exponent_of_a_setting_in_the_width():

@@ -8,6 +8,7 @@ from learnorder.reproduce.papers.literature import (
     andriushchenko2023,
     geiping2021,
     haas2025,
+    kosson2025,
     lewkowycz2020,
     li2019,
     li2020,
@@ -36,6 +37,7 @@ _MODULES = (
     wen2024,
     prieto2025,
     haas2025,
+    kosson2025,
 )
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
