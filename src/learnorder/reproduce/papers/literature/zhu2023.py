@@ -46,6 +46,7 @@ FACTOR = 2.0
 _TASKS = "learnorder.reproduce.papers.catapults"
 
 CATAPULTS = Quantity("run", "catapults", "number of catapults")
+PER_EPOCH = Quantity("run", "catapults", "number of catapults per epoch")
 ALIGNMENT = Quantity("run", "agop_alignment", "AGOP alignment")
 ACCURACY = Quantity("validation", "accuracy", "validation accuracy")
 LOSS = Quantity("validation", "loss", "validation loss")
@@ -84,7 +85,12 @@ _SETTINGS = {
 
 def _arm(batch: int, rate: float) -> str:
     words = "full batch" if batch == FULL else f"batches of {batch}"
-    return f"{words}, ηλ₀ = {2 * rate:g}"
+    return f"{words}, {_times(rate)}"
+
+
+def _times(rate: float) -> str:
+    """Return a LR in units of 2/λ₀ as its product with λ₀."""
+    return f"ηλ₀ = {2 * rate:g}"
 
 
 def _run(task: str, batch: int, rate: float, arguments: dict[str, object]) -> TaskRunConfig:
@@ -161,7 +167,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
         ),
         Claim(
             f"spikes-above-{name}",
-            f"Full batches have catapults at {ABOVE:g} × 2/λ₀, more than at {BELOW:g} × 2/λ₀{on}.",
+            f"Full batches have catapults at {_times(ABOVE)}, more than at {_times(BELOW)}{on}.",
             "abstract, citing Lewkowycz et al. (2020)",
             Difference(total(above), total(below), _COUNT),
             "above",
@@ -178,7 +184,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "above",
             (name, "catapults"),
             of="At equal steps, smaller batches have more catapults",
-            also=(*counted(*setting.by_batch.values()), trend(CATAPULTS, (1, EPOCHS))),
+            also=(*counted(*setting.by_batch.values()), trend(PER_EPOCH, (1, EPOCHS))),
         ),
         Claim(
             f"small-batches-more-by-epoch-{name}",
@@ -192,8 +198,8 @@ def _claims(name: str) -> tuple[Claim, ...]:
         ),
         Claim(
             f"catapult-aligns-{name}",
-            f"Full batches end with a higher AGOP alignment at {ABOVE:g} × 2/λ₀ than at {BELOW:g} "
-            f"× 2/λ₀{on}.",
+            f"Full batches end with a higher AGOP alignment at {_times(ABOVE)} than at "
+            f"{_times(BELOW)}{on}.",
             "abstract",
             compared(above, below, ALIGNMENT),
             "above",
@@ -213,7 +219,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
         ),
         Claim(
             f"catapult-generalises-{name}",
-            f"Full batches generalise better at {ABOVE:g} × 2/λ₀ than at {BELOW:g} × 2/λ₀{on}.",
+            f"Full batches generalise better at {_times(ABOVE)} than at {_times(BELOW)}{on}.",
             "abstract",
             compared(above, below, quality),
             side,
@@ -258,12 +264,14 @@ PAPER = Paper(
     "which are right on 97 % of the held-out ones. The rule for counting catapults is ours, and "
     "its factor of 2 was fixed before the runs. On the seeds by which settings were chosen, "
     "smaller factors counted more in batches of 4 digits: 25 to 57 with 1.2, and 0 to 4 with 1.5, "
-    "but none with 2. The abstract was checked, the body of the paper was not.",
+    "but none with 2. In the results, batches of 4 digits have hardly any catapults by this count, "
+    "and yet a higher alignment than full batches. The abstract was checked, the body of the paper "
+    "was not.",
     claims=tuple(claim for name in _SETTINGS for claim in _claims(name)),
     titles={name: setting.title for name, setting in _SETTINGS.items()},
     scales={"laptop": laptop, "gpu": gpu},
     figures={
-        "catapults": Curves(CATAPULTS),
+        "catapults": Curves(PER_EPOCH),
         "alignment": Finals(ALIGNMENT),
         "accuracy": Finals(ACCURACY),
         "loss": Finals(LOSS),
