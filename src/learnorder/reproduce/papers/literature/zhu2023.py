@@ -6,11 +6,11 @@ it rises above twice its lowest value so far, and comes back to √2 times that 
 have the same LR, number of steps, and steps in an epoch.
 
 Settings were chosen on seeds 1000 to 1003 and another draw of the data. At a hundredth of the LR no
-catapult is counted at any batch size, with a factor of 2 or even of 1.05. The LR of the batches is
-the largest of 0.5, 0.7 and 0.9 times 2/λ₀ at which no batch size diverges. Batches of 4 are then
-above their own 2/λ at the start, as the paper's mechanism requires: the λ of their loss is 1.3
-(digits) and 2.5 times λ₀ in the mean. Full batches converge at 0.9 and at 1.8 times 2/λ₀, at the
-same product of LR and steps.
+catapult is counted at any batch size (seed 1000) and in batches of 4 (seed 1001), with a factor of
+2 or even of 1.05. The LR of the batches is the largest of 0.5, 0.7 and 0.9 times 2/λ₀ at which no
+run diverges. Batches of 4 are then above their own 2/λ at the start, as the paper's mechanism
+requires: the λ of their loss is 1.3 (digits) and 2.5 times λ₀ in the mean. Full batches converge at
+0.9 and at 1.8 times 2/λ₀, at the same product of LR and steps.
 """
 
 from __future__ import annotations
