@@ -19,7 +19,7 @@ CONFIG = TaskRunConfig(TaskConfig(), TrainingConfig(epochs=3, batch_size=30), Sc
 
 
 def length(network: nn.Module) -> float:
-    return float(network.weight.detach().norm())
+    return float(network.get_parameter("weight").detach().norm())
 
 
 def task(**measures) -> Task:

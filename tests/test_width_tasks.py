@@ -32,6 +32,7 @@ def test_rates_and_decays_over_the_width(scaled, decay, expected):
 def test_at_the_base_width_all_kinds_of_scaling_are_the_same():
     for scaled, decay in ((True, "independent"), (True, "standard"), (False, "standard")):
         task = language_of_width(16, 16, scaled, decay, weight_decay=0.3, tokens=8, shown=20)
+        assert task.optimizer is not None
         groups = task.optimizer(task.model(), 0.4).param_groups
         assert [(g["lr"], g["weight_decay"]) for g in groups] == [(0.4, 0.3)] * 2
 

@@ -47,8 +47,8 @@ class NormedMLP(nn.Module):
             values = F.layer_norm(values, values.shape[1:]).relu()
         return self.last(values)
 
-    def by_width(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-        """Return the weights whose fan-in does not depend on the width, and those it is."""
+    def by_width(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the weights whose fan-in is not the width, and those whose fan-in it is."""
         return (
             [self.embedding.weight, self.first.weight], [self.second.weight, self.last.weight],
         )  # fmt: skip

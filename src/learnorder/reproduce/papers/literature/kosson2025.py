@@ -74,8 +74,8 @@ class _Kind:
     @property
     def shift(self) -> UpToSpacing:
         """log10 of the best LR at the larger width over that at the smaller one."""
-        best = (Best(self.grid(width), higher_is_better=False) for width in (WIDE, NARROW))
-        return UpToSpacing(Difference(*best, _DECADES))
+        wide, narrow = (Best(self.grid(width), higher_is_better=False) for width in (WIDE, NARROW))
+        return UpToSpacing(Difference(wide, narrow, _DECADES))
 
 
 def _without(warmup: bool) -> str:

@@ -151,8 +151,8 @@ def _claims(name: str) -> tuple[Claim, ...]:
         grid = Grid(name, "the batch sizes", setting.by_batch, quantity, epochs)
         return Level(Trend(grid), 0.0, quantity.difference_unit)
 
-    def counted(*arms: str) -> tuple[Level, ...]:
-        return tuple(Level(total(arm), 0.5, _COUNT) for arm in arms)
+    def counted(arm: str) -> Level:
+        return Level(total(arm), 0.5, _COUNT)
 
     return (
         Claim(
@@ -160,7 +160,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             f"At a hundredth of the LR, batches of {SMALLEST} have no catapults: their noise is "
             f"not counted{on}.",
             "– (a check of the measure)",
-            *counted(_arm(SMALLEST, TINY * setting.rate)),
+            counted(_arm(SMALLEST, TINY * setting.rate)),
             "below",
             (name, "catapults"),
             of="At a tiny learning rate, small batches have no catapults",
@@ -173,7 +173,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "above",
             (name, "catapults"),
             of="Above the learning rate 2/λ₀, the loss catapults",
-            also=counted(above, below),
+            also=(counted(above), counted(below)),
         ),
         Claim(
             f"small-batches-more-{name}",
@@ -184,7 +184,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             "above",
             (name, "catapults"),
             of="At equal steps, smaller batches have more catapults",
-            also=(*counted(*setting.by_batch.values()), trend(PER_EPOCH, (1, EPOCHS))),
+            also=(*map(counted, setting.by_batch.values()), trend(PER_EPOCH, (1, EPOCHS))),
         ),
         Claim(
             f"small-batches-more-by-epoch-{name}",
