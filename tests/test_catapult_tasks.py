@@ -1,15 +1,24 @@
 """The tasks of papers on catapults: learning rates in units of 2/λ₀, and the AGOP alignment."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import (
+    SharpnessConfig,
+    TaskConfig,
+    TaskRunConfig,
+    TrainingConfig,
+)
 from learnorder.reproduce.papers.catapults import ALIGNMENT, grey_images, product_of_two
 from learnorder.reproduce.papers.critical_rate import critical_sgd, with_sharpness
-from learnorder.reproduce.papers.literature import zhu2023
+from learnorder.reproduce.papers.literature import lewkowycz2020, zhu2023
 from learnorder.schedules import Schedule
 from learnorder.tasks.backend import check
+from learnorder.training.curvature import Curvature
+from learnorder.training.task import load_task
 from learnorder.training.task_problem import task_trainer
 
 
@@ -78,6 +87,26 @@ def test_epochs_of_all_batch_sizes_have_as_many_steps():
             progress.setdefault(rate, set()).add(rate * each * config.training.epochs)
         assert steps == {64}
         assert progress[zhu2023.BELOW] == progress[zhu2023.ABOVE]
+
+
+def test_each_network_has_the_multiple_of_its_own_sharpness():
+    """Two seeds have another λ₀, but ηλ₀ is that of the arm; settings are otherwise the same."""
+    experiments = lewkowycz2020.PAPER.experiments()
+    own, mean = experiments[lewkowycz2020.OWN].arms, experiments["four"].arms
+    assert own.keys() == mean.keys()
+    for arm, config in own.items():
+        assert config.training.epochs == mean[arm].training.epochs
+        assert config.sharpness == mean[arm].sharpness
+    rates = {}
+    for seed in (0, 1):
+        config = replace(own[lewkowycz2020.CATAPULT], seed=seed)
+        trainer = task_trainer(config, load_task(config.task))
+        curvature = Curvature(SharpnessConfig(720), trainer.problem, seed)
+        eigenvalue = curvature.measure(trainer.network, 1)
+        assert eigenvalue is not None
+        (rates[seed],) = (group["lr"] for group in trainer.optimizer.param_groups)
+        assert rates[seed] * eigenvalue.value == pytest.approx(4.0, rel=0.02)
+    assert rates[0] != pytest.approx(rates[1], rel=0.01)
 
 
 def test_a_run_continues_from_a_checkpoint():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset
 
 from learnorder.models import MLP
-from learnorder.reproduce.papers.critical_rate import critical_sgd, with_sharpness
+from learnorder.reproduce.papers.critical_rate import in_critical_units
 from learnorder.reproduce.papers.networks import KernelMLP
 from learnorder.reproduce.papers.tasks import (
     Labelled,
@@ -100,17 +100,13 @@ def product_of_two(
 def _aligned(task: Task, passes: int, good: Callable[[], Tensor]) -> Task:
     """Return a task with critical learning rates, several passes, and the alignment."""
     inputs, targets = task.train[:]
-    make = task.model
-    assert not isinstance(make, nn.Module)
 
     def alignment(network: nn.Module) -> float:
         device = next(network.parameters()).device
         return agop_alignment(average_gradient_outer_product(network, inputs.to(device)), good())
 
     return replace(
-        task,
-        model=with_sharpness(make, inputs, targets, task.loss),
-        optimizer=critical_sgd,
+        in_critical_units(task),
         sampler=passes_over(len(targets), passes),
         measures={ALIGNMENT: alignment},
     )
