@@ -12,6 +12,7 @@ from torch.utils.data import TensorDataset
 from learnorder import (
     Task,
     batch_sharpness,
+    count_catapults,
     count_spikes,
     feature_statistics,
     pruned,
@@ -50,7 +51,8 @@ from .test_runs import contents, interrupted
 from .test_task import blobs
 from .test_training import _Waits
 
-ALL = DiagnosticsConfig(every=2, batches=2, features=50, pruned=(0.5, 0.9), spike_factor=1.1)
+ALL = DiagnosticsConfig(every=2, batches=2, features=50, pruned=(0.5, 0.9), spike_factor=1.1,
+                        catapult_examples=40, catapult_factor=1.01)  # fmt: skip
 FEATURES = ("feature_rank", "active_share", "distinct_units", "distinct_active_share")
 
 
@@ -167,12 +169,36 @@ def test_spikes_are_those_of_the_losses_of_all_steps():
     assert sum(spikes[e] for e in range(1, 16)) == count_spikes(losses[:first], factor=1.1)
 
 
-def test_losses_below_zero_have_no_spikes(caplog):
+def test_catapults_are_those_of_the_loss_on_fixed_examples_after_each_step():
+    settings = DiagnosticsConfig(catapult_examples=50, catapult_factor=1.05)
+    config = replace(task_config(settings, epochs=30, batch_size=9), learning_rate=Schedule(1.0))
+    trainer = task_trainer(config, Task(small, blobs(90)))
+    fixed, step = trainer.problem.first_batch(50), trainer.train_step
+
+    def loss():
+        with torch.no_grad():
+            return float(F.cross_entropy(trainer.network(fixed.inputs), fixed.targets))
+
+    losses = [loss()]
+    trainer.train_step = lambda batch: (step(batch), losses.append(loss()))[0]
+    trained(trainer)
+    catapults = of_run(trainer, "catapults")
+    assert list(catapults) == list(range(1, 31))
+    assert sum(catapults.values()) == count_catapults(losses, factor=1.05) > 3
+    after = 10 * 15 + 1
+    assert sum(catapults[e] for e in range(1, 16)) == count_catapults(losses[:after], factor=1.05)
+
+
+@pytest.mark.parametrize(
+    ("setting", "quantity"),
+    [({"spike_factor": 2.0}, "spikes"), ({"catapult_examples": 9}, "catapults")],
+)
+def test_losses_below_zero_have_no_spikes(caplog, setting, quantity):
     loss = lambda outputs, targets: outputs.mean() - 1e3  # noqa: E731
-    settings = task_config(DiagnosticsConfig(spike_factor=2))
+    settings = task_config(DiagnosticsConfig(**setting))
     trainer = trained(task_trainer(settings, Task(small, blobs(90), loss=loss)))
-    assert of_run(trainer, "spikes") == {}
-    assert "Spikes are no longer counted" in caplog.text
+    assert of_run(trainer, quantity) == {}
+    assert f"{quantity.capitalize()} are no longer counted" in caplog.text
 
 
 def test_measuring_changes_nothing_else(tiny):
@@ -180,7 +206,7 @@ def test_measuring_changes_nothing_else(tiny):
     measured = image_run(replace(tiny, sharpness=SharpnessConfig(20), diagnostics=ALL))
     weights = measured.network.state_dict()
     assert all(torch.equal(weights[name], t) for name, t in plain.network.state_dict().items())
-    new = ("batch_sharpness", "batch_edge", "spikes", *FEATURES)
+    new = ("batch_sharpness", "batch_edge", "spikes", "catapults", *FEATURES)
     kept = [r for r in measured.records.rows() if r[3] not in new and r[1][:6] != "pruned"]
     assert kept == list(plain.records.rows())
     assert plain.diagnostics is None
@@ -197,6 +223,7 @@ def test_an_interrupted_run_ends_with_the_same_bytes(tiny, tmp_path, steps):
     counted = [r["value"] for r in whole.records().to_pylist() if r["quantity"] == "spikes"]
     assert len(counted) == 8
     assert sum(counted[5:]) > 1
+    assert sum(r["value"] for r in whole.records().to_pylist() if r["quantity"] == "catapults") > 1
     broken = interrupted(config, tmp_path / "broken", 62 + steps)
     state = load_checkpoint(broken)["diagnostics"]["spikes"]
     assert len(state["last"]) == 50
@@ -290,6 +317,7 @@ def test_regressions_and_bf16_are_measured():
     [
         ({"batches": 5}, "diagnostics.batches: got 5. An epoch has 4 batches"),
         ({"features": 121}, "diagnostics.features: got 121. An epoch has 120 examples"),
+        ({"catapult_examples": 121}, "catapult_examples: got 121. An epoch has 120 examples"),
     ],
 )
 def test_more_than_there_is_is_refused(tiny, settings, message):
@@ -338,6 +366,8 @@ def test_pages_of_images_show_what_was_measured(short, tmp_path):
     (spikes,) = sections["Loss spikes"].panels
     assert [list(trace.y) for trace in spikes.data if trace.name == "arm 0"] == [[0, 0]]
     assert "above 1.1 times" in sections["Loss spikes"].note
+    assert "above 1.01 times its lowest value" in sections["Catapults"].note
+    assert len(sections["Catapults"].panels) == 1
     table = sections["Pruned networks"].table
     assert table.columns[1:] == [
         "n", "all weights: accuracy, %", "without 25 %: accuracy, %", "without 50 %: accuracy, %",
@@ -364,7 +394,10 @@ def test_pages_without_measures_have_no_such_section(tmp_path):
     path = TaskConfig(f"{__name__}.make_task")
     config = replace(task_config(DiagnosticsConfig()), task=path)
     sections = sections_of(task_content(TaskResults(runs_of([config], tmp_path))))
-    assert not {"Sharpness", "Features", "Loss spikes", "Pruned networks"} & sections.keys()
+    assert (
+        not {"Sharpness", "Features", "Loss spikes", "Catapults", "Pruned networks"}
+        & sections.keys()
+    )
 
 
 @pytest.mark.parametrize(
@@ -376,6 +409,8 @@ def test_pages_without_measures_have_no_such_section(tmp_path):
         {"pruned": (0.5, 1.0)},
         {"pruned": (0.5, 0.5)},
         {"spike_factor": 1.0},
+        {"catapult_examples": -1},
+        {"catapult_factor": 1.0},
     ],
 )
 def test_bad_settings_are_named(bad):

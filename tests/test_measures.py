@@ -1,4 +1,6 @@
-"""Batch sharpness, features, pruning and spikes, against references that are slow and obvious."""
+"""Measures for any training loop, against references that are slow and obvious."""
+
+import math
 
 import numpy as np
 import pytest
@@ -9,7 +11,10 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 
 from learnorder import (
+    agop_alignment,
+    average_gradient_outer_product,
     batch_sharpness,
+    count_catapults,
     count_spikes,
     feature_statistics,
     gradient_curvature,
@@ -21,6 +26,7 @@ from learnorder import (
 from learnorder.errors import ConfigError
 from learnorder.seeding import generator
 from learnorder.toolkit.batch_sharpness import ZeroGradient
+from learnorder.toolkit.catapults import Catapults
 from learnorder.toolkit.sharpness import NotFinite
 from learnorder.toolkit.spikes import LossSpikes
 
@@ -255,3 +261,122 @@ def test_spikes_of_bad_numbers_are_refused(bad):
         count_spikes([1.0], **bad)
     with pytest.raises(ConfigError, match="losses: got -1"):
         count_spikes([1.0, -1.0])
+
+
+# --- catapults ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ([4, 9, 5, 2, 5, 1], 2),
+        ([4, 8, 4], 0),  # not above twice the lowest
+        ([4, 9, 9, 9], 0),  # does not come back
+        ([4, 9, 6, 9, 6, 9], 0),  # 6 is not within √2 of the lowest
+        ([4, 9, 5.6, 9, 5.6], 2),
+        ([4, 2, 1, 0.5], 0),
+        ([4, 0, 1, 0], 1),
+        ([], 0),
+    ],
+)
+def test_catapults_rise_above_a_multiple_of_the_lowest_loss_and_come_back(losses, expected):
+    assert count_catapults(losses, factor=2) == expected
+
+
+def test_catapults_in_parts_are_those_of_the_whole():
+    losses = np.exp(np.random.default_rng(0).normal(size=400)).tolist()
+    expected = count_catapults(losses, factor=3)
+    assert expected > 5
+    counted, catapults = 0, Catapults(3)
+    for start in range(0, 400, 7):
+        catapults.update(losses[start : start + 7])
+        counted, catapults.count = counted + catapults.count, 0
+        continued = Catapults(3)
+        continued.load_state_dict(catapults.state_dict())
+        catapults = continued
+    assert counted == expected
+
+
+def test_gradient_descent_on_uv_is_one_catapult_above_its_limit_and_none_below():
+    """L = (uv)²/2 has the sharpness u² + v² at the minimum: 9.0 at the start."""
+    for rate, expected in ((0.24, 1), (0.2, 0)):
+        u, v, losses = 3.0, 0.01, []
+        for _ in range(60):
+            losses.append((u * v) ** 2 / 2)
+            u, v = u - rate * u * v * v, v - rate * u * u * v
+        assert count_catapults(losses) == expected
+
+
+@pytest.mark.parametrize("factor", [1.0, math.inf, math.nan])
+def test_catapults_of_bad_numbers_are_refused(factor):
+    with pytest.raises(ConfigError, match="factor"):
+        count_catapults([1.0], factor=factor)
+    for loss in (-1.0, math.nan):
+        with pytest.raises(ConfigError, match="losses"):
+            count_catapults([1.0, loss])
+
+
+# --- average gradient outer product --------------------------------------------------------------
+
+
+def test_the_agop_of_a_linear_model_is_its_weights_product():
+    model = nn.Linear(3, 2)
+    expected = model.weight.T @ model.weight
+    found = average_gradient_outer_product(model, torch.randn(7, 3))
+    assert torch.allclose(found.float(), expected.detach(), atol=1e-6)
+    assert model.weight.grad is None
+
+
+def test_the_agop_averages_over_examples_and_sums_over_outputs():
+    """f(x) = (x₁ x₂, x₃²): the Jacobians are known, and images are flattened."""
+
+    def model(inputs):
+        x = inputs.flatten(1)
+        return torch.stack((x[:, 0] * x[:, 1], x[:, 2] ** 2), dim=1)
+
+    inputs = torch.tensor([[[1.0, 2.0, 3.0]], [[-1.0, 0.5, 0.0]]])
+    rows = torch.tensor([[2.0, 1, 0], [0, 0, 6], [0.5, -1, 0], [0, 0, 0]])
+    found = average_gradient_outer_product(model, inputs)
+    assert torch.equal(found, (rows.T @ rows / 2).double())
+    with torch.no_grad():
+        one = average_gradient_outer_product(lambda x: model(x)[:, 0], inputs)
+    assert float(one.trace()) == (2**2 + 1 + 0.5**2 + 1) / 2
+
+
+def test_the_alignment_is_the_cosine_of_matrices():
+    first, second = torch.diag(torch.tensor([1.0, 0.0])), torch.diag(torch.tensor([0.0, 5.0]))
+    assert agop_alignment(first, 7 * first) == 1.0
+    assert agop_alignment(first, second) == 0.0
+    mixed = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
+    assert agop_alignment(first, mixed) == pytest.approx(0.5)
+    assert agop_alignment(1e-30 * first.double(), 1e30 * mixed.double()) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "message"),
+    [
+        (nn.Linear(3, 2), torch.zeros(4, 3).long(), "floating-point"),
+        (nn.Linear(3, 2), torch.zeros(3), "floating-point"),
+        (lambda x: x.sum(), torch.randn(4, 3), r"\[4\] or \[4, C\]"),
+        (lambda x: (x, x), torch.randn(4, 3), r"\[4\] or \[4, C\]"),
+        (lambda x: x.detach(), torch.randn(4, 3), "do not depend"),
+        (lambda x: x.sqrt(), torch.zeros(4, 3), "diverged"),
+    ],
+)
+def test_what_has_no_agop_is_refused(model, inputs, message):
+    with pytest.raises(ConfigError, match=message):
+        average_gradient_outer_product(model, inputs)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (torch.eye(2), torch.eye(3)),
+        (torch.ones(2, 3), torch.ones(2, 3)),
+        (torch.eye(2), torch.zeros(2, 2)),
+        (torch.eye(2), torch.full((2, 2), math.nan)),
+    ],
+)
+def test_what_has_no_alignment_is_refused(first, second):
+    with pytest.raises(ConfigError, match="first, second"):
+        agop_alignment(first, second)

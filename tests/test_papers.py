@@ -31,6 +31,7 @@ from learnorder.reproduce.papers.grids import (
     Exponent,
     Grid,
     LargestTrained,
+    Regret,
     Spread,
     Trend,
     UpToSpacing,
@@ -44,6 +45,7 @@ from learnorder.reproduce.papers.measures import (
     Quantity,
     Recorded,
     ShareTrained,
+    Total,
 )
 from learnorder.reproduce.papers.networks import HiddenPixels, KernelMLP
 from learnorder.reproduce.papers.registry import PAPERS, paper_named
@@ -386,6 +388,16 @@ def test_the_fall_is_relative_to_the_earlier_mean():
     assert words_of(fall) == "fall of the accuracy of low from epochs 1 to 2 to after epoch 3"
 
 
+def test_the_total_is_summed_over_epochs():
+    found = evidence(low={0: 4.0, 1: None})
+    total = Total("e", "low", VALUE)
+    assert total.by_seed(found) == {0: 6.0}
+    assert Total("e", "low", VALUE, (1, 2)).by_seed(found) == {0: 2.0}
+    assert Total("e", "none", VALUE).by_seed(found) == {}
+    assert words_of(total) == "total accuracy of low"
+    assert words_of(replace(total, epochs=(1, 2))) == "total accuracy of low in epochs 1 to 2"
+
+
 def test_a_difference_names_what_is_compared_once():
     low, high = (Recorded("e", arm, VALUE) for arm in ("low", "high"))
     assert Difference(low, high).words() == "final accuracy of low, minus that of high"
@@ -472,6 +484,21 @@ def test_the_spread_over_arms():
     assert spread.by_seed(found) == pytest.approx({0: 0.3})
     assert (spread.within.low, spread.within.high) == (0.0, 1.0)
     assert math.isinf(Spread(grid(Quantity("run", "sharpness", "sharpness"))).within.high)
+
+
+def test_the_regret_is_that_of_the_setting_which_is_best_elsewhere():
+    """On seed 0 the middle is best elsewhere, at a cost of 0.2; on seed 1 the same one is best."""
+    other = Grid("e", "the others", {0.1: "a", 1.0: "b", 10.0: "c"}, VALUE)
+    found = evidence(
+        low={0: 0.9, 1: 0.1, 2: 0.5}, middle={0: 0.7, 1: 0.5, 2: 0.5},
+        high={0: 0.1, 1: 0.2, 2: 0.5},
+        a={0: 0.3, 1: 0.3, 2: 0.5}, b={0: 0.6, 1: 0.6, 2: None}, c={0: 0.5, 1: 0.5, 2: 0.5},
+    )  # fmt: skip
+    assert Regret(grid(), other).by_seed(found) == pytest.approx({0: 0.2, 1: 0.0})
+    lower = Regret(grid(), other, higher_is_better=False)
+    assert lower.by_seed(found) == pytest.approx({0: 0.8, 1: 0.0}), "low is the best elsewhere"
+    assert {arm for _, arm in lower.needs} == {"low", "middle", "high", "a", "b", "c"}
+    assert words_of(lower).endswith("of the arms at the best setting of the others")
 
 
 def test_the_exponent_of_a_setting_in_the_width():

@@ -72,6 +72,11 @@ from .toolkit.features import feature_statistics as feature_statistics  # of a h
 from .toolkit.pruning import pruned as pruned  # small weights are zero within a with block
 from .toolkit.pruning import pruning_curve as pruning_curve  # score by share of weights removed
 from .toolkit.spikes import count_spikes as count_spikes  # of the losses of steps
+from .toolkit.catapults import count_catapults as count_catapults  # of the loss on all examples
+from .toolkit.agop import (
+    average_gradient_outer_product as average_gradient_outer_product,
+)  # of a model in its inputs
+from .toolkit.agop import agop_alignment as agop_alignment  # of two models
 
 # Errors, and public modules
 from .errors import LearnOrderError as LearnOrderError  # base class of all errors

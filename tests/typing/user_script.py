@@ -268,6 +268,10 @@ def own_loop(model: nn.Module, inputs: Tensor, labels: Tensor) -> None:
     curve = learnorder.pruning_curve(model, lambda model: float(model(inputs).mean()), [0.5])
     reveal_type(curve)  # dict[float, float]
     reveal_type(learnorder.count_spikes([1.0, 2.0]))  # int
+    reveal_type(learnorder.count_catapults([1.0, 2.0]))  # int
+    agop = learnorder.average_gradient_outer_product(model, inputs)
+    reveal_type(agop)  # Tensor
+    reveal_type(learnorder.agop_alignment(agop, agop))  # float
 
 
 class Offset:

@@ -5,6 +5,7 @@ Nothing here imports torch, so that the command line shows help and checks setti
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -310,6 +311,12 @@ class DiagnosticsConfig:
     spike_factor: float | None = None
     """Counts the spikes of the training loss in each epoch: how often the loss of a step rises
     above this many times the median of the 50 steps before, e.g. 2. null counts none."""
+    catapult_examples: int = 0
+    """Number of training examples, the same throughout, whose loss is computed after each step to
+    count the catapults of each epoch: how often it rises above catapult_factor times its lowest
+    value so far and comes back. 0 counts none. Each step costs a forward pass more."""
+    catapult_factor: float = 2.0
+    """How many times its lowest value so far the loss must rise to in a catapult."""
 
     def __post_init__(self) -> None:
         check_fields(self, "diagnostics")
@@ -326,11 +333,20 @@ class DiagnosticsConfig:
             raise ConfigError(
                 "diagnostics.spike_factor", self.spike_factor, "Give a factor > 1, or null."
             )
+        if self.catapult_examples < 0:
+            raise ConfigError(
+                "diagnostics.catapult_examples", self.catapult_examples, "Give 0 (none) or more."
+            )
+        if not 1 < self.catapult_factor < math.inf:
+            raise ConfigError(
+                "diagnostics.catapult_factor", self.catapult_factor, "Give a factor > 1."
+            )
 
     @property
     def measured(self) -> bool:
         """Whether anything is measured."""
-        return bool(self.batches or self.features or self.pruned or self.spike_factor is not None)
+        counted = self.spike_factor is not None or self.catapult_examples > 0
+        return bool(self.batches or self.features or self.pruned or counted)
 
 
 @dataclass(frozen=True)
@@ -358,7 +374,7 @@ class RunConfig:
     sharpness: SharpnessConfig = SharpnessConfig()
     """Measurement of the loss's curvature."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
-    """Other measures: batch sharpness, features, pruning, loss spikes."""
+    """Other measures: batch sharpness, features, pruning, loss spikes, catapults."""
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -447,7 +463,7 @@ class TaskRunConfig:
     sharpness: SharpnessConfig = SharpnessConfig()
     """Measurement of the loss's curvature."""
     diagnostics: DiagnosticsConfig = DiagnosticsConfig()
-    """Other measures: batch sharpness, features, pruning, loss spikes."""
+    """Other measures: batch sharpness, features, pruning, loss spikes, catapults."""
     pattern: PatternConfig = PatternConfig()
     """The pattern that the task's planter plants."""
 

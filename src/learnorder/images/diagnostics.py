@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,7 @@ MEASURES = {
     "distinct_units": Measure("Distinct active units", "of all units, %", 100),
     "distinct_active_share": Measure("Active, correlated units once", "of all activations, %", 100),
     "spikes": Measure("Loss spikes", "spikes that begin in the epoch"),
+    "catapults": Measure("Catapults", "catapults that end in the epoch"),
 }
 """The quantities of the set run that pages show, by name."""
 
@@ -108,6 +109,9 @@ def diagnostic_sections(results: PatternRuns[Any]) -> list[Section]:
         features = [name for name in MEASURES if name.startswith(("feature", "active", "distinct"))]
         sections += _section(results, "Features", _FEATURES, measured, features)
         sections += _section(results, "Loss spikes", _spikes_note(results), measured, ["spikes"])
+        sections += _section(
+            results, "Catapults", _catapults_note(results), measured, ["catapults"]
+        )
     if (table := pruned_table(results)) is not None:
         sections.append(Section(table.title, table=table))
     return sections
@@ -121,13 +125,28 @@ def _section(
     return [Section(title, note, key=key(results), panels=panels)] if panels else []
 
 
-def _spikes_note(results: PatternRuns[Any]) -> str:
-    factors = {folder.config.diagnostics.spike_factor for folder in results.folders} - {None}
-    times = " or ".join(f"{factor:g}" for factor in sorted(factors))
+def _times(factors: Iterable[float | None]) -> str:
+    """Return the factors that a setting has in the runs, in words."""
+    given = sorted({factor for factor in factors if factor is not None})
+    return f"{' or '.join(f'{factor:g}' for factor in given)} times"
+
+
+def _catapults_note(results: PatternRuns[Any]) -> str:
+    settings = [folder.config.diagnostics for folder in results.folders]
+    times = _times(each.catapult_factor for each in settings if each.catapult_examples)
     return (
-        f"How often the loss of a step rises above {times} times the median of the 50 steps before."
-        " Small batches vary more: compare arms of the same batch size. Means over seeds, with "
-        "95 % intervals as bands if there are few arms."
+        "How often the loss on fixed training examples, computed after each step, rises above "
+        f"{times} its lowest value so far and comes back. Means over "
+        "seeds, with 95 % intervals as bands if there are few arms."
+    )
+
+
+def _spikes_note(results: PatternRuns[Any]) -> str:
+    times = _times(folder.config.diagnostics.spike_factor for folder in results.folders)
+    return (
+        f"How often the loss of a step rises above {times} the median of the 50 steps before. "
+        "Small batches vary more: compare arms of the same batch size. Means over seeds, with 95 % "
+        "intervals as bands if there are few arms."
     )
 
 

@@ -59,6 +59,7 @@ _RANGES = {
     "distinct_active_share": SHARE,
     "feature_rank": POSITIVE,
     "spikes": POSITIVE,
+    "catapults": POSITIVE,
     "loss": POSITIVE,
 }
 

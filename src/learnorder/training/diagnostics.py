@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from learnorder.errors import ConfigError
 from learnorder.models.compiled import run_uncompiled
 from learnorder.models.modes import evaluation_mode
 from learnorder.toolkit.batch_sharpness import ZeroGradient, batch_sharpness, gradient_curvature
+from learnorder.toolkit.catapults import Catapults
 from learnorder.toolkit.features import feature_statistics
 from learnorder.toolkit.pruning import pruned
 from learnorder.toolkit.sharpness import NotFinite
@@ -26,7 +27,7 @@ from learnorder.training.records import Records
 
 
 class Diagnostics:
-    """Batch sharpness, features, pruned networks and loss spikes of a run.
+    """Batch sharpness, features, pruned networks, loss spikes and catapults of a run.
 
     The samples are the first batches of the first epoch, including patterns, the same in every
     process and measurement. The network is in evaluation mode, so there is no noise, and in full
@@ -47,8 +48,9 @@ class Diagnostics:
         totals = list(accumulate(map(problem.examples, range(problem.steps))))
         if config.batches > len(totals):
             raise _too_many("batches", config.batches, f"{len(totals):,} batches")
-        if config.features > totals[-1]:
-            raise _too_many("features", config.features, f"{totals[-1]:,} examples")
+        for name in ("features", "catapult_examples"):
+            if (count := getattr(config, name)) > totals[-1]:
+                raise _too_many(name, count, f"{totals[-1]:,} examples")
         # Batches up to the one with the last example of the features
         holding = sum(total < config.features for total in totals) + (config.features > 0)
         first = problem.first_batches(max(config.batches, holding))
@@ -62,6 +64,12 @@ class Diagnostics:
             )
         factor = config.spike_factor
         self.spikes = None if factor is None else LossSpikes(factor)
+        self.catapults: Catapults | None = None
+        self._after_steps: list[Tensor] = []
+        if config.catapult_examples:
+            self.catapults = Catapults(config.catapult_factor)
+            self._fixed = problem.first_batch(config.catapult_examples)
+            self.after_step(network)  # the loss before the first step
 
     def _last_linear(self, network: nn.Module) -> dict[str, nn.Linear]:
         """Return the last linear layer by its name."""
@@ -89,15 +97,25 @@ class Diagnostics:
             with evaluation_mode(network), suppress(NotFinite, ZeroGradient):
                 gradient_curvature(network, lambda batch=batch: self._loss(network, batch))
 
+    @torch.no_grad()
+    def after_step(self, network: nn.Module) -> None:
+        """Compute the loss in which catapults are counted; nothing is read from the device."""
+        if self.catapults is not None:
+            with run_uncompiled(), evaluation_mode(network):
+                self._after_steps.append(self._loss(network, self._fixed))
+
     def add_losses(self, losses: Tensor) -> None:
-        """Count the spikes among the losses of some steps [S]."""
-        if self.spikes is None:
-            return
-        try:
-            self.spikes.update(losses.tolist())
-        except ConfigError as error:
-            logging.getLogger(__name__).warning("Spikes are no longer counted. %s", error)
-            self.spikes = None
+        """Count the spikes among the losses of some steps [S], and the catapults after them."""
+        if self.spikes is not None:
+            self.spikes = _updated("Spikes", self.spikes, losses.tolist())
+        if self.catapults is not None:
+            self.catapults = _updated("Catapults", self.catapults, self._read())
+
+    def _read(self) -> list[float]:
+        """Return the losses after the steps that are not counted yet, and forget them."""
+        values = torch.stack(self._after_steps).tolist() if self._after_steps else []
+        self._after_steps.clear()
+        return values
 
     def measure(
         self, network: nn.Module, records: Records, epoch: int, learning_rate: float | None
@@ -113,6 +131,8 @@ class Diagnostics:
         values: dict[str, float] = {}
         if self.spikes is not None:
             values["spikes"], self.spikes.count = self.spikes.count, 0
+        if self.catapults is not None:
+            values["catapults"], self.catapults.count = self.catapults.count, 0
         if epoch % self.config.every == 0:
             if self._batches:
                 values |= self._measured("batch sharpness", self._curvature, network, epoch)
@@ -182,7 +202,11 @@ class Diagnostics:
 
     def state(self) -> dict[str, Any]:
         """Return the state needed to continue, as plain values."""
-        return {"spikes": None if self.spikes is None else self.spikes.state_dict()}
+        return {
+            "spikes": None if self.spikes is None else self.spikes.state_dict(),
+            "catapults": None if self.catapults is None else self.catapults.state_dict(),
+            "after_steps": [loss.item() for loss in self._after_steps],
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from a state."""
@@ -190,9 +214,28 @@ class Diagnostics:
             self.spikes = None
         elif self.spikes is not None:
             self.spikes.load_state_dict(state["spikes"])
+        if state.get("catapults") is None:
+            self.catapults = None
+        elif self.catapults is not None:
+            self.catapults.load_state_dict(state["catapults"])
+            device = self._after_steps[0].device
+            self._after_steps = [torch.tensor(v, device=device) for v in state["after_steps"]]
 
     def _loss(self, network: nn.Module, batch: Any) -> Tensor:
         return self._problem.losses(self._problem.outputs(network, batch), batch).mean()
+
+
+_Counter = TypeVar("_Counter", LossSpikes, Catapults)
+
+
+def _updated(what: str, counter: _Counter, losses: list[float]) -> _Counter | None:
+    """Add losses to a counter and return it; None if they have no such spikes."""
+    try:
+        counter.update(losses)
+    except ConfigError as error:
+        logging.getLogger(__name__).warning("%s are no longer counted. %s", what, error)
+        return None
+    return counter
 
 
 def _too_many(field: str, value: int, available: str) -> ConfigError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,6 +27,7 @@ from learnorder.training.identity import Identity, Reader, steady
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
+from learnorder.training.own_measures import Measures, check_measures
 from learnorder.training.own_optimizer import OptimizerFactory, SchedulerFactory
 from learnorder.training.registry import Registry
 from learnorder.training.sampling import Sampler, check_sampler
@@ -112,6 +113,9 @@ class Task:
     """Which training examples an epoch shows: a weight for each example of ``train``, to draw with
     replacement, or a function from a torch.Generator to the positions of an epoch, equally many
     each time. None shows each example once."""
+    measures: Measures = field(default_factory=dict)
+    """Functions from the network, in evaluation mode, to a number that is recorded after each epoch
+    in the set run, by the names of the numbers."""
     show: Callable[[Any], Any] | None = None
     """Function from an item of ``train`` to what reports show of it: a text, a PIL image, or pixels
     as a uint8 tensor or array. None shows items that are a text or a PIL image with a target."""
@@ -202,6 +206,7 @@ class Task:
         for name in ("loss", "collate"):
             if not callable(value := getattr(self, name)):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
+        check_measures(self.measures)
         for name in ("validation_collate", "optimizer", "scheduler", "show"):
             if (value := getattr(self, name)) is not None and not callable(value):
                 raise ConfigError(f"task.{name}", value, "Give a function.")
@@ -297,6 +302,8 @@ def identify(task: Task, maker: Any = None) -> Identity:
     for name in ("groups", "planter", "optimizer", "scheduler"):
         if (value := getattr(task, name)) is not None:
             reader.add(name, value)
+    if task.measures:
+        reader.add("measures", dict(task.measures))
     if (sampler := task.sampler) is not None:
         reader.add("sampler", sampler if callable(sampler) else torch.as_tensor(sampler))
     if task.keep is not None:

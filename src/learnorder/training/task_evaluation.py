@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from learnorder.patterns import measure_reliance
 from learnorder.training.evaluation import add_reliance
 from learnorder.training.group_scores import GroupPass, GroupScores
+from learnorder.training.own_measures import record_measures
 from learnorder.training.records import Records
 from learnorder.training.score_pass import Passed, score_pass
 from learnorder.training.scores import scoring
@@ -79,6 +80,7 @@ def evaluate_task(problem: TaskProblem, model: nn.Module, records: Records, epoc
     Returns:
         Whether every score and loss is finite.
     """
+    record_measures(problem.task.measures, model, records, epoch)
     finite = problem.kept is None or problem.kept.write(model, records, epoch)
     if problem.patterns is None:
         found = validate(problem, model)

@@ -22,6 +22,7 @@ from learnorder.training.group_scores import GroupTally
 from learnorder.training.groups import resolve_groups
 from learnorder.training.kept_task import KeptTask
 from learnorder.training.optimizers import Optimizers
+from learnorder.training.own_measures import measured
 from learnorder.training.own_optimizer import check_replaced, make_optimizers, make_schedulers
 from learnorder.training.planted import Patterns, PatternSet, PlantedData
 from learnorder.training.problem import Part
@@ -108,6 +109,7 @@ class TaskProblem:
         self.pattern_sets: list[PatternSet] = []
         if config.pattern.planted:
             self._draw_patterns()
+        measured(task.measures, self.network)  # to refuse those that fail before training
         self.kept = None if task.keep is None else KeptTask(self, task.keep, device)
         self.dynamics: RunDynamics | None = None
         self._alone: Tensor | None = None

@@ -238,6 +238,8 @@ class Trainer(Generic[ProblemT]):
                     self.problem.update_metrics(part, outputs, losses)
         assert total is not None
         self.update()
+        if self.diagnostics is not None:
+            self.diagnostics.after_step(self.network)
         self._losses.append(total)
         return total
 

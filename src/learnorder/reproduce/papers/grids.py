@@ -179,6 +179,50 @@ class LargestTrained(_OfGrid):
 
 
 @dataclass(frozen=True)
+class Regret(_OfGrid):
+    """How much worse the quantity is at the setting that is best on another grid, for each seed.
+
+    It is compared with the best value on this grid, and is not negative. Seeds with a run without a
+    result are left out.
+
+    Attributes:
+        other: The other grid, with the same settings.
+        higher_is_better: Whether higher values of the quantity are better.
+    """
+
+    other: Grid
+    higher_is_better: bool = True
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arms of both grids."""
+        return (*self.grid.needs, *self.other.needs)
+
+    @property
+    def within(self) -> Range:
+        """The range of possible values: not negative."""
+        return Range(0.0, self.grid.quantity.within.difference().high)
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        other = self.other.title.replace("%", "%%")
+        return f"regret in {self.grid.literal()} of %s at the best setting of {other}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the regrets; of equally good settings on the other grid the smallest counts."""
+        sign = 1 if self.higher_is_better else -1
+        here, there = (grid.by_seed(evidence) for grid in (self.grid, self.other))
+        settings = self.grid.arms.keys()
+        regrets = {}
+        for seed in here.keys() & there.keys():
+            values, others = here[seed], there[seed]
+            if values.keys() == others.keys() == settings:
+                carried = max(sorted(settings), key=lambda x, v=others: sign * v[x])
+                regrets[seed] = max(sign * v for v in values.values()) - sign * values[carried]
+        return dict(sorted(regrets.items()))
+
+
+@dataclass(frozen=True)
 class Spread(_OfGrid):
     """The largest minus the smallest value of the quantity over the arms, for each seed.
 

@@ -124,6 +124,39 @@ class Recorded(_OfArm):
 
 
 @dataclass(frozen=True)
+class Total(_OfArm):
+    """The sum of a counted quantity of an arm over epochs, by seed.
+
+    Attributes:
+        epochs: The first and the last epoch; None: all of each run.
+    """
+
+    epochs: tuple[int, int] | None = None
+
+    @property
+    def within(self) -> Range:
+        """The range of possible sums: not negative."""
+        return POSITIVE
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arm."""
+        words = f"total {self.quantity.words.replace('%', '%%')} of %s"
+        return words if self.epochs is None else f"{words} {when(self.epochs)}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the sums of finished runs; empty if the arm has none."""
+        results, q = evidence.networks(self.experiment, self.arm), self.quantity
+        if results is None:
+            return {}
+        series = results.series(self.arm, q.set, q.name, q.group)
+        first, last = self.epochs or (1, math.inf)
+        return {
+            seed: math.fsum(value for epoch, value in values.items() if first <= epoch <= last)
+            for seed, values in series.items()
+        }
+
+
+@dataclass(frozen=True)
 class Distance(_OfArm):
     """The distance of a recorded quantity from a target, |value − target|, by seed.
 

@@ -8,6 +8,7 @@ from learnorder.reproduce.papers.literature import (
     andriushchenko2023,
     geiping2021,
     haas2025,
+    kosson2025,
     lewkowycz2020,
     li2019,
     li2020,
@@ -17,6 +18,7 @@ from learnorder.reproduce.papers.literature import (
     sadrtdinov2024,
     wen2024,
     you2019,
+    zhu2023,
 )
 from learnorder.reproduce.papers.paper import Paper
 
@@ -29,11 +31,13 @@ _MODULES = (
     mohtashami2022,
     andriushchenko2023,
     lu2023,
+    zhu2023,
     sadrtdinov2024,
     andreyev2024,
     wen2024,
     prieto2025,
     haas2025,
+    kosson2025,
 )
 PAPERS = {module.PAPER.name: module.PAPER for module in _MODULES}
 """All papers, the first is that of ``learnorder reproduce`` without ``--paper``."""
