@@ -95,6 +95,7 @@ function playOrPause() {
 
 // ---------------------------------------------------------------------------- showing
 
+const fixed = (value) => (Math.abs(value) < 0.005 ? "0.00" : value.toFixed(2).replace("-", "−"));
 const share = (value) => `${Number((100 * value).toPrecision(2))} %`;
 
 function finiteWords() {
@@ -123,7 +124,7 @@ function drawFinite() {
   $("finite-status").textContent = `Training time η·t = ${numberText(finite.time)} of ${numberText(LIVE_END * d)}.`;
   $("finite-values").innerHTML = frames.map(({ arm, point }) => {
     const apart = point.noisy ? ["hidden by noise", "–"] : [point.apart, point.apartFromStart];
-    const cells = [point.steps.toLocaleString("en"), ...[point.marginP, point.marginQ].map((value) => value.toFixed(2).replace("-", "−")), share(point.switchedP), share(point.switchedQ), ...apart];
+    const cells = [point.steps.toLocaleString("en"), fixed(point.marginP), fixed(point.marginQ), share(point.switchedP), share(point.switchedQ), ...apart];
     return `<tr><th scope="row">${SHORT[arm]}</th>${cells.map((cell) => `<td>${cell}</td>`).join("")}</tr>`;
   }).join("");
 }
