@@ -25,6 +25,7 @@ function resetFinite() {
   const runs = Object.fromEntries(ARMS.map((arm) => [arm, { arm, points: [], annealed: null }]));
   Object.assign(finite, { setting, runs, limits: null, frames: null, time: 0, ended: false });
   setPlaying(false);
+  $("step").disabled = $("play").disabled = true; // until the networks have started
   $("finite-summary").textContent = "";
   describeFinite();
   askFinite({ start: { setting, width: liveWidth() }, until: 0 });
@@ -121,7 +122,7 @@ function drawFinite() {
     $(chart.id).innerHTML = lineChart({ runs, behind, range: [d / 100, LIVE_END * d], ...chart, width: widthOf(chart.id), description });
   }
   $("maps").innerHTML = frames.map((frame) => mapOf(frame, "p", widthOf("finite-p")) + mapOf(frame, "q", widthOf("finite-p"))).join("");
-  $("finite-status").textContent = `Training time η·t = ${numberText(finite.time)} of ${numberText(LIVE_END * d)}.`;
+  $("finite-status").textContent = finite.time === 0 ? "Not yet trained: press Play." : `Training time η·t = ${numberText(finite.time)}${finite.ended ? ", the end" : ` of at most ${numberText(LIVE_END * d)}`}.`;
   $("finite-values").innerHTML = frames.map(({ arm, point }) => {
     const apart = point.noisy ? ["hidden by noise", "–"] : [point.apart, point.apartFromStart];
     const cells = [point.steps.toLocaleString("en"), fixed(point.marginP), fixed(point.marginQ), share(point.switchedP), share(point.switchedQ), ...apart];
