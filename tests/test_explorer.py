@@ -1,16 +1,21 @@
 """The page of ``learnorder theory explore``: its numbers against Python's flow, its controls."""
 
 import csv
+import dataclasses
 import io
 import shutil
 
 import numpy as np
 import pytest
+import torch
 
 from learnorder.cli import main
+from learnorder.theory import NetworkConfig, Phase, SolverConfig, finite
 from learnorder.theory.explorer import grid
 from learnorder.theory.explorer.page import write_explorer
 from learnorder.theory.explorer.settings import Setting, draw, run
+from learnorder.theory.finite import FiniteNetwork
+from learnorder.theory.noise_law import NoiseLaw
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARMS = ("L-S", "S", "S+noise")
@@ -105,19 +110,166 @@ def test_both_draw_the_same_data(page, path):
 def test_the_packaged_grid_is_what_the_flow_computes():
     stored, points = grid.values(grid.read()), grid.points()
     assert len(stored) == len(points)
-    for point, at in ((17, 0), (40, 1), (71, 2)):
+    for point, at in ((17, 0), (40, 2), (71, 7)):
         assert stored[point, at] == pytest.approx(grid.row(points[point], at), abs=3)
 
 
-def test_the_estimate_at_a_point_of_the_grid_is_its_run(page, path):
+@pytest.mark.parametrize(
+    ("arm", "setting"),
+    [("S", Setting()), ("L-S", Setting()), ("L-S", Setting(eta=1e-4)), ("L-S", Setting(eta=1e-10)),
+     ("S+noise", Setting()), ("S+noise", Setting(sigma=1e-3))],
+)  # fmt: skip
+def test_the_estimate_at_a_point_of_the_grid_is_its_run(page, path, arm, setting):
     open_page(page, path)
-    for arm in ARMS:
-        estimate = page.evaluate(f"preview(GRID, '{arm}', settingOf(defaults()))")
-        ours = run(Setting(), arm)
-        times = [point["time"] for point in estimate["points"]]
-        p = np.interp(np.log(times), np.log(ours.times), ours.p)
-        assert estimate["points"][-1]["marginQ"] == pytest.approx(ours.q[-1], abs=0.01)
-        assert [point["marginP"] for point in estimate["points"]] == pytest.approx(p, abs=0.01)
+    estimate = page.evaluate("([arm, x]) => preview(GRID, arm, x)", [arm, js(setting)])
+    ours = run(setting, arm)
+    times = [point["time"] for point in estimate["points"]]
+    p = np.interp(np.log(times), np.log(ours.times), ours.p)
+    assert estimate["points"][-1]["marginQ"] == pytest.approx(ours.q[-1], abs=0.01)
+    assert [point["marginP"] for point in estimate["points"]] == pytest.approx(p, abs=0.01)
+
+
+SMALL = Setting(s=16.0, r=0.08, kappa=0.45, weight_decay=1e-3)
+
+
+def finite_network(width, tau0, seeds=1):
+    """Return finite networks on the page's training set, and their learning rate η*."""
+    config = SMALL.config("L-S")
+    config = dataclasses.replace(
+        config,
+        network=NetworkConfig("separate", True, width, width, tau0, True, "float64"),
+        algorithm=dataclasses.replace(config.algorithm, eta2=config.eta1),
+        solver=SolverConfig("finite"),
+    )
+    return FiniteNetwork(config, range(seeds), [draw(SMALL)] * seeds), config.eta1
+
+
+def gates(network):
+    """Return the activation patterns of the units that see x1, (seeds, m, examples with P)."""
+    examples = draw(SMALL)
+    return network.weights.w @ examples.x1[examples.has_p].T > 0
+
+
+TRAIN = """([x, w, v, scale, eta, sigma, steps, seed = 0]) => {
+  const law = new NoiseLaw(derived(x).etaStar, x.lambda);
+  const initial = { w: Float64Array.from(w), v: Float64Array.from(v) };
+  const network = new Network(drawExamples(x), initial, new Random(seed, 9));
+  const { keep, rate, spread } = stepsAtOnce(law, eta, 1);
+  network.evaluate(0);
+  const start = network.p.active.slice();
+  network.evaluate(sigma);
+  const losses = [network.loss];
+  for (let step = 0; step < steps; step++) {
+    network.update({ keep, rate, spread: (spread / TAU0) * scale });
+    network.evaluate(sigma);
+    losses.push(network.loss);
+  }
+  network.evaluate(0);
+  const g = [...network.onQ()];
+  return { losses, g, switched: switched(network.p.active, start), f: [...network.f] };
+}"""
+
+
+def test_the_finite_network_in_javascript_is_that_in_python(page, path):
+    """The same weights, and no noise: the same trajectory, also where units switch."""
+    network, eta = finite_network(width=20, tau0=1.0)
+    w, v = (part[0, :10].flatten().tolist() for part in vars(network.weights).values())
+    open_page(page, path)
+    theirs = page.evaluate(TRAIN, [js(SMALL), w, v, 0, eta, 0, 200])
+    before, examples = gates(network), draw(SMALL)
+    network.begin([Phase(eta, 0.0, 0.0)])
+    losses = [float(network.loss)]
+    for _ in range(200):
+        network.update([eta], None)
+        network.evaluate()
+        losses.append(float(network.loss))
+    on_q = network.on_q()
+    f = network.on_p(examples.x1) + examples.amplitude * on_q[examples.b.long() + 1]
+    assert theirs["losses"] == pytest.approx(losses, rel=1e-9)
+    assert theirs["g"] == pytest.approx(on_q.tolist(), rel=1e-8)
+    assert theirs["f"] == pytest.approx(f.tolist(), rel=1e-8)
+    share = float((gates(network) != before).double().mean())
+    assert theirs["switched"] == pytest.approx(share)
+    assert share > 0.05
+    assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("sigma", [0.0, 30.0])
+def test_the_finite_network_with_noise(page, path, sigma, monkeypatch):
+    """Other draws of the noise: on average the same loss, and the same share of switched units."""
+    monkeypatch.setattr(finite, "_BLOCK_ELEMENTS", 10_000)  # no noise for rows that are not there
+    seeds, steps = 4, 100
+    networks, eta = finite_network(width=100, tau0=1000.0, seeds=seeds)
+    open_page(page, path)
+    theirs = []
+    for seed in range(seeds):
+        w, v = (part[seed, :50].flatten().tolist() for part in vars(networks.weights).values())
+        values = [js(SMALL), w, v, 1000, eta, 1000 * sigma, steps, seed]
+        theirs.append(page.evaluate(TRAIN, values))
+    before, phases = gates(networks), [Phase(eta, sigma, 0.0)] * seeds
+    networks.begin(phases)
+    losses = []
+    for _ in range(steps):
+        networks.advance(phases)
+        losses.append(float(networks.loss.mean()))
+    late = np.mean([run["losses"][-30:] for run in theirs])
+    assert late == pytest.approx(np.mean(losses[-30:]), rel=0.1)
+    share = float((gates(networks) != before).double().mean())
+    assert np.mean([run["switched"] for run in theirs]) == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize(("eta", "n"), [(0.2, 1), (0.2, 40), (1e-9, 3e8)])
+def test_steps_at_once(page, path, eta, n):
+    """The decay, the summed learning rates and the noise of n steps whose gradient is held."""
+    open_page(page, path)
+    at_once = "([a, b, eta, n]) => stepsAtOnce(new NoiseLaw(a, b), eta, n)"
+    got = page.evaluate(at_once, [0.2, 0.01, eta, n])
+    law = NoiseLaw(0.2, 0.01)
+    step = law.transition(torch.zeros(1, dtype=torch.float64), 1.0, eta, n)
+    assert got["keep"] == pytest.approx(step.gain)
+    assert got["rate"] == pytest.approx(step.linear_weight)
+    assert got["keep"] ** 2 + (got["spread"] / 1000) ** 2 == pytest.approx(step.variance)
+
+
+def test_the_live_networks_follow_the_infinite_width(page, path):
+    open_page(page, path)
+    large, small, noise = page.evaluate(
+        "x => ARMS.map((arm) => { const run = new LiveRun(arm, x, 400); run.advance(5);"
+        " return run.measure(); })",
+        js(SMALL),
+    )
+    limit = run(SMALL, "S")
+    assert small["marginP"] == pytest.approx(np.interp(5, limit.times, limit.p), rel=0.2)
+    assert small["marginQ"] == pytest.approx(np.interp(5, limit.times, limit.q), rel=0.3)
+    assert noise["marginP"] == pytest.approx(small["marginP"], rel=0.2)
+    assert noise["marginQ"] == pytest.approx(0, abs=0.03)
+    assert large["switchedP"] == pytest.approx(np.arccos(np.exp(-0.001 * 5)) / np.pi, abs=0.01)
+    assert large["expectedSwitched"] == pytest.approx(large["switchedP"], abs=0.01)
+    assert max(small["switchedP"], small["switchedQ"]) < 0.002
+    assert noise["switchedP"] == pytest.approx(0.49, abs=0.02)
+    assert large["apartFromStart"] < 0.75 * small["apartFromStart"]
+    assert small["apartFromStart"] > 10
+
+
+def test_play_step_and_reset(page, path):
+    open_page(page, path)
+    page.click("#step")
+    page.wait_for_function("finite.time > 0")
+    page.wait_for_selector("#finite-q polyline[stroke-width='1']", state="attached")
+    assert "switched on or off" in page.inner_text("#finite-summary")
+    assert page.locator("#finite-values tr").first.inner_text().startswith("L-S\t1\t")
+    page.focus("#play")
+    page.keyboard.press("Enter")
+    page.wait_for_function("finite.time > 1")
+    page.keyboard.press("Enter")
+    assert page.inner_text("#play") == "Play"
+    page.focus("#units")
+    page.keyboard.press("End")
+    assert page.get_attribute("#units", "aria-valuetext") == "1,000 units in each half"
+    page.wait_for_function("finite.frames && finite.time === 0")
+    assert page.inner_text("#finite-status") == "Not yet trained: press Play."
+    page.evaluate("finiteAnswered('S', { ticket: finite.ticket, error: 'out of memory' })")
+    assert "stopped: out of memory" in page.inner_text("#notices")
 
 
 def test_a_slider_by_keyboard(page, path):
@@ -154,6 +306,8 @@ def test_without_workers(page, path, worker):
     open_page(page, path)
     assert "no background scripts" in page.inner_text("#notices")
     assert "S learns Q first" in page.inner_text("#summary")
+    page.click("#step")
+    page.wait_for_function("finite.time > 0")
 
 
 def test_a_failing_solver_is_said(page, path):
@@ -168,6 +322,7 @@ def test_predict_then_reveal(page, path):
     open_page(page, path, "#mode=predict")
     assert not page.is_visible("#chart-p")
     assert not page.is_visible("#summary")
+    assert not page.is_visible("#play")
     for name, answer in (("L-S", "P"), ("S", "P"), ("S+noise", "P")):
         page.check(f'input[name="first-{name}"][value="{answer}"]')
     page.click("#reveal")

@@ -17,8 +17,11 @@ from learnorder.theory.explorer import grid
 
 ASSETS = Path(__file__).parent / "assets"
 
-_SOLVER = ("examples", "noise", "kernel", "flow", "course")
-_PAGE = ("controls", "preview", "words", "charts", "pictures", "exporting", "app")
+_SOLVER = ("examples", "noise", "kernel", "flow", "course", "network", "live", "tasks")
+_PAGE = (
+    *("controls", "preview", "words", "charts", "pictures", "patterns"),
+    *("exporting", "engine", "finite", "app"),
+)
 _SMALLEST_R = 1e-5
 
 

@@ -18,62 +18,10 @@ function settingOf(current) {
 
 // ---------------------------------------------------------------------------- running
 
-/** Start an engine for an algorithm: a worker, or this thread where there are no workers. */
-function makeEngine(arm) {
-  const engine = { busy: false, next: null };
-  let url = null;
-  try {
-    url = URL.createObjectURL(new Blob([$("solver").textContent, $("worker").textContent], { type: "text/javascript" }));
-    engine.worker = new Worker(url);
-  } catch {
-    notice("workers", "This browser runs no background scripts here, so the page stops for a second or two at each change.");
-  }
-  engine.post = (message) => {
-    if (engine.worker) return engine.worker.postMessage(message);
-    setTimeout(() => {
-      let answer;
-      try {
-        answer = { ticket: message.ticket, run: runArm(arm, message.setting, message.table) };
-      } catch (error) {
-        answer = { ticket: message.ticket, error: String(error.message || error) };
-      }
-      finished(arm, answer);
-    }, 30);
-  };
-  if (engine.worker) {
-    engine.worker.onmessage = ({ data }) => finished(arm, data);
-    engine.worker.onerror = (event) => {
-      event.preventDefault();
-      engine.worker = null;
-      notice("workers", "Background scripts do not work here, so the page stops for a second or two at each change.");
-      if (engine.current) engine.post(engine.current);
-    };
-  }
-  return engine;
-}
-
-function send(arm, message) {
-  const engine = (engines[arm] ||= makeEngine(arm));
-  if (engine.busy) {
-    engine.next = message;
-    return;
-  }
-  engine.busy = true;
-  engine.current = message;
-  engine.post(message);
-}
-
-function finished(arm, answer) {
-  const engine = engines[arm];
-  engine.busy = false;
-  if (engine.next) {
-    const next = engine.next;
-    engine.next = null;
-    send(arm, next);
-  }
-  if (answer.ticket !== ticket) return;
-  if (answer.error) failures.push(arm);
-  else runs[arm] = exact[arm] = answer.run;
+function finished(arm, reply) {
+  if (reply.ticket !== ticket) return;
+  if (reply.error) failures.push(arm);
+  else runs[arm] = exact[arm] = reply.result;
   show();
 }
 
@@ -84,10 +32,12 @@ function update() {
   failures = [];
   for (const arm of ARMS) {
     runs[arm] = preview(GRID, arm, state);
-    send(arm, { ticket, arm, setting: settingOf(state), table: DATA.arcsine });
+    engines[arm] ||= new Engine((reply) => finished(arm, reply));
+    engines[arm].post({ task: "run", ticket, arm, setting: settingOf(state), table: DATA.arcsine });
   }
   history.replaceState(null, "", address(state));
   drawData();
+  resetFinite();
   show();
 }
 
@@ -145,6 +95,7 @@ function draw() {
     const description = "At the end: " + ARMS.map((arm) => `${SHORT[arm]} ${chart.words(runs[arm])}`).join(", ") + ".";
     $(chart.id).innerHTML = lineChart({ ...shared, ...chart, width: widthOf(chart.id), description });
   }
+  drawFinite();
 }
 
 function drawData() {
@@ -301,6 +252,7 @@ async function savePng() {
 
 function start() {
   buildControls();
+  startFinite();
   $("mode").addEventListener("click", () => setMode(state.mode === "predict" ? "explore" : "predict"));
   $("reveal").addEventListener("click", () => { predicting.revealed = true; show(); $("score").focus(); });
   $("surprise").addEventListener("click", surprise);

@@ -37,12 +37,16 @@ function niceTicks(low, high) {
 const logScale = (low, high, from, to) => (value) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low);
 const linearScale = (low, high, from, to) => (value) => from + ((to - from) * (value - low)) / (high - low);
 
-/** Return a chart of one quantity against η·t, for all algorithms. */
-function lineChart({ title, runs, value, width, range, log = false, format = numberText, description }) {
+/**
+ * Return a chart of one quantity against η·t, for all algorithms. `behind` may hold other runs and
+ * their value, as thin lines.
+ */
+function lineChart({ title, runs, value, behind = { runs: {} }, width, range, log = false, format = numberText, description }) {
   const size = fontSize();
   const height = Math.round(Math.max(200, Math.min(330, width * 0.55)));
   const [left, right, top, bottom] = [size * 4.2, size * 2, size * 2.4, size * 3.2];
-  const all = ARMS.flatMap((arm) => runs[arm].points.map(value)).filter(Number.isFinite);
+  const within = (run) => run.points.filter((point) => point.time >= range[0] * 0.999 && point.time <= range[1] * 1.001);
+  const all = [...ARMS.map((arm) => within(runs[arm]).map(value)), ...Object.values(behind.runs).map((run) => within(run).map(behind.value))].flat().filter(Number.isFinite);
   const most = Math.max(...all, log ? 1e-9 : 0.1);
   const [low, high] = log ? [most * 1e-5, most * 1.5] : [Math.min(0, ...all), most * 1.05];
   const x = logScale(...range, left, width - right);
@@ -57,12 +61,14 @@ function lineChart({ title, runs, value, width, range, log = false, format = num
     content += label(x(tick), height - bottom + size * 1.4, numberText(tick), { "text-anchor": "middle" });
   }
   content += label(width - right, height - 3, "training time η·t", { "text-anchor": "end" });
+  const line = (run, of, stroke) => {
+    const path = within(run).map((point) => `${x(point.time).toFixed(1)},${y(Math.max(of(point), low)).toFixed(1)}`).join(" ");
+    return path && tag("polyline", { points: path, fill: "none", ...stroke });
+  };
+  for (const [arm, run] of Object.entries(behind.runs)) content += line(run, behind.value, { stroke: STYLES[arm].color, "stroke-width": 1 });
   for (const arm of ARMS) {
     const { color, dash } = STYLES[arm];
-    const points = runs[arm].points.filter((point) => point.time >= range[0] * 0.999);
-    if (!points.length) continue;
-    const path = points.map((point) => `${x(point.time).toFixed(1)},${y(Math.max(value(point), low)).toFixed(1)}`).join(" ");
-    content += tag("polyline", { points: path, fill: "none", stroke: color, "stroke-width": 2.5, "stroke-dasharray": dash, opacity: runs[arm].status === "estimate" ? 0.45 : 1 });
+    content += line(runs[arm], value, { stroke: color, "stroke-width": 2.5, "stroke-dasharray": dash, opacity: runs[arm].status === "estimate" ? 0.45 : 1 });
     if (runs[arm].annealed && arm !== "S") {
       const at = x(Math.max(runs[arm].annealed, range[0]));
       content += tag("line", { x1: at, x2: at, y1: top, y2: height - bottom, stroke: color, "stroke-dasharray": "1 3" });

@@ -18,14 +18,16 @@ function neighbours(axis, value) {
 }
 
 /**
- * Return the runs that surround a setting, by their index, with weights: between S and L-S around
- * η1 = 1e-5 η*, between S and S + noise around σ = 1e-4, where the order changes at the defaults.
+ * Return the runs that surround a setting, by their index, with weights: between those of L-S with
+ * the nearest η1/η*, or of S + noise with the nearest σ. S is either at a hundredth of the smallest.
  */
 function variants(grid, arm, setting) {
-  const [s, own] = [grid.runs.indexOf("S"), grid.runs.indexOf(arm)];
-  if (arm === "S") return [[s, 1]];
-  const near = arm === "L-S" ? neighbours([-7, -3], Math.log10(setting.eta)) : neighbours([-5, -3], Math.log10(setting.sigma));
-  return [[s, near[0][1]], [own, near[1][1]]];
+  const small = grid.runs.findIndex(([name]) => name === "S");
+  if (arm === "S") return [[small, 1]];
+  const own = grid.runs.flatMap(([name, value], at) => (name === arm ? [{ at, log: Math.log10(value) }] : []));
+  const all = [{ at: small, log: own[0].log - 2 }, ...own];
+  const near = neighbours(all.map(({ log }) => log), Math.log10(arm === "L-S" ? setting.eta : setting.sigma));
+  return near.map(([place, weight]) => [all[place].at, weight]);
 }
 
 /** Return an estimate of a run. */

@@ -1,9 +1,3 @@
-// Runs one algorithm per message, away from the page's own thread.
+// Answers the page's messages, away from its own thread.
 
-onmessage = ({ data }) => {
-  try {
-    postMessage({ ticket: data.ticket, run: runArm(data.arm, data.setting, data.table) });
-  } catch (error) {
-    postMessage({ ticket: data.ticket, error: String(error.message || error) });
-  }
-};
+onmessage = ({ data }) => postMessage(answer(data));
