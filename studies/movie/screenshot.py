@@ -22,7 +22,7 @@ from studies.common import ROOT
 
 TARGET = ROOT / "docs" / "_static" / "movie-demo.png"
 _IMAGES = 32
-_SIZE: ViewportSize = {"width": 1200, "height": 1080}
+_SIZE: ViewportSize = {"width": 1200, "height": 1000}
 
 
 def with_snapshots(experiment: ImageExperiment) -> ImageExperiment:
@@ -37,7 +37,7 @@ def photograph(page: Path, epoch: int) -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
         shown = browser.new_page(viewport=_SIZE)
-        shown.goto(f"{page.as_uri()}#epoch={epoch}&image=3")
+        shown.goto(f"{page.as_uri()}#epoch={epoch}&image=6")
         shown.wait_for_function("document.body.dataset.epoch")
         shown.screenshot(path=TARGET)
         browser.close()
