@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
@@ -24,6 +25,7 @@ from learnorder.training.records import Records
 from studies.common import RESULTS
 from studies.records import unpacked
 
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 CIFAR = Path(__file__).parents[2] / "shared" / "data" / "cifar10"
 
 
@@ -50,6 +52,11 @@ def recorded() -> Iterator[Path]:
 @pytest.fixture
 def tiny() -> RunConfig:
     """A patched run on digits: 4 steps an epoch, 3 epochs."""
+    return tiny_run()
+
+
+def tiny_run() -> RunConfig:
+    """Return the run of the fixture, for fixtures of modules."""
     return RunConfig(
         data=DataConfig(train_examples=120, evaluation_examples=60),
         model=ModelConfig("ConvNet", {"widths": [8, 16]}),
@@ -71,6 +78,31 @@ def cifar() -> DataConfig:
         resolution=16,
         normalization="cifar",
     )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium on the PATH; the page is tested where there is one")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page as wide as a phone; ``requests`` lists what it loads. It must not complain."""
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.complaints, page.requests = [], []
+    page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    yield page
+    assert page.complaints == []
+    page.close()
 
 
 def changed(config: RunConfig, **sections: dict[str, object]) -> RunConfig:

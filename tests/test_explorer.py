@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import shutil
 
 import numpy as np
 import pytest
@@ -17,37 +16,12 @@ from learnorder.theory.explorer.settings import Setting, draw, run
 from learnorder.theory.finite import FiniteNetwork
 from learnorder.theory.noise_law import NoiseLaw
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARMS = ("L-S", "S", "S+noise")
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return write_explorer(tmp_path_factory.mktemp("explorer") / "explorer.html")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the PATH; the page is tested where there is one")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser):
-    page = browser.new_page(viewport={"width": 390, "height": 800})
-    page.complaints, page.requests = [], []
-    page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("request", lambda request: page.requests.append(request.url))
-    yield page
-    assert page.complaints == []
-    page.close()
 
 
 def open_page(page, path, address=""):

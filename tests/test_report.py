@@ -4,7 +4,6 @@ import csv
 import itertools
 import math
 import re
-import shutil
 from dataclasses import replace
 from html import escape
 from pathlib import Path
@@ -31,8 +30,6 @@ from learnorder.statistics import Span
 from learnorder.statistics.learned import first_epoch
 
 from .conftest import changed, fake_run
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture
@@ -353,18 +350,6 @@ def test_a_page_without_a_patch(tiny, tmp_path):
     plain = changed(tiny, patch={"eligible_share": 0.0})
     page = render(Results([fake_run(tmp_path / "run", plain, {}, [0.5, 0.6])]))
     assert "reliance" not in page.partition("<main>")[2].partition("<script>")[0].lower()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the PATH; the page is tested where there is one")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -16,6 +16,8 @@ command's report; for other folders, the report shows every run in them and thei
   learnorder report runs/patch-demo
   learnorder report runs/a runs/b --out both.html      runs of several experiments, side by side
   learnorder report runs/probe --out runs.html         only the runs of a probe, without verdicts
+  learnorder report runs/patch-demo --movie            movie.html: watch the networks learn, of runs
+                                                       on images with --training.snapshots 32
 """
 
 
@@ -23,11 +25,18 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     parser = Parser("report", DESCRIPTION, config=False)
     options.add_run_folders(parser)
+    parser.flag(
+        "--movie",
+        help="Write an interactive page to scrub through the epochs instead: movie.html in the "
+        "first folder, or the file of --out.",
+    )
     values = parse(parser, arguments)
     from learnorder.report.page import write_report
     from learnorder.runs.opening import open_runs
     from learnorder.runs.plain_text import visible
 
+    if values["movie"]:
+        return write_movie(values)
     out = options.page_of(values)
     if write_experiment(values):
         print(visible(f"Report: {out}"))
@@ -35,6 +44,32 @@ def main(arguments: Sequence[str]) -> int:
     results = open_runs(*values["runs"])
     write_report(results, out)
     return options.finish(results, out)
+
+
+def write_movie(values: dict[str, Any]) -> int:
+    """Write the movie of the runs in some folders; return the exit code.
+
+    Raises:
+        ConfigError: They are not runs on images.
+        RunFolderError: No finished run has kept snapshots, or they do not go together.
+    """
+    from learnorder.errors import ConfigError
+    from learnorder.runs.kinds import kind_named, load_named
+    from learnorder.runs.opening import open_runs
+    from learnorder.runs.plain_text import visible
+
+    results = open_runs(*values["runs"])
+    kind = kind_named(results.folders[0].kind)
+    if not kind.movie:
+        raise ConfigError(
+            "movie",
+            True,
+            f"It shows images with and without a pattern, and these are runs of the kind "
+            f"{kind.name}. Give folders of runs on images, or leave out --movie.",
+        )
+    out = Path(values["out"] or Path(values["runs"][0]) / "movie.html")
+    print(visible(f"Movie: {load_named(kind.movie)(results, out)}"))
+    return 0
 
 
 def write_experiment(values: dict[str, Any]) -> bool:

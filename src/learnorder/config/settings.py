@@ -16,6 +16,8 @@ from learnorder.values import check_fields, from_dict, to_dict
 
 _MOST = 10**9
 """Maximum number of epochs and of examples in a batch."""
+_MOST_SNAPSHOTS = 100
+"""Maximum number of images in snapshots."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +230,10 @@ class TrainingConfig:
     """Whether to keep the training dynamics of each example: when it is first learned, forgetting,
     confidence, variability, correctness and the area under the margin, over the predictions of
     training, each made before the update of its batch. For logits of classes."""
+    snapshots: int = 0
+    """Number of evaluation images, at most 100, whose predictions are kept after each epoch, along
+    with the filters of a convolutional first layer, for ``learnorder report --movie``; 0 keeps
+    none. For runs on images."""
 
     def __post_init__(self) -> None:
         check_fields(self, "training")
@@ -259,6 +265,12 @@ class TrainingConfig:
             )
         if not self.weight_decay >= 0:
             raise ConfigError("training.weight_decay", self.weight_decay, "Give a value ≥ 0.")
+        if not 0 <= self.snapshots <= _MOST_SNAPSHOTS:
+            raise ConfigError(
+                "training.snapshots",
+                self.snapshots,
+                f"Give 0 (none), or up to {_MOST_SNAPSHOTS}; 32 fit on a screen.",
+            )
 
     @property
     def examples_at_once(self) -> int:
@@ -470,6 +482,13 @@ class TaskRunConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         _check_run(self)
+        if self.training.snapshots:
+            raise ConfigError(
+                "training.snapshots",
+                self.training.snapshots,
+                "Snapshots show images, with and without the patch, and are for runs on images; "
+                "this is a run of a task. Give 0.",
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return nested dicts, lists and scalars, as written to a run's manifest."""

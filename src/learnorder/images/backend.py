@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -15,6 +16,7 @@ from learnorder.data.attributes import find_metadata
 from learnorder.data.groups import Grouping
 from learnorder.data.samples import sample_images
 from learnorder.errors import ConfigError, refusing
+from learnorder.images.kept_snapshots import picture_bytes, save_snapshots
 from learnorder.patterns import Patch, draw_gallery
 from learnorder.report.kept_examples import save_dynamics
 from learnorder.runs.checkpoint import load_checkpoint
@@ -100,6 +102,8 @@ def run(folder: RunFolder[RunConfig], stop: Callable[[], bool]) -> tuple[EndStat
         if outcome is not None and (kept := trainer.problem.dynamics) is not None:
             indices, pixels = range(len(data.train)), data.train.pixels
             save_dynamics(folder, kept, indices, data.groups, lambda index: pixels[index])
+        if outcome is not None and (snapshots := trainer.problem.snapshots) is not None:
+            save_snapshots(folder, snapshots, trainer.problem.sets, data)
         return outcome
 
 
@@ -193,7 +197,11 @@ def measure(config: RunConfig) -> CostEstimate:
     data = load_images(config.data)
     with process_kept(), closing(image_trainer(config, data)) as trainer:
         evaluated = sum(len(subset.pattern_labels) for subset in trainer.problem.sets)
-        return measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))
+        cost = measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))
+        if (snapshots := trainer.problem.snapshots) is None:
+            return cost
+        kept = config.training.epochs * snapshots.bytes_of_an_epoch(trainer.network)
+        return replace(cost, disk_bytes=cost.disk_bytes + kept + picture_bytes(snapshots))
 
 
 def step_seconds(configs: Sequence[RunConfig], seconds: float, fewest: int) -> list[list[float]]:

@@ -6,7 +6,7 @@ from learnorder.patterns.evaluation import (
     evaluation_sets,
     measure_reliance,
 )
-from learnorder.patterns.gallery import Gallery, draw_gallery
+from learnorder.patterns.gallery import Gallery, draw_gallery, to_pixels
 from learnorder.patterns.patch import Draw, Group, Patch, draw_accesses, draw_eligible
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "draw_gallery",
     "evaluation_sets",
     "measure_reliance",
+    "to_pixels",
 ]

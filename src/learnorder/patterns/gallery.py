@@ -64,8 +64,28 @@ def draw_gallery(
     for _, group, amplitude, conflict in ROWS:
         draw = Draw(torch.full_like(shown, int(group)), torch.full((len(shown),), amplitude))
         pattern_labels = (shown + 1) % len(class_names) if conflict else shown
-        planted = patch.plant(normalised.clone(), pattern_labels, draw).permute(0, 2, 3, 1)
-        rows.append(((planted * scale + shift).clamp(0, 1) * 255).round().to(torch.uint8))
+        planted = patch.plant(normalised.clone(), pattern_labels, draw)
+        rows.append(to_pixels(planted, scale, shift))
     return Gallery(
         torch.stack(rows), tuple(row[0] for row in ROWS), tuple(class_names[c] for c in classes)
     )
+
+
+def to_pixels(images: Tensor, std: Tensor, mean: Tensor) -> Tensor:
+    """Return normalised images as pixels; values outside their range are clipped.
+
+    Args:
+        images: Normalised images, float [B, C, H, W].
+        std: Channel standard deviations in [0, 1], [C].
+        mean: Channel means in [0, 1], [C].
+
+    Returns:
+        uint8 [B, H, W, C].
+
+    >>> to_pixels(torch.tensor([[[[0.0, 1.0, 9.0]]]]), torch.tensor([0.2]), torch.tensor([0.4]))
+    tensor([[[[102],
+              [153],
+              [255]]]], dtype=torch.uint8)
+    """
+    shown = images.permute(0, 2, 3, 1) * std + mean
+    return (shown.clamp(0, 1) * 255).round().to(torch.uint8)

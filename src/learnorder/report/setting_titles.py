@@ -28,6 +28,7 @@ SETTING_TITLES = {
     "training.accumulate": "parts of a batch",
     "training.clip_norm": "largest norm of the gradient",
     "training.dynamics": "training dynamics kept",
+    "training.snapshots": "images in snapshots",
     "data.source": "images",
     "data.train_examples": "training images",
     "model.name": "network",

@@ -15,7 +15,7 @@ from learnorder.report.content import Picture, Quoted
 
 LONGEST_TEXT = 300
 """Characters of a text on a page."""
-_SIZE = 96
+THUMBNAIL = 96
 """Largest width and height of a thumbnail, in pixels."""
 
 
@@ -57,7 +57,7 @@ def small_example(value: Any, index: int) -> str | bytes:
         )
     transparent = "A" in image.getbands() or "transparency" in image.info
     image = image.convert("RGBA" if transparent else "RGB")
-    image.thumbnail((_SIZE, _SIZE))
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -7,6 +7,8 @@
     timings.parquet    seconds per epoch
     checkpoint.pt      where to continue, and checkpoint.previous.pt; gone when it has ended
     dynamics.parquet   when each training example was learned, and so on, if the run keeps it
+    snapshots.parquet  predictions and filters after each epoch, if the run keeps them
+    snapshot_images.parquet  the images that are predicted in them
     weights.safetensors  the final weights
     last_layer.json    the effect of retraining the last layer, after learnorder retrain
     images.png         some images of each class as they were decoded, for the report
@@ -54,7 +56,12 @@ if TYPE_CHECKING:
 _RECORDS = "records.parquet"
 WEIGHTS = "weights.safetensors"
 DYNAMICS = "dynamics.parquet"
-_SEALED = (_RECORDS, "timings.parquet", DYNAMICS, WEIGHTS, "examples.png", "images.png")
+SNAPSHOTS = "snapshots.parquet"
+SNAPSHOT_IMAGES = "snapshot_images.parquet"
+_SEALED = (
+    _RECORDS, "timings.parquet", DYNAMICS, SNAPSHOTS, SNAPSHOT_IMAGES, WEIGHTS, "examples.png",
+    "images.png",
+)  # fmt: skip
 """Results whose digests the manifest keeps, once a run has ended."""
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
@@ -316,6 +323,15 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: They cannot be read, or are not as the run left them.
         """
         return self._table(DYNAMICS, empty=None)
+
+    def snapshots(self) -> tuple[pa.Table, pa.Table] | None:
+        """Return the snapshots of each epoch, and their images; None if the run has kept none.
+
+        Raises:
+            RunFolderError: They cannot be read, or are not as the run left them.
+        """
+        epochs, images = (self._table(name, empty=None) for name in (SNAPSHOTS, SNAPSHOT_IMAGES))
+        return None if epochs is None or images is None else (epochs, images)
 
     def progress(self) -> Progress | None:
         """Return how far the run is, or None where it has not begun."""

@@ -137,6 +137,8 @@ class Kind:
         description: Import path of the dataclass that describes the data of its runs.
         results: Import path of what its finished runs are read as.
         presentation: Import path of its :class:`Presentation`.
+        movie: Import path of the function that writes the movie of some results to a file; empty if
+            there are no movies of such runs.
         shared: What runs of one seed share, as pages say it.
         headline: Set, group and quantity that tell most of a run, and the words for it.
         moment: The column of its records that says when.
@@ -154,6 +156,7 @@ class Kind:
     shared: str
     headline: tuple[str, str, str, str]
     moment: str = "epoch"
+    movie: str = ""
     accelerated: bool = True
     threaded: bool = True
 
@@ -222,6 +225,7 @@ KINDS = {
             presentation="learnorder.images.presentation",
             shared="Runs of one seed share initial weights, data, patterns and their order.",
             headline=("clean", "all", "accuracy", "clean accuracy"),
+            movie="learnorder.images.movie.page.write_movie",
         ),
         Kind(
             name="task",

@@ -56,7 +56,7 @@ def distinct_training(config: RunSettings) -> str:
     training = config.training
     names = (
         "precision", "batch_size", "accumulate", "clip_norm", "optimizer", "optimizer_arguments",
-        "dynamics",
+        "dynamics", "snapshots",
     )  # fmt: skip
     return repr((noisy, measured, config.diagnostics, *(getattr(training, name) for name in names)))
 

@@ -24,6 +24,7 @@ from learnorder.training.optimizers import Optimizers
 from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
+from learnorder.training.snapshots import RunSnapshots, spread_over_classes
 from learnorder.training.tally import Tally
 from learnorder.training.task import IGNORED
 from learnorder.training.trainer import Trainer
@@ -67,6 +68,7 @@ class ImageProblem:
         sets: The evaluation sets.
         counts: See :class:`~learnorder.training.tally.Tally`.
         dynamics: The training dynamics, if they are kept; images of the pattern alone are left out.
+        snapshots: The snapshots, if they are kept.
     """
 
     def __init__(self, config: RunConfig, data: ImageData, group: ProcessGroup) -> None:
@@ -86,6 +88,11 @@ class ImageProblem:
         if config.training.dynamics:
             sizes = len(data.train), data.num_classes, config.training.batch_size
             self.dynamics = RunDynamics(*sizes, group)
+        self.snapshots: RunSnapshots | None = None
+        if count := config.training.snapshots:
+            rows = spread_over_classes(data.evaluation.labels, count)
+            shown = {each.name: self.batches.shown(each, rows) for each in self.sets}
+            self.snapshots = RunSnapshots(self.network, shown)
 
     @property
     def seeds_steps(self) -> bool:

@@ -19,6 +19,7 @@ from learnorder.schedules import Varying
 from learnorder.training.dynamics import RunDynamics
 from learnorder.training.optimizers import Optimizers
 from learnorder.training.records import Records
+from learnorder.training.snapshots import RunSnapshots
 
 Part = Literal["model", "loss", "score"]
 """The parts of a problem that users provide."""
@@ -70,6 +71,8 @@ class Problem(Protocol):
     """Sums over the training batches of the current epoch; part of a checkpoint."""
     dynamics: RunDynamics | None
     """The training dynamics, if they are kept; part of a checkpoint."""
+    snapshots: RunSnapshots | None
+    """The snapshots, if they are kept; part of a checkpoint."""
 
     @property
     def seeds_steps(self) -> bool:

@@ -30,6 +30,7 @@ from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 from learnorder.training.sampling import EpochOrder
 from learnorder.training.scores import are_classes, mean, mean_of, score_of
+from learnorder.training.snapshots import RunSnapshots
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, scoring_of, splits
 from learnorder.training.task_batches import (
@@ -64,6 +65,7 @@ class TaskProblem:
         groups: The groups of the examples, if any.
         kept: The old task on which forgetting is measured, if any.
         dynamics: The training dynamics, if they are kept.
+        snapshots: None: only runs on images keep snapshots.
         counts: [1 + G, 3]: examples, summed score and summed loss of the current epoch, then the
             same of each group.
         unseen_classes: Training classes without a validation example, if the targets are known
@@ -111,6 +113,7 @@ class TaskProblem:
             self._draw_patterns()
         measured(task.measures, self.network)  # to refuse those that fail before training
         self.kept = None if task.keep is None else KeptTask(self, task.keep, device)
+        self.snapshots: RunSnapshots | None = None
         self.dynamics: RunDynamics | None = None
         self._alone: Tensor | None = None
         if config.training.dynamics:

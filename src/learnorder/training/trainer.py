@@ -335,6 +335,7 @@ class Trainer(Generic[ProblemT]):
         if finite:
             self._measure_sharpness()
             self._measure_diagnostics()
+            self._add_snapshot()
         evaluated = time.perf_counter() - started
         self.timings.append(Timing(self.epoch, self._seconds, evaluated))
         self._seconds = 0.0
@@ -374,6 +375,12 @@ class Trainer(Generic[ProblemT]):
         if self.epoch == self.config.training.epochs:
             self.diagnostics.prune(self.network, self.records, self._evaluate)
 
+    def _add_snapshot(self) -> None:
+        """Keep what the network predicts of some images, as in its evaluation."""
+        if self.problem.snapshots is not None:
+            with self.accelerator.autocast():
+                self.problem.snapshots.add(self.network)
+
     def synchronize(self) -> None:
         """Wait for the device, for exact timing."""
         if self.accelerator.device.type != "cpu":
@@ -387,14 +394,22 @@ class Trainer(Generic[ProblemT]):
             "model": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "tally": self.group.total(self.problem.counts),
-            "dynamics": None if self.problem.dynamics is None else self.problem.dynamics.state(),
             "losses": [loss.item() for loss in self._losses],
-            "diagnostics": None if self.diagnostics is None else self.diagnostics.state(),
             "records": self.records.columns,
             "timings": [(t.epoch, t.train_seconds, t.evaluation_seconds) for t in self.timings],
             "seconds": self._seconds,
             "rates": self._rates if self.optimizer.schedulers else [],
+            **{name: part.state() for name, part in self._optional().items()},
         }
+
+    def _optional(self) -> dict[str, Any]:
+        """Return what is kept or measured by option and has a state, by its name in checkpoints."""
+        parts = {
+            "dynamics": self.problem.dynamics,
+            "snapshots": self.problem.snapshots,
+            "diagnostics": self.diagnostics,
+        }
+        return {name: part for name, part in parts.items() if part is not None}
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.epoch, self.step = state["epoch"], state["step"]
@@ -409,13 +424,11 @@ class Trainer(Generic[ProblemT]):
             ) from error
         if self.group.rank == 0:
             self.problem.counts.copy_(state["tally"])
-        if self.problem.dynamics is not None:
-            self.problem.dynamics.load_state(state["dynamics"])
         self._losses = [
             torch.tensor(loss, device=self.accelerator.device) for loss in state["losses"]
         ]
-        if self.diagnostics is not None:
-            self.diagnostics.load_state(state["diagnostics"])
+        for name, part in self._optional().items():
+            part.load_state(state[name])
         self.records = Records({name: list(v) for name, v in state["records"].items()})
         self.timings = [Timing(*t) for t in state["timings"]]
         self._seconds = state["seconds"]

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
-from learnorder.errors import ConfigError
-from learnorder.runs.files import atomic_write
+from learnorder.report.interactive import render_interactive, script, write_interactive
 from learnorder.theory import arcsine
 from learnorder.theory.explorer import grid
 
@@ -26,43 +22,19 @@ _SMALLEST_R = 1e-5
 
 
 def write_explorer(path: Path | str) -> Path:
-    """Write the page, a single file that opens offline; return its path.
-
-    Args:
-        path: The file. An existing file is replaced atomically.
-
-    Raises:
-        ConfigError: The path is a folder.
-        RunFolderError: The file cannot be written.
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise ConfigError("out", str(path), "This is a folder. Give a file, e.g. explorer.html.")
-    page = render_explorer()
-    with atomic_write(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return path
+    """Write the page; see :func:`~learnorder.report.interactive.write_interactive`."""
+    return write_interactive(path, render_explorer())
 
 
 def render_explorer() -> str:
     """Return the page as HTML."""
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined
+    return render_interactive(
+        ASSETS,
+        _PAGE,
+        {"arcsine": arcsine_table(), "grid": grid.read()},
+        worker=Markup(script(ASSETS, "worker")),
+        solver=Markup(script(ASSETS, *_SOLVER)),
     )
-    data = json.dumps({"arcsine": arcsine_table(), "grid": grid.read()}).replace("<", "\\u003c")
-    return templates.get_template("page.html.j2").render(
-        style=Markup((ASSETS / "style.css").read_text(encoding="utf-8")),
-        data=Markup(data),
-        worker=Markup(script("worker")),
-        solver=Markup(script(*_SOLVER)),
-        page=Markup(script(*_PAGE)),
-        version=version("learnorder"),
-    )
-
-
-def script(*names: str) -> str:
-    """Return modules of the page, one after the other."""
-    return "\n".join((ASSETS / f"{name}.js").read_text(encoding="utf-8") for name in names)
 
 
 def arcsine_table() -> dict[str, Any]:

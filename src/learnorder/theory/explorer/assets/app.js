@@ -1,6 +1,5 @@
 // The page: sliders, runs in workers, pictures, words.
 
-const $ = (id) => document.getElementById(id);
 const DATA = JSON.parse($("data").textContent);
 const GRID = decodeGrid(DATA.grid);
 
@@ -43,17 +42,6 @@ function update() {
 
 // ---------------------------------------------------------------------------- showing
 
-function notice(key, text) {
-  const known = $("notices").querySelector(`[data-key="${key}"]`);
-  if (known) known.remove();
-  if (!text) return;
-  const line = document.createElement("p");
-  line.dataset.key = key;
-  line.textContent = text;
-  $("notices").append(line);
-}
-
-const widthOf = (id) => Math.max(260, Math.floor($(id).clientWidth));
 const complete = () => ARMS.every((arm) => exact[arm]);
 const range = () => { const { d, last } = derived(state); return [d / 100, last]; };
 

@@ -1,20 +1,10 @@
-// Pictures as SVG. Colours are variables of the style sheet, so light and dark need no redrawing.
+// The charts.
 
 const STYLES = {
   "L-S": { color: "var(--large)", dash: "" },
   S: { color: "var(--small)", dash: "8 5" },
   "S+noise": { color: "var(--noise)", dash: "2 4" },
 };
-
-const escapeText = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
-const tag = (name, attributes, content = "") =>
-  `<${name} ${Object.entries(attributes).map(([key, value]) => `${key}="${escapeText(value)}"`).join(" ")}>${content}</${name}>`;
-const label = (x, y, text, more = {}) => tag("text", { x, y, fill: "var(--quiet)", "font-size": fontSize(), ...more }, escapeText(text));
-const fontSize = () => Math.round(0.8 * parseFloat(getComputedStyle(document.documentElement).fontSize));
-
-function svg(width, height, title, content) {
-  return tag("svg", { xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": title, "font-family": "system-ui, sans-serif" }, content);
-}
 
 function decades(low, high) {
   const ticks = [];
@@ -25,17 +15,7 @@ function decades(low, high) {
   return ticks;
 }
 
-function niceTicks(low, high) {
-  const rough = (high - low) / 5;
-  const unit = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * unit).find((one) => one >= rough);
-  const ticks = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high * (1 + 1e-9); at++) ticks.push(at * step);
-  return ticks;
-}
-
 const logScale = (low, high, from, to) => (value) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low);
-const linearScale = (low, high, from, to) => (value) => from + ((to - from) * (value - low)) / (high - low);
 
 /**
  * Return a chart of one quantity against η·t, for all algorithms. `behind` may hold other runs and
