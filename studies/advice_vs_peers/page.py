@@ -37,8 +37,8 @@ from studies.common import Page, fill_template, image, markdown, title_of
 
 TEMPLATE = Path(__file__).with_name("advice-vs-peers.md.in")
 BUDGETS = {"full": "the default search", "small": "a small search"}
-SHOWN = ("cells", "cifar_convnet")
-"""The tasks whose scores over the epochs are drawn: the first one, and the paper's data set."""
+SHOWN = ("cells", "cifar_convnet", "cifar_wrn")
+"""The tasks whose scores over the epochs are drawn: the first one, and two on CIFAR-10."""
 BELOW, ABOVE = 4, 3
 """Steps of the grid to the learning rates that are drawn besides the best one."""
 RISKY = 0.5623

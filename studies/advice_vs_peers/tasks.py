@@ -1,41 +1,48 @@
 """Small tasks on which ways to choose a learning rate are compared.
 
 Digits, cells and diabetes ship with scikit-learn; CIFAR-10 is in ``data/cifar10``. Splits are the
-same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`.
+same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`, and the fine-tuning is a
+smaller one of :mod:`studies.finetuning`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
 import learnorder
 from learnorder.config.settings import DataConfig
-from learnorder.models.small import ConvNet, ViT
+from learnorder.models import ConvNet, ViT, WideResNet
 from learnorder.seeding import generator
+from learnorder.training.task import splits
 from studies.common import DATA
+from studies.finetuning.texts import tuning
 from studies.image_sets import image_sets
 
+_CIFAR = DataConfig(
+    source=DATA,
+    train_examples=600,
+    evaluation_examples=600,
+    resolution=8,
+    evaluate_on="validation",
+    validation_share=0.2,
+)
 IMAGES = {
     "digits": DataConfig(train_examples=600, evaluate_on="validation", validation_share=0.4),
-    "cifar": DataConfig(
-        source=DATA,
-        train_examples=600,
-        evaluation_examples=600,
-        resolution=8,
-        evaluate_on="validation",
-        validation_share=0.2,
-    ),
+    "cifar": _CIFAR,
+    "cifar_2000": replace(_CIFAR, train_examples=2000),
 }
-"""Images by name; both are 8×8."""
+"""Images by name; all are 8×8."""
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "convnet": lambda channels: ConvNet(10, (16, 32, 64), channels),
     "vit": lambda channels: ViT(10, (8, 8), 2, 32, 2, 2, channels),
+    "wrn": lambda channels: WideResNet(10, 1, in_channels=channels),
 }
 """Networks for images of 8×8 pixels, by name; each gets the number of channels."""
 
@@ -50,8 +57,8 @@ def images(data: str, network: str) -> learnorder.Task:
     """Return a classification of images of 8×8 pixels.
 
     Args:
-        data: digits or cifar.
-        network: convnet or vit.
+        data: digits, cifar or cifar_2000.
+        network: convnet, vit or wrn.
     """
     train, held = _images(data)
     channels = train.tensors[0].shape[1]
@@ -102,3 +109,16 @@ def diabetes() -> learnorder.Task:
     train, held = _split(x, (y - y.mean()) / y.std(), 0.4)
     network = partial(_perceptron, 10, 1)
     return learnorder.Task(network, train, held, loss=F.mse_loss, score=r_squared, score_name="R²")
+
+
+def fine_tuning() -> learnorder.Task:
+    """Return the sentiment of 400 tweets, for a transformer that was pretrained on movie reviews.
+
+    Every second text of :func:`studies.finetuning.texts.tuning`, to train and to validate on.
+
+    Raises:
+        DataError: The networks have not been pretrained.
+    """
+    task = tuning()
+    train, held = (Subset(part, range(0, len(part), 2)) for part in splits(task))  # pyright: ignore[reportArgumentType]
+    return replace(task, train=train, validation=held, keep=None)
