@@ -1,8 +1,7 @@
 """Small tasks on which ways to choose a learning rate are compared.
 
 Digits, cells and diabetes ship with scikit-learn; CIFAR-10 is in ``data/cifar10``. Splits are the
-same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`, and the fine-tuning is a
-smaller one of :mod:`studies.finetuning`.
+same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`.
 """
 
 from __future__ import annotations
@@ -14,15 +13,13 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Subset, TensorDataset
+from torch.utils.data import TensorDataset
 
 import learnorder
 from learnorder.config.settings import DataConfig
 from learnorder.models import ConvNet, ViT, WideResNet
 from learnorder.seeding import generator
-from learnorder.training.task import splits
 from studies.common import DATA
-from studies.finetuning.texts import tuning
 from studies.image_sets import image_sets
 
 _CIFAR = DataConfig(
@@ -109,16 +106,3 @@ def diabetes() -> learnorder.Task:
     train, held = _split(x, (y - y.mean()) / y.std(), 0.4)
     network = partial(_perceptron, 10, 1)
     return learnorder.Task(network, train, held, loss=F.mse_loss, score=r_squared, score_name="R²")
-
-
-def fine_tuning() -> learnorder.Task:
-    """Return the sentiment of 400 tweets, for a transformer that was pretrained on movie reviews.
-
-    Every second text of :func:`studies.finetuning.texts.tuning`, to train and to validate on.
-
-    Raises:
-        DataError: The networks have not been pretrained.
-    """
-    task = tuning()
-    train, held = (Subset(part, range(0, len(part), 2)) for part in splits(task))  # pyright: ignore[reportArgumentType]
-    return replace(task, train=train, validation=held, keep=None)
