@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from studies.advice_vs_peers.asha import asha_search
-from studies.advice_vs_peers.benchmarks import Benchmark
+from studies.advice_vs_peers.benchmarks import BENCHMARKS, DEFAULTS, Benchmark
 from studies.advice_vs_peers.choosers import (
     Choice,
     SeedDraws,
@@ -57,6 +57,17 @@ def searches(search, of: Table, count: int = 20, **more) -> list[Choice]:
 def lost(choices: list[Choice], rate: float) -> float:
     """Return the share of searches that threw a learning rate away."""
     return float(np.mean([choice.thrown_at(rate) is not None for choice in choices]))
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=BENCHMARKS)
+def test_a_table_has_the_default_rate_and_the_seeds_of_a_search(benchmark):
+    assert DEFAULTS[benchmark.optimizer] in benchmark.grid()
+    search = benchmark.search()
+    taken = {seed for rung in range(search.rungs) for seed in search.rung_seeds(rung)}
+    assert benchmark.pool >= len(taken) == 9
+    assert min(taken) == 0, "seeds are places in the pool"
+    assert not set(benchmark.pool_seeds()) & set(benchmark.truth_seeds())
+    assert benchmark.lengths()[-1] == 4 * benchmark.lengths()[0] == benchmark.epochs
 
 
 def test_complete_schedules_find_what_wins_after_the_anneal():

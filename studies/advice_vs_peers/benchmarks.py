@@ -126,5 +126,8 @@ BENCHMARKS = {
         "digits, ViT, AdamW, cosine", "digits", "vit", "AdamW", 1e-4, anneal="cosine", truth=8,
         pool=10,
     ),
+    "cifar_wrn": _images(
+        "CIFAR-10, WRN, SGD", "cifar_2000", "wrn", "SGD", 0.01, rates=9, truth=8, pool=10
+    ),
 }  # fmt: skip
 """By name, the cheap ones first."""

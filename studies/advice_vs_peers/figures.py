@@ -127,7 +127,7 @@ def curves_figure(
         rates: Three learning rates of each, the best one in the middle.
     """
     words = [
-        f"{title}: {', '.join(f'{rate:.2g}' for rate in shown)}"
+        f"{title}:<br>{', '.join(f'{rate:.2g}' for rate in shown)}"
         for title, shown in zip(titles, rates, strict=True)
     ]
     figure = _panels(words, len(found), shared=False, space=0.2)

@@ -2,8 +2,8 @@
 
 ``python -m studies.advice_vs_peers.measure`` makes the runs below, with CIFAR-10 in
 ``data/cifar10`` and the rated texts in ``data/sentiment``, and writes a table for each task to
-``results/advice_vs_peers``. Runs go to ``runs/advice_vs_peers``. It takes about half an hour of one
-core; the same command continues it.
+``results/advice_vs_peers``. Runs go to ``runs/advice_vs_peers``. It takes about fifty
+minutes of one core; the same command continues it.
 """
 
 from __future__ import annotations

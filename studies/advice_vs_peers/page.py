@@ -37,8 +37,8 @@ from studies.common import Page, fill_template, image, markdown, title_of
 
 TEMPLATE = Path(__file__).with_name("advice-vs-peers.md.in")
 BUDGETS = {"full": "the default search", "small": "a small search"}
-SHOWN = ("cells", "cifar_convnet")
-"""The tasks whose scores over the epochs are drawn: the first one, and the paper's data set."""
+SHOWN = ("cells", "cifar_convnet", "cifar_wrn")
+"""The tasks whose scores over the epochs are drawn: the first one, and two on CIFAR-10."""
 BELOW, ABOVE = 4, 3
 """Steps of the grid to the learning rates that are drawn besides the best one."""
 RISKY = 0.5623
@@ -259,17 +259,18 @@ def numbers(
         "significant": significant(found, measured, p),
         "without": without_search(found, measured, p),
         "comparisons": str(len(measured)),
+        "intervals": str(len(measured) // len(found)),
     }  # fmt: skip
     for name in (ADVICE, "grid", "tpe", "learnorder_range"):
         own = [fmean(one.sample("full", name).own) for one in tasks]
         filled[f"regret_{name}"] = over_tasks(own, POSITIVE)
-    for budget, name in product(BUDGETS, ("grid", "tpe")):
+    for budget, name in product(BUDGETS, ("grid", "tpe", "asha")):
         gaps = [fmean(one.sample(budget, name).minus(one.sample(budget, ADVICE)).own)
                 for one in tasks]  # fmt: skip
         filled[f"gap_{budget}_{name}"] = over_tasks(gaps)
     filled |= risks(found)
     for one in found:
-        if one.name in ("cells", "diabetes", "digits_vit"):
+        if one.name in ("cells", "diabetes", "digits_vit", "cifar_wrn"):
             for name in ("tpe_median",) if one.name == "digits_vit" else STOPPING:
                 thrown = _thrown(one, "full", name)
                 assert thrown is not None

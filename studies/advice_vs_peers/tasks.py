@@ -7,6 +7,7 @@ same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache, partial
 
 import torch
@@ -16,26 +17,29 @@ from torch.utils.data import TensorDataset
 
 import learnorder
 from learnorder.config.settings import DataConfig
-from learnorder.models.small import ConvNet, ViT
+from learnorder.models import ConvNet, ViT, WideResNet
 from learnorder.seeding import generator
 from studies.common import DATA
 from studies.image_sets import image_sets
 
+_CIFAR = DataConfig(
+    source=DATA,
+    train_examples=600,
+    evaluation_examples=600,
+    resolution=8,
+    evaluate_on="validation",
+    validation_share=0.2,
+)
 IMAGES = {
     "digits": DataConfig(train_examples=600, evaluate_on="validation", validation_share=0.4),
-    "cifar": DataConfig(
-        source=DATA,
-        train_examples=600,
-        evaluation_examples=600,
-        resolution=8,
-        evaluate_on="validation",
-        validation_share=0.2,
-    ),
+    "cifar": _CIFAR,
+    "cifar_2000": replace(_CIFAR, train_examples=2000),
 }
-"""Images by name; both are 8×8."""
+"""Images by name; all are 8×8."""
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "convnet": lambda channels: ConvNet(10, (16, 32, 64), channels),
     "vit": lambda channels: ViT(10, (8, 8), 2, 32, 2, 2, channels),
+    "wrn": lambda channels: WideResNet(10, 1, in_channels=channels),
 }
 """Networks for images of 8×8 pixels, by name; each gets the number of channels."""
 
@@ -50,8 +54,8 @@ def images(data: str, network: str) -> learnorder.Task:
     """Return a classification of images of 8×8 pixels.
 
     Args:
-        data: digits or cifar.
-        network: convnet or vit.
+        data: digits, cifar or cifar_2000.
+        network: convnet, vit or wrn.
     """
     train, held = _images(data)
     channels = train.tensors[0].shape[1]
