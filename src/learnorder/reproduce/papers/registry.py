@@ -10,6 +10,7 @@ from learnorder.reproduce.papers.literature import (
     haas2025,
     lewkowycz2020,
     li2019,
+    li2019_settings,
     li2020,
     lu2023,
     mohtashami2022,
@@ -22,6 +23,7 @@ from learnorder.reproduce.papers.paper import Paper
 
 _MODULES = (
     li2019,
+    li2019_settings,
     you2019,
     lewkowycz2020,
     li2020,
