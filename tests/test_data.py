@@ -135,6 +135,22 @@ def test_cifar(cifar):
     assert data.train.labels.bincount().tolist() == [20] * 10
 
 
+def test_cifar100_is_read_by_its_fine_labels(tmp_path):
+    """In the hub's schema, img with fine_label and coarse_label, without naming the column."""
+    names = {"fine_label": ["apple", "aquarium_fish", "baby"], "coarse_label": ["fruit", "animal"]}
+    features = datasets.Features(
+        {"img": datasets.Image(), **{n: datasets.ClassLabel(names=v) for n, v in names.items()}}
+    )
+    rows = {"img": [encoded(picture(v)) for v in (10, 20, 200)], "fine_label": [0, 1, 2]}
+    table = datasets.Dataset.from_dict({**rows, "coarse_label": [0, 1, 1]}, features=features)
+    for split in ("train", "test"):
+        table.to_parquet(tmp_path / f"{split}.parquet")
+    data = load_images(DataConfig(source=f"parquet:{tmp_path}"))
+    assert data.class_names == tuple(names["fine_label"])
+    assert sorted(data.train.labels.tolist()) == [0, 1, 2]
+    assert data.mean == CIFAR_MEAN
+
+
 def test_resolution_is_area_averaging(parquet):
     data = load_images(DataConfig(source=f"parquet:{parquet}", resolution=2))
     corner = sorted(data.train.pixels[:, 0, 0, 0].tolist())

@@ -13,6 +13,8 @@ import plotly.graph_objects as go
 
 from learnorder.report.style import figure_text
 from learnorder.reproduce.claim import RESCALED, Judgement
+from learnorder.reproduce.papers.paper import Paper
+from learnorder.reproduce.papers.registry import PAPERS
 from learnorder.reproduce.papers.run import judge_paper
 from learnorder.reproduce.result import ReproductionResult
 from learnorder.statistics import Verdict, p_words
@@ -62,7 +64,7 @@ def page(runs: Path) -> Page:
         pictures |= figures
     counts = {v: sum(cell.verdict == v for cell in cells) for v in _SYMBOLS}
     values = {
-        "papers": str(1 + len(later)),
+        "papers": str(len({PAPERS[name].arxiv for name in ("li2019", *later)})),
         "tests": str(len(cells)),
         "holds": str(counts["holds"]),
         "does_not_hold": str(counts["does_not_hold"]),
@@ -175,7 +177,7 @@ def _section(name: str, result: ReproductionResult) -> tuple[str, dict[str, go.F
         alt = f"{paper.titles[experiment]}: {figures[title].layout.title.text}."  # pyright: ignore
         shown.append(f"{paper.titles[experiment]}:\n\n{image(title, alt)}")
     return "\n\n".join([
-        f"## {paper.cited}: {_few_words(paper.title)}",
+        f"## {_heading(paper)}",
         f"{paper.reference}.",
         f"{paper.about} {paper.differs}",
         _table(result.judgements, result.adjusted()),
@@ -193,8 +195,10 @@ def _secondary(result: ReproductionResult) -> list[str]:
     return [note, secondary(result)]
 
 
-def _few_words(title: str) -> str:
-    return title.partition(":")[0].rstrip("?.")
+def _heading(paper: Paper) -> str:
+    if paper.setting:
+        return paper.subject
+    return f"{paper.cited}: {paper.title.partition(':')[0].rstrip('?.')}"
 
 
 def _table(judgements: tuple[Judgement, ...], adjusted: list[float]) -> str:

@@ -19,7 +19,7 @@ from learnorder.data.labels import as_labels, match_names, numbered_classes
 from learnorder.data.raw import TEST_SHARE, RawImages
 from learnorder.data.rgb import Decoded
 from learnorder.data.splits import stratified_order
-from learnorder.errors import ConfigError, DataError, one_line
+from learnorder.errors import ConfigError, DataError, LearnOrderError, one_line
 
 _FORM = (
     "It must return (images, labels), or a pair of these for training and test. Images are uint8 "
@@ -45,6 +45,8 @@ def open_function(config: DataConfig, path: str) -> RawImages:
     function = import_object(path, "data.source", remedy)
     try:
         returned = function()
+    except LearnOrderError:
+        raise
     except Exception as error:  # the user's code can raise anything
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise DataError(f"function:{path} failed: {reason}. {_FORM}") from error

@@ -141,5 +141,5 @@ def _print_cost(
 def _others() -> str:
     """Return the later papers, whose claims ``--paper`` tests."""
     later = [paper for paper in PAPERS.values() if paper.scales]
-    lines = [f"  {paper.name:<18} {paper.reference}" for paper in later]
+    lines = [f"  {p.name:<18} {p.reference} {p.setting}".rstrip() for p in later]
     return "\n".join(["Claims of later papers (--paper NAME --list):", *lines])

@@ -102,6 +102,10 @@ _PLACES = {
     "unpatched": "without it",
     "patch": "with the patch",
     "convolution": "with shared filters",
+    "unaugmented": "without augmentation",
+    "augmented": "with augmentation",
+    "normalised": "with batch norm",
+    "unnormalised": "without batch norm",
 }
 
 

@@ -80,7 +80,7 @@ def claims_content(result: ReproductionResult) -> Content:
     experiments, paper = result.evidence.distinct(), result.paper
     effect = _effect(result)
     return Content(
-        title=title_of(f"Verdicts on the claims of {paper.cited}", {"scale": result.scale}),
+        title=title_of(f"Verdicts on the claims of {paper.subject}", {"scale": result.scale}),
         intro=f"{paper.about} {paper.differs}",
         findings=[*([effect.note] if effect else []), *count_verdicts(result)],
         lead=[
@@ -240,7 +240,7 @@ def claims_table(result: ReproductionResult) -> TextTable:
     columns += [*["reported"] * has_reported, "where", "runs"]
     notes = {
         _NOTE: True,
-        _BEFORE_ANNEAL: not result.paper.scales,
+        _BEFORE_ANNEAL: any("before the anneal" in j.claim.measure.words() for j in judgements),
         _REPORTED: has_reported,
         HOLM_NOTE: many,
         RESCALED_NOTE: rescaled,

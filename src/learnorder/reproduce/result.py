@@ -50,7 +50,7 @@ class ReproductionResult:
         ]
         note = "A claim holds if its 95 % interval over seeds lies entirely on that side."
         return html_list(self.findings()) + html_table(
-            f"Claims of {self.paper.cited}",
+            f"Claims of {self.paper.subject}",
             ["claim", "verdict", "estimate", "holds if"],
             rows,
             note,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from learnorder.reproduce.evidence import Evidence, Need
+from learnorder.reproduce.measures import SeedValues, needs_of
 from learnorder.runs.results import Results, TaskResults
 from learnorder.statistics import (
     PER_CENT,
@@ -154,6 +155,54 @@ class Total(_OfArm):
             seed: math.fsum(value for epoch, value in values.items() if first <= epoch <= last)
             for seed, values in series.items()
         }
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How far one arm of an experiment is ahead of another, by seed: a − b.
+
+    The gains of two experiments are compared by a difference, paired by seed.
+
+    Attributes:
+        a: The value of the arm that gains.
+        b: The value of the other arm.
+    """
+
+    a: SeedValues
+    b: SeedValues
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arms of both."""
+        return needs_of(self.a, self.b)
+
+    @property
+    def experiment(self) -> str:
+        """The experiment of both arms."""
+        return self.a.experiment
+
+    @property
+    def arm_words(self) -> str:
+        """Both arms, in words."""
+        return f"{self.a.arm_words} over {self.b.arm_words}"
+
+    @property
+    def within(self) -> Range:
+        """The range of possible gains."""
+        return self.a.within.difference()
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        return f"gain in {self.a.what()}"
+
+    def place(self) -> str:
+        """Return the experiment as a qualifier."""
+        return self.a.place()
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the gains on the seeds that both arms have finished."""
+        a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
+        return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from learnorder.config.settings import TaskRunConfig
+from learnorder.config.settings import RunConfig, TaskRunConfig
 from learnorder.errors import ConfigError
 from learnorder.reproduce.claim import Claim
 
@@ -17,19 +17,24 @@ if TYPE_CHECKING:
     from learnorder.theory.results import TheoryResults
 
 
+Config: TypeAlias = RunConfig | TaskRunConfig
+"""The settings of a run on images, or of a task."""
+
+
 @dataclass(frozen=True)
 class PaperExperiment:
     """Arms that share seeds, initial weights, data and their order.
 
     Attributes:
-        arms: The runs of a seed by arm, which is named in words, e.g. "large LR, annealed".
+        arms: The runs of a seed by arm. Arms of tasks are named in words, e.g. "large LR,
+            annealed"; those on images as in :class:`~learnorder.images.experiment.Arms`.
         setting: Network, optimiser and data in a few words, e.g. "MLP, SGD, digits". Experiments
             with the same setting share a column in the overview of all papers.
         seeds: Number of seeds.
         first_seed: First seed. Settings were chosen on seeds from 1000 on.
     """
 
-    arms: Mapping[str, TaskRunConfig]
+    arms: Mapping[str, Config]
     setting: str
     seeds: int = 6
     first_seed: int = 0
@@ -40,16 +45,29 @@ class PaperExperiment:
         return range(self.first_seed, self.first_seed + self.seeds)
 
     def on(self, source: str) -> PaperExperiment:
-        """Return the experiment on another copy of the images that its task loads, if it does."""
-        arms = {
-            arm: replace(config, task=replace(
-                config.task, arguments={**config.task.arguments, "source": source}
-            ))
-            if "source" in config.task.arguments
+        """Return the experiment on another copy of its images, unless a function makes them."""
+        moved = {
+            arm: on_source(config, source)
+            if (own := source_of(config)) and not own.startswith("function:")
             else config
             for arm, config in self.arms.items()
-        }  # fmt: skip
-        return replace(self, arms=arms)
+        }
+        return replace(self, arms=moved)
+
+
+def source_of(config: Config) -> str | None:
+    """Return the location of a run's images; None for a task that loads none from a source."""
+    if isinstance(config, RunConfig):
+        return config.data.source
+    return config.task.arguments.get("source")
+
+
+def on_source(config: Config, source: str) -> Config:
+    """Return a run's settings with another location of its images."""
+    if isinstance(config, RunConfig):
+        return replace(config, data=replace(config.data, source=source))
+    arguments = {**config.task.arguments, "source": source}
+    return replace(config, task=replace(config.task, arguments=arguments))
 
 
 Experiments = Mapping[str, PaperExperiment]
@@ -82,6 +100,8 @@ class Paper:
             the paper that ``learnorder reproduce`` runs without ``--paper``.
         figures: Figures of the experiments, by name; figures of results need no entry.
         leads: Names of the figures that a short account shows.
+        setting: Where the claims are tested if not in the paper's setting, e.g. "in other
+            settings".
     """
 
     name: str
@@ -96,13 +116,19 @@ class Paper:
     scales: Mapping[str, Callable[[], Experiments]] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
     leads: tuple[str, ...] = ()
+    setting: str = ""
 
     @property
     def cited(self) -> str:
         """Authors and year, e.g. "You et al. (2019)"."""
         first, *others = self.authors
         names = f"{first} et al." if len(others) > 1 else " and ".join(self.authors)
-        return f"{names} ({self.name[-4:]})"
+        return f"{names} ({''.join(filter(str.isdigit, self.name))})"
+
+    @property
+    def subject(self) -> str:
+        """Authors and year, and where the claims are tested if not in the paper's setting."""
+        return f"{self.cited} {self.setting}".rstrip()
 
     @property
     def reference(self) -> str:

@@ -11,6 +11,7 @@ from learnorder.reproduce.papers.literature import (
     kosson2025,
     lewkowycz2020,
     li2019,
+    li2019_settings,
     li2020,
     lu2023,
     mohtashami2022,
@@ -24,6 +25,7 @@ from learnorder.reproduce.papers.paper import Paper
 
 _MODULES = (
     li2019,
+    li2019_settings,
     you2019,
     lewkowycz2020,
     li2020,

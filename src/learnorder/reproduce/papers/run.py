@@ -13,7 +13,7 @@ from learnorder.execution.settings import Execution
 from learnorder.reproduce.claim import judge
 from learnorder.reproduce.claims import claims_named
 from learnorder.reproduce.evidence import Evidence
-from learnorder.reproduce.papers.paper import Experiments, Paper
+from learnorder.reproduce.papers.paper import Config, Experiments, Paper, on_source, source_of
 from learnorder.reproduce.papers.registry import paper_named
 from learnorder.reproduce.result import ReproductionResult
 from learnorder.runs.experiment import Experiment, read_experiment, settings_as
@@ -22,7 +22,6 @@ from learnorder.sweep.run import sweep_experiment, sweep_plans
 from learnorder.values import to_dict
 
 if TYPE_CHECKING:
-    from learnorder.config.settings import TaskRunConfig
     from learnorder.execution.driver import Plan
     from learnorder.runs import RunFolder
 
@@ -133,7 +132,7 @@ def reproduce_paper(
     Raises:
         LearnOrderError: See :mod:`learnorder.errors`.
     """
-    from learnorder.execution.driver import run_plans
+    from learnorder.execution.driver import find_folders, run_plans
     from learnorder.reproduce.page import write_reproduction
 
     chosen = paper_named(paper)
@@ -145,6 +144,8 @@ def reproduce_paper(
     about.check(folder)
     _check_same(chosen, scale, folder)
     if make_runs:
+        for name, runs in plans.items():  # all are checked before the first run
+            find_folders(runs, folder / name, execution.engine)
         for name, runs in plans.items():
             each = experiments[name]
             part = sweep_experiment(each.arms, {}, (), each.all_seeds, scale)
@@ -177,14 +178,12 @@ def _check_same(paper: Paper, scale: str, folder: Path) -> None:
         )
 
 
-def _check_settings(paper: Paper, arms: Mapping[str, TaskRunConfig], run: RunFolder[Any]) -> None:
+def _check_settings(paper: Paper, arms: Mapping[str, Config], run: RunFolder[Any]) -> None:
     """Check that a run has the settings of its arm, but for the seed and the images' location."""
     arm, config = run.labels.get("arm", ""), run.config
     expected = arms.get(arm)
-    if expected is not None and "source" in expected.task.arguments:
-        source = config.task.arguments.get("source")
-        arguments = {**expected.task.arguments, "source": source}
-        expected = replace(expected, task=replace(expected.task, arguments=arguments))
+    if expected is not None and source_of(expected) and (source := source_of(config)):
+        expected = on_source(expected, source)
     if expected is None or replace(expected, seed=config.seed) != config:
         raise RunFolderError(
             f"{run.path}: its settings are not those of {paper.name}, arm {arm!r}, in this version "
