@@ -6,7 +6,7 @@ from typing import Any
 
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.titles import marked_titles
-from learnorder.runs.results import NetworkRuns, RunSet
+from learnorder.runs.results import RunSet, ScriptResults, TaskResults
 from learnorder.statistics import side_of, why_inconclusive
 
 MOST_COMPARED = 4
@@ -39,7 +39,7 @@ def baselines(results: RunSet[Any]) -> dict[str, str]:
     return pairs
 
 
-def score_findings(results: NetworkRuns[Any], set_: str) -> list[str]:
+def score_findings(results: TaskResults | ScriptResults, set_: str) -> list[str]:
     """Return by how much each arm ends better or worse than its baseline, in sentences.
 
     There is none for more than ``MOST_COMPARED`` arms.
