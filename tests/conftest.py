@@ -159,7 +159,7 @@ def fake_run(
         measured = {"sharpness": 40.0 / epoch, "edge": 2.0 / epoch, "batch_sharpness": 50.0 / epoch,
                     "batch_edge": 2.5 / epoch, "feature_rank": 9.0, "active_share": 0.4,
                     "distinct_units": 0.5, "distinct_active_share": 0.3,
-                    "spikes": epoch % 2}  # fmt: skip
+                    "spikes": epoch % 2, "catapults": epoch % 2}  # fmt: skip
         for quantity, value in measured.items():
             records.add(epoch, "run", quantity, value)
         for part, share in (("content", 0.7), ("pattern", 0.2), ("neither", 0.1)):
