@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import signal
 import sys
 import types
 from collections.abc import Iterator, Sequence
@@ -22,7 +23,9 @@ from learnorder.config.settings import (
     RunConfig,
     TrainingConfig,
 )
+from learnorder.errors import Interrupted
 from learnorder.runs import ENDED, RunFolder
+from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
 from learnorder.training.records import Records
 from studies.common import RESULTS
@@ -106,6 +109,19 @@ def page(browser):
     yield page
     assert page.complaints == []
     page.close()
+
+
+def stopped_after(folder: RunFolder, *steps: int) -> None:
+    """Execute a run and interrupt it, again and again: each time after so many more steps."""
+    for count in steps:
+        received, counted = list[int](), iter(range(1, 100))
+
+        def stop(counted=counted, received=received, count=count):
+            if next(counted) == count:
+                received.append(signal.SIGINT)
+
+        with pytest.raises(Interrupted):
+            execute(folder, each_step=stop, received=received)
 
 
 def changed(config: RunConfig, **sections: dict[str, object]) -> RunConfig:

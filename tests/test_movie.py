@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from dataclasses import replace
 from io import BytesIO
 
@@ -17,7 +16,7 @@ from torch import nn
 from learnorder.cli import main
 from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
 from learnorder.data import load_images
-from learnorder.errors import ConfigError, Interrupted, RunFolderError
+from learnorder.errors import ConfigError, RunFolderError
 from learnorder.images.backend import measure
 from learnorder.images.movie.data import movie_data
 from learnorder.images.movie.page import write_movie
@@ -30,7 +29,7 @@ from learnorder.tasks.backend import check as check_tasks
 from learnorder.training.image_problem import image_trainer
 from learnorder.training.snapshots import first_layer, spread_over_classes
 
-from .conftest import changed, fake_run, tiny_run
+from .conftest import changed, fake_run, stopped_after, tiny_run
 
 KINDS = {"✓": "right", "◆": "pattern", "✕": "wrong"}
 
@@ -124,15 +123,7 @@ def test_an_interrupted_run_leaves_the_same_bytes(tiny, tmp_path):
     config = changed(tiny, training={"snapshots": 10})
     whole = executed(tmp_path / "whole", config)
     broken = RunFolder.create(tmp_path / "broken", config, {"arm": "large"})
-    for steps in (6, 1, 3):  # 4 steps an epoch
-        received, counted = list[int](), iter(range(1, 100))
-
-        def stop(counted=counted, received=received, steps=steps):
-            if next(counted) == steps:
-                received.append(signal.SIGINT)
-
-        with pytest.raises(Interrupted):
-            execute(broken, each_step=stop, received=received)
+    stopped_after(broken, 6, 1, 3)  # 4 steps an epoch
     assert execute(broken) == "finished"
     for name in ("snapshots.parquet", "snapshot_images.parquet", "records.parquet"):
         assert whole.file(name).read_bytes() == broken.file(name).read_bytes()

@@ -1,6 +1,5 @@
 """Training dynamics that runs keep: those of a plain loop, whatever divides the work."""
 
-import signal
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.config.script import ScriptConfig
 from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
-from learnorder.errors import ConfigError, DataError, Interrupted, RunFolderError
+from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.execution.engine import Cores
 from learnorder.execution.groups import Groups as ProcessGroups
 from learnorder.execution.pool import run_pool
@@ -41,7 +40,7 @@ from learnorder.training.process_group import ProcessGroup
 from learnorder.training.task import build_network, register_task
 from learnorder.training.task_problem import task_trainer
 
-from .conftest import changed
+from .conftest import changed, stopped_after
 from .test_task import blobs
 
 CPU = ProcessGroup(torch.device("cpu"))
@@ -125,15 +124,7 @@ def test_a_run_that_is_stopped_and_continued_has_the_same_bytes(tmp_path):
     config = config_of(epochs=4, batch_size=10)
     whole, broken = (RunFolder.create(tmp_path / n, config, {}) for n in ("whole", "broken"))
     execute(whole)
-    for steps in (5, 1, 11):  # within an epoch, and again before it has ended
-        received, counted = list[int](), iter(range(1, 100))
-
-        def stop(counted=counted, received=received, steps=steps):
-            if next(counted) == steps:
-                received.append(signal.SIGINT)
-
-        with pytest.raises(Interrupted):
-            execute(broken, each_step=stop, received=received)
+    stopped_after(broken, 5, 1, 11)  # within an epoch, and again before it has ended
     assert execute(broken) == "finished"
     ours, theirs = (folder.file("dynamics.parquet").read_bytes() for folder in (whole, broken))
     assert ours == theirs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from learnorder.report.comparisons import MOST_COMPARED, baselines
+from learnorder.report.comparisons import MOST_COMPARED, baselines, pairs_words
 from learnorder.report.groups import group_findings
 from learnorder.report.last_layers import group_balanced_words
 from learnorder.report.tables import median_epoch
@@ -66,7 +66,7 @@ def _patch_order(results: Results) -> str:
 
 
 def _compared(arm: str, baseline: str, name: str, difference: Estimate, diverged: bool) -> str:
-    pairs = f"n = {difference.n} pair{'s' * (difference.n != 1)}"
+    pairs = pairs_words(difference.n)
     numbers = f"{POINTS.show(difference)}, {pairs}"
     why = "inconclusive, because a run diverged" if diverged else why_inconclusive(difference)
     if why:

@@ -39,6 +39,15 @@ def baselines(results: RunSet[Any]) -> dict[str, str]:
     return pairs
 
 
+def pairs_words(n: int) -> str:
+    """Return the number of pairs in words.
+
+    >>> pairs_words(1), pairs_words(6)
+    ('n = 1 pair', 'n = 6 pairs')
+    """
+    return f"n = {n} pair{'s' * (n != 1)}"
+
+
 def score_findings(results: TaskResults | ScriptResults, set_: str) -> list[str]:
     """Return by how much each arm ends better or worse than its baseline, in sentences.
 
@@ -57,7 +66,7 @@ def score_findings(results: TaskResults | ScriptResults, set_: str) -> list[str]
         e = e if higher_is_better else -e
         if e.n == 0:
             continue
-        pairs, why = f"n = {e.n} pair{'s' * (e.n != 1)}", why_inconclusive(e)
+        pairs, why = pairs_words(e.n), why_inconclusive(e)
         if not why and side_of(e) == "inconclusive":
             said = f"the difference between {titles[arm]} and {titles[baseline]} is inconclusive"
             said += f" ({words.difference(e)}, {pairs})"

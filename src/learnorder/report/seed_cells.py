@@ -8,7 +8,7 @@ from typing import Any
 from learnorder.report.content import BySeed, Link
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import RunSet
-from learnorder.statistics import estimate
+from learnorder.statistics import Estimate, estimate, range_of
 
 
 class SeedCells:
@@ -27,30 +27,31 @@ class SeedCells:
 
     def final(self, arm: str, set_: str, quantity: str, words: ScoreWords) -> str:
         """Return a final quantity: its mean with the interval."""
-        mean = words.number(self._results.final_estimate(arm, set_, quantity))
-        return self.shown(mean, arm, self._results.final(arm, set_, quantity), words.one)
+        values = self._results.final(arm, set_, quantity)
+        mean = words.number(estimate(list(values.values()), within=range_of(quantity)))
+        return self.shown(mean, arm, values, words.one)
 
     def difference(
         self, arm: str, baseline: str, set_: str, quantity: str, words: ScoreWords
     ) -> str:
         """Return a paired difference of a final quantity, linked to the arm's runs."""
-        mean = words.number(self._results.final_difference(arm, baseline, set_, quantity))
-        return self.shown(mean, arm, self._pairs(arm, baseline, set_, quantity), words.one)
+        pairs = self.pairs(arm, baseline, set_, quantity)
+        return self.shown(words.number(_mean(pairs, quantity)), arm, pairs, words.one)
 
     def gain(
         self, arm: str, baseline: str, set_: str, score: str, *, higher_is_better: bool
     ) -> str:
         """Return by how much an arm ends better than its baseline, in words; a dash for no pair."""
         words, sign = ScoreWords(score), 1 if higher_is_better else -1
-        pairs = self._pairs(arm, baseline, set_, score)
-        difference = self._results.final_difference(arm, baseline, set_, score)
-        text = words.gain(difference if higher_is_better else -difference) if pairs else "–"
+        pairs = self.pairs(arm, baseline, set_, score)
         gains = {seed: sign * value for seed, value in pairs.items()}
+        text = words.gain(_mean(gains, score)) if gains else "–"
         return self.shown(text, arm, gains, lambda gain: words.gain(estimate([gain])))
 
-    def _pairs(self, arm: str, baseline: str, set_: str, quantity: str) -> dict[int, float]:
+    def pairs(self, arm: str, baseline: str, set_: str, quantity: str) -> dict[int, float]:
+        """Return the paired differences arm − baseline of a final quantity, by seed."""
         values, others = (self._results.final(name, set_, quantity) for name in (arm, baseline))
-        return {seed: values[seed] - others[seed] for seed in values if seed in others}
+        return {seed: values[seed] - others[seed] for seed in sorted(values.keys() & others.keys())}
 
     def shown(
         self, text: str, arm: str, values: Mapping[int, float], words: Callable[[float], str]
@@ -65,6 +66,11 @@ class SeedCells:
         """
         links = {seed: Link(f"seed {seed}", f"#{self._anchors[arm, seed]}") for seed in values}
         return with_seeds(text, {links[seed]: words(values[seed]) for seed in sorted(values)})
+
+
+def _mean(pairs: Mapping[int, float], quantity: str) -> Estimate:
+    """Return the mean of paired differences of a quantity, with its 95 % t interval."""
+    return estimate(list(pairs.values()), within=range_of(quantity).difference())
 
 
 def with_seeds(text: str, values: Mapping[str, str]) -> str:

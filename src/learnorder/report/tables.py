@@ -73,7 +73,7 @@ def difference_table(results: PatternRuns[Any], baselines: Mapping[str, str]) ->
     quantities, several = results.quantities(), len(set(baselines.values())) > 1
     rows, seeds = [], SeedCells(results)
     for arm, baseline in baselines.items():
-        n = results.final_difference(arm, baseline, *quantities[0][:2]).n
+        n = len(seeds.pairs(arm, baseline, *quantities[0][:2]))
         title = _pair(titles[arm], titles[baseline]) if several else titles[arm]
         cells = [seeds.difference(arm, baseline, s, q, _PER_CENT) for s, q, _ in quantities]
         rows.append([title, str(n), *cells])

@@ -101,7 +101,7 @@ def gain_table(results: TaskResults) -> TextTable:
     words, titles = ScoreWords(name), marked_titles(results)
     rows, seeds = [], SeedCells(results)
     for arm, baseline in baselines(results).items():
-        n = results.final_difference(arm, baseline, results.evaluated, name).n
+        n = len(seeds.pairs(arm, baseline, results.evaluated, name))
         gain = seeds.gain(arm, baseline, results.evaluated, name, higher_is_better=higher_is_better)
         rows.append([f"{titles[arm]} against {titles[baseline]}", str(n), gain])
     note = f"Final {results.evaluated} {name}, paired by seed: mean [95 % t interval]."

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from statistics import median
 
 from learnorder.config.arm_titles import THEORY_ARMS
+from learnorder.report.comparisons import pairs_words
 from learnorder.report.content import TextTable
 from learnorder.report.seed_cells import SeedCells
 from learnorder.report.tables import counted
@@ -200,7 +201,7 @@ def _gap(results: TheoryResults, arm: str) -> str:
     what = f"Error on P-only test examples, ratio of {titles['S']} to {titles[arm]}"
     if not ratio.n:
         return f"{what}: no pairs of finished runs."
-    text = f"{what}: {ratio_words(ratio)}, n = {ratio.n} pair{'s' * (ratio.n != 1)}"
+    text = f"{what}: {ratio_words(ratio)}, {pairs_words(ratio.n)}"
     if why := why_inconclusive(ratio):
         return f"{text}; {why}."
     verdicts = {"above": "S errs more often", "below": "S errs less often"}
