@@ -140,7 +140,7 @@ def test_dry_run(capsys, tmp_path):
 
 ERRORS = [
     (["ptach"], "no command 'ptach'"),
-    (["patch", "--scale", "huge"], "scale: got 'huge'. Choose one of demo, laptop, paper"),
+    (["patch", "--scale", "huge"], "scale: got 'huge'. Choose one of demo, laptop, thin, paper"),
     (["patch", "--patch.sise", "3"], "patch.sise: got '3'. There is no option"),
     (["patch", "--patch.size", "9"], "patch.size"),
     (["patch", "--patch.eligible_share", "2"], "[0, 1]"),

@@ -7,7 +7,7 @@ import torch
 
 from learnorder.data import ImageData, Images
 from learnorder.data.images import CIFAR_MEAN, CIFAR_STD
-from learnorder.images.patch import SCALES, paper
+from learnorder.images.patch import SCALES, paper, thin
 from learnorder.patterns import Group
 from learnorder.schedules import Schedule
 from learnorder.training.batches import Batches
@@ -39,6 +39,15 @@ def test_the_paper_as_published():
     assert large.training.weight_decay == 5e-4
     assert (large.patch.size, large.patch.z_scale, large.patch.contrast) == (7, 1.25, 0.1)
     assert large.data.train_examples is None
+
+
+def test_thin_differs_from_the_paper_in_width_and_precision_alone():
+    for arm in ("large", "small", "small_noise", "small_annealed"):
+        published, narrow = paper().run(arm, 0), thin().run(arm, 0)
+        assert narrow.model.arguments == {"depth": 16, "widen_factor": 1}
+        assert narrow.training.precision == "bf16"
+        training = replace(narrow.training, precision=published.training.precision)
+        assert replace(narrow, model=published.model, training=training) == published
 
 
 def test_the_papers_steps_and_groups(like_cifar):

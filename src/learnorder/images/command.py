@@ -20,8 +20,8 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
         "--scale",
         str,
         default=scale,
-        help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), paper (as published; needs a "
-        f"GPU). Sets the defaults below. One of {', '.join(IMAGE_SCALES[name])}.",
+        help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), thin (as published, but a "
+        f"narrow network), paper (as published; needs a GPU). Sets the defaults below. One of {', '.join(IMAGE_SCALES[name])}.",
     )
     options.add_execution(parser, f"runs/{name}-{scale}")
     options.add_settings(parser, ImageExperiment, recipe_for(scale, arguments, name))

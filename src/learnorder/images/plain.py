@@ -6,11 +6,12 @@ scale            data and network                                        time
 demo             600 of scikit-learn's 8×8 digits, WRN-10-1, 60 epochs   about 2 minutes, 2 cores
 laptop           10,000 CIFAR-10 images at 16×16, WRN-16-1, 30 epochs    4 minutes a run and core
 laptop_cifar100  the same of CIFAR-100                                   the same
+thin             CIFAR-10, WRN-16-1, 60 epochs, in bf16                 an hour a run and core
 paper            CIFAR-10, WRN-16-10, 200 epochs, as published           20 minutes a run on an H100
 paper_cifar100   the same of CIFAR-100                                   the same
 ===============  ======================================================  =========================
 
-At scales demo and laptop, runs differ from those of the patch experiment only in the patch.
+At scales demo, laptop and thin, runs differ from those of the patch experiment only in the patch.
 ``learnorder plain --scale SCALE`` runs one.
 """
 
@@ -51,6 +52,11 @@ def laptop() -> ImageExperiment:
     return replace(patch.laptop(), patch=PatchConfig())
 
 
+def thin() -> ImageExperiment:
+    """The patch experiment's thin scale without its patch."""
+    return replace(patch.thin(), patch=PatchConfig())
+
+
 def demo() -> ImageExperiment:
     """The patch experiment's demo without its patch."""
     return replace(patch.demo(), patch=PatchConfig())
@@ -65,6 +71,7 @@ SCALES: dict[str, Callable[[], ImageExperiment]] = {
     "demo": demo,
     "laptop": laptop,
     "laptop_cifar100": lambda: _of_cifar100(laptop()),
+    "thin": thin,
     "paper": paper,
     "paper_cifar100": lambda: _of_cifar100(paper()),
 }

@@ -33,7 +33,7 @@ def recipe(scale: str, experiment: str = "patch") -> ImageExperiment:
     """Return the settings of an experiment of the paper on images.
 
     Args:
-        scale: demo, laptop or paper; for plain also laptop_cifar100 and paper_cifar100.
+        scale: demo, laptop, thin or paper; for plain also laptop_cifar100 and paper_cifar100.
         experiment: patch (with the planted patch, section 6.2) or plain (without; Figure 1 and
             Table 1).
 
@@ -79,7 +79,7 @@ def run_patch(
     An experiment that was interrupted continues; finished runs are not repeated.
 
     Args:
-        experiment: The settings, or the name of a recipe: demo, laptop or paper.
+        experiment: The settings, or the name of a recipe: demo, laptop, thin or paper.
         out: Folder for the runs and report.html; runs/patch-SCALE by default.
         scale: Name of the recipe that ``experiment`` is based on, for the report.
         execution: How the runs are executed.
@@ -103,7 +103,7 @@ def run_plain(
     """Run the same arms on images without a patch (the paper's Figure 1 and Table 1).
 
     Args:
-        experiment: The settings, or the name of a recipe: demo, laptop, paper, laptop_cifar100 or
+        experiment: The settings, or the name of a recipe: demo, laptop, thin, paper, laptop_cifar100 or
             paper_cifar100.
         out: Folder for the runs and report.html; runs/plain-SCALE by default.
         scale: Name of the recipe that ``experiment`` is based on, for the report.

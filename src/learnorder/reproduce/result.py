@@ -23,7 +23,7 @@ class ReproductionResult:
     Attributes:
         evidence: The results by experiment.
         judgements: One for each claim, in the paper's order.
-        scale: Name of the recipe: demo, laptop, paper, gpu or custom.
+        scale: Name of the recipe: demo, laptop, thin, paper, gpu or custom.
         paper: The paper.
     """
 

@@ -94,7 +94,7 @@ def reproduce(
     A reproduction that was interrupted continues; finished runs are not repeated.
 
     Args:
-        reproduction: The experiments, or the name of a recipe: demo, laptop or paper.
+        reproduction: The experiments, or the name of a recipe: demo, laptop, thin or paper.
         out: Folder for the experiments, report.html and claims.json; runs/reproduce-SCALE by
             default.
         only: Names of the claims to run; None: all. Other claims are judged as well if ``out`` has

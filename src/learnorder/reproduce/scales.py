@@ -1,10 +1,11 @@
-"""The experiments that test the paper's claims, at three scales.
+"""The experiments that test the paper's claims, at four scales.
 
 ======  ==========================================================  ============================
 scale   what                                                        time
 ======  ==========================================================  ============================
 demo    digits, and the theory with a few seeds                     about five minutes, 2 cores
 laptop  10,000 CIFAR-10 images at 16×16, WRN-16-1; the theory       about two hours, 2 cores
+thin    CIFAR-10, WRN-16-1, else as published; the theory           two days on two cores
 paper   CIFAR-10, WRN-16-10, as published; the theory               days on a GPU
 ======  ==========================================================  ============================
 
@@ -177,6 +178,18 @@ def laptop() -> Reproduction:
     )
 
 
+def thin() -> Reproduction:
+    """The published patch experiment with a narrow network, and the same without its patch.
+
+    The theory is as at laptop scale.
+    """
+    return replace(
+        laptop(),
+        plain=replace(plain.thin(), seeds=SEEDS),
+        patch=replace(patch.thin(), seeds=SEEDS),
+    )
+
+
 def paper() -> Reproduction:
     """The published experiments on images; the theory as at laptop scale."""
     with_patch = replace(patch.paper(), seeds=SEEDS)
@@ -188,4 +201,9 @@ def paper() -> Reproduction:
     )
 
 
-SCALES: dict[str, Callable[[], Reproduction]] = {"demo": demo, "laptop": laptop, "paper": paper}
+SCALES: dict[str, Callable[[], Reproduction]] = {
+    "demo": demo,
+    "laptop": laptop,
+    "thin": thin,
+    "paper": paper,
+}

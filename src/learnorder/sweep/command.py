@@ -153,7 +153,9 @@ def _add_options(parser: Parser, experiment: str, subject: _Subject) -> None:
     listed = "; ".join(f"{name}: {what}" for name, what in EXPERIMENTS.items())
     parser.add("--experiment", str, default=experiment, help=f"What to sweep. {listed}.")
     if subject.scale:
-        parser.add("--scale", str, default=subject.scale, help="Defaults: demo, laptop or paper.")
+        parser.add(
+            "--scale", str, default=subject.scale, help="Defaults: demo, laptop, thin or paper."
+        )
     if len(subject.arms) > 1:
         parser.add(
             "--arms",
