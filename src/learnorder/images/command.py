@@ -21,7 +21,8 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
         str,
         default=scale,
         help="demo (digits, minutes), laptop (CIFAR-10 at 16×16), thin (as published, but a "
-        f"narrow network), paper (as published; needs a GPU). Sets the defaults below. One of {', '.join(IMAGE_SCALES[name])}.",
+        "narrow network), paper (as published; needs a GPU). Sets the defaults below. One of "
+        f"{', '.join(IMAGE_SCALES[name])}.",
     )
     options.add_execution(parser, f"runs/{name}-{scale}")
     options.add_settings(parser, ImageExperiment, recipe_for(scale, arguments, name))

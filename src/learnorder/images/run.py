@@ -103,8 +103,8 @@ def run_plain(
     """Run the same arms on images without a patch (the paper's Figure 1 and Table 1).
 
     Args:
-        experiment: The settings, or the name of a recipe: demo, laptop, thin, paper, laptop_cifar100 or
-            paper_cifar100.
+        experiment: The settings, or the name of a recipe: demo, laptop, thin, paper,
+            laptop_cifar100 or paper_cifar100.
         out: Folder for the runs and report.html; runs/plain-SCALE by default.
         scale: Name of the recipe that ``experiment`` is based on, for the report.
         execution: How the runs are executed.

@@ -31,9 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     arm = options.peek(arguments, "arm", "large")
     options.check_arms([arm], ARM_TITLES)
     parser = Parser("train", DESCRIPTION)
-    parser.add(
-        "--scale", str, default=scale, help="Sets the defaults: demo, laptop, thin or paper."
-    )
+    parser.add("--scale", str, default=scale, help="Defaults: demo, laptop, thin or paper.")
     parser.add("--arm", str, default=arm, help=f"Sets the defaults: {', '.join(ARM_TITLES)}.")
     options.add_execution(parser, "runs/train", many=False)
     base = recipe_for(scale, arguments).run(arm, seed=0)

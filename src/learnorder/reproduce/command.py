@@ -56,8 +56,8 @@ def main(arguments: Sequence[str]) -> int:
         "--scale",
         str,
         default=scale,
-        help="demo (digits), laptop (CIFAR-10 at 16×16), thin (as published, but a narrow network), "
-        "paper (as published; needs a GPU).",
+        help="demo (digits), laptop (CIFAR-10 at 16×16), thin (as published, but a narrow "
+        "network), paper (as published; needs a GPU).",
     )
     parser.add(
         "--data.source",
