@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from learnorder.config.settings import (
     DataConfig,
@@ -24,6 +26,7 @@ from learnorder.config.settings import (
     TrainingConfig,
 )
 from learnorder.errors import Interrupted
+from learnorder.execution.processes import processes_kept
 from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.execute import execute
 from learnorder.schedules import Schedule
@@ -32,7 +35,44 @@ from studies.common import RESULTS
 from studies.records import unpacked
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+settings.register_profile("learnorder", deadline=None)  # no test depends on the machine's speed
+settings.load_profile("learnorder")
 CIFAR = Path(__file__).parents[2] / "shared" / "data" / "cifar10"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_processes():
+    """Let tests share the processes of their runs, which take seconds to start."""
+    with processes_kept():
+        yield
+
+
+@pytest.fixture
+def own_processes(monkeypatch):
+    """Give a test processes of its own, which stop when its runs have ended."""
+    monkeypatch.setattr("learnorder.execution.processes._kept", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup() -> Iterator[None]:
+    """Let processes that fixtures start be shared."""
+    return (yield from _without_name())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Iterator[None]:
+    """Let processes that tests start be shared."""
+    return (yield from _without_name())
+
+
+def _without_name() -> Iterator[None]:
+    """Hide the test's name from the environment: processes are shared where that is the same."""
+    name = os.environ.pop("PYTEST_CURRENT_TEST", None)
+    try:
+        return (yield)
+    finally:
+        if name is not None:
+            os.environ["PYTEST_CURRENT_TEST"] = name
 
 
 @pytest.fixture(autouse=True)

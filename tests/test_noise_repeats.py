@@ -275,7 +275,7 @@ BLOCKS = {
 }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     blocks=st.lists(st.tuples(st.sampled_from(list(BLOCKS)), st.integers(1, 2)), max_size=4),
     cut=st.integers(0, 4),

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau
 from torch.utils.data import DataLoader, TensorDataset
@@ -77,7 +77,6 @@ def test_against_plain_loops(told):
     assert frame["first_learned"].tolist() == order.first_learned.tolist()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=12), max_size=5),
     st.integers(1, 13),

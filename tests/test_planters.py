@@ -312,7 +312,7 @@ def test_faint_tokens_are_a_share_of_the_class():
     assert TOKENS.faint(planted, patterns, 2, 1.0, rng())[:3] == planted[:3]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 10), st.integers(0, 2**32))
 def test_copies_do_not_overlap(copies, length, spare, seed):
     available = copies * length + spare
@@ -329,7 +329,7 @@ def test_places_anywhere_are_uniform():
     assert min(counts.values()) > 150
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=30), st.sampled_from(["start", "end", "anywhere"]), st.integers(1, 3))
 def test_a_text_is_kept_around_its_pattern(text, place, copies):
     planter = TextPlanter(place=place)

@@ -10,6 +10,8 @@ from learnorder.execution.processes import Processes, processes_kept
 from learnorder.runs import RunFolder
 from learnorder.schedules import Schedule
 
+pytestmark = pytest.mark.usefixtures("own_processes")
+
 
 def stage(out):
     """Execute two short runs; return the processes that are alive after it."""
@@ -38,7 +40,7 @@ def test_stages_share_processes(tmp_path):
     assert stage(tmp_path / "fourth") == before
 
 
-def test_processes_of_other_threads_or_devices_are_not_shared():
+def test_processes_of_other_threads_devices_or_surroundings_are_not_shared(tmp_path, monkeypatch):
     with processes_kept():
         process = Processes().start(1)
         process.close()
@@ -49,7 +51,17 @@ def test_processes_of_other_threads_or_devices_are_not_shared():
         other = Processes().start(2)
         assert other is not process
         assert not process.alive, "no later run has a use for it"
-        for each in (on_gpu, other):
+        monkeypatch.chdir(tmp_path)
+        other.close()
+        elsewhere = Processes().start(2)
+        assert elsewhere is not other
+        monkeypatch.setenv("LEARNORDER_TEST", "1")
+        elsewhere.close()
+        with_variable = Processes().start(2)
+        assert with_variable is not elsewhere
+        assert not other.alive
+        assert not elsewhere.alive
+        for each in (on_gpu, with_variable):
             each.close(kill=True)
             assert not each.alive
 

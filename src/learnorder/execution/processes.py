@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import selectors
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from learnorder.errors import ConfigError
@@ -26,7 +28,7 @@ class Process:
     """
 
     def __init__(self, threads: int, device: str | None = None) -> None:
-        self.threads, self.device = threads, device
+        self.device, self.surroundings = device, _surroundings(threads)
         visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
         command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
         self._process = subprocess.Popen(
@@ -93,6 +95,11 @@ class Process:
                 pipe.close()
 
 
+def _surroundings(threads: int) -> tuple[int, Path, dict[str, str]]:
+    """Return what a process that starts now inherits: its threads, folder and environment."""
+    return threads, Path.cwd(), dict(os.environ)
+
+
 _kept: list[Process] | None = None
 """Idle processes within :func:`processes_kept`, else None."""
 
@@ -122,10 +129,12 @@ def processes_kept() -> Iterator[None]:
 def _take_kept(threads: int, device: str | None) -> Process | None:
     """Return a kept process, or None if there is none for this GPU.
 
-    Kept processes with another number of threads are stopped: the next runs have no use for them.
+    Kept processes with another number of threads, folder or environment are stopped: the next runs
+    have no use for them.
     """
+    now = _surroundings(threads)
     for process in list(_kept or ()):
-        if process.threads != threads or not process.alive:
+        if process.surroundings != now or not process.alive:
             assert _kept is not None
             _kept.remove(process)
             process.stop()
