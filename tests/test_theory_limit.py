@@ -18,6 +18,7 @@ from learnorder.theory import (
     Phase,
     SolverConfig,
     TheoryConfig,
+    newton,
     phases,
     train,
 )
@@ -194,6 +195,48 @@ def test_the_error_falls_with_the_tolerance(name):
         assert error < 2.5 * tolerance
         errors.append(error)
     assert errors == sorted(errors, reverse=True), errors
+
+
+@pytest.mark.parametrize("quadratic", [True, False])
+@pytest.mark.parametrize("kind", ["separate", "convolution"])
+@pytest.mark.parametrize("most", [0, 10**6])
+def test_a_newton_step_solves_its_system(kind, quadratic, most, monkeypatch):
+    """By conjugate gradients and by a factorisation, against a dense solution in float64."""
+    monkeypatch.setattr(newton, "MOST_FACTORED", most)
+    config = changed(SMALL, network={"kind": kind})
+    kernel = Kernel(training_set(config, 0), config.network, quadratic)
+    law = NoiseLaw(config.eta1, config.algorithm.weight_decay)
+    step = kernel.one_step(law.transition(kernel.powers, 1.0, 0.2, 500.0, sigma=0.0))
+    y = kernel.examples.y
+    f0 = torch.linspace(-1, 1, len(y), dtype=torch.float64)
+    f = newton.Newton(1e-3).solve(f0, step, y, f0)
+    assert f is not None
+    residual = f0 - f + step.apply(y * torch.sigmoid(-y * f) / len(y))
+    dense = torch.stack([step.apply(row) for row in torch.eye(len(y), dtype=torch.float64)], 1)
+    share = torch.sigmoid(-y * f)
+    matrix = torch.eye(len(y), dtype=torch.float64) + dense * (share * (1 - share) / len(y))
+    assert float(torch.linalg.solve(matrix, residual).abs().max()) < 1e-6
+    assert float((f - f0).abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("kind", ["separate", "convolution"])
+@pytest.mark.parametrize("name", ["L-S", "S+noise"])
+def test_runs_without_a_factorisation_are_the_same(name, kind, monkeypatch):
+    config = changed(SMALL, arm=name, network={"kind": kind})
+    factored, outcome, _ = whole_run(config, Flow)
+    monkeypatch.setattr(newton, "MOST_FACTORED", 0)
+    applied, other, _ = whole_run(config, Flow)
+    assert outcome.status == other.status == "finished"
+    assert factored.keys() == applied.keys()
+    for key in factored:
+        assert float((factored[key][0] - applied[key][0]).abs().max()) < 1e-3, key
+
+
+def test_systems_that_are_not_solved_end_the_run(monkeypatch):
+    monkeypatch.setattr(newton, "MOST_FACTORED", 0)
+    monkeypatch.setattr(newton, "_MOST_GRADIENTS", 0)
+    with pytest.raises(ArithmeticError, match="found no accurate step"):
+        whole_run(SMALL, Flow)
 
 
 def test_the_flow_meets_the_thresholds():

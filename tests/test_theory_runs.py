@@ -525,7 +525,9 @@ print((peak() - before) / sum(part.bytes for part in memory_parts(config)))
 @pytest.mark.parametrize(
     "settings",
     [
-        {"distribution": {"num_train": 4000}},
+        {"distribution": {"num_train": 2900}},
+        {"distribution": {"num_train": 5000}},
+        {"distribution": {"num_train": 12_000}},
         {"distribution": {"num_train": 6000}, "solver": {"engine": "recursion"}},
         {**FINITE, "distribution": {"d": 2000, "num_train": 300}, "network": {"width_w": 20_000}},
         {**FINITE, "distribution": {"d": 30, "num_train": 3000}, "network": {"width_v": 20_000},

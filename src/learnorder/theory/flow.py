@@ -6,20 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from learnorder.theory.algorithm import Phase
 from learnorder.theory.config import TheoryConfig
-from learnorder.theory.kernel import Kernel, LimitState, StepKernel
+from learnorder.theory.kernel import Kernel, LimitState
+from learnorder.theory.newton import Newton
 from learnorder.theory.noise_law import NoiseLaw, gate
 from learnorder.theory.recursion import loss_and_residual
 
-_MOST_ITERATIONS = 30
-_REFACTOR_AT = 0.35
-"""The Newton matrix is recomputed if an iteration leaves more than this share of the residual."""
-_LONGEST = 20.0
-"""Largest change of an output in one Newton iteration."""
 _MOST_REJECTIONS = 60
 """Consecutive rejections, each with a shorter step, after which an error is raised."""
 _AT_THRESHOLD = 1e-4
@@ -84,9 +79,9 @@ class Flow:
         self._phase = phase
         self._move_to(self._point, phase)
 
-    def _fresh_newton(self) -> tuple[_Newton, _Newton]:
+    def _fresh_newton(self) -> tuple[Newton, Newton]:
         """Return solvers for whole and half steps; each keeps the matrix for its step length."""
-        return _Newton(self._tolerance), _Newton(self._tolerance)
+        return Newton(self._tolerance), Newton(self._tolerance)
 
     def _move_to(self, point: _Point, phase: Phase) -> None:
         """Move to a point, with f and the loss recomputed from its state."""
@@ -174,7 +169,7 @@ class Flow:
         return _Point(state, twice.variance, f), float((twice.f - whole.f).abs().max())
 
     def _implicit(
-        self, newton: _Newton, start: _Point, phase: Phase, h: float, guess: Tensor
+        self, newton: Newton, start: _Point, phase: Phase, h: float, guess: Tensor
     ) -> _Point | None:
         """Return the end of one implicit step of length h, or None if Newton fails."""
         eta = phase.learning_rate
@@ -189,86 +184,3 @@ class Flow:
             return None
         _, a = loss_and_residual(f, self._y)
         return _Point(self.kernel.add(state, a, step), step.variance, f)
-
-
-class _Newton:
-    """Newton's method for f = f₀ + K·a(f). It reuses its matrix over steps while it converges.
-
-    With D = diag(−∂a/∂f) ≥ 0, a Newton step δ solves (I + K·D)δ = f₀ + K·a − f. K is P's part,
-    whose symmetric form I + D^½·K_P·D^½ is factored in float32, plus U·C·Uᵀ, stiff and of low rank,
-    which the Woodbury identity adds in float64.
-    """
-
-    def __init__(self, tolerance: float) -> None:
-        self._tolerance = 1e-3 * tolerance
-        self._factored: tuple[Tensor, StepKernel] | None = None
-
-    def snapshot(self) -> list[Any]:
-        """Return the inputs of the current matrix; empty if there is none."""
-        if self._factored is None:
-            return []
-        curvature, kernel = self._factored
-        return [curvature, kernel.linear, kernel.first, kernel.diagonal, kernel.wide, kernel.core]
-
-    def restore(self, snapshot: list[Any], kernel: Kernel) -> None:
-        """Recompute the matrix of a snapshot."""
-        if snapshot:
-            curvature, *parts = snapshot
-            self._factor(StepKernel(kernel, *parts), curvature)
-
-    def solve(self, f0: Tensor, kernel: StepKernel, y: Tensor, f: Tensor) -> Tensor | None:
-        """Return the solution, starting from a guess f; None if the iteration fails."""
-        previous = math.inf
-        if self._factored is not None:
-            self._couple(kernel)
-        for _ in range(_MOST_ITERATIONS):
-            share = torch.sigmoid(-y * f)
-            residual = (f0 - f).add_(kernel.apply(y * share / len(y)))
-            size = float(residual.abs().max())
-            stale = self._factored is None or size > _REFACTOR_AT * previous
-            if stale and not self._factor(kernel, share * (1 - share) / len(y)):
-                break
-            previous = size
-            change = self._step(residual)
-            length = float(change.abs().max())
-            if not length < math.inf:
-                break
-            f = f + change * min(1.0, _LONGEST / max(length, _LONGEST))
-            if length < self._tolerance:
-                return f
-        self._factored = None  # do not reuse a matrix that failed
-        return None
-
-    def _factor(self, kernel: StepKernel, curvature: Tensor) -> bool:
-        """Factor the Newton matrix at a curvature D; return whether it succeeded."""
-        self._factored, self._root = (curvature, kernel), curvature.sqrt()
-        root = self._root.float()
-        self._p_part = kernel.p_part()
-        matrix = (self._p_part * root[:, None]).mul_(root)
-        matrix.diagonal().add_(1)
-        self._cholesky, failed = torch.linalg.cholesky_ex(matrix)
-        if failed:
-            return False
-        self._couple(kernel)
-        return True
-
-    def _couple(self, kernel: StepKernel) -> None:
-        """Add the low-rank part of this step's kernel."""
-        assert self._factored is not None
-        curvature, _ = self._factored
-        self._wide = self._p_solve(kernel.wide)  # Z = (I + K_P·D)⁻¹·U
-        self._seen = kernel.wide * curvature[:, None]  # D·U
-        inner = kernel.core @ (self._seen.T @ self._wide)
-        inner.diagonal().add_(1)
-        self._small = torch.linalg.solve(inner, kernel.core)  # (C⁻¹ + Uᵀ·D·Z)⁻¹
-
-    def _step(self, residual: Tensor) -> Tensor:
-        """Solve (I + K·D)δ = residual."""
-        change = self._p_solve(residual[:, None])[:, 0]
-        return change.sub_(self._wide @ (self._small @ (self._seen.T @ change)))
-
-    def _p_solve(self, columns: Tensor) -> Tensor:
-        """Solve (I + K_P·D)X = columns, by (I + K·D)⁻¹ = I − K·D^½·(I + D^½·K·D^½)⁻¹·D^½."""
-        root = self._root[:, None]
-        inner = torch.cholesky_solve((root * columns).float(), self._cholesky)
-        return columns - (self._p_part @ (root.float() * inner)).double()

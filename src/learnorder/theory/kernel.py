@@ -123,8 +123,11 @@ class Kernel:
 
     @functools.cached_property
     def _gram32(self) -> Tensor:
-        x1 = self.examples.x1.float()
-        return x1 @ x1.T
+        return self._x1_32 @ self._x1_32.T
+
+    @functools.cached_property
+    def _x1_32(self) -> Tensor:
+        return self.examples.x1.float()
 
     @functools.cached_property
     def _quadratic32(self) -> Tensor | None:
@@ -143,6 +146,15 @@ class Kernel:
             diagonal = diagonal + first * self._own
         matrix.diagonal().add_(diagonal.float())
         return matrix
+
+    def p_times(self, linear: float, first: float, diagonal: Tensor, v: Tensor) -> Tensor:
+        """Return the product of :meth:`p_part` and a vector, (N,), in float32."""
+        product = (self._x1_32 @ (self._x1_32.T @ v)).mul_(linear)
+        if self._quadratic32 is not None:
+            product.add_(self._quadratic32 @ v, alpha=first)
+        else:
+            diagonal = diagonal + first * self._own
+        return product.addcmul_(diagonal.float(), v)
 
     def empty(self) -> LimitState:
         """Return the state before training: f = 0."""
@@ -286,6 +298,16 @@ class StepKernel:
     def p_part(self) -> Tensor:
         """Return P's part as a matrix, (N, N), in float32."""
         return self.kernel.p_part(self.linear, self.first, self.diagonal)
+
+    def p_times(self, v: Tensor) -> Tensor:
+        """Return P's part times a vector, (N,), in float32."""
+        return self.kernel.p_times(self.linear, self.first, self.diagonal, v)
+
+    def p_diagonal(self) -> Tensor:
+        """Return the diagonal of P's part, (N,), in float32."""
+        kernel = self.kernel
+        parts = kernel._squared_norm * self.linear + kernel._own * self.first + self.diagonal
+        return parts.float()
 
 
 class OutputsOn:

@@ -9,6 +9,7 @@ from learnorder.errors import ConfigError
 from learnorder.theory.arcsine import arcsine
 from learnorder.theory.config import TheoryConfig
 from learnorder.theory.kernel import MOST_QUADRATIC
+from learnorder.theory.newton import MOST_FACTORED
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,13 @@ def _limit(config: TheoryConfig) -> list[Part]:
     data, solver = config.distribution, config.solver
     n, d, flow = data.N, data.d, solver.engine == "flow"
     quadratic = n <= MOST_QUADRATIC if solver.quadratic is None else solver.quadratic
-    # The flow keeps the Gram matrix in float32 and, for each of its two solvers, a matrix, its
-    # factor and a temporary. The quadratic part is in float64, and for the flow also in float32.
-    bytes_per_pair = 28 * flow + (8 + 4 * flow) * quadratic
+    # A flow that factors keeps the Gram matrix in float32 and, for each of its two solvers, a
+    # matrix, its factor and a temporary. The quadratic part is in float64, for the flow also in
+    # float32.
+    bytes_per_pair = 28 * (flow and n <= MOST_FACTORED) + (8 + 4 * flow) * quadratic
     remedies = [
         "Give fewer examples",
-        *(["set solver.engine to recursion"] if flow else []),
+        *(["set solver.engine to recursion"] if flow and n <= MOST_FACTORED else []),
         *(["set solver.quadratic to false"] if quadratic else []),
     ]
     remedy = f"{', or '.join(remedies)}."
