@@ -1,5 +1,7 @@
 """Processes that stay for the next stage of an experiment."""
 
+import signal
+
 import psutil
 import pytest
 
@@ -84,6 +86,14 @@ def test_gpus_are_shared_out_evenly_after_one_worker_died():
         lost.close(kill=True)
         lost.stop()
         assert lost not in stage()
+
+
+def test_a_process_that_received_a_signal_is_not_kept():
+    with processes_kept():
+        process = Processes().start(1)
+        process.send_signal(signal.SIGINT)
+        process.close()
+        assert not process.alive
 
 
 def test_an_error_stops_them(tmp_path):

@@ -410,6 +410,7 @@ def kill_workers(tmp_path, runs, kills):
     return folders
 
 
+@pytest.mark.usefixtures("own_processes")
 @pytest.mark.parametrize(
     ("runs", "kills"), [(10, 2), pytest.param(200, 20, marks=pytest.mark.slow)]
 )

@@ -29,6 +29,7 @@ class Process:
 
     def __init__(self, threads: int, device: str | None = None) -> None:
         self.device, self.surroundings = device, _surroundings(threads)
+        self._signalled = False
         visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
         command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
         self._process = subprocess.Popen(
@@ -66,7 +67,8 @@ class Process:
         return self._process.wait(), False
 
     def send_signal(self, number: int) -> None:
-        """Pass a signal to the process."""
+        """Pass a signal to the process, which then executes no further runs."""
+        self._signalled = True
         with suppress(ProcessLookupError):
             self._process.send_signal(number)
 
@@ -77,7 +79,7 @@ class Process:
         """
         if kill:
             self._process.kill()
-        elif _kept is not None and self.alive:
+        elif _kept is not None and self.alive and not self._signalled:
             _kept.append(self)
             return
         self.stop()
