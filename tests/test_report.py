@@ -309,7 +309,7 @@ def test_names_run_nothing(browser, tiny, tmp_path):
     assert page.locator("img[src=x]").count() == 0
     assert requests == [path.as_uri()]
     assert page.locator("td", has_text="window.ran=1").count() > 0
-    assert page.locator(".gallery th", has_text="window.ran=1").count() == 1
+    assert page.locator(".gallery thead th", has_text="window.ran=1").count() == 1
     drawn = page.locator(".ytick text").all_text_contents()
     assert any(text.endswith(r"<b>%{x}</b> &amp; \udcff \u202e") for text in drawn)
     page.close()
