@@ -254,7 +254,7 @@ def test_a_slider_by_keyboard(page, path):
     page.focus("#slider-eta")
     page.keyboard.press("Home")
     page.wait_for_function("document.body.dataset.ready === 'yes'")
-    assert page.get_attribute("#slider-eta", "aria-valuetext") == "10⁻¹²"
+    assert page.inner_text("#value-eta") == "10⁻¹²"
     assert "L-S learns Q first" in page.inner_text("#summary")
     assert "eta=1e-12" in page.url
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -435,4 +435,6 @@ def test_other_kinds_are_refused(tmp_path, capsys):
     task = TaskRunConfig(TaskConfig("a.b"), TrainingConfig(epochs=2))
     RunFolder.create(tmp_path / "task", task, {"arm": "x"})
     assert main(["report", str(tmp_path / "task"), "--movie"]) == 2
-    assert "runs of the kind task" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "runs of the kind task" in said
+    assert "--data function:PATH" in said

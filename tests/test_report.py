@@ -247,6 +247,13 @@ def test_every_figure_draws_something(results, name):
     assert figure.layout.title.text
 
 
+def test_a_figure_in_a_notebook_has_a_ground_and_ink_of_its_own(results):
+    shown = results.figure("clean").layout
+    assert (shown.paper_bgcolor, shown.plot_bgcolor) == ("white", "white")
+    inks = {shown.font.color, shown.yaxis.gridcolor, shown.yaxis.linecolor, shown.xaxis.linecolor}
+    assert not {"white", None} & inks
+
+
 def test_a_figure_without_a_name(results):
     assert results.figure() == results.figure("patch_only")
 
@@ -309,7 +316,7 @@ def test_names_run_nothing(browser, tiny, tmp_path):
     assert page.locator("img[src=x]").count() == 0
     assert requests == [path.as_uri()]
     assert page.locator("td", has_text="window.ran=1").count() > 0
-    assert page.locator(".gallery th", has_text="window.ran=1").count() == 1
+    assert page.locator(".gallery thead th", has_text="window.ran=1").count() == 1
     drawn = page.locator(".ytick text").all_text_contents()
     assert any(text.endswith(r"<b>%{x}</b> &amp; \udcff \u202e") for text in drawn)
     page.close()
@@ -374,6 +381,10 @@ def test_in_a_browser(browser, results, tmp_path, scheme, width):
         assert box.locator("svg.main-svg").first.bounding_box()["height"] > 150
     ink = page.evaluate("getComputedStyle(document.querySelector('.gtitle')).fill")
     body = page.evaluate("getComputedStyle(document.body).color")
+    grounds = page.locator("svg.main-svg").evaluate_all(
+        "all => all.map((svg) => getComputedStyle(svg).backgroundColor)"
+    )
+    assert set(grounds) == {"rgba(0, 0, 0, 0)"}
     assert re.findall(r"\d+", ink)[:3] == re.findall(r"\d+", body)[:3]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()

@@ -65,7 +65,9 @@ def write_movie(values: dict[str, Any]) -> int:
             "movie",
             True,
             f"It shows images with and without a pattern, and these are runs of the kind "
-            f"{kind.name}. Give folders of runs on images, or leave out --movie.",
+            f"{kind.name}. Give folders of runs on images, or leave out --movie. Images of your "
+            "own go to learnorder patch with --data function:PATH, --model.name and "
+            "--training.snapshots 32.",
         )
     out = Path(values["out"] or Path(values["runs"][0]) / "movie.html")
     print(visible(f"Movie: {load_named(kind.movie)(results, out)}"))

@@ -109,8 +109,12 @@ def _lines(text: str) -> Markup:
 
 
 def _figure_json(figure: go.Figure, *, key: bool) -> Markup:
-    """Return a figure as JSON for a script element, with or without its own legend."""
-    figure.update_layout(showlegend=key)
+    """Return a figure as JSON for a script element, with or without its own legend.
+
+    The page shows through it.
+    """
+    clear = "rgba(0,0,0,0)"
+    figure.update_layout(showlegend=key, paper_bgcolor=clear, plot_bgcolor=clear)
     text = figure.to_json()
     assert text is not None
     return Markup(text.replace("<", "\\u003c"))

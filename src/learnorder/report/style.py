@@ -84,8 +84,18 @@ def _tick(value: float) -> str:
     return f"{factor}10<sup>{power}</sup>".replace("-", "−")
 
 
+_AXIS = {
+    "showline": True, "linecolor": "#9aa2b1", "ticks": "outside", "tickcolor": "#9aa2b1",
+    "zeroline": False,
+}  # fmt: skip
+
+
 def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> go.Figure:
-    """Set the title, axis titles and common style of a figure; texts are escaped."""
+    """Set the title, axis titles and common style of a figure; texts are escaped.
+
+    Its ground is white, so that it can be read in notebooks with a dark theme, too. Pages replace
+    these colours by those of their own theme.
+    """
     figure.update_layout(
         title={
             "text": figure_text(title),
@@ -100,24 +110,21 @@ def layout(figure: go.Figure, title: str, x: str, y: str, height: int = 320) -> 
         },
         height=height,
         margin={"l": 56, "r": 24, "t": 56, "b": 46},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 13},
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": "#1d2330"},
         hovermode="x unified",
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
     )
     figure.update_xaxes(
         title={"text": figure_text(x), "standoff": 6},
-        showline=True,
-        ticks="outside",
         showgrid=False,
-        zeroline=False,
+        **_AXIS,
     )
     figure.update_yaxes(
         title={"text": figure_text(y), "standoff": 6},
-        showline=True,
-        ticks="outside",
         gridwidth=1,
-        zeroline=False,
+        gridcolor="#e7eaef",
+        **_AXIS,
     )
     return figure

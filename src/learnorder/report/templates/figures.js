@@ -29,7 +29,10 @@
 
   Promise.all(plots.map(({ target, spec }) =>
     Plotly.newPlot(target, spec.data, spec.layout, { displayModeBar: false, responsive: true })
-  )).then(() => draw(false)).then(() => { document.body.dataset.drawn = plots.length; });
+  )).then(() => draw(false)).then(() => {
+    document.getElementById("js-plotly-tester")?.setAttribute("aria-hidden", "true"); // where Plotly measures text
+    document.body.dataset.drawn = plots.length;
+  });
 
   // Downloads: the numbers of a figure, a line for each mark, with the interval where it is drawn.
   const text = (html) => new DOMParser().parseFromString(String(html ?? "").replace(/<br>/g, "; "),
@@ -43,14 +46,14 @@
   function ends(bar, value, i) {
     return bar && bar.array ? [value - (bar.arrayminus || bar.array)[i], value + bar.array[i]] : null;
   }
-  function csv({ data, layout }) {
-    const lines = [["name", layout.xaxis.title.text || "x", layout.yaxis.title.text || "y", "low", "high",
-      "note"]];
+  const axisTitles = ({ layout }) => [layout.xaxis.title.text || "x", layout.yaxis.title.text || "y"];
+  /** Return the marks of each trace that is drawn: name, x, y, ends of the interval, note. */
+  function marks({ data, layout }) {
+    const traces = [];
     let band = {};
     for (const trace of data) {
       if (trace.type === "heatmap") {
-        trace.y.forEach((y, j) => trace.x.forEach((x, i) =>
-          lines.push(["", x, y, "", "", trace.text[j][i]])));
+        traces.push({ trace, rows: trace.y.flatMap((y, j) => trace.x.map((x, i) => ["", x, y, "", "", trace.text[j][i]])) });
         continue;
       }
       const n = trace.x.length;
@@ -60,22 +63,55 @@
         continue;
       }
       const [xaxis, yaxis] = ["x", "y"].map((a) => layout[(trace[`${a}axis`] || a).replace(a, `${a}axis`)]);
+      const rows = [];
       trace.x.forEach((x, i) => {
         if (x === null) return;
         const y = trace.y[i], notes = trace.customdata || trace.text || [];
         const { meta } = trace;  // the ends of intervals that are not drawn in full
         const [low, high] = meta ? [meta.low[i], meta.high[i]] : ends(trace.error_x, x, i) || ends(trace.error_y, y, i) || band[x] || ["", ""];
-        lines.push([trace.name, named(xaxis, x), named(yaxis, y), low, high, notes[i]]);
+        rows.push([trace.name, named(xaxis, x), named(yaxis, y), low, high, notes[i]]);
       });
+      traces.push({ trace, rows });
       band = {};
     }
+    return traces;
+  }
+  function csv(spec) {
+    const lines = [["name", ...axisTitles(spec), "low", "high", "note"], ...marks(spec).flatMap(({ rows }) => rows)];
     return lines.map((line) => line.map(quoted).join(",")).join("\r\n");
   }
-  plots.forEach(({ box, spec }, i) => box.querySelector(".csv").addEventListener("click", (event) => {
-    const title = text(spec.layout.title.text) || `figure ${i + 1}`;
-    event.target.download = `${title.replace(/[^\p{L}\p{N}]+/gu, "-")}.csv`;
-    event.target.href = URL.createObjectURL(new Blob(["\ufeff", csv(spec)], { type: "text/csv" }));
-  }));
+
+  // Figures in words: of a line its end, of other marks all, as when one points at them; seeds are in the data.
+  const short = (value) => typeof value === "number" ? String(Number(value.toPrecision(3))).replace("-", "−") : text(value);
+  function markWords({ hovertemplate = "%{y} at %{x}" }, [, x, y, , , note]) {
+    const said = text(hovertemplate.replace(/<extra>.*<\/extra>/, "")
+      .replace(/%\{(\w+)[^}]*\}/g, (_, key) => ({ x: short(x), y: short(y) })[key] ?? note));
+    const row = [x, y].filter((place) => typeof place === "string" && !said.includes(text(place)));
+    return [...row.map(text), said].join(": ");
+  }
+  function traceWords({ trace, rows }, x) {
+    const isLine = /^lines/.test(trace.mode), name = text(trace.name);
+    if (isLine && !name) return "";
+    const said = rows.length > 50 && !isLine ? `${rows.length} points`
+      : (trace.mode === "lines" ? rows.slice(-1) : rows).map((row) => markWords(trace, row) + (isLine && typeof row[1] === "number" ? ` at ${x} ${short(row[1])}` : "")).join("; ");
+    return said && name && !said.includes(name) ? `${name}: ${said}` : said;
+  }
+  function words(spec) {
+    const [x, y] = ["xaxis", "yaxis"].map((axis) => text(spec.layout[axis].title.text));
+    const first = ({ trace }, i, all) => !trace.name || i === all.findIndex((other) => other.trace.name === trace.name && other.rows.length);
+    const traces = marks(spec).filter(first).map((each) => traceWords(each, x));
+    return [text(spec.layout.title.text), [y, x].filter(Boolean).join(" by "), ...traces].filter(Boolean).join(". ");
+  }
+  plots.forEach(({ box, target, spec }, i) => {
+    const title = text(spec.layout.title.text) || `figure ${i + 1}`, link = box.querySelector(".csv");
+    target.setAttribute("role", "img");
+    target.setAttribute("aria-label", words(spec));
+    link.setAttribute("aria-label", `data (CSV): ${title}`);
+    link.addEventListener("click", () => {
+      link.download = `${title.replace(/[^\p{L}\p{N}]+/gu, "-")}.csv`;
+      link.href = URL.createObjectURL(new Blob(["\ufeff", csv(spec)], { type: "text/csv" }));
+    });
+  });
 
   dark.addEventListener("change", () => draw(false));
   // On paper the column is narrower than the window, and plots do not follow by themselves.

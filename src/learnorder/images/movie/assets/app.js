@@ -2,6 +2,7 @@
 
 let state;
 let playing = null; // the timer
+let saying = null; // another
 
 /** Show another arm or seed: build everything anew. */
 function rebuild() {
@@ -11,7 +12,9 @@ function rebuild() {
   $("arm").value = state.arm;
   $("seed").value = state.seed;
   drawLegend(state);
+  const focused = document.activeElement.dataset.image;
   buildBands(state);
+  if (focused) $("bands").querySelector(`[data-image="${focused}"]`)?.focus();
   buildOrder(state);
   buildFilters(state);
   show();
@@ -30,6 +33,16 @@ function show() {
   fillFilters(state);
   history.replaceState(null, "", address(state));
   document.body.dataset.epoch = state.epoch;
+  clearTimeout(saying);
+  if (playing === null) saying = setTimeout(() => say(resultWords()), 700); // once the slider rests
+}
+
+/** Return the epoch's results as a screen reader says them. */
+function resultWords() {
+  const { images, runs } = ofSeed(state);
+  const arms = shownArms(state).map(({ name, title }) => `${title}: ${summaryWords(images, runs[name], state.epoch)}.`);
+  const chosen = state.image === null ? "" : ` Image ${state.image} is shown in all its forms below the table.`;
+  return `Epoch ${state.epoch}. ${arms.join(" ")}`.replaceAll(" · ", ", ") + chosen;
 }
 
 function goTo(epoch) {
@@ -38,19 +51,19 @@ function goTo(epoch) {
   show();
 }
 
-/** Play to the end, about a quarter of a minute in all, or stop. */
+/** Play to the end, about a quarter of a minute in all, or stop; with reduced motion, a change a second. */
 function play(start) {
   clearInterval(playing);
   playing = null;
   if (start) {
     if (state.epoch === lastEpoch(state)) goTo(1);
     const pause = Math.min(500, Math.max(100, 15000 / lastEpoch(state)));
+    const stride = calm.matches ? Math.ceil(1000 / pause) : 1;
     playing = setInterval(() => {
-      goTo(state.epoch + 1);
+      goTo(state.epoch + stride);
       if (state.epoch === lastEpoch(state)) play(false);
-    }, pause);
+    }, stride * pause);
   }
-  $("chosen").setAttribute("aria-live", start ? "off" : "polite");
   $("play").textContent = start ? "❚❚" : "▶";
   $("play").setAttribute("aria-label", start ? "Stop" : "Play");
 }

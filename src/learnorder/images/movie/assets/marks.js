@@ -21,7 +21,7 @@ function kindOf(image, set, predicted) {
 /** Return the kind of each image in a set at an epoch. */
 const kindsOf = (images, run, set, epoch) => images.map((image, i) => kindOf(image, set, run.predictions[set][at(run, epoch)][i]));
 
-const markHtml = (kind, words) => `<i class="mark ${kind}" role="img" aria-label="${escapeText(words)}" title="${escapeText(words)}">${SYMBOLS[kind]}</i>`;
+const markHtml = (kind, words) => `<i class="mark ${kind}" role="img" title="${escapeText(words)}">${SYMBOLS[kind]}</i>`;
 const lineHtml = ({ color, dash }) => `<svg class="line" width="30" height="8" aria-hidden="true"><line x1="0" x2="30" y1="4" y2="4" stroke="${escapeText(color)}" stroke-width="3" stroke-dasharray="${escapeText(dash)}"/></svg>`;
 const describe = (image, number) => `image ${number}, class ${className(image.label)}${image.conflict === null ? "" : `, in conflict with the pattern of ${className(image.conflict)}`}`;
 
@@ -40,7 +40,7 @@ function drawLegend(state) {
   const planted = shownArms(state).some(({ name }) => ofSeed(state).runs[name].predictions.conflict);
   const kinds = planted ? Object.keys(SYMBOLS) : ["right", "wrong"];
   const note = planted ? "In conflict, the image carries the pattern of another class. Choose an image to see it in all forms." : "Choose an image to see it larger.";
-  $("legend").innerHTML = kinds.map((kind) => `<span>${markHtml(kind, MEANINGS[kind])} ${MEANINGS[kind]}</span>`).join("") + `<span>${note}</span>`;
+  $("legend").innerHTML = kinds.map((kind) => `<span><i class="mark ${kind}" aria-hidden="true">${SYMBOLS[kind]}</i> ${MEANINGS[kind]}</span>`).join("") + `<span>${note}</span>`;
 }
 
 /** Build the tables of marks, in bands that fit the page. */
@@ -57,7 +57,7 @@ function buildBands(state) {
     const bodies = shownArms(state).map((arm) => {
       const rows = setsOf(runs[arm.name]).map((set) => `<tr><th scope="row">${setName(runs[arm.name], set)}</th>${columns.map(({ number }) => `<td data-number="${number}" data-set="${set}" data-arm="${escapeText(arm.name)}"></td>`).join("")}</tr>`);
       const summary = from ? "" : `<span class="quiet" data-summary="${escapeText(arm.name)}"></span>`;
-      return `<tbody><tr class="arm"><th scope="rowgroup" colspan="${columns.length + 1}">${lineHtml(arm)}<b>${escapeText(arm.title)}</b>${summary}</th></tr>${rows.join("")}</tbody>`;
+      return `<tbody><tr class="arm"><th scope="rowgroup" colspan="${columns.length + 1}">${lineHtml(arm)}<b>${escapeText(arm.title)}</b> ${summary}</th></tr>${rows.join("")}</tbody>`;
     });
     bands.push(`<table class="band" style="width:${NAMES + cell * columns.length}rem; --cell:${cell}rem"><caption class="hidden">Predictions of images ${from + 1} to ${from + columns.length}</caption><colgroup><col style="width:${NAMES}rem"></colgroup><thead><tr><th class="corner">image</th>${heads.join("")}</tr></thead>${bodies.join("")}</table>`);
   }
@@ -75,7 +75,7 @@ function fillBands(state) {
     const key = `${kind} ${predicted}`;
     if (cell.dataset.key === key) continue;
     cell.dataset.key = key;
-    cell.innerHTML = markHtml(kind, `${MEANINGS[kind]}: ${className(predicted)}`);
+    cell.innerHTML = markHtml(kind, `${MEANINGS[kind]}: predicts ${className(predicted)}`);
   }
   for (const place of $("bands").querySelectorAll("[data-summary]"))
     place.textContent = summaryWords(images, runs[place.dataset.summary], state.epoch);

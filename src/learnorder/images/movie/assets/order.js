@@ -8,7 +8,10 @@ function learnedAt(image, place, run, set) {
   return epoch > run.epochs ? Infinity : epoch;
 }
 
-const epochWords = (epoch) => (epoch === Infinity ? "not" : String(epoch));
+const epochHtml = (kind, symbol, words, epoch) => {
+  const [shown, said] = epoch === Infinity ? ["not", `not ${words} at the end`] : [epoch, `${words} from epoch ${epoch}`];
+  return `<span class="${kind}" role="img" aria-label="${said}">${symbol} ${shown}</span>`;
+};
 
 /** Build each arm's list of the images, in the order in which their content is learned. */
 function buildOrder(state) {
@@ -21,7 +24,7 @@ function buildOrder(state) {
     const found = images.map((image, place) => ({ image, place, content: learnedAt(image, place, run, "clean"), pattern: run.predictions.patch_only ? learnedAt(image, place, run, "patch_only") : null }));
     found.sort((a, b) => (a.content === b.content ? a.place - b.place : a.content - b.content));
     const items = found.map(({ image, place, content, pattern }) =>
-      `<li data-content="${content}" data-pattern="${pattern}"><img src="${picture(image, "clean")}" alt="${escapeText(describe(image, place + 1))}"><span class="content">${SYMBOLS.right} ${epochWords(content)}</span>${pattern === null ? "" : `<span class="pattern">${SYMBOLS.pattern} ${epochWords(pattern)}</span>`}</li>`);
+      `<li data-content="${content}" data-pattern="${pattern}"><img src="${picture(image, "clean")}" alt="${escapeText(describe(image, place + 1))}">${epochHtml("content", SYMBOLS.right, "right", content)}${pattern === null ? "" : epochHtml("pattern", SYMBOLS.pattern, "pattern right", pattern)}</li>`);
     return `<h3>${lineHtml(arm)}${escapeText(arm.title)}</h3><ol class="order">${items.join("")}</ol>`;
   }).join("");
 }

@@ -48,6 +48,7 @@ const range = () => { const { d, last } = derived(state); return [d / 100, last]
 function show() {
   const waiting = ARMS.filter((arm) => !exact[arm] && !failures.includes(arm));
   document.body.dataset.ready = waiting.length ? "" : "yes";
+  $("summary").ariaBusy = String(waiting.length > 0); // an estimate is not announced
   $("status").textContent = waiting.length
     ? "Faint lines: an estimate from runs computed in advance. The exact runs are on their way…"
     : failures.length ? "" : `Exact runs at infinite width, with 100 training examples (data ${state.seed + 1}).`;
@@ -65,14 +66,14 @@ function show() {
 }
 
 const CHARTS = [
-  { id: "chart-p", title: "P: mean margin", value: (point) => point.marginP, words: (run) => numberOrNone(run, "marginP") },
-  { id: "chart-q", title: "Q: mean margin", value: (point) => point.marginQ, words: (run) => numberOrNone(run, "marginQ") },
+  { id: "chart-p", title: "P: mean margin", value: (point) => point.marginP, words: (run) => lastWords(run, "marginP") },
+  { id: "chart-q", title: "Q: mean margin", value: (point) => point.marginQ, words: (run) => lastWords(run, "marginQ") },
   { id: "chart-error", title: "Mistakes on new examples with only P", value: (point) => point.errorP, format: (v) => `${Number((100 * v).toPrecision(2))} %`, words: (run) => percent(finalError(run)) },
-  { id: "chart-second", title: "Q: second difference, size", value: (point) => Math.abs(point.secondDifference), log: true, words: (run) => numberOrNone(run, "secondDifference") },
+  { id: "chart-second", title: "Q: second difference, size", value: (point) => Math.abs(point.secondDifference), log: true, words: (run) => lastWords(run, "secondDifference") },
 ];
 
-function numberOrNone(run, name) {
-  return Number(run.points[run.points.length - 1][name].toPrecision(2)).toString().replace("-", "−");
+function lastWords(run, name) {
+  return numberWords(run.points[run.points.length - 1][name]);
 }
 
 function draw() {
@@ -156,9 +157,9 @@ function buildControls() {
   $("sliders").innerHTML = CONTROLS.map((control) => `
     <div class="control">
       <label for="slider-${control.key}"><b>${control.name}</b> ${control.title}</label>
-      <output id="value-${control.key}" for="slider-${control.key}"></output>
+      <span class="value" id="value-${control.key}" aria-hidden="true"></span>
       <input type="range" id="slider-${control.key}" min="0" max="1000" step="5" aria-describedby="help-${control.key}">
-      ${control.start === null ? `<label class="auto"><input type="checkbox" id="auto-${control.key}"> automatic, by the training loss</label>` : ""}
+      ${control.start === null ? `<label class="auto"><input type="checkbox" id="auto-${control.key}"> anneal automatically, by the training loss</label>` : ""}
       <p class="quiet" id="help-${control.key}">${control.help}</p>
     </div>`).join("");
   for (const control of CONTROLS) {
@@ -184,9 +185,8 @@ function placeControls() {
     if (auto) auto.checked = value === null;
     slider.disabled = value === null;
     slider.value = toSlider(control, value ?? control.auto);
-    const text = value === null ? "automatic" : numberText(value);
-    $(`value-${control.key}`).textContent = text;
-    slider.setAttribute("aria-valuetext", text);
+    $(`value-${control.key}`).textContent = value === null ? "automatic" : numberText(value);
+    slider.setAttribute("aria-valuetext", value === null ? "automatic" : control.words(value));
   }
 }
 
@@ -242,7 +242,7 @@ function start() {
   buildControls();
   startFinite();
   $("mode").addEventListener("click", () => setMode(state.mode === "predict" ? "explore" : "predict"));
-  $("reveal").addEventListener("click", () => { predicting.revealed = true; show(); $("score").focus(); });
+  $("reveal").addEventListener("click", () => { predicting.revealed = true; show(); });
   $("surprise").addEventListener("click", surprise);
   $("redraw").addEventListener("click", () => { state.seed = (state.seed + 1) % SEEDS; hideAgain(); update(); });
   $("csv").addEventListener("click", () => save(new Blob([csvOf(state, runs)], { type: "text/csv" }), "learnorder-theory.csv"));
@@ -251,6 +251,7 @@ function start() {
     try {
       await navigator.clipboard.writeText(location.href);
       $("link").textContent = "Address copied";
+      say("The address is copied.");
       setTimeout(() => { $("link").textContent = "Copy the address"; }, 2000);
     } catch {
       notice("link", "The address could not be copied; it is in the browser's address bar and holds this setting.");

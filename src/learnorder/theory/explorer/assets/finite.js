@@ -17,6 +17,10 @@ function liveSetting(setting) {
   return live;
 }
 
+/** Whether the networks have started and not ended. */
+const trainable = () => finite.frames !== null && !finite.ended;
+const whenTrainable = (act) => () => { if (trainable()) act(); };
+
 const liveWidth = () => Number($("units").value);
 
 /** Start again from the initial weights, at the current setting, and wait. */
@@ -25,7 +29,6 @@ function resetFinite() {
   const runs = Object.fromEntries(ARMS.map((arm) => [arm, { arm, points: [], annealed: null }]));
   Object.assign(finite, { setting, runs, limits: null, frames: null, time: 0, ended: false });
   setPlaying(false);
-  $("step").disabled = $("play").disabled = true; // until the networks have started
   $("finite-summary").textContent = "";
   describeFinite();
   askFinite({ start: { setting, width: liveWidth() }, until: 0 });
@@ -75,17 +78,17 @@ function showFrames(frames) {
     finite.runs[arm].annealed = annealed;
   }
   Object.assign(finite, { frames, time: Math.max(...frames.map(({ point }) => point.time)), ended: frames.every(({ ended }) => ended) });
-  $("step").disabled = $("play").disabled = finite.ended;
-  if (finite.ended) setPlaying(false);
+  setPlaying(finite.playing && !finite.ended);
   if (finite.playing) finite.timer = setTimeout(train, Math.max(0, 33 - (performance.now() - finite.asked)));
   else if (finite.time > 0) $("finite-summary").textContent = finiteWords();
-  drawFinite();
+  if (!finite.playing || !calm.matches || performance.now() - finite.drawn > 1000) drawFinite();
 }
 
 function setPlaying(playing) {
   finite.playing = playing;
   clearTimeout(finite.timer);
   $("play").textContent = playing ? "Pause" : "Play";
+  for (const id of ["play", "step"]) $(id).ariaDisabled = String(!trainable()); // which keeps the focus
 }
 
 function playOrPause() {
@@ -114,11 +117,12 @@ const LIVE_CHARTS = [
 
 function drawFinite() {
   if (!finite.frames || document.body.classList.contains("hide-results")) return;
+  finite.drawn = performance.now();
   const { runs, frames } = finite;
   const { d } = derived(finite.setting);
   for (const { expected, ...chart } of LIVE_CHARTS) {
     const behind = expected ? { runs, value: (point) => point.expectedSwitched } : { runs: finite.limits || {}, value: chart.value };
-    const description = "Now: " + frames.map(({ arm, point }) => `${SHORT[arm]} ${(chart.format || numberText)(chart.value(point))}`).join(", ") + ".";
+    const description = "Now: " + frames.map(({ arm, point }) => `${SHORT[arm]} ${(chart.format || numberWords)(chart.value(point))}`).join(", ") + ".";
     $(chart.id).innerHTML = lineChart({ runs, behind, range: [d / 100, LIVE_END * d], ...chart, width: widthOf(chart.id), description });
   }
   $("maps").innerHTML = frames.map((frame) => mapOf(frame, "p", widthOf("finite-p")) + mapOf(frame, "q", widthOf("finite-p"))).join("");
@@ -158,8 +162,8 @@ function describeFinite() {
 }
 
 function startFinite() {
-  $("play").addEventListener("click", playOrPause);
-  $("step").addEventListener("click", () => { setPlaying(false); train(); });
+  $("play").addEventListener("click", whenTrainable(playOrPause));
+  $("step").addEventListener("click", whenTrainable(() => { setPlaying(false); train(); }));
   $("reset").addEventListener("click", resetFinite);
   $("units").addEventListener("input", resetFinite);
 }
