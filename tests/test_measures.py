@@ -328,7 +328,7 @@ def test_the_noise_of_small_batches_around_a_minimum_is_counted_too():
 
     noisy = losses(0.35, batch=4)
     assert max(noisy[200:]) < 0.1
-    assert count_catapults(noisy) > 5
+    assert count_catapults(noisy) > 10
     assert count_catapults(losses(0.0035, batch=4)) == 0
     assert count_catapults(losses(0.35, batch=256)) == 0
 
