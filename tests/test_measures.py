@@ -307,6 +307,32 @@ def test_gradient_descent_on_uv_is_one_catapult_above_its_limit_and_none_below()
         assert count_catapults(losses) == expected
 
 
+def test_the_noise_of_small_batches_around_a_minimum_is_counted_too():
+    """In linear regression the curvature is constant. At ηλ₀ = 0.35 the loss stays near its least.
+
+    A smaller learning rate, at which nothing is counted, does not show that noise never is.
+    """
+    drawing = np.random.default_rng(0)
+    inputs = drawing.normal(size=(256, 20))
+    targets = inputs.sum(1) + 0.1 * drawing.normal(size=256)
+    sharpness = np.linalg.eigvalsh(inputs.T @ inputs / 256)[-1]
+
+    def losses(product, batch):
+        weights, values = np.zeros(20), list[float]()
+        for _ in range(1_000):
+            errors = inputs @ weights - targets
+            values.append(float((errors**2).mean() / 2))
+            rows = drawing.permutation(256)[:batch]
+            weights -= product / sharpness * inputs[rows].T @ errors[rows] / batch
+        return values
+
+    noisy = losses(0.35, batch=4)
+    assert max(noisy[200:]) < 0.1
+    assert count_catapults(noisy) > 10
+    assert count_catapults(losses(0.0035, batch=4)) == 0
+    assert count_catapults(losses(0.35, batch=256)) == 0
+
+
 @pytest.mark.parametrize("factor", [1.0, math.inf, math.nan])
 def test_catapults_of_bad_numbers_are_refused(factor):
     with pytest.raises(ConfigError, match="factor"):

@@ -29,6 +29,7 @@ from learnorder.reproduce.papers.figures import Finals
 from learnorder.reproduce.papers.full_batch import add_penalty_gradient, in_passes
 from learnorder.reproduce.papers.grids import (
     Best,
+    Carried,
     Exponent,
     Grid,
     LargestTrained,
@@ -515,6 +516,11 @@ def test_the_regret_is_that_of_the_setting_which_is_best_elsewhere():
     assert lower.by_seed(found) == pytest.approx({0: 0.8, 1: 0.0}), "low is the best elsewhere"
     assert {arm for _, arm in lower.needs} == {"low", "middle", "high", "a", "b", "c"}
     assert words_of(lower).endswith("of the arms at the best setting of the others")
+    carried = Carried(grid(), other)
+    assert carried.by_seed(found) == pytest.approx({0: 0.7, 1: 0.5}), "the values there"
+    assert carried.needs == lower.needs
+    assert carried.within == VALUE.within
+    assert words_of(lower) == f"regret in {words_of(carried)}"
 
 
 def test_the_exponent_of_a_setting_in_the_width():

@@ -277,3 +277,13 @@ def test_too_few_seeds_do_not_count_among_many():
     adjusted = adjusted_p([few, many])
     assert math.isnan(adjusted[0])
     assert adjusted[1] == many.p
+
+
+def test_tests_that_drop_out_by_their_outcome_still_count():
+    """Three tests were made; equal values on five seeds, and a diverged run, leave one p-value."""
+    many = measure_mean({0: 1.0, 1: 1.1, 2: 1.2}, 0.0, ORDER)
+    alike = measure_mean(dict.fromkeys(range(5), 0.0), 0.0, ORDER)
+    diverged = replace(many, p=math.nan)
+    adjusted = adjusted_p([alike, many, diverged])
+    assert adjusted[1] == pytest.approx(3 * many.p)
+    assert all(math.isnan(adjusted[i]) for i in (0, 2))

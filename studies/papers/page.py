@@ -41,7 +41,7 @@ class Cell:
         claim: The claim, the same in all settings.
         setting: Network, optimiser and data.
         verdict: The verdict.
-        p: Its p-value, adjusted for the number of tests of the paper.
+        p: Its p-value, adjusted for the number of tests in its table.
     """
 
     paper: str

@@ -90,9 +90,19 @@ def verdict(measured: Measured, side: Literal["above", "below"]) -> Verdict:
 def adjusted_p(measures: Sequence[Measured]) -> list[float]:
     """Return the p-values of the measures in a table, adjusted for their number (Holm).
 
-    Those that :func:`why_inconclusive` rejects, as on too few seeds, are nan and are not counted.
+    Those on fewer than :data:`FEWEST_SEEDS` seeds are nan and are not counted. Those whose outcome
+    leaves no test, such as equal values on few seeds or a diverged run, are nan too, but count like
+    one with p = 1: that they drop out is only known after the runs, and must not ease the others.
     """
-    return holm([math.nan if why_inconclusive(m.estimate) else m.p for m in measures])
+    alone = [math.nan if why_inconclusive(m.estimate) else m.p for m in measures]
+    counted = [
+        1.0 if math.isnan(p) and m.estimate.n >= FEWEST_SEEDS else p
+        for m, p in zip(measures, alone, strict=True)
+    ]
+    return [
+        math.nan if math.isnan(p) else adjusted
+        for p, adjusted in zip(alone, holm(counted), strict=True)
+    ]
 
 
 HOLM_NOTE = (

@@ -77,8 +77,10 @@ def count_catapults(losses: Iterable[float], *, factor: float = 2.0) -> int:
     In gradient descent above the learning rate 2/λ the loss rises and falls back in this way
     (Lewkowycz et al., *The Large Learning Rate Phase of Deep Learning: the Catapult Mechanism*,
     arXiv:2003.02218). The definition is ours. :func:`~learnorder.count_spikes` compares losses of
-    batches, which vary the more the smaller the batches are. Losses on the same examples do not,
-    so that runs with other batch sizes can be compared.
+    batches, which vary because the examples do; those on the same examples vary with the weights
+    alone. The noise of small batches moves these, too: around a minimum it can double a small loss
+    again and again, also where the curvature is constant, as in linear regression, and nothing is
+    catapulted. Compare batch sizes with that in mind.
 
     Args:
         losses: Losses on the same examples, ≥ 0, in the order of the steps.

@@ -51,6 +51,11 @@ class Grid:
                 table[seed][setting] = value
         return table
 
+    def complete(self, evidence: Evidence) -> dict[int, dict[float, float]]:
+        """Return the values of seeds with a result at every setting."""
+        by_seed = self.by_seed(evidence).items()
+        return {seed: values for seed, values in by_seed if values.keys() == self.arms.keys()}
+
     @property
     def spacing(self) -> float:
         """log10 of the largest factor between neighbouring settings."""
@@ -102,12 +107,8 @@ class Trend(_OfGrid):
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the slopes."""
-        settings = self.grid.arms.keys()
-        return {
-            seed: slope([(math.log10(x), y) for x, y in values.items()])
-            for seed, values in self.grid.by_seed(evidence).items()
-            if values.keys() == settings
-        }
+        complete = self.grid.complete(evidence).items()
+        return {s: slope([(math.log10(x), y) for x, y in v.items()]) for s, v in complete}
 
 
 @dataclass(frozen=True)
@@ -179,11 +180,10 @@ class LargestTrained(_OfGrid):
 
 
 @dataclass(frozen=True)
-class Regret(_OfGrid):
-    """How much worse the quantity is at the setting that is best on another grid, for each seed.
+class Carried(_OfGrid):
+    """The quantity at the setting that is best on another grid, for each seed.
 
-    It is compared with the best value on this grid, and is not negative. Seeds with a run without a
-    result are left out.
+    Seeds with a run without a result are left out.
 
     Attributes:
         other: The other grid, with the same settings.
@@ -200,26 +200,62 @@ class Regret(_OfGrid):
 
     @property
     def within(self) -> Range:
+        """The range of possible values."""
+        return self.grid.quantity.within
+
+    def what(self) -> str:
+        """Return what is measured; "%s" stands for the arms."""
+        other = self.other.title.replace("%", "%%")
+        return f"{self.grid.literal()} of %s at the best setting of {other}"
+
+    def by_seed(self, evidence: Evidence) -> dict[int, float]:
+        """Return the values; of equally good settings on the other grid the smallest counts."""
+        sign = 1 if self.higher_is_better else -1
+        here, there = (grid.complete(evidence) for grid in (self.grid, self.other))
+        return {
+            seed: here[seed][max(sorted(there[seed]), key=lambda x, v=there[seed]: sign * v[x])]
+            for seed in sorted(here.keys() & there.keys())
+        }
+
+
+@dataclass(frozen=True)
+class Regret(_OfGrid):
+    """How much worse the quantity is at the setting that is best on another grid, for each seed.
+
+    It is compared with the best value on this grid, and is not negative: how well the setting
+    carries over, not how good the quantity is there, which is :class:`Carried`.
+
+    Attributes:
+        other: The other grid, with the same settings.
+        higher_is_better: Whether higher values of the quantity are better.
+    """
+
+    other: Grid
+    higher_is_better: bool = True
+
+    @property
+    def _carried(self) -> Carried:
+        return Carried(self.grid, self.other, self.higher_is_better)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The arms of both grids."""
+        return self._carried.needs
+
+    @property
+    def within(self) -> Range:
         """The range of possible values: not negative."""
         return Range(0.0, self.grid.quantity.within.difference().high)
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
-        other = self.other.title.replace("%", "%%")
-        return f"regret in {self.grid.literal()} of %s at the best setting of {other}"
+        return f"regret in {self._carried.what()}"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
-        """Return the regrets; of equally good settings on the other grid the smallest counts."""
-        sign = 1 if self.higher_is_better else -1
-        here, there = (grid.by_seed(evidence) for grid in (self.grid, self.other))
-        settings = self.grid.arms.keys()
-        regrets = {}
-        for seed in here.keys() & there.keys():
-            values, others = here[seed], there[seed]
-            if values.keys() == others.keys() == settings:
-                carried = max(sorted(settings), key=lambda x, v=others: sign * v[x])
-                regrets[seed] = max(sign * v for v in values.values()) - sign * values[carried]
-        return dict(sorted(regrets.items()))
+        """Return the regrets."""
+        best, values = max if self.higher_is_better else min, self.grid.complete(evidence)
+        carried = self._carried.by_seed(evidence)
+        return {seed: abs(best(values[seed].values()) - value) for seed, value in carried.items()}
 
 
 @dataclass(frozen=True)
@@ -240,12 +276,8 @@ class Spread(_OfGrid):
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the differences."""
-        settings = self.grid.arms.keys()
-        return {
-            seed: max(values.values()) - min(values.values())
-            for seed, values in self.grid.by_seed(evidence).items()
-            if values.keys() == settings
-        }
+        complete = self.grid.complete(evidence).items()
+        return {seed: max(values.values()) - min(values.values()) for seed, values in complete}
 
 
 @dataclass(frozen=True)

@@ -127,24 +127,32 @@ def _ahead(experiment: str, statement: str) -> Claim:
         (experiment, "clean"),
         also=(
             Level(Value(experiment, "small", "train"), 0.0),
+            Level(Value(experiment, "large", "train"), 0.0),
             Difference(small_before, large_before),
         ),
         of=statement.partition(" (")[0].rstrip("."),
     )
 
 
-def _lowers(what: str, changed: str, base: str) -> Claim:
-    """Return the claim that a change of the setting lowers the gain from a large LR."""
+def _lowers(what: str, changed: str, base: str, also_changed: str = "") -> Claim:
+    """Return the claim that a change of the setting lowers the gain from a large LR.
+
+    Args:
+        what: The change.
+        changed: The experiment with it.
+        base: The experiment without it.
+        also_changed: What else differs, as the end of a sentence.
+    """
     gain, before = (Gain(Value(name, "large"), Value(name, "small")) for name in (changed, base))
-    statement = f"{what} lowers the gain from a large initial LR."
+    gained = "lowers the gain of a large initial LR, annealed, over a small one"
     return Claim(
         f"gain-{changed}",
-        statement,
+        f"{what} {gained}{also_changed}.",
         _OUTSIDE,
         Difference(gain, before),
         "below",
         (changed, "clean"),
-        of=statement.rstrip("."),
+        of=f"{what} {gained}",
     )
 
 
@@ -162,6 +170,11 @@ def _on_mnist(name: str) -> Claim:
     )
 
 
+def _by_choice(claim: Claim) -> Claim:
+    """Return a claim that the patch was chosen for: it shows that the choice holds on new seeds."""
+    return replace(claim, source="– (outside the paper's setting; the patch was chosen for it)")
+
+
 _WITHOUT = _OF_LI["final-accuracy"].statement.rstrip(".")
 
 PAPER = Paper(
@@ -177,30 +190,37 @@ PAPER = Paper(
     "without batch norm, and on the digits of MNIST, without and with the patch.",
     differs="The paper claims nothing about these settings. Data and networks are smaller than at "
     "scale laptop of its own claims, so each setting on CIFAR-10 has a comparison without the "
-    "change beside it. The small LR is the best on validation images of three constant ones, and "
-    "the large one is ten times as large, but twice as large without batch norm, where five times "
-    "the small one stayed at chance. There is no control whose small LR is annealed too: of a "
-    "gain, some may be due to the anneal alone. Of MNIST there are 2,000 training and 1,000 test "
-    "images.",
+    "change beside it. The small LR is the best on validation images of three constant ones, the "
+    "largest of them on MNIST and without batch norm. The large one is ten times as large, but "
+    "twice as large without batch norm, where five times the small one stayed at chance: whether "
+    "batch norm or this factor lowers the gain is not told. There the large LR also ends with a "
+    "lower training accuracy, on one seed with 41 %, and with augmentation neither LR fits the "
+    "training images. There is no control whose small LR is annealed too: of a gain, some or all "
+    "may be due to the anneal alone. Final values are those of one epoch, and at the small LR, "
+    "which nothing anneals, they vary from epoch to epoch. The contrast of the patch was chosen "
+    "such that the small LR memorises it before the large one is annealed, so that this claim is "
+    "a check of the choice on other seeds. Of MNIST there are 2,000 training and 1,000 test "
+    "images. All seeds have the same training and test images. The training accuracies of the "
+    "large LR were added after the results were seen.",
     claims=(
         _ahead("unaugmented", f"{_WITHOUT} (WRN-10-1)."),
         _ahead("augmented", _WITHOUT.replace("Without", "With") + "."),
         _lowers("Data augmentation", "augmented", "unaugmented"),
-        *map(
-            _on_mnist,
-            (
-                "final-accuracy",
-                "patch-order",
-                "small-memorises-at-once",
-                "large-ignores-patch",
-                "large-learns-patch-after-anneal",
-                "patch-final-accuracy",
-                "small-relies-on-patch",
-            ),
-        ),
+        _on_mnist("final-accuracy"),
+        _on_mnist("patch-order"),
+        _by_choice(_on_mnist("small-memorises-at-once")),
+        _on_mnist("large-ignores-patch"),
+        _on_mnist("large-learns-patch-after-anneal"),
+        _on_mnist("patch-final-accuracy"),
+        _on_mnist("small-relies-on-patch"),
         _ahead("normalised", f"{_WITHOUT} (ConvNet with batch norm)."),
         _ahead("unnormalised", f"{_WITHOUT} (ConvNet without batch norm)."),
-        _lowers("Leaving out batch norm", "unnormalised", "normalised"),
+        _lowers(
+            "Leaving out batch norm",
+            "unnormalised",
+            "normalised",
+            ": twice as large as the small one without batch norm, ten times with it",
+        ),
     ),
     titles=_TITLES,
     scales={"laptop": laptop, "gpu": gpu},

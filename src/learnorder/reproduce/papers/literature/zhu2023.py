@@ -2,7 +2,8 @@
 
 Learning rates are in units of 2/λ₀, with the sharpness λ₀ of each network on all training examples
 at the start. A catapult is counted in the loss of all training examples, computed after every step:
-it rises above twice its lowest value so far, and comes back to √2 times that value. All batch sizes
+it rises above twice its lowest value so far, and comes back to √2 times that value. The noise of
+small batches around a minimum is counted too (:func:`~learnorder.count_catapults`). All batch sizes
 have the same LR, number of steps, and steps in an epoch.
 
 Settings were chosen on seeds 1000 to 1003 and another draw of the data. At a hundredth of the LR no
@@ -157,9 +158,8 @@ def _claims(name: str) -> tuple[Claim, ...]:
     return (
         Claim(
             f"no-false-catapults-{name}",
-            f"At a hundredth of the LR, batches of {SMALLEST} have no catapults: their noise is "
-            f"not counted{on}.",
-            "– (a check of the measure)",
+            f"At a hundredth of the LR, batches of {SMALLEST} have no catapults{on}.",
+            "– (a check of the measure, but a weak one)",
             counted(_arm(SMALLEST, TINY * setting.rate)),
             "below",
             (name, "catapults"),
@@ -204,7 +204,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             compared(above, below, ALIGNMENT),
             "above",
             (name, "alignment"),
-            of="Catapults of full batches raise the AGOP alignment",
+            of="Full batches above the learning rate 2/λ₀ end with a higher AGOP alignment",
         ),
         Claim(
             f"small-batches-align-{name}",
@@ -224,7 +224,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             compared(above, below, quality),
             side,
             (name, quality.name),
-            of="Catapults of full batches improve generalisation",
+            of="Full batches above the learning rate 2/λ₀ generalise better",
         ),
         Claim(
             f"small-batches-generalise-{name}",
@@ -258,15 +258,24 @@ PAPER = Paper(
     differs="The paper has several architectures, synthetic data and images, and other optimisers "
     "than SGD; here a perceptron with one hidden layer, in the kernel's parametrisation, fits 256 "
     "grey digits, or the product of two of 20 normal variables, with a squared error. λ₀ is the "
-    "largest eigenvalue of the loss's Hessian, where the paper has that of the tangent kernel. The "
-    "true predictor's AGOP is known for the product: diag(1, 1, 0, …). For digits that of a good "
-    "one is taken, the mean over three perceptrons trained by Adam on all 720 training images, "
-    "which are right on 97 % of the held-out ones. The rule for counting catapults is ours, and "
-    "its factor of 2 was fixed before the runs. On the seeds by which settings were chosen, "
-    "smaller factors counted more in batches of 4 digits: 25 to 57 with 1.2, and 0 to 4 with 1.5, "
-    "but none with 2. In the results, batches of 4 digits have hardly any catapults by this count, "
-    "and yet a higher alignment than full batches. The abstract was checked, the body of the paper "
-    "was not.",
+    "largest eigenvalue of the loss's Hessian, where the paper has that of the tangent kernel. "
+    "The true predictor's AGOP is known for the product: diag(1, 1, 0, …). For digits that of a "
+    "good one is taken, the mean over three perceptrons trained by Adam on all 720 training "
+    "images, which are right on 97 % of the held-out ones. The rule for counting catapults is "
+    "ours, and its factor of 2 was fixed before the runs. On the seeds by which settings were "
+    "chosen, smaller factors counted more in batches of 4 digits: 25 to 57 with 1.2, and 0 to 4 "
+    "with 1.5, but none with 2. In the results, batches of 4 digits have hardly any catapults by "
+    "this count, and yet a higher alignment than full batches. Four weaknesses were seen after "
+    "the runs. The count does not tell catapults from the noise of small batches: in a linear "
+    "regression, whose curvature is constant, it counts more than ten in batches of 4 at ηλ₀ = "
+    "0.35, and none at a hundredth of this LR. So the check at a hundredth of the LR, where the "
+    "training loss stays far above that of the other runs, does not exclude that most of those of "
+    "the product are noise; in batches of 4 they come at the same rate to the end. For each task "
+    "the two comparisons of counts are one, because neither full batches nor batches of 64 have "
+    "any. Above 2/λ₀ more than the catapult differs from below, so that its effect is not told "
+    "from that of the LR. And where all eight counts are equal, p is that of a sign test, at "
+    "least 0.008, which cannot be below 0.05 when adjusted for 16 tests. The abstract was "
+    "checked, the body of the paper was not.",
     claims=tuple(claim for name in _SETTINGS for claim in _claims(name)),
     titles={name: setting.title for name, setting in _SETTINGS.items()},
     scales={"laptop": laptop, "gpu": gpu},
