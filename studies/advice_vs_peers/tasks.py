@@ -20,7 +20,6 @@ from learnorder.config.settings import DataConfig
 from learnorder.models import ConvNet, ViT, WideResNet
 from learnorder.seeding import generator
 from studies.common import DATA
-from studies.finetuning.texts import tuning
 from studies.image_sets import image_sets
 
 _CIFAR = DataConfig(
@@ -85,15 +84,6 @@ def cells() -> learnorder.Task:
     x = torch.tensor(bunch.data, dtype=torch.float32)  # pyright: ignore
     train, held = _split(x, torch.tensor(bunch.target), 0.5)  # pyright: ignore
     return learnorder.Task(partial(_perceptron, 30, 2), train, held)
-
-
-def finetuning() -> learnorder.Task:
-    """Return the sentiment of tweets, for a transformer that was pretrained on movie reviews.
-
-    It is that of :mod:`studies.finetuning.texts`, whose :func:`pretrain
-    <studies.finetuning.measure.pretrain>` has to be run before.
-    """
-    return replace(tuning(), keep=None)
 
 
 def r_squared(outputs: Tensor, targets: Tensor) -> float:
