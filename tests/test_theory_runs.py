@@ -451,7 +451,8 @@ FINITE = {"solver": {"engine": "finite"}, "algorithm": {"eta2": 1e-7}}
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        ({"distribution": {"num_train": 20_000}}, "distribution.num_train"),
+        ({"distribution": {"num_train": 20_000}, "solver": {"quadratic": True}},
+         "distribution.num_train"),
         ({"distribution": {"num_train": 10**6},
           "solver": {"engine": "recursion", "quadratic": True}}, "distribution.num_train"),
         ({"distribution": {"num_train": 10**9}, "solver": {"engine": "recursion"}},
