@@ -10,7 +10,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from learnorder.report.style import LineStyle, layout, log_axis
+from learnorder.report.style import LineStyle, layout
 from studies.advice_vs_peers.regret import Judged
 from studies.advice_vs_peers.words import CHOOSERS, STOPPING, Kind
 
@@ -34,7 +34,7 @@ def _panels(titles: Sequence[str], columns: int, *, shared: bool, space: float) 
     rows = math.ceil(len(titles) / columns)
     return make_subplots(
         rows, columns, subplot_titles=list(titles), shared_yaxes=shared,
-        horizontal_spacing=0.04 if shared else 0.09, vertical_spacing=space / rows,
+        horizontal_spacing=0.05 if shared else 0.09, vertical_spacing=space / rows,
     )  # fmt: skip
 
 
@@ -106,13 +106,11 @@ def stops_figure(
                 **place,
             )  # fmt: skip
         figure.add_vline(x=best, line={"color": "#777777", "width": 1.2, "dash": "dash"}, **place)
-        axis = log_axis(judged.table.benchmark.grid())
-        figure.update_xaxes(**axis, **place)
     rows = math.ceil(len(found) / columns)
     title = "Trials stopped by half of the epochs, per cent, over the learning rate"
     layout(figure, title, "", "", height=120 + 215 * rows)
     figure.update_yaxes(range=[0, 100])
-    figure.update_xaxes(tickfont={"size": 11})
+    figure.update_xaxes(type="log", dtick=1, exponentformat="none", tickfont={"size": 11})
     return _small_titles(figure, left=44)
 
 

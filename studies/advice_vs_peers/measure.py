@@ -1,9 +1,10 @@
 """The table: every learning rate on every seed, at full length and at those of shorter rungs.
 
 ``python -m studies.advice_vs_peers.measure`` makes the runs below, with CIFAR-10 in
-``data/cifar10`` and the rated texts in ``data/sentiment``, and writes a table for each task to
-``results/advice_vs_peers``. Runs go to ``runs/advice_vs_peers``. It takes about fifty
-minutes of one core; the same command continues it.
+``data/cifar10``, the rated texts in ``data/sentiment`` and the networks that
+``python -m studies.finetuning.measure`` pretrains, and writes a table for each task to
+``results/advice_vs_peers``. Runs go to ``runs/advice_vs_peers``. It takes about an hour and a half
+of one core; the same command continues it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Small tasks on which ways to choose a learning rate are compared.
 
 Digits, cells and diabetes ship with scikit-learn; CIFAR-10 is in ``data/cifar10``. Splits are the
-same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`.
+same for all seeds. The texts are those of :mod:`studies.shortcuts.texts`, and the networks that are
+fine-tuned those of :mod:`studies.finetuning.texts`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from learnorder.config.settings import DataConfig
 from learnorder.models import ConvNet, ViT, WideResNet
 from learnorder.seeding import generator
 from studies.common import DATA
+from studies.finetuning.texts import tuning
 from studies.image_sets import image_sets
 
 _CIFAR = DataConfig(
@@ -106,3 +108,14 @@ def diabetes() -> learnorder.Task:
     train, held = _split(x, (y - y.mean()) / y.std(), 0.4)
     network = partial(_perceptron, 10, 1)
     return learnorder.Task(network, train, held, loss=F.mse_loss, score=r_squared, score_name="R²")
+
+
+def finetuning() -> learnorder.Task:
+    """Return the sentiment of tweets, for a transformer that was pretrained on movie reviews.
+
+    It is :func:`studies.finetuning.texts.tuning` of all weights; what is forgotten is not measured.
+
+    Raises:
+        DataError: The networks have not been pretrained.
+    """
+    return replace(tuning(), keep=None)
