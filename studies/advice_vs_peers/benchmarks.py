@@ -133,7 +133,7 @@ BENCHMARKS = {
         "CIFAR-10, WRN, AdamW", "cifar_2000", "wrn", "AdamW", 0.001, rates=9, truth=8, pool=10
     ),
     "finetuning": Benchmark(
-        "tweets, fine-tuning, AdamW, cosine", f"{_TASKS}.finetuning", "AdamW", 10**-3.5, rates=9,
+        "fine-tuning, AdamW, cosine", f"{_TASKS}.finetuning", "AdamW", 10**-3.5, rates=9,
         epochs=8, batch_size=32, anneal="cosine", truth=8, pool=10,
     ),
 }  # fmt: skip

@@ -32,6 +32,7 @@ from studies.advice_vs_peers.groups import GROUPS
 from studies.advice_vs_peers.measure import RECORDS
 from studies.advice_vs_peers.races import race_tables
 from studies.advice_vs_peers.regret import ADVICE, Judged, judged, measured_tasks
+from studies.advice_vs_peers.table import Table
 from studies.advice_vs_peers.words import CHOOSERS, SEARCHING, STOPPING
 from studies.common import Page, fill_template, image, markdown, title_of
 
@@ -43,6 +44,11 @@ BELOW, ABOVE = 4, 3
 """Steps of the grid to the learning rates that are drawn besides the best one."""
 RISKY = 0.5623
 """A learning rate of the cells at which many runs diverge."""
+LOST = {
+    **dict.fromkeys(("cells", "diabetes", "cifar_wrn"), STOPPING),
+    **dict.fromkeys(("digits_vit", "cifar_wrn_adamw"), ("tpe_median",)),
+}
+"""The tasks and choosers whose share of searches that lost the best rate is in the prose."""
 OPTUNA, RAY = "5.0.0", "2.60.0"
 """The versions that the searches in the records were made with."""
 Key = tuple[str, str, str, str]
@@ -227,17 +233,28 @@ def without_search(
     )
 
 
+def _next_larger(table: Table) -> float:
+    """Return the learning rate of the grid above the best one."""
+    grid = table.benchmark.grid()
+    return grid[grid.index(table.best()) + 1]
+
+
 def risks(found: Sequence[Judged]) -> dict[str, str]:
     """Return the numbers about learning rates that end well on some seeds only, by name."""
     by_name = {one.name: one for one in found if one.target == "score"}
-    cells, vit = by_name["cells"].table, by_name["digits_vit"].table
-    truth, best, grid = vit.truth(), vit.best(), vit.benchmark.grid()
-    larger = grid[grid.index(best) + 1]
+    cells, tuned = by_name["cells"].table, by_name["finetuning"].table
     full = cells.benchmark.epochs
     runs = [run for (rate, epochs, _), run in cells.runs.items() if (rate, epochs) == (RISKY, full)]
-    return {
-        "vit_rate": f"{larger:.2g}",
-        "vit_drop": f"{100 * (truth[best] - truth[larger]):.0f}",
+    filled = dict[str, str]()
+    for key, table in (("vit", by_name["digits_vit"].table), ("tuned", tuned)):
+        truth, best = table.truth(), table.best()
+        filled[f"{key}_rate"] = f"{_next_larger(table):.2g}"
+        filled[f"{key}_drop"] = f"{100 * (truth[best] - truth[_next_larger(table)]):.0f}"
+    seeds = (*tuned.benchmark.truth_seeds(), *tuned.benchmark.pool_seeds())
+    finals = [tuned.final(_next_larger(tuned), seed) for seed in seeds]
+    return filled | {
+        "tuned_low": f"{100 * min(finals):.0f}",
+        "tuned_high": f"{100 * max(finals):.0f}",
         "risky": f"{RISKY:.2g}",
         "lost": f"{sum(not run.finished for run in runs)} of {len(runs)}",
     }
@@ -264,17 +281,16 @@ def numbers(
     for name in (ADVICE, "grid", "tpe", "learnorder_range"):
         own = [fmean(one.sample("full", name).own) for one in tasks]
         filled[f"regret_{name}"] = over_tasks(own, POSITIVE)
-    for budget, name in product(BUDGETS, ("grid", "tpe", "asha")):
+    for budget, name in product(BUDGETS, ("grid", "random", "tpe", "tpe_median", "asha")):
         gaps = [fmean(one.sample(budget, name).minus(one.sample(budget, ADVICE)).own)
                 for one in tasks]  # fmt: skip
         filled[f"gap_{budget}_{name}"] = over_tasks(gaps)
     filled |= risks(found)
     for one in found:
-        if one.name in ("cells", "diabetes", "digits_vit", "cifar_wrn"):
-            for name in ("tpe_median",) if one.name == "digits_vit" else STOPPING:
-                thrown = _thrown(one, "full", name)
-                assert thrown is not None
-                filled[f"{one.name}_{name}"] = f"{100 * thrown[0]:.0f} %"
+        for name in LOST.get(one.name, ()):
+            thrown = _thrown(one, "full", name)
+            assert thrown is not None
+            filled[f"{one.name}_{name}"] = f"{100 * thrown[0]:.0f} %"
     return filled
 
 
