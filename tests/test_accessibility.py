@@ -182,11 +182,16 @@ def test_sliders_say_values_with_units(page, paths):
         assert page.evaluate("(value) => numberWords(value)", value) == words
 
 
-def test_a_change_of_the_explorer_is_announced_once(page, paths):
+def press_and_listen(page, paths, control, key):
+    """Press a key on a control of the explorer, and listen to what is announced."""
     opened(page, paths, "explorer")
     page.evaluate(HEARD)
-    page.focus("#slider-eta")
-    page.keyboard.press("Home")
+    page.focus(control)
+    page.keyboard.press(key)
+
+
+def test_a_change_of_the_explorer_is_announced_once(page, paths):
+    press_and_listen(page, paths, "#slider-eta", "Home")
     page.wait_for_function("document.body.dataset.ready === 'yes'")
     heard = [text for text in page.evaluate("heard") if text]
     assert len(heard) == 1
@@ -194,10 +199,7 @@ def test_a_change_of_the_explorer_is_announced_once(page, paths):
 
 
 def test_the_finite_networks_are_announced_at_the_end_and_keep_the_focus(page, paths):
-    opened(page, paths, "explorer")
-    page.evaluate(HEARD)
-    page.focus("#play")
-    page.keyboard.press("Enter")
+    press_and_listen(page, paths, "#play", "Enter")
     page.wait_for_function("finite.time > 1")
     assert page.evaluate("heard") == []
     page.evaluate(

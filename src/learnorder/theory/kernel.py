@@ -142,9 +142,7 @@ class Kernel:
         matrix = self._gram32 * linear
         if self._quadratic32 is not None:
             matrix.add_(self._quadratic32, alpha=first)
-        else:
-            diagonal = diagonal + first * self._own
-        matrix.diagonal().add_(diagonal.float())
+        matrix.diagonal().add_(self._beside_quadratic(first, diagonal))
         return matrix
 
     def p_times(self, linear: float, first: float, diagonal: Tensor, v: Tensor) -> Tensor:
@@ -152,9 +150,18 @@ class Kernel:
         product = (self._x1_32 @ (self._x1_32.T @ v)).mul_(linear)
         if self._quadratic32 is not None:
             product.add_(self._quadratic32 @ v, alpha=first)
-        else:
-            diagonal = diagonal + first * self._own
-        return product.addcmul_(diagonal.float(), v)
+        return product.addcmul_(self._beside_quadratic(first, diagonal), v)
+
+    def _beside_quadratic(self, first: float, diagonal: Tensor) -> Tensor:
+        """Return what :meth:`p_part` adds to its diagonal, float32.
+
+        If power 1 between different P patterns is dropped, it has that of each with itself.
+        """
+        return (diagonal if self.keeps_quadratic else diagonal + first * self._own).float()
+
+    def p_diagonal(self, linear: float, first: float, diagonal: Tensor) -> Tensor:
+        """Return the diagonal of :meth:`p_part`, (N,), in float32."""
+        return (self._squared_norm * linear + self._own * first + diagonal).float()
 
     def empty(self) -> LimitState:
         """Return the state before training: f = 0."""
@@ -305,9 +312,7 @@ class StepKernel:
 
     def p_diagonal(self) -> Tensor:
         """Return the diagonal of P's part, (N,), in float32."""
-        kernel = self.kernel
-        parts = kernel._squared_norm * self.linear + kernel._own * self.first + self.diagonal
-        return parts.float()
+        return self.kernel.p_diagonal(self.linear, self.first, self.diagonal)
 
 
 class OutputsOn:

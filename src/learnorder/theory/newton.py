@@ -156,8 +156,8 @@ class _Applied:
         """Return (I + K_P·D)⁻¹·column."""
         residual = (self._root * column).float()
         enough = _ACCURACY * float(residual.norm())
-        found = torch.zeros_like(residual)
-        direction, energy = found, 1.0
+        found, direction = torch.zeros_like(residual), torch.zeros_like(residual)
+        energy = 1.0
         for _ in range(_MOST_GRADIENTS):
             if float(residual.norm()) <= enough:
                 return column - self.kernel.p_times(self._root32 * found).double()

@@ -134,12 +134,21 @@ class Best(_OfGrid):
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the logarithms; of equally good settings the smallest counts."""
-        sign = 1 if self.higher_is_better else -1
         return {
-            seed: math.log10(max(sorted(values), key=lambda x, v=values: sign * v[x]))
+            seed: math.log10(best_setting(values, self.higher_is_better))
             for seed, values in self.grid.by_seed(evidence).items()
             if values
         }
+
+
+def best_setting(values: Mapping[float, float], higher_is_better: bool) -> float:
+    """Return the setting with the best value; of equally good settings the smallest.
+
+    >>> best_setting({1.0: 0.9, 0.1: 0.9, 0.01: 0.5}, higher_is_better=True)
+    0.1
+    """
+    best = (max if higher_is_better else min)(values.values())
+    return min(setting for setting, value in values.items() if value == best)
 
 
 @dataclass(frozen=True)
@@ -210,37 +219,20 @@ class Carried(_OfGrid):
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the values; of equally good settings on the other grid the smallest counts."""
-        sign = 1 if self.higher_is_better else -1
         here, there = (grid.complete(evidence) for grid in (self.grid, self.other))
         return {
-            seed: here[seed][max(sorted(there[seed]), key=lambda x, v=there[seed]: sign * v[x])]
+            seed: here[seed][best_setting(there[seed], self.higher_is_better)]
             for seed in sorted(here.keys() & there.keys())
         }
 
 
 @dataclass(frozen=True)
-class Regret(_OfGrid):
+class Regret(Carried):
     """How much worse the quantity is at the setting that is best on another grid, for each seed.
 
     It is compared with the best value on this grid, and is not negative: how well the setting
     carries over, not how good the quantity is there, which is :class:`Carried`.
-
-    Attributes:
-        other: The other grid, with the same settings.
-        higher_is_better: Whether higher values of the quantity are better.
     """
-
-    other: Grid
-    higher_is_better: bool = True
-
-    @property
-    def _carried(self) -> Carried:
-        return Carried(self.grid, self.other, self.higher_is_better)
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """The arms of both grids."""
-        return self._carried.needs
 
     @property
     def within(self) -> Range:
@@ -249,12 +241,12 @@ class Regret(_OfGrid):
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
-        return f"regret in {self._carried.what()}"
+        return f"regret in {super().what()}"
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the regrets."""
         best, values = max if self.higher_is_better else min, self.grid.complete(evidence)
-        carried = self._carried.by_seed(evidence)
+        carried = super().by_seed(evidence)
         return {seed: abs(best(values[seed].values()) - value) for seed, value in carried.items()}
 
 
