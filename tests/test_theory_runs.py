@@ -526,7 +526,7 @@ print((peak() - before) / sum(part.bytes for part in memory_parts(config)))
 @pytest.mark.parametrize(
     "settings",
     [
-        {"distribution": {"num_train": 2900}},
+        {"distribution": {"num_train": 2400}},
         {"distribution": {"num_train": 5000}},
         {"distribution": {"num_train": 12_000}},
         {"distribution": {"num_train": 6000}, "solver": {"engine": "recursion"}},

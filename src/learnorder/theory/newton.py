@@ -10,8 +10,11 @@ from torch import Tensor
 
 from learnorder.theory.kernel import Kernel, StepKernel
 
-MOST_FACTORED = 3_000
-"""Up to this number of examples, the Newton matrix is factored; above, it is applied only."""
+MOST_FACTORED = 2_500
+"""Up to this number of examples, the Newton matrix is factored; above, it is applied only.
+
+About there, whole runs took equally long on one core (``docs/explanation/speed.md``).
+"""
 
 _MOST_ITERATIONS = 30
 _REFACTOR_AT = 0.35
