@@ -77,16 +77,19 @@ def test_grey_images_are_compared_with_a_good_predictor():
 
 def test_epochs_of_all_batch_sizes_have_as_many_steps():
     for experiment in zhu2023.PAPER.experiments().values():
-        steps, progress = set(), dict[float, set[float]]()
+        steps, progress = set(), dict[float, float]()
         for config in experiment.arms.values():
             arguments, batch = config.task.arguments, config.training.batch_size
             assert config.diagnostics.catapult_examples == arguments["examples"]
             each = arguments["passes"] * arguments["examples"] // batch
             steps.add(each)
             rate = config.learning_rate.initial
-            progress.setdefault(rate, set()).add(rate * each * config.training.epochs)
+            progress[rate] = rate * each * config.training.epochs
         assert steps == {64}
         assert progress[zhu2023.BELOW] == progress[zhu2023.ABOVE]
+        finer, base, *_ = sorted(progress)
+        assert base == pytest.approx(zhu2023.FINER * finer)
+        assert progress[finer] == pytest.approx(progress[base])
 
 
 def test_each_network_has_the_multiple_of_its_own_sharpness():
