@@ -6,15 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from learnorder.config.script import ScriptConfig, ScriptRunConfig
 from learnorder.errors import ConfigError
+from learnorder.execution.driver import Plan, make_folders
 from learnorder.execution.engine import Cores
+from learnorder.execution.grid import Grid
 from learnorder.execution.pool import run_pool
 from learnorder.execution.settings import Execution
 from learnorder.runs import find_runs
-from learnorder.sweep.run import run_sweep
+from learnorder.sweep.run import run_sweep, sweep_plans
 
 from .conftest import changed
 
@@ -46,10 +50,6 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
     here = run_sweep(
         {"": config}, grid, seeds, tmp_path / "here", execution=Execution(threads=1, quiet=True)
     )
-    from learnorder.execution.driver import make_folders
-    from learnorder.execution.grid import Grid
-    from learnorder.sweep.run import sweep_plans
-
     folders = make_folders(sweep_plans({"": config}, Grid(grid), seeds), tmp_path / "there")
     cores = cluster.cores(len(folders), None, 1, accelerated=True)
     assert cores == Cores(2, 1)
@@ -61,6 +61,34 @@ def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
         assert str(killed[0]) not in ours.file("log.txt").read_text()
         for name in ("records.parquet", "weights.safetensors"):
             assert ours.file(name).read_bytes() == theirs.file(name).read_bytes()
+
+
+def test_scripts_on_the_cluster(tmp_path, monkeypatch, cluster):
+    """Scores and failures are those of the command, in the folder it was given in."""
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(
+        "import sys\n"
+        "rate, seed = map(float, sys.argv[1:])\n"
+        "if rate > 0.5: sys.exit('too large')\n"
+        "print(rate + seed)\n"
+    )
+    script = ScriptConfig(f"{sys.executable} train.py {{learning_rate}} {{seed}}")
+    plans = {
+        f"{rate:g}-{seed}": Plan(ScriptRunConfig(script, rate, seed=seed), {})
+        for rate in (0.1, 0.2, 1.0)
+        for seed in (0, 1)
+    }
+    folders = make_folders(plans, tmp_path / "runs")
+    state = run_pool(folders, cluster.cores(6, None, 1, accelerated=False), lambda _: None, cluster)
+    assert not state.deaths
+    for folder in folders:
+        rate, seed = folder.config.learning_rate, folder.config.seed
+        if rate > 0.5:
+            assert folder.read_status() == "no_score"
+            assert "too large" in folder.read_manifest()["reason"]
+        else:
+            assert folder.read_status() == "finished"
+            assert folder.records()["value"].to_pylist() == [pytest.approx(rate + seed)]
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1"])
