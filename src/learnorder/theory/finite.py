@@ -197,7 +197,7 @@ class FiniteNetwork:
             hidden = torch.bmm(x, self.weights.w.transpose(1, 2))
             if noisy:
                 level = self._sigma[:, None] * self._norm[:, block]
-                noise = self.draw_noise(f"p{start}", rows, m)
+                noise = self.draw_noise(f"p{start}", min(rows, self._n - start), m)
                 hidden += level[:, :, None] * noise[:, : x.shape[1]]
             hidden.relu_()
             f[:, block] += torch.bmm(hidden, self.u_w[:, :, None])[:, :, 0]
