@@ -175,9 +175,10 @@ def _lowers(what: str, changed: str, base: str) -> Claim:
         changed: The experiment with it.
         base: The experiment without it.
     """
-    gain, before = (Gain(Value(name, "large"), Value(name, "small")) for name in (changed, base))
-    annealed = (
-        Gain(Value(name, "large"), Value(name, "small_annealed")) for name in (changed, base)
+    gain, before, annealed, annealed_before = (
+        Gain(Value(name, "large"), Value(name, small))
+        for small in ("small", "small_annealed")
+        for name in (changed, base)
     )
     gained = "lowers the gain of a large initial LR, annealed, over a small one"
     return Claim(
@@ -187,7 +188,7 @@ def _lowers(what: str, changed: str, base: str) -> Claim:
         Difference(gain, before),
         "below",
         (changed, "clean"),
-        also=(Difference(*annealed),),
+        also=(Difference(annealed, annealed_before),),
         of=f"{what} {gained}",
     )
 
