@@ -141,7 +141,7 @@ def _at(arm: str) -> tuple[Claim, ...]:
 
 
 def _from_li(name: str, statement: str, quantity: Quantity, figure: str) -> Claim:
-    """Return the claim that the annealed large LR ends higher where the line is noisy."""
+    """Return the claim that the annealed large LR ends higher where the linear feature is noisy."""
     high, low = (Recorded(NOISY, arm, quantity) for arm in (ANNEALED, SMALL))
     return Claim(
         name,
