@@ -15,23 +15,25 @@ def html_table(
 
     Args:
         title: The caption.
-        columns: The headings.
+        columns: The headings; the first column names the rows.
         rows: The cells of each row, as many as there are columns.
         note: A note below the table.
 
-    >>> html_table("Runs", ["arm"], [["a<b"]])
-    '<table><caption>Runs</caption>...<td>a&lt;b</td></tr></tbody></table>'
+    >>> html_table("Runs", ["arm", "n"], [["a<b", 3]])
+    '<table><caption>Runs</caption>...<th scope="row">a&lt;b</th><td>3</td></tr></tbody></table>'
     """
-
-    def row(tag: str, cells: Sequence[object]) -> str:
-        return f"<tr>{''.join(f'<{tag}>{_text(cell)}</{tag}>' for cell in cells)}</tr>"
-
-    body = "".join(row("td", cells) for cells in rows)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
+    body = "".join(_row(*row) for row in rows)
     below = f"<p>{_text(note)}</p>" if note else ""
     return (
-        f"<table><caption>{_text(title)}</caption><thead>{row('th', columns)}</thead>"
+        f"<table><caption>{_text(title)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>{below}"
     )
+
+
+def _row(name: object, *cells: object) -> str:
+    data = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{_text(name)}</th>{data}</tr>'
 
 
 def html_list(sentences: Sequence[str]) -> str:

@@ -27,8 +27,28 @@
   const draw = (printing) => Promise.all(plots.map((plot) =>
     Plotly.relayout(plot.target, restyle(plot.spec.layout, printing))));
 
-  Promise.all(plots.map(({ target, spec }) =>
-    Plotly.newPlot(target, spec.data, spec.layout, { displayModeBar: false, responsive: true })
+  /** Break a text into lines of some length at most, where its words allow it. */
+  function broken(words, length) {
+    const lines = [""];
+    for (const word of words.split(" ")) {
+      const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+      if (longer.length > length && lines.at(-1)) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines;
+  }
+  /** Return the layout of a figure; in a narrow one titles begin at the edge, and they and the names of rows are broken into lines. */
+  function fitted(layout, width) {
+    if (width > 480) return layout;
+    const lines = broken(layout.title.text || "", width / 8), more = 20 * (lines.length - 1);
+    const { yaxis } = layout, rows = yaxis.ticktext?.map((name) => broken(String(name), 14).join("<br>"));
+    return { ...layout, title: { ...layout.title, text: lines.join("<br>"), xref: "container", pad: { t: 8 + more / 2 } },
+      height: layout.height + more, margin: { ...layout.margin, t: layout.margin.t + more },
+      yaxis: rows ? { ...yaxis, ticktext: rows } : yaxis };
+  }
+
+  Promise.all(plots.map(({ target, spec }) => Plotly.newPlot(target, spec.data,
+    fitted(spec.layout, target.clientWidth), { displayModeBar: false, responsive: true })
   )).then(() => draw(false)).then(() => {
     document.getElementById("js-plotly-tester")?.setAttribute("aria-hidden", "true"); // where Plotly measures text
     document.body.dataset.drawn = plots.length;
