@@ -23,7 +23,7 @@ CONTROLS = {"button", "checkbox", "combobox", "link", "radio", "slider", "Disclo
 def paths(tmp_path_factory):
     """An explorer, the movie of two runs, and their report."""
     folder = tmp_path_factory.mktemp("pages")
-    config = changed(tiny_run(), training={"snapshots": 12})
+    config = changed(tiny_run(), training={"snapshots": 12, "dynamics": True})
     runs = []
     for arm, rate in (("large", config.learning_rate), ("small", Schedule(0.01))):
         run = RunFolder.create(folder / arm, replace(config, learning_rate=rate), {"arm": arm})
