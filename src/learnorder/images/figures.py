@@ -147,7 +147,7 @@ def conflict_figure(results: PatternRuns[Any]) -> go.Figure:
         )
     layout(
         figure,
-        f"Conflict {results.noun}: content of one class, pattern of another",
+        f"Answers on conflict {results.noun}",
         f"share of conflict {results.noun}, %",
         "",
         height=150 + _row_height(results, 56) * len(results.arms),

@@ -11,7 +11,7 @@ from learnorder.runs.plain_text import visible
 def html_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 ) -> str:
-    """Return a table for ``_repr_html_``; all text is escaped.
+    """Return a table for ``_repr_html_``; all text is escaped. It scrolls where it is too wide.
 
     Args:
         title: The caption.
@@ -20,14 +20,14 @@ def html_table(
         note: A note below the table.
 
     >>> html_table("Runs", ["arm", "n"], [["a<b", 3]])
-    '<table><caption>Runs</caption>...<th scope="row">a&lt;b</th><td>3</td></tr></tbody></table>'
+    '<div ...><table><caption>Runs</caption>...<th scope="row">a&lt;b</th><td>3</td></tr>...</div>'
     """
     head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
     body = "".join(_row(*row) for row in rows)
     below = f"<p>{_text(note)}</p>" if note else ""
     return (
-        f"<table><caption>{_text(title)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table>{below}"
+        f'<div style="overflow-x: auto"><table><caption>{_text(title)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{below}"
     )
 
 
