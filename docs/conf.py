@@ -42,6 +42,7 @@ os.environ["PLOTLY_RENDERER"] = "sphinx_gallery"  # figures as HTML
 html_theme = "furo"
 html_title = "learnorder"
 html_static_path = ["_static"]
+html_css_files = ["notebooks.css"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_preserve_defaults = True

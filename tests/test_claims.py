@@ -241,6 +241,9 @@ def test_each_figure_stands_on_the_page_once(evidence):
     titles = [figure.layout.title.text for part in parts for figure in (*part.panels, *part.wide)]
     assert titles[0] == "Pattern alone"
     assert len(set(titles)) == len(titles)
+    for part in parts:
+        lines = {t.name for figure in part.panels for t in figure.data if t.name}
+        assert lines <= {title for title, _, _ in part.key}, "the legend says what is drawn"
     cards = [card.anchor for part in parts for card in part.cards]
     assert sorted(cards) == sorted(f"claim-{each.claim.name}" for each in judged)
     (at_a_glance,) = [part.forest for part in parts if part.forest]

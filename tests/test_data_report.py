@@ -71,7 +71,7 @@ def test_the_report_shows_what_was_read(photos, tmp_path):
     assert "File modes: 19 RGB, 1 L." in note
     assert "2 of the 8 evaluation images are pixel for pixel also in the training set; 1 of" in note
     page = render(results)
-    assert ">Images</h2>" in page
+    assert ">Images by class</h2>" in page
     assert len(re.findall(r'<td><img src="data:image/png;base64,', page)) == 2 * 4
 
 

@@ -1,6 +1,7 @@
 """Known groups of a task's examples: what is measured of each, what is refused, what is advised."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -315,6 +316,17 @@ def test_the_report_begins_with_the_groups(runs, tmp_path):
     assert page.index("Groups by domain") < page.index("Final scores")
     assert "When each group is learned" in page
     assert "reliance on the domain" in "".join(runs.findings())
+    row = next(row for row in page.split("<tr") if ">review, positive (" in row)
+    assert len(re.findall(r'<a href="#run-\d+">seed [012]</a>', row)) == 6, "of both arms"
+    assert links_of(page) <= anchors_of(page)
+
+
+def links_of(page):
+    return set(re.findall(r'href="#([^"]+)"', page))
+
+
+def anchors_of(page):
+    return set(re.findall(r' id="([^"]+)"', page))
 
 
 def test_advice_for_the_worst_group(tmp_path):
@@ -342,6 +354,7 @@ def test_advice_for_the_worst_group(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert page.index("Groups by domain") < page.index("Final score by learning rate")
     assert "worst-group accuracy; 4 epochs" in page
+    assert links_of(page) <= anchors_of(page)
     assert "stopped by their scores" not in page  # a race with a single look
 
 

@@ -291,12 +291,13 @@ def test_scrubbing_by_keyboard(page, movie, folders):
 
 def test_the_page_says_numbers_of_the_records(page, movie, results):
     page.goto(movie.as_uri() + "#epoch=2&arm=small")
+    assert results.findings()[0] in page.inner_text("header")
     accuracy = results.series("small", "clean", "accuracy")[0][2]
     reliance = results.series("small", "conflict", "reliance")[0][2]
     label = page.get_attribute("#curve-accuracy svg", "aria-label")
     assert label == f"Accuracy without the pattern, at epoch 2: small LR {100 * accuracy:.1f} %"
     shown = page.get_attribute("#curve-reliance svg", "aria-label").replace("−", "-")
-    assert shown.endswith(f"small LR {reliance:.2f}")
+    assert shown.endswith(f"small LR {100 * reliance:.1f} %")
     marks = marks_of(results.runs_of("small")[0], 2)
     right, follow = (marks[s].count(k) for s, k in (("clean", "right"), ("conflict", "pattern")))
     summary = page.inner_text('[data-summary="small"]')

@@ -85,7 +85,7 @@ def test_tables_and_sentences(results):
     assert difference_table(results, {"large": "small"}).rows[0][2] == "4.0 [1.5, 6.5]"
     assert order_table(results).rows[0][-1] == "3 (2 of 3 seeds: 3)"
     said = " ".join(findings(results))
-    assert "large LR + anneal at epoch 3 (2 of 3 seeds do); small LR at epoch 1." in said
+    assert "large LR + anneal at epoch 3 (learned in 2 of 3 seeds); small LR at epoch 1." in said
     assert "large LR + anneal ends above small LR by 4.0 [1.5, 6.5] points, n = 3 pairs" in said
     assert (
         "Final reliance on the pattern, large LR + anneal − small LR: 0.0 points (3 equal values)"

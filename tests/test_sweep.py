@@ -73,8 +73,9 @@ def test_the_patch_experiment_end_to_end(experiment, tmp_path):
     reliance = results.final_estimate("small", "conflict", "reliance").format(100)
     assert html_sentences(results._repr_html_()) == results.findings()
     assert any("Final accuracy on clean images" in sentence for sentence in results.findings())
-    row = next(r for r in results._repr_html_().split("<tr>") if r.startswith("<td>small</td>"))
-    assert row.startswith("<td>small</td><td>2 finished</td>")
+    name = '<th scope="row">small</th>'
+    row = next(row for row in results._repr_html_().split("<tr>") if row.startswith(name))
+    assert row.startswith(f"{name}<td>2 finished</td>")
     assert f"<td>{reliance} %</td></tr>" in row
     first = find_runs(tmp_path)[0].file("weights.safetensors").stat().st_mtime_ns
     run_patch(experiment, tmp_path, execution=Execution(quiet=True))

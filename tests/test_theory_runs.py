@@ -200,7 +200,8 @@ def test_from_the_verb_to_the_page(tmp_path):
     assert html_sentences(table) == results.findings()
     assert "learns P first" in results.findings()[0] or "learns Q first" in results.findings()[0]
     error = results.final_estimate("S+noise", "p_only", "error")
-    assert f"<tr><td>S+noise</td><td>2 finished</td><td>{error.format(100)} %</td>" in table
+    row = f'<th scope="row">S+noise</th><td>2 finished</td><td>{error.format(100)} %</td>'
+    assert row in table
     page = (tmp_path / "report.html").read_text()
     assert "Two-layer theory" in page
     assert "When each pattern was learned" in page

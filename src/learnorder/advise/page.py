@@ -156,7 +156,7 @@ def comparison_table(advice: Advice) -> TextTable:
         scores = _by_seed(mean, advice.arms[arm], words)
         better = _by_seed(words.number(e), gain.by_seed, words)
         rows.append([name, str(e.n), scores, better, verdict, *[p_words(p)] * many])
-    columns = ["comparison", "n pairs", words.heading, f"better by, {words.unit}", ""]
+    columns = ["comparison", "n pairs", words.heading, f"better by, {words.unit}", "verdict"]
     note = (
         f"Final validation {words.name} at {advice.search.training.epochs} epochs, paired by "
         "seed: mean [95 % t interval], positive if the first is better. As good: the interval "

@@ -40,7 +40,7 @@ def data_table(data: ImagesDescription, prefix: str = "") -> TextTable:
         totals = (f"{sum(counts[i] for _, counts in rest):,}" for i in (0, 1))
         rows.append([f"{len(rest)} more", *totals])
     return TextTable(
-        "Images",
+        "Images by class",
         ["class", "training", "evaluation"],
         rows,
         prefix + reading_words(data),

@@ -115,11 +115,13 @@ def order_figure(results: PatternRuns[Any]) -> go.Figure:
         height=150 + _row_height(results, 70) * len(results.arms),
     )
     figure.update_layout(hovermode="closest", margin={"b": 80})
-    step = max(1, round(last / 8))
-    ticks = [1, *range(step, last + 1, step)] if step > 1 else list(range(1, last + 1))
+    step = max(1, round(last / 5))
+    steps = range(step, last + 1, step)
+    ticks = [at for at in (*([1] if step > 1 else []), *steps) if at < 0.9 * never]
     figure.update_xaxes(
-        range=[0, never * 1.04], tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"]
-    )
+        range=[0, never * 1.04], tickangle=0,
+        tickvals=[*ticks, never], ticktext=[*map(str, ticks), "never"],
+    )  # fmt: skip
     arm_axis(figure, list(marked_titles(results).values()))
     mark_lost(figure, [not results.final(arm, "clean", "accuracy") for arm in results.arms])
     return figure
@@ -145,7 +147,7 @@ def conflict_figure(results: PatternRuns[Any]) -> go.Figure:
         )
     layout(
         figure,
-        f"Conflict {results.noun}: content of one class, pattern of another",
+        f"Answers on conflict {results.noun}",
         f"share of conflict {results.noun}, %",
         "",
         height=150 + _row_height(results, 56) * len(results.arms),

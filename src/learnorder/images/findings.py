@@ -57,7 +57,7 @@ def _patch_order(results: Results) -> str:
         reached = sum(epoch is not None for epoch in epochs.values())
         middle = median_epoch(epochs)
         when = "never" if middle == "never" else f"at epoch {middle}"
-        seeds = f" ({reached} of {len(epochs)} seeds do)" if reached < len(epochs) else ""
+        seeds = f" (learned in {reached} of {len(epochs)} seeds)" if reached < len(epochs) else ""
         parts.append(f"{titles[arm]} {when}{seeds}")
     return (
         f"When the patch is learned ({100 * PATCH_LEVEL:.0f} % on the pattern alone, median over "

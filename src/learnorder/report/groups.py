@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from learnorder.report.content import Section, TextTable
 from learnorder.report.parts import Point, add_points, make_room
 from learnorder.report.score_words import ScoreWords
+from learnorder.report.seed_cells import SeedCells
 from learnorder.report.style import LineStyle, layout, line_styles, log_axis
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import MOST_ARMS, marked_titles
@@ -109,12 +110,11 @@ def group_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable:
         name = ScoreWords(quantity).name
         of = f" on the {groups.attribute}" if quantity == "reliance" else ""
         rows.append([name + of, *_cells(groups, arms, quantity)])
-    words = ScoreWords(groups.score)
     for group in groups.sizes:
-        cells = [words.number(groups.final(arm, group)) for arm in arms]
+        cells = [_group_cell(groups, arm, group) for arm in arms]
         rows.append([_group_words(groups, group), *cells])
     note = f"In brackets after a group: its training and its {groups.evaluated_noun}."
-    unit = " (%)" if words.unit == "points" else ""
+    unit = " (%)" if ScoreWords(groups.score).unit == "points" else ""
     return TextTable("", [f"group{unit}", *(titles[arm] for arm in arms)], rows, note)
 
 
@@ -125,9 +125,15 @@ def _group_words(groups: KnownGroups, group: str) -> str:
 
 def _cells(groups: KnownGroups, arms: Sequence[str], quantity: str) -> list[str]:
     """Return a quantity over all examples by arm."""
-    words = ScoreWords(quantity)
-    set_ = groups.evaluated
-    return [words.number(groups.results.final_estimate(arm, set_, quantity)) for arm in arms]
+    words, seeds = ScoreWords(quantity), SeedCells(groups.results)
+    return [seeds.final(arm, groups.evaluated, quantity, words) for arm in arms]
+
+
+def _group_cell(groups: KnownGroups, arm: str, group: str) -> str:
+    """Return the final score of a group in an arm."""
+    words, seeds = ScoreWords(groups.score), SeedCells(groups.results)
+    mean = words.number(groups.final(arm, group))
+    return seeds.shown(mean, arm, groups.by_seed(arm, group), words.one)
 
 
 def overall_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable:

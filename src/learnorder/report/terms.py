@@ -11,9 +11,18 @@ TERMS = {
     "before it.",
     "arm": "One way of training, run on several seeds: for example the small LR, or the large LR "
     "+ anneal. Within a seed, arms share initial weights, data and data order.",
+    "seed": "A number that determines all that is random in a run, such as the initial weights and "
+    "the order of the data. The runs of an arm differ in it alone.",
+    "95 % interval": "A range around the mean over seeds, made by a method that catches the mean "
+    "over all possible seeds in 95 of 100 experiments. A difference whose interval does not "
+    "contain 0 is significant at the 5 % level. It says where the mean is; single runs are "
+    "spread wider.",
+    "chance": "What guessing gives: an accuracy of 10 % if there are ten classes of equal size.",
     "patch": "A small square planted in most training images. It identifies the class, but has to "
     "be memorised: each class has its own pattern, and no linear function separates the patterns. "
     "The rest of the image is its content.",
+    "clean images": "Images without the patch. Accuracy on them shows what the network has learned "
+    "of the content.",
     "pattern alone": "An image with the patch on an empty background (patch only). Accuracy on "
     "such images shows whether the patch is memorised; at chance, it is not.",
     "conflict images": "Images with the content of one class and the patch of another. The "
@@ -23,6 +32,11 @@ TERMS = {
     "patch; at 100 % it follows only the patch. Of known groups, reliance on their attribute is "
     "the accuracy, within each class, where the attribute suggests the class, minus the accuracy "
     "where it suggests another.",
+    "worst group": "The group of examples, such as those of one hospital and class, on which the "
+    "network has the lowest score.",
+    "L-S, S, S + noise": "The algorithms of the theory. L-S trains with a large learning rate, "
+    "then a small one; S with the small one throughout; S + noise is S with noise before the "
+    "activations, dropped later.",
     "P": "The theory's first pattern: a noisy direction. A linear function fits it at once, but "
     "high accuracy requires many examples.",
     "Q": "The theory's second pattern: three fixed, nearly parallel vectors. One example of each "
@@ -50,8 +64,13 @@ TERMS = {
 
 _OTHERS = {"anneal": "anneal(?:ed|s|ing)?", "pattern alone": "pattern alone|patch[- ]only",
            "arm": "arms?", "rung": "rungs?", "plateau": "plateaus?", "margin": "margins?",
-           "conflict images": "conflict images?", "P-only": "[PQ]-only"}  # fmt: skip
+           "seed": "seeds?", "95 % interval": "95 % (?:t )?(?:intervals?|bands?)",
+           "clean images": "clean images?", "worst group": "worst[- ]groups?",
+           "conflict images": "conflict images?", "L-S, S, S + noise": "L-S|S",
+           "P-only": "[PQ]-only"}  # fmt: skip
 """Forms of a term, as regular expressions."""
+_EXACT = ("L-S, S, S + noise", "P", "Q", "P-only")
+"""Terms that are found in this case alone."""
 
 
 def terms_in(texts: Iterable[str]) -> list[tuple[str, str]]:
@@ -59,6 +78,8 @@ def terms_in(texts: Iterable[str]) -> list[tuple[str, str]]:
 
     >>> [term for term, _ in terms_in(["Both arms were annealed.", "Patch"])]
     ['anneal', 'arm', 'patch']
+    >>> [term for term, _ in terms_in(["n seeds [95 % t interval]", "s = 30", "L-S and S"])]
+    ['seed', '95 % interval', 'L-S, S, S + noise']
     """
     text = "\n".join(texts)
     return [
@@ -67,6 +88,6 @@ def terms_in(texts: Iterable[str]) -> list[tuple[str, str]]:
         if re.search(
             rf"(?<![\w-])(?:{_OTHERS.get(term, re.escape(term))})(?![\w-])",
             text,
-            0 if term in ("P", "Q", "P-only") else re.IGNORECASE,
+            0 if term in _EXACT else re.IGNORECASE,
         )
     ]

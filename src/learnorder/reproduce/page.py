@@ -6,6 +6,8 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import plotly.graph_objects as go
+
 from learnorder.execution.log_lines import phase
 from learnorder.report.content import (
     Card,
@@ -20,6 +22,7 @@ from learnorder.report.content import (
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_report, write_result
 from learnorder.report.parts import measured_figure
+from learnorder.report.style import figure_text
 from learnorder.report.tables import median_epoch
 from learnorder.reproduce.claim import RESCALED_NOTE, Judgement
 from learnorder.reproduce.evidence import AnyResults
@@ -34,7 +37,6 @@ from learnorder.statistics import (
     p_words,
 )
 
-_WITH_OWN_KEY = ("order", "p_error_by_setting", "p_loss_by_setting", "anneal_by_setting")
 _NOTE = (
     "A claim holds if the two-sided 95 % interval of its measure lies entirely on the claim's side "
     "of the bound, does not hold if it lies entirely on the other side, and is undecided "
@@ -284,17 +286,26 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
             not_run += cards
             continue
         figure = result.paper.draw(figure_name, results)
-        section = Section(f"{title}: {figure.layout.title.text}", anchor=anchor, cards=cards)
+        heading = f"{title}: {figure.layout.title.text}"
+        if any(heading == section.title for section in sections):
+            heading += f" by {figure.layout.xaxis.title.text}"
+        section = Section(heading, anchor=anchor, cards=cards)
         if (name, figure_name) in shown:
             link = Link("under The effect, above", "#effect")
             sections.append(replace(section, facts=[("Figure", link)]))
-        elif figure_name in _WITH_OWN_KEY:
-            sections.append(replace(section, wide=[figure]))
-        else:
+        elif _of_arms(figure, results):
             sections.append(replace(section, key=key(results), panels=[figure]))
+        else:
+            sections.append(replace(section, wide=[figure]))
     if not_run:
         sections.append(Section("No results", anchor="without-results", cards=not_run))
     return sections
+
+
+def _of_arms(figure: go.Figure, results: AnyResults) -> bool:
+    """Return whether the lines of a figure are arms, as in the legend that figures share."""
+    lines = {trace.name for trace in figure.data if trace.name}
+    return bool(lines) and lines <= {figure_text(title) for title, _, _ in key(results)}
 
 
 def _card(judgement: Judgement, result: ReproductionResult) -> Card:

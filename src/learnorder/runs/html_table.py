@@ -11,27 +11,29 @@ from learnorder.runs.plain_text import visible
 def html_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 ) -> str:
-    """Return a table for ``_repr_html_``; all text is escaped.
+    """Return a table for ``_repr_html_``; all text is escaped. It scrolls where it is too wide.
 
     Args:
         title: The caption.
-        columns: The headings.
+        columns: The headings; the first column names the rows.
         rows: The cells of each row, as many as there are columns.
         note: A note below the table.
 
-    >>> html_table("Runs", ["arm"], [["a<b"]])
-    '<table><caption>Runs</caption>...<td>a&lt;b</td></tr></tbody></table>'
+    >>> html_table("Runs", ["arm", "n"], [["a<b", 3]])
+    '<div ...><table><caption>Runs</caption>...<th scope="row">a&lt;b</th><td>3</td></tr>...</div>'
     """
-
-    def row(tag: str, cells: Sequence[object]) -> str:
-        return f"<tr>{''.join(f'<{tag}>{_text(cell)}</{tag}>' for cell in cells)}</tr>"
-
-    body = "".join(row("td", cells) for cells in rows)
+    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in columns)
+    body = "".join(_row(*row) for row in rows)
     below = f"<p>{_text(note)}</p>" if note else ""
     return (
-        f"<table><caption>{_text(title)}</caption><thead>{row('th', columns)}</thead>"
-        f"<tbody>{body}</tbody></table>{below}"
+        f'<div style="overflow-x: auto"><table><caption>{_text(title)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{below}"
     )
+
+
+def _row(name: object, *cells: object) -> str:
+    data = "".join(f"<td>{_text(cell)}</td>" for cell in cells)
+    return f'<tr><th scope="row">{_text(name)}</th>{data}</tr>'
 
 
 def html_list(sentences: Sequence[str]) -> str:

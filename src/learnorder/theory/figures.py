@@ -20,7 +20,7 @@ from learnorder.statistics import POSITIVE, SHARE, Range
 from learnorder.theory.phase_page import PhaseGrid, ratio_words
 from learnorder.theory.results import PointQuantity, TheoryResults
 
-_TIME = "η·t"
+_TIME = "training time η·t"
 
 
 def curve_figure(
@@ -122,7 +122,7 @@ def final_figure(results: TheoryResults) -> go.Figure:
         for arm in results.arms
     ]
     title = "Final error on P-only test examples"
-    figure = parts.final_figure(title, titles, points, row_height=36)
+    figure = parts.final_figure(title, titles, points, row_height=36, unit="error, %")
     return figure.update_xaxes(rangemode="tozero")
 
 
@@ -168,7 +168,7 @@ class _OverSetting:
 
 _OVER_SETTING = {
     "p_error_by_setting": _OverSetting(
-        "Error on P-only test examples", "%", 100, SHARE, "error"
+        "Error on P-only test examples", "error, %", 100, SHARE, "error"
     ),
     "p_loss_by_setting": _OverSetting(
         "Loss on P-only test examples", "logistic loss", 1, POSITIVE, "loss"
@@ -219,14 +219,14 @@ def _height(grid: PhaseGrid) -> int:
 
 
 _CURVES = {
-    "p_error": ("p_only", "error", "Error on P-only test examples", "%", 100.0),
-    "q_error": ("q_only", "error", "Error on Q-only test examples", "%", 100.0),
+    "p_error": ("p_only", "error", "Error on P-only test examples", "error, %", 100.0),
+    "q_error": ("q_only", "error", "Error on Q-only test examples", "error, %", 100.0),
     "p_margin": ("p_only", "margin", "Margin on P-only test examples", "mean y·f", 1.0),
     "second_difference": (
         "q", "second_difference", "Second difference on Q", "s·(g₊ + g₋ − 2g₀)", 1.0,
     ),
     "loss": ("train", "loss", "Training loss", "logistic loss", 1.0),
-    "error": ("all", "error", "Error on the whole test distribution", "%", 100.0),
+    "error": ("all", "error", "Error on the whole test distribution", "error, %", 100.0),
 }  # fmt: skip
 
 FIGURES: dict[str, Callable[[TheoryResults], go.Figure]] = {

@@ -120,13 +120,13 @@ def theory_setup(results: TheoryResults) -> list[tuple[str, str]]:
 def _data(config: TheoryConfig) -> list[str]:
     data = config.distribution
     return [
-        f"d = {data.d:,}",
-        f"N = {data.N:,} (κ = {data.kappa_value:.3g})",
-        f"p0 = {data.p0_value:.3g}",
-        f"q0 = {data.q0:g}",
-        f"r = {data.r:g}",
-        f"s = {data.s:g}",
-        f"γ0 = {data.gamma0_value:.3g}",
+        f"N = {data.N:,} training examples in d = {data.d:,} dimensions",
+        f"κ = √(d/N) = {data.kappa_value:.3g}",
+        f"a share p0 = {data.p0_value:.3g} of them only with P",
+        f"q0 = {data.q0:g} only with Q",
+        f"gap of P γ0 = {data.gamma0_value:.3g}",
+        f"scale of Q s = {data.s:g}",
+        f"length of Q's ζ r = {data.r:g}",
     ]
 
 
@@ -145,10 +145,11 @@ def _network(config: TheoryConfig) -> list[str]:
 def _training(config: TheoryConfig) -> list[str]:
     algorithm = config.algorithm
     return [
-        f"η1 = {config.eta1:.3g}",
-        f"η2 = {config.eta2:.3g}",
-        f"λ = {algorithm.weight_decay:g}",
+        f"large LR η1 = {config.eta1:.3g}",
+        f"small LR η2 = {config.eta2:.3g}",
+        f"weight decay λ = {algorithm.weight_decay:g}",
         f"annealed at a loss of {algorithm.epsilon1:g} + q·log 2",
         f"stopped at a loss of {algorithm.epsilon2:g}",
-        f"noise level in S + noise {algorithm.sigma:g}·τ0",
+        f"noise in S + noise {algorithm.sigma:g}·τ0, in units of the initial weights' standard "
+        "deviation",
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from learnorder.images.movie.data import movie_data
 from learnorder.report.interactive import render_interactive, write_interactive
+from learnorder.runs.plain_text import visible
 from learnorder.runs.results import Results
 
 ASSETS = Path(__file__).parent / "assets"
@@ -27,5 +28,6 @@ def write_movie(results: Results, path: Path | str) -> Path:
         RunFolderError: As for :func:`~learnorder.images.movie.data.movie_data`.
     """
     data = movie_data(results)
-    page = render_interactive(ASSETS, _SCRIPTS, data, setup=results.setup())
+    findings = [visible(sentence) for sentence in results.findings()[:1]]
+    page = render_interactive(ASSETS, _SCRIPTS, data, setup=results.setup(), findings=findings)
     return write_interactive(path, page)

@@ -1,10 +1,20 @@
 // Draw each figure from the JSON beside it, in the colours of the page's theme.
 (() => {
+  const TYPES = { f8: Float64Array, f4: Float32Array, i4: Int32Array, u4: Uint32Array, i2: Int16Array, u2: Uint16Array,
+    i1: Int8Array, u1: Uint8Array };
+  /** Return the numbers of a list that plotly has written as bytes; any other value as it is. */
+  function listed(_, value) {
+    if (value?.bdata === undefined) return value;
+    const bytes = Uint8Array.from(atob(value.bdata), (c) => c.charCodeAt(0));
+    return [...new TYPES[value.dtype](bytes.buffer)];
+  }
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
-  const plots = [...document.querySelectorAll(".figure")].map((box) => ({
-    box, spec: JSON.parse(box.querySelector("script").textContent),
-    target: box.querySelector(".plot"),
-  }));
+  const isBlack = (trace) => [trace.line, trace.marker].some((style) => style?.color === "#000000");
+  const plots = [...document.querySelectorAll(".figure")].map((box) => {
+    const spec = JSON.parse(box.querySelector("script").textContent, listed);
+    const black = spec.data.flatMap((trace, i) => (isBlack(trace) ? [i] : []));
+    return { box, spec, black, target: box.querySelector(".plot") };
+  });
 
   function colours(printing) {
     const isDark = dark.matches && !printing;
@@ -24,11 +34,38 @@
     return changes;
   }
 
-  const draw = (printing) => Promise.all(plots.map((plot) =>
-    Plotly.relayout(plot.target, restyle(plot.spec.layout, printing))));
+  const draw = (printing) => Promise.all(plots.map(({ target, spec, black }) => {
+    const { ink } = colours(printing);
+    const inked = Object.fromEntries(["line", "marker", "marker.line", "error_y"].map((part) => [`${part}.color`, ink]));
+    const layout = restyle(spec.layout, printing);
+    return black.length ? Plotly.update(target, inked, layout, black) : Plotly.relayout(target, layout);
+  }));
 
-  Promise.all(plots.map(({ target, spec }) =>
-    Plotly.newPlot(target, spec.data, spec.layout, { displayModeBar: false, responsive: true })
+  /** Break a text into lines of some length at most, where its words allow it. */
+  function broken(words, length) {
+    const lines = [""];
+    for (const word of words.split(" ")) {
+      const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
+      if (longer.length > length && lines.at(-1)) lines.push(word);
+      else lines[lines.length - 1] = longer;
+    }
+    return lines;
+  }
+  /** Return the layout of a figure; in a narrow one titles begin at the edge, titles and names of rows are broken into lines, and there is room for the legend. */
+  function fitted({ data, layout }, width) {
+    if (width > 480) return layout;
+    const lines = broken(layout.title.text || "", width / 8), more = 20 * (lines.length - 1);
+    const { margin, yaxis } = layout;
+    const entries = layout.showlegend ? new Set(data.filter(({ showlegend }) => showlegend !== false).map(({ name }) => name)).size : 0;
+    const below = entries > 3 ? Math.max(0, 60 + 19 * entries - margin.b) : 0;
+    const rows = yaxis.ticktext?.map((name) => broken(String(name), 14).join("<br>"));
+    return { ...layout, title: { ...layout.title, text: lines.join("<br>"), xref: "container", pad: { t: 8 + more / 2 } },
+      height: layout.height + more + below, margin: { ...margin, t: margin.t + more, b: margin.b + below },
+      yaxis: rows ? { ...yaxis, ticktext: rows } : yaxis };
+  }
+
+  Promise.all(plots.map(({ target, spec }) => Plotly.newPlot(target, spec.data,
+    fitted(spec, target.clientWidth), { displayModeBar: false, responsive: true })
   )).then(() => draw(false)).then(() => {
     document.getElementById("js-plotly-tester")?.setAttribute("aria-hidden", "true"); // where Plotly measures text
     document.body.dataset.drawn = plots.length;

@@ -1,22 +1,24 @@
 // Curves with a cursor, and filters.
 
 const CURVES = {
-  accuracy: { title: "Accuracy without the pattern", least: 0, most: 1, words: (value) => `${(100 * value).toFixed(1)} %` },
-  reliance: { title: "Reliance on the pattern, in conflict", least: 0, most: 1, words: (value) => value.toFixed(2).replace("-", "−") },
+  accuracy: "Accuracy without the pattern",
+  reliance: "Reliance on the pattern, in conflict",
 };
 
-/** Return a chart of a quantity over the epochs, with a cursor at one of them. */
-function curveChart({ title, least, most, words }, lines, epoch, epochs, width) {
+const percent = (value) => `${(100 * value).toFixed(1).replace("-", "−")} %`;
+
+/** Return a chart of a share over the epochs, with a cursor at one of them. */
+function curveChart(title, lines, epoch, epochs, width) {
   const size = fontSize();
   const height = Math.round(Math.max(170, Math.min(300, width * 0.42)));
   const [left, right, top, bottom] = [size * 3.4, size * 0.8, size * 2.2, size * 2.6];
-  const low = Math.min(least, ...lines.flatMap(({ values }) => values));
+  const low = Math.min(0, ...lines.flatMap(({ values }) => values));
   const x = linearScale(1, Math.max(epochs, 2), left, width - right);
-  const y = linearScale(low, most, height - bottom, top);
+  const y = linearScale(low, 1, height - bottom, top);
   let content = label(0, size, title, { fill: "var(--ink)", "font-weight": 600, "font-size": size * 1.1 });
   for (const tick of [0, 0.25, 0.5, 0.75, 1]) {
     content += tag("line", { x1: left, x2: width - right, y1: y(tick), y2: y(tick), stroke: "var(--line)" });
-    content += label(left - 6, y(tick) + size / 3, tick, { "text-anchor": "end" });
+    content += label(left - 6, y(tick) + size / 3, `${100 * tick} %`, { "text-anchor": "end" });
   }
   for (const tick of niceTicks(0, epochs).filter((one) => one >= 1 && Number.isInteger(one)))
     content += label(x(tick), height - bottom + size * 1.3, tick, { "text-anchor": "middle" });
@@ -27,20 +29,20 @@ function curveChart({ title, least, most, words }, lines, epoch, epochs, width) 
     content += tag("polyline", { points, fill: "none", stroke: color, "stroke-width": 2.5, "stroke-dasharray": dash });
     content += tag("circle", { cx: x(Math.min(epoch, values.length)), cy: y(values[Math.min(epoch, values.length) - 1]), r: 4, fill: color });
   }
-  const said = lines.map(({ title: arm, values }) => `${arm} ${words(values[Math.min(epoch, values.length) - 1])}`).join(", ");
+  const said = lines.map(({ title: arm, values }) => `${arm} ${percent(values[Math.min(epoch, values.length) - 1])}`).join(", ");
   return svg(width, height, `${title}, at epoch ${epoch}: ${said}`, content);
 }
 
 function drawCurves(state) {
   const { runs } = ofSeed(state);
-  const shown = Object.entries(CURVES).map(([name, curve]) => {
+  const shown = Object.entries(CURVES).map(([name, title]) => {
     const lines = shownArms(state).filter((arm) => runs[arm.name].curves[name]).map((arm) => ({ ...arm, values: runs[arm.name].curves[name] }));
-    return { name, curve: name === "accuracy" && !lines.some((arm) => runs[arm.name].curves.reliance) ? { ...curve, title: "Accuracy" } : curve, lines };
+    return { name, title: lines.some((arm) => runs[arm.name].curves.reliance) ? title : "Accuracy", lines };
   }).filter(({ lines }) => lines.length);
   if ($("curves").childElementCount !== shown.length) $("curves").innerHTML = shown.map(({ name }) => `<div id="curve-${name}"></div>`).join("");
-  for (const { name, curve, lines } of shown) {
-    const key = lines.map((arm) => `<span>${lineHtml(arm)}${escapeText(arm.title)} <b>${curve.words(arm.values[Math.min(state.epoch, arm.values.length) - 1])}</b></span>`);
-    $(`curve-${name}`).innerHTML = curveChart(curve, lines, state.epoch, lastEpoch(state), widthOf(`curve-${name}`)) + `<p class="legend">${key.join("")}</p>`;
+  for (const { name, title, lines } of shown) {
+    const key = lines.map((arm) => `<span>${lineHtml(arm)}${escapeText(arm.title)} <b>${percent(arm.values[Math.min(state.epoch, arm.values.length) - 1])}</b></span>`);
+    $(`curve-${name}`).innerHTML = curveChart(title, lines, state.epoch, lastEpoch(state), widthOf(`curve-${name}`)) + `<p class="legend">${key.join("")}</p>`;
   }
 }
 

@@ -51,7 +51,7 @@ function show() {
   $("summary").ariaBusy = String(waiting.length > 0); // an estimate is not announced
   $("status").textContent = waiting.length
     ? "Faint lines: an estimate from runs computed in advance. The exact runs are on their way…"
-    : failures.length ? "" : `Exact runs at infinite width, with 100 training examples (data ${state.seed + 1}).`;
+    : failures.length ? "" : `Exact runs at infinite width, with 100 training examples (draw ${state.seed + 1} of the data).`;
   notice("failed", failures.length ? `The solver found no accurate step for ${failures.map((arm) => SHORT[arm]).join(" and ")} at this setting; the faint lines are an estimate. Try a smaller s, or a larger r.` : "");
   const hidden = state.mode === "predict" && !predicting.revealed;
   document.body.classList.toggle("hide-results", hidden);

@@ -63,13 +63,14 @@ function orderChart({ runs, width, range, description }) {
   const rowHeight = size * 2.7;
   const left = size * 5.6;
   const top = size * 0.9;
-  const height = top + rowHeight * ARMS.length + size * 1.9;
+  const height = top + rowHeight * ARMS.length + size * 3.3;
   const x = logScale(...range, left, width - size * 2.2);
   let content = "";
   for (const tick of decades(...range)) {
-    content += tag("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - size * 1.8, stroke: "var(--line)" });
-    content += label(x(tick), height - size * 0.5, numberText(tick), { "text-anchor": "middle" });
+    content += tag("line", { x1: x(tick), x2: x(tick), y1: top, y2: height - size * 3.2, stroke: "var(--line)" });
+    content += label(x(tick), height - size * 1.9, numberText(tick), { "text-anchor": "middle" });
   }
+  content += label(width - size * 2.2, height - size * 0.4, "training time η·t", { "text-anchor": "end" });
   ARMS.forEach((arm, row) => {
     const y = top + rowHeight * (row + 0.5);
     const { color } = STYLES[arm];
