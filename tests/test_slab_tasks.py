@@ -56,9 +56,15 @@ def test_shuffling_takes_what_a_feature_says_and_nothing_else(task):
     assert torch.equal(together, together[:, :1].expand_as(together)), "those of one example"
 
 
-def test_arms_differ_in_the_learning_rate_alone():
-    for experiment in shah2020.PAPER.experiments().values():
-        configs = list(experiment.arms.values())
-        assert len({config.learning_rate for config in configs}) == 3
-        first, *others = ((config.task, config.training) for config in configs)
+def test_arms_differ_in_the_learning_rate_and_the_epochs():
+    experiments = shah2020.PAPER.experiments()
+    for experiment in experiments.values():
+        arms = {name: config for name, config in experiment.arms.items() if name != shah2020.LONG}
+        assert len({config.learning_rate for config in arms.values()}) == 3
+        first, *others = ((config.task, config.training) for config in arms.values())
         assert all(other == first for other in others)
+    noisy = experiments[shah2020.NOISY].arms
+    long, large = noisy[shah2020.LONG], noisy[shah2020.LARGE]
+    assert long.learning_rate == noisy[shah2020.SMALL].learning_rate
+    progress = [config.learning_rate.initial * config.training.epochs for config in (long, large)]
+    assert progress[0] == progress[1]

@@ -20,6 +20,7 @@ from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperimen
 from learnorder.schedules import Schedule
 
 SMALL, LARGE, ANNEALED = "small LR", "large LR", "large LR, annealed"
+LONG = "small LR, 16 times the epochs"
 EPOCHS, BEFORE_ANNEAL = 60, 30
 _LARGE, _FACTOR = 1.0, 16
 _TASK = "learnorder.reproduce.papers.slabs.linear_and_slabs"
@@ -44,22 +45,21 @@ WITHOUT_SLABS = Quantity(
 
 
 def _experiments(setting: str, arguments: dict[str, int]) -> Experiments:
-    rates = {
-        SMALL: Schedule(_LARGE / _FACTOR),
-        LARGE: Schedule(_LARGE),
-        ANNEALED: Schedule(_LARGE, (BEFORE_ANNEAL,), 1 / _FACTOR),
-    }
-    sgd = TrainingConfig(EPOCHS, batch_size=64, momentum=0.0, nesterov=False, weight_decay=0.0)
-    return {
-        name: PaperExperiment(
-            {
-                arm: TaskRunConfig(TaskConfig(_TASK, {"right": right, **arguments}), sgd, rate)
-                for arm, rate in rates.items()
-            },
-            setting,
+    def run(name: str, rate: Schedule, epochs: int = EPOCHS) -> TaskRunConfig:
+        return TaskRunConfig(
+            TaskConfig(_TASK, {"right": _RIGHT[name], **arguments}),
+            TrainingConfig(epochs, batch_size=64, momentum=0.0, nesterov=False, weight_decay=0.0),
+            rate,
         )
-        for name, right in _RIGHT.items()
+
+    small, large = Schedule(_LARGE / _FACTOR), Schedule(_LARGE)
+    annealed = Schedule(_LARGE, (BEFORE_ANNEAL,), 1 / _FACTOR)
+    arms = {
+        name: {SMALL: run(name, small), LARGE: run(name, large), ANNEALED: run(name, annealed)}
+        for name in _RIGHT
     }
+    arms[NOISY][LONG] = run(NOISY, small, _FACTOR * EPOCHS)
+    return {name: PaperExperiment(each, setting) for name, each in arms.items()}
 
 
 def laptop() -> Experiments:
@@ -99,7 +99,7 @@ def _level(
 
 def _at(arm: str) -> tuple[Claim, ...]:
     """Return the claims about one learning rate."""
-    which = "small" if arm == SMALL else "large"
+    which, noisy = ("small", LONG) if arm == SMALL else ("large", LARGE)
     return (
         _level(
             f"slabs-learnable-{which}",
@@ -130,9 +130,9 @@ def _at(arm: str) -> tuple[Claim, ...]:
         ),
         _level(
             f"noisy-linear-{which}",
-            f"At the {arm}, a linear feature that is wrong in 10 % of the examples keeps the "
+            f"At the {noisy}, a linear feature that is wrong in 10 % of the examples keeps the "
             "network from generalising by slabs: held-out accuracy is below 95 %.",
-            (NOISY, arm, ON_ALL),
+            (NOISY, noisy, ON_ALL),
             0.95,
             "below",
             "The simplest feature is preferred where it predicts less",
@@ -142,7 +142,7 @@ def _at(arm: str) -> tuple[Claim, ...]:
 
 def _from_li(name: str, statement: str, quantity: Quantity, figure: str) -> Claim:
     """Return the claim that the annealed large LR ends higher where the linear feature is noisy."""
-    high, low = (Recorded(NOISY, arm, quantity) for arm in (ANNEALED, SMALL))
+    high, low = (Recorded(NOISY, arm, quantity) for arm in (ANNEALED, LONG))
     return Claim(
         name,
         statement,
@@ -151,6 +151,7 @@ def _from_li(name: str, statement: str, quantity: Quantity, figure: str) -> Clai
         "above",
         (NOISY, figure),
         of=statement.rstrip("."),
+        also=(Difference(high, Recorded(NOISY, SMALL, quantity)),),
     )
 
 
@@ -170,6 +171,9 @@ PAPER = Paper(
     "with two hidden layers of 100 units is trained by SGD on 10,000 examples in batches of 64. "
     "The data follow its published code, with a tenth of the examples. The bounds of 55 and 95 % "
     "were chosen here. The last two claims are not the paper's. All seeds have the same examples. "
+    "A first version had no small LR with 16 times the epochs, so that LR × epochs is that of the "
+    "large one: where the linear feature is wrong in 10 % of the examples, the small LR had fitted "
+    "only 91 % of them after 60 epochs. It was added after those results were seen. "
     "The abstract was checked, the body of the paper was not.",
     claims=(
         *_at(SMALL),
@@ -177,20 +181,23 @@ PAPER = Paper(
         _from_li(
             "large-generalises",
             "Where the linear feature is noisy, a large LR, annealed, ends with higher held-out "
-            "accuracy than a small one.",
+            "accuracy than a small one with 16 times the epochs.",
             ON_ALL,
             "accuracy",
         ),
         _from_li(
             "large-relies-less",
             "Where the linear feature is noisy, a large LR, annealed, ends with higher accuracy "
-            "than a small one with that feature shuffled.",
+            "than a small one with 16 times the epochs, with that feature shuffled.",
             WITHOUT_LINEAR,
             "without_linear",
         ),
     ),
     titles=_TITLES,
     scales={"laptop": laptop, "gpu": gpu},
-    figures={"accuracy": Curves(ON_ALL), "without_linear": Curves(WITHOUT_LINEAR)},
+    figures={
+        "accuracy": Curves(ON_ALL, log_epochs=True),
+        "without_linear": Curves(WITHOUT_LINEAR, log_epochs=True),
+    },
     leads=("accuracy", "without_linear"),
 )
