@@ -1,4 +1,4 @@
-"""Checkpoints, from which a run continues; a crash or a damaged file costs at most an epoch.
+"""Checkpoints, from which a run continues; a crash costs an epoch, or a second of short ones.
 
 A checkpoint is a line with a digest of the rest, then tensors and plain values in torch's format.
 Loading one runs no code and detects a changed bit. It includes a digest of its configuration. The

@@ -16,6 +16,8 @@ from learnorder.training.trainer import Trainer
 from learnorder.training.trial import try_training
 
 _MEASURE_SECONDS = 1.0
+_SAVE_SECONDS = 1.0
+"""Seconds between checkpoints, at least: epochs may be shorter than it takes to save one."""
 _RECORD_BYTES_PER_EPOCH = 400
 
 
@@ -23,31 +25,43 @@ def train(
     folder: RunFolder[Any], trainer: Trainer[Any], stop: Callable[[], bool]
 ) -> tuple[EndStatus, str] | None:
     """Train a folder's run to its end; as :meth:`~learnorder.runs.kinds.Backend.run`."""
-    import pyarrow as pa
+    epochs, steps = folder.config.training.epochs, trainer.problem.steps
+    shown, saved = Pace(), Pace(_SAVE_SECONDS)
 
-    epochs, steps, pace = folder.config.training.epochs, trainer.problem.steps, Pace()
-
-    def save_epoch(trainer: Trainer[Any]) -> None:
+    def save(trainer: Trainer[Any]) -> None:
         save_checkpoint(folder, trainer.state())
-        columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
-        names = ("epoch", "train_seconds", "evaluation_seconds")
-        timings = pa.table(dict(zip(names, columns, strict=True)))
-        folder.write_tables(records=trainer.records.table(), timings=timings)
+        _write_tables(folder, trainer)
+
+    def end_epoch(trainer: Trainer[Any]) -> None:
+        if trainer.group.any(saved.due()):
+            save(trainer)
 
     def stop_here(trainer: Trainer[Any]) -> bool:
-        if pace.due():
+        if shown.due():
             share = ((trainer.epoch - 1) * steps + trainer.step) / (epochs * steps)
             folder.write_progress(Progress(share, f"epoch {trainer.epoch} of {epochs}"))
         return stop()
 
-    outcome = trainer.run(stop_here, save_epoch)
+    outcome = trainer.run(stop_here, end_epoch)
     if outcome.status == "interrupted":
-        save_checkpoint(folder, trainer.state())
+        save(trainer)
         trainer.group.wait()  # a launcher ends all processes when one ends
         return None
-    folder.write_tables(records=trainer.records.table())
+    _write_tables(folder, trainer)
     save_weights(folder, trainer.network.state_dict())
     return outcome.status, outcome.reason
+
+
+def _write_tables(folder: RunFolder[Any], trainer: Trainer[Any]) -> None:
+    """Write what was measured so far, and what each epoch took."""
+    import pyarrow as pa
+
+    tables = {"records": trainer.records.table()}
+    if trainer.timings:
+        columns = zip(*(vars(t).values() for t in trainer.timings), strict=True)
+        names = ("epoch", "train_seconds", "evaluation_seconds")
+        tables["timings"] = pa.table(dict(zip(names, columns, strict=True)))
+    folder.write_tables(**tables)
 
 
 def distinct_training(config: RunSettings) -> str:
