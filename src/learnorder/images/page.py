@@ -81,7 +81,7 @@ def image_content(results: Results) -> Content:
 
 def _sections(results: Results) -> list[Section]:
     sections, few = [], len(results.arms) <= MOST_ARMS
-    if not results.finished.empty:
+    if results.has_finished:
         figures = page_figures(results)
         table = final_table(results)
         pairs = baselines(results)
@@ -105,7 +105,7 @@ def _sections(results: Results) -> list[Section]:
         if (table := last_layer_table(results)) is not None:
             sections.append(Section(table.title, table=table))
     if (gallery := example_images(results.folders)) is not None:
-        has_shares = few and not results.finished.empty and results.has_patch()
+        has_shares = few and results.has_finished and results.has_patch()
         last = share_table(results) if has_shares else None
         sections.append(Section("Example images", GALLERY_NOTE, gallery=gallery, last=last))
     sections += dynamics_sections(results)

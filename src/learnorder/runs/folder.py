@@ -165,12 +165,7 @@ class RunFolder(Generic[ConfigT]):
             return None
         if (path / "manifest.json").exists():
             found: RunFolder[ConfigT] = cls(path)
-            if found.config.to_dict() != config.to_dict():
-                raise RunFolderError(
-                    f"{path}: holds a run of another configuration "
-                    f"({difference_words(found.config.to_dict(), config.to_dict())}). Choose "
-                    "another folder with --out, or move this one away."
-                )
+            found.check_config(config)
             if identity is not None:
                 found.check_identity(identity)
             return found
@@ -228,6 +223,20 @@ class RunFolder(Generic[ConfigT]):
             shutil.rmtree(made, ignore_errors=True)
         return cls(path)
 
+    def check_config(self, config: Settings) -> None:
+        """Refuse another configuration than the run's.
+
+        Raises:
+            RunFolderError: They differ.
+        """
+        there, here = self.config.to_dict(), config.to_dict()
+        if there != here:
+            raise RunFolderError(
+                f"{self.path}: holds a run of another configuration "
+                f"({difference_words(there, here)}). Choose another folder with --out, or move "
+                "this one away."
+            )
+
     def check_identity(self, identity: Mapping[str, str]) -> None:
         """Refuse code or data other than the run was made of, or begun with.
 
@@ -267,8 +276,8 @@ class RunFolder(Generic[ConfigT]):
         return self.path.name
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest as it stands on disk."""
-        return read_manifest(self.path)
+        """The manifest as it stands on disk; it is not read again once the run has ended."""
+        return self.opened if self.opened["status"] in ENDED else read_manifest(self.path)
 
     def read_status(self) -> RunStatus:
         """The run's status as it stands on disk."""
@@ -288,7 +297,9 @@ class RunFolder(Generic[ConfigT]):
         if self.read_only:
             return
         self.check_lock()
-        write_manifest(self.path, {**self.read_manifest(), **changes, "updated": _now()})
+        write_manifest(self.path, {**read_manifest(self.path), **changes, "updated": _now()})
+        if self.opened["status"] in ENDED:
+            self.opened = read_manifest(self.path)
 
     def data(self) -> Any:
         """Return what the run says of its data, None before it has begun.

@@ -188,17 +188,21 @@ class Kind:
             ConfigError: A value that no run of this version has.
         """
         try:
-            return _parsed(self.config, json.dumps(values))
+            return _parsed(self.config, json.dumps(values), "")
         except RecursionError:
             raise ConfigError("config", "values in values", "It is nested too deep.") from None
 
     def describe(self, values: dict[str, Any] | None) -> Any:
         """Build what a manifest says of a run's data; None where it says nothing yet.
 
+        As in :meth:`read`, the same values are parsed once.
+
         Raises:
             ConfigError: A value of the wrong type.
         """
-        return None if values is None else from_dict(load_named(self.description), values, "data")
+        if values is None:
+            return None
+        return _parsed(load_named(self.description), json.dumps(values), "data")
 
 
 def load_named(path: str) -> Any:
@@ -208,8 +212,8 @@ def load_named(path: str) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def _parsed(config: type, text: str) -> Any:
-    return from_dict(config, json.loads(text))
+def _parsed(kind: type, text: str, at: str) -> Any:
+    return from_dict(kind, json.loads(text), at)
 
 
 KINDS = {
