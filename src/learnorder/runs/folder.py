@@ -105,6 +105,7 @@ class RunFolder(Generic[ConfigT]):
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
         self.lock: RunLock | None = None
+        self._stamped = self._stamp()
         self.opened = manifest = read_manifest(self.path)
         self.kind: str = manifest["kind"]
         self.labels: dict[str, str] = manifest["labels"]
@@ -276,8 +277,17 @@ class RunFolder(Generic[ConfigT]):
         return self.path.name
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest as it stands on disk; it is not read again once the run has ended."""
-        return self.opened if self.opened["status"] in ENDED else read_manifest(self.path)
+        """The manifest as it stands on disk; that of a run that has ended is kept while it is."""
+        ended = self.opened["status"] in ENDED
+        return self.opened if ended and self._stamp() == self._stamped else read_manifest(self.path)
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        """Return what differs once the manifest has been replaced; None if there is none."""
+        try:
+            found = self.file("manifest.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def read_status(self) -> RunStatus:
         """The run's status as it stands on disk."""
@@ -297,9 +307,7 @@ class RunFolder(Generic[ConfigT]):
         if self.read_only:
             return
         self.check_lock()
-        write_manifest(self.path, {**read_manifest(self.path), **changes, "updated": _now()})
-        if self.opened["status"] in ENDED:
-            self.opened = read_manifest(self.path)
+        write_manifest(self.path, {**self.read_manifest(), **changes, "updated": _now()})
 
     def data(self) -> Any:
         """Return what the run says of its data, None before it has begun.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from learnorder.errors import ConfigError
-from learnorder.values import from_dict
+from learnorder.values import field_types, from_dict
 
 if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
@@ -213,7 +214,13 @@ def load_named(path: str) -> Any:
 
 @functools.lru_cache(maxsize=4096)
 def _parsed(kind: type, text: str, at: str) -> Any:
-    return from_dict(kind, json.loads(text), at)
+    """Build a dataclass from JSON; runs with equal sections share the objects."""
+    values = json.loads(text)
+    for name, hint in field_types(kind).items() if isinstance(values, dict) else ():
+        if name in values and dataclasses.is_dataclass(hint):
+            section = f"{at}.{name}" if at else name
+            values[name] = _parsed(hint, json.dumps(values[name]), section)  # pyright: ignore
+    return from_dict(kind, values, at)
 
 
 KINDS = {
