@@ -1,7 +1,7 @@
 """How the cost of work grows with its size: images, runs, and examples of the theory.
 
 ``python benchmarks/growth.py`` measures all three, ``growth.py runs --sizes 10 100`` some; each
-size in a process of its own, on one thread. The exponent is the slope of log time over log size, by
+size in a process of its own, on one thread, in processor time. The exponent is the slope of log time over log size, by
 least squares, over the upper decade of sizes. The last line is JSON; ``--record
 results/growth.json`` also writes the measurements there, from which
 ``docs/explanation/growth.md`` is made.
@@ -22,6 +22,7 @@ import math
 import multiprocessing
 import resource
 import sys
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,6 @@ from rich.table import Table
 from torch import nn
 
 import learnorder
-from common import seconds
 from finished_runs import QUESTION, finished_runs, plans_of, short_run
 from learnorder.data import stratified_order
 from learnorder.execution.driver import run_plans
@@ -53,6 +53,10 @@ from workload import random_images
 
 Measured = dict[str, float]
 
+FIRST = 10
+"""The steps of the flow that are timed."""
+MOST_QUERIED = 10_000
+"""The largest number of runs whose records are all queried, for memory: about 0.1 MB a run."""
 MOST_WHOLE = 4_000
 """The largest N of a whole run of the flow."""
 
@@ -98,21 +102,22 @@ def runs(count: int) -> Measured:
     """Measure what is done with finished runs."""
     with finished_runs(8) as few:  # imports what reports need
         learnorder.write_report(learnorder.open_runs(few), few / "report.html")
-    before = peak_bytes()
+    before, again = peak_bytes(), Execution(quiet=True)
     with finished_runs(count) as place:
-        report = place / "report.html"
+        page = place / "report.html"
         found = {
-            "list_s": shortest(lambda: learnorder.query("SELECT * FROM runs", place)),
-            "continue_s": shortest(
-                lambda: run_plans(plans_of(place), place, Execution(quiet=True))
-            ),
             "report_s": shortest(
-                lambda: learnorder.write_report(learnorder.open_runs(place), report)
+                lambda: learnorder.write_report(learnorder.open_runs(place), page)
             ),
-            "report_bytes": report.stat().st_size,
+            "report_bytes": page.stat().st_size,
             "memory_bytes": peak_bytes() - before,
+            "list_s": shortest(lambda: learnorder.query("SELECT * FROM runs", place)),
         }
-        return {**found, "query_s": shortest(lambda: learnorder.query(QUESTION, place))}
+        plans = plans_of(place)
+        found["continue_s"] = shortest(lambda: run_plans(plans, place, again))
+        if count <= MOST_QUERIED:
+            found["query_s"] = shortest(lambda: learnorder.query(QUESTION, place))
+        return found
 
 
 def theory(count: int) -> Measured:
@@ -127,13 +132,19 @@ def theory(count: int) -> Measured:
     usual, newton.MOST_FACTORED = newton.MOST_FACTORED, 0
     found = {
         "recursion_step_s": shortest(lambda: recursion.advance(phase, math.inf)),
-        "flow_step_s": seconds(lambda: [flow.advance(phase, math.inf) for _ in range(10)]) / 10,
+        "flow_step_s": processor_seconds(lambda: first_steps(flow, phase)) / FIRST,
         "memory_bytes": peak_bytes() - before,
     }
     newton.MOST_FACTORED = usual
     if count <= MOST_WHOLE:
-        found["flow_run_s"], _, _ = flow_run(large_run(count))
+        found["flow_run_s"] = processor_seconds(lambda: flow_run(large_run(count)))
     return found
+
+
+def first_steps(flow: Flow, phase: Phase) -> None:
+    """Take the first steps of the flow."""
+    for _ in range(FIRST):
+        flow.advance(phase, math.inf)
 
 
 PARTS: dict[str, tuple[Callable[[int], Measured], tuple[int, ...]]] = {
@@ -149,11 +160,18 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Return the processor time of a call, which other processes hardly change."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
 def shortest(work: Callable[[], object]) -> float:
-    """Return how long the quickest call takes; calls are repeated for about a second."""
-    times = [seconds(work)]
+    """Return the processor time of the quickest call; calls are repeated for about a second."""
+    times = [processor_seconds(work)]
     while sum(times) < 1 and len(times) < 100:
-        times.append(seconds(work))
+        times.append(processor_seconds(work))
     return min(times)
 
 
@@ -195,7 +213,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"{', '.join(PARTS)}; default: all.")
     parser.add_argument("--sizes", type=int, nargs="+", help="Of one part.")
-    parser.add_argument("--record", type=Path, help="Gets the measurements as JSON.")
+    parser.add_argument("--record", type=Path, help="Gets the measurements; keeps its others.")
     arguments = parser.parse_args()
     parts = arguments.parts or list(PARTS)
     if unknown := set(parts) - set(PARTS):
@@ -206,14 +224,17 @@ def main() -> None:
     record = json.loads(path.read_text()) if path and path.exists() else {}
     exponents = dict[str, dict[str, float | None]]()
     for part in parts:
-        sizes = arguments.sizes or PARTS[part][1]
-        measured = {size: apart(part, size) for size in sizes}
+        known = record.get(part, {}).get("sizes", {})
+        measured = {int(size): values for size, values in known.items()}
+        for size in arguments.sizes or PARTS[part][1]:
+            measured[size] = apart(part, size)
+        measured = dict(sorted(measured.items()))
         names = dict.fromkeys(name for values in measured.values() for name in values)
         exponents[part] = {
             name: exponent({n: values[name] for n, values in measured.items() if name in values})
             for name in names
         }
-        table = Table(*(part, *(f"{size:,}" for size in sizes), "exponent"))
+        table = Table(*(part, *(f"{size:,}" for size in measured), "exponent"))
         for name in names:
             values = [shown(name, values.get(name)) for values in measured.values()]
             table.add_row(name, *values, str(exponents[part][name]))
