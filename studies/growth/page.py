@@ -121,15 +121,15 @@ def growth_figure(found: Mapping[str, tuple[Sizes, Mapping[str, float]]]) -> go.
                 marker={"color": style.color, "size": 7}, legend=f"legend{column}",
                 row=1, col=column,
             )  # fmt: skip
-    layout(figure, "Processor time as work grows, seconds", "", "", height=520)
+    layout(figure, "Processor time as work grows, seconds", "", "", height=470)
     figure.update_xaxes(type="log", dtick=1, exponentformat="power", showgrid=True)
     figure.update_yaxes(type="log", dtick=1, exponentformat="power")
     for column, part in enumerate(PARTS.values(), start=1):
         figure.update_xaxes(title={"text": part.unit}, row=1, col=column)
         left = (column - 1) * (1 + 0.08) / len(PARTS)
-        place = {"orientation": "v", "x": left, "y": -0.22, "yanchor": "top", "yref": "paper"}
+        place = {"orientation": "v", "x": left, "y": -0.24, "yanchor": "top", "yref": "paper"}
         figure.update_layout({f"legend{column}": place})
-    return figure.update_layout(width=1000, margin={"t": 84, "b": 180})
+    return figure.update_layout(width=1000, margin={"t": 76, "b": 156})
 
 
 def page() -> Page:
