@@ -1,9 +1,9 @@
 """How the cost of work grows with its size: images, runs, and examples of the theory.
 
 ``python benchmarks/growth.py`` measures all three, ``growth.py runs --sizes 10 100`` some; each
-size in a process of its own, on one thread, in processor time. The exponent is the slope of log time over log size, by
-least squares, over the upper decade of sizes. The last line is JSON; ``--record
-results/growth.json`` also writes the measurements there, from which
+size in a process of its own, on one thread, in processor time. The exponent is the slope of log
+time over log size, by least squares, over the upper decade of sizes. The last line is JSON;
+``--record results/growth.json`` also writes the measurements there, from which
 ``docs/explanation/growth.md`` is made.
 
 - images: 8×8 random pixels, a linear classifier. Preparing a run (evaluation sets, a stratified

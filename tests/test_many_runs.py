@@ -22,12 +22,14 @@ from .conftest import fake_run
 def runs(tiny, tmp_path):
     """Runs of three arms and two seeds; the last run has other epochs than the others."""
     made = [
-        fake_run(tmp_path / f"{rate}-{seed}", replace(tiny, learning_rate=Schedule(rate), seed=seed),
+        fake_run(tmp_path / f"{rate}-{seed}",
+                 replace(tiny, learning_rate=Schedule(rate), seed=seed),
                  {"learning_rate.initial": f"{rate:g}"}, [rate, 0.5 + rate / 10 + seed / 100])
         for rate in (0.1, 0.2, 0.3) for seed in (0, 1)
     ]  # fmt: skip
     longer = replace(tiny, learning_rate=Schedule(0.4))
-    return [*made, fake_run(tmp_path / "longer", longer, {"learning_rate.initial": "0.4"}, [0.3] * 5)]
+    labels = {"learning_rate.initial": "0.4"}
+    return [*made, fake_run(tmp_path / "longer", longer, labels, [0.3] * 5)]
 
 
 def test_series_are_those_of_the_records(runs):
@@ -104,7 +106,7 @@ def test_heat_maps_of_many_columns_show_their_numbers_on_hovering(columns):
 
 
 def test_a_query_has_texts_as_texts(runs):
-    found = learnorder.query("SELECT run, \"set\", quantity FROM records", runs[0].path.parent)
+    found = learnorder.query('SELECT run, "set", quantity FROM records', runs[0].path.parent)
     assert set(found["set"]) == Results(runs).sets
     types = learnorder.query("DESCRIBE records", runs[0].path.parent)
     assert set(types.set_index("column_name").loc[["run", "set"], "column_type"]) == {"VARCHAR"}

@@ -113,7 +113,9 @@ def growth_figure(found: Mapping[str, tuple[Sizes, Mapping[str, float]]]) -> go.
     for column, (name, part) in enumerate(PARTS.items(), start=1):
         sizes, _ = found[name]
         timed = {key: title for key, title in part.rows.items() if key.endswith("_s")}
-        for (key, title), style in zip(timed.items(), line_styles(list(timed)).values(), strict=True):
+        styles = line_styles(list(timed))
+        for key, title in timed.items():
+            style = styles[key]
             points = {n: values[key] for n, values in sizes.items() if key in values}
             figure.add_scatter(
                 x=list(points), y=list(points.values()), name=title, mode="lines+markers",
@@ -135,11 +137,9 @@ def growth_figure(found: Mapping[str, tuple[Sizes, Mapping[str, float]]]) -> go.
 def page() -> Page:
     """Return the marked parts of the page, and its picture."""
     found = read()
-    runs, exponents = found["runs"]
+    runs, _ = found["runs"]
     most = max(runs)
-    values = {
-        f"{name}_growth": growth_table(part, *found[name]) for name, part in PARTS.items()
-    }
+    values = {f"{name}_growth": growth_table(part, *found[name]) for name, part in PARTS.items()}
     values["many_runs"] = (
         f"{most:,} runs: a list takes {shown('list_s', runs[most]['list_s'])}, continuing with "
         f"nothing to do {shown('continue_s', runs[most]['continue_s'])}, the report "
