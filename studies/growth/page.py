@@ -140,9 +140,11 @@ def page() -> Page:
     runs, _ = found["runs"]
     most = max(runs)
     values = {f"{name}_growth": growth_table(part, *found[name]) for name, part in PARTS.items()}
+    seconds, memory, size = (
+        shown(name, runs[most][name]) for name in ("report_s", "memory_bytes", "report_bytes")
+    )
     values["many_runs"] = (
-        f"{most:,} runs: a list takes {shown('list_s', runs[most]['list_s'])}, continuing with "
-        f"nothing to do {shown('continue_s', runs[most]['continue_s'])}, the report "
-        f"{shown('report_s', runs[most]['report_s'])}"
+        f"The report of {most:,} runs takes {seconds} of processor time and {memory} of memory, and "
+        f"has {size}"
     )
     return Page(marks={PATH: values}, pictures={"growth": growth_figure(found)})
