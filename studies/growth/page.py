@@ -144,7 +144,7 @@ def page() -> Page:
         shown(name, runs[most][name]) for name in ("report_s", "memory_bytes", "report_bytes")
     )
     values["many_runs"] = (
-        f"The report of {most:,} runs takes {seconds} of processor time and {memory} of memory, and "
-        f"has {size}"
+        f"The report of {most:,} runs takes {seconds} of processor time and {memory} of memory, "
+        f"and has {size}"
     )
     return Page(marks={PATH: values}, pictures={"growth": growth_figure(found)})
