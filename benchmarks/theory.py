@@ -146,15 +146,18 @@ def solvers(rows: list[tuple[str, str]], dimensions: tuple[int, ...]) -> None:
     rows.append(("flow, L-S, κ = 1, N = d, whole runs, 1 thread", ""))
     usual = newton.MOST_FACTORED
     for d in dimensions:
-        data = DistributionConfig(d=d, kappa=1.0, r=2e-5)
-        config = TheoryConfig(
-            data, algorithm=AlgorithmConfig(weight_decay=4e-7), measure=RUN.measure
-        )
+        config = large_run(d)
         for name, most in (("factorisation", d), ("conjugate gradients", 0)):
             newton.MOST_FACTORED = most
             taken, _, accepted = flow_run(config)
             rows.append((f"  d = {d:,}, {name}: {accepted} steps", f"{taken:.1f} s"))
     newton.MOST_FACTORED = usual
+
+
+def large_run(d: int) -> TheoryConfig:
+    """Return a run with N = d."""
+    data = DistributionConfig(d=d, kappa=1.0, r=2e-5)
+    return TheoryConfig(data, algorithm=AlgorithmConfig(weight_decay=4e-7), measure=RUN.measure)
 
 
 def flow_run(config: TheoryConfig) -> tuple[float, float, int]:

@@ -14,6 +14,7 @@ from studies.advice.page import page as advice_page
 from studies.advice_vs_peers.page import page as advice_vs_peers_page
 from studies.common import RESULTS, ROOT, Page, fill_marks
 from studies.finetuning.page import page as finetuning_page
+from studies.growth.page import page as growth_page
 from studies.mislabelled.page import page as mislabelled_page
 from studies.papers.page import page as papers_page
 from studies.precision.page import page as precision_page
@@ -39,6 +40,7 @@ def pages(runs: Path) -> list[Page]:
         ridge_page(),
         precision_page(runs),
         papers_page(runs),
+        growth_page(),
     ]
 
 

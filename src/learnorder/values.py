@@ -87,7 +87,7 @@ def check_fields(instance: Any, section: str = "") -> None:
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Return a dataclass as nested dicts, lists and scalars, for JSON and YAML."""
-    return to_plain(dataclasses.asdict(config))
+    return {f.name: to_plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
 
 
 def to_plain(value: Any) -> Any:

@@ -121,7 +121,7 @@ def _find(
         name: RunFolder.find(out / name, plan.config, identities[name])
         for name, plan in plans.items()
     }
-    _check_neighbours(plans, out)
+    _check_neighbours(plans, out, [folder for folder in existing.values() if folder is not None])
     if None in existing.values():
         check(plans, engine)
     return existing
@@ -147,10 +147,17 @@ def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
     return engine.cores(count, execution.workers, threads, accelerated=accelerated)
 
 
-def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
+def _check_neighbours(
+    plans: Mapping[str, Plan], out: Path, existing: Sequence[RunFolder[Any]]
+) -> None:
     """Refuse to put runs into a run folder, or beside arms of another experiment or configuration.
 
     A run without an arm is an experiment of its own, and may be beside any other.
+
+    Args:
+        plans: The plans by name of the run folder.
+        out: Folder of the run folders.
+        existing: Their folders that there are, which are not read again.
     """
     for folder in (out, *out.absolute().parents):
         if (folder / "manifest.json").exists():
@@ -158,6 +165,7 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
                 f"{folder}: this is a run folder, which cannot contain other runs. Choose another "
                 "folder with --out."
             )
+    known = {folder.path: folder for folder in existing}
     by_folder: dict[Path, list[Plan]] = {}
     for name, plan in plans.items():
         if "arm" in plan.labels:
@@ -166,7 +174,7 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
         experiments = {_experiment(plan.labels, kind_of(plan.config).name) for plan in planned}
         configs = {repr(plan.labels): plan.config for plan in planned}
         for manifest in sorted(folder.glob("*/manifest.json")):
-            neighbour = RunFolder(manifest.parent)
+            neighbour = known.get(manifest.parent) or RunFolder(manifest.parent)
             theirs = _experiment(neighbour.labels, neighbour.kind)
             if "arm" in neighbour.labels and theirs not in experiments:
                 raise RunFolderError(
@@ -176,7 +184,7 @@ def _check_neighbours(plans: Mapping[str, Plan], out: Path) -> None:
             config = configs.get(repr(neighbour.labels))
             if config is not None:  # the same arm, so it must differ in the seed only
                 same = {**config.to_dict(), "seed": neighbour.config.seed}
-                RunFolder.find(neighbour.path, kind_of(config).read(same))
+                neighbour.check_config(kind_of(config).read(same))
 
 
 def _experiment(labels: Mapping[str, str], kind: str) -> str:

@@ -98,7 +98,7 @@ def measure_figure(results: PatternRuns[Any], quantity: str) -> go.Figure:
 
 def diagnostic_sections(results: PatternRuns[Any]) -> list[Section]:
     """Return the sections of what was measured: sharpness, features, spikes, pruned networks."""
-    if results.finished.empty:
+    if not results.has_finished:
         return []
     sections = list[Section]()
     if len(results.arms) <= MOST_ARMS:
@@ -154,8 +154,7 @@ def pruned_table(results: PatternRuns[Any]) -> TextTable | None:
     """Return the final score of the network and of pruned ones; None if none were evaluated."""
     shares = {share for f in results.folders for share in f.config.diagnostics.pruned}
     percents = [f"{100 * share:g}" for share in sorted(shares)]
-    evaluated = set(results.finished["set"])
-    percents = [percent for percent in percents if f"pruned_{percent}" in evaluated]
+    percents = [percent for percent in percents if f"pruned_{percent}" in results.sets]
     if not percents:
         return None
     set_, score, _ = judged_by(results.folders[0])

@@ -13,7 +13,7 @@ from learnorder.report import parts
 from learnorder.report.curves import MeanCurve, mark_changes
 from learnorder.report.parts import Point, arm_axis, mark_lost
 from learnorder.report.style import figure_text, layout, line_styles
-from learnorder.report.titles import MOST_ARMS, marked_titles
+from learnorder.report.titles import MOST_ARMS, MOST_ROWS, marked_titles
 from learnorder.runs.results import PatternRuns
 from learnorder.statistics import Estimate, range_of
 
@@ -221,8 +221,9 @@ PANELS = ("patch_only", "clean", "reliance", "train_patch_only", "train_clean", 
 
 
 def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
-    """Return the page's figures by section: curves, order, final."""
+    """Return the page's figures by section: curves, order, final; none with too many rows."""
     many, patched = len(results.arms) > MOST_ARMS, results.has_patch()
+    rows = len(results.arms) <= MOST_ROWS
     curves = PANELS if patched else ("clean", "train")
     if patched and results.noun != "images":
         curves = (*PANELS[:3], "train")
@@ -230,8 +231,8 @@ def page_figures(results: PatternRuns[Any]) -> dict[str, list[go.Figure]]:
     finals = ("final_clean", "final_patch_only", "final_reliance") if patched else ("final_clean",)
     names_by_section = {
         "curves": () if many else curves,
-        "order": order,
-        "final": finals if many else (),
+        "order": order if rows else (),
+        "final": finals if many and rows else (),
     }
     figures = {
         section: [FIGURES[name](results) for name in names]

@@ -16,7 +16,7 @@ from learnorder.statistics.learned import PATCH_LEVEL
 
 def findings(results: Results) -> list[str]:
     """Return scores over known groups, the order of learning, and comparisons of arms, in words."""
-    if results.finished.empty:
+    if not results.has_finished:
         return [f"No run has finished: {results.status_words()}."]
     sentences = group_findings(
         results.groups(), lambda arm, title: group_balanced_words(results, arm, title)

@@ -21,7 +21,7 @@ from learnorder.report.tables import (
     order_table,
     share_table,
 )
-from learnorder.report.titles import MOST_ARMS
+from learnorder.report.titles import MOST_ARMS, MOST_ROWS
 from learnorder.runs.results import Results
 
 _TITLES = {
@@ -48,6 +48,7 @@ GRID_NOTE = (
     "only a bound is known: > in a heat map, a triangle pointing towards the true value in a line "
     "plot. Neither: most seeds learn neither. Open: the bounds allow both orders."
 )
+ROWS_NOTE = f"Figures with a row for each arm are drawn for at most {MOST_ROWS} arms."
 GALLERY_NOTE = (
     "One image of each of the first classes, as in the first run. Pattern values that exceed the "
     "range of pixels are clipped here, but not for the network."
@@ -81,7 +82,7 @@ def image_content(results: Results) -> Content:
 
 def _sections(results: Results) -> list[Section]:
     sections, few = [], len(results.arms) <= MOST_ARMS
-    if not results.finished.empty:
+    if results.has_finished:
         figures = page_figures(results)
         table = final_table(results)
         pairs = baselines(results)
@@ -95,17 +96,18 @@ def _sections(results: Results) -> list[Section]:
             sections.append(
                 Section("Over the epochs", note, key=key(results), panels=figures["curves"])
             )
-        sections.append(Section(table.title, table=table, wide=figures["final"]))
+        rows_note = "" if len(results.arms) <= MOST_ROWS else ROWS_NOTE
+        sections.append(Section(table.title, rows_note, table=table, wide=figures["final"]))
         if pairs and (few or len(set(pairs.values())) > 1):
             table = difference_table(results, pairs)
             sections.append(Section(table.title, table=table))
         sections += diagnostic_sections(results)
         table = order_table(results)
-        sections.append(Section(table.title, table=table, wide=figures["order"]))
+        sections.append(Section(table.title, rows_note, table=table, wide=figures["order"]))
         if (table := last_layer_table(results)) is not None:
             sections.append(Section(table.title, table=table))
     if (gallery := example_images(results.folders)) is not None:
-        has_shares = few and not results.finished.empty and results.has_patch()
+        has_shares = few and results.has_finished and results.has_patch()
         last = share_table(results) if has_shares else None
         sections.append(Section("Example images", GALLERY_NOTE, gallery=gallery, last=last))
     sections += dynamics_sections(results)

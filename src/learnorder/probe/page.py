@@ -73,7 +73,7 @@ def probe_findings(result: ProbeResult) -> list[str]:
     small, large = probe.rates[0], result.largest()
     small_arm, large_arm = result.arm("constant", small), result.arm("annealed", large)
     titles = {arm: _title(results, arm) for arm in results.arms}
-    if results.finished.empty:
+    if not results.has_finished:
         return [calibrated, f"No run has finished: {results.status_words()}."]
     if judged:
         sentences.append(advice_words(result, judged))
@@ -282,7 +282,7 @@ def calibration_table(calibration: Calibration, name: str = "contrast") -> TextT
 
 def _sections(result: ProbeResult) -> list[Section]:
     results, sections = result.results, []
-    if not results.finished.empty:
+    if results.has_finished:
         if judged := statements(result):
             table = statement_table(judged)
             sections.append(Section(table.title, table=table))

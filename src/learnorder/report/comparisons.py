@@ -57,7 +57,7 @@ def score_findings(results: TaskResults | ScriptResults, set_: str) -> list[str]
         results: The runs.
         set_: The set that the score is measured on, e.g. validation.
     """
-    if results.finished.empty or len(results.arms) > MOST_COMPARED:
+    if not results.has_finished or len(results.arms) > MOST_COMPARED:
         return []
     (name, higher_is_better), titles = results.score(), marked_titles(results)
     words, sentences = ScoreWords(name), []

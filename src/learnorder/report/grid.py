@@ -65,7 +65,7 @@ def sweep_rows(results: PatternRuns[Any]) -> list[Row]:
     rows: list[Row] = []
     patched = results.has_patch()
     names = _QUANTITIES if patched else {"clean": _QUANTITIES["clean"]}
-    for arm in [] if results.finished.empty else results.arms:
+    for arm in results.arms if results.has_finished else []:
         columns = {n: results.final(arm, s, q) for n, (s, q, _) in names.items()}
         if patched:
             columns["pattern_at"] = _reached(results.learned(arm, "patch"))

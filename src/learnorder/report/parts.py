@@ -292,6 +292,10 @@ def arm_axis(figure: go.Figure, titles: Sequence[str]) -> None:
     )
 
 
+_MOST_COLUMNS = 24
+"""The largest number of columns of a heat map whose cells have room for a text."""
+
+
 def heat_map(
     xs: Sequence[str],
     ys: Sequence[str],
@@ -299,7 +303,7 @@ def heat_map(
     text: Mapping[tuple[str, str], str],
     scale: ColorScale,
 ) -> go.Figure:
-    """Return a heat map with a text in each cell.
+    """Return a heat map with a text in each cell; with many columns, on hovering over it.
 
     Args:
         xs: Labels of the horizontal axis.
@@ -313,7 +317,7 @@ def heat_map(
             x=[figure_text(x) for x in xs], y=[figure_text(y) for y in ys],
             z=[[cells.get((x, y)) for x in xs] for y in ys],
             text=[[text.get((x, y), "") for x in xs] for y in ys],
-            texttemplate="%{text}",
+            texttemplate="%{text}" if len(xs) <= _MOST_COLUMNS else None,
             hovertemplate="%{x}, %{y}: %{text}<extra></extra>",
             zmin=scale.low, zmax=scale.high, colorscale=scale.colors,
             colorbar={

@@ -12,6 +12,9 @@ from learnorder.runs.results import RunSet
 MOST_ARMS = 8
 """The largest number of arms that are shown with curves and paired differences."""
 
+MOST_ROWS = 200
+"""The largest number of arms that have a row each in a figure."""
+
 
 def arm_titles(results: RunSet[Any]) -> dict[str, str]:
     """Return a title for each arm, with only the settings that differ between arms."""

@@ -282,7 +282,7 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
         title, results = result.paper.titles[name], result.evidence.experiments.get(name)
         cards = [_card(judgement, result) for judgement in judgements]
         anchor = f"figure-{name}-{figure_name}"
-        if results is None or results.finished.empty:
+        if results is None or not results.has_finished:
             not_run += cards
             continue
         figure = result.paper.draw(figure_name, results)

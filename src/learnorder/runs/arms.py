@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from learnorder.runs.folder import ENDED, RunFolder
@@ -58,20 +59,36 @@ def without_duplicates(
 def name_arms(folders: list[FolderT], keys: Mapping[FolderT, str]) -> dict[FolderT, str]:
     """Return the name of each run's arm; runs share a name only if they differ only in the seed."""
     first = {keys[f]: f for f in reversed(folders)}
-    names: dict[str, str] = {}
+    by_label = dict[str, dict[str, FolderT]]()
     for key, folder in first.items():
-        namesakes = [f for f in first.values() if label_of(f) == label_of(folder)]
-        names[key] = ", ".join([label_of(folder), *_differences(folder, namesakes)])
+        by_label.setdefault(label_of(folder), {})[key] = folder
+    names = {
+        key: ", ".join([label, *words])
+        for label, namesakes in by_label.items()
+        for key, words in _differences(namesakes).items()
+    }
+    shared = Counter(names.values())
     for key, folder in first.items():
-        if list(names.values()).count(names[key]) > 1:
+        if shared[names[key]] > 1:
+            shared[names[key]] -= 1
             names[key] = f"{folder.path.parent.name}: {names[key]}"
+            shared[names[key]] += 1
     return {folder: storable(names[keys[folder]]) for folder in folders}
 
 
-def _differences(folder: RunFolder[Any], namesakes: Sequence[RunFolder[Any]]) -> list[str]:
-    """Return a run's values of at most three settings in which runs of the same label differ."""
-    flat = [flatten({**f.config.to_dict(), "seed": None}) for f in namesakes]
-    settings = flatten(folder.config.to_dict())
-    names = dict.fromkeys(name for other in flat for name in other)
-    differing = [n for n in names if any(other.get(n) != flat[0].get(n) for other in flat)]
-    return [f"{name} {settings.get(name)}" for name in differing[:3]]
+def _differences(namesakes: Mapping[str, RunFolder[Any]]) -> dict[str, list[str]]:
+    """Return the values of at most three settings in which arms of the same label differ, by key.
+
+    Args:
+        namesakes: A run of each arm, by the arm's key.
+    """
+    if len(namesakes) == 1:
+        return {key: [] for key in namesakes}
+    flat = {key: flatten({**f.config.to_dict(), "seed": None}) for key, f in namesakes.items()}
+    reference, *others = flat.values()
+    names = dict.fromkeys(name for settings in flat.values() for name in settings)
+    differing = [n for n in names if any(o.get(n) != reference.get(n) for o in others)][:3]
+    return {
+        key: [f"{name} {settings.get(name)}" for name in differing]
+        for key, settings in flat.items()
+    }

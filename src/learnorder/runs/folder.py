@@ -105,6 +105,7 @@ class RunFolder(Generic[ConfigT]):
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         self.path, self.read_only = Path(path), read_only
         self.lock: RunLock | None = None
+        self._stamped = self._stamp()
         self.opened = manifest = read_manifest(self.path)
         self.kind: str = manifest["kind"]
         self.labels: dict[str, str] = manifest["labels"]
@@ -165,12 +166,7 @@ class RunFolder(Generic[ConfigT]):
             return None
         if (path / "manifest.json").exists():
             found: RunFolder[ConfigT] = cls(path)
-            if found.config.to_dict() != config.to_dict():
-                raise RunFolderError(
-                    f"{path}: holds a run of another configuration "
-                    f"({difference_words(found.config.to_dict(), config.to_dict())}). Choose "
-                    "another folder with --out, or move this one away."
-                )
+            found.check_config(config)
             if identity is not None:
                 found.check_identity(identity)
             return found
@@ -228,6 +224,20 @@ class RunFolder(Generic[ConfigT]):
             shutil.rmtree(made, ignore_errors=True)
         return cls(path)
 
+    def check_config(self, config: Settings) -> None:
+        """Refuse another configuration than the run's.
+
+        Raises:
+            RunFolderError: They differ.
+        """
+        there, here = self.config.to_dict(), config.to_dict()
+        if there != here:
+            raise RunFolderError(
+                f"{self.path}: holds a run of another configuration "
+                f"({difference_words(there, here)}). Choose another folder with --out, or move "
+                "this one away."
+            )
+
     def check_identity(self, identity: Mapping[str, str]) -> None:
         """Refuse code or data other than the run was made of, or begun with.
 
@@ -267,8 +277,17 @@ class RunFolder(Generic[ConfigT]):
         return self.path.name
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest as it stands on disk."""
-        return read_manifest(self.path)
+        """The manifest as it stands on disk; that of a run that has ended is kept while it is."""
+        ended = self.opened["status"] in ENDED
+        return self.opened if ended and self._stamp() == self._stamped else read_manifest(self.path)
+
+    def _stamp(self) -> tuple[int, ...] | None:
+        """Return what differs once the manifest has been replaced; None if there is none."""
+        try:
+            found = self.file("manifest.json").stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def read_status(self) -> RunStatus:
         """The run's status as it stands on disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from learnorder.errors import ConfigError
-from learnorder.values import from_dict
+from learnorder.values import field_types, from_dict
 
 if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
@@ -188,17 +189,21 @@ class Kind:
             ConfigError: A value that no run of this version has.
         """
         try:
-            return _parsed(self.config, json.dumps(values))
+            return _parsed(self.config, json.dumps(values), "")
         except RecursionError:
             raise ConfigError("config", "values in values", "It is nested too deep.") from None
 
     def describe(self, values: dict[str, Any] | None) -> Any:
         """Build what a manifest says of a run's data; None where it says nothing yet.
 
+        As in :meth:`read`, the same values are parsed once.
+
         Raises:
             ConfigError: A value of the wrong type.
         """
-        return None if values is None else from_dict(load_named(self.description), values, "data")
+        if values is None:
+            return None
+        return _parsed(load_named(self.description), json.dumps(values), "data")
 
 
 def load_named(path: str) -> Any:
@@ -208,8 +213,14 @@ def load_named(path: str) -> Any:
 
 
 @functools.lru_cache(maxsize=4096)
-def _parsed(config: type, text: str) -> Any:
-    return from_dict(config, json.loads(text))
+def _parsed(kind: type, text: str, at: str) -> Any:
+    """Build a dataclass from JSON; runs with equal sections share the objects."""
+    values = json.loads(text)
+    for name, hint in field_types(kind).items() if isinstance(values, dict) else ():
+        if name in values and dataclasses.is_dataclass(hint):
+            section = f"{at}.{name}" if at else name
+            values[name] = _parsed(hint, json.dumps(values[name]), section)  # pyright: ignore
+    return from_dict(kind, values, at)
 
 
 KINDS = {

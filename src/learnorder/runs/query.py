@@ -207,9 +207,20 @@ def _create_records(
 
     def of_run(folder: RunFolder[Any]) -> pa.Table:
         table = folder.records()
-        return table.add_column(0, "run", pa.repeat(storable(str(folder.path)), len(table)))
+        run = pa.repeat(storable(str(folder.path)), len(table))
+        return _texts_once(table.add_column(0, "run", run))
 
     by_folder = {folder.path: folder for folder in folders}
     tables = read_each(list(by_folder), lambda path: of_run(by_folder[path]))
-    empty = [kind.no_records() for kind in KINDS.values()]
+    empty = [_texts_once(kind.no_records()) for kind in KINDS.values()]
     connection.register("records", pa.concat_tables([*tables, *empty], promote_options="default"))
+
+
+def _texts_once(table: pa.Table) -> pa.Table:
+    """Return a table that has each text once, and numbers in place of repetitions."""
+    import pyarrow as pa
+
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            table = table.set_column(index, field.name, table.column(index).dictionary_encode())
+    return table

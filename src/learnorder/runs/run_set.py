@@ -15,6 +15,7 @@ from learnorder.runs.html_table import html_list, html_table
 from learnorder.runs.judged import judged_by
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.plain_text import storable
+from learnorder.runs.recorded import RecordedValues
 from learnorder.statistics import Estimate, estimate, paired_difference, range_of, shown_in
 
 if TYPE_CHECKING:
@@ -126,6 +127,11 @@ class RunSet(ABC, Generic[FolderT]):
         """The records of finished runs."""
         return self.frame().query("status == 'finished'")
 
+    @cached_property
+    def has_finished(self) -> bool:
+        """Whether there is a finished run with records."""
+        return any(len(f.records()) > 0 for f in self.folders if self.is_finished(f))
+
     @abstractmethod
     def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:
         """Return a quantity at the end of an arm's finished runs, by seed.
@@ -227,36 +233,24 @@ class NetworkRuns(RunSet[FolderT]):
         Raises:
             KeyError: There is no such arm or set.
         """
-        self.runs_of(arm)
-        if self._sets and set_ not in self._sets:
-            raise KeyError(f"There is no set {set_!r}. Use one of {sorted(self._sets)}.")
+        runs, sets = self.runs_of(arm), self.sets
+        if sets and set_ not in sets:
+            raise KeyError(f"There is no set {set_!r}. Use one of {sorted(sets)}.")
         series: dict[int, dict[int, float]] = {}
-        rows = self._rows.get((arm, set_, quantity, group))
-        if rows is not None:
-            columns = (column[rows].tolist() for column in self._columns)
-            for seed, epoch, value in zip(*columns, strict=True):
-                series.setdefault(seed, {})[epoch] = value
+        for run in runs:
+            if values := self._recorded.series(run, (set_, quantity, group)):
+                series.setdefault(run.config.seed, {}).update(values)
         return series
 
     @cached_property
-    def _rows(self) -> dict[Any, Any]:
-        """Row indices of the records of finished runs, by arm, set, quantity and group."""
-        frame = self.finished
-        return {} if frame.empty else frame.groupby(["arm", "set", "quantity", "group"]).indices
+    def sets(self) -> set[str]:
+        """The sets that finished runs were evaluated on."""
+        return self._recorded.sets()
 
     @cached_property
-    def _columns(self) -> list[Any]:
-        """Seed, epoch and value of the records of finished runs, as arrays.
-
-        Rows of arrays are taken in time proportional to their number; rows of a data frame that
-        joins many runs are not.
-        """
-        return [self.finished[name].to_numpy() for name in ("seed", "epoch", "value")]
-
-    @cached_property
-    def _sets(self) -> set[str]:
-        """The sets that were evaluated."""
-        return {name for _, name, _, _ in self._rows}
+    def _recorded(self) -> RecordedValues:
+        """The records of finished runs."""
+        return RecordedValues(folder for folder in self.folders if self.is_finished(folder))
 
     def diverged(self, arm: str) -> list[int]:
         """Return the seeds of an arm's diverged runs."""

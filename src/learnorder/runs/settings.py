@@ -56,9 +56,9 @@ def setting_words(value: Any) -> str:
 
 def shared_settings(folders: Sequence[RunFolder[Any]]) -> dict[str, object]:
     """Return the settings, by dotted name, that are the same in all runs."""
-    flat = [flatten(folder.config.to_dict()) for folder in folders]
-    return {
-        key: value
-        for key, value in flat[0].items()
-        if all(other.get(key) == value for other in flat)
-    }
+    first, *others = folders
+    shared = flatten(first.config.to_dict())
+    for folder in others:
+        settings = flatten(folder.config.to_dict())
+        shared = {key: value for key, value in shared.items() if settings.get(key) == value}
+    return shared

@@ -60,8 +60,10 @@ def score_table(results: ScriptResults) -> TextTable:
 def curve_sections(results: ScriptResults) -> list[Section]:
     """Return the scores over the epochs, if the script gave more than the last one."""
     name, _ = results.score()
+    if len(results.arms) > MOST_ARMS:
+        return []
     finished = results.finished
-    if len(results.arms) > MOST_ARMS or len(finished) == finished["run"].nunique():
+    if len(finished) == finished["run"].nunique():
         return []
     figure = score_curves(results, "validation", name, name)
     note = "As the script gave it; mean over seeds, the band is the 95 % interval of the mean."

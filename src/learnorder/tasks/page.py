@@ -35,12 +35,12 @@ def task_content(results: TaskResults) -> Content:
     if (forgetting := results.forgetting()) is not None:
         lead += forgetting_sections(forgetting, results.arms, lines_of(results))
     sections, few = list[Section](), len(results.arms) <= MOST_ARMS
-    if not results.finished.empty and few:
+    if results.has_finished and few:
         panels = [curve(results, set_, quantity) for set_, quantity in _quantities(results)]
         sections.append(Section("Over the epochs", _NOTE, key=key(results), panels=panels))
     table = score_table(results)
     sections.append(Section(table.title, table=table))
-    if not results.finished.empty and few and len(results.arms) > 1:
+    if results.has_finished and few and len(results.arms) > 1:
         table = gain_table(results)
         sections.append(Section(table.title, table=table))
     if groups is None:

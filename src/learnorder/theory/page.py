@@ -60,7 +60,7 @@ def theory_content(results: TheoryResults) -> Content:
 
 
 def _sections(results: TheoryResults) -> list[Section]:
-    if results.finished.empty:
+    if not results.has_finished:
         return []
     sections = list[Section]()
     if panels := curve_panels(results):
@@ -75,7 +75,7 @@ def _sections(results: TheoryResults) -> list[Section]:
 
 
 def _phase_sections(results: TheoryResults) -> list[Section]:
-    if results.finished.empty:
+    if not results.has_finished:
         return []
     arms = {labels["arm"] for labels in (results.labels(arm) for arm in results.arms)}
     maps = [name for name in ("first_S", "first_L-S") if name.removeprefix("first_") in arms]

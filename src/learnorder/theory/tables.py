@@ -125,7 +125,7 @@ def findings(results: TheoryResults) -> list[str]:
 
 def theory_findings(results: TheoryResults) -> list[str]:
     """Return one sentence for each comparison of interest."""
-    if results.finished.empty:
+    if not results.has_finished:
         return [f"No run has finished: {results.status_words()}."]
     sentences = [_order(results, arm) for arm in results.arms if results.half_learned(arm, "P")]
     if {"L-S", "S"} <= set(results.arms) and (ratios := results.second_difference_ratio()):

@@ -1,0 +1,1 @@
+"""How the cost of work grows with its size."""
