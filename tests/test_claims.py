@@ -11,6 +11,7 @@ from learnorder.cli.main import main
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
+from learnorder.report.page import render_page
 from learnorder.reproduce.claim import judge
 from learnorder.reproduce.claims import CLAIMS, claims_named
 from learnorder.reproduce.evidence import Evidence
@@ -258,6 +259,16 @@ def test_each_figure_stands_on_the_page_once(evidence):
     (learns,) = [row for row in at_a_glance if "large-learns" in row.name.to]
     assert learns.verdict != "holds"
     assert not learns.reason, "these are not the digits"
+
+
+def test_claims_name_the_rows_of_their_table(evidence):
+    """A screen reader says the claim before its numbers, not its verdict."""
+    found = evidence({"patch": {"large": [_learned_at(8)] * 3, "small": [_learned_at(2)] * 3}})
+    judged = tuple(judge(claim, found) for claim in CLAIMS if claim.figure[0] == "patch")
+    page = render_page(claims_content(ReproductionResult(found, judged, "demo")))
+    named = re.findall(r'<th role=rowheader[^>]* data-label="(\w+)"', page)
+    assert named.count("claim") == len(judged)
+    assert "verdict" not in named
 
 
 def test_reasons_are_about_digits_and_their_numbers_are_of_the_results(evidence, digits):

@@ -145,6 +145,7 @@ def statement_table(judged: Sequence[Statement]) -> TextTable:
         f"needs at least {FEWEST_SEEDS} seeds, a sign test {FEWEST_ALIKE}, and a headline "
         f"{FEWEST_HEADLINE}. {HOLM_NOTE}",
         wrap=True,
+        names="statement",
     )
 
 

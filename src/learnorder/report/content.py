@@ -108,10 +108,11 @@ class TextTable:
 
     Attributes:
         title: Title.
-        columns: Headings; the first column names the rows.
+        columns: Headings.
         rows: Cells of each row: texts, links, or pictures.
         note: How to read the table.
         wrap: Whether cells contain prose: wrapped and left-aligned.
+        names: Heading of the column that names the rows; empty: the first.
     """
 
     title: str
@@ -119,6 +120,7 @@ class TextTable:
     rows: list[list[str]]
     note: str
     wrap: bool = False
+    names: str = ""
 
     @property
     def has_seeds(self) -> bool:

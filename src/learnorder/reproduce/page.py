@@ -248,7 +248,7 @@ def claims_table(result: ReproductionResult) -> TextTable:
         RESCALED_NOTE: rescaled,
     }
     note = " ".join(text for text, applies in notes.items() if applies)
-    return TextTable("Claims", columns, rows, note, wrap=True)
+    return TextTable("Claims", columns, rows, note, wrap=True, names="claim")
 
 
 def _unbroken(text: str) -> str:
