@@ -98,6 +98,7 @@ def test_each_claim_has_its_arms_and_its_figure(paper, scale):
         assert claim.figure[0] in paper.titles
         assert claim.figure[1] in (paper.figures or IMAGE_FIGURES)
         assert claim.criterion()
+        assert all(measure.words() for measure in (claim.measure, *claim.also))
         assert claim.of
     names = [claim.name for claim in paper.claims]
     assert len(set(names)) == len(names)

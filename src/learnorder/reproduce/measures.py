@@ -105,6 +105,7 @@ _PLACES = {
     "unaugmented": "without augmentation",
     "augmented": "with augmentation",
     "normalised": "with batch norm",
+    "normalised_twice": "with batch norm",
     "unnormalised": "without batch norm",
 }
 
