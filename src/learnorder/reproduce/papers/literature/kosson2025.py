@@ -203,17 +203,17 @@ PAPER = Paper(
     f"width {NARROW} is used at width {WIDE}. Its regret is how far its loss there exceeds that of "
     "the best LR for this width and kind of scaling.",
     differs="The paper trains transformers of many sizes on texts, and residual networks; here a "
-    "perceptron with two normalised hidden layers learns a small language in 600 steps. The grid "
-    "has factors of √2, and two widths. The paper modifies the warm-up; here it is linear over a "
-    "sixth of the steps, and then there is none instead. Regret, which is 0 if the same LR is "
-    "best at both widths, and the margin of 0.01 nats were chosen here. Seeds differ in initial "
-    "weights and data order, not in the language. A first version had a grid with factors of 2.8, "
-    "too coarse to compare the two kinds of decay: the best point was the same for both, on all "
-    "five seeds. The finer grid was run after its results were seen. The intervals of "
-    "regrets do not cover the spacing of the grid. Less regret is not a lower loss: the secondary "
-    "measures, added after the results were seen, compare the losses themselves. The warm-up has "
-    "less regret mostly because the best LR is worse with it, and the LRs of μP with independent "
-    "decay, which have none, end with a higher loss than one LR for all widths. The abstract was "
+    "perceptron with two normalised hidden layers learns a small language in 600 steps. The "
+    "grid has factors of √2, and two widths. The paper modifies the warm-up; here it is "
+    "linear over a sixth of the steps, and then there is none instead. Regret, which is 0 "
+    "if the same LR is best at both widths, and the margin of 0.01 nats were chosen here. "
+    "Seeds differ in initial weights and data order, not in the language. A first version "
+    "had a grid with factors of 2.8, too coarse to compare the two kinds of decay: the best "
+    "point was the same for both, on all five seeds. The finer grid was run after its "
+    "results were seen. The intervals of regrets do not cover the spacing of the grid. Less "
+    "regret is not a lower loss: the secondary measures, added after the results were seen, "
+    "compare the losses themselves. The LRs of μP with independent decay have hardly any "
+    "regret, but end with a higher loss than one LR for all widths. The abstract was "
     "checked, the body of the paper was not.",
     claims=CLAIMS,
     titles={_NAME: "Perceptrons of two widths on a small language"},
