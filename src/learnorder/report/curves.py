@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,11 +83,13 @@ def mark_changes(figure: go.Figure, folders: list[RunFolder[Any]]) -> None:
             marks.setdefault(epoch, set()).add("noise")
     if len(marks) > 4:
         return
+    is_log = figure.layout.xaxis.type == "log"
     for epoch, names in marks.items():
-        figure.add_vline(x=epoch - 0.5, line={"dash": "dash", "width": 1}, opacity=0.6)
+        at = epoch - 0.5
+        figure.add_vline(x=at, line={"dash": "dash", "width": 1}, opacity=0.6)
         figure.add_annotation(
             text=" and ".join(sorted(names)) + " annealed",
-            x=epoch - 0.5,
+            x=math.log10(at) if is_log else at,  # unlike a line, in the units of the axis
             y=1,
             yref="paper",
             yanchor="bottom",

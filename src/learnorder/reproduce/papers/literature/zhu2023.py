@@ -94,6 +94,13 @@ def _times(rate: float) -> str:
     return f"ηλ₀ = {2 * rate:g}"
 
 
+_COUNTED = (
+    *(arm for setting in _SETTINGS.values() for arm in setting.by_batch.values()),
+    *(_arm(FULL, rate) for rate in (BELOW, ABOVE)),
+)
+"""The arms that the figure of catapults shows: the others have ten times as many epochs."""
+
+
 def _run(
     task: str, batch: int, rate: float, base: float, arguments: dict[str, object]
 ) -> TaskRunConfig:
@@ -299,7 +306,7 @@ PAPER = Paper(
     titles={name: setting.title for name, setting in _SETTINGS.items()},
     scales={"laptop": laptop, "gpu": gpu},
     figures={
-        "catapults": Curves(PER_EPOCH),
+        "catapults": Curves(PER_EPOCH, arms=_COUNTED),
         "alignment": Finals(ALIGNMENT),
         "accuracy": Finals(ACCURACY),
         "loss": Finals(LOSS),
