@@ -33,6 +33,7 @@ def train(
         _write_tables(folder, trainer)
 
     def end_epoch(trainer: Trainer[Any]) -> None:
+        folder.check_lock()
         if trainer.group.any(saved.due()):
             save(trainer)
 
