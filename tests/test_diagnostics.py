@@ -279,6 +279,7 @@ def make_task() -> Task:
     return Task(small, blobs(90))
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_same_numbers(tmp_path):
     path = TaskConfig(f"{__name__}.make_task")
     close(*both(replace(task_config(), task=path), tmp_path))

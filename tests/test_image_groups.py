@@ -222,6 +222,7 @@ def test_without_a_column_the_splits_are_those_of_the_classes(source):
     )
 
 
+@pytest.mark.slow
 def test_two_processes_measure_the_same(source, tmp_path):
     alone, shared = both(config_of(DataConfig(source, group_column="colour")), tmp_path)
     close(alone, shared)

@@ -163,7 +163,10 @@ def main(part, folder):
     os._exit(0)
 
 
-@pytest.mark.parametrize("part", ["loop", "trainer", "callback"])
+@pytest.mark.parametrize(
+    "part",
+    ["loop", *(pytest.param(part, marks=pytest.mark.slow) for part in ("trainer", "callback"))],
+)
 def test_two_processes_have_one_order(part, tmp_path):
     pytest.importorskip({"trainer": "transformers", "callback": "lightning"}.get(part, "torch"))
     run = subprocess.run(

@@ -114,7 +114,11 @@ OWN = {"accumulate": 3, "clip_norm": 0.5}
 
 @pytest.mark.parametrize(
     ("task", "shared", "settings"),
-    [("make_task", True, {}), ("make_called_task", False, {}), ("make_own_task", False, OWN)],
+    [
+        ("make_task", True, {}),
+        pytest.param("make_called_task", False, {}, marks=pytest.mark.slow),
+        pytest.param("make_own_task", False, OWN, marks=pytest.mark.slow),
+    ],
 )
 def test_a_task_has_the_same_numbers(tmp_path, task, shared, settings):
     config = TaskRunConfig(

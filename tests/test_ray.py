@@ -34,6 +34,7 @@ def cluster():
     ray.shutdown()
 
 
+@pytest.mark.slow
 def test_a_killed_actor_and_the_same_numbers_as_here(tiny, tmp_path, cluster):
     """The actor of one run is killed in its middle; it goes on in another, to the same bytes."""
     config = changed(tiny, training={"epochs": 60})

@@ -181,6 +181,7 @@ def test_labels_that_are_no_class_are_refused(label):
         kept.end_epoch(1)
 
 
+@pytest.mark.slow
 def test_two_processes_keep_those_of_one(tmp_path):
     """The last batch has fewer examples than there are processes: one of them counts it."""
     config = config_of("without_dropout", batch_size=10)

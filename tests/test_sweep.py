@@ -529,6 +529,7 @@ class Remote:
         pass
 
 
+@pytest.mark.slow
 def test_the_same_command_twice_at_once(tmp_path):
     """Each run is made by one of the two; both end well."""
     command = [sys.executable, "-m", "learnorder", *TRAIN, "--training.epochs", "40"]
@@ -540,7 +541,7 @@ def test_the_same_command_twice_at_once(tmp_path):
 
 
 @pytest.mark.parametrize("trials", [1, pytest.param(14, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("victim", ["command", "worker"])
+@pytest.mark.parametrize("victim", [pytest.param("command", marks=pytest.mark.slow), "worker"])
 def test_the_same_command_right_after_a_kill(tmp_path, trials, victim):
     """The worker of a killed command lives on; that of a killed worker goes on in another."""
     command = [sys.executable, "-m", "learnorder", *TRAIN, "--training.epochs", "60"]
@@ -667,6 +668,7 @@ def test_one_run_is_swept_with_no_patch_and_no_test_images(tmp_path, capsys):
     assert "arms" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_probes_are_swept(tmp_path, capsys):
     """Each has its own calibration and page, and one page has them all; again, nothing is run."""
     asked = [
@@ -694,6 +696,7 @@ def test_probes_are_swept(tmp_path, capsys):
     assert "10 runs" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_networks_are_swept_with_their_own_arguments(tmp_path, capsys):
     """The recipe's are another network's; each point can bring some."""
     points = "[{model.name: ConvNet, model.arguments: {widths: [8]}}, {model.name: MLP}]"
