@@ -304,7 +304,7 @@ def _groups(result: ReproductionResult, shown: tuple[tuple[str, str], ...]) -> l
 
 def _of_arms(figure: go.Figure, results: AnyResults) -> bool:
     """Return whether the lines of a figure are arms, as in the legend that figures share."""
-    lines = {trace.name for trace in figure.data if trace.name}
+    lines = {trace.name for trace in figure.data if trace.name}  # pyright: ignore
     return bool(lines) and lines <= {figure_text(title) for title, _, _ in key(results)}
 
 
