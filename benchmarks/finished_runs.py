@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import tempfile
@@ -24,7 +23,7 @@ from learnorder.config.settings import (
 )
 from learnorder.execution.driver import Plan
 from learnorder.runs import RunFolder
-from learnorder.runs.sealed import seal
+from learnorder.runs.sealed import sealed
 from learnorder.schedules import Schedule
 
 RECORDS, SEEDS, FILES = 1_000, 5, 100
@@ -107,8 +106,7 @@ def write_records(run: RunFolder[RunConfig], number: int, target: Path) -> dict[
 def write_quickly(path: Path, manifest: Mapping[str, object]) -> None:
     """Write a manifest without waiting for the disk."""
     known = {name: value for name, value in manifest.items() if value is not None}
-    text = json.dumps({"seal": 32 * "0", **known}, indent=1).encode() + b"\n"
-    path.joinpath("manifest.json").write_bytes(seal(text))
+    path.joinpath("manifest.json").write_bytes(sealed(known))
 
 
 def plans_of(place: Path) -> dict[str, Plan[RunConfig]]:

@@ -39,7 +39,7 @@ from learnorder.data import stratified_order
 from learnorder.execution.driver import run_plans
 from learnorder.execution.settings import Execution
 from learnorder.patterns import evaluation_sets
-from learnorder.theory import Phase, newton
+from learnorder.theory import Phase
 from learnorder.theory.flow import Flow
 from learnorder.theory.kernel import Kernel
 from learnorder.theory.recursion import Recursion
@@ -48,7 +48,7 @@ from learnorder.training.batches import Batches
 from learnorder.training.evaluation import evaluate
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
-from theory import flow_run, large_run
+from theory import factored_up_to, flow_run, large_run
 from workload import random_images
 
 Measured = dict[str, float]
@@ -129,13 +129,12 @@ def theory(count: int) -> Measured:
     phase = Phase(config.eta1, 0.0, 0.0)
     recursion, flow = Recursion(kernel, config), Flow(kernel, config)
     flow.begin(phase)
-    usual, newton.MOST_FACTORED = newton.MOST_FACTORED, 0
-    found = {
-        "recursion_step_s": shortest(lambda: recursion.advance(phase, math.inf)),
-        "flow_step_s": processor_seconds(lambda: first_steps(flow, phase)) / FIRST,
-        "memory_bytes": peak_bytes() - before,
-    }
-    newton.MOST_FACTORED = usual
+    with factored_up_to(0):
+        found = {
+            "recursion_step_s": shortest(lambda: recursion.advance(phase, math.inf)),
+            "flow_step_s": processor_seconds(lambda: first_steps(flow, phase)) / FIRST,
+            "memory_bytes": peak_bytes() - before,
+        }
     if count <= MOST_WHOLE:
         found["flow_run_s"] = processor_seconds(lambda: flow_run(large_run(count)))
     return found

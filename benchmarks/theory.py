@@ -18,6 +18,8 @@ import argparse
 import math
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
@@ -144,14 +146,21 @@ def flow(rows: list[tuple[str, str]]) -> dict[str, float]:
 def solvers(rows: list[tuple[str, str]], dimensions: tuple[int, ...]) -> None:
     """Time whole runs of the flow with a factorisation and with conjugate gradients."""
     rows.append(("flow, L-S, κ = 1, N = d, whole runs, 1 thread", ""))
-    usual = newton.MOST_FACTORED
     for d in dimensions:
-        config = large_run(d)
         for name, most in (("factorisation", d), ("conjugate gradients", 0)):
-            newton.MOST_FACTORED = most
-            taken, _, accepted = flow_run(config)
+            with factored_up_to(most):
+                taken, _, accepted = flow_run(large_run(d))
             rows.append((f"  d = {d:,}, {name}: {accepted} steps", f"{taken:.1f} s"))
-    newton.MOST_FACTORED = usual
+
+
+@contextmanager
+def factored_up_to(most: int) -> Iterator[None]:
+    """Factor Newton's matrix up to another number of examples."""
+    usual, newton.MOST_FACTORED = newton.MOST_FACTORED, most
+    try:
+        yield
+    finally:
+        newton.MOST_FACTORED = usual
 
 
 def large_run(d: int) -> TheoryConfig:

@@ -104,14 +104,14 @@ def _note(groups: KnownGroups) -> str:
 
 def group_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable:
     """Return the final scores: a row for each quantity and group, a column for each arm."""
-    titles = marked_titles(groups.results)
-    rows = [[f"all {groups.noun}", *_cells(groups, arms, groups.score)]]
+    titles, seeds = marked_titles(groups.results), SeedCells(groups.results)
+    rows = [[f"all {groups.noun}", *_cells(groups, arms, groups.score, seeds)]]
     for quantity in groups.overall():
         name = ScoreWords(quantity).name
         of = f" on the {groups.attribute}" if quantity == "reliance" else ""
-        rows.append([name + of, *_cells(groups, arms, quantity)])
+        rows.append([name + of, *_cells(groups, arms, quantity, seeds)])
     for group in groups.sizes:
-        cells = [_group_cell(groups, arm, group) for arm in arms]
+        cells = [_group_cell(groups, arm, group, seeds) for arm in arms]
         rows.append([_group_words(groups, group), *cells])
     note = f"In brackets after a group: its training and its {groups.evaluated_noun}."
     unit = " (%)" if ScoreWords(groups.score).unit == "points" else ""
@@ -123,15 +123,15 @@ def _group_words(groups: KnownGroups, group: str) -> str:
     return f"{group} ({trained:,}, {evaluated:,}{'*' * (evaluated < _FEW)})"
 
 
-def _cells(groups: KnownGroups, arms: Sequence[str], quantity: str) -> list[str]:
+def _cells(groups: KnownGroups, arms: Sequence[str], quantity: str, seeds: SeedCells) -> list[str]:
     """Return a quantity over all examples by arm."""
-    words, seeds = ScoreWords(quantity), SeedCells(groups.results)
+    words = ScoreWords(quantity)
     return [seeds.final(arm, groups.evaluated, quantity, words) for arm in arms]
 
 
-def _group_cell(groups: KnownGroups, arm: str, group: str) -> str:
+def _group_cell(groups: KnownGroups, arm: str, group: str, seeds: SeedCells) -> str:
     """Return the final score of a group in an arm."""
-    words, seeds = ScoreWords(groups.score), SeedCells(groups.results)
+    words = ScoreWords(groups.score)
     mean = words.number(groups.final(arm, group))
     return seeds.shown(mean, arm, groups.by_seed(arm, group), words.one)
 
@@ -140,9 +140,9 @@ def overall_table(groups: KnownGroups, arms: Sequence[str]) -> TextTable:
     """Return the final scores over all groups: a row for each arm."""
     titles, quantities = marked_titles(groups.results), [groups.score, *groups.overall()]
     columns = ["arm", *(ScoreWords(q).heading for q in quantities), "worst group"]
-    rows = []
+    rows, seeds = [], SeedCells(groups.results)
     for arm in arms:
-        cells = [_cells(groups, [arm], quantity)[0] for quantity in quantities]
+        cells = [_cells(groups, [arm], quantity, seeds)[0] for quantity in quantities]
         rows.append([titles[arm], *cells, worst_group(groups, arm)])
     return TextTable("", columns, rows, "")
 

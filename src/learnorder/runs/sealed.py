@@ -35,10 +35,15 @@ def write_sealed(path: Path, values: Mapping[str, Any]) -> None:
     Raises:
         RunFolderError: It cannot be written.
     """
-    blank = {SEAL: _BLANK.decode(), **values}
-    text = json.dumps(blank, indent=1, allow_nan=False).encode() + b"\n"
+    content = sealed(values)
     with atomic_write(path) as temporary:
-        temporary.write_bytes(seal(text))
+        temporary.write_bytes(content)
+
+
+def sealed(values: Mapping[str, Any]) -> bytes:
+    """Return a mapping as JSON with a seal."""
+    blank = {SEAL: _BLANK.decode(), **values}
+    return seal(json.dumps(blank, indent=1, allow_nan=False).encode() + b"\n")
 
 
 def seal(text: bytes) -> bytes:
