@@ -18,6 +18,7 @@ from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
 from learnorder.planters import ImagePlanter
+from learnorder.report.groups import group_table, overall_table, worst_group
 from learnorder.runs.results import TaskResults
 from learnorder.schedules import Schedule
 from learnorder.statistics.intervals import share_of_examples
@@ -319,6 +320,17 @@ def test_the_report_begins_with_the_groups(runs, tmp_path):
     row = next(row for row in page.split("<tr") if ">review, positive (" in row)
     assert len(re.findall(r'<a href="#run-\d+">seed [012]</a>', row)) == 6, "of both arms"
     assert links_of(page) <= anchors_of(page)
+
+
+def test_with_many_arms_each_is_a_row(runs):
+    """The same cells as where groups are rows, seeds included."""
+    groups = runs.groups()
+    rows, columns = overall_table(groups, runs.arms), group_table(groups, runs.arms)
+    over_all = [columns.rows[0], *columns.rows[1 : 1 + len(groups.overall())]]
+    for place, row in enumerate(rows.rows, start=1):
+        assert row[1:-1] == [cells[place] for cells in over_all]
+        assert row[-1] == worst_group(groups, runs.arms[place - 1])
+    assert rows.has_seeds
 
 
 def links_of(page):
