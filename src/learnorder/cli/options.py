@@ -237,8 +237,16 @@ def add_devices(parser: Parser, group: Any = None) -> None:
         "--devices",
         list[str | int] | None,
         default=None,
-        help="GPUs of this machine to give out, one to each run, e.g. [0, 1], with as many runs at "
-        "once. null lets every run see all.",
+        help="GPUs of this machine to give out to the runs, e.g. [0, 1]; null gives out all, and "
+        "lets commands of your own see all.",
+        group=group,
+    )
+    parser.add(
+        "--runs_per_device",
+        int | Literal["auto"],
+        default=1,
+        help="Runs at once on each GPU. Small networks leave most of a GPU idle; auto takes as "
+        "many as fit into its memory and are fastest together, measured in some seconds.",
         group=group,
     )
 
@@ -269,28 +277,33 @@ def add_processes(parser: Parser, group: Any = None) -> None:
 
 def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
     """Return the engine that the options name; None is one local process per run."""
-    devices, local = values.get("devices"), values.get("engine", "local") == "local"
-    if devices and (not local or values.get("processes", 1) != 1):
-        remedy = "They are given out to single local processes: leave out --engine or --processes."
-        raise ConfigError("devices", devices, remedy)
+    devices, each = values.get("devices"), values.get("runs_per_device", 1)
+    local = values.get("engine", "local") == "local"
+    if not local or values.get("processes", 1) != 1:
+        remedy = "It is for single local processes: leave out --engine or --processes."
+        if devices:
+            raise ConfigError("devices", devices, remedy)
+        if each != 1:
+            hint = " A Ray cluster takes --gpus 0.5." if not local else ""
+            raise ConfigError("runs_per_device", each, remedy + hint)
     if (processes := values.get("processes", 1)) != 1:
-        if values.get("engine", "local") != "local":
+        if not local:
             remedy = "It needs --engine local. Give that, or --processes 1."
             raise ConfigError("processes", processes, remedy)
         from learnorder.execution.groups import Groups
 
         return Groups(processes)
-    if values.get("engine") == "ray":
+    if not local:
         from learnorder.execution.ray_engine import RayCluster
 
         return RayCluster(values["address"], values["gpus"])
     for name in ("address", "gpus"):
         if values.get(name) is not None:
             raise ConfigError(name, values[name], "It is for a Ray cluster; add --engine ray.")
-    if devices:
+    if devices or each != 1:
         from learnorder.execution.processes import Processes
 
-        return Processes(devices)
+        return Processes(devices or (), each)
     return None
 
 

@@ -17,8 +17,9 @@ from learnorder.execution.log_lines import phase
 from learnorder.execution.pool import run_pool
 from learnorder.execution.processes import Processes
 from learnorder.execution.settings import Execution
+from learnorder.execution.sharing import share_devices
 from learnorder.execution.time_limit import within_time
-from learnorder.runs import RunFolder
+from learnorder.runs import ENDED, RunFolder
 from learnorder.runs.experiment import Experiment
 from learnorder.runs.files import check_path
 from learnorder.runs.folder import ConfigT
@@ -64,11 +65,14 @@ def run_plans(
         RunFolderError: A folder holds another configuration or experiment; no folder is created.
         Interrupted: A signal stopped the runs; the same call continues.
     """
+    execution = with_engine(execution)
     if here:
-        execution = replace(execution, workers=1)
+        execution = one_at_a_time(execution)
     cores = cores_for([plan.config for plan in plans.values()], execution)
     with phase("checking settings, data and networks", quiet=execution.quiet):
         folders = make_folders(plans, out, execution.engine, experiments)
+    to_do = [folder.config for folder in folders if folder.read_status() not in ENDED]
+    cores = share_devices(to_do, execution, cores)
     with Display(folders, cores, title=title, quiet=execution.quiet) as display:
         watch = within_time(execution, display.update)
         if here:
@@ -137,6 +141,27 @@ def identities_of(plans: Mapping[str, Plan[Any]]) -> dict[str, dict[str, str]]:
     return identities
 
 
+def with_engine(execution: Execution) -> Execution:
+    """Return how runs are executed, with an engine."""
+    return replace(execution, engine=execution.engine or Processes())
+
+
+def one_at_a_time(execution: Execution) -> Execution:
+    """Return how runs that need the objects of this process are executed.
+
+    Raises:
+        ConfigError: Several runs are to share a GPU.
+    """
+    if isinstance(execution.engine, Processes) and execution.engine.runs_per_device != 1:
+        raise ConfigError(
+            "runs_per_device",
+            execution.engine.runs_per_device,
+            "The task is an object of this process, which trains one run after another. Give the "
+            "task by its import path.",
+        )
+    return replace(execution, workers=1)
+
+
 def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
     """Share an engine's cores out among runs."""
     kinds = {kind_of(config) for config in configs}
@@ -144,6 +169,8 @@ def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
     if threads is None and not any(kind.threaded for kind in kinds):
         threads = 1
     engine, count = execution.engine or Processes(), max(len(configs), 1)
+    if isinstance(engine, Processes) and any(kind.name == "script" for kind in kinds):
+        engine.check_scripts()
     return engine.cores(count, execution.workers, threads, accelerated=accelerated)
 
 

@@ -13,10 +13,17 @@ from learnorder.runs import RunFolder
 
 @dataclass(frozen=True)
 class Cores:
-    """How the cores are divided: ``workers`` runs at once, with ``threads`` threads each."""
+    """How the cores are divided.
+
+    Attributes:
+        workers: Runs at once.
+        threads: Threads of each run.
+        speed_up: How many times as fast as one run at a time they are; None is ``workers`` times.
+    """
 
     workers: int
     threads: int
+    speed_up: float | None = None
 
 
 def share_cores(
@@ -43,7 +50,7 @@ def share_cores(
         ConfigError: Less than one worker or thread.
     """
     Execution(workers, threads)  # checks the numbers
-    if workers is None and accelerated and _has_accelerator():
+    if workers is None and accelerated and has_accelerator():
         workers = 1
     cores = usable_cores()
     if workers is None:
@@ -53,7 +60,8 @@ def share_cores(
     return Cores(workers, threads)
 
 
-def _has_accelerator() -> bool:
+def has_accelerator() -> bool:
+    """Whether torch has an accelerator here."""
     import torch
 
     return torch.accelerator.is_available()

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from learnorder.config.memory import size_words
-from learnorder.execution.driver import Plan, cores_for, find_folders
+from learnorder.execution.driver import Plan, cores_for, find_folders, with_engine
 from learnorder.execution.engine import Cores
 from learnorder.execution.log_lines import duration, phase
 from learnorder.execution.settings import Execution
+from learnorder.execution.sharing import share_devices
 from learnorder.runs import ENDED
 from learnorder.runs.kinds import CostEstimate, Settings, kind_of
 
@@ -72,8 +73,11 @@ def estimate_cost(
     """
     import torch
 
+    execution = with_engine(execution)
     folders = find_folders(plans, out, execution.engine)
     cores = cores_for([plan.config for plan in plans.values()], execution)
+    names = [n for n, f in folders.items() if f is None or f.read_status() not in ENDED]
+    cores = share_devices([plans[n].config for n in names], execution, cores, timed=True)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:
@@ -83,18 +87,14 @@ def estimate_cost(
     finally:
         torch.set_num_threads(before)
     costs = {name: measured[_key(plan.config)] for name, plan in plans.items()}
-    to_do = [
-        costs[name]
-        for name, folder in folders.items()
-        if folder is None or folder.read_status() not in ENDED
-    ]
+    to_do = [costs[name] for name in names]
     start = _START_SECONDS * min(len(to_do), cores.workers)
     disk = sum(cost.disk_bytes for cost in costs.values()) + _REPORT_BYTES
     return Cost(
         runs=len(to_do),
         ended=len(plans) - len(to_do),
         longest=max(to_do or costs.values(), key=lambda cost: cost.seconds),
-        seconds=(sum(cost.seconds for cost in to_do) + start) / cores.workers,
+        seconds=(sum(cost.seconds for cost in to_do) + start) / (cores.speed_up or cores.workers),
         disk_bytes=disk,
         peak_bytes=disk + max(cost.peak_bytes for cost in costs.values()) * cores.workers,
         cores=cores,

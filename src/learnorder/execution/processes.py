@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from learnorder.errors import ConfigError
-from learnorder.execution.engine import Cores, share_cores
+from learnorder.execution.engine import Cores, has_accelerator, share_cores
 from learnorder.execution.machine import process_environment
+from learnorder.execution.settings import MOST
 from learnorder.runs import RunFolder
 from learnorder.runs.worker import encode_request
 
@@ -30,13 +31,12 @@ class Process:
     def __init__(self, threads: int, device: str | None = None) -> None:
         self.device, self.surroundings = device, _surroundings(threads)
         self._signalled = False
-        visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
         command = [sys.executable, "-m", "learnorder.runs.worker", "--threads", str(threads)]
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**process_environment(threads), **visible},
+            env=environment_on(threads, device),
             start_new_session=True,
         )
 
@@ -97,6 +97,21 @@ class Process:
                 pipe.close()
 
 
+def environment_on(threads: int, device: str | None) -> dict[str, str]:
+    """Return the environment of a process with some threads that sees one GPU; None is all."""
+    visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
+    return {**process_environment(threads), **visible}
+
+
+def visible_gpus() -> list[str]:
+    """Return the GPUs that this process sees, as ids of CUDA_VISIBLE_DEVICES."""
+    import torch
+
+    listed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    count = torch.cuda.device_count()
+    return listed[:count] if any(listed) else [str(index) for index in range(count)]
+
+
 def _surroundings(threads: int) -> tuple[int, Path, dict[str, str]]:
     """Return what a process that starts now inherits: its threads, folder and environment."""
     return threads, Path.cwd(), dict(os.environ)
@@ -152,28 +167,72 @@ class Processes:
     """Local processes: an :class:`~learnorder.execution.engine.Engine`.
 
     Args:
-        devices: GPUs to give out to the runs, as ids of CUDA_VISIBLE_DEVICES: as many runs at once
-            as there are GPUs. With more workers, several share a GPU. Empty means that every run
-            sees what this process sees.
+        devices: GPUs to give out to the runs, as ids of CUDA_VISIBLE_DEVICES. If there are none,
+            runs that train a network get all GPUs that this process sees if there are several;
+            other runs see what this process sees.
+        runs_per_device: Runs at once on each GPU. ``"auto"`` is 1 until
+            :func:`~learnorder.execution.sharing.share_devices` has measured it.
+
+    Attributes:
+        devices: The GPUs.
+        runs_per_device: As above.
+        measured: Whether it has been measured; once is enough for all stages of an experiment.
 
     Raises:
-        ConfigError: A GPU is listed twice, or an id is empty.
+        ConfigError: A GPU is listed twice, an id is empty, or less than one run per GPU.
     """
 
     processes = 1
 
-    def __init__(self, devices: Sequence[str | int] = ()) -> None:
-        self._devices = [str(device).strip() for device in devices]
-        self._started = list[Process]()
-        if "" in self._devices or len(set(self._devices)) < len(self._devices):
+    def __init__(
+        self, devices: Sequence[str | int] = (), runs_per_device: int | Literal["auto"] = 1
+    ) -> None:
+        self.devices = [str(device).strip() for device in devices]
+        self.runs_per_device: int | Literal["auto"] = runs_per_device
+        self.measured = False
+        self._given, self._started = bool(self.devices), list[Process]()
+        if "" in self.devices or len(set(self.devices)) < len(self.devices):
             raise ConfigError("devices", list(devices), "Give each GPU once, e.g. [0, 1].")
+        if runs_per_device != "auto" and not 1 <= runs_per_device <= MOST:
+            remedy = f"Give at least 1, at most {MOST}, or auto."
+            raise ConfigError("runs_per_device", runs_per_device, remedy)
+
+    def check_scripts(self) -> None:
+        """Check the settings for commands of the user, which choose their GPU themselves.
+
+        Raises:
+            ConfigError: ``runs_per_device`` is auto, or not 1 without ``devices``.
+        """
+        if (asked := self.runs_per_device) == "auto" or (asked != 1 and not self._given):
+            remedy = (
+                "A command cannot be tried out. Give a number, and --devices for its GPUs."
+                if asked == "auto"
+                else "A command chooses its GPU itself. Give --devices too, or --workers."
+            )
+            raise ConfigError("runs_per_device", asked, remedy)
 
     def cores(
         self, runs: int, workers: int | None, threads: int | None, *, accelerated: bool
     ) -> Cores:
-        """Divide the machine's cores; see :func:`~learnorder.execution.engine.share_cores`."""
-        if self._devices and workers is None:
-            workers = min(len(self._devices), runs)
+        """Divide the machine's cores; see :func:`~learnorder.execution.engine.share_cores`.
+
+        Raises:
+            ConfigError: Less than one worker or thread; ``runs_per_device`` together with
+                ``workers``, or without a GPU.
+        """
+        asked = self.runs_per_device
+        if asked != 1 and workers is not None:
+            remedy = "It is the number of runs on each GPU, workers that on all: give one of them."
+            raise ConfigError("runs_per_device", asked, remedy)
+        if not self._given:
+            gpus = visible_gpus() if accelerated and has_accelerator() else []
+            self.devices = gpus if len(gpus) > 1 else []
+        if accelerated and asked != 1 and not (self.devices or has_accelerator()):
+            remedy = "There is no GPU here. --workers is the number of runs at once on the cores."
+            raise ConfigError("runs_per_device", asked, remedy)
+        if workers is None and (self.devices or (accelerated and has_accelerator())):
+            each = 1 if asked == "auto" else asked
+            workers = min(max(1, len(self.devices)) * each, max(runs, 1))
         return share_cores(runs, workers, threads, accelerated=accelerated)
 
     def start(self, threads: int) -> Process:
@@ -181,7 +240,7 @@ class Processes:
         idle = _kept or []
         self._started = [p for p in self._started if p.alive and p not in idle]
         used = Counter(process.device for process in self._started)
-        device = min(self._devices, key=lambda name: used[name], default=None)
+        device = min(self.devices, key=lambda name: used[name], default=None)
         process = _take_kept(threads, device) or Process(threads, device)
         self._started.append(process)
         return process

@@ -12,7 +12,7 @@ from learnorder.errors import ConfigError
 if TYPE_CHECKING:
     from learnorder.execution.engine import Engine
 
-_MOST = 512
+MOST = 512
 """Maximum number of threads, and of runs at once."""
 
 
@@ -45,8 +45,8 @@ class Execution:
     def __post_init__(self) -> None:
         for name in ("workers", "threads"):
             value = getattr(self, name)
-            if value is not None and not 1 <= value <= _MOST:
-                raise ConfigError(name, value, f"Give at least 1, at most {_MOST}, or null.")
+            if value is not None and not 1 <= value <= MOST:
+                raise ConfigError(name, value, f"Give at least 1, at most {MOST}, or null.")
         if self.stop_after is not None and not 0 < self.stop_after < math.inf:
             raise ConfigError("stop_after", self.stop_after, "Give minutes above 0, or null.")
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from learnorder.execution.display import Display
-from learnorder.execution.driver import cores_for
+from learnorder.execution.driver import cores_for, with_engine
 from learnorder.execution.pool import run_pool
 from learnorder.execution.settings import Execution
+from learnorder.execution.sharing import share_devices
 from learnorder.execution.time_limit import within_time
 from learnorder.runs import ENDED, RunFolder
 
@@ -31,7 +32,9 @@ def work(
     """
     left = [folder for folder in folders if folder.read_status() not in ENDED]
     if left:
-        cores = cores_for([folder.config for folder in left], execution)
+        execution = with_engine(execution)
+        configs = [folder.config for folder in left]
+        cores = share_devices(configs, execution, cores_for(configs, execution))
         with Display(left, cores, quiet=execution.quiet) as display:
             watch = within_time(execution, display.update)
             run_pool(left, cores, watch, execution.engine, wait=wait)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -26,7 +26,8 @@ from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, time_steps, train
 from learnorder.training.identity import Identity, Reader, files_token
-from learnorder.training.image_problem import image_trainer, network_of
+from learnorder.training.image_problem import ImageProblem, image_trainer, network_of
+from learnorder.training.trainer import Trainer
 
 _MOST_SIZES = 4
 """The number of image sizes that are listed separately."""
@@ -192,10 +193,24 @@ def cost_key(config: RunConfig) -> str:
     return repr((config.data, config.model, config.patch.planted, config.training, noisy))
 
 
+@contextmanager
+def new_trainer(
+    config: RunConfig, data: ImageData | None = None
+) -> Iterator[Trainer[ImageProblem]]:
+    """Yield a trainer of a run, for timing; global state is restored after the ``with`` block.
+
+    Args:
+        config: Of the run.
+        data: Its images; None loads them.
+    """
+    data = load_images(config.data) if data is None else data
+    with process_kept(), closing(image_trainer(config, data)) as trainer:
+        yield trainer
+
+
 def measure(config: RunConfig) -> CostEstimate:
     """Return the cost of a run, estimated from a few training steps."""
-    data = load_images(config.data)
-    with process_kept(), closing(image_trainer(config, data)) as trainer:
+    with new_trainer(config) as trainer:
         evaluated = sum(len(subset.pattern_labels) for subset in trainer.problem.sets)
         cost = measure_steps(trainer, evaluated / len(trainer.problem.batches.eligible))
         if (snapshots := trainer.problem.snapshots) is None:
@@ -210,7 +225,7 @@ def step_seconds(configs: Sequence[RunConfig], seconds: float, fewest: int) -> l
     loaded = {key: load_images(each) for key, each in data.items()}
     timed = list[list[float]]()
     for config in configs:
-        with process_kept(), closing(image_trainer(config, loaded[repr(config.data)])) as trainer:
+        with new_trainer(config, loaded[repr(config.data)]) as trainer:
             timed.append(time_steps(trainer, seconds, fewest=fewest))
     free_memory()
     return timed

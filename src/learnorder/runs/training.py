@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from learnorder.errors import refusing
@@ -95,12 +95,25 @@ def check_run(trainer: Trainer[Any], processes: int) -> None:
         encode_weights(trainer.network.state_dict())
 
 
+def endless_steps(trainer: Trainer[Any]) -> Iterator[None]:
+    """Take training steps without end, those of the first epoch over and over.
+
+    Yields after each step, for which it does not wait on a GPU.
+
+    Args:
+        trainer: A new trainer; it cannot be used afterwards.
+    """
+    while True:
+        for step, batch in enumerate(trainer.problem.epoch(1)):
+            trainer.step = step
+            trainer.train_step(batch)
+            yield
+
+
 def time_steps(
     trainer: Trainer[Any], seconds: float, most: int = 100, fewest: int = 1
 ) -> list[float]:
-    """Return the seconds of each of some steps of training, the batches' making included.
-
-    Steps of the first epoch are taken, over and over if it is short.
+    """Return the seconds of each of some steps of training, including the assembly of batches.
 
     Args:
         trainer: A new trainer; it cannot be used afterwards.
@@ -108,18 +121,15 @@ def time_steps(
         most: Number of steps, at most.
         fewest: Number of steps, at least.
     """
-    timed: list[float] = []
-    while True:
-        started = time.perf_counter()
-        for step, batch in enumerate(trainer.problem.epoch(1)):
-            trainer.step = step
-            trainer.train_step(batch)
-            trainer.synchronize()
-            now = time.perf_counter()
-            timed.append(now - started)
-            started = now
-            if len(timed) >= most or (len(timed) >= fewest and sum(timed) > seconds):
-                return timed
+    timed, started = list[float](), time.perf_counter()
+    for _ in endless_steps(trainer):
+        trainer.synchronize()
+        now = time.perf_counter()
+        timed.append(now - started)
+        started = now
+        if len(timed) >= most or (len(timed) >= fewest and sum(timed) > seconds):
+            break
+    return timed
 
 
 def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 
 from torch import nn
 
@@ -159,9 +159,16 @@ def cost_key(config: TaskRunConfig) -> str:
     return repr((config.task, config.training, config.noise.level.initial > 0))
 
 
+@contextmanager
+def new_trainer(config: TaskRunConfig) -> Iterator[Trainer[TaskProblem]]:
+    """Yield a trainer of a run, for timing; global state is restored after the ``with`` block."""
+    with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
+        yield trainer
+
+
 def measure(config: TaskRunConfig) -> CostEstimate:
     """Time a few steps of training."""
-    with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
+    with new_trainer(config) as trainer:
         trained_on, judged_on = trainer.problem.shown, trainer.problem.sizes[1]
         if trainer.problem.kept is not None:
             judged_on += trainer.problem.kept.examples
@@ -174,7 +181,7 @@ def step_seconds(
     """Return the seconds of some training steps of configurations, timed one after another."""
     timed = list[list[float]]()
     for config in configs:
-        with process_kept(), closing(task_trainer(config, load_task(config.task))) as trainer:
+        with new_trainer(config) as trainer:
             timed.append(time_steps(trainer, seconds, fewest=fewest))
     free_memory()
     return timed

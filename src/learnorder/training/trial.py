@@ -35,7 +35,7 @@ def try_training(trainer: Trainer[Any]) -> None:
     for step in (0, trainer.problem.steps - 1):  # the last is the smallest
         trainer.step = step
         _try_gradients(trainer)
-    _try_evaluation(trainer)
+    try_evaluation(trainer)
     if trainer.curvature is not None:
         examples = trainer.config.sharpness.examples
         with refusing(lambda why: _cannot("sharpness.examples", examples, "It", why)):
@@ -164,7 +164,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def _try_evaluation(trainer: Trainer[Any]) -> None:
+def try_evaluation(trainer: Trainer[Any]) -> None:
     """Apply the network to some evaluation batches."""
     problem, network = trainer.problem, trainer.network
     with refusing(lambda why: DataError(f"An evaluation batch cannot be made: {why}.")):

@@ -1,0 +1,295 @@
+"""How many runs share a GPU: as many as fit into its memory and together take the most steps.
+
+A small network leaves most of a GPU idle while its kernels are launched, so several runs at once
+finish earlier. This is measured on the planned runs: one process, then two, four, and so on train
+at once, until more no longer pay or the memory is full.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+from learnorder.config.memory import size_words
+from learnorder.config.settings import RunConfig, TaskRunConfig
+from learnorder.execution.engine import Cores
+from learnorder.execution.log_lines import note, phase
+from learnorder.execution.machine import usable_cores
+from learnorder.execution.processes import Processes, environment_on
+from learnorder.execution.settings import Execution
+from learnorder.runs.kinds import kind_of
+from learnorder.runs.stepper import StepCount, decode_count, encode_request
+
+_SECONDS = 2.0
+"""Time in which steps are counted."""
+_LEAST_GAIN = 1.1
+"""Twice as many runs at once are tried as long as that was worth this factor in steps."""
+_NEAR_BEST = 0.95
+"""The fewest runs at once are taken whose rate is at least this share of the best."""
+_MEMORY_SHARE = 0.9
+"""Share of a GPU's free memory that runs may take."""
+_MOST_WORKLOADS = 3
+"""Number of different workloads of an experiment whose memory is measured, at most."""
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How many runs share a GPU.
+
+    Attributes:
+        count: Runs at once on each GPU.
+        rates: Steps per second of all runs together, by the number of runs at once.
+        fitting: Number of runs that fit into the memory.
+        used_bytes: Memory that one of them needs, at most.
+    """
+
+    count: int
+    rates: Mapping[int, float]
+    fitting: int
+    used_bytes: float
+
+    @property
+    def speed_up(self) -> float | None:
+        """Steps per second relative to those of one run at a time; None if not measured."""
+        return self.rates[self.count] / self.rates[1] if self.count in self.rates else None
+
+    def words(self, asked: int | str) -> str:
+        """Return what was found, in a sentence.
+
+        Args:
+            asked: The setting: a number, or auto.
+        """
+        fit = f"{self.fitting} fit into the memory at {size_words(self.used_bytes)} each"
+        if asked == "auto":
+            rates = ", ".join(f"{rate:,.0f} with {k}" for k, rate in sorted(self.rates.items()))
+            return (
+                f"runs_per_device auto takes {self.count}: a GPU takes {rates} "
+                f"run{'s' * (max(self.rates) > 1)} at once in steps per second; {fit}."
+            )
+        if self.count != asked:
+            return f"{asked} runs at once are too many for a GPU: {fit}. It takes {self.count}."
+        return f"{self.count} runs at once on each GPU; {fit}."
+
+
+def share_devices(
+    configs: Sequence[Any], execution: Execution, cores: Cores, *, timed: bool = False
+) -> Cores:
+    """Return how runs share the machine, after a trial of how many of them share a GPU.
+
+    There is one if the engine's ``runs_per_device`` is not 1 and there are more runs than GPUs.
+    What it finds is printed, except if ``execution`` is quiet. It is kept as the engine's
+    ``runs_per_device``. If the trial fails, auto is 1, and a number is taken as it is.
+
+    Args:
+        configs: Configurations of the runs to do, which have been checked.
+        execution: How they are executed.
+        cores: How they share the machine without a trial.
+        timed: Measure what several runs at once save even if their number is given.
+    """
+    engine = execution.engine
+    networks = [c for c in configs if isinstance(c, RunConfig | TaskRunConfig)]
+    if not isinstance(engine, Processes) or engine.runs_per_device == 1 or not networks:
+        return cores
+    if engine.measured:  # in an earlier stage of the experiment
+        return cores
+    devices, asked = max(1, len(engine.devices)), engine.runs_per_device
+    most = min(-(-len(networks) // devices), max(1, usable_cores() // devices))
+    if asked != "auto":
+        most = min(most, asked)
+    if most < 2:
+        return cores
+    trial = _Trial(_workloads(networks), cores.threads, next(iter(engine.devices), None))
+    try:
+        with phase("measuring how many runs share a GPU", quiet=execution.quiet), trial:
+            found = trial.sharing(asked, most, timed=timed)
+    except _EndedError as error:
+        note(f"How many runs share a GPU could not be measured: {error}", quiet=execution.quiet)
+        return cores
+    note(found.words(asked), quiet=execution.quiet)
+    engine.runs_per_device, engine.measured = found.count, True
+    shared = engine.cores(len(configs), None, execution.threads, accelerated=True)
+    gain = found.speed_up
+    return replace(shared, speed_up=None if gain is None else gain * devices)
+
+
+def best_count(rates: Mapping[int, float]) -> int:
+    """Return the fewest runs at once whose rate is close to the best.
+
+    Args:
+        rates: Steps per second of all runs together, by the number of runs at once.
+
+    >>> best_count({1: 100, 2: 190, 4: 300, 8: 310}), best_count({1: 100, 2: 103})
+    (4, 1)
+    """
+    best = max(rates.values())
+    return min(count for count, rate in rates.items() if rate >= _NEAR_BEST * best)
+
+
+def fitting_count(used: float, free: float) -> int:
+    """Return how many runs fit into a memory, at least 1.
+
+    Args:
+        used: Bytes that one run needs, and has at present.
+        free: Bytes that are left beside it.
+
+    >>> fitting_count(2e9, 78e9), fitting_count(2e9, 1e9)
+    (36, 1)
+    """
+    return max(1, int(_MEMORY_SHARE * (used + free) / used))
+
+
+def _workloads(configs: Sequence[RunConfig | TaskRunConfig]) -> list[RunConfig | TaskRunConfig]:
+    """Return some configurations of different workloads, spread evenly over all."""
+    from learnorder.training.identity import spread
+
+    distinct = list({kind_of(c).load_backend().cost_key(c): c for c in configs}.values())
+    return [distinct[i] for i in spread(len(distinct), _MOST_WORKLOADS)]
+
+
+class _EndedError(Exception):
+    """A process of the trial has ended, e.g. because the memory is full; its last words."""
+
+
+class _Trial:
+    """Processes that train at once on one GPU; they are stopped after the ``with`` block.
+
+    Args:
+        workloads: Configurations of different workloads; that with the most memory is timed.
+        threads: Threads of each process.
+        device: The GPU, as CUDA_VISIBLE_DEVICES; None is the default one.
+    """
+
+    def __init__(
+        self, workloads: Sequence[RunConfig | TaskRunConfig], threads: int, device: str | None
+    ) -> None:
+        self._workloads, self._threads, self._device = workloads, threads, device
+        self._started = ExitStack()
+
+    def __enter__(self) -> _Trial:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._started.close()
+
+    def sharing(self, asked: int | str, most: int, *, timed: bool) -> Sharing:
+        """Return how many runs share the GPU, at most ``most``.
+
+        Raises:
+            _EndedError: A single process could not take steps.
+        """
+        config, first = self._largest()
+        found = first.next_count()
+        fitting = fitting_count(found.used_bytes, found.free_bytes)
+        most, processes, rates = min(most, fitting), [first], dict[int, float]()
+        rates[1] = _rate(processes)
+        for count in _doubled(most) if asked == "auto" else [most] if timed and most > 1 else []:
+            try:
+                processes += [self._start(config) for _ in range(count - len(processes))]
+                for process in processes:
+                    process.next_count()
+                rates[count] = _rate(processes)
+            except _EndedError:
+                fitting = most = max(rates)
+                break
+            before = rates[max(k for k in rates if k < count)]
+            if rates[count] < _LEAST_GAIN * before:
+                break
+        taken = best_count(rates) if asked == "auto" else most
+        return Sharing(taken, rates, fitting, found.used_bytes)
+
+    def _largest(self) -> tuple[RunConfig | TaskRunConfig, _Stepper]:
+        """Return the workload that needs the most memory, and a process that trains on it."""
+        needs = list[float]()
+        for config in self._workloads[1:]:
+            with _Stepper(config, self._threads, self._device) as process:
+                needs.append(process.next_count().used_bytes)
+        first = self._start(self._workloads[0])
+        needs.insert(0, first.next_count().used_bytes)
+        largest = self._workloads[needs.index(max(needs))]
+        if largest is self._workloads[0]:
+            return largest, first
+        first.stop()
+        return largest, self._start(largest)
+
+    def _start(self, config: RunConfig | TaskRunConfig) -> _Stepper:
+        return self._started.enter_context(_Stepper(config, self._threads, self._device))
+
+
+def _doubled(most: int) -> list[int]:
+    """Return 2, 4, 8, … and at the end ``most``.
+
+    >>> _doubled(6), _doubled(1)
+    ([2, 4, 6], [])
+    """
+    counts = list[int]()
+    while (counts[-1] if counts else 1) < most:
+        counts.append(min(2 * (counts[-1] if counts else 1), most))
+    return counts
+
+
+def _rate(processes: Sequence[_Stepper]) -> float:
+    """Return the steps per second of processes that are all training, within the next seconds."""
+    begun = time.monotonic()
+    return sum(process.rate(begun, begun + _SECONDS) for process in processes)
+
+
+class _Stepper:
+    """A process of :mod:`learnorder.runs.stepper`, which is killed after the ``with`` block."""
+
+    def __init__(self, config: RunConfig | TaskRunConfig, threads: int, device: str | None) -> None:
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - stop() closes it
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "learnorder.runs.stepper", "--threads", str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=environment_on(threads, device),
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(encode_request(config))
+            self._process.stdin.close()
+        except BrokenPipeError:  # next_count() says why
+            pass
+
+    def __enter__(self) -> _Stepper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Kill the process."""
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
+
+    def next_count(self) -> StepCount:
+        """Wait for the next count of steps.
+
+        Raises:
+            _EndedError: The process has ended.
+        """
+        assert self._process.stdout is not None
+        if line := self._process.stdout.readline():
+            return decode_count(line)
+        self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").split("\n")
+        raise _EndedError(next((line for line in reversed(lines) if line.strip()), "it was killed"))
+
+    def rate(self, begin: float, end: float) -> float:
+        """Return the steps per second between two times of ``time.monotonic``, about."""
+        steps, seconds = 0, 0.0
+        while (count := self.next_count()).ended < end or not steps:
+            if count.begun >= begin:
+                steps += count.steps
+                seconds += count.ended - count.begun
+        return steps / seconds
