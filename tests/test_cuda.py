@@ -11,9 +11,13 @@ from learnorder import run_patch
 from learnorder.config.settings import ModelConfig, NoiseConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
+from learnorder.execution.driver import cores_for
+from learnorder.execution.processes import Processes
 from learnorder.execution.settings import Execution
+from learnorder.execution.sharing import share_devices
 from learnorder.images import patch
 from learnorder.noise import ActivationNoise
+from learnorder.runs.stepper import _CONTEXT_BYTES
 from learnorder.schedules import Schedule
 from learnorder.training.image_problem import image_trainer
 
@@ -131,3 +135,22 @@ def test_several_runs_at_once(tmp_path):
     for arm in together.arms:
         a, b = (results.final(arm, "clean", "accuracy")[0] for results in (together, alone))
         assert abs(a - b) < 0.2
+
+
+def test_a_trial_finds_how_many_runs_share_the_gpu(tiny, capsys):
+    configs = [replace(tiny, model=WIDE, seed=seed) for seed in range(8)]
+    execution = Execution(engine=Processes(["0"], "auto"))
+    cores = share_devices(configs, execution, cores_for(configs, execution))
+    assert 1 <= cores.workers <= 8
+    assert cores.speed_up >= 1
+    assert "fit into the memory" in " ".join(capsys.readouterr().err.split())
+
+
+def test_more_runs_than_fit_are_not_started(tiny, capsys):
+    torch.cuda.empty_cache()
+    _, total = torch.cuda.mem_get_info()
+    configs = [replace(tiny, model=WIDE, seed=seed) for seed in range(512)]
+    execution = Execution(engine=Processes(["0"], 512))
+    cores = share_devices(configs, execution, cores_for(configs, execution))
+    assert cores.workers <= total / _CONTEXT_BYTES
+    assert "too many for a GPU" in " ".join(capsys.readouterr().err.split())

@@ -28,13 +28,15 @@ class Execution:
     """
 
     workers: int | None = None
-    """Runs at once; None is the number of physical cores, or 1 if there is an accelerator."""
+    """Runs at once; None is the number of physical cores, or 1 for each GPU."""
     threads: int | None = None
     """Threads of each run; None divides the cores among the workers."""
     quiet: bool = False
     """Show no progress."""
     engine: Engine[Any] | None = None
-    """Executes the runs. None is one local process per run;
+    """Executes the runs. None is one local process per run
+    (:class:`~learnorder.execution.processes.Processes`, which also gives out GPUs and lets several
+    runs share one);
     :class:`~learnorder.execution.groups.Groups` is several processes for each run, and
     :class:`~learnorder.execution.ray_engine.RayCluster` a Ray cluster."""
     stop_after: float | None = None

@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from learnorder.config.memory import size_words
 from learnorder.config.settings import RunConfig, TaskRunConfig
@@ -59,11 +59,11 @@ class Sharing:
         """Steps per second relative to those of one run at a time; None if not measured."""
         return self.rates[self.count] / self.rates[1] if self.count in self.rates else None
 
-    def words(self, asked: int | str) -> str:
+    def words(self, asked: int | Literal["auto"]) -> str:
         """Return what was found, in a sentence.
 
         Args:
-            asked: The setting: a number, or auto.
+            asked: The setting ``runs_per_device``.
         """
         fit = f"{self.fitting} fit into the memory at {size_words(self.used_bytes)} each"
         if asked == "auto":
@@ -72,7 +72,7 @@ class Sharing:
                 f"runs_per_device auto takes {self.count}: a GPU takes {rates} "
                 f"run{'s' * (max(self.rates) > 1)} at once in steps per second; {fit}."
             )
-        if self.count != asked:
+        if self.fitting < asked:
             return f"{asked} runs at once are too many for a GPU: {fit}. It takes {self.count}."
         return f"{self.count} runs at once on each GPU; {fit}."
 
@@ -99,9 +99,8 @@ def share_devices(
     if engine.measured:  # in an earlier stage of the experiment
         return cores
     devices, asked = max(1, len(engine.devices)), engine.runs_per_device
-    most = min(-(-len(networks) // devices), max(1, usable_cores() // devices))
-    if asked != "auto":
-        most = min(most, asked)
+    runs = -(-len(networks) // devices)
+    most = min(runs, max(1, usable_cores() // devices) if asked == "auto" else asked)
     if most < 2:
         return cores
     trial = _Trial(_workloads(networks), cores.threads, next(iter(engine.devices), None))
@@ -112,8 +111,12 @@ def share_devices(
         note(f"How many runs share a GPU could not be measured: {error}", quiet=execution.quiet)
         return cores
     note(found.words(asked), quiet=execution.quiet)
-    engine.runs_per_device, engine.measured = found.count, True
-    shared = engine.cores(len(configs), None, execution.threads, accelerated=True)
+    each = found.count if asked == "auto" else min(asked, found.fitting)
+    if asked != "auto" or each < runs:  # else more runs of a later stage may take more
+        engine.runs_per_device, engine.measured = each, True
+    shared = Processes(engine.devices, each).cores(
+        len(configs), None, execution.threads, accelerated=True
+    )
     gain = found.speed_up
     return replace(shared, speed_up=None if gain is None else gain * devices)
 
@@ -177,7 +180,7 @@ class _Trial:
     def __exit__(self, *_: object) -> None:
         self._started.close()
 
-    def sharing(self, asked: int | str, most: int, *, timed: bool) -> Sharing:
+    def sharing(self, asked: int | Literal["auto"], most: int, *, timed: bool) -> Sharing:
         """Return how many runs share the GPU, at most ``most``.
 
         Raises:
@@ -253,11 +256,8 @@ class _Stepper:
             start_new_session=True,
         )
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(encode_request(config))
-            self._process.stdin.close()
-        except BrokenPipeError:  # next_count() says why
-            pass
+        with suppress(BrokenPipeError), self._process.stdin as requests:  # next_count() says why
+            requests.write(encode_request(config))
 
     def __enter__(self) -> _Stepper:
         return self
@@ -268,7 +268,9 @@ class _Stepper:
     def stop(self) -> None:
         """Kill the process."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
         self._errors.close()
 
     def next_count(self) -> StepCount:
