@@ -19,8 +19,8 @@ from learnorder.config.settings import (
     ModelConfig,
     PatchConfig,
     RunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import TrainingConfig
 from learnorder.execution.driver import Plan
 from learnorder.runs import RunFolder
 from learnorder.runs.sealed import sealed

@@ -22,7 +22,8 @@ from torch.utils.data import DataLoader
 
 from baseline import PerItem
 from common import begun_together, finish, seconds
-from learnorder.config.settings import NoiseConfig, RunConfig
+from learnorder.config.settings import RunConfig
+from learnorder.config.training import NoiseConfig
 from learnorder.data import ImageData
 from learnorder.models import WideResNet
 from learnorder.schedules import Schedule

@@ -21,7 +21,8 @@ from torch.utils.data import TensorDataset
 
 from common import finish, paired, seconds
 from learnorder import LearningOrder, Task
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.schedules import Schedule
 from learnorder.training.task_problem import task_trainer
 

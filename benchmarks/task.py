@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from common import finish
 from learnorder import Task
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.schedules import Schedule
 from learnorder.training.task_problem import task_trainer
 

@@ -23,8 +23,8 @@ from learnorder.config.settings import (
     ModelConfig,
     PatchConfig,
     RunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import Interrupted
 from learnorder.execution.processes import processes_kept
 from learnorder.runs import ENDED, RunFolder

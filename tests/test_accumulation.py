@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from learnorder import Task, TrainingConfig
-from learnorder.config.settings import ModelConfig, NoiseConfig, TaskConfig, TaskRunConfig
+from learnorder.config.settings import ModelConfig, TaskConfig, TaskRunConfig
+from learnorder.config.training import NoiseConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule

@@ -20,7 +20,8 @@ from learnorder.advise.settings import Candidate
 from learnorder.advise.start import StartedSearch
 from learnorder.advise.words import advice_findings
 from learnorder.cli.main import main
-from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.runs import RunFolder, find_runs

@@ -6,12 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from learnorder.config.settings import (
-    SharpnessConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import SharpnessConfig, TrainingConfig
 from learnorder.reproduce.papers.catapults import ALIGNMENT, grey_images, product_of_two
 from learnorder.reproduce.papers.critical_rate import critical_sgd, with_sharpness
 from learnorder.reproduce.papers.literature import lewkowycz2020, zhu2023

@@ -18,13 +18,11 @@ from learnorder.cli.main import main
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
-    NoiseConfig,
     RunConfig,
-    SharpnessConfig,
     TaskConfig,
     TaskRunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError, DataError, LearnOrderError
 from learnorder.execution.settings import Execution

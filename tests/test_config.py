@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnorder.config.settings import NoiseConfig, PatchConfig, RunConfig
+from learnorder.config.settings import PatchConfig, RunConfig
+from learnorder.config.training import NoiseConfig
 from learnorder.errors import ConfigError
 from learnorder.images.patch import SCALES
 from learnorder.schedules import Schedule

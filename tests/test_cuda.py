@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from learnorder import run_patch
-from learnorder.config.settings import ModelConfig, NoiseConfig
+from learnorder.config.settings import ModelConfig
+from learnorder.config.training import NoiseConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import cores_for

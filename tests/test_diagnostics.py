@@ -19,14 +19,12 @@ from learnorder import (
     write_report,
 )
 from learnorder.config.settings import (
-    DiagnosticsConfig,
     ModelConfig,
     PatternConfig,
-    SharpnessConfig,
     TaskConfig,
     TaskRunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import DiagnosticsConfig, SharpnessConfig, TrainingConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.images import backend as images

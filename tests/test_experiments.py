@@ -27,13 +27,8 @@ from learnorder import (
 from learnorder.advise.along.settings import AlongSettings
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.cli.main import main
-from learnorder.config.settings import (
-    DataConfig,
-    ModelConfig,
-    NoiseConfig,
-    PatchConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import DataConfig, ModelConfig, PatchConfig
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.errors import RunFolderError
 from learnorder.images.experiment import Arm, Arms
 from learnorder.probe.compare import run_probes

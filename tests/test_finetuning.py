@@ -12,13 +12,8 @@ from torch.utils.data import TensorDataset
 
 from learnorder import Keep, LRSearch, Task, open_runs, run_advise
 from learnorder.cli import main
-from learnorder.config.settings import (
-    NoiseConfig,
-    SharpnessConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import NoiseConfig, SharpnessConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution

@@ -23,7 +23,8 @@ from transformers import (
 )
 
 from learnorder import Groups, Keep, Task
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.schedules import Schedule
 from learnorder.tasks import backend

@@ -12,7 +12,8 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import Groups, LRSearch, Task, run_advise, write_report
-from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.data.groups import suggested_classes
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans

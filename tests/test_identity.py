@@ -17,7 +17,8 @@ from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import LRSearch, Task
 from learnorder.advise.run import run_advise
-from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.settings import Execution

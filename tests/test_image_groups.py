@@ -18,8 +18,8 @@ from learnorder.config.settings import (
     ModelConfig,
     PatchConfig,
     RunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import TrainingConfig
 from learnorder.data import load_images, load_unseen
 from learnorder.data.image_groups import RESERVED
 from learnorder.data.sources import load_source

@@ -17,7 +17,8 @@ from torch.utils.data import TensorDataset
 
 from learnorder import Groups, Task, retrain, write_report
 from learnorder.cli.main import main
-from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.planters import TablePlanter
 from learnorder.retrain.fitting import (

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file
 from torch import nn
 
 from learnorder.cli import main
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.images.backend import measure

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from learnorder import Task
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.training.task import identify

@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from learnorder import Task
 from learnorder.advise.range_test import range_test
-from learnorder.config.settings import ModelConfig, SharpnessConfig, TaskConfig
+from learnorder.config.settings import ModelConfig, TaskConfig
+from learnorder.config.training import SharpnessConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import MLP

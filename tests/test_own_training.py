@@ -25,7 +25,8 @@ from torch.optim.lr_scheduler import (
 from torch.utils.data import TensorDataset
 
 from learnorder import LRSearch, Probe, Task, TrainingConfig, run_advise, run_probe, write_report
-from learnorder.config.settings import SharpnessConfig, TaskConfig, TaskRunConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import SharpnessConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution

@@ -6,7 +6,8 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from learnorder import Task, TaskResults, write_report
-from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution

@@ -9,7 +9,8 @@ import pytest
 
 from learnorder import Probe
 from learnorder.cli.main import main
-from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.budget import Budget
 from learnorder.execution.settings import Execution

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from learnorder import Probe, ProbeResult, Task, TaskResults, open_runs, run_probe
-from learnorder.config.settings import TaskConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.settings import Execution
 from learnorder.planters import TablePlanter

@@ -13,7 +13,8 @@ from torch import nn
 
 from learnorder import Task
 from learnorder.cli.main import main
-from learnorder.config.settings import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.execution.engine import Cores
 from learnorder.execution.groups import Group, Groups

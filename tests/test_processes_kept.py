@@ -5,7 +5,8 @@ import signal
 import psutil
 import pytest
 
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.execution.engine import Cores
 from learnorder.execution.pool import run_pool
 from learnorder.execution.processes import Processes, processes_kept

@@ -14,7 +14,7 @@ from learnorder.advise.race import Race
 from learnorder.advise.run import open_search, run_advise
 from learnorder.advise.scores import ArmScores, agreements_of
 from learnorder.advise.start import StartedSearch, start_search
-from learnorder.config.settings import TrainingConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import RunFolderError
 from learnorder.execution.settings import Execution
 from learnorder.runs import find_runs

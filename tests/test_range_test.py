@@ -23,7 +23,8 @@ from learnorder.advise.range_rules import RULES, RangeTest, Restart, pick, smoot
 from learnorder.advise.range_test import range_test
 from learnorder.advise.settings import Candidate
 from learnorder.advise.words import advice_findings
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, Interrupted
 from learnorder.execution.settings import Execution
 from learnorder.training.task_problem import TaskProblem

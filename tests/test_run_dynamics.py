@@ -18,7 +18,8 @@ from learnorder.advise.plans import search_plans
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
 from learnorder.config.script import ScriptConfig
-from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, DataError, RunFolderError
 from learnorder.execution.engine import Cores
 from learnorder.execution.groups import Groups as ProcessGroups

@@ -11,7 +11,8 @@ import pytest
 
 import learnorder
 from learnorder.cli.main import main
-from learnorder.config.settings import RunConfig, TrainingConfig
+from learnorder.config.settings import RunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.config.yaml_values import load_yaml
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.report.page import write_report

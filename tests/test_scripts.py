@@ -20,7 +20,8 @@ from learnorder.advise.plans import search_plans
 from learnorder.advise.run import run_advise
 from learnorder.cli.main import main
 from learnorder.config.script import ScriptRunConfig, names_in
-from learnorder.config.settings import DataConfig, TaskConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, TaskConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, RunFolderError
 from learnorder.execution.estimate import estimate_cost
 from learnorder.execution.processes import Processes

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from learnorder.config.settings import ModelConfig, SharpnessConfig
+from learnorder.config.settings import ModelConfig
+from learnorder.config.training import SharpnessConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import ViT

@@ -14,13 +14,8 @@ import psutil
 import pytest
 
 from learnorder.cli.main import main
-from learnorder.config.settings import (
-    NoiseConfig,
-    RunConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import RunConfig, TaskConfig, TaskRunConfig
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, Interrupted, RunFolderError
 from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.engine import Cores, share_cores

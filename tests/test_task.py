@@ -11,7 +11,8 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
 from learnorder import BatchMean, Task
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, DataError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution

@@ -9,7 +9,8 @@ from torch import nn
 from torch.utils.data import Dataset, Subset, TensorDataset, default_collate
 
 from learnorder import Task
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.schedules import Schedule
 from learnorder.seeding import derive_seed, seed_everything, step_seed
 from learnorder.training.task_batches import StepBatches

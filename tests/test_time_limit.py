@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from learnorder.cli.main import main
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, Interrupted
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution

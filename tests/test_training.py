@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from learnorder import Task
-from learnorder.config.settings import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.data import load_images
 from learnorder.errors import ConfigError
 from learnorder.models import build_model

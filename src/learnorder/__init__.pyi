@@ -27,8 +27,8 @@ from .config.settings import RunConfig as RunConfig  # one run on images
 from .config.settings import DataConfig as DataConfig  # its images
 from .config.settings import ModelConfig as ModelConfig  # its network
 from .config.settings import PatchConfig as PatchConfig  # its planted patch
-from .config.settings import TrainingConfig as TrainingConfig  # its optimiser and length
-from .config.settings import NoiseConfig as NoiseConfig  # its noise before activations
+from .config.training import TrainingConfig as TrainingConfig  # its optimiser and length
+from .config.training import NoiseConfig as NoiseConfig  # its noise before activations
 from .schedules import Schedule as Schedule  # the learning rate or noise level over the epochs
 from .probe.settings import Probe as Probe  # for run_probe
 from .advise.settings import LRSearch as LRSearch  # for run_advise

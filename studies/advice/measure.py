@@ -20,7 +20,8 @@ import learnorder
 from learnorder.advise.page import to_json
 from learnorder.advise.result import Advice
 from learnorder.advise.settings import LRSearch
-from learnorder.config.settings import ModelConfig, TrainingConfig
+from learnorder.config.settings import ModelConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.runs.files import atomic_write
 from studies.common import RESULTS, ROOT, names_chosen
 from studies.probe.measure import probes

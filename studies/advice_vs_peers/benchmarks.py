@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from learnorder.advise.settings import Candidate, LRSearch
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.runs.judged import Target
 
 _TASKS = "studies.advice_vs_peers.tasks"

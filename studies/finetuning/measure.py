@@ -13,7 +13,8 @@ from __future__ import annotations
 import shutil
 
 import learnorder
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.execution.settings import Execution
 from learnorder.schedules import Schedule
 from studies.common import RESULTS

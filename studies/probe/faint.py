@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import learnorder
-from learnorder.config.settings import TaskConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig
+from learnorder.config.training import TrainingConfig
 from studies.common import RESULTS, ROOT, names_chosen
 
 STRENGTHS = (0.1, 0.2, 0.4, 0.8)

@@ -12,7 +12,8 @@ import shutil
 from dataclasses import replace
 
 import learnorder
-from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from studies.common import DATA, RESULTS, ROOT, names_chosen
 

@@ -34,7 +34,8 @@ from learnorder.advise import range_rules
 from learnorder.advise.plans import make_problem
 from learnorder.advise.range_test import range_test
 from learnorder.advise.settings import Candidate, LRSearch
-from learnorder.config.settings import DataConfig, ModelConfig, TrainingConfig
+from learnorder.config.settings import DataConfig, ModelConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.runs.execute import arithmetic
 from learnorder.training.trainer import Trainer
 from studies.common import DATA, RESULTS

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import learnorder
-from learnorder.config.settings import NoiseConfig, TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.execution.settings import Execution
 from learnorder.schedules import Schedule
 from studies.common import RESULTS, ROOT, names_chosen
@@ -66,7 +67,7 @@ class Shortcut:
             arms[longer_name(small, self.longer)] = replace(run, training=training)
         return arms
 
-    def _run(self, rate: float, noise: NoiseConfig = NoiseConfig()) -> TaskRunConfig:  # noqa: B008
+    def _run(self, rate: float, noise: NoiseConfig = NoiseConfig()) -> TaskRunConfig:
         small, half = self.rates[0], self.epochs // 2
         schedule = Schedule(rate, (half + 1,), small / rate) if rate > small else Schedule(rate)
         decay = 0.01 if self.optimizer == "AdamW" else 5e-4

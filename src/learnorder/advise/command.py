@@ -11,7 +11,7 @@ from learnorder.advise.jointly.command import add_jointly, check_only_jointly, t
 from learnorder.advise.plans import search_plans, with_names
 from learnorder.advise.run import run_advise
 from learnorder.advise.settings import LRSearch
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.execution.budget import check_minutes
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     pairs = "--jointly" in arguments or options.peek(arguments, "jointly", "False") == "True"
     along = "runs/jointly" if pairs else "runs/along"
     out = "runs/judged" if existing else along if moves else "runs/advise"
-    options.add_execution(parser, out, prepare=False, engines=True)
+    running.add_execution(parser, out, prepare=False, engines=True)
     parser.flag(
         "--force",
         help="Continue although the script or other code has changed since the first run; the "
@@ -94,11 +94,11 @@ def main(arguments: Sequence[str]) -> int:
                 "training.epochs: give one of the two."
             )  # fmt: skip
         search = with_names(search)
-        code = options.only_plan(search, search_plans, out, values, runs_in=out / "none")
+        code = running.only_plan(search, search_plans, out, values, runs_in=out / "none")
         if search.race and len(search.looks().counts) > 1:
             print("This is the most: a race stops arms that are decided (--race false: none).")
         return code
-    execution = options.execution(values)
+    execution = running.execution(values)
     advice = run_advise(
         search, out, minutes=values["minutes"], execution=execution, force=values["force"]
     )

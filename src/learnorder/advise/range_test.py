@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from learnorder.advise.range_rules import RangeTest, Restart, smooth
-from learnorder.config.settings import (
+from learnorder.config.training import (
     DiagnosticsConfig,
     NoiseConfig,
     SharpnessConfig,
@@ -50,9 +50,9 @@ class _Settings:
     training: TrainingConfig
     learning_rate: _Rise
     seed: int
-    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
-    sharpness: SharpnessConfig = SharpnessConfig()  # noqa: RUF009 - frozen
-    diagnostics: DiagnosticsConfig = DiagnosticsConfig()  # noqa: RUF009 - frozen
+    noise: NoiseConfig = NoiseConfig()
+    sharpness: SharpnessConfig = SharpnessConfig()
+    diagnostics: DiagnosticsConfig = DiagnosticsConfig()
 
 
 def range_test(

@@ -23,8 +23,8 @@ from learnorder.config.settings import (
     RunConfig,
     TaskConfig,
     TaskRunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.probe.settings import falling_noise
 from learnorder.runs.judged import Target
@@ -84,7 +84,7 @@ class LRSearch:
     """The network, unless ``task`` is given."""
     task: TaskConfig = field(default_factory=TaskConfig)
     """Any other model, data and loss, in place of ``data`` and ``model``."""
-    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
+    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)
     """The optimiser, and the length of the schedules to be advised on."""
     learning_rates: tuple[float, ...] | None = None
     """In increasing order. The first is the one that the others are annealed to. null takes 0.01,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from learnorder.cli import options
+from learnorder.cli import running
 from learnorder.cli.parser import Parser, parse
 
 DESCRIPTION = """\
@@ -26,12 +26,17 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command."""
     parser = Parser("work", DESCRIPTION, config=False)
     parser.add("folder", str, help="Folder of runs.")
-    parser.add("--workers", int | None, default=None, help="Runs at once; null uses all cores.")
-    options.add_devices(parser)
+    parser.add(
+        "--workers",
+        int | None,
+        default=None,
+        help="Runs at once; null is one for each core, or for each GPU.",
+    )
+    running.add_devices(parser)
     parser.add("--threads", int | None, default=None, help="Threads per run; null is automatic.")
-    options.add_time_limit(parser)
-    options.add_engine(parser)
-    options.add_processes(parser)
+    running.add_time_limit(parser)
+    running.add_engine(parser)
+    running.add_processes(parser)
     parser.flag(
         "--wait", help="Wait for runs of other processes, and take over if one of them dies."
     )
@@ -42,10 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs.plain_text import visible
 
     folders = find_runs(values["folder"])
-    work(folders, options.execution(values), wait=values["wait"])
+    work(folders, running.execution(values), wait=values["wait"])
     ended = [folder for folder in folders if folder.read_status() in ENDED]
-    running = [folder for folder in folders if folder.read_status() == "running"]
-    others = f", {len(running)} are running in other processes" if running else ""
+    held = [folder for folder in folders if folder.read_status() == "running"]
+    others = f", {len(held)} are running in other processes" if held else ""
     print(f"{len(ended)} of {len(folders)} runs have ended{others}.")
     failed = [folder for folder in folders if folder.read_status() == "failed"]
     for folder in failed:

@@ -34,11 +34,10 @@ class Execution:
     quiet: bool = False
     """Show no progress."""
     engine: Engine[Any] | None = None
-    """Executes the runs. None is one local process per run
-    (:class:`~learnorder.execution.processes.Processes`, which also gives out GPUs and lets several
-    runs share one);
-    :class:`~learnorder.execution.groups.Groups` is several processes for each run, and
-    :class:`~learnorder.execution.ray_engine.RayCluster` a Ray cluster."""
+    """Executes the runs. None is one local process per run;
+    :class:`~learnorder.execution.processes.Processes` also chooses the GPUs and how many runs share
+    one, :class:`~learnorder.execution.groups.Groups` has several processes for each run, and
+    :class:`~learnorder.execution.ray_engine.RayCluster` is a Ray cluster."""
     stop_after: float | None = None
     """Minutes, from the creation of this object, after which the runs are saved and stopped as on
     Ctrl-C; the same call continues them. None is no limit."""

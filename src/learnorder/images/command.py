@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.images.experiment import ImageExperiment
 from learnorder.images.options import recipe_for
@@ -24,18 +24,18 @@ def main(name: str, description: str, arguments: Sequence[str]) -> int:
         "narrow network), paper (as published; needs a GPU). Sets the defaults below. One of "
         f"{', '.join(IMAGE_SCALES[name])}.",
     )
-    options.add_execution(parser, f"runs/{name}-{scale}")
+    running.add_execution(parser, f"runs/{name}-{scale}")
     options.add_settings(parser, ImageExperiment, recipe_for(scale, arguments, name))
     values = parse(parser, arguments)
     experiment: ImageExperiment = options.take_settings(values, ImageExperiment)
     out = Path(values["out"])
-    if options.only_planned(values):
-        return options.only_plan(
+    if running.only_planned(values):
+        return running.only_plan(
             experiment,
             lambda settled: image_plans(settled, name, scale),
             out,
             values,
             lambda settled: on_images(settled, name, scale),
         )
-    results = run_images(name, experiment, out, scale=scale, execution=options.execution(values))
+    results = run_images(name, experiment, out, scale=scale, execution=running.execution(values))
     return options.finish(results, out / "report.html")

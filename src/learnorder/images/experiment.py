@@ -8,11 +8,10 @@ from learnorder.config.arm_titles import ARM_TITLES
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
-    NoiseConfig,
     PatchConfig,
     RunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.seeding import check_seeds
@@ -25,7 +24,7 @@ class Arm:
 
     learning_rate: Schedule
     """Learning rate over the epochs."""
-    noise: NoiseConfig = NoiseConfig()  # noqa: RUF009 - frozen
+    noise: NoiseConfig = NoiseConfig()
     """Noise before the activations."""
 
     def __post_init__(self) -> None:

@@ -17,13 +17,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from learnorder.config.settings import (
-    DataConfig,
-    ModelConfig,
-    NoiseConfig,
-    PatchConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import DataConfig, ModelConfig, PatchConfig
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
 from learnorder.schedules import Schedule
 

@@ -20,7 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from learnorder.config.settings import NoiseConfig, PatchConfig
+from learnorder.config.settings import PatchConfig
+from learnorder.config.training import NoiseConfig
 from learnorder.images import patch
 from learnorder.images.experiment import Arm, Arms, ImageExperiment
 from learnorder.schedules import Schedule

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.config.arm_titles import ARM_TITLES
 from learnorder.config.settings import PatchConfig, RunConfig
@@ -33,16 +33,16 @@ def main(arguments: Sequence[str]) -> int:
     parser = Parser("train", DESCRIPTION)
     parser.add("--scale", str, default=scale, help="Defaults: demo, laptop, thin or paper.")
     parser.add("--arm", str, default=arm, help=f"Sets the defaults: {', '.join(ARM_TITLES)}.")
-    options.add_execution(parser, "runs/train", many=False)
+    running.add_execution(parser, "runs/train", many=False)
     base = recipe_for(scale, arguments).run(arm, seed=0)
     no_patch = PatchConfig(**{**vars(base.patch), "eligible_share": 0.0})
     options.add_settings(parser, RunConfig, replace(base, patch=no_patch))
     values = parse(parser, arguments)
     config: RunConfig = options.take_settings(values, RunConfig)
     out = Path(values["out"])
-    if options.only_planned(values):
-        return options.only_plan(
+    if running.only_planned(values):
+        return running.only_plan(
             config, lambda settled: train_plans(settled, out), out, values, runs_in=out.parent
         )
-    results = run_train(config, out, execution=options.execution(values))
+    results = run_train(config, out, execution=running.execution(values))
     return options.finish(results, out / "report.html")

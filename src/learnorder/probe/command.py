@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.execution.budget import check_minutes
 from learnorder.probe import probe_plans, run_probe
@@ -39,15 +39,15 @@ def main(arguments: Sequence[str]) -> int:
         default=None,
         help="Approximate time limit: runs get as many epochs as fit, at most training.epochs.",
     )
-    options.add_execution(parser, "runs/probe", prepare=False)
+    running.add_execution(parser, "runs/probe", prepare=False)
     options.add_settings(parser, Probe, options.own_defaults(Probe(), arguments))
     values = parse(parser, arguments)
     probe: Probe = options.take_settings(values, Probe)
     out = Path(values["out"])
     check_minutes(values["minutes"])
     if values["dry_run"]:
-        return options.only_plan(probe, probe_plans, out, values, runs_in=out / "none")
-    result = run_probe(probe, out, minutes=values["minutes"], execution=options.execution(values))
+        return running.only_plan(probe, probe_plans, out, values, runs_in=out / "none")
+    result = run_probe(probe, out, minutes=values["minutes"], execution=running.execution(values))
     from learnorder.probe.page import probe_findings
     from learnorder.runs.plain_text import visible
 

@@ -13,14 +13,13 @@ from learnorder.config.arm_titles import PROBE_ARM_TITLES
 from learnorder.config.settings import (
     DataConfig,
     ModelConfig,
-    NoiseConfig,
     PatchConfig,
     PatternConfig,
     RunConfig,
     TaskConfig,
     TaskRunConfig,
-    TrainingConfig,
 )
+from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.seeding import check_seeds
@@ -70,7 +69,7 @@ class Probe:
         default_factory=lambda: ModelConfig("WideResNet", {"depth": 10, "widen_factor": 1})
     )
     """The network, unless ``task`` is given."""
-    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)  # noqa: RUF009 - frozen
+    training: TrainingConfig = TrainingConfig(epochs=40, batch_size=32)
     """The optimiser, and the length of the runs (the longest, if the time is limited)."""
     learning_rates: tuple[float, ...] | None = None
     """In increasing order. The first is the small one, to which the others are annealed. null takes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from learnorder.config.settings import TrainingConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.runs import RunFolder, flatten, shared_settings
 
 DIFFERS = "differs between the arms"

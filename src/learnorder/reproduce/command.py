@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.reproduce.claims import claims_named
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.flag("--list", help="Print the claims and stop.")
     parser.flag("--judge-only", help="Run nothing: judge the runs in --out, whatever their seeds.")
-    options.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
+    running.add_execution(parser, f"runs/reproduce-{scale}", prepare=False)
     values = parse(parser, arguments)
     from learnorder.reproduce.terminal import list_claims, print_result
 
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
         only=only,
         scale=scale,
         make_runs=not values["judge_only"],
-        execution=options.execution(values),
+        execution=running.execution(values),
     )
     return print_result(result, out, judged_only=values["judge_only"])
 
@@ -129,13 +129,13 @@ def _print_cost(
     from learnorder.execution.precision import settle
     from learnorder.reproduce.terminal import print_costs
 
-    execution = options.execution(values)
+    execution = running.execution(values)
     settled, words = settle(
         reproduction, lambda base: every_plan(base, only, scale), out, execution
     )
     plans = reproduction_plans(settled, only, scale)
     print_costs(plans, EXPERIMENT_TITLES, out, execution)
-    options.print_precision(every_plan(settled, only, scale), words, execution)
+    running.print_precision(every_plan(settled, only, scale), words, execution)
     return 0
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.config.settings import PatchConfig, RunConfig, TaskRunConfig
@@ -107,9 +107,9 @@ def main(arguments: Sequence[str]) -> int:
     def about(bases: Mapping[str, Any]) -> Experiment:
         return sweep_experiment(bases, grid, points, seeds, scale)
 
-    if options.only_planned(values):
-        return options.only_plan(bases, plan, out, values, about)
-    execution = options.execution(values)
+    if running.only_planned(values):
+        return running.only_plan(bases, plan, out, values, about)
+    execution = running.execution(values)
     bases = with_precision(bases, plan, out, execution)
     results = run_planned(plan(bases), out, execution, of=RunSet, experiment=about(bases))
     return options.finish(results, out / "report.html")
@@ -140,8 +140,8 @@ def _probes(
             "prepare", True, "A probe's arms depend on its calibration, so they cannot be prepared."
         )
     if values["dry_run"]:
-        return options.only_plan(probes, probes_plans, out, values, runs_in=out / "none")
-    probed = run_probes(probes, out, execution=options.execution(values))
+        return running.only_plan(probes, probes_plans, out, values, runs_in=out / "none")
+    probed = run_probes(probes, out, execution=running.execution(values))
     print_table(probes_table(probed))
     print(visible(f"Report: {out / 'report.html'}"))
     unfinished = [options.print_unfinished(probe.results) for probe in probed.values()]
@@ -186,7 +186,7 @@ def _add_options(parser: Parser, experiment: str, subject: _Subject) -> None:
         default=1000,
         help="First seed; by default not a seed that experiments report on.",
     )
-    options.add_execution(parser, "runs/sweep", engines=True)
+    running.add_execution(parser, "runs/sweep", engines=True)
     options.add_settings(parser, subject.kind, subject.defaults, besides=subject.besides)
 
 

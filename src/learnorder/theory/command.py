@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.theory.experiment import PHASE_GRID, TheoryExperiment, phase_defaults
 from learnorder.theory.run import (
@@ -86,20 +86,20 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     parser = Parser("theory run", RUN)
-    options.add_execution(parser, "runs/theory")
+    running.add_execution(parser, "runs/theory")
     options.add_settings(parser, TheoryExperiment, TheoryExperiment())
     values = parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out = Path(values["out"])
-    if options.only_planned(values):
-        return options.only_plan(experiment, theory_plans, out, values, of_theory)
-    results = run_theory(experiment, out, execution=options.execution(values))
+    if running.only_planned(values):
+        return running.only_plan(experiment, theory_plans, out, values, of_theory)
+    results = run_theory(experiment, out, execution=running.execution(values))
     return options.finish(results, out / "report.html")
 
 
 def _phase(arguments: Sequence[str]) -> int:
     parser = Parser("theory phase", PHASE)
-    options.add_execution(parser, "runs/phase")
+    running.add_execution(parser, "runs/phase")
     parser.add(
         "--grid",
         dict[str, list[Any]],
@@ -112,15 +112,15 @@ def _phase(arguments: Sequence[str]) -> int:
     values = parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
     out, grid = Path(values["out"]), values["grid"]
-    if options.only_planned(values):
-        return options.only_plan(
+    if running.only_planned(values):
+        return running.only_plan(
             experiment,
             lambda base: phase_plans(base, grid),
             out,
             values,
             lambda base: of_phase(base, grid),
         )
-    results = run_phase(experiment, grid, out, execution=options.execution(values))
+    results = run_phase(experiment, grid, out, execution=running.execution(values))
     return options.finish(results, out / "report.html")
 
 

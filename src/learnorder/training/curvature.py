@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from learnorder.config.settings import SharpnessConfig
+from learnorder.config.training import SharpnessConfig
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
 from learnorder.toolkit.sharpness import Eigenvalue, NotFinite, hessian, largest_eigenvalue

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from learnorder.config.settings import DiagnosticsConfig
+from learnorder.config.training import DiagnosticsConfig
 from learnorder.errors import ConfigError
 from learnorder.models.compiled import run_uncompiled
 from learnorder.models.modes import evaluation_mode

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from learnorder.config.settings import TrainingConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, did_you_mean, one_line
 
 _SET_HERE = ("params", "lr", "weight_decay", "fused")

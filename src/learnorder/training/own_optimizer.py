@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from learnorder.config.settings import TrainingConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, LearnOrderError, reason_of
 from learnorder.seeding import random_state_kept, seed_everything
 from learnorder.training.optimizers import Optimizers

@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from learnorder.config.settings import (
+from learnorder.config.training import (
     DiagnosticsConfig,
     NoiseConfig,
     SharpnessConfig,

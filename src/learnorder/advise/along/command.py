@@ -10,7 +10,7 @@ from learnorder.advise.along.run import along_plans, run_along, with_rates
 from learnorder.advise.along.settings import AlongSettings, check_unused, only_full, the_setting
 from learnorder.advise.plans import with_names
 from learnorder.advise.settings import LRSearch
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser
 from learnorder.errors import ConfigError
 from learnorder.execution.grid import with_changes
@@ -60,10 +60,10 @@ def move(values: dict[str, Any]) -> int:
         ConfigError: An option has no effect with --along.
     """
     search, along = search_along(values), values["along"]
-    out, execution = Path(values["out"]), options.execution(values)
+    out, execution = Path(values["out"]), running.execution(values)
     if values["dry_run"]:
         settings = AlongSettings.of(with_names(search), along, values["predict"])
-        return options.only_plan(
+        return running.only_plan(
             settings, lambda base: along_plans(with_rates(base)), out, values, runs_in=out / "none"
         )
     result = run_along(

@@ -11,7 +11,7 @@ from learnorder.advise.jointly.design import usual_pairs
 from learnorder.advise.jointly.run import every_plan, run_jointly, with_grid
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.plans import with_names
-from learnorder.cli import options
+from learnorder.cli import running
 from learnorder.cli.parser import Parser
 from learnorder.errors import ConfigError
 from learnorder.runs import flatten
@@ -63,7 +63,7 @@ def tune(values: dict[str, Any]) -> int:
         settings = JointSettings.of(with_names(search), along, baseline, own)
         return _estimate(settings, out, values)
     settings = JointSettings.of(with_names(search), along, baseline, own)
-    execution = options.execution(values)
+    execution = running.execution(values)
     result = run_jointly(
         along, search, out, baseline=settings.baseline, execution=execution, force=values["force"]
     )
@@ -86,7 +86,7 @@ def _estimate(settings: JointSettings, out: Path, values: dict[str, Any]) -> int
     def plan(settings: JointSettings) -> dict[str, Plan[AnyRunConfig]]:
         return every_plan(with_grid(settings))
 
-    code = options.only_plan(settings, plan, out, values, runs_in=out / "none")
+    code = running.only_plan(settings, plan, out, values, runs_in=out / "none")
     settings = with_grid(settings)
     seeds, every = len(settings.search_seeds), every_plan(settings)
     print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from learnorder.cli import options
+from learnorder.cli import options, running
 from learnorder.cli.parser import Parser, parse
 from learnorder.errors import ConfigError
 from learnorder.reproduce.claims import claims_named
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str], paper: Paper) -> int:
     parser.add("--first_seed", int | None, default=None, help="First seed; null: each one's own.")
     parser.flag("--list", help="Print the claims and stop.")
     parser.flag("--judge-only", help="Run nothing: judge the runs in --out, whatever their seeds.")
-    options.add_execution(parser, f"runs/{paper.name}-{scale}", prepare=False)
+    running.add_execution(parser, f"runs/{paper.name}-{scale}", prepare=False)
     values = parse(parser, arguments)
     from learnorder.reproduce.terminal import list_claims, print_costs, print_result
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str], paper: Paper) -> int:
     if values["judge_only"] and values["dry_run"]:
         raise ConfigError("dry-run", True, "--judge-only runs nothing; leave out one of the two.")
     chosen = {name: values[name] for name in ("seeds", "first_seed")}
-    execution = options.execution(values)
+    execution = running.execution(values)
     if values["dry_run"]:
         experiments = experiments_of(paper, scale, source=source, **chosen)
         plans = paper_plans(paper, experiments, scale, only)

@@ -12,13 +12,8 @@ that no run diverges.
 
 from __future__ import annotations
 
-from learnorder.config.settings import (
-    DiagnosticsConfig,
-    SharpnessConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import DiagnosticsConfig, SharpnessConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import OverSetting

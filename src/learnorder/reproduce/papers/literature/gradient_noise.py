@@ -10,12 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from learnorder.config.settings import (
-    SharpnessConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import SharpnessConfig, TrainingConfig
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import Curves, Finals
 from learnorder.reproduce.papers.measures import Quantity, Recorded

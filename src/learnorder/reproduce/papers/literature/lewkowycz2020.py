@@ -18,12 +18,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from learnorder.config.settings import (
-    SharpnessConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import SharpnessConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import Curves, OverSetting

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Ratio
 from learnorder.reproduce.papers.figures import OverSetting

@@ -11,7 +11,8 @@ pilot on patches; only the number of passes was changed afterwards, halved for i
 
 from __future__ import annotations
 
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import Curves, OverSetting

@@ -7,12 +7,8 @@ all training images within the epochs, so that it is not merely undertrained.
 
 from __future__ import annotations
 
-from learnorder.config.settings import (
-    DiagnosticsConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import DiagnosticsConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import OverSetting

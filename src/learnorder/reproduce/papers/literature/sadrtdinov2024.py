@@ -9,12 +9,8 @@ from 0.2 or 0.4 on, and at 3.2 the network learns nothing.
 
 from __future__ import annotations
 
-from learnorder.config.settings import (
-    DiagnosticsConfig,
-    TaskConfig,
-    TaskRunConfig,
-    TrainingConfig,
-)
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import DiagnosticsConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import OverSetting

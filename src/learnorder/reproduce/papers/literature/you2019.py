@@ -6,7 +6,8 @@ wrong labels.
 
 from __future__ import annotations
 
-from learnorder.config.settings import TaskConfig, TaskRunConfig, TrainingConfig
+from learnorder.config.settings import TaskConfig, TaskRunConfig
+from learnorder.config.training import TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference
 from learnorder.reproduce.papers.figures import Curves
