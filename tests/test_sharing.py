@@ -110,7 +110,7 @@ def test_a_single_run_needs_no_trial(tiny, gpus, steps):
 def test_the_memory_limits_them(tiny, gpus, steps, capsys):
     steps.memory = 6 * GIB
     assert shared(tiny, "auto", quiet=True)[0].workers == 2
-    assert shared(tiny, 6)[0].workers == 2
+    assert shared(tiny, 6, quiet=True)[0].workers == 2
     assert "6 runs at once are too many for a GPU: 2 fit" in capsys.readouterr().err
     assert shared(tiny, 2)[0].workers == 2
     assert "2 runs at once on each GPU; 2 fit" in capsys.readouterr().err

@@ -83,8 +83,8 @@ def share_devices(
     """Return how runs share the machine, after a trial of how many of them share a GPU.
 
     There is one if the engine's ``runs_per_device`` is not 1 and there are more runs than GPUs.
-    What it finds is printed, except if ``execution`` is quiet. It is kept as the engine's
-    ``runs_per_device``. If the trial fails, auto is 1, and a number is taken as it is.
+    What it finds is printed, except if ``execution`` is quiet and the number stays as given. It is
+    kept as the engine's ``runs_per_device``. If the trial fails, auto is 1, and a number is taken as it is.
 
     Args:
         configs: Configurations of the runs to do, which have been checked.
@@ -110,7 +110,8 @@ def share_devices(
     except _EndedError as error:
         note(f"How many runs share a GPU could not be measured: {error}", quiet=execution.quiet)
         return cores
-    note(found.words(asked), quiet=execution.quiet)
+    reduced = asked != "auto" and found.fitting < asked
+    note(found.words(asked), quiet=execution.quiet and not reduced)
     each = found.count if asked == "auto" else min(asked, found.fitting)
     if asked != "auto" or each < runs:  # else more runs of a later stage may take more
         engine.runs_per_device, engine.measured = each, True
