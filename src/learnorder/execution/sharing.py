@@ -84,7 +84,8 @@ def share_devices(
 
     There is one if the engine's ``runs_per_device`` is not 1 and there are more runs than GPUs.
     What it finds is printed, except if ``execution`` is quiet and the number stays as given. It is
-    kept as the engine's ``runs_per_device``. If the trial fails, auto is 1, and a number is taken as it is.
+    kept as the engine's ``runs_per_device``. If the trial fails, auto is 1, and a number is taken
+    as it is.
 
     Args:
         configs: Configurations of the runs to do, which have been checked.
