@@ -526,7 +526,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert main(["reproduce", "--list"]) == 0
     listed = capsys.readouterr().out
     assert all(claim.name in listed for claim in CLAIMS)
-    line = ["reproduce", "--only", "theory-error-gap", "--seeds", "2"]
+    line = ["reproduce", "--only", "theory-error-gap", "--seeds", "2", "--workers", "1"]
     assert main([*line, "--dry-run"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("Two-layer theory: 4 runs of")

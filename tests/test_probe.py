@@ -232,7 +232,7 @@ def test_the_verb(tmp_path, monkeypatch, capsys):
         "probe", "--data.train_examples", "200", "--data.evaluation_examples", "60",
         "--model.name", "ConvNet", "--model.arguments", "{widths: [8, 16]}",
         "--training.epochs", "6", "--learning_rates", "[0.02, 0.3]", "--contrasts", "[3.0]",
-        "--noise", "0", "--seeds", "1",
+        "--noise", "0", "--seeds", "1", "--workers", "1",
     ]  # fmt: skip
     assert main([*line, "--dry-run"]) == 0
     assert "3 runs of" in capsys.readouterr().out

@@ -53,6 +53,7 @@ SMALL = TheoryExperiment(
 OPTIONS = [
     "--distribution.d", "40", "--distribution.s", "300", "--distribution.r", "1e-3",
     "--measure.test_examples", "300", "--measure.per_decade", "3", "--quiet",
+    "--workers", "1",
 ]  # fmt: skip
 
 
