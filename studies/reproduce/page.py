@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -213,24 +213,57 @@ def noise_left(plain: Results) -> str:
     return f"{run.config.noise.level.at(run.config.training.epochs):.2f}"
 
 
-def paper_scale(results: Results) -> str:
-    """Return the results at the paper's scale, a row for each arm, in Markdown."""
+def by_run(results: Results, *, timed: bool) -> str:
+    """Return the results of the patch experiment, a row for each arm and seed, in Markdown.
+
+    Args:
+        results: The runs.
+        timed: Show what they took, which says little of runs made beside other work.
+    """
+    several = len({folder.config.seed for folder in results.folders}) > 1
     columns = [
-        "arm", "clean, %", "pattern alone, before the anneal, %", "pattern alone, final, %",
-        "90 % on the pattern at epoch", "content learned at epoch", "final reliance, points",
-        "minutes",
+        "arm", *["seed"] * several, "clean, %", "pattern alone, before the anneal, %",
+        "pattern alone, final, %", "90 % on the pattern at epoch", "content learned at epoch",
+        "final reliance, points", *["minutes"] * timed,
     ]  # fmt: skip
     lines = []
     for arm in results.arms:
-        (pattern,) = results.series(arm, "patch_only", "accuracy").values()
-        (clean,) = results.final(arm, "clean", "accuracy").values()
-        (reliance,) = results.final(arm, "conflict", "reliance").values()
-        shares = [clean, pattern[anneal_of(results) - 1], pattern[max(pattern)]]
-        epochs = [str(*results.learned(arm, what).values()) for what in ("patch", "content")]
-        time = minutes(Results([f for f in results.folders if results.arm_of(f) == arm]))
-        shown = [f"{100 * share:.1f}" for share in (*shares, reliance)]
-        lines.append([ARM_TITLES[arm], *shown[:3], *epochs, shown[3], time])
+        clean, reliance = (
+            results.final(arm, *what) for what in (("clean", "accuracy"), ("conflict", "reliance"))
+        )
+        learned = [results.learned(arm, what) for what in ("patch", "content")]
+        for seed, pattern in results.series(arm, "patch_only", "accuracy").items():
+            (run,) = (
+                f for f in results.folders if results.arm_of(f) == arm and f.config.seed == seed
+            )
+            shares = [clean[seed], pattern[anneal_of(results) - 1], pattern[max(pattern)]]
+            shown = [f"{100 * share:.1f}" for share in (*shares, reliance[seed])]
+            epochs = ["never" if at[seed] is None else str(at[seed]) for at in learned]
+            seeds = [str(seed)] * several
+            time = [minutes(Results([run]))] * timed
+            lines.append([ARM_TITLES[arm], *seeds, *shown[:3], *epochs, shown[3], *time])
     return markdown(columns, lines)
+
+
+def at_thin_scale(thin: Results) -> dict[str, str]:
+    """Return the page's values of the runs with a thin network, by seed where there are several."""
+    clean = {arm: thin.final(arm, "clean", "accuracy") for arm in ("small", "large", "small_noise")}
+
+    def listed(values: Iterable[object]) -> str:
+        return ", ".join(str(value) for value in values)
+
+    def ahead(arm: str) -> str:
+        gaps = (clean[arm][seed] - value for seed, value in clean["small"].items())
+        return listed(f"{100 * gap:.1f}" for gap in gaps)
+
+    return {
+        "thin_large_gap": ahead("large"),
+        "thin_noise_gap": ahead("small_noise"),
+        **{
+            f"thin_{arm}_epoch": listed(thin.learned(arm, "patch").values())
+            for arm in ("small", "large", "small_noise")
+        },
+    }
 
 
 def finals_by_rate(plain: Results) -> tuple[dict[str, dict[int, float]], str]:
@@ -404,9 +437,9 @@ def page(runs: Path) -> Page:
     plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
     assert isinstance(plain, Results)
     assert isinstance(patch, Results)
-    longer, paper, digits, digits_plain = (
+    longer, paper, thin, digits, digits_plain = (
         learnorder.open_runs(runs / name, of=Results)
-        for name in ("laptop60/plain", "paper/patch", "demo/patch", "demo/plain")
+        for name in ("laptop60/plain", "paper/patch", "thin/patch", "demo/patch", "demo/plain")
     )
     swept, sweeps = carry()
     filled = {
@@ -425,7 +458,9 @@ def page(runs: Path) -> Page:
         "noise_schedules": noise_schedules(plain),
         "gap_over_time": gap_over_time(plain, (5, 11, 13, 15, 17, 20, 25, 30)),
         "gap_to_60": gap_over_time(longer, (15, 20, 30, 40, 50, 60)),
-        "paper": paper_scale(paper),
+        "paper": by_run(paper, timed=True),
+        "thin": by_run(thin, timed=False),
+        **at_thin_scale(thin),
         "rates": rates(plain),
         **settings(reproduction_recipe("laptop").patch),
     }
@@ -446,6 +481,7 @@ def page(runs: Path) -> Page:
         pictures={
             **{name: panels(shown, laptop.evidence.experiments) for name, shown in PANELS.items()},
             "results-paper": panels(PANELS["results-patch"], {"patch": paper}),
+            "results-thin": panels(PANELS["results-patch"], {"patch": thin}),
             "demo-curves": Shot(report, ".legend, .panels", ".panels .figure:nth-child(n + 4)"),
             "demo-conflict": Shot(report, ".wide .figure:last-child"),
             "demo-gallery": Shot(report, ".gallery"),
