@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from learnorder.images.experiment import ImageExperiment
 from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page, write_report
-from learnorder.report.tables import final_table, seconds_of
+from learnorder.report.tables import final_table
 from learnorder.reproduce.claim import Judgement
 from learnorder.reproduce.claims import CLAIMS
 from learnorder.reproduce.page import reported
@@ -35,6 +35,13 @@ from studies.carry.measure import words
 from studies.carry.page import carry, rows
 from studies.common import DATA, RESULTS, Page, Shot, fill_template, markdown
 from studies.published.page import comparison
+from studies.reproduce.published_recipe import (
+    anneal_of,
+    at_paper_scale,
+    at_thin_scale,
+    by_run,
+    minutes,
+)
 
 TEMPLATE = Path(__file__).with_name("results.md.in")
 
@@ -130,12 +137,6 @@ def finals(results: Results) -> str:
     return markdown(table.columns, table.rows)
 
 
-def anneal_of(results: Results) -> int:
-    """Return the first epoch of the large arm at its annealed learning rate."""
-    large = next(f for f in results.folders if results.arm_of(f) == "large")
-    return large.config.learning_rate.step_epochs[0]
-
-
 def after_anneal(results: Results) -> str:
     """Return the large arm's patch-only accuracy by seed, before and after its anneal."""
     columns = [
@@ -194,76 +195,10 @@ def gap_to_constant(plain: Results) -> Estimate:
     return _points(finals[large], max(constant, key=lambda own: fmean(own.values())))
 
 
-def at_paper_scale(paper: Results) -> dict[str, str]:
-    """Return README's values of the one seed at the paper's own scale."""
-    (seed,) = paper.final("small", "clean", "accuracy")
-    epochs = {arm: paper.learned(arm, "patch")[seed] for arm in ("small", "large")}
-    small, large = (paper.final(arm, "clean", "accuracy")[seed] for arm in ("small", "large"))
-    return {
-        "paper epoch small": str(epochs["small"]),
-        "paper epoch large": str(epochs["large"]),
-        "paper anneal": str(anneal_of(paper)),
-        "paper gap": f"{100 * (large - small):.0f}",
-    }
-
-
 def noise_left(plain: Results) -> str:
     """Return the noise of the last epoch of the small arm with noise."""
     run = next(f for f in plain.folders if plain.arm_of(f) == "small_noise")
     return f"{run.config.noise.level.at(run.config.training.epochs):.2f}"
-
-
-def by_run(results: Results, *, timed: bool) -> str:
-    """Return the results of the patch experiment, a row for each arm and seed, in Markdown.
-
-    Args:
-        results: The runs.
-        timed: Show what they took, which says little of runs made beside other work.
-    """
-    several = len({folder.config.seed for folder in results.folders}) > 1
-    columns = [
-        "arm", *["seed"] * several, "clean, %", "pattern alone, before the anneal, %",
-        "pattern alone, final, %", "90 % on the pattern at epoch", "content learned at epoch",
-        "final reliance, points", *["minutes"] * timed,
-    ]  # fmt: skip
-    lines = []
-    for arm in results.arms:
-        clean, reliance = (
-            results.final(arm, *what) for what in (("clean", "accuracy"), ("conflict", "reliance"))
-        )
-        learned = [results.learned(arm, what) for what in ("patch", "content")]
-        for seed, pattern in results.series(arm, "patch_only", "accuracy").items():
-            (run,) = (
-                f for f in results.folders if results.arm_of(f) == arm and f.config.seed == seed
-            )
-            shares = [clean[seed], pattern[anneal_of(results) - 1], pattern[max(pattern)]]
-            shown = [f"{100 * share:.1f}" for share in (*shares, reliance[seed])]
-            epochs = ["never" if at[seed] is None else str(at[seed]) for at in learned]
-            seeds = [str(seed)] * several
-            time = [minutes(Results([run]))] * timed
-            lines.append([ARM_TITLES[arm], *seeds, *shown[:3], *epochs, shown[3], *time])
-    return markdown(columns, lines)
-
-
-def at_thin_scale(thin: Results) -> dict[str, str]:
-    """Return the page's values of the runs with a thin network, by seed where there are several."""
-    clean = {arm: thin.final(arm, "clean", "accuracy") for arm in ("small", "large", "small_noise")}
-
-    def listed(values: Iterable[object]) -> str:
-        return ", ".join(str(value) for value in values)
-
-    def ahead(arm: str) -> str:
-        gaps = (clean[arm][seed] - value for seed, value in clean["small"].items())
-        return listed(f"{100 * gap:.1f}" for gap in gaps)
-
-    return {
-        "thin_large_gap": ahead("large"),
-        "thin_noise_gap": ahead("small_noise"),
-        **{
-            f"thin_{arm}_epoch": listed(thin.learned(arm, "patch").values())
-            for arm in ("small", "large", "small_noise")
-        },
-    }
 
 
 def finals_by_rate(plain: Results) -> tuple[dict[str, dict[int, float]], str]:
@@ -346,12 +281,6 @@ def machine(result: ReproductionResult) -> str:
 
 def _environment(folder: RunFolder[Any]) -> dict[str, Any]:
     return folder.read_manifest()["environment"]
-
-
-def minutes(results: Results) -> str:
-    """Return the mean time of a run, in minutes."""
-    times = [seconds for f in results.folders if (seconds := seconds_of(f)) is not None]
-    return f"{fmean(times) / 60:.1f}"
 
 
 def settings(experiment: ImageExperiment) -> dict[str, str]:

@@ -71,7 +71,7 @@ def run_plans(
     cores = cores_for([plan.config for plan in plans.values()], execution)
     with phase("checking settings, data and networks", quiet=execution.quiet):
         folders = make_folders(plans, out, execution.engine, experiments)
-    to_do = [folder.config for folder in folders if folder.read_status() not in ENDED]
+    to_do = (folder.config for folder in folders if folder.read_status() not in ENDED)
     cores = share_devices(to_do, execution, cores)
     with Display(folders, cores, title=title, quiet=execution.quiet) as display:
         watch = within_time(execution, display.update)

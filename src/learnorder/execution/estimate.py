@@ -12,8 +12,9 @@ from learnorder.execution.engine import Cores
 from learnorder.execution.log_lines import duration, phase
 from learnorder.execution.settings import Execution
 from learnorder.execution.sharing import share_devices
+from learnorder.execution.workloads import by_workload, workload_of
 from learnorder.runs import ENDED
-from learnorder.runs.kinds import CostEstimate, Settings, kind_of
+from learnorder.runs.kinds import CostEstimate, kind_of
 
 _REPORT_BYTES = 5_000_000
 _START_SECONDS = 4.0
@@ -81,12 +82,12 @@ def estimate_cost(
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)
     try:
-        distinct = {_key(plan.config): plan.config for plan in plans.values()}
+        distinct = by_workload(plan.config for plan in plans.values())
         with phase("timing a few steps of each run", quiet=execution.quiet):
             measured = {key: kind_of(c).load_backend().measure(c) for key, c in distinct.items()}
     finally:
         torch.set_num_threads(before)
-    costs = {name: measured[_key(plan.config)] for name, plan in plans.items()}
+    costs = {name: measured[workload_of(plan.config)] for name, plan in plans.items()}
     to_do = [costs[name] for name in names]
     start = _START_SECONDS * min(len(to_do), cores.workers)
     disk = sum(cost.disk_bytes for cost in costs.values()) + _REPORT_BYTES
@@ -99,7 +100,3 @@ def estimate_cost(
         peak_bytes=disk + max(cost.peak_bytes for cost in costs.values()) * cores.workers,
         cores=cores,
     )
-
-
-def _key(config: Settings) -> str:
-    return kind_of(config).load_backend().cost_key(config)

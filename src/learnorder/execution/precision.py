@@ -19,6 +19,7 @@ from learnorder.errors import ConfigError, LearnOrderError
 from learnorder.execution.driver import Plan, check, cores_for, in_precision
 from learnorder.execution.log_lines import note, phase
 from learnorder.execution.settings import Execution
+from learnorder.execution.workloads import some_workloads
 from learnorder.runs.experiment import read_experiment
 from learnorder.runs.kinds import kind_of
 from learnorder.runs.manifest import find_manifests, read_manifest
@@ -35,8 +36,6 @@ _PRECISIONS: tuple[Precision, ...] = ("fp32", "bf16")
 _ROUNDS, _SECONDS, _FEWEST_STEPS = 3, 0.5, 2
 """Rounds in which the two take turns; seconds of a round, and its fewest steps, of which the first
 only warms up."""
-_MOST_WORKLOADS = 3
-"""Number of different workloads of an experiment that are timed, at most."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +154,6 @@ def compare_precisions(
         LearnOrderError: A planned run cannot be trained in fp32.
     """
     from learnorder.runs.execute import arithmetic
-    from learnorder.training.identity import spread
 
     networks = _networks(plans)
     if not networks:
@@ -171,12 +169,10 @@ def compare_precisions(
         why = error.remedy if isinstance(error, ConfigError) else str(error)
         return PrecisionTimes(None, why_not=why.removesuffix(" Give fp32."))
     configs = [plan.config for plan in plans32.values()]
-    distinct = list({kind_of(c).load_backend().cost_key(c): c for c in configs}.values())
-    some = [distinct[i] for i in spread(len(distinct), _MOST_WORKLOADS)]
     threads = cores_for(configs, execution).threads
     timing = phase("timing a few steps in fp32 and in bf16", quiet=execution.quiet)
     with arithmetic(threads), timing:
-        return _timed(some)
+        return _timed(some_workloads(configs))
 
 
 def _networks(plans: Mapping[str, Plan[Any]]) -> dict[str, RunConfig | TaskRunConfig]:

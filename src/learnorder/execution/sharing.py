@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import IO, Any, Literal
@@ -23,7 +23,7 @@ from learnorder.execution.log_lines import note, phase
 from learnorder.execution.machine import usable_cores
 from learnorder.execution.processes import Processes, environment_on
 from learnorder.execution.settings import Execution
-from learnorder.runs.kinds import kind_of
+from learnorder.execution.workloads import some_workloads
 from learnorder.runs.stepper import StepCount, decode_count, encode_request
 
 _SECONDS = 2.0
@@ -34,8 +34,6 @@ _NEAR_BEST = 0.95
 """The fewest runs at once are taken whose rate is at least this share of the best."""
 _MEMORY_SHARE = 0.9
 """Share of a GPU's free memory that runs may take."""
-_MOST_WORKLOADS = 3
-"""Number of different workloads of an experiment whose memory is measured, at most."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,8 @@ class Sharing:
 
     Attributes:
         count: Runs at once on each GPU.
-        rates: Steps per second of all runs together, by the number of runs at once.
+        rates: Steps per second of all runs together, by the number of runs at once; empty if only
+            the memory was measured.
         fitting: Number of runs that fit into the memory.
         used_bytes: Memory that one of them needs, at most.
     """
@@ -78,7 +77,7 @@ class Sharing:
 
 
 def share_devices(
-    configs: Sequence[Any], execution: Execution, cores: Cores, *, timed: bool = False
+    configs: Iterable[Any], execution: Execution, cores: Cores, *, timed: bool = False
 ) -> Cores:
     """Return how runs share the machine, after a trial of how many of them share a GPU.
 
@@ -88,23 +87,22 @@ def share_devices(
     as it is.
 
     Args:
-        configs: Configurations of the runs to do, which have been checked.
+        configs: Configurations of the runs to do, which have been checked; read only for a trial.
         execution: How they are executed.
         cores: How they share the machine without a trial.
         timed: Measure what several runs at once save even if their number is given.
     """
     engine = execution.engine
+    if not isinstance(engine, Processes) or engine.runs_per_device == 1 or engine.measured:
+        return cores
+    configs = list(configs)
     networks = [c for c in configs if isinstance(c, RunConfig | TaskRunConfig)]
-    if not isinstance(engine, Processes) or engine.runs_per_device == 1 or not networks:
-        return cores
-    if engine.measured:  # in an earlier stage of the experiment
-        return cores
     devices, asked = max(1, len(engine.devices)), engine.runs_per_device
     runs = -(-len(networks) // devices)
     most = min(runs, max(1, usable_cores() // devices) if asked == "auto" else asked)
     if most < 2:
         return cores
-    trial = _Trial(_workloads(networks), cores.threads, next(iter(engine.devices), None))
+    trial = _Trial(some_workloads(networks), cores.threads, next(iter(engine.devices), None))
     try:
         with phase("measuring how many runs share a GPU", quiet=execution.quiet), trial:
             found = trial.sharing(asked, most, timed=timed)
@@ -149,14 +147,6 @@ def fitting_count(used: float, free: float) -> int:
     return max(1, int(_MEMORY_SHARE * (used + free) / used))
 
 
-def _workloads(configs: Sequence[RunConfig | TaskRunConfig]) -> list[RunConfig | TaskRunConfig]:
-    """Return some configurations of different workloads, spread evenly over all."""
-    from learnorder.training.identity import spread
-
-    distinct = list({kind_of(c).load_backend().cost_key(c): c for c in configs}.values())
-    return [distinct[i] for i in spread(len(distinct), _MOST_WORKLOADS)]
-
-
 class _EndedError(Exception):
     """A process of the trial has ended, e.g. because the memory is full; its last words."""
 
@@ -192,18 +182,21 @@ class _Trial:
         found = first.next_count()
         fitting = fitting_count(found.used_bytes, found.free_bytes)
         most, processes, rates = min(most, fitting), [first], dict[int, float]()
-        rates[1] = _rate(processes)
-        for count in _doubled(most) if asked == "auto" else [most] if timed and most > 1 else []:
+        counts = _doubled(most) if asked == "auto" else [1, most] if timed else []
+        for count in dict.fromkeys(counts):
             try:
                 processes += [self._start(config) for _ in range(count - len(processes))]
                 for process in processes:
                     process.next_count()
-                rates[count] = _rate(processes)
+                rate = _rate(processes)
             except _EndedError:
+                if not rates:
+                    raise
                 fitting = most = max(rates)
                 break
-            before = rates[max(k for k in rates if k < count)]
-            if rates[count] < _LEAST_GAIN * before:
+            pays = not rates or rate >= _LEAST_GAIN * rates[max(rates)]
+            rates[count] = rate
+            if not pays:
                 break
         taken = best_count(rates) if asked == "auto" else most
         return Sharing(taken, rates, fitting, found.used_bytes)
@@ -227,14 +220,14 @@ class _Trial:
 
 
 def _doubled(most: int) -> list[int]:
-    """Return 2, 4, 8, … and at the end ``most``.
+    """Return 1, 2, 4, 8, … and at the end ``most``.
 
     >>> _doubled(6), _doubled(1)
-    ([2, 4, 6], [])
+    ([1, 2, 4, 6], [1])
     """
-    counts = list[int]()
-    while (counts[-1] if counts else 1) < most:
-        counts.append(min(2 * (counts[-1] if counts else 1), most))
+    counts = [1]
+    while counts[-1] < most:
+        counts.append(min(2 * counts[-1], most))
     return counts
 
 
