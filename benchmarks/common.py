@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 
 import torch
 from rich.console import Console
 from rich.table import Table
+
+from learnorder.execution.machine import KEPT_MEMORY, SLEEPING_THREADS
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -50,6 +54,16 @@ def begun_together(command: Sequence[str], processes: int) -> list[float]:
         process.stdin.write("go\n")
         process.stdin.flush()
     return [float(process.communicate()[0]) for process in started]
+
+
+def as_in_runs() -> None:
+    """Start this script again with the environment of the processes of runs, if it is not set.
+
+    OpenMP and malloc read it when a process starts. Both sides of a comparison have it.
+    """
+    settings = {**SLEEPING_THREADS, **KEPT_MEMORY}
+    if not settings.keys() <= os.environ.keys():
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**settings, **os.environ})
 
 
 def matmul_rate(size: int = 2048, rounds: int = 5) -> float:

@@ -10,7 +10,7 @@ import argparse
 import torch
 
 from baseline import loader
-from common import finish, kind, paired
+from common import as_in_runs, finish, kind, paired
 from learnorder.training.batches import Batches, draw_patch
 from workload import paper_run
 
@@ -19,6 +19,7 @@ EPOCHS = 10
 
 
 def main() -> None:
+    as_in_runs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="random", help="random pixels, or a source of images")
     parser.add_argument("--images", type=int, default=20_000)

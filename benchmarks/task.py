@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
-from common import finish
+from common import as_in_runs, finish
 from learnorder import Task
 from learnorder.config.settings import TaskConfig, TaskRunConfig
 from learnorder.config.training import TrainingConfig
@@ -188,6 +188,7 @@ def cases(examples: int) -> dict[str, Case]:
 
 def main() -> None:
     """Measure, and print the numbers."""
+    as_in_runs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=200_000, help="of an epoch")
     parser.add_argument("--rounds", type=int, default=7)

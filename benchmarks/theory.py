@@ -25,7 +25,7 @@ from dataclasses import replace
 import torch
 from torch.nn.functional import softplus
 
-from common import finish, matmul_rate, paired
+from common import as_in_runs, finish, matmul_rate, paired
 from learnorder.theory import (
     AlgorithmConfig,
     DistributionConfig,
@@ -183,6 +183,7 @@ def flow_run(config: TheoryConfig) -> tuple[float, float, int]:
 
 
 def main() -> None:
+    as_in_runs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true", help="Add the flow up to d = 4,000.")
     large = parser.parse_args().large

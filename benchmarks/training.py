@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from baseline import loader
-from common import begun_together, finish, kind, matmul_rate, paired, seconds
+from common import as_in_runs, begun_together, finish, kind, matmul_rate, paired, seconds
 from learnorder.models import WideResNet
 from learnorder.training.batches import draw_patch
 from learnorder.training.image_problem import image_trainer
@@ -77,6 +77,7 @@ def side_by_side(arguments: argparse.Namespace, processes: int, threads: int) ->
 
 
 def main() -> None:
+    as_in_runs()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="random", help="random pixels, or a source of images")
     parser.add_argument("--images", type=int, default=2560)

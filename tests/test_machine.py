@@ -1,14 +1,20 @@
-"""The cores that a process may use, and threads that sleep while they wait."""
+"""The cores that a process may use, threads that sleep while they wait, memory that is kept."""
 
 import math
 import os
+import platform
 import subprocess
 import sys
 
 import pytest
 
 from learnorder.execution.driver import cores_for
-from learnorder.execution.machine import core_quota, process_environment, usable_cores
+from learnorder.execution.machine import (
+    KEPT_MEMORY,
+    core_quota,
+    process_environment,
+    usable_cores,
+)
 from learnorder.execution.settings import Execution
 from learnorder.theory import TheoryConfig
 
@@ -88,3 +94,35 @@ def test_waiting_threads_sleep(monkeypatch):
     assert process_environment(2)["OMP_NUM_THREADS"] == "2"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert process_environment(2)["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+FAULTS = """
+import resource
+import torch
+def step():
+    return [torch.ones(1_000_000) for _ in range(16)]
+for _ in range(10):
+    step()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    step()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other allocators are left as they are"
+)
+def test_freed_memory_is_kept_for_the_next_step(monkeypatch):
+    """64 MB are new to the system in the first steps alone, unless the user has it otherwise."""
+    for name in KEPT_MEMORY:
+        monkeypatch.delenv(name, raising=False)
+
+    def page_faults():
+        command = [sys.executable, "-c", FAULTS]
+        env = process_environment(1)
+        return int(subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True).stdout)
+
+    assert page_faults() < 1_000
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "131072")
+    assert page_faults() > 1_000

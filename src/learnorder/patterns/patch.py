@@ -145,10 +145,11 @@ class Patch:
             images.index_fill_(0, alone.nonzero().squeeze(1), 0)
         else:  # indexing would synchronise with the device
             images.masked_fill_(alone.view(-1, 1, 1, 1), 0)
-        amplitude = draw.amplitude.view(-1, 1, 1, 1)
-        pattern = torch.addcmul(self.z, amplitude, self.zeta[pattern_labels]).to(images.dtype)
         size = self.z.shape[-1]
         place = images[:, :, self.top : self.top + size, self.left : self.left + size]
+        zeta = self.zeta.permute(0, 2, 3, 1).index_select(0, pattern_labels)  # [B, k, k, C]
+        pattern = torch.addcmul(self.z.permute(1, 2, 0), draw.amplitude.view(-1, 1, 1, 1), zeta)
         planted = (draw.group != Group.CLEAN).view(-1, 1, 1, 1)
-        place.copy_(torch.where(planted, pattern, place))
+        # With weights of 0 and 1, lerp is torch.where in place, at half of its time.
+        place.permute(0, 2, 3, 1).lerp_(pattern.to(images.dtype), planted.to(images.dtype))
         return images
