@@ -2,7 +2,6 @@
 
 import os
 
-from learnorder.execution.machine import SLEEPING_THREADS
+from learnorder.execution.machine import SLEEPING_THREADS, unless_set
 
-for _name, _value in SLEEPING_THREADS.items():
-    os.environ.setdefault(_name, _value)  # read when torch is imported
+os.environ.update(unless_set(SLEEPING_THREADS))  # read when torch is imported

@@ -81,6 +81,12 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True)
+def _one_core(monkeypatch):
+    """Give commands one core by default: a process with other threads is not shared."""
+    monkeypatch.setattr("learnorder.execution.engine.usable_cores", lambda: 1)
+
+
+@pytest.fixture(autouse=True)
 def _on_the_cpu(request, monkeypatch):
     """Let all but test_cuda.py train on the CPU, whose numbers they know."""
     if torch.cuda.is_available() and not request.path.name.startswith("test_cuda"):

@@ -11,6 +11,7 @@ import pytest
 from learnorder.execution.driver import cores_for
 from learnorder.execution.machine import (
     KEPT_MEMORY,
+    SLEEPING_THREADS,
     core_quota,
     process_environment,
     usable_cores,
@@ -89,11 +90,13 @@ def test_theory_takes_one_thread(monkeypatch):
 
 
 def test_waiting_threads_sleep(monkeypatch):
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    assert process_environment(2)["OMP_WAIT_POLICY"] == "PASSIVE"
+    for name in SLEEPING_THREADS:
+        monkeypatch.delenv(name, raising=False)
+    assert process_environment(2).items() >= SLEEPING_THREADS.items()
     assert process_environment(2)["OMP_NUM_THREADS"] == "2"
     monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     assert process_environment(2)["OMP_WAIT_POLICY"] == "ACTIVE"
+    assert "GOMP_SPINCOUNT" not in process_environment(2), "it would be stronger"
 
 
 FAULTS = """

@@ -365,7 +365,7 @@ def test_ctrl_c_loses_nothing(tiny, tmp_path):
         sys.executable, "-c", SCRIPT, "sweep", "--out", "out", "--seeds", "2",
         "--grid", "{learning_rate.initial: [0.01]}", "--model.name", "ConvNet",
         "--model.arguments", "{widths: [8]}", "--data.train_examples", "200",
-        "--training.epochs", "60",
+        "--training.epochs", "30",
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 90
@@ -449,7 +449,7 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     """Two workers started apart share the runs out; the command then writes its report."""
     command = [
         "patch", "--out", str(tmp_path / "out"), "--seeds", "2", "--data.train_examples", "120",
-        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "40",
+        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "15",
         "--quiet",
     ]  # fmt: skip
     assert main([*command, "--prepare"]) == 0

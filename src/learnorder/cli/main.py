@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learnorder.errors import LearnOrderError
-from learnorder.execution.machine import SLEEPING_THREADS
+from learnorder.execution.machine import SLEEPING_THREADS, unless_set
 
 COMMANDS = {
     "reproduce": (
@@ -133,8 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    for name, value in SLEEPING_THREADS.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(unless_set(SLEEPING_THREADS))
     sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
     try:
         return importlib.import_module(f"learnorder.{COMMANDS[command][0]}").main(rest)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
 
-SLEEPING_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-"""Makes threads that wait for others sleep, for GNU's and Intel's OpenMP.
+SLEEPING_THREADS = {"GOMP_SPINCOUNT": "1000", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
+"""Makes threads that wait for others soon sleep, for GNU's and Intel's OpenMP.
 
 By default they spin for some milliseconds at the end of each operation. With another process on the
-core, the thread that they wait for may be the one that they keep from running.
+core, the thread that they wait for may be the one that they keep from running. GNU's threads spin
+for some microseconds before they sleep: to sleep at once and be woken takes longer than most waits.
 """
 KEPT_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
 """Makes glibc's malloc keep freed memory for the next step.
@@ -73,6 +75,11 @@ def _quota_of(group: Path) -> float:
         return math.inf
 
 
+def unless_set(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings of a library, or none of them if the environment has one of them already."""
+    return {} if settings.keys() & os.environ.keys() else dict(settings)
+
+
 def process_environment(threads: int) -> dict[str, str]:
     """Return the environment of a subprocess whose libraries use ``threads`` threads.
 
@@ -80,4 +87,4 @@ def process_environment(threads: int) -> dict[str, str]:
     otherwise.
     """
     counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return {**SLEEPING_THREADS, **KEPT_MEMORY, **os.environ, **counts}
+    return {**unless_set(SLEEPING_THREADS), **unless_set(KEPT_MEMORY), **os.environ, **counts}
