@@ -449,7 +449,7 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     """Two workers started apart share the runs out; the command then writes its report."""
     command = [
         "patch", "--out", str(tmp_path / "out"), "--seeds", "2", "--data.train_examples", "120",
-        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "15",
+        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "30",
         "--quiet",
     ]  # fmt: skip
     assert main([*command, "--prepare"]) == 0
