@@ -35,6 +35,7 @@ pages: $(VENV)/test
 bench: $(VENV)/core
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/task.py
 	$(BIN)/python benchmarks/theory.py
 	$(BIN)/python benchmarks/sweep.py

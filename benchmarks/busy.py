@@ -4,9 +4,10 @@
 training run on digits with all threads, each as the command that a user gives, alone and beside one
 busy process for each core, in turn. A scheduler that shares each core equally among two processes
 makes it 2 times. Threads that spin while they wait for each other make it much worse: the last work
-is the training run with OpenMP's spinning, which learnorder turns off. The last line is JSON, with
-the medians over the rounds: ``busy_ratio_theory``, ``busy_ratio_training``, ``busy_ratio_two_runs``
-(two training runs at once) and ``busy_ratio_spinning``.
+is the training run with OpenMP's spinning, which learnorder turns off; others have other times of
+spinning before threads sleep. The last line is JSON, with the medians over the rounds: the ratios
+``busy_ratio_theory``, ``busy_ratio_training``, ``busy_ratio_two_runs`` (two training runs at once)
+and those of the others, and the seconds alone and beside the busy processes.
 """
 
 from __future__ import annotations
@@ -34,15 +35,23 @@ WORKS = {
         "--grid", "{learning_rate.initial: [0.1]}",
     ),
     "spinning": ("train", *TRAIN),
+    "sleeping": ("train", *TRAIN),
+    "patient": ("train", *TRAIN),
 }  # fmt: skip
 TITLES = {
     "theory": "theory, 9 runs at d = 250",
     "training": "one training run, all threads",
     "two_runs": "two training runs at once",
     "spinning": "one training run, threads that spin",
+    "sleeping": "one training run, threads that sleep at once",
+    "patient": "one training run, threads that spin ten times as long before they sleep",
 }
-ENVIRONMENT = {"spinning": {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "200"}}
-"""The defaults of GNU's and of Intel's OpenMP."""
+ENVIRONMENT = {
+    "spinning": {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "200"},
+    "sleeping": {"GOMP_SPINCOUNT": "0", "KMP_BLOCKTIME": "0"},
+    "patient": {"GOMP_SPINCOUNT": "10000", "KMP_BLOCKTIME": "0"},
+}
+"""The first has the defaults of GNU's and of Intel's OpenMP."""
 
 
 @contextmanager
@@ -82,6 +91,7 @@ def main() -> None:
         shown = f"{median(alone):.1f} s alone, {median(beside):.1f} s beside {cores}"
         rows.append((title, f"{shown} busy processes: {ratio:.2f} times"))
         figures[f"busy_ratio_{name}"] = ratio
+        figures |= {f"alone_s_{name}": median(alone), f"beside_s_{name}": median(beside)}
     finish("beside busy processes", rows, figures)
 
 

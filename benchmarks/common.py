@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from learnorder.execution.machine import KEPT_MEMORY, SLEEPING_THREADS
+from learnorder.execution.machine import KEPT_MEMORY, SLEEPING_THREADS, unless_set
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -61,9 +61,8 @@ def as_in_runs() -> None:
 
     OpenMP and malloc read it when a process starts. Both sides of a comparison have it.
     """
-    settings = {**SLEEPING_THREADS, **KEPT_MEMORY}
-    if not settings.keys() <= os.environ.keys():
-        os.execve(sys.executable, [sys.executable, *sys.argv], {**settings, **os.environ})
+    if unset := {**unless_set(SLEEPING_THREADS), **unless_set(KEPT_MEMORY)}:
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **unset})
 
 
 def matmul_rate(size: int = 2048, rounds: int = 5) -> float:

@@ -526,10 +526,10 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert main(["reproduce", "--list"]) == 0
     listed = capsys.readouterr().out
     assert all(claim.name in listed for claim in CLAIMS)
-    line = ["reproduce", "--only", "theory-error-gap", "--seeds", "1", "--workers", "1"]
+    line = ["reproduce", "--only", "theory-error-gap", "--seeds", "2", "--workers", "1"]
     assert main([*line, "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("Two-layer theory: 2 runs of")
+    assert out.startswith("Two-layer theory: 4 runs of")
     assert "All of them: about" in out
     assert not (tmp_path / "runs").exists()
     assert main([*line, "--quiet"]) == 0
@@ -544,7 +544,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert main(["reproduce", "--judge-only", "--out", "other"]) == 0
     judged = json.loads((tmp_path / "other" / "claims.json").read_text())
     decided = next(each for each in judged if each["claim"] == "theory-error-gap")
-    assert list(decided["by_seed"]) == ["7"], "judged on the seeds that are there"
+    assert list(decided["by_seed"]) == ["7", "8"], "judged on the seeds that are there"
     assert main([*line, "--out", "other/theory"]) == 2
     assert "another command" in capsys.readouterr().err
     assert main(["reproduce", "--judge-only", "--out", "empty"]) != 0

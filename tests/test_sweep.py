@@ -21,6 +21,7 @@ from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.engine import Cores, share_cores
 from learnorder.execution.estimate import estimate_cost
 from learnorder.execution.grid import Grid, grid_plans
+from learnorder.execution.machine import usable_cores
 from learnorder.execution.pool import run_pool
 from learnorder.execution.settings import Execution
 from learnorder.execution.work import work
@@ -341,7 +342,8 @@ def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_cores_are_not_oversubscribed():
+def test_cores_are_not_oversubscribed(monkeypatch):
+    monkeypatch.setattr("learnorder.execution.engine.usable_cores", usable_cores)
     cores = len(os.sched_getaffinity(0))
     for runs in (1, 2, 50):
         for threads in (None, 1, 2):
@@ -365,7 +367,7 @@ def test_ctrl_c_loses_nothing(tiny, tmp_path):
         sys.executable, "-c", SCRIPT, "sweep", "--out", "out", "--seeds", "2",
         "--grid", "{learning_rate.initial: [0.01]}", "--model.name", "ConvNet",
         "--model.arguments", "{widths: [8]}", "--data.train_examples", "200",
-        "--training.epochs", "30",
+        "--training.epochs", "60",
     ]  # fmt: skip
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 90
@@ -449,7 +451,7 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
     """Two workers started apart share the runs out; the command then writes its report."""
     command = [
         "patch", "--out", str(tmp_path / "out"), "--seeds", "2", "--data.train_examples", "120",
-        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "30",
+        "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "40",
         "--quiet",
     ]  # fmt: skip
     assert main([*command, "--prepare"]) == 0

@@ -147,9 +147,9 @@ class Patch:
             images.masked_fill_(alone.view(-1, 1, 1, 1), 0)
         size = self.z.shape[-1]
         place = images[:, :, self.top : self.top + size, self.left : self.left + size]
-        zeta = self.zeta.permute(0, 2, 3, 1).index_select(0, pattern_labels)  # [B, k, k, C]
+        place = place.permute(0, 2, 3, 1)  # [B, k, k, C], the order of z and ζ in memory
+        zeta = self.zeta.permute(0, 2, 3, 1).index_select(0, pattern_labels)
         pattern = torch.addcmul(self.z.permute(1, 2, 0), draw.amplitude.view(-1, 1, 1, 1), zeta)
         planted = (draw.group != Group.CLEAN).view(-1, 1, 1, 1)
-        # With weights of 0 and 1, lerp is torch.where in place, at half of its time.
-        place.permute(0, 2, 3, 1).lerp_(pattern.to(images.dtype), planted.to(images.dtype))
+        torch.where(planted, pattern.to(images.dtype), place, out=place)
         return images
