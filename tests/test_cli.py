@@ -97,6 +97,14 @@ def test_a_section_can_be_given_whole(capsys):
     assert (code, "learning_rate: got 0.2. Names and values" in err) == (2, True)
 
 
+def test_arms_are_left_out_with_null(capsys):
+    left_out = ["--arms.small_noise", "null", "--arms.small_annealed", "null"]
+    code, out, _ = run(capsys, "patch", "--seeds", "1", *left_out, "--dry-run")
+    assert (code, out.startswith("2 runs of up to ")) == (0, True)
+    code, _, err = run(capsys, "patch", "--arms.large", "null", "--dry-run")
+    assert (code, "arms.large: got None. It cannot be left out." in err) == (2, True)
+
+
 def test_scale_of_a_yaml_file_decides_the_defaults(capsys, tmp_path):
     (tmp_path / "my.yaml").write_text("scale: paper\npatch: {contrast: 0.2}\n")
     _, out, _ = run(capsys, "patch", "--config", "my.yaml", "--print_config")

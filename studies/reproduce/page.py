@@ -233,10 +233,10 @@ def _points(a: dict[int, float], b: dict[int, float]) -> Estimate:
 
 def noise_schedules(plain: Results) -> str:
     """Return final accuracy of the small arm by noise schedule, in Markdown."""
-    level = reproduction_recipe("laptop").plain.arms.small_noise.noise.level
+    with_noise = reproduction_recipe("laptop").plain.run("small_noise", 0)
     finals = {
         "none": plain.final("small", "clean", "accuracy"),
-        words(level): plain.final("small_noise", "clean", "accuracy"),
+        words(with_noise.noise.level): plain.final("small_noise", "clean", "accuracy"),
     }
     add_swept(finals, "cifar_noise", "noise.level")
     columns = ["noise", "clean, %", "this − no noise, points", "n"]
@@ -295,7 +295,7 @@ def settings(experiment: ImageExperiment) -> dict[str, str]:
         f"weight decay {training.weight_decay:g}, {training.epochs} epochs",
         "large": words(arms.large.learning_rate),
         "small": words(arms.small.learning_rate),
-        "noise": words(arms.small_noise.noise.level),
+        "noise": words(experiment.run("small_noise", last).noise.level),
         "contrast": f"{experiment.patch.contrast:g}",
         "patch_size": f"{experiment.patch.size}×{experiment.patch.size}",
         "seeds": f"{experiment.first_seed} to {last}",

@@ -39,8 +39,8 @@ class Arms:
     """Large initial learning rate, annealed."""
     small: Arm
     """Small, constant learning rate."""
-    small_noise: Arm
-    """Small learning rate with annealed noise before the activations."""
+    small_noise: Arm | None = None
+    """Small learning rate with annealed noise before the activations. null leaves it out."""
     small_annealed: Arm | None = None
     """Small learning rate, annealed like the large one: a control that separates the effect of a
     large learning rate from that of annealing. null leaves it out."""
