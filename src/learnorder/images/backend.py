@@ -24,7 +24,7 @@ from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
-from learnorder.runs.training import check_run, distinct_training, measure_steps, time_steps, train
+from learnorder.runs.training import check_run, distinct_training, measure_steps, time_each, train
 from learnorder.training.identity import Identity, Reader, files_token
 from learnorder.training.image_problem import ImageProblem, image_trainer, network_of
 from learnorder.training.trainer import Trainer
@@ -223,9 +223,5 @@ def step_seconds(configs: Sequence[RunConfig], seconds: float, fewest: int) -> l
     """Return the seconds of some training steps of configurations, timed one after another."""
     data = {repr(config.data): config.data for config in configs}
     loaded = {key: load_images(each) for key, each in data.items()}
-    timed = list[list[float]]()
-    for config in configs:
-        with new_trainer(config, loaded[repr(config.data)]) as trainer:
-            timed.append(time_steps(trainer, seconds, fewest=fewest))
-    free_memory()
-    return timed
+    trainers = (new_trainer(config, loaded[repr(config.data)]) for config in configs)
+    return time_each(trainers, seconds, fewest)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from learnorder.errors import refusing
@@ -11,6 +12,7 @@ from learnorder.runs.checkpoint import encode_weights, save_checkpoint, save_wei
 from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.pace import Pace
+from learnorder.runs.process import free_memory
 from learnorder.training.problem import RunSettings
 from learnorder.training.trainer import Trainer
 from learnorder.training.trial import try_training
@@ -129,6 +131,18 @@ def time_steps(
         started = now
         if len(timed) >= most or (len(timed) >= fewest and sum(timed) > seconds):
             break
+    return timed
+
+
+def time_each(
+    trainers: Iterable[AbstractContextManager[Trainer[Any]]], seconds: float, fewest: int
+) -> list[list[float]]:
+    """Return :func:`time_steps` of new trainers, which are made one after another."""
+    timed = list[list[float]]()
+    for made in trainers:
+        with made as trainer:
+            timed.append(time_steps(trainer, seconds, fewest=fewest))
+    free_memory()
     return timed
 
 

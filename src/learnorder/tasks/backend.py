@@ -16,7 +16,7 @@ from learnorder.runs.descriptions import KeepDescription, TaskDescription
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.process import free_memory, process_kept
-from learnorder.runs.training import check_run, distinct_training, measure_steps, time_steps, train
+from learnorder.runs.training import check_run, distinct_training, measure_steps, time_each, train
 from learnorder.tasks.shown import check_show, shower, task_indices
 from learnorder.training.identity import Identity
 from learnorder.training.task import build_network, identity_of, load_task
@@ -179,9 +179,4 @@ def step_seconds(
     configs: Sequence[TaskRunConfig], seconds: float, fewest: int
 ) -> list[list[float]]:
     """Return the seconds of some training steps of configurations, timed one after another."""
-    timed = list[list[float]]()
-    for config in configs:
-        with new_trainer(config) as trainer:
-            timed.append(time_steps(trainer, seconds, fewest=fewest))
-    free_memory()
-    return timed
+    return time_each(map(new_trainer, configs), seconds, fewest)
