@@ -5,7 +5,7 @@ VENV_OPTIONS ?=
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check docs pages bench gpu clean
+.PHONY: demo test test-slow check lint docs pages bench gpu clean
 
 demo: $(VENV)/core
 	$(BIN)/learnorder reproduce --out runs/demo
@@ -17,12 +17,14 @@ test: $(VENV)/test
 test-slow: $(VENV)/test
 	$(BIN)/python -m pytest -m slow
 
-check: $(VENV)/dev
+check: lint
+	$(BIN)/python -m pytest -q tests/test_typing.py
+
+lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m pytest -q tests/test_typing.py
 
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

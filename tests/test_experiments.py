@@ -1,7 +1,10 @@
 """What a folder is of: each command's folder opened by the others, and by the wrong command."""
 
 import json
+import shutil
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -137,11 +140,28 @@ OWN = {
 """Types with a result of their own."""
 
 
+@pytest.fixture(scope="module")
+def make_once(tmp_path_factory):
+    """Return a folder of a type and what the function that made it returned, made when needed."""
+
+    @cache
+    def make(name):
+        folder = tmp_path_factory.mktemp(name) / "out"
+        return folder, MAKERS[name](folder)
+
+    return make
+
+
+@pytest.fixture
+def copied(make_once, tmp_path):
+    """Return a copy of a folder of a type, to be changed."""
+    return lambda name: Path(shutil.copytree(make_once(name)[0], tmp_path / name))
+
+
 @pytest.fixture(scope="module", params=MAKERS)
-def made(request, tmp_path_factory):
+def made(request, make_once):
     """A type's name, a folder of it, and what the function that made it returned."""
-    folder = tmp_path_factory.mktemp(request.param) / "out"
-    return request.param, folder, MAKERS[request.param](folder)
+    return request.param, *make_once(request.param)
 
 
 def test_every_type_of_experiment_is_tried():
@@ -256,49 +276,46 @@ def test_an_unfinished_one_says_so(tmp_path, name):
         open_runs(tmp_path, of=OWN[name])
 
 
-def test_folders_of_the_version_before_are_known(tmp_path, capsys):
+def test_folders_of_the_version_before_are_known(copied, capsys):
     """Without experiment.json, other files or the labels of their runs tell what they are of."""
-    out = tmp_path / "probe"
-    learnorder.run_probe(probe(), out, execution=QUIET)
+    out = copied("probe")
     (out / FILE).unlink()
     assert read_experiment(out) == Experiment("probe")
     assert main(["report", str(out)]) == 2
     assert "not executed again" in capsys.readouterr().err
     assert learnorder.run_probe(probe(), out, execution=QUIET).results.arms
     assert read_experiment(out).settings == to_dict(probe())
-    out = tmp_path / "patch"
-    learnorder.run_patch(images("patch"), out, execution=QUIET)
+    out = copied("patch")
     (out / FILE).unlink()
     assert read_experiment(out).type == "patch"
     assert main(["report", str(out)]) == 0
 
 
-def test_a_search_of_the_version_before_goes_on(tmp_path):
-    advice = learnorder.run_advise(search(), tmp_path, execution=QUIET)
-    (tmp_path / FILE).unlink()
+def test_a_search_of_the_version_before_goes_on(make_once, copied):
+    advice, out = make_once("advise")[1], copied("advise")
+    (out / FILE).unlink()
     former = to_dict(search())
     former["hold"] = former.pop("plateau")
     former["shorter_holds"] = former.pop("shorter_plateaus")
-    write_sealed(tmp_path / "search.json", former)
-    records = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*/records.parquet")}
-    again = learnorder.run_advise(search(), tmp_path, execution=QUIET)
+    write_sealed(out / "search.json", former)
+    records = {path: path.stat().st_mtime_ns for path in out.glob("*/*/records.parquet")}
+    again = learnorder.run_advise(search(), out, execution=QUIET)
     assert again.arms == advice.arms
     assert {path: path.stat().st_mtime_ns for path in records} == records
     with pytest.raises(RunFolderError, match="contains another search"):
-        learnorder.run_advise(replace(search(), seeds=3), tmp_path, execution=QUIET)
+        learnorder.run_advise(replace(search(), seeds=3), out, execution=QUIET)
 
 
-def test_runs_of_a_search_alone_are_no_search(tmp_path):
+def test_runs_of_a_search_alone_are_no_search(copied):
     """The folder of a rung is known by its runs' labels, and has no settings to read."""
-    learnorder.run_advise(search(), tmp_path, execution=QUIET)
-    (rung,) = tmp_path.glob("epochs-*")
+    (rung,) = copied("advise").glob("epochs-*")
     assert read_experiment(rung) == Experiment("advise")
     with pytest.raises(RunFolderError, match="without its settings"):
         open_runs(rung, of=Advice)
     assert learnorder.run_advise(search(), rung, execution=QUIET).best() > 0
 
 
-def test_an_experiment_takes_more_seeds(tmp_path):
-    learnorder.run_theory(THEORY, tmp_path, execution=QUIET)
-    learnorder.run_theory(replace(THEORY, seeds=2), tmp_path, execution=QUIET)
-    assert json.loads((tmp_path / FILE).read_text())["settings"]["seeds"] == 2
+def test_an_experiment_takes_more_seeds(copied):
+    out = copied("theory")
+    learnorder.run_theory(replace(THEORY, seeds=2), out, execution=QUIET)
+    assert json.loads((out / FILE).read_text())["settings"]["seeds"] == 2
