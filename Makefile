@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_OPTIONS ?=
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(PIP) -c $(VENV)/constraints.txt
 
 .PHONY: demo test test-slow check lint docs pages bench gpu clean
 
@@ -43,13 +44,14 @@ bench: $(VENV)/core
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/busy.py
 
-# On a machine with a GPU: the tests and timings that need one, then the paper at its own scale, as far
-# as it gets; the same command continues it. PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR installs from wheels.
+# On a machine with a GPU: the tests and timings that need one, a few minutes, then the paper at its own
+# scale for MINUTES; the same command continues it. PIP_NO_INDEX=1 PIP_FIND_LINKS=DIR installs from wheels.
 MINUTES ?= 60
 DATA ?= hub:uoft-cs/cifar10
-PAPER := $(BIN)/learnorder reproduce --scale paper --data $(DATA) --out runs/paper
+PRECISION ?= auto
+PAPER := $(BIN)/learnorder reproduce --scale paper --data $(DATA) --training.precision $(PRECISION) --out runs/paper
 
-gpu: $(VENV)/test
+gpu: $(VENV)/gpu
 	@$(BIN)/python -c "import sys, torch; torch.cuda.is_available() or sys.exit('torch finds no GPU.')"
 	$(BIN)/python -m pytest -rs tests/test_cuda.py
 	$(BIN)/python benchmarks/gpu.py
@@ -57,11 +59,18 @@ gpu: $(VENV)/test
 	$(PAPER) --judge-only
 	@echo "Open runs/paper/report.html in a browser."
 
-# torch comes first: a build that is there already (such as a CPU build) then stays.
+# torch comes first, and is not constrained: what is there already (such as a CPU build) stays.
+HAS_TORCH := $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'
+
 $(VENV)/core: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
-	$(INSTALL) torch
+	$(HAS_TORCH) || $(PIP) -c constraints.txt torch
+	grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt
 	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/gpu: $(VENV)/core
+	$(INSTALL) pytest hypothesis
 	touch $@
 
 $(VENV)/test $(VENV)/dev $(VENV)/docs: $(VENV)/%: $(VENV)/core

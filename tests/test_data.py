@@ -205,6 +205,14 @@ def test_a_hub_name_that_is_not_there(monkeypatch):
     refuse("HF_HUB_OFFLINE is set.*parquet:DIR", "hub:no-such-owner/no-such-set")
 
 
+def test_a_cache_of_the_hub_that_cannot_be_written(tmp_path, monkeypatch):
+    for split in ("train", "test"):
+        make_table([10, 200]).to_parquet(tmp_path / f"{split}.parquet")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "file" / "datasets")
+    refuse("copies are kept in .*file/datasets, .*Set the .*HF_HOME", f"hub:{tmp_path}")
+
+
 def fill_cache(name):
     """Put a data set of the hub into the cache, as opening it online does."""
     owner, _, short = name.partition("/")

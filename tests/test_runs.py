@@ -18,11 +18,13 @@ from safetensors.torch import load_file
 
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.images import backend as images
+from learnorder.report.origin import origin
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write
 from learnorder.runs.lock import RunLock
+from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 
 from .conftest import changed
@@ -203,6 +205,34 @@ def interrupted(tiny, path, steps=6):
     with pytest.raises(Interrupted):
         execute(folder, each_step=lambda: stop_after(taken, steps))
     return folder
+
+
+def test_a_run_that_moves_to_another_machine_says_so(tiny, tmp_path, monkeypatch):
+    moved, whole = (tmp_path / name for name in ("moved", "whole"))
+    monkeypatch.setattr("learnorder.runs.folder.environment", lambda: {"processor": "of the head"})
+    monkeypatch.setattr("learnorder.runs.execute.environment", lambda: {"processor": "A"})
+    folder = interrupted(tiny, moved)
+    assert execute(RunFolder.create(whole, replace(tiny, seed=1))) == "finished"
+    monkeypatch.setattr("learnorder.runs.execute.environment", lambda: {"processor": "B"})
+    assert execute(folder) == "finished"
+    manifest = RunFolder(moved).read_manifest()
+    assert (manifest["environment"], manifest["former_environments"]) == (
+        {"processor": "B"},
+        [{"processor": "A"}],
+    )
+    assert RunFolder(whole).read_manifest()["former_environments"] is None
+    shown = origin(Results([RunFolder(moved), RunFolder(whole)])).environment
+    assert shown["processor"] == "B (1 run), A (1 run)"
+    assert shown["begun elsewhere"].startswith("1 of 2 runs")
+
+
+def test_data_that_have_moved_can_be_linked(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    elsewhere = replace(tiny, data=replace(tiny.data, source="parquet:elsewhere"))
+    with pytest.raises(RunFolderError, match=r"data.source is .*link them at their former place"):
+        folder.check_config(elsewhere)
+    with pytest.raises(RunFolderError, match=r"or move this one away\.$"):
+        folder.check_config(replace(elsewhere, seed=1))
 
 
 def stop_after(taken, steps):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import ClassVar
@@ -11,9 +12,10 @@ import pytest
 from learnorder.cli import main
 from learnorder.errors import ConfigError
 from learnorder.execution import processes, sharing
-from learnorder.execution.driver import Plan, cores_for
+from learnorder.execution.driver import Plan, check, cores_for
 from learnorder.execution.engine import Cores
 from learnorder.execution.estimate import estimate_cost
+from learnorder.execution.groups import Groups
 from learnorder.execution.processes import Processes, visible_gpus
 from learnorder.execution.settings import Execution
 from learnorder.execution.sharing import share_devices
@@ -147,6 +149,42 @@ def test_each_of_several_gpus_takes_as_many(tiny, gpus, steps):
     assert theory.threads == 1
 
 
+def test_auto_says_why_it_takes_one(tiny, gpus, steps, monkeypatch, capsys):
+    monkeypatch.setattr(sharing, "usable_cores", lambda: 4)
+    gpus += ["1", "2"]
+    assert shared(tiny, "auto")[0].workers == 3
+    assert "auto takes 1: there are 4 cores for 3 GPUs" in " ".join(capsys.readouterr().err.split())
+    assert not steps.started
+
+
+def test_gpus_that_are_not_there_are_refused(tiny, gpus, monkeypatch):
+    gpus[:] = ["2", "3"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    engine = Processes([3])
+    engine.see_only_these()
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
+    gpus[:] = ["3"]
+    assert cores_for([tiny] * 5, Execution(engine=engine)).workers == 1
+    gpus[:] = ["2", "3"]
+    with pytest.raises(ConfigError, match=r"visible here \(CUDA_VISIBLE_DEVICES\): 2, 3"):
+        cores_for([tiny], Execution(engine=Processes([0, 3])))
+    gpus.clear()
+    with pytest.raises(ConfigError, match="finds no CUDA GPU here"):
+        check({"a": Plan(tiny, {})}, Processes([0]))
+
+
+def test_gpus_do_not_limit_runs_of_the_theory(gpus, monkeypatch):
+    monkeypatch.setattr("learnorder.execution.engine.usable_cores", lambda: 8)
+    assert cores_for([TheoryConfig()] * 20, Execution(engine=Processes([0]))).workers == 8
+
+
+def test_groups_of_processes_do_not_share_gpus(tiny, monkeypatch):
+    monkeypatch.setattr("learnorder.execution.groups.has_accelerator", lambda: True)
+    with pytest.raises(ConfigError, match="take the first GPUs"):
+        Groups(2).cores(4, 2, None, accelerated=True)
+    assert Groups(2).cores(4, None, 1, accelerated=True).workers == 1
+
+
 def test_several_gpus_have_a_run_each(tiny, gpus):
     gpus += ["3"]
     execution = Execution(engine=Processes())
@@ -187,7 +225,8 @@ def test_what_is_refused(tiny, gpus, monkeypatch):
         (["--runs_per_device", "2"], "There is no GPU here"),
         (["--runs_per_device", "2", "--engine", "ray"], "--gpus 0.5"),
         (["--runs_per_device", "auto", "--processes", "2"], "leave out --engine or --processes"),
-        (["--runs_per_device", "many"], "runs_per_device"),
+        (["--runs_per_device", "many"], "Give a number from 1 to 512, or auto."),
+        (["--devices", "[7]"], "Torch finds no CUDA GPU here"),
     ],
 )
 def test_the_command_refuses_by_name(options, words, tmp_path, capsys):

@@ -454,6 +454,8 @@ def test_prepared_runs_are_made_by_whoever_works(tmp_path, capsys):
         "--model.name", "ConvNet", "--model.arguments", "{widths: [8]}", "--training.epochs", "40",
         "--quiet",
     ]  # fmt: skip
+    assert main(["work", str(tmp_path)]) == 2
+    assert "contains no runs" in capsys.readouterr().err
     assert main([*command, "--prepare"]) == 0
     assert "8 runs are prepared" in capsys.readouterr().out
     folders = find_runs(tmp_path / "out")

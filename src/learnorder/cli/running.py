@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from learnorder.cli.parser import Parser
 from learnorder.errors import ConfigError
-from learnorder.execution.settings import Execution
+from learnorder.execution.settings import MOST, Execution
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan
@@ -25,6 +25,8 @@ def add_execution(
     many: bool = True,
     prepare: bool = True,
     engines: bool = False,
+    gpus: bool = True,
+    precision: bool = True,
 ) -> None:
     """Add the options that say where and how runs are executed, without effect on the results.
 
@@ -34,6 +36,8 @@ def add_execution(
         many: Whether there is more than one run.
         prepare: Whether all runs are known before the first starts.
         engines: Whether other machines can execute them.
+        gpus: Whether they use GPUs.
+        precision: Whether there is a choice of ``training.precision``.
     """
     group = parser.add_argument_group("Execution")
     parser.add("--out", str, default=out, help="Folder of the results.", group=group)
@@ -42,10 +46,11 @@ def add_execution(
             "--workers",
             int | None,
             default=None,
-            help="Runs at once; null is one for each core, or for each GPU.",
+            help=f"Runs at once; null is one for each core{', or for each GPU' * gpus}.",
             group=group,
         )
-        add_devices(parser, group)
+        if gpus:
+            add_devices(parser, group)
     parser.add(
         "--threads",
         int | None,
@@ -56,8 +61,8 @@ def add_execution(
     add_time_limit(parser, group)
     parser.flag(
         "--dry-run",
-        help="Check everything, time a few steps, print the time and disk needed, and the time in "
-        "bf16; write nothing.",
+        help="Check everything, time a few steps, print the time and disk needed"
+        f"{', and the time in bf16' * precision}; write nothing.",
         group=group,
     )
     if prepare:
@@ -105,8 +110,9 @@ def add_devices(parser: Parser, group: Any = None) -> None:
         "--devices",
         list[str | int] | None,
         default=None,
-        help="GPUs of this machine to give out to the runs, e.g. [0, 1]; null gives out all, and "
-        "lets commands of your own see all.",
+        help="GPUs of this machine to give out to the runs, e.g. [0, 1], as in "
+        "CUDA_VISIBLE_DEVICES; null gives out all that are visible, and lets commands of your own "
+        "see all.",
         group=group,
     )
     parser.add(
@@ -115,6 +121,7 @@ def add_devices(parser: Parser, group: Any = None) -> None:
         default=1,
         help="Runs at once on each GPU. Small networks leave most of a GPU idle; auto takes as "
         "many as fit into its memory and are fastest together, measured in some seconds.",
+        form=f"Give a number from 1 to {MOST}, or auto.",
         group=group,
     )
 
@@ -171,7 +178,9 @@ def engine_of(values: dict[str, Any]) -> Engine[Any] | None:
     if devices or each != 1:
         from learnorder.execution.processes import Processes
 
-        return Processes(devices or (), each)
+        engine = Processes(devices or (), each)
+        engine.see_only_these()
+        return engine
     return None
 
 

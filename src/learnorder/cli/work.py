@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from learnorder.cli import running
 from learnorder.cli.parser import Parser, parse
+from learnorder.errors import RunFolderError
 
 DESCRIPTION = """\
 Execute the runs in a folder and its subfolders that have not ended. Start it in any number of
@@ -47,6 +48,11 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs.plain_text import visible
 
     folders = find_runs(values["folder"])
+    if not folders:
+        raise RunFolderError(
+            f"{values['folder']}: contains no runs. Give the folder that a command with --prepare "
+            "has named."
+        )
     work(folders, running.execution(values), wait=values["wait"])
     ended = [folder for folder in folders if folder.read_status() in ENDED]
     held = [folder for folder in folders if folder.read_status() == "running"]

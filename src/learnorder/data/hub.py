@@ -48,6 +48,12 @@ def open_hub(place: str) -> datasets.DatasetDict:
         with _offline(bool(why)):
             return load_dataset(name, configuration or None)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
+        if isinstance(error, OSError) and (cache := _cache_of(error)) is not None:
+            raise DataError(
+                f"hub:{place} could not be opened: copies are kept in {cache}, which cannot be "
+                f"used ({error.strerror}). Set the environment variable HF_HOME to a folder that "
+                "can be written, or use a local copy in Parquet with parquet:DIR."
+            ) from error
         if why:
             raise DataError(
                 f"hub:{place} could not be opened: {why}, and there is no copy in the cache. Use a "
@@ -59,14 +65,29 @@ def open_hub(place: str) -> datasets.DatasetDict:
         ) from error
 
 
-def hub_folders(place: str) -> list[Path]:
-    """Return the folders that may contain a data set's images: a local folder, and the caches."""
+def _cache_of(error: OSError) -> Path | None:
+    """Return the cache in which a file or folder could not be opened or made; None for others."""
+    if not isinstance(error.filename, str):
+        return None
+    at = Path(error.filename)
+    return next((c for c in _caches() if at.is_relative_to(c) or c.is_relative_to(at)), None)
+
+
+def _caches() -> list[Path]:
+    """Return the folders in which the library keeps copies."""
     from datasets import config
     from huggingface_hub.constants import HF_HUB_CACHE
 
+    return [
+        Path(path)
+        for path in (config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE)
+    ]
+
+
+def hub_folders(place: str) -> list[Path]:
+    """Return the folders that may contain a data set's images: a local folder, and the caches."""
     local = Path(place.partition(":")[0])
-    caches = [config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE]
-    return [*([local] if local.is_dir() else []), *map(Path, caches)]
+    return [*([local] if local.is_dir() else []), *_caches()]
 
 
 def reason_of(error: Exception) -> str:

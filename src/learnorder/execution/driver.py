@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -169,9 +169,18 @@ def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
     if threads is None and not any(kind.threaded for kind in kinds):
         threads = 1
     engine, count = execution.engine or Processes(), max(len(configs), 1)
-    if isinstance(engine, Processes) and any(kind.name == "script" for kind in kinds):
-        engine.check_scripts()
+    _check_gpus(engine, kinds)
     return engine.cores(count, execution.workers, threads, accelerated=accelerated)
+
+
+def _check_gpus(engine: Engine[Any], kinds: Collection[Kind]) -> None:
+    """Check that an engine's GPUs can be given out to some kinds of runs."""
+    if not isinstance(engine, Processes):
+        return
+    if any(kind.name == "script" for kind in kinds):
+        engine.check_scripts()
+    elif any(kind.accelerated for kind in kinds):
+        engine.check_devices()
 
 
 def _check_neighbours(
@@ -230,8 +239,10 @@ def check(plans: Mapping[str, Plan], engine: Engine[Any] | None = None) -> None:
     by_kind: dict[Kind, list[Settings]] = {}
     for plan in plans.values():
         by_kind.setdefault(kind_of(plan.config), []).append(plan.config)
+    engine = engine or Processes()
+    _check_gpus(engine, by_kind)
     for kind, configs in by_kind.items():
-        _check_kind(kind.load_backend(), configs, (engine or Processes()).processes)
+        _check_kind(kind.load_backend(), configs, engine.processes)
 
 
 def _check_kind(backend: Backend, configs: Sequence[Settings], processes: int) -> None:

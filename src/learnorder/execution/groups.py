@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from learnorder.errors import ConfigError
-from learnorder.execution.engine import Cores, share_cores
+from learnorder.execution.engine import Cores, has_accelerator, share_cores
 from learnorder.execution.machine import process_environment
 from learnorder.runs import RunFolder
 
@@ -132,7 +132,8 @@ class Groups:
         """Run one group at a time, or ``workers``; the processes of a group share the cores.
 
         Raises:
-            ConfigError: The runs are of the theory, which uses a single process.
+            ConfigError: The runs are of the theory, which uses a single process; or several groups
+                at once on GPUs, of which each group takes the first.
         """
         if not accelerated and self.processes > 1:
             raise ConfigError(
@@ -140,6 +141,9 @@ class Groups:
                 self.processes,
                 "Runs of the theory use a single process: give 1.",
             )
+        if (workers or 1) > 1 and has_accelerator():
+            remedy = "The processes of a run take the first GPUs: give 1, or leave it out."
+            raise ConfigError("workers", workers, remedy)
         alone = share_cores(1, 1, None, accelerated=accelerated)
         shared = max(1, alone.threads // self.processes // (workers or 1))
         return share_cores(runs, workers or 1, threads or shared, accelerated=accelerated)

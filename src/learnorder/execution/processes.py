@@ -167,9 +167,9 @@ class Processes:
     """Local processes: an :class:`~learnorder.execution.engine.Engine`.
 
     Args:
-        devices: GPUs to give out to the runs, as ids of CUDA_VISIBLE_DEVICES. If there are none,
-            runs that train a network get all GPUs that this process sees if there are several;
-            other runs see what this process sees.
+        devices: GPUs to give out to the runs that train a network and to scripts, as ids of
+            CUDA_VISIBLE_DEVICES. If there are none, runs that train a network get all GPUs that
+            this process sees if there are several; other runs see what this process sees.
         runs_per_device: Runs at once on each GPU. ``"auto"`` is 1 until
             :func:`~learnorder.execution.sharing.share_devices` has measured it.
 
@@ -191,11 +191,36 @@ class Processes:
         self.runs_per_device: int | Literal["auto"] = runs_per_device
         self.measured = False
         self._given, self._started = bool(self.devices), list[Process]()
+        self._there = visible_gpus() if self.devices else []
         if "" in self.devices or len(set(self.devices)) < len(self.devices):
             raise ConfigError("devices", list(devices), "Give each GPU once, e.g. [0, 1].")
         if runs_per_device != "auto" and not 1 <= runs_per_device <= MOST:
             remedy = f"Give at least 1, at most {MOST}, or auto."
             raise ConfigError("runs_per_device", runs_per_device, remedy)
+
+    def see_only_these(self) -> None:
+        """Let this process, which checks and times the runs, see only the GPUs that were given.
+
+        It has an effect until torch first uses a GPU.
+        """
+        if self._given:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices)
+
+    def check_devices(self) -> None:
+        """Check that the GPUs that were given are there, for runs that train a network.
+
+        Raises:
+            ConfigError: One is not among those that torch saw in this process.
+        """
+        if set(self.devices) <= {*self._there} or not self._given:
+            return
+        chosen = " (CUDA_VISIBLE_DEVICES)" if os.environ.get("CUDA_VISIBLE_DEVICES") else ""
+        remedy = (
+            f"Give ids of the GPUs that are visible here{chosen}: {', '.join(self._there)}."
+            if self._there
+            else "Torch finds no CUDA GPU here. Leave it out, or install a build of torch for CUDA."
+        )
+        raise ConfigError("devices", self.devices, remedy)
 
     def check_scripts(self) -> None:
         """Check the settings for commands of the user, which choose their GPU themselves.
@@ -230,7 +255,7 @@ class Processes:
         if accelerated and asked != 1 and not (self.devices or has_accelerator()):
             remedy = "There is no GPU here. --workers is the number of runs at once on the cores."
             raise ConfigError("runs_per_device", asked, remedy)
-        if workers is None and (self.devices or (accelerated and has_accelerator())):
+        if workers is None and accelerated and (self.devices or has_accelerator()):
             each = 1 if asked == "auto" else asked
             workers = min(max(1, len(self.devices)) * each, max(runs, 1))
         return share_cores(runs, workers, threads, accelerated=accelerated)

@@ -81,7 +81,8 @@ def share_devices(
 ) -> Cores:
     """Return how runs share the machine, after a trial of how many of them share a GPU.
 
-    There is one if the engine's ``runs_per_device`` is not 1 and there are more runs than GPUs.
+    There is one if the engine's ``runs_per_device`` is not 1 and there are more runs than GPUs;
+    auto also needs two cores for each GPU.
     What it finds is printed, except if ``execution`` is quiet and the number stays as given. It is
     kept as the engine's ``runs_per_device``. If the trial fails, auto is 1, and a number is taken
     as it is.
@@ -99,10 +100,20 @@ def share_devices(
     networks = [c for c in configs if isinstance(c, RunConfig | TaskRunConfig)]
     devices, asked = max(1, len(engine.devices)), engine.runs_per_device
     runs = -(-len(networks) // devices)
-    most = min(runs, max(1, usable_cores() // devices) if asked == "auto" else asked)
+    per_device = max(1, usable_cores() // devices)
+    most = min(runs, per_device if asked == "auto" else asked)
     if most < 2:
+        if runs > 1:
+            engine.runs_per_device, engine.measured = 1, True
+            why = (
+                f"there are {usable_cores()} cores for {devices} GPUs"
+                if devices > 1
+                else "there is one core"
+            )
+            note(f"runs_per_device auto takes 1: {why}.", quiet=execution.quiet)
         return cores
-    trial = _Trial(some_workloads(networks), cores.threads, next(iter(engine.devices), None))
+    threads = execution.threads or max(1, per_device // most)
+    trial = _Trial(some_workloads(networks), threads, next(iter(engine.devices), None))
     try:
         with phase("measuring how many runs share a GPU", quiet=execution.quiet), trial:
             found = trial.sharing(asked, most, timed=timed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +33,7 @@ def origin(
         runs=replace(run_table(results, f"{anchor}-" if anchor else ""), title=title),
         settings=_yaml(shared_settings(results.folders)),
         varied=_varied(results) if len(results.arms) <= MOST_ARMS else None,
-        environment=results.folders[0].read_manifest()["environment"],
+        environment=_environment(results),
         anchor=anchor,
         page=page,
         shared=kind_named(results.folders[0].kind).shared,
@@ -43,6 +44,26 @@ def key(results: RunSet[Any]) -> Key:
     """Return the legend of all curves of results."""
     styles, titles = line_styles(results.arms), marked_titles(results)
     return [(titles[arm], style.color, style.svg_dashes()) for arm, style in styles.items()]
+
+
+def _environment(results: RunSet[Any]) -> dict[str, object]:
+    """Return versions and machine; where runs differ, each value with its number of runs."""
+    manifests = [folder.read_manifest() for folder in results.folders]
+    names = dict.fromkeys(name for manifest in manifests for name in manifest["environment"])
+    found = {name: Counter(m["environment"].get(name, "–") for m in manifests) for name in names}
+    words: dict[str, object] = {name: _by_count(counts) for name, counts in found.items()}
+    if moved := sum(manifest["former_environments"] is not None for manifest in manifests):
+        words["begun elsewhere"] = (
+            f"{moved} of {len(manifests)} runs, on another machine or with other versions; their "
+            "manifest.json says where"
+        )
+    return words
+
+
+def _by_count(counts: Counter[Any]) -> object:
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{value} ({n} run{'s' * (n > 1)})" for value, n in counts.most_common())
 
 
 def _varied(results: RunSet[Any]) -> TextTable | None:

@@ -99,12 +99,16 @@ def _work(
     backend = kind_named(folder.kind).load_backend()
     log = logging.getLogger(__name__)
     log.info("%s starts in process %d", visible(folder.name), os.getpid())
+    now, former = environment(), folder.read_manifest()
+    if folder.begun and former["environment"] != now:
+        others = [*(former["former_environments"] or ()), former["environment"]]
+        folder.update(former_environments=others)
     folder.update(
         status="running",
         reason="",
         threads=threads,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
-        environment=environment(),
+        environment=now,
     )
     outcome = backend.run(folder, stop)
     if outcome is None:

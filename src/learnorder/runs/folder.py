@@ -47,7 +47,7 @@ from learnorder.runs.manifest import (
 )
 from learnorder.runs.parquet import read_table
 from learnorder.runs.sealed import read_whole
-from learnorder.runs.settings import difference_words, identity_words
+from learnorder.runs.settings import difference_words, flatten, identity_words
 from learnorder.values import from_dict
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ _SEALED = (
     "images.png",
 )  # fmt: skip
 """Results whose digests the manifest keeps, once a run has ended."""
+_PLACE = "data.source"
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
 
@@ -231,12 +232,20 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: They differ.
         """
         there, here = self.config.to_dict(), config.to_dict()
-        if there != here:
-            raise RunFolderError(
-                f"{self.path}: holds a run of another configuration "
-                f"({difference_words(there, here)}). Choose another folder with --out, or move "
-                "this one away."
-            )
+        if there == here:
+            return
+        a, b = flatten(there), flatten(here)
+        moved = {**a, _PLACE: None} == {**b, _PLACE: None}
+        hint = " If only the data have moved, link them at their former place." if moved else ""
+        raise RunFolderError(
+            f"{self.path}: holds a run of another configuration ({difference_words(there, here)}). "
+            f"Choose another folder with --out, or move this one away.{hint}"
+        )
+
+    @property
+    def begun(self) -> bool:
+        """Whether the run has left something that it continues from."""
+        return any(self.file(name).exists() for name in ("checkpoint.pt", _RECORDS))
 
     def check_identity(self, identity: Mapping[str, str]) -> None:
         """Refuse code or data other than the run was made of, or begun with.
@@ -247,8 +256,7 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: They differ.
         """
         there = self.opened["identity"]
-        begun = any(self.file(name).exists() for name in ("checkpoint.pt", _RECORDS))
-        if there and begun and (words := identity_words(there, identity)):
+        if there and self.begun and (words := identity_words(there, identity)):
             raise RunFolderError(
                 f"{self.path}: made with other code or data than there are now ({words}). Choose "
                 "another folder with --out, move this one away, or undo the change."

@@ -68,6 +68,7 @@ class Manifest:
         labels: The run's place in its experiment, e.g. its arm.
         config: Its configuration.
         environment: Versions, processor and system.
+        former_environments: Those in which the run was begun before it was continued in others.
         updated: Time of the last update, in ISO 8601.
         threads: Number of threads.
         processes: Number of processes that trained the run together.
@@ -88,6 +89,7 @@ class Manifest:
     labels: dict[str, str]
     config: dict  # pyright: ignore[reportMissingTypeArgs] - the kind of run checks it
     environment: dict[str, str | int]
+    former_environments: list[dict[str, str | int]] | None = None
     updated: str | None = None
     threads: int | None = None
     processes: int | None = None

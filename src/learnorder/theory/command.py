@@ -86,7 +86,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     parser = Parser("theory run", RUN)
-    running.add_execution(parser, "runs/theory")
+    running.add_execution(parser, "runs/theory", gpus=False, precision=False)
     options.add_settings(parser, TheoryExperiment, TheoryExperiment())
     values = parse(parser, arguments)
     experiment: TheoryExperiment = options.take_settings(values, TheoryExperiment)
@@ -99,7 +99,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _phase(arguments: Sequence[str]) -> int:
     parser = Parser("theory phase", PHASE)
-    running.add_execution(parser, "runs/phase")
+    running.add_execution(parser, "runs/phase", gpus=False, precision=False)
     parser.add(
         "--grid",
         dict[str, list[Any]],

@@ -57,7 +57,8 @@ def main(arguments: Sequence[str], paper: Paper) -> int:
     parser.add("--first_seed", int | None, default=None, help="First seed; null: each one's own.")
     parser.flag("--list", help="Print the claims and stop.")
     parser.flag("--judge-only", help="Run nothing: judge the runs in --out, whatever their seeds.")
-    running.add_execution(parser, f"runs/{paper.name}-{scale}", prepare=False)
+    out = f"runs/{paper.name}-{scale}"
+    running.add_execution(parser, out, prepare=False, precision=False)
     values = parse(parser, arguments)
     from learnorder.reproduce.terminal import list_claims, print_costs, print_result
 
