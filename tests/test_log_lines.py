@@ -54,6 +54,25 @@ def test_a_log_says_at_every_interval_how_runs_stand(folders):
     assert log.getvalue() == said  # nothing comes after the end
 
 
+def test_the_time_left_is_that_of_what_is_made_now(folders, monkeypatch):
+    """A run that is continued at 80 %, and one of another process, are no work of this command."""
+    now = [0.0]
+    monkeypatch.setattr("learnorder.execution.display.time.monotonic", lambda: now[0])
+    console = Console(file=io.StringIO(), width=200)
+    for folder, share in zip(folders, (0.8, 0.5), strict=False):
+        folder.update(status="interrupted")
+        folder.file("progress.json").write_text(json.dumps({"share": share, "note": ""}))
+    display = Display(folders, Cores(2, 1), console=console)
+    state = PoolState(folders[2:], active=folders[:1], elsewhere=folders[1:2])
+    with display:
+        now[0] = 60.0
+        display.update(state)
+        assert display._left() == ""
+        folders[0].file("progress.json").write_text(json.dumps({"share": 1.0, "note": ""}))
+        display.update(state)
+        assert display._left() == ", about 10 min left"  # 0.2 runs in a minute, 2 runs to do
+
+
 @pytest.mark.parametrize("how", [{"force_terminal": True}, {"quiet": True}])
 def test_neither_a_terminal_nor_a_quiet_command_gets_lines(how):
     out, asked = io.StringIO(), threading.Event()

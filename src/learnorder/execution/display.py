@@ -21,7 +21,7 @@ from learnorder.runs.lock_file import Owner
 from learnorder.runs.plain_text import plain, visible
 
 _FEWEST_DONE = 0.1
-"""Runs done, fractions included, before the time left is estimated."""
+"""Runs done here, fractions included, before the time left is estimated."""
 
 
 class Display:
@@ -71,7 +71,9 @@ class Display:
         self._cores = cores
         self._all: TaskID | None = None
         self._base = float(len(self._reported))
-        self._started, self._done_now = time.monotonic(), 0.0
+        self._started, self._done_now, self._made = time.monotonic(), 0.0, 0.0
+        begun = (f for f in folders if f not in self._reported and f.read_status() != "pending")
+        self._before = {folder: self._done(folder) for folder in begun}
         self._summary = f"{len(self._reported)}/{self._count} runs"
         self._seconds, self._log = seconds, ExitStack()
 
@@ -103,6 +105,8 @@ class Display:
         """Show the state of the pool."""
         under_way = (*state.active, *state.held)
         self._done_now = len(state.ended) - self._base + sum(map(self._done, under_way))
+        before = sum(self._before[f] for f in self._before.keys() - set(state.elsewhere))
+        self._made = self._done_now + len(state.failed) - before
         self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
         for folder in under_way:
             self._active(folder)
@@ -137,9 +141,9 @@ class Display:
     def _left(self) -> str:
         """Return the estimated time left in words; empty if too little is done to estimate it."""
         total, done = self._count - self._base, self._done_now
-        if done < _FEWEST_DONE or done >= total:
+        if self._made < _FEWEST_DONE or done >= total:
             return ""
-        seconds = (time.monotonic() - self._started) * (total - done) / done
+        seconds = (time.monotonic() - self._started) * (total - done) / self._made
         return f", about {duration(seconds)} left"
 
     def _done(self, folder: RunFolder[Any]) -> float:
