@@ -59,10 +59,11 @@ gpu: $(VENV)/gpu
 	$(PAPER) --judge-only
 	@echo "Open runs/paper/report.html in a browser."
 
-# torch comes first, and is not constrained: what is there already (such as a CPU build) stays.
+# torch comes first. What is there already (such as a CPU build, or another version) stays, so a later
+# pin of torch reaches new environments only.
 HAS_TORCH := $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("torch") is None)'
 
-$(VENV)/core: pyproject.toml constraints.txt
+$(VENV)/core: pyproject.toml constraints.txt Makefile
 	$(PYTHON) -m venv $(VENV_OPTIONS) $(VENV)
 	$(HAS_TORCH) || $(PIP) -c constraints.txt torch
 	grep -v '^torch==' constraints.txt > $(VENV)/constraints.txt

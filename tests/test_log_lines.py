@@ -55,11 +55,11 @@ def test_a_log_says_at_every_interval_how_runs_stand(folders):
 
 
 def test_the_time_left_is_that_of_what_is_made_now(folders, monkeypatch):
-    """A run that is continued at 80 %, and one of another process, are no work of this command."""
+    """Runs were begun before: one continues, one belongs to another process, and one waits."""
     now = [0.0]
     monkeypatch.setattr("learnorder.execution.display.time.monotonic", lambda: now[0])
     console = Console(file=io.StringIO(), width=200)
-    for folder, share in zip(folders, (0.8, 0.5), strict=False):
+    for folder, share in zip(folders, (0.8, 0.5, 0.5), strict=False):
         folder.update(status="interrupted")
         folder.file("progress.json").write_text(json.dumps({"share": share, "note": ""}))
     display = Display(folders, Cores(2, 1), console=console)
@@ -70,7 +70,7 @@ def test_the_time_left_is_that_of_what_is_made_now(folders, monkeypatch):
         assert display._left() == ""
         folders[0].file("progress.json").write_text(json.dumps({"share": 1.0, "note": ""}))
         display.update(state)
-        assert display._left() == ", about 10 min left"  # 0.2 runs in a minute, 2 runs to do
+        assert display._left() == ", about 8 min left"  # 0.2 runs in a minute, 1.5 to do
 
 
 @pytest.mark.parametrize("how", [{"force_terminal": True}, {"quiet": True}])

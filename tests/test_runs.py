@@ -207,12 +207,22 @@ def interrupted(tiny, path, steps=6):
     return folder
 
 
+def fail(*_):
+    raise OSError
+
+
 def test_a_run_that_moves_to_another_machine_says_so(tiny, tmp_path, monkeypatch):
     moved, whole = (tmp_path / name for name in ("moved", "whole"))
     monkeypatch.setattr("learnorder.runs.folder.environment", lambda: {"processor": "of the head"})
     monkeypatch.setattr("learnorder.runs.execute.environment", lambda: {"processor": "A"})
     folder = interrupted(tiny, moved)
     assert execute(RunFolder.create(whole, replace(tiny, seed=1))) == "finished"
+    monkeypatch.setattr("learnorder.runs.execute.environment", lambda: {"processor": "C"})
+    with monkeypatch.context() as refused:
+        refused.setattr("learnorder.images.backend.load_checkpoint", fail)
+        with pytest.raises(OSError):
+            execute(folder)
+    assert folder.read_manifest()["environment"] == {"processor": "A"}, "nothing was done on C"
     monkeypatch.setattr("learnorder.runs.execute.environment", lambda: {"processor": "B"})
     assert execute(folder) == "finished"
     manifest = RunFolder(moved).read_manifest()

@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from learnorder.cli import main
+from learnorder.config.script import ScriptConfig, ScriptRunConfig
 from learnorder.errors import ConfigError
 from learnorder.execution import processes, sharing
 from learnorder.execution.driver import Plan, check, cores_for
@@ -32,7 +33,7 @@ def gpus(monkeypatch):
     """Let the machine have GPUs and eight cores, as far as planning knows; return their ids."""
     found = ["0"]
     monkeypatch.setattr(processes, "has_accelerator", lambda: True)
-    monkeypatch.setattr(processes, "visible_gpus", lambda: found)
+    monkeypatch.setattr(processes, "visible_gpus", lambda: list(found))
     monkeypatch.setattr(sharing, "usable_cores", lambda: 8)
     return found
 
@@ -160,17 +161,37 @@ def test_auto_says_why_it_takes_one(tiny, gpus, steps, monkeypatch, capsys):
 def test_gpus_that_are_not_there_are_refused(tiny, gpus, monkeypatch):
     gpus[:] = ["2", "3"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
-    engine = Processes([3])
+    engine = Processes([3, 2])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     engine.see_only_these()
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
-    gpus[:] = ["3"]
-    assert cores_for([tiny] * 5, Execution(engine=engine)).workers == 1
-    gpus[:] = ["2", "3"]
-    with pytest.raises(ConfigError, match=r"visible here \(CUDA_VISIBLE_DEVICES\): 2, 3"):
-        cores_for([tiny], Execution(engine=Processes([0, 3])))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "3,2"
+    gpus.clear()  # what was there before counts
+    assert cores_for([tiny] * 5, Execution(engine=engine)).workers == 2
+    gpus[:] = ["0", "1"]
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    with pytest.raises(ConfigError, match=r"7 is not visible here\. Give some of 0, 1\."):
+        cores_for([tiny], Execution(engine=Processes([0, 7])))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(ConfigError, match=r"visible here \(CUDA_VISIBLE_DEVICES\)\."):
+        check({"a": Plan(tiny, {})}, Processes([7]))
     gpus.clear()
-    with pytest.raises(ConfigError, match="finds no CUDA GPU here"):
+    with pytest.raises(ConfigError, match="finds no such GPU here"):
         check({"a": Plan(tiny, {})}, Processes([0]))
+
+
+def test_gpus_with_a_name_are_taken_if_there_is_any(tiny, gpus, monkeypatch):
+    named = ["GPU-8932f937-d72c-4106-c12f-20bd9faed9f6", "MIG-a"]
+    assert cores_for([tiny] * 5, Execution(engine=Processes(named))).workers == 2
+    monkeypatch.setattr(processes, "has_accelerator", lambda: False)
+    with pytest.raises(ConfigError, match="finds no such GPU here"):
+        cores_for([tiny] * 5, Execution(engine=Processes(named)))
+
+
+def test_scripts_beside_networks_do_not_hide_a_gpu_that_is_not_there(tiny, gpus):
+    script = ScriptRunConfig(ScriptConfig("t {learning_rate} {seed}"), 0.1)
+    assert cores_for([script] * 5, Execution(engine=Processes([7]))).workers == 1
+    with pytest.raises(ConfigError, match="7 is not visible"):
+        cores_for([script, tiny], Execution(engine=Processes([7])))
 
 
 def test_gpus_do_not_limit_runs_of_the_theory(gpus, monkeypatch):
@@ -226,15 +247,17 @@ def test_what_is_refused(tiny, gpus, monkeypatch):
         (["--runs_per_device", "2", "--engine", "ray"], "--gpus 0.5"),
         (["--runs_per_device", "auto", "--processes", "2"], "leave out --engine or --processes"),
         (["--runs_per_device", "many"], "Give a number from 1 to 512, or auto."),
-        (["--devices", "[7]"], "Torch finds no CUDA GPU here"),
+        (["--devices", "[7]"], "Torch finds no such GPU here"),
     ],
 )
 def test_the_command_refuses_by_name(options, words, tmp_path, capsys):
+    before = dict(os.environ)
     out = tmp_path / "out"
     grid = "{learning_rate.initial: [0.1, 0.2]}"
     assert main(["sweep", "--grid", grid, "--out", str(out), *options]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == before.get("CUDA_VISIBLE_DEVICES")
 
 
 def test_commands_of_the_user_choose_their_gpu(tmp_path, monkeypatch, capsys):

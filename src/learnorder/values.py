@@ -50,7 +50,7 @@ def from_dict(kind: type[Built], values: Any, at: str = "") -> Built:
     if isinstance(values, kind):
         return values
     if not isinstance(values, Mapping):
-        raise _no_mapping(at or "settings", values)
+        raise _not_a_mapping(at or "settings", values)
     hints = field_types(kind)
     for name in values:
         if name not in hints:
@@ -250,11 +250,11 @@ def _mapping(hint: Any, value: Any, field: str) -> dict[str, Any]:
 
 def _names(value: Any, field: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        raise _no_mapping(field, value)
+        raise _not_a_mapping(field, value)
     return value
 
 
-def _no_mapping(field: str, value: Any) -> ConfigError:
+def _not_a_mapping(field: str, value: Any) -> ConfigError:
     remedy = f"It cannot be left out. {_MAPPING}" if value is None else _MAPPING
     return ConfigError(field, value, remedy)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from learnorder.errors import LearnOrderError
 from learnorder.execution.machine import SLEEPING_THREADS, unless_set
 
+_GPUS = "CUDA_VISIBLE_DEVICES"
 COMMANDS = {
     "reproduce": (
         "reproduce.command",
@@ -135,6 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     os.environ.update(unless_set(SLEEPING_THREADS))
     sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
+    gpus = os.environ.get(_GPUS)
     try:
         return importlib.import_module(f"learnorder.{COMMANDS[command][0]}").main(rest)
     except LearnOrderError as error:
@@ -151,6 +153,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         _print_error(command, f"{error.filename}: the path is too long. Give a shorter one.")
         return 2
+    finally:  # --devices changes it for this command
+        os.environ.pop(_GPUS, None)
+        os.environ.update({} if gpus is None else {_GPUS: gpus})
 
 
 class _VisibleFormatter(logging.Formatter):

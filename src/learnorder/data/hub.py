@@ -48,11 +48,12 @@ def open_hub(place: str) -> datasets.DatasetDict:
         with _offline(bool(why)):
             return load_dataset(name, configuration or None)
     except (OSError, ValueError, RuntimeError, DatasetsError) as error:
-        if isinstance(error, OSError) and (cache := _cache_of(error)) is not None:
+        if (cached := _cache_of(error)) is not None:
+            cache, variable, reason = cached
             raise DataError(
                 f"hub:{place} could not be opened: copies are kept in {cache}, which cannot be "
-                f"used ({error.strerror}). Set the environment variable HF_HOME to a folder that "
-                "can be written, or use a local copy in Parquet with parquet:DIR."
+                f"used ({reason}). Set the environment variable {variable} to a folder that can "
+                "be written, or use a local copy in Parquet with parquet:DIR."
             ) from error
         if why:
             raise DataError(
@@ -65,29 +66,37 @@ def open_hub(place: str) -> datasets.DatasetDict:
         ) from error
 
 
-def _cache_of(error: OSError) -> Path | None:
-    """Return the cache in which a file or folder could not be opened or made; None for others."""
-    if not isinstance(error.filename, str):
-        return None
-    at = Path(error.filename)
-    return next((c for c in _caches() if at.is_relative_to(c) or c.is_relative_to(at)), None)
+def _cache_of(error: Exception) -> tuple[Path, str, str] | None:
+    """Return the cache in which a file could not be opened or made; None for other errors.
+
+    Returns:
+        The cache, the variable of the environment that says where it is, and the reason.
+    """
+    for each in (error, error.__cause__):
+        if isinstance(each, OSError) and isinstance(each.filename, str):
+            at = Path(each.filename)
+            for name, cache in _caches().items():
+                if at.is_relative_to(cache) or cache.is_relative_to(at):
+                    return cache, name if name in os.environ else "HF_HOME", str(each.strerror)
+    return None
 
 
-def _caches() -> list[Path]:
-    """Return the folders in which the library keeps copies."""
+def _caches() -> dict[str, Path]:
+    """Return the folders in which the library keeps copies, by variable of the environment."""
     from datasets import config
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    return [
-        Path(path)
-        for path in (config.HF_DATASETS_CACHE, config.DOWNLOADED_DATASETS_PATH, HF_HUB_CACHE)
-    ]
+    return {
+        "HF_DATASETS_CACHE": Path(config.HF_DATASETS_CACHE),
+        "HF_DATASETS_DOWNLOADED_DATASETS_PATH": Path(config.DOWNLOADED_DATASETS_PATH),
+        "HF_HUB_CACHE": Path(HF_HUB_CACHE),
+    }
 
 
 def hub_folders(place: str) -> list[Path]:
     """Return the folders that may contain a data set's images: a local folder, and the caches."""
     local = Path(place.partition(":")[0])
-    return [*([local] if local.is_dir() else []), *_caches()]
+    return [*([local] if local.is_dir() else []), *_caches().values()]
 
 
 def reason_of(error: Exception) -> str:

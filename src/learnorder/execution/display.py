@@ -64,7 +64,7 @@ class Display:
         parents = [str(folder.path.parent) for folder in folders]
         self._root = Path(os.path.commonpath(parents)) if parents else Path()
         self._notices = Console(stderr=True) if quiet else self._bars.console
-        self._shares: dict[RunFolder[Any], float] = {}
+        self._shares: dict[RunFolder[Any], float] = {}  # of runs that have begun and not ended
         self._tasks: dict[RunFolder[Any], TaskID] = {}
         self._reported: set[RunFolder[Any]] = {f for f in folders if f.read_status() in ENDED}
         self._awaited = set[RunFolder[Any]]()
@@ -72,8 +72,10 @@ class Display:
         self._all: TaskID | None = None
         self._base = float(len(self._reported))
         self._started, self._done_now, self._made = time.monotonic(), 0.0, 0.0
-        begun = (f for f in folders if f not in self._reported and f.read_status() != "pending")
-        self._before = {folder: self._done(folder) for folder in begun}
+        for folder in folders:
+            if folder not in self._reported and folder.read_status() != "pending":
+                self._note_share(folder)
+        self._before = dict(self._shares)
         self._summary = f"{len(self._reported)}/{self._count} runs"
         self._seconds, self._log = seconds, ExitStack()
 
@@ -104,10 +106,14 @@ class Display:
     def update(self, state: PoolState) -> None:
         """Show the state of the pool."""
         under_way = (*state.active, *state.held)
-        self._done_now = len(state.ended) - self._base + sum(map(self._done, under_way))
+        over = (*state.ended, *state.failed, *state.elsewhere)  # nothing is left to do for them
+        for folder in under_way:
+            self._note_share(folder)
+        for folder in over:
+            self._shares.pop(folder, None)
+        self._done_now = len(over) - self._base + sum(self._shares.values())
         before = sum(self._before[f] for f in self._before.keys() - set(state.elsewhere))
-        self._made = self._done_now + len(state.failed) - before
-        self._done_now += len(state.failed) + len(state.elsewhere)  # nothing is left to do for them
+        self._made = self._done_now - len(state.elsewhere) - before
         for folder in under_way:
             self._active(folder)
         for folder, lock in state.held.items():
@@ -146,11 +152,10 @@ class Display:
         seconds = (time.monotonic() - self._started) * (total - done) / self._made
         return f", about {duration(seconds)} left"
 
-    def _done(self, folder: RunFolder[Any]) -> float:
-        """Return the share of a run that is done."""
+    def _note_share(self, folder: RunFolder[Any]) -> None:
+        """Note how much of a run is done; one that has just ended has no progress file."""
         if (progress := folder.progress()) is not None:
             self._shares[folder] = progress.share
-        return self._shares.get(folder, 0.0)  # a run that has just ended has no progress file
 
     def _active(self, folder: RunFolder[Any]) -> None:
         if folder not in self._tasks:

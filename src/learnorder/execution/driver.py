@@ -179,7 +179,7 @@ def _check_gpus(engine: Engine[Any], kinds: Collection[Kind]) -> None:
         return
     if any(kind.name == "script" for kind in kinds):
         engine.check_scripts()
-    elif any(kind.accelerated for kind in kinds):
+    if any(kind.accelerated and kind.name != "script" for kind in kinds):
         engine.check_devices()
 
 

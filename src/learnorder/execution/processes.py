@@ -191,7 +191,8 @@ class Processes:
         self.runs_per_device: int | Literal["auto"] = runs_per_device
         self.measured = False
         self._given, self._started = bool(self.devices), list[Process]()
-        self._there = visible_gpus() if self.devices else []
+        self._listed = bool(os.environ.get("CUDA_VISIBLE_DEVICES"))
+        self._there = list(visible_gpus()) if self._numbered() else []
         if "" in self.devices or len(set(self.devices)) < len(self.devices):
             raise ConfigError("devices", list(devices), "Give each GPU once, e.g. [0, 1].")
         if runs_per_device != "auto" and not 1 <= runs_per_device <= MOST:
@@ -201,7 +202,7 @@ class Processes:
     def see_only_these(self) -> None:
         """Let this process, which checks and times the runs, see only the GPUs that were given.
 
-        It has an effect until torch first uses a GPU.
+        It has an effect until torch first uses a GPU, and on all that this process does later.
         """
         if self._given:
             os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices)
@@ -210,17 +211,23 @@ class Processes:
         """Check that the GPUs that were given are there, for runs that train a network.
 
         Raises:
-            ConfigError: One is not among those that torch saw in this process.
+            ConfigError: A number is not among those that torch saw in this process, or torch sees
+                no GPU: names such as GPU-8932f937… and MIG-… are not compared.
         """
-        if set(self.devices) <= {*self._there} or not self._given:
+        if not self._given:
             return
-        chosen = " (CUDA_VISIBLE_DEVICES)" if os.environ.get("CUDA_VISIBLE_DEVICES") else ""
-        remedy = (
-            f"Give ids of the GPUs that are visible here{chosen}: {', '.join(self._there)}."
-            if self._there
-            else "Torch finds no CUDA GPU here. Leave it out, or install a build of torch for CUDA."
-        )
-        raise ConfigError("devices", self.devices, remedy)
+        if (unknown := set(self._numbered()) - {*self._there}) and self._there:
+            chosen = " (CUDA_VISIBLE_DEVICES)" if self._listed else ""
+            wrong, there = ", ".join(sorted(unknown)), ", ".join(self._there)
+            remedy = f"{wrong} is not visible here{chosen}. Give some of {there}."
+            raise ConfigError("devices", self.devices, remedy)
+        if unknown or not has_accelerator():
+            remedy = "Torch finds no such GPU here. Leave it out, or install a CUDA build of torch."
+            raise ConfigError("devices", self.devices, remedy)
+
+    def _numbered(self) -> list[str]:
+        """Return the GPUs that were given by number."""
+        return [device for device in self.devices if device.isdigit()] if self._given else []
 
     def check_scripts(self) -> None:
         """Check the settings for commands of the user, which choose their GPU themselves.

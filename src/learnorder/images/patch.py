@@ -5,7 +5,7 @@ scale    data and network                                        time
 =======  ======================================================  =========================
 demo     600 of scikit-learn's 8×8 digits, WRN-10-1, 60 epochs   about 2 minutes, 2 cores
 laptop   10,000 CIFAR-10 images at 16×16, WRN-16-1, 30 epochs    about 5 minutes a run and core
-thin     as published, but WRN-16-1, in bf16                     about an hour a run and core
+thin     as published, but WRN-16-1, in bf16                     75 minutes a run and core
 paper    CIFAR-10, WRN-16-10, 60 epochs, as published            6 minutes a run on an H100
 =======  ======================================================  =========================
 

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from learnorder.errors import Interrupted, LearnOrderError, RunFolderError, RunInUse
 from learnorder.runs.checkpoint import remove_checkpoints
@@ -91,24 +92,24 @@ def _work(
     folder: RunFolder, threads: int, received: list[int], each_step: Callable[[], None]
 ) -> RunStatus:
     """Execute the run, checking after each step for signals."""
+    moved = _moved(folder)
 
     def stop() -> bool:
+        if moved:
+            folder.update(**moved)
+            moved.clear()
         each_step()
         return bool(received)
 
     backend = kind_named(folder.kind).load_backend()
     log = logging.getLogger(__name__)
     log.info("%s starts in process %d", visible(folder.name), os.getpid())
-    now, former = environment(), folder.read_manifest()
-    if folder.begun and former["environment"] != now:
-        others = [*(former["former_environments"] or ()), former["environment"]]
-        folder.update(former_environments=others)
     folder.update(
         status="running",
         reason="",
         threads=threads,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
-        environment=now,
+        **({} if moved else {"environment": environment()}),
     )
     outcome = backend.run(folder, stop)
     if outcome is None:
@@ -123,6 +124,19 @@ def _work(
         remove_checkpoints(folder)
         folder.file("progress.json").unlink(missing_ok=True)
     return status
+
+
+def _moved(folder: RunFolder) -> dict[str, Any]:
+    """Return what the manifest is to say once a run that was begun elsewhere takes a step here.
+
+    Empty if it begins here, or was begun with this machine and these versions.
+    """
+    manifest, now = folder.read_manifest(), environment()
+    before, former = manifest["environment"], manifest["former_environments"] or []
+    if before == now or not any(folder.path.glob("checkpoint*.pt")):
+        return {}
+    others = former if before in former else [*former, before]
+    return {"environment": now, "former_environments": others}
 
 
 @contextmanager

@@ -242,11 +242,6 @@ class RunFolder(Generic[ConfigT]):
             f"Choose another folder with --out, or move this one away.{hint}"
         )
 
-    @property
-    def begun(self) -> bool:
-        """Whether the run has left something that it continues from."""
-        return any(self.file(name).exists() for name in ("checkpoint.pt", _RECORDS))
-
     def check_identity(self, identity: Mapping[str, str]) -> None:
         """Refuse code or data other than the run was made of, or begun with.
 
@@ -256,7 +251,8 @@ class RunFolder(Generic[ConfigT]):
             RunFolderError: They differ.
         """
         there = self.opened["identity"]
-        if there and self.begun and (words := identity_words(there, identity)):
+        begun = any(self.file(name).exists() for name in ("checkpoint.pt", _RECORDS))
+        if there and begun and (words := identity_words(there, identity)):
             raise RunFolderError(
                 f"{self.path}: made with other code or data than there are now ({words}). Choose "
                 "another folder with --out, move this one away, or undo the change."
