@@ -20,7 +20,7 @@ from learnorder.reproduce.result import ReproductionResult
 from learnorder.statistics import Verdict, p_words
 from studies.common import Page, fill_template, image, markdown
 from studies.papers.measure import LATER, SCALE
-from studies.reproduce.page import judged, secondary
+from studies.reproduce.verdicts import judged, secondary
 
 TEMPLATE = Path(__file__).with_name("claims.md.in")
 _LI_SETTINGS = {"demo": "WRN, SGD, digits", "laptop": "WRN, SGD, CIFAR-10"}

@@ -1,16 +1,13 @@
 """``docs/results.md``, its pictures, ``results/claims.json`` and README's table, from records.
 
-``python -m studies.pages`` writes them. The committed runs are judged as by ``learnorder reproduce
---judge-only``.
+``python -m studies.pages`` writes them.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -23,17 +20,14 @@ from learnorder.report.content import Content, Section
 from learnorder.report.origin import key, origin
 from learnorder.report.page import write_page, write_report
 from learnorder.report.tables import final_table
-from learnorder.reproduce.claim import Judgement
-from learnorder.reproduce.claims import CLAIMS
-from learnorder.reproduce.page import reported
 from learnorder.reproduce.result import ReproductionResult
-from learnorder.reproduce.run import judge_runs, reproduction_recipe
+from learnorder.reproduce.run import reproduction_recipe
 from learnorder.runs import RunFolder
 from learnorder.runs.results import Results
-from learnorder.statistics import SHARE, Estimate, estimate, p_words, paired_difference
+from learnorder.statistics import SHARE, Estimate, estimate, paired_difference
 from studies.carry.measure import words
 from studies.carry.page import carry, rows
-from studies.common import DATA, RESULTS, Page, Shot, fill_template, markdown
+from studies.common import RESULTS, Page, Shot, fill_template, markdown
 from studies.published.page import comparison
 from studies.reproduce.published_recipe import (
     anneal_of,
@@ -42,93 +36,9 @@ from studies.reproduce.published_recipe import (
     by_run,
     minutes,
 )
+from studies.reproduce.verdicts import claims, claims_so_far, headlines, judged, secondary
 
 TEMPLATE = Path(__file__).with_name("results.md.in")
-
-
-def judged(scale: str, runs: Path) -> ReproductionResult:
-    """Return the verdicts on the runs of a scale that were unpacked from ``results``."""
-    recipe = reproduction_recipe(scale)
-    if scale == "laptop":
-        return judge_runs(recipe.on(DATA), runs / scale, scale=scale)
-    on_images = [
-        c.name for c in CLAIMS if {name for name, _ in c.needs} <= {"plain", "patch", "unpatched"}
-    ]
-    plain, patch = (learnorder.recipe(scale, name) for name in ("plain", "patch"))
-    with_control = replace(recipe, plain=plain, patch=patch)
-    return judge_runs(with_control.seeded(10, 100), runs / scale, only=on_images, scale=scale)
-
-
-HEADLINES = (
-    "final-accuracy", "final-accuracy-annealed", "noise-accuracy", "patch-order",
-    "patch-final-accuracy", "theory-error-gap",
-)  # fmt: skip
-"""The claims in README: the effect, its control, remedy, cause, cost and theory."""
-
-
-def claims(result: ReproductionResult, *, with_paper: bool = True) -> str:
-    """Return the claims as a table in Markdown, with the paper's values and sections on request."""
-    columns = ["verdict", "p (Holm)", "claim", "measured", "holds if", "n"]
-    columns += ["reported", "where"] * with_paper
-    lines = []
-    for judgement, p in zip(result.judgements, result.adjusted(), strict=True):
-        claim = judgement.claim
-        cells = [
-            judgement.verdict_words(), p_words(p), claim.marked(), judgement.shown(),
-            f"{claim.side} {judgement.bound()}", str(judgement.measured.estimate.n),
-            reported(judgement).replace("*", "\\*"), claim.source,
-        ]  # fmt: skip
-        lines.append(cells[: len(columns)])
-    return markdown(columns, lines)
-
-
-def headlines(result: ReproductionResult) -> str:
-    """Return README's claims as a table in Markdown, and the number of all claims that hold."""
-    lines = []
-    for judgement, p in zip(result.judgements, result.adjusted(), strict=True):
-        if judgement.claim.name in HEADLINES:
-            n = str(judgement.measured.estimate.n)
-            claim = judgement.claim.marked()
-            lines.append([judgement.headline(), claim, judgement.shown(), p_words(p), n])
-    table = markdown(["verdict", "claim", "measured [95 %]", "p (Holm)", "n"], lines)
-    counts, total = result.counts(), len(result.judgements)
-    failed = counts["does_not_hold"]
-    fails = f"{'does' if failed == 1 else 'do'} not hold"
-    others = [
-        _listed(title, [j for j in result.judgements if j.verdict == verdict])
-        for verdict, title in (("undecided", "Undecided"), ("does_not_hold", fails.capitalize()))
-    ]
-    note = (
-        f"These are {len(lines)} of {total} claims: {counts['holds']} hold, {counts['undecided']} "
-        f"are undecided, {failed} {fails}. *p (Holm)* is adjusted for all {total}. † The theory's "
-        "setting is rescaled: s = 1000, where the theorems have s = 1. In their scaling the order "
-        "appears only from d ≈ 6·10⁷ (κ = 0.5) or 7·10⁸ (κ = 1) on."
-    )
-    glossary = (
-        "S is a small LR in the two-layer theory, L-S a large one that is annealed; P is the "
-        "pattern that is easy to fit and noisy ([glossary](docs/glossary.md)). A verdict follows "
-        "from the interval alone; p is shown beside it."
-    )
-    texts = [textwrap.fill(text, 116) for text in (note, glossary)]
-    return "\n\n".join([table, *texts, *filter(None, others)])
-
-
-def _listed(title: str, judgements: list[Judgement]) -> str:
-    """Return claims as a list in Markdown; empty without any."""
-    lines = [f"- {judgement.claim.marked()}" for judgement in judgements]
-    return "\n\n".join([f"{title}:", "\n".join(lines)]) if lines else ""
-
-
-def secondary(result: ReproductionResult) -> str:
-    """Return the secondary measures of the claims as a table in Markdown."""
-    lines = []
-    for judgement in result.judgements:
-        for measure, measured in zip(judgement.claim.also, judgement.also, strict=True):
-            if n := measured.estimate.n:
-                note = f" ({measured.note})" if measured.note else ""
-                name = f"`{judgement.claim.name}`"
-                lines.append([name, measure.words(), measured.shown() + note, str(n)])
-    return markdown(["claim", "secondary measure", "measured", "n"], lines)
 
 
 def finals(results: Results) -> str:
@@ -362,14 +272,17 @@ def panels(shown: Sequence[tuple[str, str, str]], experiments: Mapping[str, Any]
 
 def page(runs: Path) -> Page:
     """Return the texts and pictures, from records and from runs unpacked from ``results``."""
-    laptop, demo = judged("laptop", runs), judged("demo", runs)
+    laptop, thin, demo = (judged(scale, runs) for scale in ("laptop", "thin", "demo"))
     plain, patch = (laptop.evidence.experiments[name] for name in ("plain", "patch"))
     assert isinstance(plain, Results)
     assert isinstance(patch, Results)
-    longer, paper, thin, digits, digits_plain = (
+    thin_patch = thin.evidence.images("patch")
+    assert thin_patch is not None
+    longer, paper, digits, digits_plain = (
         learnorder.open_runs(runs / name, of=Results)
-        for name in ("laptop60/plain", "paper/patch", "thin/patch", "demo/patch", "demo/plain")
+        for name in ("laptop60/plain", "paper/patch", "demo/patch", "demo/plain")
     )
+    thin_gap = thin["patch-final-accuracy"].measured.estimate
     swept, sweeps = carry()
     filled = {
         "laptop_claims": claims(laptop),
@@ -388,8 +301,9 @@ def page(runs: Path) -> Page:
         "gap_over_time": gap_over_time(plain, (5, 11, 13, 15, 17, 20, 25, 30)),
         "gap_to_60": gap_over_time(longer, (15, 20, 30, 40, 50, 60)),
         "paper": by_run(paper, timed=True),
-        "thin": by_run(thin, timed=False),
-        **at_thin_scale(thin),
+        "thin": by_run(thin_patch, timed=False),
+        "thin_claims": claims_so_far(thin),
+        **at_thin_scale(thin_patch),
         "rates": rates(plain),
         **settings(reproduction_recipe("laptop").patch),
     }
@@ -404,13 +318,15 @@ def page(runs: Path) -> Page:
                 "claims": headlines(laptop),
                 **gaps(plain, longer, digits_plain),
                 **at_paper_scale(paper),
+                "thin gap": thin_gap.format(100),
+                "thin n": str(thin_gap.n),
                 "noise left": noise_left(plain),
             }
         },
         pictures={
             **{name: panels(shown, laptop.evidence.experiments) for name, shown in PANELS.items()},
             "results-paper": panels(PANELS["results-patch"], {"patch": paper}),
-            "results-thin": panels(PANELS["results-patch"], {"patch": thin}),
+            "results-thin": panels(PANELS["results-patch"], {"patch": thin_patch}),
             "demo-curves": Shot(report, ".legend, .panels", ".panels .figure:nth-child(n + 4)"),
             "demo-conflict": Shot(report, ".wide .figure:last-child"),
             "demo-gallery": Shot(report, ".gallery"),

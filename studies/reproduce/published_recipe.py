@@ -70,13 +70,15 @@ def at_thin_scale(thin: Results) -> dict[str, str]:
     clean = {arm: thin.final(arm, "clean", "accuracy") for arm in ("small", "large", "small_noise")}
 
     def ahead(arm: str) -> str:
-        gaps = (clean[arm][seed] - value for seed, value in clean["small"].items())
+        small = clean["small"]
+        gaps = (value - small[seed] for seed, value in clean[arm].items() if seed in small)
         return ", ".join(f"{100 * gap:.1f}" for gap in gaps)
 
     def learned(arm: str) -> str:
         return ", ".join(str(epoch or "never") for epoch in thin.learned(arm, "patch").values())
 
     return {
+        "thin_seeds": ", ".join(f"{ARM_TITLES[a]} {len(thin.runs_of(a))}" for a in thin.arms),
         "thin_large_gap": ahead("large"),
         "thin_noise_gap": ahead("small_noise"),
         **{f"thin_{arm}_epoch": learned(arm) for arm in clean},
