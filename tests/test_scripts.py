@@ -269,7 +269,7 @@ def test_gpus_are_given_out(monkeypatch):
 
     monkeypatch.setattr("learnorder.execution.processes.Process", Recorded)
     engine = Processes([0, "3"])
-    assert engine.cores(10, None, 1, accelerated=False).workers == 2
+    assert engine.cores(10, None, 1, accelerated=True).workers == 2  # as scripts are
     for _ in range(3):
         engine.start(1)
     assert started == ["0", "3", "0"]
