@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from learnorder.execution.machine import KEPT_MEMORY, SLEEPING_THREADS, unless_set
+from learnorder.execution.machine import library_settings
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -61,7 +61,7 @@ def as_in_runs() -> None:
 
     OpenMP and malloc read it when a process starts. Both sides of a comparison have it.
     """
-    if unset := {**unless_set(SLEEPING_THREADS), **unless_set(KEPT_MEMORY)}:
+    if unset := library_settings():
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **unset})
 
 

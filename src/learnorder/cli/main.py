@@ -12,9 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from learnorder.errors import LearnOrderError
-from learnorder.execution.machine import SLEEPING_THREADS, unless_set
+from learnorder.execution.machine import SLEEPING_THREADS, VISIBLE_GPUS, unless_set
 
-_GPUS = "CUDA_VISIBLE_DEVICES"
 COMMANDS = {
     "reproduce": (
         "reproduce.command",
@@ -136,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     os.environ.update(unless_set(SLEEPING_THREADS))
     sys.path.insert(0, str(Path.cwd()))  # so that import paths of the user's own code work
-    gpus = os.environ.get(_GPUS)
+    gpus = os.environ.get(VISIBLE_GPUS)
     try:
         return importlib.import_module(f"learnorder.{COMMANDS[command][0]}").main(rest)
     except LearnOrderError as error:
@@ -154,8 +153,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _print_error(command, f"{error.filename}: the path is too long. Give a shorter one.")
         return 2
     finally:  # --devices changes it for this command
-        os.environ.pop(_GPUS, None)
-        os.environ.update({} if gpus is None else {_GPUS: gpus})
+        os.environ.pop(VISIBLE_GPUS, None)
+        os.environ.update({} if gpus is None else {VISIBLE_GPUS: gpus})
 
 
 class _VisibleFormatter(logging.Formatter):

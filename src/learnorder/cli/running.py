@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from learnorder.cli.parser import Parser
 from learnorder.errors import ConfigError
-from learnorder.execution.settings import MOST, Execution
+from learnorder.execution.machine import MOST
+from learnorder.execution.settings import Execution
 
 if TYPE_CHECKING:
     from learnorder.execution.driver import Plan

@@ -175,11 +175,10 @@ def cores_for(configs: Sequence[Settings], execution: Execution) -> Cores:
 
 def _check_gpus(engine: Engine[Any], kinds: Collection[Kind]) -> None:
     """Check that an engine's GPUs can be given out to some kinds of runs."""
-    if not isinstance(engine, Processes):
-        return
-    if any(kind.name == "script" for kind in kinds):
+    names = {kind.name for kind in kinds if kind.accelerated}
+    if isinstance(engine, Processes) and "script" in names:
         engine.check_scripts()
-    if any(kind.accelerated and kind.name != "script" for kind in kinds):
+    if isinstance(engine, Processes) and names - {"script"}:
         engine.check_devices()
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from learnorder.execution.machine import usable_cores
-from learnorder.execution.settings import Execution
+from learnorder.execution.machine import check_counts, usable_cores
 from learnorder.runs import RunFolder
 
 
@@ -49,7 +48,7 @@ def share_cores(
     Raises:
         ConfigError: Less than one worker or thread.
     """
-    Execution(workers, threads)  # checks the numbers
+    check_counts(workers, threads)
     if workers is None and accelerated and has_accelerator():
         workers = 1
     cores = usable_cores()

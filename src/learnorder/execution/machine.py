@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from learnorder.errors import ConfigError
+
 SLEEPING_THREADS = {"GOMP_SPINCOUNT": "1000", "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 """Makes threads that wait for others soon sleep, for GNU's and Intel's OpenMP.
 
@@ -23,6 +25,10 @@ By default it returns most of a step's memory to the system, which then hands it
 That takes a tenth of a step on virtual machines. The thresholds are in bytes; the first is the
 largest that all versions of glibc accept.
 """
+MOST = 512
+"""Maximum number of threads, and of runs at once."""
+VISIBLE_GPUS = "CUDA_VISIBLE_DEVICES"
+"""The variable of the environment that lists the GPUs that a process sees."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN_CGROUPS = Path("/proc/self/cgroup")
 
@@ -75,9 +81,25 @@ def _quota_of(group: Path) -> float:
         return math.inf
 
 
+def check_counts(workers: int | None, threads: int | None) -> None:
+    """Check the number of runs at once and of threads; None is automatic.
+
+    Raises:
+        ConfigError: One is below 1, or above 512.
+    """
+    for name, value in (("workers", workers), ("threads", threads)):
+        if value is not None and not 1 <= value <= MOST:
+            raise ConfigError(name, value, f"Give at least 1, at most {MOST}, or null.")
+
+
 def unless_set(settings: Mapping[str, str]) -> dict[str, str]:
     """Return settings of a library, or none of them if the environment has one of them already."""
     return {} if settings.keys() & os.environ.keys() else dict(settings)
+
+
+def library_settings() -> dict[str, str]:
+    """Return how the libraries of a run's process wait and keep memory, unless it is set here."""
+    return {**unless_set(SLEEPING_THREADS), **unless_set(KEPT_MEMORY)}
 
 
 def process_environment(threads: int) -> dict[str, str]:
@@ -87,4 +109,4 @@ def process_environment(threads: int) -> dict[str, str]:
     otherwise.
     """
     counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
-    return {**unless_set(SLEEPING_THREADS), **unless_set(KEPT_MEMORY), **os.environ, **counts}
+    return {**library_settings(), **os.environ, **counts}

@@ -14,8 +14,7 @@ from typing import Any, Literal
 
 from learnorder.errors import ConfigError
 from learnorder.execution.engine import Cores, has_accelerator, share_cores
-from learnorder.execution.machine import process_environment
-from learnorder.execution.settings import MOST
+from learnorder.execution.machine import MOST, VISIBLE_GPUS, process_environment
 from learnorder.runs import RunFolder
 from learnorder.runs.worker import encode_request
 
@@ -99,7 +98,7 @@ class Process:
 
 def environment_on(threads: int, device: str | None) -> dict[str, str]:
     """Return the environment of a process with some threads that sees one GPU; None is all."""
-    visible = {} if device is None else {"CUDA_VISIBLE_DEVICES": device}
+    visible = {} if device is None else {VISIBLE_GPUS: device}
     return {**process_environment(threads), **visible}
 
 
@@ -107,7 +106,7 @@ def visible_gpus() -> list[str]:
     """Return the GPUs that this process sees, as ids of CUDA_VISIBLE_DEVICES."""
     import torch
 
-    listed = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")]
+    listed = [name.strip() for name in os.environ.get(VISIBLE_GPUS, "").split(",")]
     count = torch.cuda.device_count()
     return listed[:count] if any(listed) else [str(index) for index in range(count)]
 
@@ -191,8 +190,8 @@ class Processes:
         self.runs_per_device: int | Literal["auto"] = runs_per_device
         self.measured = False
         self._given, self._started = bool(self.devices), list[Process]()
-        self._listed = bool(os.environ.get("CUDA_VISIBLE_DEVICES"))
-        self._there = list(visible_gpus()) if self._numbered() else []
+        self._listed = bool(os.environ.get(VISIBLE_GPUS))
+        self._there = visible_gpus() if self._numbered() else []
         if "" in self.devices or len(set(self.devices)) < len(self.devices):
             raise ConfigError("devices", list(devices), "Give each GPU once, e.g. [0, 1].")
         if runs_per_device != "auto" and not 1 <= runs_per_device <= MOST:
@@ -205,7 +204,7 @@ class Processes:
         It has an effect until torch first uses a GPU, and on all that this process does later.
         """
         if self._given:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(self.devices)
+            os.environ[VISIBLE_GPUS] = ",".join(self.devices)
 
     def check_devices(self) -> None:
         """Check that the GPUs that were given are there, for runs that train a network.
@@ -217,7 +216,7 @@ class Processes:
         if not self._given:
             return
         if (unknown := set(self._numbered()) - {*self._there}) and self._there:
-            chosen = " (CUDA_VISIBLE_DEVICES)" if self._listed else ""
+            chosen = f" ({VISIBLE_GPUS})" if self._listed else ""
             wrong, there = ", ".join(sorted(unknown)), ", ".join(self._there)
             remedy = f"{wrong} is not visible here{chosen}. Give some of {there}."
             raise ConfigError("devices", self.devices, remedy)
@@ -227,7 +226,7 @@ class Processes:
 
     def _numbered(self) -> list[str]:
         """Return the GPUs that were given by number."""
-        return [device for device in self.devices if device.isdigit()] if self._given else []
+        return [device for device in self.devices if device.isdigit()]
 
     def check_scripts(self) -> None:
         """Check the settings for commands of the user, which choose their GPU themselves.

@@ -8,12 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError
+from learnorder.execution.machine import check_counts
 
 if TYPE_CHECKING:
     from learnorder.execution.engine import Engine
-
-MOST = 512
-"""Maximum number of threads, and of runs at once."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,7 @@ class Execution:
     _began: float = field(default_factory=time.monotonic, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("workers", "threads"):
-            value = getattr(self, name)
-            if value is not None and not 1 <= value <= MOST:
-                raise ConfigError(name, value, f"Give at least 1, at most {MOST}, or null.")
+        check_counts(self.workers, self.threads)
         if self.stop_after is not None and not 0 < self.stop_after < math.inf:
             raise ConfigError("stop_after", self.stop_after, "Give minutes above 0, or null.")
 

@@ -93,6 +93,7 @@ def _work(
 ) -> RunStatus:
     """Execute the run, checking after each step for signals."""
     moved = _moved(folder)
+    here = {} if moved else {"environment": environment()}
 
     def stop() -> bool:
         if moved:
@@ -109,7 +110,7 @@ def _work(
         reason="",
         threads=threads,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
-        **({} if moved else {"environment": environment()}),
+        **here,
     )
     outcome = backend.run(folder, stop)
     if outcome is None:

@@ -47,7 +47,7 @@ from learnorder.runs.manifest import (
 )
 from learnorder.runs.parquet import read_table
 from learnorder.runs.sealed import read_whole
-from learnorder.runs.settings import difference_words, flatten, identity_words
+from learnorder.runs.settings import difference_words, differing, identity_words
 from learnorder.values import from_dict
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ _SEALED = (
     "images.png",
 )  # fmt: skip
 """Results whose digests the manifest keeps, once a run has ended."""
-_PLACE = "data.source"
 _MOST_BYTES = 2**36
 """The largest of these files that is read."""
 
@@ -234,9 +233,9 @@ class RunFolder(Generic[ConfigT]):
         there, here = self.config.to_dict(), config.to_dict()
         if there == here:
             return
-        a, b = flatten(there), flatten(here)
-        moved = {**a, _PLACE: None} == {**b, _PLACE: None}
-        hint = " If only the data have moved, link them at their former place." if moved else ""
+        hint = ""
+        if differing(there, here) == ["data.source"]:
+            hint = " If only the data have moved, link them at their former place."
         raise RunFolderError(
             f"{self.path}: holds a run of another configuration ({difference_words(there, here)}). "
             f"Choose another folder with --out, or move this one away.{hint}"

@@ -27,9 +27,19 @@ def identity_words(there: Mapping[str, str], here: Mapping[str, str]) -> str:
 def difference_words(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Return the first settings, given as nested mappings, that differ; empty if none do."""
     a, b = flatten(there), flatten(here)
-    differing = [key for key in b if a.get(key) != b[key]]
-    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} here" for key in differing[:3]]
-    return ", ".join(shown) + (f" and {len(differing) - 3} more" if len(differing) > 3 else "")
+    names = differing(there, here)
+    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} here" for key in names[:3]]
+    return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """Return the dotted names of the settings ``here`` whose values are others ``there``.
+
+    >>> differing({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})
+    ['a.c']
+    """
+    a, b = flatten(there), flatten(here)
+    return [key for key in b if a.get(key) != b[key]]
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
