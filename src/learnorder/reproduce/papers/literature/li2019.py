@@ -15,8 +15,9 @@ PAPER = Paper(
     "patterns, such as a patch planted in the images, and then learns the rest from fewer "
     "examples. A large one, annealed later, learns in the opposite order and generalises better. "
     "This page tests each of their claims on several seeds.",
-    differs="The scale paper has the published settings on images; demo and laptop have smaller "
-    "networks, data or images. The theory has the paper's two-layer network.",
+    differs="The scale paper has the published settings on images, and thin all of them but the "
+    "network's width; demo and laptop have smaller networks, data or images. The theory has the "
+    "paper's two-layer network.",
     claims=CLAIMS,
     titles=EXPERIMENT_TITLES,
 )
