@@ -28,9 +28,9 @@ SECTIONS = {
     "demo": "## Digits\n\n`learnorder reproduce --scale demo`, the experiments on images, n = {n} "
     "seeds, in both precisions\non one core of an Intel Xeon with AMX. At this size bf16 is not "
     "faster.",
-    "laptop": "## CIFAR-10\n\n`learnorder reproduce --scale laptop`, some arms, n = {n} seeds. The "
-    "runs in float32 are those of [the results](results.md), on an AMD EPYC; those in bf16 were "
-    "made on one core of an Intel Xeon with AMX.",
+    "laptop": "## CIFAR-10\n\n`learnorder reproduce --scale laptop`, the patch experiment and the "
+    "large and small LR without\na patch, n = {n} seeds. The runs in float32 are those of [the "
+    "results](results.md). Both were made on an AMD EPYC.",
 }
 """What is said of each scale."""
 
