@@ -33,6 +33,7 @@ from learnorder.reproduce.papers.grids import (
     Exponent,
     Grid,
     LargestTrained,
+    OnGrid,
     Regret,
     Spread,
     Trend,
@@ -103,6 +104,15 @@ def test_each_claim_has_its_arms_and_its_figure(paper, scale):
     names = [claim.name for claim in paper.claims]
     assert len(set(names)) == len(names)
     assert all(each.seeds >= 5 for each in experiments.values()), "five seeds for a headline"
+
+
+@pytest.mark.parametrize("paper", LATER, ids=lambda paper: paper.name)
+def test_intervals_of_settings_on_grids_cover_the_spacing(paper):
+    """A verdict on the best or largest setting must not rest on where the grid has its points."""
+    for claim in paper.claims:
+        for measure in (claim.measure, *claim.also):
+            values = [getattr(measure, name, None) for name in ("a", "b", "value")]
+            assert not any(isinstance(value, OnGrid) for value in values), claim.name
 
 
 @pytest.mark.parametrize("paper", LATER, ids=lambda paper: paper.name)

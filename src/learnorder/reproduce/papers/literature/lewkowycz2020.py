@@ -23,7 +23,7 @@ from learnorder.config.training import SharpnessConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import Curves, OverSetting
-from learnorder.reproduce.papers.grids import Best, Grid
+from learnorder.reproduce.papers.grids import Best, Grid, UpToSpacing
 from learnorder.reproduce.papers.measures import Growth, Quantity, Recorded, ShareTrained
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule
@@ -214,7 +214,7 @@ def _claims(name: str) -> tuple[Claim, ...]:
             Difference(at(CATAPULT, ACCURACY), at(LAZY, ACCURACY)),
             "above",
             (name, "accuracy"),
-            also=(Level(Best(accuracies), math.log10(2), _DECADES),),
+            also=(UpToSpacing(Level(Best(accuracies), math.log10(2), _DECADES)),),
             of="Learning rates above 2/λ₀ generalise better than those below",
         ),
     )

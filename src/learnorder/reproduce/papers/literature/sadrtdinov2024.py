@@ -14,7 +14,7 @@ from learnorder.config.training import DiagnosticsConfig, TrainingConfig
 from learnorder.reproduce.claim import Claim
 from learnorder.reproduce.measures import Difference, Level
 from learnorder.reproduce.papers.figures import OverSetting
-from learnorder.reproduce.papers.grids import Best, Grid, LargestTrained
+from learnorder.reproduce.papers.grids import Best, Grid, LargestTrained, UpToSpacing
 from learnorder.reproduce.papers.measures import Quantity, Recorded
 from learnorder.reproduce.papers.paper import Experiments, Paper, PaperExperiment
 from learnorder.schedules import Schedule
@@ -80,11 +80,14 @@ def _claims() -> tuple[Claim, ...]:
             "best-above-threshold",
             "The best initial LR is above the largest at which training converges.",
             "abstract",
-            Difference(best, threshold, _DECADES),
+            UpToSpacing(Difference(best, threshold, _DECADES)),
             "above",
             (_NAME, "fitted"),
             of="The best initial LR is above the convergence threshold",
-            also=(Level(best, 0.0, _DECADES), Level(threshold, 0.0, _DECADES)),
+            also=(
+                UpToSpacing(Level(best, 0.0, _DECADES)),
+                UpToSpacing(Level(threshold, 0.0, _DECADES)),
+            ),
         ),
         Claim(
             "better-than-converging",
