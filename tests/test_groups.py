@@ -14,12 +14,13 @@ from torch.utils.data import Dataset, TensorDataset
 from learnorder import Groups, LRSearch, Task, run_advise, write_report
 from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig
 from learnorder.config.training import TrainingConfig
-from learnorder.data.groups import suggested_classes
+from learnorder.data.groups import read_column, suggested_classes
 from learnorder.errors import ConfigError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
 from learnorder.planters import ImagePlanter
 from learnorder.report.groups import group_table, overall_table, worst_group
+from learnorder.runs import RunFolder
 from learnorder.runs.results import TaskResults
 from learnorder.schedules import Schedule
 from learnorder.statistics.intervals import share_of_examples
@@ -267,6 +268,19 @@ def test_a_task_is_printed_without_the_attribute_of_each_example():
     assert "tweet" not in repr(task)
 
 
+def test_columns_of_text_files_are_read_as_they_are_written(tmp_path):
+    """No code loses its zeros, and no name is taken for a missing value."""
+    (tmp_path / "meta.csv").write_text("site,country,year,age\n007,NA,2019,1\n7,None,2020,2.5\n")
+    columns = [
+        read_column(tmp_path / "meta.csv", name, "groups")
+        for name in ("site", "country", "year", "age")
+    ]
+    assert columns == [["007", "7"], ["NA", "None"], [2019, 2020], [1.0, 2.5]]
+    (tmp_path / "meta.csv").write_text("site,year\n7,2019\n8,\n")
+    _, missing = read_column(tmp_path / "meta.csv", "year", "groups")
+    assert math.isnan(missing)
+
+
 def test_values_that_are_no_groups_are_refused(tmp_path):
     for wrong in ("domain", 3, None):
         with pytest.raises(ConfigError, match="one value for each example"):
@@ -384,6 +398,15 @@ def test_a_race_says_that_the_intervals_of_groups_are_not_corrected_for_it(tmp_p
     run_advise(search, tmp_path, task=make_task(), execution=QUIET)
     page = (tmp_path / "report.html").read_text()
     assert page.count("stopped by their scores") == 1  # in the section on groups only
+
+
+def test_runs_that_have_not_begun_do_not_decide_what_all_are_judged_by(tmp_path):
+    with register_task(Task(lambda: nn.Linear(2, 2), DATA)) as given:
+        config = config_of(given, epochs=1)
+        (begun,) = run_plans({"begun": Plan(config, {"arm": "a"})}, tmp_path, QUIET, here=True)
+        pending = RunFolder.create(tmp_path / "pending", replace(config, seed=1), {"arm": "a"})
+        for folders in ([pending, begun], [begun, pending]):
+            assert TaskResults(folders).evaluated == "validation"
 
 
 def test_with_a_planted_pattern_groups_are_measured_without_it(tmp_path):

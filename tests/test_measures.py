@@ -227,6 +227,12 @@ def reference_spikes(losses, factor, window):
     return sum(now and not before for before, now in zip([False, *above], above, strict=False))
 
 
+def test_losses_that_are_no_numbers_are_refused():
+    """Their median depends on where the nan stands."""
+    with pytest.raises(ConfigError, match="before the first that is nan"):
+        count_spikes([1.0, math.nan, 1.0, 5.0], window=3)
+
+
 @pytest.mark.parametrize("window", [1, 4, 50])
 def test_spikes_against_their_definition_whole_and_in_parts(window):
     losses = np.exp(np.random.default_rng(0).normal(size=400)).tolist()

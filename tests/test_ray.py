@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -107,6 +108,22 @@ def test_what_the_cluster_has_no_room_for(cluster):
         cluster.cores(3, None, 64, accelerated=False)
     with pytest.raises(ConfigError, match="workers"):
         cluster.cores(3, 0, 1, accelerated=False)
+
+
+def test_stages_get_gpus_if_they_train_networks(cluster, monkeypatch):
+    """The theory before or after networks leaves the GPUs to them."""
+    node = {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 4.0}}
+    monkeypatch.setattr(cluster, "_ray", SimpleNamespace(nodes=lambda: [node]))
+    stages = [cluster.cores(32, None, 1, accelerated=networks) for networks in (False, True, False)]
+    assert [stage.workers for stage in stages] == [16, 4, 16]
+
+
+def test_each_stage_gets_gpus_if_it_trains_networks(cluster, monkeypatch):
+    """The same cluster runs the theory before and after networks."""
+    node = {"Alive": True, "Resources": {"CPU": 16.0, "GPU": 4.0}}
+    monkeypatch.setattr(cluster, "_ray", SimpleNamespace(nodes=lambda: [node]))
+    stages = [cluster.cores(32, None, 1, accelerated=each).workers for each in (0, 1, 0)]
+    assert stages == [16, 4, 16]
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from learnorder.errors import Interrupted, RunFolderError
 from learnorder.images import backend as images
 from learnorder.report.origin import origin
-from learnorder.runs import RunFolder, find_runs
+from learnorder.runs import RunFolder, difference_words, find_runs
 from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write
@@ -285,6 +285,13 @@ def test_damaged_checkpoints_with_none_before_are_named(tiny, tmp_path, damage):
     for path in folder.path.glob("checkpoint*"):
         path.unlink()
     assert execute(folder) == "finished"
+
+
+def test_settings_that_only_one_of_two_runs_has_differ():
+    there = {"optimizer": {"eps": 0.1, "amsgrad": True}}
+    here = {"optimizer": {"eps": 0.1}}
+    assert difference_words(there, here) == "optimizer.amsgrad is True there, absent here"
+    assert difference_words(here, there) == "optimizer.amsgrad is absent there, True here"
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tiny, tmp_path):

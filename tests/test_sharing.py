@@ -105,6 +105,12 @@ def test_fewer_runs_than_would_pay_do_not_settle_it(tiny, gpus, steps):
     assert (cores.workers, engine.runs_per_device, engine.measured) == (2, "auto", False)
 
 
+def test_devices_are_a_list():
+    """A string would be taken apart into its characters."""
+    with pytest.raises(ConfigError, match=r"a list of GPUs"):
+        Processes("0,1")
+
+
 def test_a_single_run_needs_no_trial(tiny, gpus, steps):
     assert shared(tiny, "auto", runs=1)[0].workers == 1
     assert not steps.started

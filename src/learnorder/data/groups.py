@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,8 +16,13 @@ from torch import Tensor
 
 from learnorder.errors import ConfigError, did_you_mean, one_line
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_GROUPS = 100
 """Most groups that a table and a figure can show."""
+_INTEGER = re.compile(r"-?[1-9]\d*|0", re.ASCII)
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d*)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _NOT_BINNED = "Give a value for a set of examples, e.g. bins of a number."
 
 
@@ -290,6 +297,10 @@ def _sorted(values: set[Any]) -> list[Any]:
 def read_column(path: Path | str, column: str, field: str) -> list[Any]:
     """Return a column of a metadata file, a row for each example.
 
+    Of text files, a column has integers if all of its values are written as integers, such as 7 but
+    not 007, floats if some have a decimal point or an exponent, and else strings. Only an empty
+    cell is a missing value.
+
     Args:
         path: A file in Parquet, CSV (.csv) or tab-separated form (.tsv).
         column: Name of the column.
@@ -303,8 +314,8 @@ def read_column(path: Path | str, column: str, field: str) -> list[Any]:
     path = Path(path)
     readers = {
         ".parquet": pd.read_parquet,
-        ".csv": pd.read_csv,
-        ".tsv": lambda file: pd.read_csv(file, sep="\t"),
+        ".csv": _read_text,
+        ".tsv": partial(_read_text, sep="\t"),
     }
     if path.suffix not in readers:
         raise ConfigError(field, str(path), f"Give a file ending in {', '.join(readers)}.")
@@ -316,4 +327,25 @@ def read_column(path: Path | str, column: str, field: str) -> list[Any]:
         names = [str(name) for name in frame.columns]
         parts = (did_you_mean(column, names), f"{path} has {', '.join(names[:20])}.")
         raise ConfigError(field, column, " ".join(filter(None, parts)))
-    return frame[column].tolist()
+    values = frame[column].tolist()
+    return values if path.suffix == ".parquet" else _as_numbers(values)
+
+
+def _read_text(path: Path, sep: str = ",") -> pd.DataFrame:
+    """Read a text file without conversions: pandas takes 007 for 7, and NA for a missing value."""
+    import pandas as pd
+
+    return pd.read_csv(path, sep=sep, dtype=str, keep_default_na=False, na_values=[""])
+
+
+def _as_numbers(texts: list[Any]) -> list[Any]:
+    """Return numbers if all texts are written as numbers; nan is a missing value.
+
+    >>> _as_numbers(["7", "-1"]), _as_numbers(["7", "0.5"]), _as_numbers(["7", "007"])
+    ([7, -1], [7.0, 0.5], ['7', '007'])
+    """
+    given = [text for text in texts if isinstance(text, str)]
+    if not all(_NUMBER.fullmatch(text) for text in given):
+        return texts
+    number = int if all(_INTEGER.fullmatch(text) for text in given) else float
+    return [number(text) if isinstance(text, str) else text for text in texts]

@@ -178,7 +178,8 @@ class Processes:
         measured: Whether it has been measured; once is enough for all stages of an experiment.
 
     Raises:
-        ConfigError: A GPU is listed twice, an id is empty, or less than one run per GPU.
+        ConfigError: The GPUs are not a list, a GPU is listed twice, an id is empty, or less than
+            one run per GPU.
     """
 
     processes = 1
@@ -186,6 +187,8 @@ class Processes:
     def __init__(
         self, devices: Sequence[str | int] = (), runs_per_device: int | Literal["auto"] = 1
     ) -> None:
+        if isinstance(devices, str):
+            raise ConfigError("devices", devices, "Give a list of GPUs, e.g. [0, 1].")
         self.devices = [str(device).strip() for device in devices]
         self.runs_per_device: int | Literal["auto"] = runs_per_device
         self.measured = False

@@ -166,7 +166,7 @@ class RayCluster:
             ) from None
         if gpus is not None and gpus < 0:
             raise ConfigError("gpus", gpus, "Give 0 or more, e.g. 0.5 for half a GPU.")
-        self._ray, self._gpus = ray, gpus
+        self._ray, self._gpus, self._each = ray, gpus, gpus
         if not ray.is_initialized():
             check_answers(address)
             try:
@@ -193,21 +193,22 @@ class RayCluster:
             for node in self._ray.nodes()
             if node["Alive"]
         ]
-        if self._gpus is None:
-            self._gpus = 1.0 if accelerated and any(gpus for _, gpus in machines) else 0.0
+        self._each = self._gpus
+        if self._each is None:
+            self._each = 1.0 if accelerated and any(gpus for _, gpus in machines) else 0.0
         threads = threads or 1
-        room = sum(fitting(cpus, gpus, threads, self._gpus) for cpus, gpus in machines)
+        room = sum(fitting(cpus, gpus, threads, self._each) for cpus, gpus in machines)
         if room < 1:
             available = "; ".join(f"{cpus:g} and {gpus:g}" for cpus, gpus in machines)
             raise ConfigError(
-                "threads", threads, f"A run needs {threads} cores and {self._gpus:g} GPUs; the "
+                "threads", threads, f"A run needs {threads} cores and {self._each:g} GPUs; the "
                 f"machines of the cluster have {available}."
             )  # fmt: skip
         return Cores(min(workers or runs, room, max(runs, 1)), threads)
 
     def start(self, threads: int) -> Actor:
         """Start an actor."""
-        return Actor(threads, self._gpus or 0.0)
+        return Actor(threads, self._each or 0.0)
 
     def ready(self, busy: Mapping[RunFolder[Any], Actor], seconds: float) -> list[RunFolder[Any]]:
         """Wait for results."""

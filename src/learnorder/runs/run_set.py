@@ -217,7 +217,7 @@ class NetworkRuns(RunSet[FolderT]):
     @cached_property
     def evaluated(self) -> str:
         """The set by which runs are judged: clean, or validation for tasks without a pattern."""
-        return judged_by(self.folders[0])[0]
+        return judged_by(next(iter(self.described), self.folders[0]))[0]
 
     def series(
         self, arm: str, set_: str, quantity: str, group: str = "all"

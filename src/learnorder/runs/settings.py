@@ -28,18 +28,22 @@ def difference_words(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """Return the first settings, given as nested mappings, that differ; empty if none do."""
     a, b = flatten(there), flatten(here)
     names = differing(there, here)
-    shown = [f"{key} is {a.get(key)!r} there, {b[key]!r} here" for key in names[:3]]
+    shown = [f"{key} is {_value(a, key)} there, {_value(b, key)} here" for key in names[:3]]
     return ", ".join(shown) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """Return the dotted names of the settings ``here`` whose values are others ``there``.
+    """Return the dotted names of the settings that differ, or that only one of the two has.
 
-    >>> differing({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}})
-    ['a.c']
+    >>> differing({"a": {"b": 1, "c": 2, "d": 4}}, {"a": {"b": 1, "c": 3}})
+    ['a.c', 'a.d']
     """
     a, b = flatten(there), flatten(here)
-    return [key for key in b if a.get(key) != b[key]]
+    return [key for key in {**b, **a} if key not in a or key not in b or a[key] != b[key]]
+
+
+def _value(settings: Mapping[str, Any], key: str) -> str:
+    return repr(settings[key]) if key in settings else "absent"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from statistics import median
@@ -92,11 +93,14 @@ def count_spikes(losses: Iterable[float], *, factor: float = 2.0, window: int = 
         window: Number of losses in the median.
 
     Raises:
-        ConfigError: A number is out of range, or a loss is negative.
+        ConfigError: A number is out of range, or a loss is negative or nan.
 
     >>> count_spikes([1, 1, 1, 5, 4, 1, 1, 3, 1], factor=2, window=3)
     2
     """
+    losses = list(losses)
+    if any(math.isnan(loss) for loss in losses):
+        raise ConfigError("losses", math.nan, "Give the losses before the first that is nan.")
     spikes = LossSpikes(factor, window)
     spikes.update(losses)
     return spikes.count
