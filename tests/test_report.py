@@ -592,6 +592,21 @@ def test_a_cell_in_which_nobody_learns_says_so(tmp_path, tiny):
     assert [row[1] for row in heat.text] == ["neither<br>½: neither<br>¾: neither"] * 2
 
 
+def test_seeds_that_learn_different_things_are_not_neither(tmp_path, tiny):
+    """One seed learns the content alone and one the pattern alone: both orders are possible."""
+    points = [({"training.batch_size": size, "patch.contrast": c}, 1)
+              for size in ("16", "64") for c in ("0.3", "0.6")]  # fmt: skip
+    rows = sweep_rows(sweep(tmp_path, tiny, points))
+    for row in rows:
+        missing = "pattern_at" if row["seed"] == 0 else "content_at"
+        for name in [name for name in row if name.startswith(missing)]:
+            del row[name]
+    grid = SweepGrid.of(rows)
+    assert grid is not None
+    (heat,) = grid.figures()[0].data
+    assert {text for row in heat.text for text in row} == {"open<br>½: open<br>¾: open"}
+
+
 def test_a_constant_rate_belongs_to_the_axis_of_annealed_ones(tmp_path, tiny):
     """As in the sweeps of studies/carry: the steps follow from the learning rate."""
     points = [

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from learnorder.config.arm_titles import ARM_WORDS
-from learnorder.report.orders import add_orders, in_order, span_color, span_words, times_scale
+from learnorder.report.orders import add_orders, in_order, median_words, span_color, times_scale
 from learnorder.report.parts import (
     ONE_SIDED,
     TWO_SIDED,
@@ -156,7 +156,7 @@ class Cell:
     def order_words(self) -> str:
         """Return the median order of learning over seeds, in words, a line for each level."""
         words = {
-            level: span_words(median_span(by_seed.values()), "pattern", "content")
+            level: median_words(by_seed.values(), "pattern", "content")
             for level, by_seed in self.orders.items()
         }
         first, *others = words.items()

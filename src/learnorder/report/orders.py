@@ -11,6 +11,9 @@ from learnorder.report.parts import TWO_SIDED, ColorScale
 from learnorder.report.style import LineStyle, figure_text
 from learnorder.statistics import Span, median_span
 
+_NEITHER = Span(-math.inf, math.inf)
+"""The order of a seed that learns neither."""
+
 
 def add_orders(
     figure: go.Figure,
@@ -124,13 +127,34 @@ def span_words(span: Span | None, below: str, above: str) -> str:
     """
     if span is None or span.known:
         return times_words(None if span is None else span.low, below, above)
-    if span.low == -math.inf and span.high == math.inf:
+    if span == _NEITHER:
         return "neither"
     if span.low >= 0:
         return f"{above} > {_factor(span.low)}" if span.low else f"{above} first"
     if span.high <= 0:
         return f"{below} > {_factor(span.high)}" if span.high else f"{below} first"
     return "open"
+
+
+def median_words(spans: Iterable[Span], below: str, above: str) -> str:
+    """Return the median of orders, as :func:`span_words`; neither only if most seeds learn neither.
+
+    Args:
+        spans: The order of each seed.
+        below: As for :func:`span_words`.
+        above: As for :func:`span_words`.
+
+    >>> q, p = Span(1.0, math.inf), Span(-math.inf, -1.0)
+    >>> median_words([q, p], "P", "Q"), median_words([q, _NEITHER, _NEITHER], "P", "Q")
+    ('open', 'neither')
+    """
+    spans = list(spans)
+    if not spans:
+        return "–"
+    middle = median_span(spans)
+    if middle == _NEITHER and 2 * spans.count(_NEITHER) <= len(spans):
+        return "open"
+    return span_words(middle, below, above)
 
 
 def span_color(span: Span | None) -> float | None:
