@@ -492,6 +492,12 @@ def test_theory_measures(small_reproduction, tmp_path):
         rise = (log["20", "0.24"] + log["40", "0.24"] - log["20", "0.12"] - log["40", "0.12"]) / 2
         assert by_threshold[seed] == pytest.approx(rise / math.log(2))
     assert len(steps.figure("anneal_by_setting").data) >= 2, "a line for each ε1"
+    next(f for f in kappa.folders if f.labels["arm"] == "S").update(status="out_of_steps")
+    again = judge_runs(small_reproduction, tmp_path, only=only).evidence
+    lost = Slope("kappa", "S").measured(again)
+    assert lost.note == (
+        "1 of 2 seeds are left out: no finished run, or no positive value, at some κ"
+    )
 
 
 def test_nothing_to_judge(small_reproduction, tmp_path):

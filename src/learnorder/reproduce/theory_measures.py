@@ -99,7 +99,8 @@ class Slope:
     """The slope of an arm's log quantity over the log of a setting, for each seed.
 
     By least squares, over all points of the experiment's grid. With ``minus``, that arm's slope on
-    the same seed is subtracted. Seeds that lack a point in one of the arms are left out.
+    the same seed is subtracted. Seeds without a positive value at each point, in each of the arms,
+    are left out.
 
     Attributes:
         experiment: The experiment.
@@ -154,7 +155,10 @@ class Slope:
                 slopes[seed] = own - math.fsum(other)
         excluded = len(seeds) - len(slopes)
         symbol = _SYMBOLS[self.setting]
-        note = f"{excluded} of {len(seeds)} seeds lack a {symbol} and are left out"
+        note = (
+            f"{excluded} of {len(seeds)} seeds are left out: "
+            f"no finished run, or no positive value, at some {symbol}"
+        )
         measured = measure_mean(slopes, self.bound, _SLOPE)
         return replace(measured, note=note if excluded else "")
 
