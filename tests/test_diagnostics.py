@@ -362,6 +362,7 @@ def test_pages_of_images_show_what_was_measured(short, tmp_path):
     assert sharpness == ["Batch sharpness", "Batch sharpness times η/2"]
     assert "edge of stochastic stability" in sections["Sharpness"].note.replace("\n", " ")
     assert "Lanczos" not in sections["Sharpness"].note, "λ was not measured"
+    assert "without their 95 % intervals" in sections["Sharpness"].note
     (spikes,) = sections["Loss spikes"].panels
     assert [list(trace.y) for trace in spikes.data if trace.name == "arm 0"] == [[0, 0]]
     assert "above 1.1 times" in sections["Loss spikes"].note

@@ -56,13 +56,17 @@ MEASURES = {
 
 _SHARPNESS = (
     "The largest eigenvalue λ of the Hessian of the mean training loss on a fixed sample, in "
-    "evaluation mode, by Lanczos iteration; mean over seeds. On a quadratic, gradient descent with "
-    "learning rate η is stable if η·λ/2 < 1 (with heavy-ball momentum β, if η·λ/2 < 1 + β)."
+    "evaluation mode, by Lanczos iteration. On a quadratic, gradient descent with learning rate η "
+    "is stable if η·λ/2 < 1 (with heavy-ball momentum β, if η·λ/2 < 1 + β)."
 )
 _BATCH_SHARPNESS = (
     "Batch sharpness: the mean of gᵀHg / ‖g‖² over fixed training batches, with g and H the "
-    "gradient and the Hessian of a batch's loss, in evaluation mode; mean over seeds. At the edge "
-    "of stochastic stability of SGD without momentum, η/2 times it is 1. Values ≤ 0 are not drawn."
+    "gradient and the Hessian of a batch's loss, in evaluation mode. At the edge of stochastic "
+    "stability of SGD without momentum, η/2 times it is 1. Values ≤ 0 are not drawn."
+)
+_MEANS_ALONE = (
+    "On these logarithmic axes, means over seeds are drawn without their 95 % intervals; the label "
+    "of a point has its interval."
 )
 _FEATURES = (
     "The inputs of the last linear layer on fixed training examples, in evaluation mode. Rank of "
@@ -104,7 +108,8 @@ def diagnostic_sections(results: PatternRuns[Any]) -> list[Section]:
     if len(results.arms) <= MOST_ARMS:
         measured = [q for q in MEASURES if any(results.curve(a, "run", q) for a in results.arms)]
         notes = {"sharpness": _SHARPNESS, "batch_sharpness": _BATCH_SHARPNESS}
-        note = " ".join(text for name, text in notes.items() if name in measured)
+        texts = [text for name, text in notes.items() if name in measured]
+        note = " ".join([*texts, _MEANS_ALONE])
         sections += _section(results, "Sharpness", note, measured, (*notes, "edge", "batch_edge"))
         features = [name for name in MEASURES if name.startswith(("feature", "active", "distinct"))]
         sections += _section(results, "Features", _FEATURES, measured, features)
