@@ -269,7 +269,7 @@ class Advice:
         return None if pick is None else self.arm(near(pick, self.finalists()))
 
     def findings(self) -> list[str]:
-        """Return the findings in sentences, each supported by an interval."""
+        """Return the findings in sentences."""
         return findings_of("advise", self)
 
     def _repr_html_(self) -> str:

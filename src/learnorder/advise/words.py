@@ -1,4 +1,4 @@
-"""The findings of a search in sentences, each supported by an interval."""
+"""The findings of a search in sentences."""
 
 from __future__ import annotations
 

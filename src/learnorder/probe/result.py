@@ -123,7 +123,7 @@ class ProbeResult:
         )
 
     def findings(self) -> list[str]:
-        """Return the findings in sentences, each supported by an interval."""
+        """Return the findings in sentences."""
         return findings_of("probe", self)
 
     def _repr_html_(self) -> str:
