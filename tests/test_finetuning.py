@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from learnorder.errors import ConfigError, DataError
 from learnorder.execution.driver import Plan, run_plans
 from learnorder.execution.settings import Execution
 from learnorder.planters import TablePlanter
+from learnorder.report.comparisons import score_findings
 from learnorder.report.forgetting import forgetting_words, lines_of
 from learnorder.runs import RunFolder
 from learnorder.runs.results import TaskResults
@@ -332,6 +334,31 @@ def test_words_compare_the_largest_gain_with_less_forgetting(swept):
     best = max(results.arms, key=lambda arm: forgetting.gain(arm).mean)
     assert forgetting.kept(best).format(100).partition(" ")[0] in first
     assert "significantly" in second
+
+
+def test_an_arm_with_a_lost_run_is_no_largest_gain_and_is_not_compared(swept, tmp_path):
+    forgetting = open_runs(swept).forgetting()
+    best = max(forgetting.results.arms, key=lambda arm: forgetting.gain(arm).mean)
+    shutil.copytree(swept, tmp_path / "runs")
+    again = open_runs(tmp_path / "runs")
+    again.runs_of(best)[0].update(status="diverged")
+    results = open_runs(tmp_path / "runs")
+    first, second, *_ = forgetting_words(results.forgetting(), results.arms)
+    assert first.startswith("Largest gain: ")
+    assert "diverged" not in first
+    why = "a verdict needs a result of every run"
+    assert second == f"Its gain is not compared with that of 1 of 3 other arms: {why}."
+    (compared,) = [text for text in score_findings(results, "validation") if "diverged" in text]
+    assert why in compared
+
+
+def test_two_seeds_are_too_few_to_call_a_gain_as_large(swept):
+    folders = open_runs(swept).folders
+    last = max(folder.config.seed for folder in folders)
+    results = TaskResults([folder for folder in folders if folder.config.seed < last])
+    first, second = forgetting_words(results.forgetting(), results.arms)
+    assert "(n = 2; a verdict needs at least 3 seeds)" in first
+    assert "not compared with that of 3 of 3 other arms: a verdict needs at least 3" in second
 
 
 def test_advice_says_what_each_learning_rate_forgets(tmp_path):

@@ -610,6 +610,7 @@ def test_images_of_known_groups_are_balanced_over_them(source, tmp_path):
     assert after.attribute_reliance < before.attribute_reliance - 0.5
     page = write_report(open_runs(tmp_path), tmp_path / "report.html").read_text()
     assert "retrained on equally many held-out images of each group: worst-group accuracy" in page
+    assert "(n = 1; a verdict needs at least 3 seeds)" in page
     assert f"on {found.group_balanced.examples} of them, the same number of each group" in page
 
 

@@ -155,8 +155,10 @@ def test_an_arm_that_diverged_is_marked_everywhere(results, tiny, tmp_path):
     title = "large LR + anneal (2 of 5 diverged)"
     assert difference_table(more, {"large": "small"}).rows[0][0] == title
     assert order_table(more).rows[0][0] == title
+    assert "a result of every run" in difference_table(more, {"large": "small"}).note
     said = " ".join(findings(more))
-    assert f"{title} − small LR: 4.0 [1.5, 6.5] points, n = 3 pairs; inconclusive" in said
+    why = "a verdict needs a result of every run"
+    assert f"{title} − small LR: 4.0 [1.5, 6.5] points, n = 3 pairs; {why}." in said
     assert "ends above" not in said
     final = more.figure("final_clean")
     assert title in final.layout.yaxis.ticktext

@@ -32,10 +32,12 @@ from learnorder.theory.backend import cost_key, measure
 from learnorder.theory.experiment import TheoryExperiment
 from learnorder.theory.figures import FIGURES
 from learnorder.theory.memory import check_memory
+from learnorder.theory.phase_page import PhaseGrid
 from learnorder.theory.records import TheoryRecords
 from learnorder.theory.results import TheoryResults
 from learnorder.theory.run import phase_plans, run_phase, run_theory
 from learnorder.theory.tables import (
+    phase_findings,
     phase_table,
     theory_final_table,
     theory_findings,
@@ -84,6 +86,13 @@ def fake_run(path, config, labels, *, p, q, error, second, annealed=None, exampl
                 records.add(grid, moment, moment, phase, set_, quantity, value, n)
     folder.write_tables(records=records.table())
     folder.update(status="finished", reason="reached ε2", seconds=1.25)
+    return folder
+
+
+def lose(path, arm, seed, status="diverged"):
+    """A run without a result."""
+    folder = RunFolder.create(path, SMALL.run(arm, seed), {"arm": arm})
+    folder.update(status=status)
     return folder
 
 
@@ -167,6 +176,24 @@ def test_tables_and_sentences(results):
         "4 (3 equal values), n = 3 pairs; identical values on fewer than 6 seeds are inconclusive"
         in said
     )
+
+
+@pytest.mark.parametrize("status", ["diverged", "out_of_steps"])
+def test_an_arm_with_a_lost_run_gets_no_verdict(tmp_path, status):
+    folders = [
+        fake_run(
+            tmp_path / f"{arm}{seed}", SMALL.run(arm, seed), {"arm": arm}, p=(0, 0, 1), q=(1, 1, 1),
+            error=[(0.04 if arm == "S" else 0.01) + 1e-4 * seed**2] * 3, second=(-1, -1, -1),
+        )
+        for seed in range(4)
+        for arm in ("S", "L-S")
+    ]  # fmt: skip
+    assert theory_findings(TheoryResults(folders))[-1].endswith("n = 4 pairs: S errs more often.")
+    results = TheoryResults([*folders, lose(tmp_path / "lost", "S", 4, status)])
+    said = " ".join(theory_findings(results))
+    assert "n = 4 pairs; a verdict needs a result of every run." in said
+    assert "errs more often" not in said
+    assert "a result of every run" in theory_ratio_table(results).note
 
 
 def test_no_mistakes_are_an_upper_bound(tmp_path):
@@ -299,6 +326,43 @@ def test_a_phase_diagram(tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "Phase diagram" in page
     assert "varied: s" in page
+
+
+def phase_of(path, errors, lost=()):
+    """A phase diagram over s, from the errors of S by point and seed; L-S's are 0.01 and more."""
+    folders = []
+    for s, by_seed in errors.items():
+        for seed, error in enumerate(by_seed):
+            for arm in ("L-S", "S"):
+                config = replace(SMALL.run(arm, seed), distribution=DistributionConfig(d=40, s=s))
+                labels = {
+                    "axes": "distribution.s × distribution.r", "arm": arm,
+                    "distribution.s": f"{s:g}", "distribution.r": "0.001",
+                }  # fmt: skip
+                folders.append(fake_run(
+                    path / f"{arm}-{s}-{seed}", config, labels, p=(0, 0, 1), q=(1, 1, 1),
+                    error=[error if arm == "S" else 0.01 + 1e-4 * seed] * 3, second=(-1, -1, -1),
+                ))  # fmt: skip
+                if (s, seed, arm) in lost:
+                    folders[-1].update(status="diverged")
+    return TheoryResults(folders)
+
+
+def test_the_points_of_a_phase_diagram_are_adjusted_for_their_number(tmp_path):
+    """One point is clear, one has p < 0.05 alone, one has a lost run, and one two seeds."""
+    clear, alone = [0.04, 0.0402, 0.0401, 0.0403], [0.0135, 0.02, 0.0145, 0.02]
+    errors = {100.0: clear, 200.0: alone, 300.0: [*clear, 0.0401], 400.0: clear[:2]}
+    results = phase_of(tmp_path, errors, lost=[(300.0, 4, "S")])
+    grid = PhaseGrid.of(results)
+    assert 0.025 < grid.measured(("200", "0.001")).p < 0.05
+    assert math.isnan(grid.measured(("300", "0.001")).p)
+    (said,) = (text for text in phase_findings(results) if text.startswith("Error on P-only"))
+    assert "of 3 points with at least 3 seeds, S errs more often than L-S at 1 and less" in said
+
+
+def test_too_few_seeds_at_every_point_say_nothing_of_errors(tmp_path):
+    results = phase_of(tmp_path, {100.0: [0.04, 0.05], 200.0: [0.04, 0.05]})
+    assert not any(text.startswith("Error on P-only") for text in phase_findings(results))
 
 
 def test_axes_of_words_and_two_diagrams(tmp_path):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 
-from learnorder.report.comparisons import MOST_COMPARED, baselines, pairs_words
+from learnorder.report.comparisons import (
+    MOST_COMPARED,
+    baselines,
+    pairs_words,
+    why_no_verdict,
+)
 from learnorder.report.groups import group_findings
 from learnorder.report.last_layers import group_balanced_words
 from learnorder.report.tables import median_epoch
 from learnorder.report.titles import marked_titles
 from learnorder.runs.results import Results
-from learnorder.statistics import PER_CENT, POINTS, Estimate, side_of, why_inconclusive
+from learnorder.statistics import PER_CENT, POINTS, Estimate, side_of
 from learnorder.statistics.learned import PATCH_LEVEL
 
 
@@ -31,8 +36,8 @@ def findings(results: Results) -> list[str]:
     for arm, baseline in baselines(results).items():
         for name, (set_, quantity) in quantities.items():
             difference = results.final_difference(arm, baseline, set_, quantity)
-            diverged = bool(results.lost(arm) or results.lost(baseline))
-            sentences.append(_compared(titles[arm], titles[baseline], name, difference, diverged))
+            why = why_no_verdict(results, difference, arm, baseline)
+            sentences.append(_compared(titles[arm], titles[baseline], name, difference, why))
     return sentences
 
 
@@ -65,10 +70,9 @@ def _patch_order(results: Results) -> str:
     )
 
 
-def _compared(arm: str, baseline: str, name: str, difference: Estimate, diverged: bool) -> str:
+def _compared(arm: str, baseline: str, name: str, difference: Estimate, why: str) -> str:
     pairs = pairs_words(difference.n)
     numbers = f"{POINTS.show(difference)}, {pairs}"
-    why = "inconclusive, because a run diverged" if diverged else why_inconclusive(difference)
     if why:
         return f"{name}, {arm} − {baseline}: {numbers}; {why}."
     side = side_of(difference)

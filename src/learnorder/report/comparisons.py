@@ -7,13 +7,31 @@ from typing import Any
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.titles import marked_titles
 from learnorder.runs.results import RunSet, ScriptResults, TaskResults
-from learnorder.statistics import side_of, why_inconclusive
+from learnorder.statistics import FEWEST_SEEDS, Estimate, side_of, why_inconclusive
 
 MOST_COMPARED = 4
 """The largest number of arms that are compared in sentences."""
 
 BASELINE = "small"
 """The preferred baseline."""
+
+VERDICT_NOTE = f"A verdict needs at least {FEWEST_SEEDS} seeds and a result of every run."
+"""Said below tables of comparisons."""
+
+
+def why_no_verdict(results: RunSet[Any], compared: Estimate, *arms: str) -> str:
+    """Return why there is no verdict on a comparison; an empty string if there can be one.
+
+    The three rules are those of :mod:`learnorder.statistics.verdicts`.
+
+    Args:
+        results: The runs.
+        compared: The difference or the ratio.
+        arms: The arms compared.
+    """
+    if any(results.lost(arm) for arm in arms):
+        return "a verdict needs a result of every run"
+    return why_inconclusive(compared)
 
 
 def baselines(results: RunSet[Any]) -> dict[str, str]:
@@ -66,7 +84,7 @@ def score_findings(results: TaskResults | ScriptResults, set_: str) -> list[str]
         e = e if higher_is_better else -e
         if e.n == 0:
             continue
-        pairs, why = pairs_words(e.n), why_inconclusive(e)
+        pairs, why = pairs_words(e.n), why_no_verdict(results, e, arm, baseline)
         if not why and side_of(e) == "inconclusive":
             said = f"the difference between {titles[arm]} and {titles[baseline]} is inconclusive"
             said += f" ({words.difference(e)}, {pairs})"

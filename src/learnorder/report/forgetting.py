@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from learnorder.report.comparisons import why_no_verdict
 from learnorder.report.content import Section, TextTable
 from learnorder.report.parts import Point, add_points, error_bars, make_room
 from learnorder.report.score_words import ScoreWords
@@ -15,8 +16,7 @@ from learnorder.report.style import LineStyle, figure_text, layout, line_styles,
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, marked_titles
 from learnorder.runs.forgetting import NEW, Forgetting
-from learnorder.statistics import FEWEST_SEEDS, Estimate, range_of
-from learnorder.statistics.verdicts import side_of
+from learnorder.statistics import Estimate, range_of, side_of
 
 RATE = "learning_rate.initial"
 """The setting on the axis of the figures."""
@@ -224,35 +224,57 @@ def forgetting_words(
     arms = [arm for arm in arms if forgetting.after(arm)]
     if not arms:
         return []
-    best = max(arms, key=lambda arm: forgetting.gain(arm).mean)
-    sentences = [_arm_words(forgetting, best, f"Largest gain: {titles[best]}. It")]
     if len(arms) == 1:
-        return [_arm_words(forgetting, best, titles[best])]
-    as_good = [
-        arm
-        for arm in arms
-        if arm != best and side_of(forgetting.gain_difference(arm, best)) == "inconclusive"
-    ]
+        return [_arm_words(forgetting, arms[0], titles[arms[0]])]
+    candidates = [arm for arm in arms if not forgetting.results.lost(arm)] or arms
+    best = max(candidates, key=lambda arm: forgetting.gain(arm).mean)
+    sentences = [_arm_words(forgetting, best, f"Largest gain: {titles[best]}. It")]
+    gains = {arm: forgetting.gain_difference(arm, best) for arm in arms if arm != best}
+    whys = {arm: why_no_verdict(forgetting.results, e, arm, best) for arm, e in gains.items()}
+    compared = {arm: e for arm, e in gains.items() if not whys[arm]}
+    if left_out := len(gains) - len(compared):
+        sentences.append(
+            f"Its gain is not compared with that of {left_out} of {len(gains)} other arms: "
+            f"{', '.join(dict.fromkeys(filter(None, whys.values())))}."
+        )
+    if compared:
+        none = "Of the rest, no arm" if left_out else "No arm"
+        sentences.append(_gentle_words(forgetting, best, compared, titles, none))
+    return sentences
+
+
+def _gentle_words(
+    forgetting: Forgetting,
+    best: str,
+    gains: Mapping[str, Estimate],
+    titles: Mapping[str, str],
+    none: str,
+) -> str:
+    """Return which arm forgets least at a gain that is not significantly smaller.
+
+    Args:
+        forgetting: What is gained and forgotten.
+        best: The arm with the largest gain.
+        gains: The gain of each other arm less that of the best.
+        titles: The arms in words.
+        none: Begins the sentence if there is no such arm.
+    """
+    as_good = [arm for arm, gain in gains.items() if side_of(gain) == "inconclusive"]
     gentle = min(as_good, key=lambda arm: forgetting.forgetting(arm).mean, default=best)
     if forgetting.forgetting(gentle).mean >= forgetting.forgetting(best).mean:
-        sentences.append(
-            "No arm that forgets less gains as much: each other gain is significantly smaller, or "
+        return (
+            f"{none} that forgets less gains as much: each other gain is significantly smaller, or "
             "comes with as much forgetting."
         )
-        return sentences
     old, new = ScoreWords(forgetting.score), ScoreWords(forgetting.new_score)
-    less, more = (
-        forgetting.forgetting_difference(gentle, best),
-        forgetting.gain_difference(gentle, best),
-    )
+    less = forgetting.forgetting_difference(gentle, best)
     shown = "significantly less" if side_of(less) == "below" else "less, but inconclusively"
-    sentences.append(
-        _arm_words(forgetting, gentle, f"Least forgetting at a gain not significantly smaller: "
-                   f"{titles[gentle]}. It")
-        + f" Against the largest gain it forgets {shown}, by {old.difference(-less)}, and gains "
-        f"{_more_or_less(more, new)}. The arms are chosen and measured on the same seeds."
-    )  # fmt: skip
-    return sentences
+    title = f"Least forgetting at a gain not significantly smaller: {titles[gentle]}. It"
+    return (
+        f"{_arm_words(forgetting, gentle, title)} Against the largest gain it forgets {shown}, by "
+        f"{old.difference(-less)}, and gains {_more_or_less(gains[gentle], new)}. The arms are "
+        "chosen and measured on the same seeds."
+    )
 
 
 def _more_or_less(e: Estimate, words: ScoreWords) -> str:
@@ -264,10 +286,10 @@ def _more_or_less(e: Estimate, words: ScoreWords) -> str:
 def _arm_words(forgetting: Forgetting, arm: str, title: str) -> str:
     new, old = ScoreWords(forgetting.new_score), ScoreWords(forgetting.score)
     gain, lost, kept = forgetting.gain(arm), forgetting.forgetting(arm), forgetting.kept(arm)
-    few = f"; {gain.n} seeds are too few for a verdict" if gain.n < FEWEST_SEEDS else ""
+    support = [f"n = {gain.n}", why_no_verdict(forgetting.results, gain, arm)]
     direction = "forgets" if lost.mean >= 0 else "improves by"
     return (
         f"{title} gains {new.difference(gain)} of {new.name} on the new task and {direction} "
         f"{old.difference(lost if lost.mean >= 0 else -lost)} of {old.name} on "
-        f"{forgetting.name}, ending at {old.value(kept)} (n = {gain.n}{few})."
+        f"{forgetting.name}, ending at {old.value(kept)} ({'; '.join(filter(None, support))})."
     )

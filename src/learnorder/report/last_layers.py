@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from statistics import fmean
 from typing import Any
 
+from learnorder.report.comparisons import VERDICT_NOTE, why_no_verdict
 from learnorder.report.content import Section, TextTable
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.titles import marked_titles
@@ -59,10 +60,11 @@ def group_balanced_words(results: PatternRuns[Any], arm: str, title: str) -> lis
     change = results.last_layer_change(arm, "worst_group_accuracy", "group")
     unseen = all(layer.unseen for layer in results.last_layers(arm).values())
     kind = "held-out" if unseen else "training"
+    support = [f"n = {change.n}", why_no_verdict(results, change, arm)]
     return [
         f"{title}, with its last layer retrained on equally many {kind} {results.noun} of each "
         f"group: {words.name} {levels[1]} instead of {levels[0]}, {words.gain(change)} "
-        f"(n = {change.n})."
+        f"({'; '.join(filter(None, support))})."
     ]
 
 
@@ -106,8 +108,8 @@ def _note(layers: list[LastLayer]) -> str:
     how = _how_images(layers) if layers[0].measured is None else _how_tasks(layers)
     note = (
         f"Only the last layer was retrained, {how} Per cent before retraining, and the change in "
-        "points, paired by seed: mean [95 % t interval]. If accuracy rises, the features contained "
-        "more than the old layer used."
+        f"points, paired by seed: mean [95 % t interval]. {VERDICT_NOTE} If accuracy rises, the "
+        "features contained more than the old layer used."
     )
     for value, name in ((scores.reliance, "pattern"), (scores.attribute_reliance, "attribute")):
         if value is not None:

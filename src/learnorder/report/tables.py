@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from statistics import fmean, median
 from typing import Any
 
+from learnorder.report.comparisons import VERDICT_NOTE
 from learnorder.report.content import Anchor, TextTable
 from learnorder.report.last_layers import last_layer_table as last_layer_table
 from learnorder.report.score_words import ScoreWords
@@ -82,8 +83,9 @@ def difference_table(results: PatternRuns[Any], baselines: Mapping[str, str]) ->
         "Difference at the same settings" if several else f"Difference from {first}",
         ["arm", "n pairs", *(title for _, _, title in quantities)],
         rows,
-        "Percentage points, paired by seed: mean [95 % t interval]. A difference is significant at "
-        "the 5 % level if its interval does not contain 0.",
+        "Percentage points, paired by seed: mean [95 % t interval]. The intervals are not adjusted "
+        "for their number: on average, 5 % of them do not contain the true difference. "
+        f"{VERDICT_NOTE}",
     )
 
 

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.report import parts
-from learnorder.report.orders import span_color, span_words, times_scale
+from learnorder.report.orders import median_words, span_color, times_scale
 from learnorder.report.parts import add_band, arm_axis, heat_map
 from learnorder.report.setting_titles import setting_title
 from learnorder.report.style import figure_text, layout, line_styles, log_axis
@@ -132,9 +132,8 @@ def first_figure(results: TheoryResults, arm: str) -> go.Figure:
     Each cell names the pattern and how many times later the other is learned, median over seeds.
     """
     grid = PhaseGrid.of(results)
-    spans = {at: grid.first(at, arm) for at in grid.cells}
-    text = {at: span_words(span, "P", "Q") for at, span in spans.items()}
-    cells = {at: span_color(span) for at, span in spans.items()}
+    text = {at: median_words(grid.orders(at, arm), "P", "Q") for at in grid.cells}
+    cells = {at: span_color(grid.first(at, arm)) for at in grid.cells}
     scale = times_scale(cells.values(), "P first", "Q first", "how many times earlier")
     figure = heat_map(grid.xs, grid.ys, cells, text, scale)
     return layout(figure, f"Pattern learned first by {arm}", *_axes(grid), _height(grid))

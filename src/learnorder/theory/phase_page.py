@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.errors import RunFolderError
+from learnorder.report.comparisons import why_no_verdict
 from learnorder.report.content import TextTable
-from learnorder.report.orders import in_order, span_words
+from learnorder.report.orders import in_order, median_words
 from learnorder.report.setting_titles import setting_title
 from learnorder.runs.arms import AXES, BETWEEN_AXES
-from learnorder.statistics import Estimate, Span, median_span
+from learnorder.statistics import Estimate, Measured, Span, Unit, median_span, ratio_p
 from learnorder.theory.results import TheoryResults
 
 
@@ -62,16 +63,20 @@ class PhaseGrid:
                 cells.setdefault((x, y), {})
         return cls(results, x_name, y_name, xs, ys, cells)
 
-    def first(self, at: tuple[str, str], algorithm: str) -> Span | None:
-        """Return log10(P's half-margin time / Q's), median over seeds; positive if Q is first.
+    def orders(self, at: tuple[str, str], algorithm: str) -> list[Span]:
+        """Return log10(P's half-margin time / Q's) of each seed; positive if Q is first.
 
         A pattern that is never learned counts as later, by an unknown factor.
         """
         if (arm := self.cells[at].get(algorithm)) is None:
-            return None
+            return []
         p, q = (self.results.half_learned(arm, pattern) for pattern in ("P", "Q"))
-        spans = [_order(p[seed], q[seed]) for seed in p.keys() & q.keys()]
-        return median_span(spans) if spans else None
+        return [_order(p[seed], q[seed]) for seed in p.keys() & q.keys()]
+
+    def first(self, at: tuple[str, str], algorithm: str) -> Span | None:
+        """Return the median of :meth:`orders`; None if there are none."""
+        orders = self.orders(at, algorithm)
+        return median_span(orders) if orders else None
 
     def ratio(self, at: tuple[str, str]) -> Estimate:
         """Return the P-only error ratio S / L-S."""
@@ -79,6 +84,14 @@ class PhaseGrid:
         if "S" not in arms or "L-S" not in arms:
             return Estimate(math.nan, math.nan, math.nan, 0)
         return self.results.final_ratio(arms["S"], arms["L-S"], "p_only", "error")
+
+    def measured(self, at: tuple[str, str]) -> Measured:
+        """Return the ratio compared with 1; without a p-value if there can be no verdict."""
+        ratio, arms = self.ratio(at), self.cells[at]
+        if not ratio.n or why_no_verdict(self.results, ratio, arms["S"], arms["L-S"]):
+            return Measured(ratio, 1.0, Unit(""))
+        s, large = (self.results.final(arms[name], "p_only", "error") for name in ("S", "L-S"))
+        return Measured(ratio, 1.0, Unit(""), p=ratio_p(s, large, 1.0))
 
     def runs(self, at: tuple[str, str]) -> str:
         """Return the status of the runs at a point, in words."""
@@ -120,7 +133,7 @@ def phase_table(results: TheoryResults) -> TextTable:
     rows = [
         [
             *at,
-            *(span_words(grid.first(at, algorithm), "P", "Q") for algorithm in algorithms),
+            *(median_words(grid.orders(at, algorithm), "P", "Q") for algorithm in algorithms),
             *(_errors(grid, at, algorithm) for algorithm in algorithms),
             ratio_words(grid.ratio(at)),
             grid.runs(at),

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from statistics import median
 
 from learnorder.config.arm_titles import THEORY_ARMS
-from learnorder.report.comparisons import pairs_words
+from learnorder.report.comparisons import VERDICT_NOTE, pairs_words, why_no_verdict
 from learnorder.report.content import TextTable
 from learnorder.report.seed_cells import SeedCells
 from learnorder.report.tables import counted
 from learnorder.report.titles import arm_columns, marked_titles
-from learnorder.statistics import estimate, side_of, why_inconclusive
+from learnorder.statistics import FEWEST_SEEDS, adjusted_p, estimate, side_of
 from learnorder.theory.order import ACCURACY_LEVEL
 from learnorder.theory.phase_page import PhaseGrid, percent, percent_words, phase_table, ratio_words
 from learnorder.theory.results import ERROR_SETS, Pattern, TheoryResults
@@ -114,7 +114,7 @@ def theory_ratio_table(results: TheoryResults) -> TextTable | None:
         ["other arm", "n pairs", "difference, points", "ratio", "ratio, closed form"],
         rows,
         "Paired by seed. Difference: mean [95 % t interval]. Ratio of the means [95 % Fieller "
-        "interval].",
+        f"interval]. {VERDICT_NOTE}",
     )
 
 
@@ -160,15 +160,25 @@ def phase_findings(results: TheoryResults) -> list[str]:
                 f"{THEORY_ARMS[algorithm]} learns Q first at {q} and P first at {p} of "
                 f"{len(known)} points (half the final margin)."
             )
-    ratios = [ratio for at in grid.cells if (ratio := grid.ratio(at)).n > 1]
-    if ratios:
-        sides = [side_of(ratio, 1.0) for ratio in ratios]
-        sentences.append(
-            "Error on P-only test examples: S errs more often than L-S at "
-            f"{sides.count('above')} of {len(ratios)} points, less often at "
-            f"{sides.count('below')} (the interval of the ratio lies on that side of 1)."
-        )
-    return [*sentences, f"{len(results.folders)} runs: {results.status_words()}."]
+    return [*sentences, *_errs(grid), f"{len(results.folders)} runs: {results.status_words()}."]
+
+
+def _errs(grid: PhaseGrid) -> list[str]:
+    """Return at how many points S errs more often than L-S; none without enough seeds."""
+    measures = [m for m in map(grid.measured, grid.cells) if m.estimate.n >= FEWEST_SEEDS]
+    if not measures:
+        return []
+    sides = [
+        side_of(each.estimate, each.bound)
+        for each, p in zip(measures, adjusted_p(measures), strict=True)
+        if p < 0.05
+    ]
+    return [
+        f"Error on P-only test examples: of {len(measures)} points with at least {FEWEST_SEEDS} "
+        f"seeds, S errs more often than L-S at {sides.count('above')} and less often at "
+        f"{sides.count('below')} (Fieller's test of the ratio, adjusted for the number of points "
+        "by Holm: p < 0.05)."
+    ]
 
 
 def summary_table(results: TheoryResults) -> TextTable:
@@ -202,7 +212,7 @@ def _gap(results: TheoryResults, arm: str) -> str:
     if not ratio.n:
         return f"{what}: no pairs of finished runs."
     text = f"{what}: {ratio_words(ratio)}, {pairs_words(ratio.n)}"
-    if why := why_inconclusive(ratio):
+    if why := why_no_verdict(results, ratio, "S", arm):
         return f"{text}; {why}."
     verdicts = {"above": "S errs more often", "below": "S errs less often"}
     return f"{text}: {verdicts.get(side_of(ratio, 1.0), 'inconclusive')}."
