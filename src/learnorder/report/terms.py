@@ -14,9 +14,9 @@ TERMS = {
     "seed": "A number that determines all that is random in a run, such as the initial weights and "
     "the order of the data. The runs of an arm differ in it alone.",
     "95 % interval": "A range around the mean over seeds, made by a method that catches the mean "
-    "over all possible seeds in 95 of 100 experiments. A difference whose interval does not "
-    "contain 0 is significant at the 5 % level. It says where the mean is; single runs are "
-    "spread wider.",
+    "over all possible seeds in 95 of 100 experiments. It says where the mean is; "
+    "single runs are spread wider. A single difference is significant at the 5 % level if its "
+    "interval does not contain 0; of many differences, some are so by chance.",
     "chance": "What guessing gives: an accuracy of 10 % if there are ten classes of equal size.",
     "patch": "A small square planted in most training images. It identifies the class, but has to "
     "be memorised: each class has its own pattern, and no linear function separates the patterns. "
