@@ -19,6 +19,7 @@ from learnorder.probe.page import advice_words, calibration_words, probe_finding
 from learnorder.probe.result import calibrate
 from learnorder.probe.run import arm_plans, with_budget
 from learnorder.probe.settings import FEWEST_EPOCHS
+from learnorder.runs.last_layer import LastLayer, LastLayerScores, write_last_layer
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import Results
 from learnorder.runs.sealed import read_sealed
@@ -204,6 +205,33 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
         Statement("noise: relies less", "noise", "reliance", ANY, "holds"),
     ]
     assert words in advice_words(result, found)
+
+
+@pytest.mark.parametrize(
+    ("clean", "reliance", "lost", "words"),
+    [
+        (0.1, 0.0, 0, "was learned but unused"),
+        (-0.1, -0.2, 0, "Reliance falls, but accuracy is not shown to rise"),
+        (0.0, 0.0, 0, "No improvement is shown"),
+        (0.1, -0.2, 1, "(n = 3; a verdict needs a result of every run). No improvement is shown"),
+    ],
+)
+def test_what_a_new_layer_recovers_is_in_the_accuracy(
+    probe, tiny, tmp_path, clean, reliance, lost, words
+):
+    folders = []
+    for seed in range(3 + lost):
+        labels = {"arm": "constant", "learning_rate.initial": "0.05"}
+        status = "finished" if seed < 3 else "diverged"
+        path, config = tmp_path / str(seed), replace(tiny, seed=seed)
+        folders.append(fake_run(path, config, labels, [0.5] * 3, status=status))
+    for seed, folder in enumerate(folders[:3]):
+        jitter = 0.01 * (-1) ** seed
+        after = LastLayerScores(0.6 + clean + jitter, 0.5, 0.4 + reliance + jitter)
+        write_last_layer(folder, LastLayer(LastLayerScores(0.6, 0.5, 0.4), after, 10, True))
+    result = ProbeResult(probe, Calibration({}, 3.0), Results(folders))
+    (said,) = (text for text in probe_findings(result) if "last layer retrained" in text)
+    assert words in said
 
 
 def test_a_small_lr_that_diverges_says_what_to_change(probe, tmp_path):

@@ -15,6 +15,7 @@ from learnorder.images.sheets import example_images
 from learnorder.probe import RATE, ArmNumbers, Calibration, ProbeResult, Statement, statements
 from learnorder.probe.record import to_json
 from learnorder.probe.settings import noise_words
+from learnorder.report.comparisons import why_no_verdict
 from learnorder.report.content import Content, Section, TextTable, picture_first
 from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.grid import Row, SweepGrid, sweep_rows
@@ -66,7 +67,7 @@ def probe_content(result: ProbeResult) -> Content:
 
 
 def probe_findings(result: ProbeResult) -> list[str]:
-    """Return the findings in sentences, each supported by an interval."""
+    """Return the findings in sentences."""
     results, probe = result.results, result.probe
     sentences, judged = list[str](), statements(result)
     calibrated = calibration_words(result.calibration, probe.rates[0], _strength(results))
@@ -237,14 +238,18 @@ def calibration_words(calibration: Calibration, rate: float, name: str = "contra
 def _last_layer_words(title: str, results: PatternRuns[Any], arm: str) -> str:
     changes = [results.last_layer_change(arm, name) for name in ("clean", "reliance")]
     clean, reliance = map(POINTS.show, changes)
+    whys = [why_no_verdict(results, change, arm) for change in changes]
+    sides = ["" if why else side_of(e) for e, why in zip(changes, whys, strict=True)]
+    if sides[0] == "above":
+        conclusion = "What the new layer recovers was learned but unused."
+    elif sides[1] == "below":
+        conclusion = "Reliance falls, but accuracy is not shown to rise."
+    else:
+        conclusion = "No improvement is shown."
+    support = "; ".join(filter(None, [f"n = {changes[0].n}", *dict.fromkeys(whys)]))
     return (
         f"{title}, with its last layer retrained on clean {results.noun}: clean accuracy changes "
-        f"by {clean}, reliance by {reliance} (n = {changes[0].n}). "
-        + (
-            "What the new layer recovers was learned but unused."
-            if side_of(changes[0]) == "above" or side_of(changes[1]) == "below"
-            else "Whether this is an improvement is inconclusive."
-        )
+        f"by {clean}, reliance by {reliance} ({support}). {conclusion}"
     )
 
 
