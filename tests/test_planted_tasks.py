@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from learnorder import Task, TaskResults, write_report
+from learnorder import BatchMean, Task, TaskResults, write_report
 from learnorder.config.settings import PatternConfig, TaskConfig, TaskRunConfig
 from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
@@ -121,6 +121,34 @@ def test_reliance_of_a_network_that_memorises_the_pattern():
     assert records.last("conflict", "reliance") > 0.2
     shares = [records.last("conflict", f"share_{n}") for n in ("content", "pattern", "neither")]
     assert sum(shares) == pytest.approx(1.0)
+
+
+class Guess(nn.Module):
+    """Predicts one class for all examples."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.tensor([3.0, 0.0]))
+
+    def forward(self, x):
+        return self.bias.expand(len(x), 2)
+
+
+def test_guessing_the_commonest_class_learns_no_pattern(tmp_path):
+    """Also where the task has a score of its own, by which chance is not measured."""
+    x = torch.randn(400, 8, generator=torch.Generator().manual_seed(0))
+    data = TensorDataset(x, (torch.arange(400) % 20 == 0).long())
+    error = BatchMean(nn.functional.cross_entropy)
+    task = Task(
+        Guess, data, planter=PLANTER, score=error, score_name="error", higher_is_better=False
+    )
+    with register_task(task) as given:
+        plans = {"guess": Plan(config_of(given), {"arm": "guess"})}
+        results = TaskResults(run_plans(plans, tmp_path, Execution(quiet=True), here=True))
+    assert results.chance() == pytest.approx(0.95, abs=0.02)
+    assert results.final("guess", "patch_only", "accuracy")[0] == pytest.approx(results.chance())
+    assert results.learned("guess", "patch") == {0: None}
+    assert results.undertrained("guess")
 
 
 def test_without_a_pattern_the_planter_changes_nothing():

@@ -15,7 +15,7 @@ from learnorder.errors import ConfigError
 from learnorder.execution.budget import Budget
 from learnorder.execution.settings import Execution
 from learnorder.probe import ArmNumbers, Calibration, ProbeResult, Statement, judge_arms, run_probe
-from learnorder.probe.page import advice_words, calibration_words, probe_findings
+from learnorder.probe.page import advice_words, calibration_table, calibration_words, probe_findings
 from learnorder.probe.result import calibrate
 from learnorder.probe.run import arm_plans, with_budget
 from learnorder.probe.settings import FEWEST_EPOCHS
@@ -52,6 +52,18 @@ def test_the_calibration_takes_the_faintest_that_is_memorised(probe):
     found = calibrate(probe, {0.1: 0.2, 0.4: 0.93, 0.8: 0.99}, {0.1: 0.5, 0.4: 0.3, 0.8: 0.2}, 0.1)
     assert (found.contrast, found.tried) == (0.4, True)
     assert "faintest" in calibration_words(found, 0.05)
+
+
+def test_guessing_the_commonest_class_memorises_no_pattern(probe):
+    """It is right on 95 % of the patterns where that class has 95 % of the examples."""
+    clean = {0.1: 0.95, 0.4: 0.97}
+    found = calibrate(probe, {0.1: 0.95, 0.4: 0.98}, clean, 0.95)
+    assert (found.contrast, found.level) == (0.4, 0.975)
+    assert "97.5 % counts as memorised" in calibration_table(found).note
+    with pytest.raises(ConfigError, match=r"but 97\.5 % is needed"):
+        calibrate(probe, {0.1: 0.95, 0.4: 0.96}, clean, 0.95)
+    arm = ArmNumbers({0: 0.95}, {0: 0.95}, {}, {}, {"¼": {}}, 9, 0.95, 0, 1)
+    assert arm.undertrained().endswith("where 96.2 and 97.5 % count as learned")
 
 
 def test_a_pattern_that_is_memorised_at_no_contrast_stops_the_probe(probe):

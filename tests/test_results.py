@@ -87,6 +87,10 @@ def test_reported_runs_use_nothing_that_settings_were_chosen_on(recorded):
         (TaskDescription(10, 10, "accuracy", True, unlearned=0.63, num_classes=2), 0.63),
         (TaskDescription(10, 10, "accuracy", True, unlearned=0.52, num_classes=2), 0.5),
         (TaskDescription(10, 10, "F1", True, unlearned=0.9, num_classes=2), 0.5),
+        (
+            TaskDescription(10, 10, "F1", True, unlearned=0.1, num_classes=2, commonest=0.95),
+            0.95,
+        ),
         (TaskDescription(10, 10, "loss", False, unlearned=0.9), None),
         (ImagesDescription(2, (8, 8), 10, 10, classes={"a": (5, 9), "b": (5, 1)}), 0.9),
         (ImagesDescription(2, (8, 8), 10, 10, classes={"a": (9, 5), "b": (1, 5)}), 0.5),

@@ -16,7 +16,6 @@ from learnorder.report.tables import median_epoch
 from learnorder.report.titles import marked_titles
 from learnorder.runs.results import Results
 from learnorder.statistics import PER_CENT, POINTS, Estimate, side_of
-from learnorder.statistics.learned import PATCH_LEVEL
 
 
 def findings(results: Results) -> list[str]:
@@ -64,10 +63,9 @@ def _patch_order(results: Results) -> str:
         when = "never" if middle == "never" else f"at epoch {middle}"
         seeds = f" (learned in {reached} of {len(epochs)} seeds)" if reached < len(epochs) else ""
         parts.append(f"{titles[arm]} {when}{seeds}")
-    return (
-        f"When the patch is learned ({100 * PATCH_LEVEL:.0f} % on the pattern alone, median over "
-        f"seeds): {'; '.join(parts)}."
-    )
+    level = results.pattern_level()
+    share = "" if level is None else f"{100 * level:.3g} % on the pattern alone, "
+    return f"When the patch is learned ({share}median over seeds): {'; '.join(parts)}."
 
 
 def _compared(arm: str, baseline: str, name: str, difference: Estimate, why: str) -> str:

@@ -10,10 +10,10 @@ from learnorder.statistics import Span
 from learnorder.statistics.learned import (
     CONTENT_LEVELS,
     NEXT_TO_NOTHING,
-    PATCH_LEVEL,
     is_undertrained,
     on_the_way,
     order_ratio,
+    pattern_level,
 )
 
 
@@ -101,10 +101,11 @@ class ArmNumbers:
         clean, pattern = fmean(self.clean.values()), fmean(self.patch_only.values())
         if not is_undertrained(clean, pattern, self.chance):
             return ""
-        level = on_the_way(self.chance, CONTENT_LEVELS["¼"])
+        levels = on_the_way(self.chance, CONTENT_LEVELS["¼"]), pattern_level(self.chance)
+        learned = " and ".join(f"{100 * level:.3g}" for level in levels)
         return (
             f"ends at {100 * clean:.0f} % on clean {self.noun} and {100 * pattern:.0f} % on the "
-            f"pattern alone, where {100 * level:.3g} and {100 * PATCH_LEVEL:.0f} % count as learned"
+            f"pattern alone, where {learned} % count as learned"
         )
 
 

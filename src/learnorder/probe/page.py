@@ -35,7 +35,6 @@ from learnorder.statistics import (
     p_words,
     side_of,
 )
-from learnorder.statistics.learned import PATCH_LEVEL
 from learnorder.statistics.verdicts import VERDICT_WORDS
 from learnorder.tasks.page import examples_table
 
@@ -281,7 +280,7 @@ def calibration_table(calibration: Calibration, name: str = "contrast") -> TextT
     ]
     note = (
         "Accuracy of the small LR on the pattern alone at the epoch before the anneal, in %; one "
-        f"run each, on a seed of no arm. {100 * PATCH_LEVEL:.0f} % counts as memorised."
+        f"run each, on a seed of no arm. {100 * calibration.level:.3g} % counts as memorised."
     )
     return TextTable("Calibration", [name, "pattern alone", ""], rows, note)
 

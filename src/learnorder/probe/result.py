@@ -12,7 +12,13 @@ from learnorder.probe.settings import Probe
 from learnorder.runs import setting_words
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list
-from learnorder.statistics.learned import CONTENT_LEVELS, NEXT_TO_NOTHING, PATCH_LEVEL, on_the_way
+from learnorder.statistics.learned import (
+    CONTENT_LEVELS,
+    NEXT_TO_NOTHING,
+    PATCH_LEVEL,
+    on_the_way,
+    pattern_level,
+)
 
 if TYPE_CHECKING:
     from learnorder.runs.results import PatternRuns
@@ -30,11 +36,13 @@ class Calibration:
             empty if only one contrast was given.
         contrast: The contrast chosen: the faintest that was memorised, or the one given.
         clean: Accuracy on clean data of the same runs, by contrast.
+        level: Patch-only accuracy from which the pattern counts as memorised.
     """
 
     accuracy: Mapping[float, float]
     contrast: float
     clean: Mapping[float, float] = field(default_factory=dict)
+    level: float = PATCH_LEVEL
 
     @property
     def tried(self) -> bool:
@@ -61,7 +69,8 @@ def calibrate(
             that the arms would be uninformative.
     """
     small, epochs = f"{probe.rates[0]:g}", probe.anneal_epoch - 1
-    memorised = [contrast for contrast, value in accuracy.items() if value >= PATCH_LEVEL]
+    level = pattern_level(chance)
+    memorised = [contrast for contrast, value in accuracy.items() if value >= level]
     if not memorised:
         accuracies = ", ".join(f"{100 * value:.0f} % at {c:g}" for c, value in accuracy.items())
         raise ConfigError(
@@ -69,7 +78,7 @@ def calibrate(
             list(probe.tried()),
             f"In the {epochs} epochs before the anneal the small learning rate, {small}, memorises "
             f"the pattern at none of them ({accuracies} on the pattern alone, but "
-            f"{100 * PATCH_LEVEL:.0f} % is needed), so the probe stops here. Give stronger "
+            f"{100 * level:.3g} % is needed), so the probe stops here. Give stronger "
             f"contrasts, {'' if probe.is_task else 'a larger pattern_size, '}more training.epochs, "
             "or a larger first learning rate.",
         )
@@ -84,7 +93,7 @@ def calibrate(
             f"more {'training examples' if probe.is_task else 'data.train_examples'}, a larger "
             "first learning rate, or another network.",
         )
-    return Calibration(dict(accuracy), min(memorised), dict(clean))
+    return Calibration(dict(accuracy), min(memorised), dict(clean), level)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from learnorder.report.seed_cells import SeedCells, run_anchor
 from learnorder.report.titles import arm_columns, arm_titles, marked_titles
 from learnorder.runs import RunFolder
 from learnorder.runs.results import WITHOUT_RESULT, NetworkRuns, PatternRuns, RunSet
-from learnorder.statistics.learned import CONTENT_LEVELS, PATCH_LEVEL, on_the_way
+from learnorder.statistics.learned import CONTENT_LEVELS, on_the_way
 
 _PER_CENT = ScoreWords("accuracy")
 
@@ -110,7 +110,8 @@ def order_table(results: PatternRuns[Any]) -> TextTable:
         columns.append(f"content at {words} (clean{level})")
     if results.has_patch():
         what = "patch (patch only" if results.noun == "images" else "pattern (pattern alone"
-        columns.append(f"{what} ≥ {100 * PATCH_LEVEL:.0f} %)")
+        level = results.pattern_level()
+        columns.append(f"{what})" if level is None else f"{what} ≥ {100 * level:.3g} %)")
         for arm in results.arms:
             epochs[arm].append(results.learned(arm, "patch"))
     rows = [[titles[arm], *map(_epochs, epochs[arm])] for arm in results.arms]

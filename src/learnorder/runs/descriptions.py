@@ -86,6 +86,8 @@ class TaskDescription:
         unlearned: Score of a model that has learned nothing: the accuracy of the commonest class,
             else the score of the run's initial network.
         num_classes: Number of classes, where outputs are logits and targets are classes.
+        commonest: Share of the commonest class among the examples judged on; None without classes
+            and in older runs.
         attribute: What the known groups are groups of; empty where there are none.
         groups: Examples of each known group: trained on, and judged on.
         group_score: What each group is judged by: accuracy for classes, else the score.
@@ -104,6 +106,7 @@ class TaskDescription:
     unseen_classes: tuple[int, ...] = ()
     unlearned: float | None = field(default=None, compare=False)
     num_classes: int | None = None
+    commonest: float | None = field(default=None, compare=False)
     attribute: str = ""
     groups: dict[str, tuple[int, int]] = field(default_factory=dict)
     group_score: str = ""

@@ -85,7 +85,9 @@ def chance_of(described: ImagesDescription | TaskDescription) -> float | None:
     if described.num_classes is None:
         return None
     if isinstance(described, TaskDescription):
-        commonest = described.unlearned if described.score == "accuracy" else None
+        commonest = described.commonest
+        if commonest is None and described.score == "accuracy":
+            commonest = described.unlearned
     else:
         counts = [evaluated for _, evaluated in described.classes.values()]
         commonest = max(counts) / sum(counts) if sum(counts) else None

@@ -19,11 +19,11 @@ from learnorder.runs.run_set import WITHOUT_RESULT, FolderT, NetworkRuns, RunSet
 from learnorder.statistics import Estimate, Span, paired_difference, range_of
 from learnorder.statistics.learned import (
     CONTENT_LEVELS,
-    PATCH_LEVEL,
-    content_level,
     first_epoch,
     is_undertrained,
+    on_the_way,
     order_ratio,
+    pattern_level,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class PatternRuns(NetworkRuns[FolderT]):
             arm: Name of the arm.
             what: patch or content.
             fraction: Threshold for the content, between guessing (0) and perfect (1); see
-                :func:`~learnorder.statistics.learned.content_level`.
+                :data:`~learnorder.statistics.learned.CONTENT_LEVELS`.
 
         Raises:
             KeyError: There is no such arm, or ``what`` is neither.
@@ -110,7 +110,9 @@ class PatternRuns(NetworkRuns[FolderT]):
             seed: first_epoch(
                 list(values),
                 list(values.values()),
-                PATCH_LEVEL if what == "patch" else content_level(chances[seed], fraction),
+                pattern_level(chances.get(seed))
+                if what == "patch"
+                else on_the_way(chances[seed], fraction),
             )
             for seed, values in series.items()
         }
@@ -184,6 +186,11 @@ class PatternRuns(NetworkRuns[FolderT]):
     def _chance(self) -> float | None:
         chances = {chance_of(data) for data in self.described.values()}
         return chances.pop() if len(chances) == 1 else None
+
+    def pattern_level(self) -> float | None:
+        """Return the accuracy at which the pattern counts as learned; None if it differs by run."""
+        levels = {pattern_level(chance_of(data)) for data in self.described.values()}
+        return levels.pop() if len(levels) == 1 else None
 
     def undertrained(self, arm: str) -> bool:
         """Whether an arm has learned neither content nor pattern, by its final mean accuracies.

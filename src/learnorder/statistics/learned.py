@@ -8,10 +8,17 @@ from collections.abc import Sequence
 from learnorder.statistics import Span
 
 PATCH_LEVEL = 0.9
-"""Patch-only accuracy at which the patch counts as learned."""
+"""Patch-only accuracy at which the patch counts as learned; see :func:`pattern_level`."""
 
 CONTENT_LEVELS = {"¼": 0.25, "½": 0.5, "¾": 0.75}
-"""Levels of the content, as fractions of the way from chance to 100 %. The first is decisive."""
+"""Levels of clean accuracy at which the content counts as learned, as fractions of the way from
+chance to 100 %.
+
+They do not depend on the runs that are compared. A level derived from final accuracies, such as
+90 % of the best arm's, would make the order repeat them: the best arm would set a level that the
+others never reach. The first is decisive and was fixed before the runs: most arms reach it, and
+they reach it early, when the order is decided.
+"""
 
 NEXT_TO_NOTHING = 0.1
 """Fraction of the way from chance to 100 % that counts as almost nothing learned: an accuracy of
@@ -40,24 +47,6 @@ def chance_level(classes: int, commonest: float | None = None) -> float:
     return commonest
 
 
-def content_level(chance: float, fraction: float = CONTENT_LEVELS["¼"]) -> float:
-    """Return the clean accuracy at which the content counts as learned, c + f · (1 − c).
-
-    The level does not depend on the runs that are compared. A level derived from final accuracies,
-    such as 90 % of the best arm's, would make the order repeat them: the best arm would set a level
-    that the others never reach. f = 1/4 is decisive and was fixed before the runs: most arms reach
-    it, and they reach it early, when the order is decided. f = 1/2 and 3/4 are shown in addition.
-
-    Args:
-        chance: c, of :func:`chance_level`.
-        fraction: Fraction of the way from chance to 100 %, f.
-
-    >>> content_level(0.1), content_level(0.5), content_level(0.1, 0.5)
-    (0.325, 0.625, 0.55)
-    """
-    return on_the_way(chance, fraction)
-
-
 def on_the_way(chance: float, fraction: float) -> float:
     """Return the accuracy at a fraction of the way from chance to 1, c + f · (1 − c).
 
@@ -69,6 +58,21 @@ def on_the_way(chance: float, fraction: float) -> float:
     (0.325, 0.55)
     """
     return chance + fraction * (1 - chance)
+
+
+def pattern_level(chance: float | None) -> float:
+    """Return the patch-only accuracy at which the pattern counts as learned.
+
+    It is 90 %, or half of the way from chance to 100 % if that is more: where a class has 95 % of
+    the examples, a network that always predicts it is right on 95 % of the patterns.
+
+    Args:
+        chance: Accuracy of guessing, of :func:`chance_level`; None if unknown.
+
+    >>> pattern_level(0.1), pattern_level(0.95), pattern_level(None)
+    (0.9, 0.975, 0.9)
+    """
+    return PATCH_LEVEL if chance is None else max(PATCH_LEVEL, on_the_way(chance, 0.5))
 
 
 def is_undertrained(clean: float, patch_only: float, chance: float) -> bool:
@@ -84,7 +88,8 @@ def is_undertrained(clean: float, patch_only: float, chance: float) -> bool:
     >>> is_undertrained(0.25, 0.4, 0.1), is_undertrained(0.25, 0.95, 0.1)
     (True, False)
     """
-    return clean < on_the_way(chance, CONTENT_LEVELS["¼"]) and patch_only < PATCH_LEVEL
+    content = on_the_way(chance, CONTENT_LEVELS["¼"])
+    return clean < content and patch_only < pattern_level(chance)
 
 
 def first_epoch(epochs: Sequence[int], values: Sequence[float], level: float) -> int | None:

@@ -89,10 +89,13 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
     """
     problem = trainer.problem
     unlearned = None if before is None else before.unlearned
+    commonest = None if before is None else before.commonest
     untrained = (trainer.epoch, trainer.step) == (1, 0)
     if unlearned is None and untrained:
         with trainer.accelerator.autocast():
             unlearned = problem.unlearned()
+    if commonest is None and untrained and problem.num_classes is not None:
+        commonest = problem.commonest()
     kept = None if before is None else before.keep
     if kept is None and problem.kept is not None and untrained:
         with trainer.accelerator.autocast():
@@ -118,8 +121,13 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "optimizer": str(trainer.optimizer) if trainer.optimizer.is_own else "",
         "sampler": _sampler_words(problem),
         "scheduler": "".join(type(s).__name__ for s in trainer.optimizer.schedulers[:1]),
-        "unlearned": unlearned if unlearned is not None and math.isfinite(unlearned) else None,
+        "unlearned": _finite(unlearned),
+        "commonest": _finite(commonest),
     }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _sampler_words(problem: TaskProblem) -> str:

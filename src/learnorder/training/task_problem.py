@@ -379,6 +379,10 @@ class TaskProblem:
         """
         if not self._is_classification:
             return validate(self, self.network).score
+        return self.commonest()
+
+    def commonest(self) -> float:
+        """Return the share of the most frequent class among the validation targets."""
         targets = known_targets(self.validation)
         if targets is None:
             targets = torch.cat([batch.targets.cpu() for batch in self.validation_batches()])
