@@ -160,6 +160,13 @@ def test_reliance_of_models_with_known_answers():
     assert guessing.neither == pytest.approx(0.8, abs=0.02)
 
 
+def test_no_share_is_negative():
+    labels, patterns = torch.zeros(10, dtype=torch.int64), torch.ones(10, dtype=torch.int64)
+    for followed in range(11):
+        predicted = torch.where(torch.arange(10) < followed, patterns, labels)
+        assert measure_reliance(predicted, labels, labels, patterns).neither == 0
+
+
 def test_gallery_shows_the_patch():
     images = torch.full((4, 8, 8, 3), 100, dtype=torch.uint8)
     config = PatchConfig(eligible_share=1, size=2)

@@ -107,8 +107,6 @@ def measure_reliance(
     0.5
     """
 
-    def share(predictions: Tensor, classes: Tensor) -> float:
-        return (predictions == classes).double().mean().item()
-
-    content, pattern = share(conflict, labels), share(conflict, pattern_labels)
-    return Reliance(content, pattern, 1 - content - pattern, share(without_pattern, pattern_labels))
+    content, pattern = conflict == labels, conflict == pattern_labels
+    shares = (content, pattern, ~(content | pattern), without_pattern == pattern_labels)
+    return Reliance(*(where.double().mean().item() for where in shares))
