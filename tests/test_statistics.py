@@ -137,7 +137,7 @@ def test_intervals_are_inside_the_range_for_any_data(a, b, confidence):
     reliance = {seed: 2 * value - 1 for seed, value in a.items()}
     assert inside(estimate(list(reliance.values()), within=range_of("reliance")), SHARE_DIFFERENCE)
     losses = [1e3 * value for value in a.values()]
-    assert inside(estimate(losses, within=range_of("loss")), POSITIVE)
+    assert inside(estimate(losses, within=range_of("loss", loss=POSITIVE)), POSITIVE)
     ratio = ratio_of_means(a, {seed: value + 0.01 for seed, value in b.items()}, within=POSITIVE)
     assert ratio.n == 0 or math.isnan(ratio.low) or (ratio.low >= 0 and ratio.high >= ratio.low)
 

@@ -10,7 +10,7 @@ from accelerate.state import AcceleratorState
 from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 
-from learnorder import BatchMean, Task
+from learnorder import BatchMean, Task, TaskResults
 from learnorder.config.settings import TaskConfig, TaskRunConfig
 from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError, DataError
@@ -295,6 +295,21 @@ def test_regression_is_judged_by_its_loss():
     trainer = train(config_of(TaskConfig(), epochs=8), task)
     assert (trainer.problem.score.name, trainer.problem.score.higher_is_better) == ("loss", False)
     assert trainer.records.last("validation", "loss") < 1.0
+
+
+def test_the_interval_of_a_loss_of_ones_own_may_end_below_zero(tmp_path):
+    """That of a negative log-likelihood may, though it is positive on these seeds."""
+
+    def loss(outputs, _):
+        return outputs.mean() ** 2
+
+    with register_task(Task(lambda: nn.Linear(3, 3), blobs(), loss=loss)) as given:
+        plans = {str(seed): Plan(config_of(given, epochs=1, seed=seed), {}) for seed in range(3)}
+        results = TaskResults(run_plans(plans, tmp_path, Execution(quiet=True), here=True))
+    (arm,) = results.arms
+    losses = results.final_estimate(arm, "validation", "loss")
+    assert min(results.final(arm, "validation", "loss").values()) >= 0 > losses.low
+    assert results.curve(arm, "validation", "loss") == {1: losses}
 
 
 def test_targets_that_would_be_broadcast_are_refused():

@@ -15,7 +15,7 @@ from learnorder.report.parts import Point, arm_axis, mark_lost
 from learnorder.report.style import figure_text, layout, line_styles
 from learnorder.report.titles import MOST_ARMS, MOST_ROWS, marked_titles
 from learnorder.runs.results import PatternRuns
-from learnorder.statistics import Estimate, range_of
+from learnorder.statistics import Estimate
 
 
 def curve_figure(
@@ -164,7 +164,7 @@ def final_figure(results: PatternRuns[Any], set_: str, quantity: str, title: str
     """Return a final quantity of each arm: mean over seeds, 95 % interval, a dot for each seed."""
     titles = list(marked_titles(results).values())
     points = [
-        Point(results.final(arm, set_, quantity), range_of(quantity), results.lost(arm))
+        Point(results.final(arm, set_, quantity), results.range_of(quantity), results.lost(arm))
         for arm in results.arms
     ]
     figure = parts.final_figure(in_words(title, results), titles, points, 34)

@@ -106,7 +106,6 @@ def measure_reliance(
     >>> measure_reliance(torch.tensor([1, 1, 2, 0]), clean, labels, patterns).reliance
     0.5
     """
-
     content, pattern = conflict == labels, conflict == pattern_labels
     shares = (content, pattern, ~(content | pattern), without_pattern == pattern_labels)
     return Reliance(*(where.double().mean().item() for where in shares))

@@ -190,7 +190,7 @@ def over_rates(groups: KnownGroups, rates: Mapping[float, str]) -> go.Figure:
     figure, words = go.Figure(), ScoreWords(groups.score)
     drawn = _worst_first(groups, list(rates.values()))[:_MOST_LINES]
     styles = line_styles(drawn)
-    within = range_of(groups.score)
+    within = groups.results.range_of(groups.score)
 
     def points(by_seed: Any, examples: int | None = None) -> dict[float, Point]:
         lost = groups.results.lost

@@ -28,8 +28,8 @@ class SeedCells:
     def final(self, arm: str, set_: str, quantity: str, words: ScoreWords) -> str:
         """Return a final quantity: its mean with the interval."""
         values = self._results.final(arm, set_, quantity)
-        mean = words.number(estimate(list(values.values()), within=range_of(quantity)))
-        return self.shown(mean, arm, values, words.one)
+        mean = self._results.final_estimate(arm, set_, quantity)
+        return self.shown(words.number(mean), arm, values, words.one)
 
     def difference(
         self, arm: str, baseline: str, set_: str, quantity: str, words: ScoreWords

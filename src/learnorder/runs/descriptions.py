@@ -94,6 +94,8 @@ class TaskDescription:
         spurious: Whether the attribute is spurious, so that the reliance on it is measured.
         examples: One example with and without the pattern, as text.
         keep: The old task on which forgetting is measured, if any.
+        own_loss: Whether the loss is a function of the task's own, which may be negative; false in
+            older runs.
         optimizer: Class of the task's own optimiser; empty if the settings name it.
         sampler: Which examples an epoch shows, in words; empty if it shows each once.
         scheduler: Class of the task's own scheduler; empty if the settings have the schedule.
@@ -113,6 +115,7 @@ class TaskDescription:
     spurious: bool = False
     examples: dict[str, str] = field(default_factory=dict, compare=False)
     keep: KeepDescription | None = None
+    own_loss: bool = False
     optimizer: str = ""
     sampler: str = ""
     scheduler: str = ""

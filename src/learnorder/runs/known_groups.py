@@ -95,7 +95,7 @@ class KnownGroups:
         values = list(self.by_seed(arm, group).values())
         if range_of(self.score) == SHARE:
             return share_of_examples(values, self.sizes[group][1])
-        return estimate(values, within=range_of(self.score))
+        return estimate(values, within=self.results.range_of(self.score))
 
     def learned(self, arm: str, group: str) -> dict[int, int | None]:
         """Return the epoch from which on a group is learned, by seed; None if it ends below.

@@ -16,7 +16,7 @@ from learnorder.runs.judged import chance_of
 from learnorder.runs.known_groups import KnownGroups
 from learnorder.runs.last_layer import Balance, LastLayer, read_last_layer
 from learnorder.runs.run_set import WITHOUT_RESULT, FolderT, NetworkRuns, RunSet
-from learnorder.statistics import Estimate, Span, paired_difference, range_of
+from learnorder.statistics import POSITIVE, REAL, Estimate, Range, Span, paired_difference, range_of
 from learnorder.statistics.learned import (
     CONTENT_LEVELS,
     first_epoch,
@@ -211,6 +211,12 @@ class TaskResults(PatternRuns[RunFolder[TaskRunConfig]]):
     an old task, there is also keep.
     """
 
+    @property
+    def loss_range(self) -> Range:
+        """The range of the loss; that of a task's own function may be negative."""
+        own = any(data.own_loss for data in self.described.values())
+        return REAL if own else POSITIVE
+
     def has_patch(self) -> bool:
         """Whether any run planted a pattern in a share of the examples."""
         return any(folder.config.pattern.eligible_share > 0 for folder in self.folders)
@@ -252,6 +258,11 @@ class Results(PatternRuns[RunFolder[RunConfig]]):
     """
 
     noun = "images"
+
+    @property
+    def loss_range(self) -> Range:
+        """The range of the loss, a cross-entropy."""
+        return POSITIVE
 
     def figure(self, name: str | None = None) -> go.Figure:
         """Return a figure.

@@ -16,7 +16,15 @@ from learnorder.runs.judged import judged_by
 from learnorder.runs.kinds import kind_named
 from learnorder.runs.plain_text import storable
 from learnorder.runs.recorded import RecordedValues
-from learnorder.statistics import Estimate, estimate, paired_difference, range_of, shown_in
+from learnorder.statistics import (
+    REAL,
+    Estimate,
+    Range,
+    estimate,
+    paired_difference,
+    range_of,
+    shown_in,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +155,7 @@ class RunSet(ABC, Generic[FolderT]):
             KeyError: As for :meth:`final`.
         """
         values = list(self.final(arm, set_, quantity).values())
-        return estimate(values, within=range_of(quantity))
+        return estimate(values, within=self.range_of(quantity))
 
     def final_difference(self, arm: str, baseline: str, set_: str, quantity: str) -> Estimate:
         """Return the paired difference arm − baseline of a final quantity, over common seeds.
@@ -156,7 +164,16 @@ class RunSet(ABC, Generic[FolderT]):
             KeyError: As for :meth:`final`.
         """
         values, reference = (self.final(name, set_, quantity) for name in (arm, baseline))
-        return paired_difference(values, reference, within=range_of(quantity))
+        return paired_difference(values, reference, within=self.range_of(quantity))
+
+    def range_of(self, quantity: str) -> Range:
+        """Return the range of a recorded quantity."""
+        return range_of(quantity, self.loss_range)
+
+    @property
+    def loss_range(self) -> Range:
+        """The range of the loss."""
+        return REAL
 
     @abstractmethod
     def quantities(self) -> list[tuple[str, str, str]]:
@@ -267,5 +284,5 @@ class NetworkRuns(RunSet[FolderT]):
         series = self.series(arm, set_, quantity, group).values()
         epochs = sorted({epoch for values in series for epoch in values})
         by_epoch = {e: [values[e] for values in series if e in values] for e in epochs}
-        within = range_of(quantity)
+        within = self.range_of(quantity)
         return {epoch: estimate(values, within=within) for epoch, values in by_epoch.items()}

@@ -1,6 +1,6 @@
 """Means with confidence intervals, and paired differences.
 
-Intervals are clipped to the range of their quantity: [0, 1] for a share, [0, ∞) for a loss
+Intervals are clipped to the range of their quantity: [0, 1] for a share, [0, ∞) for most losses
 (:mod:`learnorder.statistics.ranges`). Clipping does not change the coverage, because the true mean
 lies in the range. If a value lies outside the range, the interval is not clipped.
 

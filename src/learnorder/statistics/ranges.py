@@ -60,7 +60,6 @@ _RANGES = {
     "feature_rank": POSITIVE,
     "spikes": POSITIVE,
     "catapults": POSITIVE,
-    "loss": POSITIVE,
 }
 
 
@@ -74,13 +73,17 @@ def gap_of(score: str) -> str:
     return f"{score}_gap"
 
 
-def range_of(quantity: str) -> Range:
+def range_of(quantity: str, loss: Range = REAL) -> Range:
     """Return the range of a recorded quantity or score by its name; all reals if it is unknown.
 
     Accuracies, errors and shares are in [0, 1]. Reliance is a difference of two shares, in [−1, 1].
-    Losses are not negative.
 
-    >>> range_of("reliance"), range_of("loss")
-    (Range(low=-1.0, high=1.0), Range(low=0.0, high=inf))
+    Args:
+        quantity: Name of the quantity.
+        loss: Range of the loss. That of a task's own function may be negative, e.g. the negative
+            log-likelihood of a normal distribution.
+
+    >>> range_of("reliance"), range_of("loss").low, range_of("loss", loss=POSITIVE).low
+    (Range(low=-1.0, high=1.0), -inf, 0.0)
     """
-    return _RANGES.get(quantity, REAL)
+    return loss if quantity == "loss" else _RANGES.get(quantity, REAL)

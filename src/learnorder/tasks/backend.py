@@ -19,6 +19,7 @@ from learnorder.runs.process import free_memory, process_kept
 from learnorder.runs.training import check_run, distinct_training, measure_steps, time_each, train
 from learnorder.tasks.shown import check_show, shower, task_indices
 from learnorder.training.identity import Identity
+from learnorder.training.scores import is_from_zero
 from learnorder.training.task import build_network, identity_of, load_task
 from learnorder.training.task_evaluation import validate
 from learnorder.training.task_problem import TaskProblem, task_trainer
@@ -118,6 +119,7 @@ def describe(trainer: Trainer[TaskProblem], before: TaskDescription | None) -> d
         "num_classes": problem.num_classes,
         "unseen_classes": problem.unseen_classes,
         "keep": None if kept is None else vars(kept),
+        "own_loss": not is_from_zero(problem.task.loss),
         "optimizer": str(trainer.optimizer) if trainer.optimizer.is_own else "",
         "sampler": _sampler_words(problem),
         "scheduler": "".join(type(s).__name__ for s in trainer.optimizer.schedulers[:1]),

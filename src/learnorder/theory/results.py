@@ -10,7 +10,7 @@ from learnorder.config.arm_titles import THEORY_ARMS
 from learnorder.runs import RunFolder
 from learnorder.runs.arms import AXES
 from learnorder.runs.results import RunSet
-from learnorder.statistics import POSITIVE, Estimate, estimate, range_of, ratio_of_means
+from learnorder.statistics import POSITIVE, Estimate, Range, estimate, ratio_of_means
 from learnorder.theory import TheoryConfig
 from learnorder.theory.order import half_time, learned_for_good
 
@@ -47,6 +47,11 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         super().__init__(folders)
         order = list(THEORY_ARMS)  # within the same settings, the paper's order
         self.arms.sort(key=lambda arm: order.index(self.runs_of(arm)[0].config.arm))
+
+    @property
+    def loss_range(self) -> Range:
+        """The range of the loss, a logistic one."""
+        return POSITIVE
 
     def figure(self, name: str = "order") -> go.Figure:
         """Return a figure.
@@ -120,7 +125,7 @@ class TheoryResults(RunSet[RunFolder[TheoryConfig]]):
         times = sorted({time for trace in traces for time in trace})
         by_seed = [_interpolated(trace, times) for trace in traces]
         values = zip(*by_seed, strict=True)
-        within = range_of(quantity)
+        within = self.range_of(quantity)
         return {time: estimate(at, within=within) for time, at in zip(times, values, strict=True)}
 
     def final(self, arm: str, set_: str, quantity: str) -> dict[int, float]:

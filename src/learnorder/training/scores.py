@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from learnorder.config.memory import beyond_memory, size_words
 from learnorder.errors import reason_of
@@ -23,6 +24,10 @@ _REMEDY = (
     "Give an object with update(outputs, targets) and compute() instead, e.g. of torchmetrics, or "
     "learnorder.BatchMean(score) for the mean over batches."
 )
+
+
+_FROM_ZERO = (F.cross_entropy, F.mse_loss, F.l1_loss, F.binary_cross_entropy_with_logits)
+_FROM_ZERO_MODULES = (nn.CrossEntropyLoss, nn.MSELoss, nn.L1Loss, nn.BCEWithLogitsLoss)
 
 
 class Measure(Protocol):
@@ -69,6 +74,15 @@ def score_of(by: Scoring, outputs: Any, targets: Any) -> Score:
     if is_metric(score):
         return Score(by.score_name, better, lambda _: _Metric(score), None)
     return Score(by.score_name, better, lambda size: _Whole(score, size), None)
+
+
+def is_from_zero(loss: Callable[[Any, Any], Any]) -> bool:
+    """Whether a loss is one of torch that are never negative.
+
+    >>> is_from_zero(F.cross_entropy), is_from_zero(nn.GaussianNLLLoss())
+    (True, False)
+    """
+    return loss in _FROM_ZERO or isinstance(loss, _FROM_ZERO_MODULES)
 
 
 def are_classes(outputs: Any, targets: Any) -> bool:

@@ -46,8 +46,8 @@ class Quantity:
 
     @property
     def within(self) -> Range:
-        """The range of possible values."""
-        return range_of(self.name)
+        """The range of possible values; the losses are cross-entropies and squared errors."""
+        return range_of(self.name, loss=POSITIVE)
 
     @property
     def is_share(self) -> bool:
