@@ -612,6 +612,7 @@ def test_images_of_known_groups_are_balanced_over_them(source, tmp_path):
     assert "retrained on equally many held-out images of each group: worst-group accuracy" in page
     assert "(n = 1; a verdict needs at least 3 seeds)" in page
     assert f"on {found.group_balanced.examples} of them, the same number of each group" in page
+    assert "so the balance is not their only difference" in page
 
 
 def test_a_group_without_enough_unused_images_is_named(source, tmp_path):

@@ -116,6 +116,11 @@ def _note(layers: list[LastLayer]) -> str:
             note += (
                 f" If reliance on the {name} stays, the features themselves depend on the {name}."
             )
+    if _by_group(layers):
+        note += (
+            " Layers balanced over groups were also tried with a penalty ten times weaker than the "
+            "weakest for classes, so the balance is not their only difference."
+        )
     return note + _refusals(layers)
 
 

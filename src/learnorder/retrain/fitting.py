@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Inverse strengths C of the L2 penalty, for cross-validation."""
 WEAKER_PENALTIES = (*PENALTIES, 10.0)
-"""The same for groups: a strong penalty keeps what most of the features' variance is about."""
+"""The same for groups: a strong penalty keeps what most of the features' variance is about. Layers
+that are balanced over classes were recorded without the weakest; their table's note says so."""
 _FOLDS = 3
 SAMPLES = 10
 """Balanced samples, over which layers are averaged."""
