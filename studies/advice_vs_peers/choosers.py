@@ -12,7 +12,7 @@ from statistics import fmean
 
 import numpy as np
 
-from learnorder.advise.scores import BySeed, best_of
+from learnorder.advise.scores import BySeed
 from learnorder.advise.selection import Selection
 from learnorder.advise.settings import LRSearch
 from studies.advice_vs_peers.table import Run, Table
@@ -139,7 +139,14 @@ def advised(
     for (rate, rung, _), run in trainer.runs.items():
         thrown = rung < search.rungs - 1 and rate not in rungs[rung + 1].scores
         trials.append(trial_of(table, rate, run, run.epochs, thrown=thrown))
-    return Choice(best_of(rungs[-1].scores, True), tuple(trials))
+    return Choice(_best_of(rungs[-1].scores), tuple(trials))
+
+
+def _best_of(scores: Mapping[float, BySeed]) -> float:
+    """Return the learning rate with the best mean score, of those with the most scores."""
+    most = max(len(by_seed) for by_seed in scores.values())
+    complete = {rate: by_seed for rate, by_seed in scores.items() if len(by_seed) == most}
+    return max(complete, key=lambda rate: fmean(complete[rate].values()))
 
 
 def random_search(

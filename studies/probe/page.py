@@ -21,9 +21,9 @@ from learnorder.statistics import (
     adjusted_p,
     estimate,
     holm,
+    measure_difference,
     p_words,
     paired_difference,
-    paired_p,
     range_of,
 )
 from learnorder.statistics.verdicts import VERDICT_WORDS
@@ -265,9 +265,10 @@ def faint() -> str:
                 estimate(list(one.values()), within=within).format(100)
                 for one in (of_small, of_large)
             ]
-            change = paired_difference(of_large, of_small, within=within)
-            p.append(paired_p(of_large, of_small))
-            lines.append([title, words, *cells, change.format(100), str(change.n)])
+            change = measure_difference(of_large, of_small, within=within)
+            p.append(change.p)
+            difference = change.estimate
+            lines.append([title, words, *cells, difference.format(100), str(difference.n)])
     for line, value in zip(lines, holm(p), strict=True):
         line.append(p_words(value))
     columns = ["", "", "small LR", "large LR, annealed", "difference", "n", "p (Holm)"]

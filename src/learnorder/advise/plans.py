@@ -253,6 +253,11 @@ def next_rate(rate: float) -> float:
     return float(f"{larger * power:g}")
 
 
+def rates_words(rates: Sequence[float]) -> str:
+    """Return learning rates, separated by commas."""
+    return ", ".join(f"{rate:g}" for rate in rates)
+
+
 def folder_name(search: LRSearch, arm: Candidate) -> str:
     """Return the prefix of the names of an arm's run folders."""
     parts = [f"{arm.learning_rate:.4g}"]

@@ -239,19 +239,6 @@ def _order(x: BySeed, y: BySeed, higher_is_better: bool, raced: bool) -> int:
     return 1 if by_arm[0] > by_arm[1] else -1
 
 
-def best_of(scores: Mapping[ArmT, BySeed], higher_is_better: bool) -> ArmT:
-    """Return the arm with the best mean score, of those that diverge least."""
-    return ranked(scores, higher_is_better)[0]
-
-
-def ranked(scores: Mapping[ArmT, BySeed], higher_is_better: bool) -> list[ArmT]:
-    """Return the arms that diverge least, the best mean score first."""
-    most = max(len(by_seed) for by_seed in scores.values())
-    complete = {arm: by_seed for arm, by_seed in scores.items() if len(by_seed) == most}
-    by_arm = means(complete, higher_is_better)
-    return sorted(by_arm, key=lambda arm: -by_arm[arm])
-
-
 def means(scores: Mapping[ArmT, BySeed], higher_is_better: bool) -> dict[ArmT, float]:
     """Return means by arm, negated if lower is better; omit arms without scores."""
     sign = 1 if higher_is_better else -1

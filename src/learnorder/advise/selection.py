@@ -9,7 +9,7 @@ from typing import Protocol
 from learnorder.advise.plans import next_rate
 from learnorder.advise.race import Race
 from learnorder.advise.result import Rung
-from learnorder.advise.scores import ArmScores, ArmT, BySeed, ranked
+from learnorder.advise.scores import ArmScores, ArmT, BySeed
 from learnorder.advise.settings import LRSearch
 from learnorder.errors import ConfigError
 
@@ -119,7 +119,7 @@ class Selection:
         while True:
             counts = dict.fromkeys(rates, self.search.screening_seeds)
             scores = self.trainer.train_rates(counts, rung)
-            passed = self._passed_on(scores)
+            passed = self._passed_on(scores, rung)
             extend = extend and self.search.learning_rates is None and added < _MOST_ADDED
             if not extend or rates[-1] not in passed:
                 break
@@ -127,11 +127,14 @@ class Selection:
             added += 1
         return self._rung(rung, scores, tuple(sorted({self.rates[0], *passed})))
 
-    def _passed_on(self, scores: Mapping[float, BySeed]) -> list[float]:
-        """Return the best learning rates, of those that diverge least."""
+    def _passed_on(self, scores: Mapping[float, BySeed], rung: int) -> list[float]:
+        """Return the best learning rates of a rung, of those that diverge least."""
         if not any(scores.values()):
             raise _all_diverged(list(scores))
-        return ranked(scores, self.trainer.higher_is_better)[: self.search.passed_on(len(scores))]
+        seeds = self.search.rung_seeds(rung)[: self.search.screening_seeds]
+        every, trainer = dict.fromkeys(scores, seeds), self.trainer
+        ranking = ArmScores(scores, every, trainer.score, trainer.higher_is_better).ranking()
+        return ranking[: self.search.passed_on(len(scores))]
 
 
 def final_scores(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from learnorder.advise.phrases import (
     arm_words,
@@ -11,7 +11,7 @@ from learnorder.advise.phrases import (
     rank_words,
     verdict_words,
 )
-from learnorder.advise.plans import annealed_arms, results_of
+from learnorder.advise.plans import annealed_arms, rates_words, results_of
 from learnorder.advise.result import Advice
 from learnorder.advise.settings import takes
 from learnorder.probe.settings import noise_words
@@ -162,9 +162,9 @@ def _best(advice: Advice) -> list[str]:
     annealed, title = _schedule_words(advice)
     if advice.found_no_difference():
         return [
-            f"No difference found at this budget: of the learning rates {_join(band)}{annealed} "
-            f"none is significantly worse than {best:g} ({reached}). More seeds or longer runs may "
-            "show a difference."
+            "No difference found at this budget: of the learning rates "
+            f"{rates_words(band)}{annealed} none is significantly worse than {best:g} ({reached}). "
+            "More seeds or longer runs may show a difference."
         ]
     if len(band) == 1:
         return [
@@ -175,11 +175,11 @@ def _best(advice: Advice) -> list[str]:
     good = [r for r, verdict in verdicts.items() if verdict in ("better", "as_good") and r != best]
     others = [rate for rate in band if rate != best]
     undecided = [rate for rate in others if rate not in good]
-    sentences = [f"{title}: {best:g} ({reached}). Not significantly worse: {_join(others)}."]
+    sentences = [f"{title}: {best:g} ({reached}). Not significantly worse: {rates_words(others)}."]
     if undecided and good:
         sentences.append(
-            f"Shown to be as good within {words.amount(advice.tolerance)}: {_join(good)}. "
-            f"Inconclusive: {_join(undecided)}."
+            f"Shown to be as good within {words.amount(advice.tolerance)}: {rates_words(good)}. "
+            f"Inconclusive: {rates_words(undecided)}."
         )
     return sentences
 
@@ -371,7 +371,3 @@ def _race(advice: Advice) -> list[str]:
 
 def _ranks(advice: Advice) -> list[str]:
     return rank_words(advice.agreements(), "epochs", "--rungs 1 trains all of them at full length")
-
-
-def _join(rates: Sequence[float]) -> str:
-    return ", ".join(f"{rate:g}" for rate in rates)

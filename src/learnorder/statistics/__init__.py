@@ -26,7 +26,6 @@ from learnorder.statistics.pvalues import (
     independent_p,
     mean_p,
     p_words,
-    paired_p,
     ratio_p,
     sign_p,
 )
@@ -79,7 +78,6 @@ __all__ = [
     "median_span",
     "p_words",
     "paired_difference",
-    "paired_p",
     "proportion",
     "range_of",
     "ratio_of_means",

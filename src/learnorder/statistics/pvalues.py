@@ -41,11 +41,6 @@ def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
     return float(2 * t.sf(abs(mean - bound) * math.sqrt(n) / s, n - 1))
 
 
-def paired_p(a: Mapping[int, float], b: Mapping[int, float], bound: float = 0.0) -> float:
-    """Return the p-value of the paired t test that the mean of a − b is ``bound``."""
-    return mean_p([a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())], bound)
-
-
 def independent_p(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the p-value of Welch's t test that two independent samples have the same mean.
 

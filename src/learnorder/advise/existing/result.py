@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from learnorder.advise.existing.take import Taken, TakenRun
-from learnorder.advise.plans import half, next_rate
+from learnorder.advise.plans import half, next_rate, rates_words
 from learnorder.advise.scores import Agreement, ArmScores, ArmVerdict, agreements_of
 from learnorder.runs.experiment import findings_of
 from learnorder.runs.html_table import html_list, html_table
@@ -290,9 +290,7 @@ def _repeat(judged: JudgedRuns) -> list[Suggestion]:
     last = max((ranking.index(rate) for rate in judged.band()), default=len(ranking))
     worse = ranking[last + 1 :]
     stopped = {
-        run.learning_rate
-        for run in judged.taken.runs
-        if run.length == length and run.missing and not run.missing.startswith("score ")
+        run.learning_rate for run in judged.taken.runs if run.length == length and run.stopped
     }
     rates = tuple(sorted(stopped.difference(worse)))
     if not rates:
@@ -318,7 +316,9 @@ def _first_seeds(judged: JudgedRuns) -> list[Suggestion]:
     if len(chosen) < half(len(ranking)):
         why += f" that are at least a factor of {_APART:g} apart"
     if ends:
-        why += f", and {_rates(ends)} because the best is at an end of the learning rates tried"
+        why += (
+            f", and {rates_words(ends)} because the best is at an end of the learning rates tried"
+        )
     return [Suggestion(tuple(sorted({*few, *ends})), FEWEST_HEADLINE, why)]
 
 
@@ -376,7 +376,3 @@ def _ends(judged: JudgedRuns, rate: float) -> list[float]:
     if rate == rates[-1]:
         ends.append(next_rate(rate))
     return ends
-
-
-def _rates(rates: Sequence[float]) -> str:
-    return ", ".join(f"{rate:g}" for rate in rates)

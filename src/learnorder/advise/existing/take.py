@@ -55,6 +55,7 @@ class TakenRun:
         length: Epochs or steps; None if the table does not say.
         score: Its final score; None if it has none.
         missing: Why it has no score, e.g. pruned, or "score nan"; empty if it has one.
+        stopped: Whether it has none because it stopped, not because its score is not finite.
     """
 
     name: str
@@ -63,6 +64,7 @@ class TakenRun:
     length: float | None
     score: float | None
     missing: str = ""
+    stopped: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,15 @@ def take_runs(
     seeds, numbered = _seeds(table, found.get("seed"), rates, missing)
     lengths = _lengths(table, found)
     taken = [
-        TakenRun(table.name(row), rates[row], seeds[row], lengths[row], scores[row], missing[row])
+        TakenRun(
+            table.name(row),
+            rates[row],
+            seeds[row],
+            lengths[row],
+            scores[row],
+            missing[row],
+            stopped=bool(_why_stopped(table, found, row)),
+        )
         for row in range(len(table))
     ]
     taken, superseded = _without_repeated(taken, found)
@@ -214,6 +224,18 @@ def _with_learning_rates(table: RunTable, found: Mapping[str, str]) -> tuple[Run
 
 def _why_missing(table: RunTable, found: Mapping[str, str], row: int) -> str:
     """Return why a run has no final score; an empty string if it has one."""
+    if why := _why_stopped(table, found, row):
+        return why
+    cell = table.columns[found["score"]][row]
+    value = number(cell)
+    if value is None:
+        raise DataError(f"{table.source}, {table.name(row)}: {found['score']} is {cell!r}. A "
+                        "number is needed.")  # fmt: skip
+    return "" if math.isfinite(value) else f"score {value:g}"
+
+
+def _why_stopped(table: RunTable, found: Mapping[str, str], row: int) -> str:
+    """Return why a run stopped before it had a score; an empty string if it did not."""
     if "state" in found and (state := table.columns[found["state"]][row]) is not None:
         word = str(state).rpartition(".")[2].lower()
         if word in _NOT_ENDED:
@@ -225,14 +247,7 @@ def _why_missing(table: RunTable, found: Mapping[str, str], row: int) -> str:
                 "pruned or running that it has no final score. Write one of these, or "
                 "--columns '{state: null}' if it says nothing about that."
             )
-    cell = table.columns[found["score"]][row]
-    value = number(cell)
-    if cell is None:
-        return "without a score"
-    if value is None:
-        raise DataError(f"{table.source}, {table.name(row)}: {found['score']} is {cell!r}. A "
-                        "number is needed.")  # fmt: skip
-    return "" if math.isfinite(value) else f"score {value:g}"
+    return "without a score" if table.columns[found["score"]][row] is None else ""
 
 
 def _other_settings(table: RunTable, names: Sequence[str]) -> ConfigError:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 from learnorder.advise.existing.names import words_of
 from learnorder.advise.existing.result import MOST_SEEDS, JudgedRuns, Suggestion
 from learnorder.advise.phrases import rank_words
+from learnorder.advise.plans import rates_words
 from learnorder.report.score_words import ScoreWords
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS
 
@@ -52,8 +52,8 @@ def _verdict(judged: JudgedRuns) -> list[str]:
     reached = "; ".join(filter(None, parts))
     if band == judged.judged():
         return [
-            f"No difference found: of the learning rates {_join(band)}, none is significantly "
-            f"worse than the best, {best:g} ({reached})."
+            f"No difference found: of the learning rates {rates_words(band)}, none is "
+            f"significantly worse than the best, {best:g} ({reached})."
         ]
     if len(band) == 1:
         return [
@@ -61,12 +61,12 @@ def _verdict(judged: JudgedRuns) -> list[str]:
         ]
     others = [rate for rate in band if rate != best]
     good = [rate for rate in others if judged.verdict(rate, best) in ("better", "as_good")]
-    sentences = [f"Best: {best:g} ({reached}). Not significantly worse: {_join(others)}."]
+    sentences = [f"Best: {best:g} ({reached}). Not significantly worse: {rates_words(others)}."]
     if good:
         undecided = [rate for rate in others if rate not in good]
-        rest = f" Inconclusive: {_join(undecided)}." if undecided else ""
+        rest = f" Inconclusive: {rates_words(undecided)}." if undecided else ""
         within = words.amount(judged.tolerance)
-        sentences.append(f"Shown to be as good within {within}: {_join(good)}.{rest}")
+        sentences.append(f"Shown to be as good within {within}: {rates_words(good)}.{rest}")
     return sentences
 
 
@@ -118,10 +118,10 @@ def suggestion_words(judged: JudgedRuns, suggestion: Suggestion) -> str:
     have = [len(every.seeds.get(rate, ())) for rate in rates]
     now = f"{have[0]}" if len(set(have)) == 1 else f"{min(have)} to {max(have)}"
     if min(have) >= suggestion.seeds:
-        return f"Run next: {_join(rates)} on the seeds without a score. {suggestion.why}."
+        return f"Run next: {rates_words(rates)} on the seeds without a score. {suggestion.why}."
     each = ", the same for all" if len(rates) > 1 else ""
     seeds = f"{suggestion.seeds} seeds{each} (now {now})"
-    return f"Run next: {_join(rates)} on {seeds}. {suggestion.why}."
+    return f"Run next: {rates_words(rates)} on {seeds}. {suggestion.why}."
 
 
 def _worse(judged: JudgedRuns) -> list[str]:
@@ -199,7 +199,7 @@ def _unpaired(judged: JudgedRuns) -> list[str]:
         return []
     verb = "has" if len(others) == 1 else "have"
     return [
-        f"{_join(others)} {verb} other seeds than {best:g}, so their runs are compared as "
+        f"{rates_words(others)} {verb} other seeds than {best:g}, so their runs are compared as "
         "independent samples (Welch), not paired by seed. On the same seeds, intervals are mostly "
         "narrower."
     ]
@@ -221,7 +221,8 @@ def _lengths(judged: JudgedRuns) -> list[str]:
     lengths = judged.lengths()
     if len(lengths) == 1:
         return []
-    listed = " and ".join(filter(None, [_join(lengths[:-1]), _join(lengths[-1:])]))
+    known = [length for length in lengths if length is not None]
+    listed = " and ".join(filter(None, [rates_words(known[:-1]), rates_words(known[-1:])]))
     return [
         f"There are runs of {listed} {judged.taken.unit}. They are judged separately, and all of "
         f"the above is about {length_words(judged, lengths[-1])}.",
@@ -268,7 +269,3 @@ def seeds_note(judged: JudgedRuns) -> str:
         "Welch's degrees of freedom. From few seeds s is uncertain, and n is a plan, not a "
         f"promise. A first comparison needs {FEWEST_HEADLINE} seeds."
     )
-
-
-def _join(rates: Sequence[float | None]) -> str:
-    return ", ".join(f"{rate:g}" for rate in rates if rate is not None)

@@ -157,14 +157,6 @@ def signed(x: float) -> str:
     return f"{x:.2g}".replace("-", "−")
 
 
-def slope_words(result: JointResult) -> str:
-    """Return the slope with its interval; – if it is not known."""
-    drift = result.searched.drift
-    if drift is None or not drift.bounded:
-        return "–"
-    return slope_of(drift.factor).format(digits=2)
-
-
 def _cost(result: JointResult) -> str:
     runs, every = result.counts()
     return f"It took {runs} runs instead of {every} with every learning rate at every value."
