@@ -15,6 +15,7 @@ import learnorder
 from learnorder import AlongResult, LRSearch, ModelConfig, ScriptConfig, TrainingConfig
 from learnorder.advise.along.drift import factor_bounds, find_drift, predict, shape_bounds
 from learnorder.advise.along.optimum import Slopes, find_optimum, fit, slopes_of, zero_of
+from learnorder.advise.along.page import to_json
 from learnorder.advise.along.references import references_for
 from learnorder.advise.along.settings import AlongSettings
 from learnorder.advise.scores import ArmScores
@@ -374,6 +375,21 @@ def test_lopsided_curves_leave_the_drift_open():
     assert "much more steeply on one side of its top at width 64, width 128, width 256" in text
     assert "Nothing is predicted for width 1,024 by a power law: curves are lopsided" in text
     assert "×1.00 (maximal update parametrisation (μP)) is inside" in text
+
+
+def test_open_ends_are_infinite_in_json():
+    """The best is the largest of the grid at 64 and the smallest at 128."""
+    rates = (1.0, 2.0, 4.0)
+    rising = {rate: {seed: rate * (1 + seed / 100) for seed in range(3)} for rate in rates}
+    falling = {rate: {seed: -x for seed, x in scores.items()} for rate, scores in rising.items()}
+    search = replace(LRSearch(), learning_rates=rates, seeds=3)
+    settings = AlongSettings.of(search, {"model.arguments.width": (64, 128)})
+    result = AlongResult(settings, {64: rising, 128: falling}, "score", True, ())
+    written = json.loads(to_json(result))
+    largest, smallest = written["values"]
+    assert (largest["above"], largest["below"]) == (2.0, "inf")
+    assert (smallest["above"], smallest["below"]) == (0.0, 2.0)
+    assert written["factor_bounds"] == {"low": 0.0, "high": 1.0}
 
 
 def test_a_function_that_ignores_the_setting_is_refused(tmp_path):

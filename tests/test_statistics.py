@@ -182,6 +182,8 @@ def test_equal_values_have_no_interval(n):
     assert ScoreWords("accuracy").value(estimate([1.0] * n)) == f"100.0 % ({n} equal values)"
     assert ScoreWords("accuracy").mean(estimate([1.0] * n)) == "100.0 %"
     assert json_estimate(estimate([1.0] * n)) == {"mean": 1.0, "low": None, "high": None, "n": n}
+    half_open = Estimate(2.0, 0.0, math.inf, n)
+    assert json_estimate(half_open) == {"mean": 2.0, "low": 0.0, "high": "inf", "n": n}
     # of a known number of examples they have one: Clopper–Pearson, here the rule of three
     share = share_of_examples([1.0] * n, 100)
     assert not share.identical

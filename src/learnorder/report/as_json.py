@@ -17,19 +17,25 @@ def json_text(values: Mapping[str, Any]) -> str:
     return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
-def json_number(value: float) -> float | None:
-    """Return a number; None for nan and ∞, which JSON does not have.
+def json_number(value: float, digits: int | None = None) -> float | str | None:
+    """Return a number; None for nan, and "inf" or "-inf" for ∞, which JSON does not have.
 
-    >>> json_number(0.5), json_number(math.nan)
-    (0.5, None)
+    Args:
+        value: The number.
+        digits: Its significant digits; None for all.
+
+    >>> json_number(1 / 3, digits=3), json_number(math.nan), json_number(-math.inf)
+    (0.333, None, '-inf')
     """
-    return value if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value if digits is None else float(f"{value:.{digits}g}")
 
 
 def json_estimate(e: Estimate) -> dict[str, Any]:
     """Return a mean with its interval and its n; None for ends that are not known.
 
-    Neither one value nor several equal ones have an interval.
+    Neither one value nor several equal ones have an interval; an open end is infinite.
 
     >>> json_estimate(Estimate(0.5, math.nan, math.nan, 1))
     {'mean': 0.5, 'low': None, 'high': None, 'n': 1}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from learnorder.config.arm_titles import ARM_WORDS
+from learnorder.report.as_json import json_number
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Measure
 from learnorder.runs.results import WITHOUT_RESULT
@@ -143,8 +144,7 @@ class Judgement:
     def to_dict(self) -> dict[str, Any]:
         """Return the entry of ``claims.json``.
 
-        Numbers are in the given unit, null if nothing was measured; infinite ends of an interval
-        are "inf" and "-inf".
+        Numbers are in the given unit, null if nothing was measured.
         """
         secondary = zip(self.claim.also, self.also, strict=True)
         return {
@@ -213,7 +213,5 @@ def _numbers(measured: Measured) -> dict[str, Any]:
 
 
 def number(value: float) -> float | str | None:
-    """Return six significant digits; None for NaN, a string for an infinite value."""
-    if math.isnan(value):
-        return None
-    return str(value) if math.isinf(value) else float(f"{value:.6g}")
+    """Return a number as in all JSON, with six significant digits."""
+    return json_number(value, digits=6)

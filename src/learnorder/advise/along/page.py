@@ -156,7 +156,6 @@ def to_json(result: AlongResult) -> str:
     predicted = None
     if predict is not None and extrapolates(result):
         predicted = result.predict(predict)
-    low, high = result.factor_bounds()
     shape = result.shape_bounds()
     values = {
         "findings": along_findings(result),
@@ -171,13 +170,17 @@ def to_json(result: AlongResult) -> str:
         "follows_power_law": (
             None if drift is None or drift.bend is None or shape else not bends(result)
         ),
-        "factor_of_shape": None if shape is None else {"low": shape[0], "high": shape[1]},
-        "factor_bounds": {"low": json_number(low), "high": json_number(high)},
+        "factor_of_shape": None if shape is None else _ends(*shape),
+        "factor_bounds": _ends(*result.factor_bounds()),
         "extrapolated": None if predicted is None else {
             "value": predict, **json_estimate(predicted),
         },
     }  # fmt: skip
     return json_text(values)
+
+
+def _ends(low: float, high: float) -> dict[str, Any]:
+    return {"low": json_number(low), "high": json_number(high)}
 
 
 def json_of_value(result: AlongResult, value: float) -> dict[str, Any]:
