@@ -100,6 +100,13 @@ def test_the_best_need_not_have_the_most_seeds():
     assert judged.best() == 0.2
 
 
+def test_of_many_worse_ones_the_nearest_are_listed():
+    scores = {rate / 10: [(1 - rate / 20) * s for s in SCORES[0.01]] for rate in range(1, 9)}
+    worse = next(each for each in judge_runs(runs(scores)).findings() if "Significantly" in each)
+    assert worse.startswith("Significantly worse than 0.1: 0.2 by ")
+    assert worse.endswith("; and 1 other by more.")
+
+
 def test_more_than_five_comparisons_have_adjusted_p_values():
     scores = {
         rate: [s + rate / 10 for s in SCORES[0.01]] for rate in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)

@@ -156,7 +156,7 @@ def test_the_best_pair_is_found_and_judged_on_new_seeds(made):
     assert runs == len(find_runs(out)) == (7 + 3 * 3) * 4 + 8
     assert every == 7 * 4 * 4 + 8
     first, *others = result.findings()
-    assert first.startswith("Give learning_rate 0.1 and weight_decay 0.01: on 4 new seeds")
+    assert first.startswith("Use learning_rate 0.1 and weight_decay 0.01: on 4 new seeds")
     text = " ".join(others)
     assert "excludes 0 (no move), includes −1 (a constant product" in text
     assert f"It took {runs} runs instead of {every}" in text
@@ -346,7 +346,7 @@ def test_the_command_runs_a_script(tmp_path, monkeypatch, capsys):
     assert not Path("runs").exists()
     assert main([*words, "--baseline", "0.003"]) == 0
     printed = capsys.readouterr().out
-    assert "Give learning_rate 0.03 and weight_decay 0.03: on 3 new seeds" in printed
+    assert "Use learning_rate 0.03 and weight_decay 0.03: on 3 new seeds" in printed
     assert len(find_runs("runs/jointly")) == 39
     assert main(["advise", "--jointly"]) == 2
     assert "Give the second setting" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Curves of scores over the epochs, an arm each."""
+"""Curves of scores over the epochs, one line per arm."""
 
 from __future__ import annotations
 

@@ -61,7 +61,14 @@ class ScoreWords:
         return mean + self._points + space + interval
 
     def gain(self, e: Estimate) -> str:
-        """Return a difference with its direction, e.g. "worse by 1.9 points [−0.9, 4.6]"."""
+        """Return a difference with its direction, e.g. "worse by 1.9 points [−0.9, 4.6]".
+
+        >>> ScoreWords("accuracy").gain(estimate([0.0, 0.0]))
+        'no different (2 equal values)'
+        """
+        if e.mean == 0 and not e.has_interval:
+            _, space, equal = self.number(e).partition(" ")
+            return "no different" + space + equal
         if e.mean < 0:
             return f"worse by {self.difference(-e)}"
         return f"better by {self.difference(e)}"

@@ -134,7 +134,8 @@ def _worse(judged: JudgedRuns) -> list[str]:
     listed = "; ".join(
         f"{rate:g} by {words.difference(judged.gain(best, rate))}" for rate in sorted(nearest)
     )
-    more = f"; {len(worse) - len(nearest)} more by more" if len(worse) > len(nearest) else ""
+    others = len(worse) - len(nearest)
+    more = f"; and {others} other{'s' * (others > 1)} by more" if others else ""
     return [f"Significantly worse than {best:g}: {listed}{more}."] if worse else []
 
 

@@ -48,27 +48,31 @@ def _advice(result: JointResult) -> list[str]:
         ]
     title, verdict = setting_title(result.setting), result.verdict()
     words = ScoreWords(result.searched.score)
-    on = f"on {len(result.settings.new_seeds)} new seeds"
+    seeds = f"{len(result.settings.new_seeds)} new seeds"
     if verdict == "better":
         return [
-            f"Give {best}: {on}, this pair is {words.gain(gain)} than {kept}, the best at the "
+            f"Use {best}: on {seeds}, this pair is {words.gain(gain)} than {kept}, the best at the "
             "baseline."
         ]
     lost = result.new_scores().diverged
     without = "have no score" if result.settings.along.search.is_script else "diverged"
     if verdict == "diverged":
         count = f"{lost(result.best())} of {len(result.settings.new_seeds)} runs"
-        return [f"Keep {kept}: {best}, the best pair of the search, {without} in {count} {on}."]
+        return [
+            f"Keep {kept}: {best}, the best pair of the search, {without} in {count} on {seeds}."
+        ]
     if verdict == "other_diverged":
         return [
             f"Nothing is advised: {kept}, the best at the baseline, {without} in "
-            f"{lost(result.baseline)} runs {on}, so {best} is not compared with it."
+            f"{lost(result.baseline)} runs on {seeds}, so {best} is not compared with it."
         ]
     if verdict == "worse":
-        return [f"Keep {kept}: {best}, the best pair of the search, is {words.gain(gain)} {on}."]
+        return [
+            f"Keep {kept}: {best}, the best pair of the search, is {words.gain(gain)} on {seeds}."
+        ]
     return [
         f"Keep {kept}: that tuning the {title} too makes a difference was not shown. On "
-        f"{on[3:]}, {best}, the best pair of the search, is {words.gain(gain)}; "
+        f"{seeds}, {best}, the best pair of the search, is {words.gain(gain)}; "
         f"{_excluded(gain, words, result.new_scores().tolerance)}"
     ]
 
