@@ -216,11 +216,11 @@ def test_processes_left_over_are_stopped(tmp_path):
 
 
 def test_a_command_is_stopped_after_its_time(tmp_path):
+    """By a signal that it may handle; it is killed only if it does not end within seconds."""
     sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
-    started = time.monotonic()
     outcome = launch(sleep, tmp_path, timeout=0.5)
     assert outcome.timed_out
-    assert time.monotonic() - started < 60
+    assert outcome.code == -signal.SIGTERM
 
 
 def test_a_command_is_stopped_when_its_owner_is_killed(tmp_path):

@@ -145,8 +145,8 @@ def _adopt_orphans() -> None:
 
 def main() -> int:
     """Serve one request."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the owner stops it by closing standard input
+    for number in (signal.SIGINT, signal.SIGTERM):  # the owner stops it by closing standard input
+        signal.signal(number, lambda *_: None)  # unlike SIG_IGN, the command does not inherit it
     _adopt_orphans()
     line = b""
     while not line.endswith(b"\n"):  # unbuffered, so that select sees what follows
