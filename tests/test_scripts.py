@@ -412,14 +412,16 @@ def test_what_a_script_ignores_is_said(tmp_path, end, words):
     assert len(find_runs(tmp_path / "out")) == 8  # of the first rung, and no others
 
 
-def test_force_leaves_the_runs_of_another_search_as_they_are(tmp_path):
+def test_another_command_is_refused_and_leaves_the_runs_as_they_are(tmp_path):
     write()
     small, out = replace(search(), rungs=1), tmp_path / "out"
     run_advise(small, out, execution=QUIET)
     before = {path: path.read_bytes() for path in out.glob("**/manifest.json")}
     assert before
-    write("print(0.5 + lr)")
     other = replace(small, script=ScriptConfig(command("x=1")))
+    with pytest.raises(RunFolderError, match=r"script\.command"):
+        run_advise(other, out)
+    write("print(0.5 + lr)")
     with pytest.raises(RunFolderError, match="contains another search"):
         run_advise(other, out, execution=QUIET, force=True)
     assert before == {path: path.read_bytes() for path in before}
@@ -439,14 +441,6 @@ def test_an_edited_script_is_refused_unless_forced(tmp_path):
     said = "11 of the 12 runs at full length were made before a change of file helper.py"
     assert said in " ".join(advice.findings())
     assert said in " ".join(run_advise(small, tmp_path / "out", execution=QUIET).findings())
-
-
-def test_another_command_is_refused(tmp_path):
-    write()
-    small = replace(search(), rungs=1)
-    run_advise(small, tmp_path / "out", execution=QUIET)
-    with pytest.raises(RunFolderError, match=r"script\.command"):
-        run_advise(replace(small, script=ScriptConfig(command("x=1"))), tmp_path / "out")
 
 
 def test_an_interrupted_search_goes_on(tmp_path):
