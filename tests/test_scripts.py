@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -44,9 +45,22 @@ TRAIN = """
 """
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("scripts")
+
+
+@pytest.fixture
+def tmp_path(folder):
+    """One folder for all tests, in which their processes are shared; it is emptied for each."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return folder
+
+
 @pytest.fixture(autouse=True)
 def in_folder(tmp_path, monkeypatch):
-    """Each test has a folder of its own, and no rehearsals of others."""
+    """Each test begins in an empty folder, without rehearsals of others."""
     monkeypatch.chdir(tmp_path)
     backend._rehearsals.clear()
 
