@@ -9,6 +9,7 @@ import signal
 import sys
 import types
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
@@ -146,6 +147,13 @@ def browser():
 
 @pytest.fixture
 def page(browser):
+    """A page as wide as a phone."""
+    with new_page(browser) as page:
+        yield page
+
+
+@contextmanager
+def new_page(browser):
     """A page as wide as a phone; ``requests`` lists what it loads. It must not complain."""
     page = browser.new_page(viewport={"width": 390, "height": 800})
     page.complaints, page.requests = [], []

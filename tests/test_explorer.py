@@ -16,12 +16,22 @@ from learnorder.theory.explorer.settings import Setting, draw, run
 from learnorder.theory.finite import FiniteNetwork
 from learnorder.theory.noise_law import NoiseLaw
 
+from .conftest import new_page
+
 ARMS = ("L-S", "S", "S+noise")
 
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return write_explorer(tmp_path_factory.mktemp("explorer") / "explorer.html")
+
+
+@pytest.fixture(scope="module")
+def loaded(browser, path):
+    """The page, for tests that only call its functions."""
+    with new_page(browser) as page:
+        open_page(page, path)
+        yield page
 
 
 def open_page(page, path, address=""):
@@ -52,12 +62,11 @@ def random_settings(n):
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(20, marks=pytest.mark.slow)])
-def test_the_flow_in_javascript_is_that_in_python(page, path, count):
+def test_the_flow_in_javascript_is_that_in_python(loaded, count):
     """Margins and errors of random settings agree at every measured time."""
-    open_page(page, path)
     for at, setting in enumerate(random_settings(count)):
         arm = ARMS[at % 3]
-        theirs = page.evaluate("([arm, x]) => runArm(arm, x, DATA.arcsine)", [arm, js(setting)])
+        theirs = loaded.evaluate("([arm, x]) => runArm(arm, x, DATA.arcsine)", [arm, js(setting)])
         ours = run(setting, arm)
         for name, values in (("time", ours.times), ("marginP", ours.p), ("marginQ", ours.q)):
             got = [point[name] for point in theirs["points"]]
@@ -67,10 +76,9 @@ def test_the_flow_in_javascript_is_that_in_python(page, path, count):
         assert (theirs["annealed"] or 0) == pytest.approx(ours.annealed or 0, rel=0.02)
 
 
-def test_both_draw_the_same_data(page, path):
-    open_page(page, path)
+def test_both_draw_the_same_data(loaded):
     setting = Setting(kappa=0.8, p0=0.3, seed=7)
-    data = page.evaluate(
+    data = loaded.evaluate(
         "x => { const { x1, amplitude, b, y } = drawExamples(x);"
         " return [x1, amplitude, b, y].map((values) => [...values]); }",
         js(setting),
@@ -93,9 +101,8 @@ def test_the_packaged_grid_is_what_the_flow_computes():
     [("S", Setting()), ("L-S", Setting()), ("L-S", Setting(eta=1e-4)), ("L-S", Setting(eta=1e-10)),
      ("S+noise", Setting()), ("S+noise", Setting(sigma=1e-3))],
 )  # fmt: skip
-def test_the_estimate_at_a_point_of_the_grid_is_its_run(page, path, arm, setting):
-    open_page(page, path)
-    estimate = page.evaluate("([arm, x]) => preview(GRID, arm, x)", [arm, js(setting)])
+def test_the_estimate_at_a_point_of_the_grid_is_its_run(loaded, arm, setting):
+    estimate = loaded.evaluate("([arm, x]) => preview(GRID, arm, x)", [arm, js(setting)])
     ours = run(setting, arm)
     times = [point["time"] for point in estimate["points"]]
     p = np.interp(np.log(times), np.log(ours.times), ours.p)
@@ -144,12 +151,11 @@ TRAIN = """([x, w, v, scale, eta, sigma, steps, seed = 0]) => {
 }"""
 
 
-def test_the_finite_network_in_javascript_is_that_in_python(page, path):
+def test_the_finite_network_in_javascript_is_that_in_python(loaded):
     """The same weights, and no noise: the same trajectory, also where units switch."""
     network, eta = finite_network(width=20, tau0=1.0)
     w, v = (part[0, :10].flatten().tolist() for part in vars(network.weights).values())
-    open_page(page, path)
-    theirs = page.evaluate(TRAIN, [js(SMALL), w, v, 0, eta, 0, 200])
+    theirs = loaded.evaluate(TRAIN, [js(SMALL), w, v, 0, eta, 0, 200])
     before, examples = gates(network), draw(SMALL)
     network.begin([Phase(eta, 0.0, 0.0)])
     losses = [float(network.loss)]
@@ -169,17 +175,16 @@ def test_the_finite_network_in_javascript_is_that_in_python(page, path):
 
 
 @pytest.mark.parametrize("sigma", [0.0, 30.0])
-def test_the_finite_network_with_noise(page, path, sigma, monkeypatch):
+def test_the_finite_network_with_noise(loaded, sigma, monkeypatch):
     """Other draws of the noise: on average the same loss, and the same share of switched units."""
     monkeypatch.setattr(finite, "_BLOCK_ELEMENTS", 10_000)  # no noise for rows that are not there
     seeds, steps = 4, 100
     networks, eta = finite_network(width=100, tau0=1000.0, seeds=seeds)
-    open_page(page, path)
     theirs = []
     for seed in range(seeds):
         w, v = (part[seed, :50].flatten().tolist() for part in vars(networks.weights).values())
         values = [js(SMALL), w, v, 1000, eta, 1000 * sigma, steps, seed]
-        theirs.append(page.evaluate(TRAIN, values))
+        theirs.append(loaded.evaluate(TRAIN, values))
     before, phases = gates(networks), [Phase(eta, sigma, 0.0)] * seeds
     networks.begin(phases)
     losses = []
@@ -193,11 +198,10 @@ def test_the_finite_network_with_noise(page, path, sigma, monkeypatch):
 
 
 @pytest.mark.parametrize(("eta", "n"), [(0.2, 1), (0.2, 40), (1e-9, 3e8)])
-def test_steps_at_once(page, path, eta, n):
+def test_steps_at_once(loaded, eta, n):
     """The decay, the summed learning rates and the noise of n steps whose gradient is held."""
-    open_page(page, path)
     at_once = "([a, b, eta, n]) => stepsAtOnce(new NoiseLaw(a, b), eta, n)"
-    got = page.evaluate(at_once, [0.2, 0.01, eta, n])
+    got = loaded.evaluate(at_once, [0.2, 0.01, eta, n])
     law = NoiseLaw(0.2, 0.01)
     step = law.transition(torch.zeros(1, dtype=torch.float64), 1.0, eta, n)
     assert got["keep"] == pytest.approx(step.gain)
@@ -205,9 +209,8 @@ def test_steps_at_once(page, path, eta, n):
     assert got["keep"] ** 2 + (got["spread"] / 1000) ** 2 == pytest.approx(step.variance)
 
 
-def test_the_live_networks_follow_the_infinite_width(page, path):
-    open_page(page, path)
-    large, small, noise = page.evaluate(
+def test_the_live_networks_follow_the_infinite_width(loaded):
+    large, small, noise = loaded.evaluate(
         "x => ARMS.map((arm) => { const run = new LiveRun(arm, x, 400); run.advance(5);"
         " return run.measure(); })",
         js(SMALL),
