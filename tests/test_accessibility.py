@@ -13,7 +13,7 @@ from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 from learnorder.theory.explorer.page import write_explorer
 
-from .conftest import changed, tiny_run
+from .conftest import changed, new_page, tiny_run
 
 PAGES = ("explorer", "movie", "report")
 CONTROLS = {"button", "checkbox", "combobox", "link", "radio", "slider", "DisclosureTriangle"}
@@ -51,6 +51,13 @@ def opened(page, paths, name):
     return page
 
 
+@pytest.fixture(scope="module", params=PAGES)
+def shown(request, browser, paths):
+    """A page that is opened once, for tests that only look at it."""
+    with new_page(browser) as page:
+        yield opened(page, paths, request.param)
+
+
 def exposed(page):
     """Return (role, name, level) of what the browser hands to a screen reader, in its order."""
     session = page.context.new_cdp_session(page)
@@ -66,20 +73,18 @@ def exposed(page):
     return found
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_everything_has_a_name(page, paths, name):
-    found = exposed(opened(page, paths, name))
+def test_everything_has_a_name(shown):
+    found = exposed(shown)
     assert len([role for role, *_ in found if role in CONTROLS]) >= 15
     assert [
         role for role, name, _ in found if role in CONTROLS | {"image", "table"} and not name
     ] == []
     assert not any("NaN" in text or "undefined" in text for _, text, _ in found)
-    assert page.get_attribute("html", "lang") == "en"
+    assert shown.get_attribute("html", "lang") == "en"
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_headings_go_down_one_level_at_a_time(page, paths, name):
-    levels = [level for role, _, level in exposed(opened(page, paths, name)) if role == "heading"]
+def test_headings_go_down_one_level_at_a_time(shown):
+    levels = [level for role, _, level in exposed(shown) if role == "heading"]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
@@ -110,12 +115,19 @@ CONTRASTS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_text_stands_out(page, paths, name, scheme):
+def test_text_stands_out(shown):
     """The contrast of WCAG 2.2, 1.4.3; text on marks of charts is left out."""
-    page.emulate_media(color_scheme=scheme)
-    contrasts = opened(page, paths, name).evaluate(CONTRASTS)
+    check_contrasts(shown)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_text_stands_out_in_the_dark(page, paths, name):
+    page.emulate_media(color_scheme="dark")
+    check_contrasts(opened(page, paths, name))
+
+
+def check_contrasts(page):
+    contrasts = page.evaluate(CONTRASTS)
     assert len(contrasts) > 100
     assert [(text, contrast) for text, contrast in contrasts if contrast < 4.5] == []
 
@@ -169,9 +181,9 @@ HEARD = """() => {
 }"""
 
 
-def test_sliders_say_values_with_units(page, paths):
-    opened(page, paths, "explorer")
-    sliders = page.locator("input[type=range]")
+@pytest.mark.parametrize("shown", ["explorer"], indirect=True)
+def test_sliders_say_values_with_units(shown):
+    sliders = shown.locator("input[type=range]")
     said = sliders.evaluate_all("all => all.map((one) => one.ariaValueText)")
     assert said == [
         "1 times η*", "automatic", "30 times τ0", "1,000", "10 to the power of minus 4",
@@ -179,7 +191,7 @@ def test_sliders_say_values_with_units(page, paths):
         "200 units in each half",
     ]  # fmt: skip
     for value, words in ((-0.003, "−3 times 10 to the power of minus 3"), (0, "0"), (-27, "−27")):
-        assert page.evaluate("(value) => numberWords(value)", value) == words
+        assert shown.evaluate("(value) => numberWords(value)", value) == words
 
 
 def press_and_listen(page, paths, control, key):
@@ -248,9 +260,9 @@ def test_with_reduced_motion_a_movie_changes_once_a_second(page, paths):
     assert page.inner_text("#now") == "epoch 3 of 3"
 
 
-def test_figures_of_a_report_say_what_they_show(page, paths):
-    opened(page, paths, "report")
-    said = [name for role, name, _ in exposed(page) if role == "image"]
+@pytest.mark.parametrize("shown", ["report"], indirect=True)
+def test_figures_of_a_report_say_what_they_show(shown, paths):
+    said = [name for role, name, _ in exposed(shown) if role == "image"]
     results = learnorder.open_runs(paths["report"].parent)
     accuracy = results.final("small", "clean", "accuracy")[0]
     curve = next(name for name in said if name.startswith("Clean images. accuracy, % by epoch."))
