@@ -358,6 +358,7 @@ def test_a_dry_run_says_the_most_and_the_usual(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     along = "{training.batch_size: [16, 32, 64]}"
     assert main(["advise", "--along", along, "--jointly", "--training.epochs", "2", "--seeds", "3",
+                 "--model.name", "MLP", "--model.arguments", "{widths: [8]}",
                  "--dry-run"]) == 0  # fmt: skip
     printed = capsys.readouterr().out
     assert printed.startswith("78 runs of up to")

@@ -364,7 +364,7 @@ sys.exit(main(sys.argv[1:]))
 def test_ctrl_c_loses_nothing(tiny, tmp_path):
     """The command is interrupted, says how to continue, and the same command finishes it."""
     command = [
-        sys.executable, "-c", SCRIPT, "sweep", "--out", "out", "--seeds", "2",
+        sys.executable, "-c", SCRIPT, "sweep", "--out", "out", "--seeds", "1",
         "--grid", "{learning_rate.initial: [0.01]}", "--model.name", "ConvNet",
         "--model.arguments", "{widths: [8]}", "--data.train_examples", "200",
         "--training.epochs", "60",
