@@ -9,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_1samp
 
-from learnorder.report.as_json import json_estimate
 from learnorder.report.parts import add_band, error_bars
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import Results
@@ -38,6 +37,7 @@ from learnorder.statistics import (
     verdict,
     why_inconclusive,
 )
+from learnorder.statistics.as_json import json_estimate
 from learnorder.statistics.intervals import independent_difference, share_of_examples
 from learnorder.statistics.learned import order_ratio
 

@@ -394,7 +394,7 @@ def kill_workers(tmp_path, runs, kills):
     )
     configs = [TaskRunConfig(task, training, Schedule(0.1), seed=s) for s in range(runs)]
     folders = [RunFolder.create(tmp_path / f"run{c.seed}", c) for c in configs]
-    victims = {round((k + 0.5) * runs / kills) for k in range(kills)}  # ended runs at each kill
+    victims = {round((k + 0.2) * runs / kills) for k in range(kills)}  # ended runs at each kill
 
     def watch(state):
         due = {count for count in victims if count <= len(state.ended)}

@@ -21,8 +21,8 @@ from learnorder.advise.along.settings import only_full
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.scores import BySeed
 from learnorder.execution.driver import run_plans
-from learnorder.report.as_json import json_by_seed, json_text
 from learnorder.runs.files import atomic_write
+from learnorder.statistics.as_json import json_by_seed, json_text
 from studies.common import RESULTS, ROOT, names_chosen
 from studies.ridge.designs import compared_pairs
 

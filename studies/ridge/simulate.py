@@ -26,8 +26,8 @@ from learnorder.advise.jointly.result import slope_of
 from learnorder.advise.jointly.settings import JointSettings
 from learnorder.advise.scores import BySeed
 from learnorder.advise.settings import LRSearch
-from learnorder.report.as_json import json_text
 from learnorder.statistics import side_of
+from learnorder.statistics.as_json import json_text
 from studies.common import RESULTS
 from studies.ridge.designs import of_pairs, searched
 

@@ -21,7 +21,6 @@ from learnorder.advise.result import Advice
 from learnorder.advise.words import advice_findings
 from learnorder.execution.log_lines import phase
 from learnorder.images.data_table import data_section
-from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.dynamics import dynamics_sections
 from learnorder.report.forgetting import forgetting_sections
@@ -40,6 +39,7 @@ from learnorder.statistics import (
     adjusted_p,
     p_words,
 )
+from learnorder.statistics.as_json import json_by_seed, json_estimate, json_number, json_text
 
 
 @phase("drawing the page")

@@ -8,8 +8,8 @@ from typing import Any
 
 from learnorder.probe.result import ProbeResult
 from learnorder.probe.statements import statements
-from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.runs.sealed import read_json
+from learnorder.statistics.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.statistics.learned import CONTENT_LEVELS
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from learnorder.config.arm_titles import ARM_WORDS
-from learnorder.report.as_json import json_number
 from learnorder.reproduce.evidence import Evidence, Need
 from learnorder.reproduce.measures import Measure
 from learnorder.runs.results import WITHOUT_RESULT
@@ -19,6 +18,7 @@ from learnorder.statistics import (
     verdict,
     why_inconclusive,
 )
+from learnorder.statistics.as_json import json_number
 from learnorder.statistics.verdicts import VERDICT_WORDS
 
 RESCALED = ("theory", "kappa", "steps", "convolution")

@@ -20,12 +20,12 @@ from learnorder.advise.along.words import (
 from learnorder.advise.phrases import schedule_words
 from learnorder.advise.plans import results_of
 from learnorder.execution.log_lines import phase
-from learnorder.report.as_json import json_by_seed, json_estimate, json_number, json_text
 from learnorder.report.content import Content, Section, TextTable
 from learnorder.report.origin import origin
 from learnorder.report.page import write_result
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.setting_titles import setting_title
+from learnorder.statistics.as_json import json_by_seed, json_estimate, json_number, json_text
 
 
 @phase("drawing the page")

@@ -16,7 +16,6 @@ from learnorder.advise.existing.words import judged_findings, length_words, seed
 from learnorder.advise.figures import RateLine, draw_gains, draw_lines, span_of
 from learnorder.advise.phrases import ARM_VERDICT_WORDS
 from learnorder.execution.log_lines import phase
-from learnorder.report.as_json import json_by_seed, json_estimate, json_text
 from learnorder.report.content import Content, Quoted, Section, TextTable
 from learnorder.report.page import write_result
 from learnorder.report.parts import Point, make_room
@@ -30,6 +29,7 @@ from learnorder.statistics import (
     p_words,
     range_of,
 )
+from learnorder.statistics.as_json import json_by_seed, json_estimate, json_text
 
 _ROLES = {
     "learning_rate": "Learning rate",

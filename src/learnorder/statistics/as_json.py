@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from learnorder.statistics import Estimate
+from learnorder.statistics.intervals import Estimate
 
 Value = TypeVar("Value")
 
