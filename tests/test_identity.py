@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset, TensorDataset
 
-from learnorder import LRSearch, Task
+from learnorder import BatchMean, Groups, LRSearch, Task
 from learnorder.advise.run import run_advise
 from learnorder.config.settings import DataConfig, ModelConfig, TaskConfig
 from learnorder.config.training import TrainingConfig
@@ -23,6 +23,7 @@ from learnorder.errors import Interrupted, RunFolderError
 from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.settings import Execution
 from learnorder.images.backend import identify as identify_images
+from learnorder.planters import TablePlanter
 from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.settings import identity_words
@@ -209,7 +210,36 @@ class Lazy(Dataset):
         return self.kept[index], index % 3
 
 
+def right(outputs, targets):
+    return (outputs.argmax(1) == targets).float()
+
+
+def wrong(outputs, targets):
+    return 1 - right(outputs, targets)
+
+
+def padded(size: int = 1, *, frozen: bool = False, evaluated: bool = False) -> nn.Module:
+    """Return a network whose weights are always the same."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        layers = [nn.Conv1d(1, 3, 3, padding=size), nn.BatchNorm1d(3), nn.AdaptiveAvgPool1d(1)]
+    layers[0].requires_grad_(not frozen)
+    layers[1].train(not evaluated)
+    return nn.Sequential(nn.Unflatten(1, (1, 3)), *layers, nn.Flatten())
+
+
+def hooked(hook) -> nn.Module:
+    network = padded()
+    network.register_forward_hook(hook)
+    return network
+
+
+def grouped(values, **settings) -> Task:
+    return Task(LINEAR, blobs(), groups=Groups(values, spurious=False, **settings))
+
+
 LINEAR = nn.Linear(3, 3)
+PARITY = [str(i % 2) for i in range(len(blobs()))]
 TASKS = {
     "plain": lambda: Task(LINEAR, blobs()),
     "weights": lambda: Task(nn.Linear(3, 3), blobs()),
@@ -222,6 +252,22 @@ TASKS = {
     "score": lambda: Task(LINEAR, blobs(), score=lambda o, t: 2.0),
     "validation": lambda: Task(LINEAR, blobs(), blobs(30)),
     "drawn": lambda: Task(LINEAR, Lazy()),
+    "convolution": lambda: Task(padded(), blobs()),
+    "padding": lambda: Task(padded(2), blobs()),
+    "frozen": lambda: Task(padded(frozen=True), blobs()),
+    "evaluated": lambda: Task(padded(evaluated=True), blobs()),
+    "hook": lambda: Task(hooked(right), blobs()),
+    "other hook": lambda: Task(hooked(wrong), blobs()),
+    "batch mean": lambda: Task(LINEAR, blobs(), score=BatchMean(right)),
+    "other batch mean": lambda: Task(LINEAR, blobs(), score=BatchMean(wrong)),
+    "groups": lambda: grouped(PARITY),
+    "other groups": lambda: grouped(PARITY[::-1]),
+    "names of classes": lambda: grouped(PARITY, class_names=("a", "b", "c")),
+    "other names": lambda: grouped(PARITY, class_names=("b", "a", "c")),
+    "groups by item": lambda: grouped(lambda item: int(item[0][0] > 0)),
+    "other groups by item": lambda: grouped(lambda item: int(item[0][1] > 0)),
+    "columns": lambda: Task(LINEAR, blobs(), planter=TablePlanter(columns=(0, 1))),
+    "other columns": lambda: Task(LINEAR, blobs(), planter=TablePlanter(columns=(1, 2))),
 }  # fmt: skip
 
 

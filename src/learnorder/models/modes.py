@@ -11,18 +11,28 @@ from torch import nn
 _NAMED = 3
 
 
+def in_evaluation(network: nn.Module) -> list[str]:
+    """Return the names of the submodules in evaluation mode; none if the whole network is in it.
+
+    >>> in_evaluation(nn.Sequential(nn.Dropout(), nn.BatchNorm1d(2).eval()))
+    ['1']
+    >>> in_evaluation(nn.Dropout().eval())
+    []
+    """
+    modes = {name: module.training for name, module in network.named_modules()}
+    return [name for name, training in modes.items() if not training] if any(modes.values()) else []
+
+
 def training_mode(network: nn.Module) -> None:
     """Put a network into training mode, except submodules that are in evaluation mode.
 
     A network that is entirely in evaluation mode, such as a pretrained one after loading, is put
     into training mode entirely.
     """
-    kept = {name: m for name, m in network.named_modules() if not m.training}
-    if len(kept) == sum(1 for _ in network.modules()):
-        kept = {}
+    kept = in_evaluation(network)
     network.train()
-    for module in kept.values():
-        module.training = False
+    for name in kept:
+        network.get_submodule(name).training = False
     if kept:
         names = [name or "the model itself" for name in kept]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

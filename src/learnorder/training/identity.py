@@ -32,6 +32,7 @@ from torch import Tensor, nn
 
 from learnorder.config.identity import CODE, PYTHON
 from learnorder.errors import DataError, LearnOrderError, refusing
+from learnorder.models.modes import in_evaluation
 from learnorder.training.targets import known_targets
 
 Identity = dict[str, str]
@@ -172,20 +173,25 @@ class Reader:
         if isinstance(wrapped, FunctionType):
             return self.token(wrapped, within)
         if isinstance(value, nn.Module):
-            tokens += [f"{n} {self.token(t, within)}" for n, t in value.state_dict().items()]
-            children = value.named_children()
-            tokens += [f"{n} {self.token(child, within)}" for n, child in children]
+            tokens += self._module(value, within)
         elif _is_data(value):
             return _digest(kind, *self.data(value, within))
         elif hasattr(value, "__array_interface__"):  # a picture
             return _digest(kind, _numbers(np.asarray(value)))
-        for name, item in getattr(value, "__dict__", {}).items():
-            if isinstance(value, nn.Module) and name in _OF_A_MODULE:
-                continue
-            public = not name.startswith("_") and isinstance(item, (*_PLAIN, NoneType, Tensor))
-            if public or is_own(type(value)):
-                tokens.append(f"{name} {self.token(item, within)}")
+        for name, item in _attributes(value):
+            tokens.append(f"{name} {self.token(item, within)}")
         return _digest(kind, *tokens)
+
+    def _module(self, module: nn.Module, within: tuple[int, ...]) -> Iterator[str]:
+        """Yield tokens of a module's weights, modes, hooks and children."""
+        for name, tensor in (*module.state_dict().items(), *module.named_buffers()):
+            yield f"{name} {self.token(tensor, within)}"
+        yield repr([name for name, weight in module.named_parameters() if not weight.requires_grad])
+        yield repr(in_evaluation(module))
+        for name in _HOOKS:
+            yield f"{name} {self.token(list(getattr(module, name).values()), within)}"
+        for name, child in module.named_children():
+            yield f"{name} {self.token(child, within)}"
 
     def data(self, dataset: Any, within: tuple[int, ...] = ()) -> list[str]:
         """Return tokens of a data set: its size, its targets, and some of its examples."""
@@ -205,6 +211,27 @@ class Reader:
 
 
 _OF_A_MODULE = set(nn.Module().__dict__)
+_HOOKS = (
+    "_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"
+)  # fmt: skip
+_CONSTANT = (*_PLAIN, NoneType, Tensor, tuple, frozenset, FunctionType, BuiltinFunctionType, type)
+
+
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the attributes of an object that say what it does.
+
+    Of objects of installed packages these are the public ones with constant values: lists and
+    dictionaries may be counters or caches. Values that are cached on first use are left out.
+    """
+    kind = type(value)
+    whole = is_own(kind) or kind.__module__.partition(".")[0] == __name__.partition(".")[0]
+    for name, item in getattr(value, "__dict__", {}).items():
+        if isinstance(value, nn.Module) and name in _OF_A_MODULE:
+            continue
+        if isinstance(getattr(kind, name, None), functools.cached_property):
+            continue
+        if whole or (not name.startswith("_") and isinstance(item, _CONSTANT)):
+            yield name, item
 
 
 def steady(read: Callable[[], str]) -> str:
