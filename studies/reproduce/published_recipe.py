@@ -67,7 +67,8 @@ def by_run(results: Results, *, timed: bool) -> str:
 
 def at_thin_scale(thin: Results) -> dict[str, str]:
     """Return the page's values of the runs with a thin network, by seed where there are several."""
-    clean = {arm: thin.final(arm, "clean", "accuracy") for arm in ("small", "large", "small_noise")}
+    arms = ("small", "large", "small_noise", "small_annealed")
+    clean = {arm: thin.final(arm, "clean", "accuracy") for arm in arms}
 
     def ahead(arm: str) -> str:
         small = clean["small"]
@@ -79,7 +80,6 @@ def at_thin_scale(thin: Results) -> dict[str, str]:
 
     return {
         "thin_seeds": ", ".join(f"{ARM_TITLES[a]} {len(thin.runs_of(a))}" for a in thin.arms),
-        "thin_large_gap": ahead("large"),
-        "thin_noise_gap": ahead("small_noise"),
-        **{f"thin_{arm}_epoch": learned(arm) for arm in clean},
+        **{f"thin_{arm}_gap": ahead(arm) for arm in arms if arm != "small"},
+        **{f"thin_{arm}_epoch": learned(arm) for arm in arms},
     }
