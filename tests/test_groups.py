@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
@@ -253,6 +254,49 @@ def test_items_are_loaded_once_for_their_classes_and_once_for_a_function():
     again = grouping_of(task)
     assert data.loaded == 2 * 400
     assert torch.equal(first.train, again.train)
+
+
+class Rows(Dataset):
+    def __init__(self, rows: list):
+        self.rows = rows
+
+    def __len__(self):
+        return len(self.rows)
+
+    def __getitem__(self, index):
+        return self.rows[index]
+
+
+class Parity(TensorDataset):
+    """Items whose targets are not the data set's attribute."""
+
+    def __getitem__(self, index: int):
+        inputs, target = super().__getitem__(index)
+        return inputs, target % 2
+
+
+def test_classes_are_those_of_the_items():
+    """As with a ``target_transform``, which ``targets`` of a data set leave out."""
+    data = Parity(torch.randn(60, 2), torch.arange(60) % 6)
+    task = Task(nn.Linear(2, 2), data, groups=Groups(["a", "b"] * 30))
+    assert grouping_of(task).names == ("a, class 0", "b, class 1")
+    assert commonest_of(replace(task, groups=None, validation=data)) == 0.5
+
+
+def commonest_of(task: Task) -> float:
+    with register_task(task) as given:
+        return task_trainer(config_of(given), task).problem.commonest()
+
+
+def test_a_data_set_that_was_edited_in_place_is_read_again():
+    data = [[0.5, label, "ab"[label]] for label in (0, 1) * 30]
+    task = Task(nn.Linear(1, 2), Rows(data), groups=Groups(itemgetter(2), spurious=False))
+    with register_task(task):
+        assert grouping_of(task).names == ("a", "b")
+    for row in data[::3]:
+        row[2] = "c"
+    with register_task(task):
+        assert grouping_of(task).names == ("a", "b", "c")
 
 
 def test_unseen_groups_may_be_allowed():

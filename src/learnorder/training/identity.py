@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from learnorder.config.identity import CODE, PYTHON
 from learnorder.errors import DataError, LearnOrderError, refusing
 from learnorder.models.modes import in_evaluation
+from learnorder.training.items import spread
 from learnorder.training.targets import known_targets
 
 Identity = dict[str, str]
@@ -53,16 +54,6 @@ _INSTALLED = [
         for n in ("stdlib", "platstdlib", "purelib", "platlib")
     ),
 ]
-
-
-def spread(size: int, most: int = 32) -> list[int]:
-    """Return at most ``most`` evenly spaced indices, including the first and the last.
-
-    >>> spread(3), spread(100, 5)
-    ([0, 1, 2], [0, 24, 49, 74, 99])
-    """
-    count = min(size, most)
-    return sorted({i * (size - 1) // max(count - 1, 1) for i in range(count)})
 
 
 class Reader:

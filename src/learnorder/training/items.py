@@ -1,4 +1,4 @@
-"""Properties of the items of a data set, for which each item is loaded once in a process."""
+"""Properties of the items of a data set, for which each item is loaded once for all runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,16 @@ from learnorder.seeding import random_state_kept
 
 _KNOWN: WeakKeyDictionary[Any, dict[Any, dict[int, Any]]] = WeakKeyDictionary()
 """Values by data set, function and index."""
+
+
+def spread(size: int, most: int = 32) -> list[int]:
+    """Return at most ``most`` evenly spaced indices, including the first and the last.
+
+    >>> spread(3), spread(100, 5)
+    ([0, 1, 2], [0, 24, 49, 74, 99])
+    """
+    count = min(size, most)
+    return sorted({i * (size - 1) // max(count - 1, 1) for i in range(count)})
 
 
 def map_items(
@@ -42,6 +52,11 @@ def map_items(
                 except Exception as error:
                     raise failed(position, error) from error
     return [known[index] for index in indices]
+
+
+def forget_items() -> None:
+    """Forget all values, since data sets may have been edited in place, as in a notebook."""
+    _KNOWN.clear()
 
 
 def _known(dataset: Any, function: Callable[[Any], Any]) -> dict[int, Any]:

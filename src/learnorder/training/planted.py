@@ -16,7 +16,7 @@ from learnorder.patterns import Draw, Group, draw_accesses, draw_eligible
 from learnorder.planters import Planter, check_planter
 from learnorder.planters.check import check_methods
 from learnorder.seeding import derive_seed, generator, random_state_kept
-from learnorder.training.identity import spread
+from learnorder.training.items import spread
 from learnorder.training.targets import class_targets
 from learnorder.training.task_batches import split_batch, with_inputs
 

@@ -1,4 +1,4 @@
-"""Targets of a data set, without loading its examples."""
+"""Targets of a data set, without loading all of its examples."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset, TensorDataset
 
 from learnorder.errors import ConfigError
-from learnorder.training.items import map_items
+from learnorder.training.items import map_items, spread
 from learnorder.training.task_batches import split_batch
+
+_COMPARED = 256
+"""Number of items whose targets are compared."""
 
 
 def known_targets(dataset: Dataset[Any]) -> Tensor | None:
     """Return the classes of all examples, int64 [N]; None if that would need loading them.
+
+    They are the attribute ``targets`` or ``labels``, or the last tensor, unless the target of one
+    of some evenly spaced items differs, e.g. by a ``target_transform``.
 
     >>> known_targets(Subset(TensorDataset(torch.zeros(3), torch.tensor([5, 6, 7])), [2, 0]))
     tensor([7, 5])
@@ -35,7 +41,21 @@ def known_targets(dataset: Dataset[Any]) -> Tensor | None:
         targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool
     )
     fits = targets.dim() == 1 and len(targets) == len(dataset)  # pyright: ignore[reportArgumentType]
-    return targets.long() if integer and fits else None
+    if not (integer and fits):
+        return None
+    return targets.long() if _are_of_items(targets, dataset) else None
+
+
+def _are_of_items(targets: Tensor, dataset: Dataset[Any]) -> bool:
+    """Whether some items of a data set have these targets."""
+    if getattr(type(dataset), "__getitem__", None) is TensorDataset.__getitem__:
+        return True
+    some = spread(len(targets), _COMPARED)
+    try:
+        found = map_items(Subset(dataset, some), _target_of, lambda _, error: error)
+    except Exception:  # of an item: training says which, and why
+        return False
+    return found == targets[some].tolist()
 
 
 def class_targets(dataset: Any, field: str, remedy: str) -> Tensor:

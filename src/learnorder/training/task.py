@@ -24,6 +24,7 @@ from learnorder.planters import Planter
 from learnorder.seeding import generator, random_state_kept, seed_everything
 from learnorder.training.groups import Groups, strata
 from learnorder.training.identity import Identity, Reader, steady
+from learnorder.training.items import forget_items
 from learnorder.training.keep import Keep
 from learnorder.training.map_style import check_data
 from learnorder.training.metrics import BatchMean, Metric, Scoring, check_score
@@ -321,6 +322,7 @@ _given: Registry[Task] = Registry("task", "task.given")
 @contextmanager
 def register_task(task: Task) -> Iterator[TaskConfig]:
     """Yield a configuration for a task without an import path, valid within the ``with`` block."""
+    forget_items()
     with _given.registered(task, identify(task)) as name:
         yield TaskConfig(given=name)
 
@@ -367,6 +369,7 @@ def _imported(config: TaskConfig) -> _ImportedTask:
     maker, name = import_object(config.path, "task.path", _WHAT), repr(config)
     if not _last or _last[0].config != name or _last[0].maker is not maker:
         _last.clear()
+        forget_items()
         _last.append(_ImportedTask(name, maker, _make(maker, config.path, config.arguments)))
     return _last[0]
 
