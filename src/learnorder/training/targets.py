@@ -28,27 +28,34 @@ def known_targets(dataset: Dataset[Any]) -> Tensor | None:
     """
     if isinstance(dataset, Subset):
         parent = known_targets(dataset.dataset)
-        return None if parent is None else parent[torch.as_tensor(dataset.indices)]
-    if isinstance(dataset, TensorDataset):
-        values = dataset.tensors[-1]
+        targets = None if parent is None else parent[torch.as_tensor(dataset.indices)]
     else:
-        values = getattr(dataset, "targets", getattr(dataset, "labels", None))
+        targets = _integers(_attribute_of(dataset))
+    if targets is None or len(targets) != len(dataset):  # pyright: ignore[reportArgumentType]
+        return None
+    return targets if _are_of_items(targets, dataset) else None
+
+
+def _attribute_of(dataset: Dataset[Any]) -> Any:
+    if isinstance(dataset, TensorDataset):
+        return dataset.tensors[-1]
+    return getattr(dataset, "targets", getattr(dataset, "labels", None))
+
+
+def _integers(values: Any) -> Tensor | None:
+    """Return values as int64 [N]; None if they are something else than integers."""
     try:
-        targets = torch.as_tensor(values)
+        given = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
         return None
-    integer = not (
-        targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool
-    )
-    fits = targets.dim() == 1 and len(targets) == len(dataset)  # pyright: ignore[reportArgumentType]
-    if not (integer and fits):
-        return None
-    return targets.long() if _are_of_items(targets, dataset) else None
+    integer = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
+    return given.long() if integer and given.dim() == 1 else None
 
 
 def _are_of_items(targets: Tensor, dataset: Dataset[Any]) -> bool:
     """Whether some items of a data set have these targets."""
-    if getattr(type(dataset), "__getitem__", None) is TensorDataset.__getitem__:
+    gets = getattr(type(dataset), "__getitem__", None)
+    if gets in (Subset.__getitem__, TensorDataset.__getitem__):
         return True
     some = spread(len(targets), _COMPARED)
     try:

@@ -98,20 +98,27 @@ class StepBatches(Dataset):
         return [dataset[index] for index in indices]
 
     def _collated(self, items: list[Any]) -> Any:
-        try:
-            collated = self._collate(items)
-        except (RuntimeError, TypeError) as error:
-            kind = type(getattr(self._dataset, "dataset", self._dataset)).__name__
-            raise DataError(
-                f"Items of the data set ({kind}) cannot be collated: {one_line(error)}. Make them "
-                "the same size in the data set, or give Task a collate function that does."
-            ) from error
-        if self._collate is not default_collate:
-            collated = default_convert(collated)  # e.g. NumPy arrays
-        return collated
+        return collated(self._dataset, self._collate, items)
 
 
-def split_batch(collated: Any) -> tuple[Any, Any]:
+def collated(dataset: Any, collate: Callable[[list[Any]], Any], items: list[Any]) -> Any:
+    """Return a batch of items of a data set, with tensors instead of arrays.
+
+    Raises:
+        DataError: They cannot be collated.
+    """
+    try:
+        batch = collate(items)
+    except (RuntimeError, TypeError) as error:
+        kind = type(getattr(dataset, "dataset", dataset)).__name__
+        raise DataError(
+            f"Items of the data set ({kind}) cannot be collated: {one_line(error)}. Make them "
+            "the same size in the data set, or give Task a collate function that does."
+        ) from error
+    return batch if collate is default_collate else default_convert(batch)
+
+
+def split_batch(batch: Any) -> tuple[Any, Any]:
     """Return the inputs and the targets of a batch; see :class:`~learnorder.Task`.
 
     >>> split_batch((1, 2, 3))
@@ -119,16 +126,16 @@ def split_batch(collated: Any) -> tuple[Any, Any]:
     >>> split_batch({"input_ids": 1, "labels": 2})
     ({'input_ids': 1}, 2)
     """
-    if isinstance(collated, Mapping):
-        name = next((name for name in _LABELS if name in collated), None)
+    if isinstance(batch, Mapping):
+        name = next((name for name in _LABELS if name in batch), None)
         if name is not None:
-            return {k: v for k, v in collated.items() if k != name}, collated[name]
-        form = f"a mapping with {', '.join(map(str, collated))}"
-    elif isinstance(collated, tuple | list) and len(collated) >= 2:
-        *inputs, targets = collated
+            return {k: v for k, v in batch.items() if k != name}, batch[name]
+        form = f"a mapping with {', '.join(map(str, batch))}"
+    elif isinstance(batch, tuple | list) and len(batch) >= 2:
+        *inputs, targets = batch
         return (inputs[0] if len(inputs) == 1 else tuple(inputs)), targets
     else:
-        form = f"a {type(collated).__name__}"
+        form = f"a {type(batch).__name__}"
     raise DataError(
         f"A batch is {form}: it must be (inputs, targets), or a mapping with one of "
         f"{', '.join(_LABELS)}. Return such items from the data set, or give Task a collate "

@@ -16,6 +16,7 @@ from learnorder.config.settings import TaskRunConfig
 from learnorder.errors import ConfigError, DataError, reason_of, refusing
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
+from learnorder.training.collate_order import check_order
 from learnorder.training.dynamics import RunDynamics
 from learnorder.training.fit import check_dynamics, check_fit, misfit
 from learnorder.training.group_scores import GroupTally
@@ -98,6 +99,9 @@ class TaskProblem:
         self.counts = torch.zeros(rows, 3, dtype=dtype, device=device)
         self._all, self._one = self.counts[0], torch.ones((), device=device)
         self._numbers = self._all.numpy() if device.type == "cpu" else None
+        if self.groups is not None or config.pattern.planted or config.training.dynamics:
+            check_order("task.collate", task.collate, self.train)
+            check_order("task.validation_collate", self.validation_collate, self.validation)
         batch, outputs = self._try_model()
         self.score = score_of(scoring_of(task), outputs, batch.targets)
         has_classes = are_classes(outputs, batch.targets)
