@@ -15,7 +15,6 @@ from learnorder.schedules import Schedule
 from learnorder.training.collate_order import check_order
 from learnorder.training.task_problem import task_trainer
 
-
 UNPLANTED = PatternConfig()
 
 
