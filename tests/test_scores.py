@@ -6,18 +6,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import TensorDataset
 
-from learnorder import BatchMean, Task
+from learnorder import BatchMean, Groups, Task
 from learnorder.config.settings import TaskConfig, TaskRunConfig
 from learnorder.config.training import TrainingConfig
 from learnorder.errors import ConfigError
 from learnorder.schedules import Schedule
 from learnorder.tasks.backend import check
 from learnorder.training import scores
+from learnorder.training.records import Records
 from learnorder.training.task import register_task
 from learnorder.training.task_evaluation import validate
-from learnorder.training.task_problem import task_trainer
+from learnorder.training.task_problem import TaskProblem, task_trainer
 
 
 def rare(n: int = 1600, positives: int = 16) -> TensorDataset:
@@ -53,9 +56,13 @@ def auroc(outputs, targets):
     return roc_auc_score(targets.numpy(), (outputs[:, 1] - outputs[:, 0]).numpy())
 
 
-def judged(task: Task, batch_size: int) -> float:
+def problem_of(task: Task, batch_size: int) -> TaskProblem:
     training = TrainingConfig(epochs=1, batch_size=batch_size)
-    problem = task_trainer(TaskRunConfig(TaskConfig(), training, Schedule(0.1)), task).problem
+    return task_trainer(TaskRunConfig(TaskConfig(), training, Schedule(0.1)), task).problem
+
+
+def judged(task: Task, batch_size: int) -> float:
+    problem = problem_of(task, batch_size)
     return validate(problem, problem.network).score
 
 
@@ -222,6 +229,62 @@ def test_accuracy_counts_what_is_not_ignored():
     task = Task(network, rare(), TensorDataset(x, y))
     right = (network()(x).argmax(1) == y)[900:].double().mean()
     assert [judged(task, size) for size in (8, 800)] == pytest.approx([float(right)] * 2)
+
+
+def of_each(outputs, targets):
+    return F.cross_entropy(outputs, targets, reduction="none")
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, of_each])
+def test_losses_count_what_is_not_ignored(loss):
+    """Some batches of 8 have no target that counts, and some groups' examples neither."""
+    x, y = rare().tensors
+    y = torch.where(torch.arange(len(y)) % 20 < 15, -100, y)
+    data, kinds = TensorDataset(x, y), [str(i // 20 % 2) for i in range(len(y))]
+    groups = Groups(kinds, kinds, spurious=False)
+    task = Task(network, data, data, loss=loss, groups=groups)
+    each, counted = of_each(network()(x), y).double().detach(), y != -100
+    kind = torch.tensor([int(k) for k in kinds])
+    for size in (8, 100, 1600):
+        found = validate(problem := problem_of(task, size), problem.network)
+        assert found.loss == pytest.approx(float(each[counted].mean()))
+        assert found.groups.losses == pytest.approx(
+            {str(k): float(each[counted & (kind == k)].mean()) for k in (0, 1)}
+        )
+        problem.groups = None
+        for batch in problem.validation_batches():
+            outputs = problem.outputs(problem.network, batch)
+            if (batch.targets != -100).any():
+                losses = problem.losses(outputs, batch).detach()
+                problem.update_metrics(batch, outputs.detach(), losses)
+        problem.flush_metrics(records := Records(), 1)
+        assert records.last("train", "loss") == pytest.approx(float(each[counted].mean()))
+        assert records.last("train", "accuracy") == pytest.approx(found.score)
+
+
+def test_tokens_are_averaged_alike_whatever_the_padding():
+    """Sequences of 1 to 6 tokens, padded with targets of -100 to the longest of a batch."""
+    lengths = [1 + i % 6 for i in range(60)]
+    items = [(torch.randn(n, 1), torch.randint(2, (n,))) for n in lengths]
+
+    def padded(items):
+        inputs, targets = zip(*items, strict=True)
+        return pad_sequence(inputs, True), pad_sequence(targets, True, padding_value=-100)
+
+    def loss(outputs, targets):
+        return F.cross_entropy(outputs.transpose(1, 2), targets)
+
+    def wrong(outputs, targets):
+        found = outputs.argmax(2) != targets
+        return found[targets != -100].float().mean()
+
+    task = Task(network, items, items, loss=loss, collate=padded, score=BatchMean(wrong))  # pyright: ignore
+    whole = padded(items)
+    outputs = network()(whole[0]).detach()
+    expected = [float(part(outputs, whole[1])) for part in (loss, wrong)]
+    for size in (1, 7, 60):
+        found = validate(problem := problem_of(task, size), problem.network)
+        assert [found.loss, found.score] == pytest.approx(expected, rel=1e-5)
 
 
 def test_numbers_of_numpy_and_plain_ones():

@@ -13,7 +13,7 @@ from torch import Tensor
 from learnorder.data.groups import Grouping
 from learnorder.statistics.ranges import gap_of, worst_group_of
 from learnorder.training.records import Records
-from learnorder.training.scores import Measure, Score
+from learnorder.training.scores import Measure, Score, mean_loss, weight_of
 from learnorder.training.task import IGNORED
 from learnorder.training.task_batches import rows_of
 
@@ -107,8 +107,10 @@ class GroupPass:
         for code in codes.unique().tolist():
             rows = (codes == code).nonzero().squeeze(1)
             some, of_some = rows_of(outputs, rows), rows_of(targets, rows)
-            loss = losses[rows.to(losses.device)] if each else self._loss(some, of_some)
-            self._losses[code] += torch.tensor([len(rows) * float(loss.mean()), len(rows)])
+            if weight := int(weight_of(of_some, len(rows))):
+                loss = losses[rows.to(losses.device)] if each else self._loss(some, of_some)
+                mean = float(mean_loss(loss, of_some))
+                self._losses[code] += torch.tensor([weight * mean, weight])
             if self._measures:
                 self._measures[code].add(some, of_some, len(rows))
 

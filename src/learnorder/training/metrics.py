@@ -13,8 +13,9 @@ from learnorder.errors import ConfigError
 
 @dataclass(frozen=True)
 class BatchMean:
-    """A score that is averaged over batches, weighted by their sizes.
+    """A score that is averaged over batches, weighted by their numbers of targets.
 
+    Targets of −100 do not count; targets that are no tensor of integers count as their examples.
     For scores such as F1 or AUROC this differs from the score of all examples and depends on the
     batch size. Without it, a :class:`~learnorder.Task` uses the score of all examples.
     """

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from learnorder.errors import ConfigError
 from learnorder.models.modes import evaluation_mode
 from learnorder.training.problem import Part
-from learnorder.training.scores import Score, scoring
+from learnorder.training.scores import Score, mean_loss, scoring, weight_of
 from learnorder.training.task_batches import TaskBatch
 
 
@@ -23,7 +23,7 @@ class Passed:
 
     Attributes:
         score: The score.
-        loss: The mean loss.
+        loss: The mean loss, of the targets that count.
     """
 
     score: float
@@ -77,17 +77,19 @@ def score_pass(
         ConfigError: The score fails, or needs too much memory.
     """
     score, refusal = judge.score, judge.refusal
-    measure, total = score.start(examples), 0.0
+    measure, total, counted = score.start(examples), 0.0, 0
     with evaluation_mode(model):
         for batch in batches:
             outputs = judge.outputs(model, batch)
             losses = judge.losses(outputs, batch)
-            total += batch.size * float(losses.mean())
+            if weight := int(weight_of(batch.targets, batch.size)):
+                total += weight * float(mean_loss(losses, batch.targets))
+                counted += weight
             with scoring(refusal, "It failed on a batch"):
                 measure.add(outputs, batch.targets, batch.size)
                 if seen is not None:
                     seen(batch, outputs, losses)
     with scoring(refusal, "It failed on all examples"):
         value = measure.value()
-    loss = total / examples
+    loss = total / counted if counted else math.nan
     return Passed(loss if score.name == "loss" else value, loss)

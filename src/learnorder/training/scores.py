@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _REMEDY = (
 
 _FROM_ZERO = (F.cross_entropy, F.mse_loss, F.l1_loss, F.binary_cross_entropy_with_logits)
 _FROM_ZERO_MODULES = (nn.CrossEntropyLoss, nn.MSELoss, nn.L1Loss, nn.BCEWithLogitsLoss)
+
+
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
 
 
 class Measure(Protocol):
@@ -89,7 +93,7 @@ def are_classes(outputs: Any, targets: Any) -> bool:
     """Whether outputs are logits [B, C] and targets are classes [B]."""
     if not (isinstance(outputs, Tensor) and isinstance(targets, Tensor)):
         return False
-    integer = targets.dtype in (torch.int64, torch.int32, torch.int16, torch.uint8, torch.int8)
+    integer = targets.dtype in _INTEGERS
     return integer and targets.dim() == 1 and outputs.dim() == 2 and outputs.shape[1] > 1
 
 
@@ -132,17 +136,18 @@ class _Accuracy:
 
 
 class _Mean:
-    """The mean over batches, weighted by their sizes."""
+    """The mean over batches, weighted by their numbers of targets that count."""
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        self._function, self._sum, self._examples = function, 0.0, 0
+        self._function, self._sum, self._counted = function, 0.0, 0
 
     def add(self, outputs: Any, targets: Any, size: int) -> None:
-        self._sum += size * float(mean_of(self._function(outputs, targets)))
-        self._examples += size
+        if weight := int(weight_of(targets, size)):
+            self._sum += weight * float(mean_of(self._function(outputs, targets)))
+            self._counted += weight
 
     def value(self) -> float:
-        return self._sum / self._examples
+        return self._sum / self._counted if self._counted else math.nan
 
 
 class _Metric:
@@ -191,11 +196,51 @@ class _Whole:
 
 def mean_of(value: Any) -> Tensor:
     """Return the mean of a number, or of one number for each example."""
-    return mean(torch.as_tensor(value, dtype=torch.float32).detach())
+    return _mean(torch.as_tensor(value, dtype=torch.float32).detach())
 
 
-def mean(values: Tensor) -> Tensor:
-    """Return the mean of a tensor; a tensor without dimensions is its own."""
+def weight_of(targets: Any, size: int) -> Tensor | int:
+    """Return the weight of a batch in a mean over batches: its number of targets that count.
+
+    These are all integers in a tensor but IGNORED, and otherwise the examples.
+
+    Args:
+        targets: Targets of a batch.
+        size: Its number of examples.
+
+    >>> weight_of(torch.tensor([[1, 0, -100], [1, -100, -100]]), 2)
+    3
+    """
+    counted = _counted(targets)
+    return size if counted is None else counted
+
+
+def mean_loss(losses: Tensor, targets: Any) -> Tensor:
+    """Return the mean of losses over the targets that count; see :func:`weight_of`.
+
+    Args:
+        losses: One for each target, or for each example, or their mean.
+        targets: Targets of a batch.
+
+    >>> mean_loss(torch.tensor([2.0, 0.0]), torch.tensor([1, -100]))
+    tensor(2.)
+    """
+    counted = _counted(targets)
+    if counted is None or losses.shape != targets.shape:
+        return _mean(losses)
+    return losses.sum() / (counted if isinstance(counted, Tensor) else max(counted, 1))
+
+
+def _counted(targets: Any) -> Tensor | int | None:
+    """Return the number of targets that are not IGNORED; None if they are no tensor of integers."""
+    if not isinstance(targets, Tensor) or targets.dtype not in _INTEGERS or not targets.dim():
+        return None
+    if targets.device.type == "cpu":  # NumPy has less overhead
+        return int(np.count_nonzero(targets.numpy() != IGNORED))
+    return (targets != IGNORED).count_nonzero()
+
+
+def _mean(values: Tensor) -> Tensor:
     return values.mean() if values.dim() else values
 
 

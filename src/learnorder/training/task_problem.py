@@ -30,7 +30,7 @@ from learnorder.training.problem import Part
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.records import Records
 from learnorder.training.sampling import EpochOrder
-from learnorder.training.scores import are_classes, mean, mean_of, score_of
+from learnorder.training.scores import are_classes, mean_loss, mean_of, score_of, weight_of
 from learnorder.training.snapshots import RunSnapshots
 from learnorder.training.targets import known_targets
 from learnorder.training.task import IGNORED, Task, build_network, scoring_of, splits
@@ -67,8 +67,8 @@ class TaskProblem:
         kept: The old task on which forgetting is measured, if any.
         dynamics: The training dynamics, if they are kept.
         snapshots: None: only runs on images keep snapshots.
-        counts: [1 + G, 3]: examples, summed score and summed loss of the current epoch, then the
-            same of each group.
+        counts: [1 + G, 3]: targets that count, summed score and summed loss of the current epoch,
+            then the same of each group.
         unseen_classes: Training classes without a validation example, if the targets are known
             without loading examples.
 
@@ -337,14 +337,16 @@ class TaskProblem:
         value = 0.0 if function is None else function(outputs, batch.targets)
         if not isinstance(value, float):
             value = mean_of(value)
-        loss, size = mean(losses.detach()), batch.size
+        targets = batch.targets
+        loss, weight = mean_loss(losses.detach(), targets), weight_of(targets, batch.size)
         if self._numbers is None:
             device = self._device
             score, loss = torch.as_tensor(value, device=device).float(), loss.to(device)
-            self._all.add_(torch.stack((self._one, score, loss)), alpha=size)
+            self._all.add_(torch.stack((self._one, score, loss)) * weight)
         else:  # on a CPU numbers cost less than tensors
             n, scores, summed = self._numbers.tolist()
-            self._numbers[:] = n + size, scores + size * float(value), summed + size * float(loss)
+            summed += weight * float(loss)
+            self._numbers[:] = n + weight, scores + weight * float(value), summed
         if self._tally is not None:
             self._tally.add(outputs, batch.targets, losses, batch.indices)
         self.update_dynamics(batch, outputs)
@@ -362,11 +364,12 @@ class TaskProblem:
     def flush_metrics(self, records: Records, epoch: int) -> None:
         """Add the epoch's mean score and loss to records, and reset the counts."""
         n, score, loss = self._all.tolist()
+        n = n or math.nan
         means = {"loss": loss / n}
         if self.score.batch is not None and self.score.name != "loss":
             means = {self.score.name: score / n, **means}
         for quantity, value in means.items():
-            records.add(epoch, "train", quantity, value, n=int(n))
+            records.add(epoch, "train", quantity, value, n=self.shown)
         if self._tally is not None:
             self._tally.write(records, epoch)
         self.counts.zero_()
