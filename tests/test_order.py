@@ -232,6 +232,55 @@ def test_bad_groups_are_named():
             LearningOrder(number)
 
 
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({0: "a", 1: "b"}, "in the order of the examples"),
+        ({"a", "b"}, "in the order of the examples"),
+        (np.array([1.0, math.nan]), "missing for example 1"),
+        ([0.5, 1.5], "not fractions"),
+        (torch.zeros(2, 2), "one value for each example"),
+        ([["a"], ["b"]], "not list"),
+    ],
+)
+def test_groups_of_other_kinds_are_refused(groups, message):
+    with pytest.raises(ConfigError, match=message):
+        LearningOrder(2, groups)
+
+
+@pytest.mark.parametrize("groups", [[*torch.tensor([1, 0, 1])], torch.tensor([[1], [0], [1]])])
+def test_groups_are_equal_by_value(groups):
+    order = LearningOrder(3, groups)
+    order.update(range(3), torch.zeros(3, 2), [0, 0, 1])
+    assert order.group_names == [0, 1]
+    assert order.curve(1)[1].n == 2
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "name"),
+    [
+        ({"groups": ["a", "b"]}, {"groups": ["b", "a"]}, "groups"),
+        ({"groups": ["a", "b"]}, {"groups": ["a", "c"]}, "groups"),
+        ({"tokens": "all"}, {"tokens": "last"}, "tokens"),
+        ({"ignore_index": 0}, {}, "ignore_index"),
+    ],
+)
+def test_states_of_other_orders_are_refused(one, other, name):
+    state = LearningOrder(2, **one).state_dict()
+    LearningOrder(2, **one).load_state_dict(state)
+    with pytest.raises(DataError, match=f"other {name}"):
+        LearningOrder(2, **other).load_state_dict(state)
+    with pytest.raises(DataError, match="other positions"):
+        LearningOrder(1, positions=2).load_state_dict(LearningOrder(2).state_dict())
+
+
+def test_nothing_is_recorded_of_an_epoch_too_large():
+    order = LearningOrder(2, dynamics=True)
+    with pytest.raises(DataError, match="at most 1,000,000 epochs"):
+        order.update([0, 1], torch.eye(2), [0, 1], epoch=2**31)
+    assert np.isnan(order.confidence).all()
+
+
 def test_agreement_is_kendalls_tau():
     drawing = np.random.default_rng(1)
     a = drawing.integers(1, 9, 300)

@@ -99,6 +99,17 @@ def error_of_one_process():
     assert order.epochs == 0
 
 
+def another_error_of_one_process():
+    """The other process hears of it instead of waiting."""
+    order, rank = LearningOrder(2), dist.get_rank()
+    logits = torch.zeros(1, 2, device="meta" if rank else "cpu")
+    with pytest.raises(
+        NotImplementedError if rank else DataError, match="" if rank else "Process 1"
+    ):
+        order.update([rank], logits, [0], gather=True)
+    assert order.epochs == 0
+
+
 def trainer(folder):
     import transformers
 
@@ -155,6 +166,7 @@ def main(part, folder):
     if part == "loop":
         loop()
         error_of_one_process()
+        another_error_of_one_process()
     else:
         {"trainer": trainer, "callback": callback}[part](folder)
     if dist.is_initialized():

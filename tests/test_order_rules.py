@@ -138,6 +138,12 @@ def test_shares_of_classes_are_their_largest():
         assert learned(LOGITS, labels) == [1, 1, 0]
 
 
+def test_class_probabilities_are_not_ignored():
+    order = LearningOrder(3, ignore_index=0)
+    order.update([0, 1, 2], LOGITS, F.one_hot(torch.tensor([0, 1, 0]), 3))
+    assert order.epochs_seen.tolist() == [1, 1, 1]
+
+
 def test_what_is_ignored_is_not_recorded():
     order = LearningOrder(3, groups=["a", "b", "b"])
     order.update([0, 1, 2], LOGITS, [0, -100, 0])

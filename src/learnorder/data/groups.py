@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -244,8 +244,11 @@ def plain_values(
         describe: Returns a name for the example of an index, for errors.
 
     Raises:
-        ConfigError: One is missing, or of another type.
+        ConfigError: One is missing or of another type, or they have no order.
     """
+    if isinstance(values, Mapping | Set):
+        remedy = "Give a list or an array, in the order of the examples."
+        raise ConfigError(field, type(values).__name__, remedy)
     if isinstance(values, Tensor):
         values = values.cpu().numpy()
     array = np.asarray(values) if isinstance(values, np.ndarray) else None

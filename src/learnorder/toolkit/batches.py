@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor
 
+from learnorder.data.groups import plain_values
 from learnorder.errors import ConfigError, DataError
 from learnorder.toolkit.correct import (
     Array,
@@ -217,16 +218,16 @@ def coded_groups(
     """Return the sorted group names, and each row's index into them, int32 (None for one group).
 
     Raises:
-        ConfigError: The number of groups is not that of examples.
+        ConfigError: The number of groups is not that of examples, or they are not strings or
+            integers.
     """
     if groups is None:
         return ["all"], None
     if isinstance(groups, Tensor | np.ndarray):
         if positions is not None and tuple(groups.shape) == (num_examples, positions):
             return coded_groups(groups.flatten(), num_examples * positions, None)
-        values: list[Any] = groups.tolist()
-    else:
-        values = list(groups)
+        groups = groups.squeeze(1) if groups.shape[1:] == (1,) else groups
+    values = plain_values(groups, "groups")
     if len(values) != num_examples:
         raise ConfigError(
             "groups", f"{len(values)} of them", f"Give one for each of the {num_examples} examples."

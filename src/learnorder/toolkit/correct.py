@@ -57,7 +57,7 @@ def compare(
             the largest is the class; or, with one logit, probabilities in [0, 1], class 1 above
             0.5. Classes [B, ...] for tokens.
         tokens: Whether logits and labels have a token axis.
-        ignore_index: Label of predictions to ignore.
+        ignore_index: Label of predictions to ignore. Class probabilities have no such label.
         scores: Whether to compute the scores.
 
     Raises:
@@ -69,13 +69,14 @@ def compare(
     z, y = as_logits(logits), array(labels, "Labels")
     if y.dtype.kind not in "biuf":
         raise DataError(f"Labels are {y.dtype}; give integers or class probabilities.")
+    shares = not tokens and _are_shares(z, y)  # ignore_index is a class, so none is ignored
     if tokens:
         z, y = _tokens(z, y)
     else:
         z, y = _examples(z, y)
     classes = max(z.shape[-1], 2)
     predicted, largest = _predicted(z)
-    labelled = y != ignore_index
+    labelled = np.ones(y.shape, bool) if shares else y != ignore_index
     if not labelled.all():
         y = np.where(labelled, y, 0)
     y = _whole(y, one_logit=z.shape[-1] == 1)
@@ -180,7 +181,7 @@ def _examples(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:
             "tokens='last' or a fraction such as tokens=0.5 for sequences, positions=T for tokens."
         )
     size, classes = logits.shape
-    if labels.shape == (size, classes) and classes > 1:
+    if _are_shares(logits, labels):
         return logits, _largest_share(labels)
     if labels.shape[1:] == (1,):
         labels = labels[:, 0]
@@ -190,6 +191,11 @@ def _examples(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:
             f"[{size}], or class probabilities [{size}, {classes}]."
         )
     return logits, labels
+
+
+def _are_shares(logits: Tensor, labels: Array) -> bool:
+    """Whether labels are class probabilities, [B, C]."""
+    return logits.dim() == 2 and logits.shape[1] > 1 and labels.shape == tuple(logits.shape)
 
 
 def _tokens(logits: Tensor, labels: Array) -> tuple[Tensor, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError
+from learnorder.seeding import derive_seed
 from learnorder.statistics import Estimate, proportion
 from learnorder.toolkit.batches import Batch, Layout, coded_groups
 from learnorder.toolkit.correct import Array
@@ -27,6 +29,7 @@ Epochs = NDArray[np.int32]
 """One value per example, [N], or per position, [N, P]."""
 
 _NEVER = 0
+_MOST_EPOCHS = 1_000_000
 _COLUMNS = (
     "epochs_seen",
     "first_learned",
@@ -75,7 +78,7 @@ class LearningOrder:
 
     Args:
         num_examples: N; indices are from 0 to N − 1.
-        groups: Group of each example, [N]: names, or numbers from 0. None means one group. With
+        groups: Group of each example, [N]: strings or integers. None means one group. With
             ``positions`` also an array [N, P].
         tokens: A sequence is correct if ``"all"`` of its labelled tokens are, the ``"last"`` of
             them is, or at least this fraction in (0, 1].
@@ -84,8 +87,8 @@ class LearningOrder:
         dynamics: Whether to record confidence, variability, correctness and AUM.
 
     Raises:
-        ConfigError: No examples, a wrong number of groups, an unknown rule, or both ``tokens`` and
-            ``positions``.
+        ConfigError: No examples, a wrong number of groups or other values, an unknown rule, or both
+            ``tokens`` and ``positions``.
 
     >>> order = LearningOrder(2, groups=["easy", "hard"])
     >>> labels = torch.tensor([0, 1])
@@ -215,6 +218,11 @@ class LearningOrder:
             raise DataError(f"Epochs are integers; got {epoch!r}.") from None
         if number < 1:
             raise DataError(f"Epochs are counted from 1; got {number}.")
+        if number > _MOST_EPOCHS:
+            raise DataError(
+                f"There are at most {_MOST_EPOCHS:,} epochs; got {number:,}. Give the epoch, or the "
+                "number of the evaluation, rather than the step."
+            )
         last = max((int(self._state[b.rows, 0].max()) for b in batches if len(b.rows)), default=0)
         if number < last:
             raise DataError(
@@ -404,16 +412,40 @@ class LearningOrder:
     def state_dict(self) -> dict[str, Tensor]:
         """Return the state for a checkpoint."""
         arrays = {"state": self._state, "counts": self._counts, "nonfinite": self._nonfinite}
+        arrays["made_with"] = np.array(list(self._made_with().values()))
         if self._dynamics is not None:
             arrays["dynamics"] = self._dynamics.state
         return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
+
+    def _made_with(self) -> dict[str, int]:
+        """Return digests of what the state depends on, int64, by the names of arguments."""
+        codes = b"" if self._groups is None else self._groups.tobytes()
+        layout = self._layout
+        values = {
+            "groups": (self.group_names, hashlib.blake2b(codes).hexdigest()),
+            "tokens": layout.tokens,
+            "positions": layout.positions,
+            "ignore_index": layout.ignore_index,
+        }
+        return {name: derive_seed(0, repr(value)) for name, value in values.items()}
+
+    def _check_made_with(self, saved: Tensor | None) -> None:
+        """Check the digests of a state, which older states do not have."""
+        own = self._made_with()
+        digests = own.values() if saved is None else saved.tolist()
+        pairs = zip(own.items(), digests, strict=True)
+        if other := [name for (name, digest), of_state in pairs if digest != of_state]:
+            raise DataError(
+                f"The state is of an order with other {' and '.join(other)}. Create this one with "
+                "the same to continue that run."
+            )
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Restore the state from :meth:`state_dict`.
 
         Raises:
-            DataError: The numbers of examples or groups differ, only one of state and order has
-                dynamics, or it is not such a state.
+            DataError: The order was made with other arguments than that of the state, or it is not
+                such a state.
         """
         if not {"state", "counts"} <= state.keys():
             raise DataError(f"Not the state of a learning order; it has {sorted(state)}.")
@@ -429,6 +461,7 @@ class LearningOrder:
                 f"The state has {has}training dynamics, but this order records {records}. Create "
                 f"it with dynamics={not self.has_dynamics} to continue that run."
             )
+        self._check_made_with(state.get("made_with"))
         if self._dynamics is not None:
             self._dynamics.state = state["dynamics"].cpu().numpy().copy()
         self._state, self._counts = (state[n].cpu().numpy().copy() for n in ("state", "counts"))

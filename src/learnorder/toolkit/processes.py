@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import torch.distributed as dist
 
-from learnorder.errors import DataError
+from learnorder.errors import DataError, reason_of
 
 T = TypeVar("T")
 
@@ -21,19 +21,26 @@ def gathered(make: Callable[[], T]) -> list[T]:
         make: Computes the result of this process.
 
     Raises:
-        DataError: ``make`` raised it in any process; all processes raise it.
+        Exception: ``make`` raised it in this process.
+        DataError: ``make`` raised it in any process, or another error in another process. No
+            process waits for one that has failed.
 
     >>> gathered(lambda: 3)
     [3]
     """
     if not (dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1):
         return [make()]
+    own: Exception | None = None
     try:
         result: T | DataError = make()
-    except DataError as error:
-        result = error
+    except Exception as error:
+        own = error
+        is_fault = isinstance(error, DataError)
+        result = error if is_fault else DataError(f"Process {dist.get_rank()}: {reason_of(error)}")
     results: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(results, result)
+    if own is not None:
+        raise own
     for result in results:
         if isinstance(result, DataError):
             raise result
