@@ -16,6 +16,7 @@ from learnorder import (
     count_spikes,
     feature_statistics,
     pruned,
+    pruning_curve,
     write_report,
 )
 from learnorder.config.settings import (
@@ -130,6 +131,27 @@ def test_pruned_networks_are_evaluated_on_the_clean_set(short):
         assert len(of_set(trainer.records, name)) == 2, "accuracy and loss"
     assert not of_set(trainer.records, "pruned_50", epoch=1)
     assert of_set(trainer.records, "pruned_90") != of_set(trainer.records, "clean")
+
+
+def test_networks_are_pruned_within_autocast_too():
+    """Autocast keeps copies of weights in half precision."""
+    network, inputs = nn.Linear(4, 2, bias=False), torch.randn(3, 4)
+
+    def size(network):
+        with torch.no_grad():
+            return float(network(inputs).abs().sum())
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        before = size(network)
+        assert pruning_curve(network, size, [1.0, 0.0]) == {1.0: 0.0, 0.0: before}
+
+
+def test_norms_are_not_pruned():
+    network = nn.Sequential(nn.LayerNorm([2, 3]), nn.Flatten(), nn.Linear(6, 1))
+    with pruned(network, 1.0):
+        assert [bool(p.any()) for p in network.parameters()] == [True, False, False, True]
+    with pytest.raises(ConfigError, match="no matrix"), pruned(network[0], 0.5):
+        pass
 
 
 def test_pruned_networks_are_evaluated_by_known_group():

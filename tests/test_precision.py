@@ -178,6 +178,12 @@ def test_a_model_that_fails_in_both_is_not_blamed_on_bf16(tiny):
     assert raised.value.field == "model.name"
 
 
+def test_runs_within_autocast_are_refused(tiny):
+    """It would keep the weights that it has cast, and training would not change them."""
+    with torch.autocast("cpu", dtype=torch.bfloat16), pytest.raises(ConfigError, match="autocast"):
+        images.check([tiny])
+
+
 def test_a_device_without_bf16(tiny, tmp_path, clock, monkeypatch):
     old = "The GPU, K80, has no arithmetic in bf16."
     monkeypatch.setattr(devices, "why_no_bf16", lambda: old)

@@ -220,8 +220,8 @@ class LearningOrder:
             raise DataError(f"Epochs are counted from 1; got {number}.")
         if number > _MOST_EPOCHS:
             raise DataError(
-                f"There are at most {_MOST_EPOCHS:,} epochs; got {number:,}. Give the epoch, or the "
-                "number of the evaluation, rather than the step."
+                f"There are at most {_MOST_EPOCHS:,} epochs; got {number:,}. Give the epoch, or "
+                "the number of the evaluation, rather than the step."
             )
         last = max((int(self._state[b.rows, 0].max()) for b in batches if len(b.rows)), default=0)
         if number < last:

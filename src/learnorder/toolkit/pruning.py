@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from learnorder.errors import ConfigError
+
+_NORMS = (nn.LayerNorm, nn.RMSNorm)
+"""Those whose parameters can have several dimensions."""
 
 
 @contextmanager
@@ -18,8 +21,8 @@ def pruned(model: nn.Module, share: float) -> Iterator[None]:
     Of the n weights of all matrices together, the ``round(share · n)`` with the smallest absolute
     values are zero (global unstructured magnitude pruning). Matrices are all parameters with two
     dimensions or more, trainable or not, such as those of linear, convolutional and embedding
-    layers. Biases and the parameters of norms stay. Of equal weights, those of earlier parameters
-    are taken first. Afterwards every weight is restored, bit for bit.
+    layers. Biases and the parameters of PyTorch's norms stay. Of equal weights, those of earlier
+    parameters are taken first. Afterwards every weight is restored, bit for bit.
 
     Args:
         model: The model. Its mode does not change.
@@ -36,11 +39,9 @@ def pruned(model: nn.Module, share: float) -> Iterator[None]:
     """
     if not 0 <= share <= 1:
         raise ConfigError("share", share, "Give a share of the weights, in [0, 1].")
-    weights = [p.data for p in model.parameters() if p.dim() >= 2]
+    weights = _matrices(model)
     if not weights:
-        raise ConfigError(
-            "model", type(model).__name__, "None of its parameters has two dimensions or more."
-        )
+        raise ConfigError("model", type(model).__name__, "It has no matrix of weights.")
     sizes = [weight.numel() for weight in weights]
     magnitudes = torch.cat([weight.abs().flatten() for weight in weights])
     zero = torch.zeros_like(magnitudes, dtype=torch.bool)
@@ -50,10 +51,18 @@ def pruned(model: nn.Module, share: float) -> Iterator[None]:
     try:
         for weight, mask in zip(weights, masks, strict=True):
             weight.masked_fill_(mask, 0)
+        torch.clear_autocast_cache()  # of weights in half precision
         yield
     finally:
         for weight, saved in zip(weights, kept, strict=True):
             weight.copy_(saved)
+        torch.clear_autocast_cache()
+
+
+def _matrices(model: nn.Module) -> list[Tensor]:
+    """Return the parameters with two dimensions or more, each once, but for those of norms."""
+    of_norms = {id(p) for m in model.modules() if isinstance(m, _NORMS) for p in m.parameters()}
+    return [p.data for p in model.parameters() if p.dim() >= 2 and id(p) not in of_norms]
 
 
 def pruning_curve(

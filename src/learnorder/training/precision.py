@@ -12,8 +12,16 @@ def check_precision(precision: str) -> None:
     """Check that a single run can be trained in a precision.
 
     Raises:
-        ConfigError: It is bf16 and the device has none, or it is auto.
+        ConfigError: It is bf16 and the device has none; it is auto; or the call is made within
+            ``torch.autocast``, which keeps weights in bf16 that training changes in float32.
     """
+    if any(map(torch.is_autocast_enabled, {"cpu", device_type()})):
+        raise ConfigError(
+            "training.precision",
+            precision,
+            "Runs cannot be made within torch.autocast, which would keep their initial weights. "
+            "Call this outside of it; training.precision bf16 trains with autocast.",
+        )
     if precision == "auto":
         raise ConfigError(
             "training.precision",
@@ -31,13 +39,17 @@ def why_no_bf16() -> str:
     Every CPU can, although it is slower on those without instructions for bf16. A GPU that only
     emulates bf16 cannot.
     """
-    if not torch.accelerator.is_available() or not (
-        device := torch.accelerator.current_accelerator()
-    ):
+    kind = device_type()
+    if kind == "cpu":
         return ""
-    kind = device.type
     if kind == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
         return f"The GPU, {torch.cuda.get_device_name()}, has no arithmetic in bf16."
     if not is_bf16_available(ignore_tpu=True):
         return f"The device, {kind}, has no bf16 with this system and this version of torch."
     return ""
+
+
+def device_type() -> str:
+    """Return the type of the device that runs are trained on, e.g. cuda."""
+    device = torch.accelerator.current_accelerator(check_available=True)
+    return "cpu" if device is None else device.type
