@@ -200,8 +200,7 @@ def test_a_device_without_bf16(tiny, tmp_path, clock, monkeypatch):
     ("cuda", True, ""), ("cuda", False, "K80"), ("mps", True, ""), ("mps", False, "mps"),
 ])  # fmt: skip
 def test_devices(monkeypatch, kind, has, why):
-    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device(kind))
+    monkeypatch.setattr(devices, "device_type", lambda: kind)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "K80")
     monkeypatch.setattr(devices, "is_bf16_available", lambda ignore_tpu: has)

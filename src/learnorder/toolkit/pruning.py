@@ -39,7 +39,7 @@ def pruned(model: nn.Module, share: float) -> Iterator[None]:
     """
     if not 0 <= share <= 1:
         raise ConfigError("share", share, "Give a share of the weights, in [0, 1].")
-    weights = _matrices(model)
+    weights = matrices(model)
     if not weights:
         raise ConfigError("model", type(model).__name__, "It has no matrix of weights.")
     sizes = [weight.numel() for weight in weights]
@@ -59,7 +59,7 @@ def pruned(model: nn.Module, share: float) -> Iterator[None]:
         torch.clear_autocast_cache()
 
 
-def _matrices(model: nn.Module) -> list[Tensor]:
+def matrices(model: nn.Module) -> list[Tensor]:
     """Return the parameters with two dimensions or more, each once, but for those of norms."""
     of_norms = {id(p) for m in model.modules() if isinstance(m, _NORMS) for p in m.parameters()}
     return [p.data for p in model.parameters() if p.dim() >= 2 and id(p) not in of_norms]

@@ -18,7 +18,7 @@ from learnorder.models.modes import evaluation_mode
 from learnorder.toolkit.batch_sharpness import ZeroGradient, batch_sharpness, gradient_curvature
 from learnorder.toolkit.catapults import Catapults
 from learnorder.toolkit.features import feature_statistics
-from learnorder.toolkit.pruning import pruned
+from learnorder.toolkit.pruning import matrices, pruned
 from learnorder.toolkit.sharpness import NotFinite
 from learnorder.toolkit.spikes import LossSpikes
 from learnorder.training.last_linear import last_linear, recorded
@@ -56,7 +56,7 @@ class Diagnostics:
         first = problem.first_batches(max(config.batches, holding))
         self._batches, self._shown = first[: config.batches], first[:holding]
         self._layer = self._last_linear(network) if config.features else None
-        if config.pruned and all(p.dim() < 2 for p in network.parameters()):
+        if config.pruned and not matrices(network):
             raise ConfigError(
                 "diagnostics.pruned",
                 config.pruned,
