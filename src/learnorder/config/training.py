@@ -48,7 +48,8 @@ class TrainingConfig:
     epochs: int = 60
     """Passes over the training images."""
     batch_size: int = 128
-    """Examples per step; the last step of an epoch may have fewer."""
+    """Examples per step; the last step of an epoch may have fewer. A last step of a single example,
+    on which batch norm cannot train, is left out."""
     momentum: float = 0.9
     """Momentum of SGD; other optimisers take theirs from optimizer_arguments."""
     nesterov: bool = True

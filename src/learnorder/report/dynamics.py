@@ -33,7 +33,8 @@ _LISTED = 8
 """Examples in each list."""
 _MEASURED = (
     "Each example is predicted once in an epoch, in training mode and before the update of its "
-    "batch; this costs no further pass over the data."
+    "batch; this costs no further pass over the data. One is left out where the last batch would "
+    "have no other."
 )
 
 

@@ -31,7 +31,8 @@ correct; whether the largest logit is finite; the log-probability of the label, 
 class RunDynamics:
     """A :class:`~learnorder.LearningOrder` of a run's training examples, with their dynamics.
 
-    Each example is predicted once in an epoch: in training mode, before the update of its batch.
+    Each example is predicted once in an epoch, in training mode and before the update of its batch.
+    One is left out where the last batch would have no other.
     A step copies its logits, and no number is read from the device before the end of the epoch.
 
     It keeps 64 bytes per example for all epochs, its label, and 20 bytes for the current epoch.

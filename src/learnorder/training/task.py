@@ -113,7 +113,7 @@ class Task:
     sampler: Sampler | None = None
     """Which training examples an epoch shows: a weight for each example of ``train``, to draw with
     replacement, or a function from a torch.Generator to the positions of an epoch, equally many
-    each time. None shows each example once."""
+    each time. None shows each example once, but for one that would be a last batch alone."""
     measures: Measures = field(default_factory=dict)
     """Functions from the network, in evaluation mode, to a number that is recorded after each epoch
     in the set run, by the names of the numbers."""
