@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from learnorder.errors import Interrupted, RunFolderError
+from learnorder.errors import Interrupted, RunFolderError, RunInUse
 from learnorder.images import backend as images
 from learnorder.report.origin import origin
 from learnorder.runs import RunFolder, difference_words, find_runs
@@ -189,6 +189,14 @@ def test_two_processes_do_not_share_a_run(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny)
     with RunLock(folder.path), pytest.raises(RunFolderError, match="another process"):
         execute(folder)
+
+
+def test_other_code_is_not_accepted_for_a_run_under_way(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "run", tiny, identity={"code": "1"})
+    with RunLock(folder.path), pytest.raises(RunInUse):
+        RunFolder(folder.path).accept_identity({"code": "2"})
+    RunFolder(folder.path).accept_identity({"code": "2"})
+    assert folder.read_manifest()["former_identity"] == {"code": "1"}
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])

@@ -14,13 +14,16 @@ import psutil
 import pytest
 
 from learnorder.cli.main import main
+from learnorder.cli.options import print_unfinished
 from learnorder.config.settings import RunConfig, TaskConfig, TaskRunConfig
 from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.errors import ConfigError, DataError, Interrupted, RunFolderError
+from learnorder.execution.display import Display
 from learnorder.execution.driver import Plan, make_folders, run_plans
 from learnorder.execution.engine import Cores, share_cores
 from learnorder.execution.estimate import estimate_cost
 from learnorder.execution.grid import Grid, grid_plans
+from learnorder.execution.here import run_here
 from learnorder.execution.machine import usable_cores
 from learnorder.execution.pool import run_pool
 from learnorder.execution.settings import Execution
@@ -327,6 +330,105 @@ def test_a_failed_run_leaves_the_others(tiny, tmp_path):
     assert [f.read_status() for f in results.folders] == ["failed", "finished"]
     assert "not a usable checkpoint" in folders[0].read_manifest()["reason"]
     assert list(results.final(results.arms[0], "clean", "accuracy"))  # the one that finished
+
+
+class Scripted:
+    """An engine and its worker: each run ends as ``end(folder)`` says, with the code it returns."""
+
+    alive = True
+
+    def __init__(self, end):
+        self.end = end
+
+    def start(self, threads):
+        return self
+
+    def ready(self, busy, seconds):
+        return list(busy)
+
+    def execute(self, folder):
+        self.folder = folder
+
+    def answer(self):
+        return self.end(self.folder), True
+
+    def send_signal(self, number):
+        pass
+
+    def close(self, *, kill=False):
+        pass
+
+
+def executed(folders, end, here, monkeypatch):
+    """Execute runs that end as ``end(folder)`` says, with a display."""
+
+    def execute(folder, *_):
+        if code := end(folder):
+            raise Interrupted(code - 128, "") if code > 128 else RunFolderError("it failed")
+
+    monkeypatch.setattr("learnorder.execution.here.execute", execute)
+    with Display(folders, Cores(1, 1)) as display:
+        if here:
+            return run_here(folders, Cores(1, 1), display.update)
+        return run_pool(folders, Cores(1, 1), display.update, Scripted(end))
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_run_that_can_no_longer_be_read_leaves_the_others(
+    tiny, tmp_path, capsys, here, monkeypatch
+):
+    folders = [RunFolder.create(tmp_path / name, tiny) for name in "ab"]
+
+    def end(folder):
+        folder.update(status="finished")
+        if folder is folders[0]:
+            folder.file("manifest.json").write_text("damaged")
+        return 0
+
+    state = executed(folders, end, here, monkeypatch)
+    assert (state.failed, state.ended) == ([folders[0]], [folders[1]])
+    assert re.search(r"a failed: .*manifest.json: cannot be read", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_signal_counts_what_is_left(tiny, tmp_path, capsys, here, monkeypatch):
+    """It comes while the last run finishes, or saves the one before."""
+    folders = [RunFolder.create(tmp_path / name, tiny) for name in "abc"]
+    ends = [("failed", 1), ("finished", 0), ("interrupted", 130), ("finished", 0)]
+
+    def end(folder):
+        status, code = ends.pop(0)
+        folder.update(status=status)
+        if status == "interrupted" or folder is folders[-1]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return code
+
+    message = "1 of 3 runs have ended, 1 failed; the others are saved at their current step. "
+    with pytest.raises(Interrupted, match=f"{message}The same command continues them."):
+        executed(folders, end, here, monkeypatch)
+    assert capsys.readouterr().err.splitlines()[-1] == "c interrupted (1/3)"
+    ends.insert(0, ("failed", 1))
+    with pytest.raises(Interrupted, match="2 of 3 runs have ended, 1 failed; none is left"):
+        executed(folders, end, here, monkeypatch)
+
+
+def test_a_run_that_another_process_has_taken_over_does_not_fail(tiny, tmp_path):
+    folder = RunFolder.create(tmp_path / "a", tiny)
+    folder.update(status="running")
+    with holder(folder.path):
+        run_pool([folder], Cores(1, 1), lambda state: None, Scripted(lambda folder: -9))
+    assert folder.read_status() == "running"
+
+
+def test_a_run_whose_process_has_died_is_not_said_to_run(tiny, tmp_path, capsys):
+    folders = [RunFolder.create(tmp_path / n, replace(tiny, seed=s)) for s, n in enumerate("ab")]
+    for folder in folders:
+        folder.update(status="running")
+    with holder(folders[0].path):
+        assert print_unfinished(Results(folders))
+    held, dead = capsys.readouterr().out.splitlines()
+    assert held.endswith("a: running. Another process is working on it.")
+    assert dead.endswith("b: running. The command that created it continues it.")
 
 
 def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):

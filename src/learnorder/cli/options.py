@@ -174,14 +174,13 @@ def finish(results: RunSet[Any], page: Path) -> int:
 
 def print_unfinished(results: RunSet[Any]) -> bool:
     """Print each run that has not ended, with the reason; return whether there are any."""
-    from learnorder.runs import ENDED
+    from learnorder.runs.lock import is_locked
     from learnorder.runs.plain_text import visible
 
-    unfinished = [f for f in results.folders if f.read_status() not in ENDED]
-    for run in unfinished:
-        stopped = run.read_status() in ("interrupted", "pending")
-        default = "The same command runs it." if stopped else "Another process is working on it."
-        print(
-            visible(f"{run.path}: {run.read_status()}. {run.read_manifest()['reason'] or default}")
-        )
+    unfinished = {f: f.read_outcome() for f in results.folders if not f.has_ended()}
+    for run, (status, reason) in unfinished.items():
+        so = "The command that created it continues it."
+        if is_locked(run.path):
+            so = "Another process is working on it."
+        print(visible(f"{run.path}: {status}. {reason or so}"))
     return bool(unfinished)

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from learnorder.execution.engine import Cores
 from learnorder.execution.log_lines import LOG_SECONDS, duration, log_lines
 from learnorder.execution.pool import PoolState
-from learnorder.runs import ENDED, RunFolder
+from learnorder.runs import RunFolder
 from learnorder.runs.lock_file import Owner
 from learnorder.runs.plain_text import plain, visible
 
@@ -66,14 +66,14 @@ class Display:
         self._notices = Console(stderr=True) if quiet else self._bars.console
         self._shares: dict[RunFolder[Any], float] = {}  # of runs that have begun and not ended
         self._tasks: dict[RunFolder[Any], TaskID] = {}
-        self._reported: set[RunFolder[Any]] = {f for f in folders if f.read_status() in ENDED}
+        self._reported: set[RunFolder[Any]] = {f for f in folders if f.has_ended()}
         self._awaited = set[RunFolder[Any]]()
         self._cores = cores
         self._all: TaskID | None = None
         self._base = float(len(self._reported))
         self._started, self._done_now, self._made = time.monotonic(), 0.0, 0.0
         for folder in folders:
-            if folder not in self._reported and folder.read_status() != "pending":
+            if folder not in self._reported and folder.read_outcome()[0] != "pending":
                 self._note_share(folder)
         self._before = dict(self._shares)
         self._summary = f"{len(self._reported)}/{self._count} runs"
@@ -106,7 +106,8 @@ class Display:
     def update(self, state: PoolState) -> None:
         """Show the state of the pool."""
         under_way = (*state.active, *state.held)
-        over = (*state.ended, *state.failed, *state.elsewhere)  # nothing is left to do for them
+        # nothing is left to do for them here
+        over = (*state.ended, *state.failed, *state.stopped, *state.elsewhere)
         for folder in under_way:
             self._note_share(folder)
         for folder in over:
@@ -119,7 +120,7 @@ class Display:
         for folder, lock in state.held.items():
             self._wait_for(folder, lock.owner)
         ended = f"{len(state.ended)}/{self._count}{self._left()}"
-        for folder in (*state.ended, *state.failed):
+        for folder in (*state.ended, *state.failed, *state.stopped):
             self._finished(folder, ended)
         for folder in state.elsewhere:
             self._finished(folder, ended, "is running in another process")
@@ -192,7 +193,6 @@ class Display:
         if folder in self._tasks:
             self._bars.remove_task(self._tasks.pop(folder))
         if not how:
-            manifest = folder.read_manifest()
-            how = ": ".join(filter(None, (manifest["status"], manifest["reason"])))
+            how = ": ".join(filter(None, folder.read_outcome()))
         line = plain(f"{self._name(folder)} {how} ({ended})")
         self._bars.console.print(line, soft_wrap=True)

@@ -19,7 +19,7 @@ from learnorder.execution.processes import Processes
 from learnorder.execution.settings import Execution
 from learnorder.execution.sharing import share_devices
 from learnorder.execution.time_limit import within_time
-from learnorder.runs import ENDED, RunFolder
+from learnorder.runs import RunFolder
 from learnorder.runs.experiment import Experiment
 from learnorder.runs.files import check_path
 from learnorder.runs.folder import ConfigT
@@ -71,7 +71,7 @@ def run_plans(
     cores = cores_for([plan.config for plan in plans.values()], execution)
     with phase("checking settings, data and networks", quiet=execution.quiet):
         folders = make_folders(plans, out, execution.engine, experiments)
-    to_do = (folder.config for folder in folders if folder.read_status() not in ENDED)
+    to_do = (folder.config for folder in folders if not folder.has_ended())
     cores = share_devices(to_do, execution, cores)
     with Display(folders, cores, title=title, quiet=execution.quiet) as display:
         watch = within_time(execution, display.update)

@@ -13,7 +13,6 @@ from learnorder.execution.log_lines import duration, phase
 from learnorder.execution.settings import Execution
 from learnorder.execution.sharing import share_devices
 from learnorder.execution.workloads import by_workload, workload_of
-from learnorder.runs import ENDED
 from learnorder.runs.kinds import CostEstimate, kind_of
 
 _REPORT_BYTES = 5_000_000
@@ -77,7 +76,7 @@ def estimate_cost(
     execution = with_engine(execution)
     folders = find_folders(plans, out, execution.engine)
     cores = cores_for([plan.config for plan in plans.values()], execution)
-    names = [n for n, f in folders.items() if f is None or f.read_status() not in ENDED]
+    names = [n for n, f in folders.items() if f is None or not f.has_ended()]
     cores = share_devices([plans[n].config for n in names], execution, cores, timed=True)
     before = torch.get_num_threads()
     torch.set_num_threads(cores.threads)

@@ -9,8 +9,8 @@ from typing import Any
 
 from learnorder.errors import Interrupted, LearnOrderError, RunInUse
 from learnorder.execution.engine import Cores
-from learnorder.execution.pool import PoolState
-from learnorder.runs import ENDED, RunFolder
+from learnorder.execution.pool import PoolState, pool_state
+from learnorder.runs import RunFolder
 from learnorder.runs.execute import execute
 from learnorder.runs.lock import LockWatch
 from learnorder.runs.pace import Pace
@@ -32,8 +32,7 @@ def run_here(
     Raises:
         Interrupted: A signal stopped the runs; the same call continues.
     """
-    state = PoolState(waiting=[f for f in folders if f.read_status() not in ENDED])
-    state.ended = [f for f in folders if f.read_status() in ENDED]
+    state = pool_state(folders)
     pace, received = Pace(), list[int]()
 
     def each_step() -> None:
@@ -49,11 +48,7 @@ def run_here(
             state.look_at_held()
             watch(state)
     if received:
-        raise Interrupted(
-            received[0],
-            f"{len(state.ended)} of {len(folders)} runs have ended; the current one is saved. "
-            "The same call continues.",
-        )
+        raise state.interruption(received[0], "current step")
     return state
 
 
@@ -66,12 +61,12 @@ def _execute_next(
     try:
         execute(folder, cores.threads, each_step, received)
     except Interrupted:
-        return
+        state.stopped.append(folder)
     except RunInUse:
         state.held[folder] = LockWatch(folder.path)
     except Exception as error:
         if not isinstance(error, LearnOrderError):  # a bug
             logging.getLogger(__name__).exception("%s failed", folder.path)
     state.active.clear()
-    if folder not in state.held:
-        (state.ended if folder.read_status() in ENDED else state.failed).append(folder)
+    if folder not in (*state.held, *state.stopped):
+        (state.ended if folder.has_ended() else state.failed).append(folder)

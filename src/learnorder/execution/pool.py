@@ -13,13 +13,16 @@ from learnorder.errors import Interrupted, RunFolderError, RunInUse
 from learnorder.execution.engine import Cores, Engine, Worker
 from learnorder.execution.processes import Processes
 from learnorder.runs import ENDED, RunFolder
-from learnorder.runs.lock import LockWatch, is_locked
+from learnorder.runs.folder import RunStatus
+from learnorder.runs.lock import LockWatch, RunLock, is_locked
 from learnorder.runs.pace import Pace
 from learnorder.runs.signals import on_signals
 
 _POLL_SECONDS = 0.2
 _LOOK_SECONDS = 2.0
 """Time between two checks of runs that other processes have locked."""
+_SIGNALLED = 128
+"""Exit codes of runs that a signal stopped are above this; see :class:`Interrupted`."""
 _MOST_DEATHS = 3
 """A run counts as failed once its process has been killed this many times."""
 
@@ -36,6 +39,8 @@ class PoolState:
     """Runs of other processes that are waited for."""
     elsewhere: list[RunFolder[Any]] = field(default_factory=list)
     """Runs of other processes that are not waited for."""
+    stopped: list[RunFolder[Any]] = field(default_factory=list)
+    """Runs that a signal stopped; the same call continues them."""
     deaths: dict[RunFolder[Any], int] = field(default_factory=dict)
     """How often a run's process was killed, e.g. by the system; the run is then restarted."""
     signals: list[int] = field(default_factory=list)
@@ -51,7 +56,7 @@ class PoolState:
             return
         for folder, lock in list(self.held.items()):
             free = lock.is_free()  # before the status, which is written under the lock
-            status = folder.read_status()
+            status, _ = folder.read_outcome()
             if status in ENDED:
                 self.ended.append(folder)
             elif not free:
@@ -61,6 +66,24 @@ class PoolState:
             else:
                 self.waiting.append(folder)
             del self.held[folder]
+
+    def interruption(self, number: int, saved: str) -> Interrupted:
+        """Return the error for a signal that came before the runs were over.
+
+        Args:
+            number: The signal.
+            saved: Where the others are saved.
+        """
+        left = [*self.waiting, *self.held, *self.stopped, *self.elsewhere]
+        count = len(self.ended) + len(self.failed) + len(left)
+        words = f"{len(self.ended)} of {count} runs have ended"
+        if self.failed:
+            words += f", {len(self.failed)} failed"
+        if left:
+            words += f"; the others are saved at their {saved}. The same command continues them."
+        else:
+            words += "; none is left. The same command goes on from there."
+        return Interrupted(number, words)
 
 
 def run_pool(
@@ -88,8 +111,7 @@ def run_pool(
         Interrupted: A signal stopped the runs; the same call continues.
     """
     engine = engine or Processes()
-    state = PoolState(waiting=[f for f in folders if f.read_status() not in ENDED])
-    state.ended = [f for f in folders if f.read_status() in ENDED]
+    state = pool_state(folders)
     busy, idle = dict[RunFolder[Any], Worker](), list[Worker]()
     with on_signals(partial(_pass_on, state, busy)):
         try:
@@ -111,13 +133,18 @@ def run_pool(
             for worker in idle:
                 worker.close()
     if state.signals:
-        raise Interrupted(
-            state.signals[0],
-            f"{len(state.ended)} of {len(folders)} runs have ended; the others are saved at their "
-            f"{'current step' if len(state.signals) == 1 else 'last checkpoint'}. The same command "
-            "continues them.",
-        )
+        saved = "current step" if len(state.signals) == 1 else "last checkpoint"
+        raise state.interruption(state.signals[0], saved)
     return state
+
+
+def pool_state(folders: Sequence[RunFolder[Any]]) -> PoolState:
+    """Return the state before any run is started."""
+    ended = {folder: folder.has_ended() for folder in folders}
+    return PoolState(
+        waiting=[folder for folder in folders if not ended[folder]],
+        ended=[folder for folder in folders if ended[folder]],
+    )
 
 
 def _take(idle: list[Worker]) -> Worker | None:
@@ -146,7 +173,7 @@ def _collect(
             idle.append(worker)
         else:  # on a cluster, others may wait for the cores of an idle worker
             worker.close(kill=not alive)
-        if folder.read_status() in ENDED:
+        if folder.has_ended():
             state.ended.append(folder)
         elif code < 0 and not state.signals and state.deaths.get(folder, 0) < _MOST_DEATHS - 1:
             state.deaths[folder] = state.deaths.get(folder, 0) + 1
@@ -156,11 +183,14 @@ def _collect(
                 state.held[folder] = LockWatch(folder.path)
             else:
                 state.elsewhere.append(folder)
+        elif state.signals and (code < 0 or code > _SIGNALLED):
+            if code < 0:
+                _note(folder, ["running"], status="interrupted", reason="")
+            state.stopped.append(folder)
         else:
-            if not state.signals:
-                _note_death(folder, code)
-            elif code < 0:
-                _note_stop(folder)
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            reason = f"the worker ended with {how}; see log.txt"
+            _note(folder, ["pending", "running"], status="failed", reason=reason)
             state.failed.append(folder)
 
 
@@ -172,19 +202,14 @@ def _is_held(folder: RunFolder[Any], code: int, alive: bool) -> bool:
     return (alive and code == RunInUse.exit_code) or (code >= 0 and is_locked(folder.path))
 
 
-def _note_stop(folder: RunFolder[Any]) -> None:
-    """Write the status of a run whose worker was killed by a second signal."""
-    if folder.read_status() == "running" and not is_locked(folder.path):
-        with suppress(RunFolderError):
-            folder.update(status="interrupted", reason="")
+def _note(folder: RunFolder[Any], statuses: Sequence[RunStatus], **changes: str) -> None:
+    """Change the status of a run whose worker is dead, if it still is one of some statuses.
 
-
-def _note_death(folder: RunFolder[Any], code: int) -> None:
-    """Write the status of a run whose worker was killed."""
-    if folder.read_status() in ("pending", "running"):
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        with suppress(RunFolderError):  # e.g. the disk is full
-            folder.update(status="failed", reason=f"the worker ended with {how}; see log.txt")
+    A run that another process has taken over meanwhile stays as it is.
+    """
+    with suppress(RunFolderError), RunLock(folder.path):  # e.g. the disk is full
+        if folder.read_status() in statuses:
+            folder.update(**changes)
 
 
 def _pass_on(state: PoolState, busy: dict[RunFolder[Any], Worker], number: int) -> None:

@@ -11,7 +11,7 @@ from learnorder.execution.pool import run_pool
 from learnorder.execution.settings import Execution
 from learnorder.execution.sharing import share_devices
 from learnorder.execution.time_limit import within_time
-from learnorder.runs import ENDED, RunFolder
+from learnorder.runs import RunFolder
 
 
 def work(
@@ -30,7 +30,7 @@ def work(
     Raises:
         Interrupted: A signal stopped this process's runs; they are saved.
     """
-    left = [folder for folder in folders if folder.read_status() not in ENDED]
+    left = [folder for folder in folders if not folder.has_ended()]
     if left:
         execution = with_engine(execution)
         configs = [folder.config for folder in left]

@@ -258,11 +258,16 @@ class RunFolder(Generic[ConfigT]):
             )
 
     def accept_identity(self, identity: Mapping[str, str]) -> None:
-        """Note that the run is to be compared with runs of other code or data, if they differ."""
+        """Note that the run is to be compared with runs of other code or data, if they differ.
+
+        Raises:
+            RunInUse: A process is working on the run.
+        """
         there = self.opened["identity"]
         if there and identity_words(there, identity):
             former = self.opened["former_identity"] or there
-            self.update(identity=dict(identity), former_identity=former)
+            with RunLock(self.path):
+                self.update(identity=dict(identity), former_identity=former)
 
     def begin(self, identity: Mapping[str, str]) -> None:
         """Note what code and data the run is made of; see :meth:`check_identity`."""
@@ -295,6 +300,18 @@ class RunFolder(Generic[ConfigT]):
     def read_status(self) -> RunStatus:
         """The run's status as it stands on disk."""
         return self.read_manifest()["status"]
+
+    def read_outcome(self) -> tuple[RunStatus, str]:
+        """The status on disk and the reason for it; a run that cannot be read counts as failed."""
+        try:
+            manifest = self.read_manifest()
+        except RunFolderError as error:
+            return "failed", str(error)
+        return manifest["status"], manifest["reason"]
+
+    def has_ended(self) -> bool:
+        """Whether the run is not run again, as far as its folder can be read."""
+        return self.read_outcome()[0] in ENDED
 
     def check_lock(self) -> None:
         """Make sure that the run may be written to: its lock, if it is held here, is not lost.
