@@ -444,6 +444,25 @@ def test_dry_run_measures_and_writes_nothing(experiment, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_measures_count_in_the_cost(tiny, tmp_path, monkeypatch):
+    def measure(*_):
+        time.sleep(1)
+
+    for name in ("curvature.Curvature", "diagnostics.Diagnostics"):
+        monkeypatch.setattr(f"learnorder.training.{name}.measure", measure)
+    plain = changed(tiny, training={"epochs": 8})
+    sharp = changed(plain, sharpness={"examples": 4, "every": 2})
+    both = changed(sharp, diagnostics={"features": 4})
+    plans = {str(n): Plan(config, {}) for n, config in enumerate((plain, sharp, both))}
+    costs = [
+        estimate_cost({name: plan}, tmp_path, execution=Execution(1)).longest.seconds
+        for name, plan in plans.items()
+    ]
+    assert costs[0] + 3 < costs[1] < costs[2] - 6
+    longest = estimate_cost(plans, tmp_path, execution=Execution(1)).longest.seconds
+    assert longest > costs[1] + 6
+
+
 def test_cores_are_not_oversubscribed(monkeypatch):
     monkeypatch.setattr("learnorder.execution.engine.usable_cores", usable_cores)
     cores = len(os.sched_getaffinity(0))

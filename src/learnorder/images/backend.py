@@ -189,8 +189,9 @@ def _save_examples(folder: RunFolder, data: ImageData, patch: Patch) -> None:
 
 def cost_key(config: RunConfig) -> str:
     """Return the settings that determine how long a run takes."""
-    noisy = config.noise.level.initial > 0
-    return repr((config.data, config.model, config.patch.planted, config.training, noisy))
+    noisy, measured = config.noise.level.initial > 0, (config.sharpness, config.diagnostics)
+    planted = config.patch.planted
+    return repr((config.data, config.model, planted, config.training, noisy, *measured))
 
 
 @contextmanager

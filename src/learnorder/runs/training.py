@@ -14,6 +14,7 @@ from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.pace import Pace
 from learnorder.runs.process import free_memory
 from learnorder.training.problem import RunSettings
+from learnorder.training.records import Records
 from learnorder.training.trainer import Trainer
 from learnorder.training.trial import try_training
 
@@ -147,21 +148,46 @@ def time_each(
 
 
 def measure_steps(trainer: Trainer[Any], evaluated_share: float) -> CostEstimate:
-    """Time a few steps of training.
+    """Time a few steps of training, and each of the run's measures once.
 
     Args:
-        trainer: A new trainer.
+        trainer: A new trainer; it cannot be used afterwards.
         evaluated_share: Number of examples evaluated after an epoch, over those trained on in it.
     """
     epochs, steps = trainer.config.training.epochs, trainer.problem.steps
     timed = time_steps(trainer, _MEASURE_SECONDS, most=min(steps, 100))
     warm = timed[1:] or timed  # the first step also warms up
+    training = sum(warm) / len(warm) * steps
     # The forward pass of evaluation takes about a third of a training step.
-    epoch = sum(warm) / len(warm) * steps * (1 + evaluated_share / 3)
+    evaluation = training * evaluated_share / 3
     parameters = sum(p.numel() for p in trainer.network.parameters())
     return CostEstimate(
-        seconds=epochs * epoch,
+        seconds=epochs * (training + evaluation) + _seconds_of_measures(trainer, evaluation),
         what=f"{epochs * steps:,} steps of {parameters:,} parameters",
         disk_bytes=4 * parameters + _RECORD_BYTES_PER_EPOCH * epochs,
         peak_bytes=3 * 8 * parameters,
     )
+
+
+def _seconds_of_measures(trainer: Trainer[Any], evaluation: float) -> float:
+    """Return the seconds that sharpness and diagnostics add to a run; ``evaluation`` is of one."""
+    config, network, seconds = trainer.config, trainer.network, 0.0
+    if (curvature := trainer.curvature) is not None:
+        every = config.sharpness.every
+        once = _seconds(trainer, lambda: curvature.measure(network, every))
+        seconds += config.training.epochs // every * once
+    if (diagnostics := trainer.diagnostics) is not None:
+        every = config.diagnostics.every
+        once = _seconds(trainer, lambda: diagnostics.measure(network, Records(), every, None))
+        seconds += config.training.epochs // every * once
+        seconds += len(config.diagnostics.pruned) * evaluation
+    return seconds
+
+
+def _seconds(trainer: Trainer[Any], work: Callable[[], object]) -> float:
+    """Return the seconds that some work on a trainer's device takes."""
+    trainer.synchronize()
+    started = time.perf_counter()
+    work()
+    trainer.synchronize()
+    return time.perf_counter() - started

@@ -166,7 +166,8 @@ def _before(problem: TaskProblem, network: nn.Module) -> KeepDescription:
 
 def cost_key(config: TaskRunConfig) -> str:
     """Return a key that is equal for runs of equal cost."""
-    return repr((config.task, config.training, config.noise.level.initial > 0))
+    noisy, measured = config.noise.level.initial > 0, (config.sharpness, config.diagnostics)
+    return repr((config.task, config.pattern.planted, config.training, noisy, *measured))
 
 
 @contextmanager
