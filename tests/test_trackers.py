@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,22 @@ def test_a_run_under_way_is_followed(tiny, tmp_path):
     (folder,) = (tmp_path / "tb").glob("large*")
     assert scalars(folder)["patch_only/accuracy"] == pytest.approx({1: 0.1, 2: 0.2, 3: 0.7})
     assert list(json.loads((tmp_path / "tb" / NOTES).read_text()).values()) == [3]
+
+
+def test_each_tracker_and_project_gets_a_run_once(tiny, tmp_path, monkeypatch):
+    names = []
+
+    def note(run, identity, moments, out, project):
+        names.append(identity)
+
+    monkeypatch.setattr("learnorder.runs.trackers.TRACKERS", {"tensorboard": note, "wandb": note})
+    run = fake_run(tmp_path / "runs" / "a", tiny, {}, [0.1, 0.2])
+    for _ in range(2):
+        track([run], "tensorboard", tmp_path / "to")
+        track([run], "wandb", tmp_path / "to", project="p")
+        track([run], "wandb", tmp_path / "to", project="q")
+        run.config = replace(run.config, seed=7)  # what a later version reads may be more
+    assert names == names[:1] * 3
 
 
 def test_the_theory_is_tracked_by_its_moments(tmp_path, capsys):

@@ -1,7 +1,7 @@
 """Copies of runs' measurements for trackers: TensorBoard, or Weights & Biases offline.
 
 A tracker reads run folders; runs do not depend on it. It can be added at any time, for runs of any
-machine. copied.json notes what was copied, so that nothing is copied twice.
+machine. copied.json notes what was copied to which of them, so that nothing is copied twice.
 """
 
 from __future__ import annotations
@@ -50,12 +50,14 @@ def track(
     if (place := str(out.absolute())) != storable(place):
         raise ConfigError("to", place, "Trackers need a path in UTF-8. Give another --to.")
     notes = _read_notes(out / NOTES)
+    target = f"wandb {project}" if tracker == "wandb" else tracker
     new = list[RunFolder[Any]]()
     for run in runs:
         if tracker == "wandb" and run.read_status() not in ENDED:
             continue
         moments, identity = list(_moments(run)), _identity(run)
-        copied = notes.get(identity, 0)
+        key = f"{target} {identity}"
+        copied = notes.get(key, 0)
         if len(moments) <= copied:
             continue
         try:
@@ -67,7 +69,7 @@ def track(
                 f"It is not installed. In a checkout: pip install -e '.[{tracker}]'.",
             ) from None
         new.append(run)
-        notes[identity] = len(moments)
+        notes[key] = len(moments)
         with atomic_write(out / NOTES) as temporary:
             temporary.write_text(json.dumps(notes, indent=1) + "\n")
     return new
@@ -171,7 +173,9 @@ def _short(label: str) -> str:
 
 def _identity(run: RunFolder[Any]) -> str:
     """Return a digest that is unique to a run, also among runs in the same folder over time."""
-    text = f"{run.path.resolve()} {run.read_manifest()['created']} {run.config}"
+    manifest = run.read_manifest()
+    config = json.dumps(manifest["config"], sort_keys=True)  # the same in later versions
+    text = f"{run.path.resolve()} {manifest['created']} {config}"
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=4).hexdigest()
 
 
