@@ -599,10 +599,24 @@ def test_more_examples_than_there_are():
     refuse("at most 597", "digits", ConfigError, evaluation_examples=600)
     refuse("contains no image of class", "digits", ConfigError, train_examples=5)
     refuse("contains no image of class", "digits", ConfigError, evaluation_examples=5)
-    refuse(
-        "data.evaluation_examples or data.validation_share", "digits", ConfigError,
-        validation_share=0.004, evaluate_on="validation",
-    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "settings"),
+    [
+        (r"^data.validation_share: got 0.004. The validation split .*Increase",
+         {"validation_share": 0.004}),
+        (r"^data.validation_share: got 0.996. It leaves no training image of class .*Decrease",
+         {"validation_share": 0.996}),
+        (r"^data.evaluation_examples: got 5. The subset .*Increase data.evaluation",
+         {"validation_share": 0.2, "evaluation_examples": 5}),
+    ],
+)  # fmt: skip
+def test_a_setting_that_leaves_out_a_class_is_named_before_an_image_is_decoded(
+    error, settings, monkeypatch
+):
+    monkeypatch.setattr("learnorder.data.sources.stack_images", None)
+    refuse(error, "digits", ConfigError, evaluate_on="validation", **settings)
 
 
 RETURNED: dict[str, object] = {}

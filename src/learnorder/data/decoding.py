@@ -70,11 +70,9 @@ def stack_images(
         decoded: Counts sizes, modes and conversions.
 
     Raises:
-        DataError: There are no images, an image cannot be read or is too large, sizes differ
+        DataError: An image cannot be read or is too large, sizes differ
             without a resolution, the images exceed the memory, or all are nearly black.
     """
-    if count == 0:
-        raise DataError(f"{config.source}: a split contains no images. Add images to it.")
     side = config.resolution
     stacked = None if side is None else _room(config, count, side, side)
     for i in range(count):

@@ -108,12 +108,14 @@ def load_images(config: DataConfig) -> ImageData:
         split = "test"
     evaluation = pool[: _size("evaluation_examples", config.evaluation_examples, len(pool))]
 
-    train_images = Images(raw.decode("train", train), raw.train_labels[train])
-    evaluation_images = Images(raw.decode(split, evaluation), raw.labels(split)[evaluation])
+    train_labels, evaluation_labels = raw.train_labels[train], raw.labels(split)[evaluation]
+    _check_labels(raw, train_labels, evaluation_labels)
+    chosen = Chosen(train, evaluation, free, pool, split)
+    _check_classes(config, raw, chosen)
+    groups = group_images(config, raw, chosen)
+    train_images = Images(raw.decode("train", train), train_labels)
+    evaluation_images = Images(raw.decode(split, evaluation), evaluation_labels)
     _check_sizes(raw, train_images, evaluation_images)
-    _check_labels(raw, train_images, evaluation_images)
-    _check_classes(config, raw, train_images, evaluation_images)
-    groups = group_images(config, raw, Chosen(train, evaluation, free, pool, split))
     mean, std = _statistics(config, train_images.pixels, raw.class_names)
     repeated, relabeled = count_repeated(train_images, evaluation_images)
     return ImageData(
@@ -213,17 +215,19 @@ def _check_sizes(raw: RawImages, train: Images, evaluation: Images) -> None:
         )
 
 
-def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
+def _check_labels(raw: RawImages, train: Tensor, evaluation: Tensor) -> None:
     classes = len(raw.class_names)
-    if classes < 2 or len(train.labels.unique()) < 2:
+    if not (len(train) and len(evaluation)):
+        raise DataError(f"{raw.name}: a split contains no images. Add images to it.")
+    if classes < 2 or len(train.unique()) < 2:
         raise DataError(f"{raw.name}: {ONE_CLASS}")
     if not raw.named and len(raw.train_labels.unique()) < classes:
         raise DataError(
             f"{raw.name}: the largest label is {classes - 1}, but some smaller labels do not occur "
             "in the training images. Number the classes from 0 without gaps."
         )
-    for images in (train, evaluation):
-        low, high = int(images.labels.min()), int(images.labels.max())
+    for labels in (train, evaluation):
+        low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
             raise DataError(
                 f"{raw.name}: labels range from {low} to {high} but there are {classes} class "
@@ -231,26 +235,29 @@ def _check_labels(raw: RawImages, train: Images, evaluation: Images) -> None:
             )
 
 
-def _check_classes(config: DataConfig, raw: RawImages, train: Images, evaluation: Images) -> None:
+def _check_classes(config: DataConfig, raw: RawImages, chosen: Chosen) -> None:
     """Refuse subsets and splits that leave a class without examples."""
-    on_validation = config.evaluate_on == "validation"
-    trained = set(raw.train_labels.unique().tolist())
-    evaluated = trained if on_validation else set(raw.test_labels.unique().tolist())
-    for name, images, classes in (
-        ("train_examples", train, trained),
-        ("evaluation_examples", evaluation, evaluated),
+    subset = "The subset contains no image of class {}. Increase data.{}."
+    cut = "It leaves no training image of class {}. Decrease data.{}."
+    held = "The validation split contains no image of class {}. Increase data.{}."
+    for name, split, index, pool, words in (
+        ("train_examples", "train", chosen.train, chosen.train_pool, cut),
+        ("evaluation_examples", chosen.split, chosen.evaluation, chosen.evaluation_pool, held),
     ):
-        missing = sorted(classes - set(images.labels.unique().tolist()))
-        if missing:
-            names = ", ".join(raw.class_names[label] for label in missing[:5])
-            more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-            share = name == "evaluation_examples" and on_validation
-            raise ConfigError(
-                f"data.{name}",
-                len(images.labels),
-                f"The subset contains no image of class {names}{more}. Increase data.{name}"
-                + (" or data.validation_share." if share else "."),
-            )
+        labels = raw.labels(split)
+        missing = _classes(labels) - _classes(labels[index])
+        if not missing:
+            continue
+        in_pool = missing & _classes(labels[pool])
+        names = [raw.class_names[label] for label in sorted(in_pool or missing)]
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        setting, words = (name, subset) if in_pool else ("validation_share", words)
+        remedy = words.format(", ".join(names[:5]) + more, setting)
+        raise ConfigError(f"data.{setting}", getattr(config, setting), remedy)
+
+
+def _classes(labels: Tensor) -> set[int]:
+    return set(labels.unique().tolist())
 
 
 def _statistics(
