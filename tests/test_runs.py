@@ -24,6 +24,7 @@ from learnorder.runs.checkpoint import load_checkpoint, save_checkpoint
 from learnorder.runs.execute import execute
 from learnorder.runs.files import atomic_write
 from learnorder.runs.lock import RunLock
+from learnorder.runs.manifest import find_manifests
 from learnorder.runs.results import Results
 from learnorder.schedules import Schedule
 
@@ -372,6 +373,12 @@ def test_find_runs(tiny, tmp_path):
     for name in ("b", "a/c"):
         RunFolder.create(tmp_path / name, tiny)
     assert [f.path.name for f in find_runs(tmp_path)] == ["c", "b"]
+    left = tmp_path / "b" / "output" / "manifest.json"  # of a script
+    left.parent.mkdir()
+    left.write_text("{}")
+    assert [m.parent.name for m in find_manifests(tmp_path)] == ["c", "b"]
+    left.replace(tmp_path / "manifest.json")  # of something else
+    assert len(find_manifests(tmp_path)) == 3
     with pytest.raises(RunFolderError, match="no such folder"):
         find_runs(tmp_path / "nowhere")
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import re
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from learnorder.errors import ConfigError, RunFolderError
-from learnorder.runs.sealed import read_json, write_sealed
+from learnorder.runs.sealed import is_sealed, read_json, write_sealed
 from learnorder.values import from_dict
 
 ReadT = TypeVar("ReadT")
@@ -210,6 +211,8 @@ def read_each(paths: Sequence[Path], read: Callable[[Path], ReadT]) -> list[Read
 def find_manifests(path: Path | str) -> list[Path]:
     """Return the manifests in a folder and its subfolders, in natural order (seed2, seed10).
 
+    Run folders are not searched: the files that a run leaves may have any names.
+
     Raises:
         RunFolderError: The path does not exist.
     """
@@ -219,8 +222,18 @@ def find_manifests(path: Path | str) -> list[Path]:
             f"{root}: there is no such folder. Give a folder of runs; the default is runs/ in the "
             "folder where the command was run."
         )
-    manifests = sorted(root.glob("**/manifest.json"), key=_by_number)
-    return [m for m in manifests if not _ASIDE.fullmatch(m.parent.name)]
+    return sorted(_manifests(root), key=_by_number)
+
+
+def _manifests(root: Path) -> Iterator[Path]:
+    for name, below, files in os.walk(root):
+        folder, path = Path(name), Path(name, "manifest.json")
+        if _ASIDE.fullmatch(folder.name):
+            below.clear()
+        elif path.name in (*below, *files):
+            yield path
+            if is_sealed(path):  # others may be of a program that has nothing to do with runs
+                below.clear()
 
 
 def _by_number(path: Path) -> list[tuple[bool, str, float]]:

@@ -82,6 +82,17 @@ def read_json(path: Path, remedy: str) -> tuple[dict[str, Any], bool]:
     return values, sealed
 
 
+def is_sealed(path: Path) -> bool:
+    """Whether a file begins like one with a seal, which is not checked."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_START)) == _START
+    except OSError:
+        return False
+
+
 def read_sealed(path: Path, kind: type[Built], remedy: str = _MOVE) -> Built | None:
     """Return the content of a file that learnorder wrote, None if it does not exist.
 
