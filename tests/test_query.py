@@ -85,6 +85,20 @@ def test_what_a_sweep_varied_is_compared_as_a_number(tmp_path, tiny, capsys):
     assert "SELECT" not in said
 
 
+def test_a_run_has_one_row_its_arm_and_all_its_labels(tmp_path, tiny):
+    config = replace(tiny, learning_rate=learnorder.Schedule(0.05))
+    labels = {"arm": "", "learning_rate.initial": "0.05", "Model.name": "mine", "seed": "first"}
+    RunFolder.create(tmp_path / "runs" / "a", config, labels)
+    (tmp_path / "link").symlink_to(tmp_path / "runs")
+    found = learnorder.query("SELECT * FROM runs", tmp_path / "runs", tmp_path / "link")
+    (row,) = found.to_dict("records")
+    assert row["arm"] == "learning_rate.initial 0.05, Model.name mine, seed first"
+    assert (row["learning_rate.initial"], row["model.name"]) == (0.05, tiny.model.name)
+    assert {name: row[name] for name in row if name.startswith("label.")} == {
+        "label.arm": "", "label.Model.name": "mine", "label.seed": "first",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("sql", ["DELETE FROM runs", "COPY runs TO 'x.csv'", "DROP TABLE runs"])
 def test_a_question_changes_nothing(runs, sql):
     with pytest.raises(ConfigError, match="runs delete"):

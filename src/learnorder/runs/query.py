@@ -7,16 +7,17 @@ database has no access to files, extensions or the network, and its configuratio
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import ConfigError, RunFolderError, one_line
+from learnorder.runs.arms import label_of
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import KINDS
 from learnorder.runs.manifest import find_manifests, read_each
 from learnorder.runs.plain_text import storable
-from learnorder.runs.settings import flatten
+from learnorder.runs.settings import flatten, setting_words
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,11 +36,11 @@ def connect(*paths: Path | str) -> duckdb.DuckDBPyConnection:
     """Return a DuckDB connection with two tables about the runs in some folders and subfolders.
 
     ``runs`` has a row for each run: ``run`` (its folder), ``name``, ``kind``, ``status``,
-    ``reason``, ``seed``, ``created``, ``updated``, its labels (``arm``, ``experiment``, …), and
-    every setting under its dotted name, e.g. ``"learning_rate.initial"``. A label with the name of
-    another column is called ``label.NAME``, such a setting ``setting.NAME``. ``records`` has the
-    rows of all records, with a column ``run``. Both are copies; the connection has no access to
-    files.
+    ``reason``, ``arm`` (as :func:`~learnorder.runs.arms.label_of` names it), ``seed``, ``created``,
+    ``updated``, every setting under its dotted name, e.g. ``"learning_rate.initial"``, and its
+    other labels (``experiment``, …). A setting with the name of another column is called
+    ``setting.NAME``, such a label ``label.NAME``, unless it says the same. ``records`` has the rows
+    of all records, with a column ``run``. Both are copies; the connection has no access to files.
 
     ``connect(…).execute(sql)`` has ``.df()`` for pandas, ``.pl()`` for Polars, ``.arrow()``.
 
@@ -94,10 +95,11 @@ def runs_where(condition: str, *paths: Path | str) -> list[RunFolder[Any]]:
 
 def _find_runs(paths: Sequence[Path | str]) -> list[RunFolder[Any]]:
     """Return the runs in some folders and subfolders, without duplicates."""
-    manifests = dict.fromkeys(m for path in paths or ("runs",) for m in find_manifests(path))
+    found = (m for path in paths or ("runs",) for m in find_manifests(path))
+    manifests = {m.resolve(): m for m in found}
     if not manifests:
         raise RunFolderError(f"There are no runs in {', '.join(map(str, paths or ('runs',)))}.")
-    return read_each(list(manifests), lambda manifest: RunFolder(manifest.parent))
+    return read_each(list(manifests.values()), lambda manifest: RunFolder(manifest.parent))
 
 
 def _connect(folders: Sequence[RunFolder[Any]], *, with_records: bool) -> duckdb.DuckDBPyConnection:
@@ -155,18 +157,20 @@ def _row(folder: RunFolder[Any]) -> dict[str, Any]:
         "name": storable(folder.path.name),
         "kind": folder.kind,
         **{name: manifest[name] for name in ("status", "reason")},
+        "arm": storable(label_of(folder)),
         "seed": settings.pop("seed", None),
         **{name: manifest[name] for name in ("created", "updated")},
     }
-    labels = {_beside(row, name): value for name, value in folder.labels.items()}
-
-    settings = {_beside(row, name, "setting"): value for name, value in settings.items()}
-    return {**row, **labels, **settings}
-
-
-def _beside(row: Mapping[str, Any], name: str, what: str = "label") -> str:
-    """Return a column's name, with a prefix if a row has it already; SQL ignores case."""
-    return storable(f"{what}.{name}" if name.lower() in row else name)
+    # SQL ignores case
+    columns = {name.lower(): (name, value) for name, value in row.items()}
+    for what, values in (("setting", settings), ("label", folder.labels)):
+        for name, value in values.items():
+            if name.lower() in columns:
+                if setting_words(columns[name.lower()][1]) == value:  # as those of a sweep
+                    continue
+                name = f"{what}.{name}"
+            columns[name.lower()] = storable(name), value
+    return dict(columns.values())
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> pa.Table:

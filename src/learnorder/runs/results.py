@@ -95,6 +95,8 @@ class PatternRuns(NetworkRuns[FolderT]):
     ) -> dict[int, int | None]:
         """Return the epoch at which the patch or the content is learned, by seed; None if never.
 
+        Without the seeds of runs whose data are not described, for the content.
+
         Args:
             arm: Name of the arm.
             what: patch or content.
@@ -115,6 +117,7 @@ class PatternRuns(NetworkRuns[FolderT]):
                 else on_the_way(chances[seed], fraction),
             )
             for seed, values in series.items()
+            if what == "patch" or seed in chances
         }
 
     def _chances(self, arm: str) -> dict[int, float]:
@@ -134,7 +137,7 @@ class PatternRuns(NetworkRuns[FolderT]):
             fraction: As for :meth:`learned`.
         """
         patch, content = self.learned(arm, "patch"), self.learned(arm, "content", fraction)
-        return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in patch}
+        return {seed: order_ratio(patch[seed], content[seed], self.epochs(arm)) for seed in content}
 
     def epochs(self, arm: str) -> int:
         """Return the number of epochs of an arm's runs."""
