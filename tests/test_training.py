@@ -1,6 +1,7 @@
 """The training loop against a slow, obvious one; pairing of arms; continuing; diverging."""
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -13,11 +14,12 @@ from learnorder import Task
 from learnorder.config.settings import TaskConfig, TaskRunConfig
 from learnorder.config.training import NoiseConfig, TrainingConfig
 from learnorder.data import load_images
+from learnorder.data.augmentation import Augmentation
 from learnorder.errors import ConfigError
 from learnorder.models import build_model
 from learnorder.patterns import Group
 from learnorder.schedules import Schedule
-from learnorder.seeding import generator
+from learnorder.seeding import generator, random_state_kept
 from learnorder.training.batches import Batches, draw_patch
 from learnorder.training.image_problem import image_trainer
 from learnorder.training.optimizers import build_optimizer, optimizer_names
@@ -393,6 +395,26 @@ def test_augmentation_that_cannot_be(tiny, name, message):
 
 
 LEVEL = 3
+
+
+@pytest.mark.parametrize("current", [None, 1])
+def test_random_states_are_kept_of_the_gpu_in_use_alone(tiny, monkeypatch, current):
+    """Of all GPUs, torch would warn, and would begin to use each."""
+    forked = []
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices=None: _noting(forked, devices))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: current is not None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: current)
+    build_model(tiny.model, num_classes=2, in_channels=3, image_size=(8, 8), seed=0)
+    Augmentation(f"{__name__}.flipped")(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), 0, 1, 0)
+    with random_state_kept():
+        pass
+    assert forked == [[] if current is None else [current]] * 3
+
+
+@contextmanager
+def _noting(notes, value):
+    notes.append(value)
+    yield
 
 
 class _Waits(TorchDispatchMode):

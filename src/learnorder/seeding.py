@@ -127,6 +127,8 @@ def _global_generators() -> tuple[Callable[[int], object], Callable[[int], objec
 def random_state_kept() -> Iterator[None]:
     """Restore the global generators of torch, NumPy and Python after a ``with`` block.
 
+    Of several GPUs, that of the current one is restored.
+
     >>> import torch
     >>> before = torch.random.get_rng_state()
     >>> with random_state_kept():
@@ -139,11 +141,21 @@ def random_state_kept() -> Iterator[None]:
 
     python, numpy = random.getstate(), np.random.get_state()
     try:
-        with torch.random.fork_rng():
+        with torch_state_kept():
             yield
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def torch_state_kept() -> Iterator[None]:
+    """Restore torch's global generators, of the CPU and the current GPU, after a ``with`` block."""
+    import torch
+
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        yield
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from learnorder.config.importing import import_object
 from learnorder.errors import ConfigError, one_line
-from learnorder.seeding import derive_seed, generator
+from learnorder.seeding import derive_seed, generator, torch_state_kept
 
 
 class Augmentation:
@@ -57,7 +57,7 @@ class Augmentation:
         arguments = {}
         if self._takes_generator:
             arguments["generator"] = generator(seed, "augmentation", epoch, step)
-        with torch.random.fork_rng():
+        with torch_state_kept():
             torch.manual_seed(derive_seed(seed, "augmentation", epoch, step))
             try:
                 augmented = self._function(images.clone(), **arguments)

@@ -16,7 +16,7 @@ from learnorder.models.compiled import without_wrappers
 from learnorder.models.fresh import check_fresh
 from learnorder.models.modes import evaluation_mode
 from learnorder.models.trainable import check_lazy, check_trainable
-from learnorder.seeding import derive_seed
+from learnorder.seeding import derive_seed, torch_state_kept
 
 _PACKAGE = "learnorder.models"
 
@@ -43,7 +43,7 @@ def build_model(
     constructor = _resolve(config.name)
     defaults = {"num_classes": num_classes, "in_channels": in_channels, "image_size": image_size}
     arguments = {**_accepted(constructor, defaults), **config.arguments}
-    with torch.random.fork_rng():
+    with torch_state_kept():
         torch.manual_seed(derive_seed(seed, "weights"))
         model = without_wrappers(_construct(config.name, constructor, arguments))
         check_trainable(model, "model.name", config.name)
