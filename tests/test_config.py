@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learnorder.config.settings import PatchConfig, RunConfig
+from learnorder.config.settings import ModelConfig, PatchConfig, RunConfig
 from learnorder.config.training import NoiseConfig
 from learnorder.errors import ConfigError
 from learnorder.images.patch import SCALES
@@ -40,6 +41,18 @@ def test_refusals_name_field_value_and_remedy(values, names):
         RunConfig.from_dict(values)
     for name in names:
         assert name in str(refused.value)
+
+
+def test_numbers_of_numpy_are_numbers():
+    model = ModelConfig(arguments={"width": np.int64(8), "rates": [np.float32(0.5)]})
+    assert json.dumps(model.arguments) == '{"width": 8, "rates": [0.5]}'
+
+
+def test_an_error_shows_a_path_and_a_list_whole():
+    path, rates = "/home/somebody/projects/vision/data/flowers-102", list(range(12))
+    assert repr(path) in str(ConfigError("data.source", path, ""))
+    assert repr(rates) in str(ConfigError("learning_rates", rates, ""))
+    assert len(str(ConfigError("data.source", "x" * 1000, ""))) < 300
 
 
 def test_a_schedule_that_cannot_happen_is_refused():

@@ -186,6 +186,23 @@ def test_two_that_make_a_folder_at_once_both_have_it(tiny, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(set(names))
 
 
+def test_a_change_to_one_configuration_is_none_to_others(tiny, tmp_path):
+    config = changed(tiny, training={"optimizer_arguments": {"dampening": 0.0}})
+    paths = [RunFolder.create(tmp_path / name, config).path for name in "ab"]
+    RunFolder(paths[0]).config.training.optimizer_arguments["dampening"] = 0.5
+    assert [RunFolder(path).config for path in paths] == [config] * 2
+
+
+def test_a_folder_that_cannot_be_removed_says_what_to_do(tiny, tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    folder = RunFolder.create(tmp_path / "run", tiny)
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    with pytest.raises(RunFolderError, match=r"run\..*Permission denied\).*or remove it by hand"):
+        folder.delete()
+
+
 def test_two_processes_do_not_share_a_run(tiny, tmp_path):
     folder = RunFolder.create(tmp_path / "run", tiny)
     with RunLock(folder.path), pytest.raises(RunFolderError, match="another process"):

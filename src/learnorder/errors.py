@@ -16,10 +16,15 @@ Each message is one paragraph: the field or file, its value, what is allowed, an
 from __future__ import annotations
 
 import difflib
-import reprlib
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from reprlib import Repr
+
+_SHOWN = Repr()
+"""Shortens values in errors: long enough for paths and commands."""
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 200
+_SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxdict = 20
 
 
 class LearnOrderError(Exception):
@@ -47,7 +52,7 @@ class ConfigError(LearnOrderError, ValueError):
     """
 
     def __init__(self, field: str, value: object, remedy: str) -> None:
-        super().__init__(f"{field}: got {reprlib.repr(value)}. {remedy}")
+        super().__init__(f"{field}: got {_SHOWN.repr(value)}. {remedy}")
         self.field = field
         self.value = value
         self.remedy = remedy

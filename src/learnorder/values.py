@@ -275,8 +275,8 @@ def _plain(value: Any, field: str) -> Any:
             return value
         if isinstance(value, str):
             return _text(value, field)
-        if isinstance(value, int | float):
-            return _scalar(int if isinstance(value, int) else float, value, field)
+        if isinstance(value, Real):  # also of NumPy
+            return _scalar(int if isinstance(value, Integral) else float, value, field)
         if isinstance(value, list | tuple):
             return [copied(item, depth + 1) for item in value]
         if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):

@@ -124,11 +124,13 @@ class RunFolder(Generic[ConfigT]):
         """Refuse a run that has ended without the results that its manifest lists."""
         if status not in ENDED:
             return
-        absent = [name for name in (_RECORDS, *files) if not self._is_whole(name, files.get(name))]
+        names = dict.fromkeys((_RECORDS, *files))
+        absent = [name for name in names if not self._is_whole(name, files.get(name))]
         if any(name != WEIGHTS for name in absent):
             raise RunFolderError(
-                f"{self.path}: a partial copy: {' and '.join(dict.fromkeys(absent))} "
-                "is missing or cut short. Copy the whole folder, or move it away and run again."
+                f"{self.path}: a partial copy: {' and '.join(absent)} "
+                f"{'is' if len(absent) == 1 else 'are'} missing or cut short. Copy the whole "
+                "folder, or move it away and run again."
             )
 
     def _is_whole(self, name: str, seal: FileSeal | None) -> bool:
@@ -425,7 +427,10 @@ class RunFolder(Generic[ConfigT]):
                 moved = self.path.rename(aside(self.path))
             shutil.rmtree(moved)
         except OSError as error:
-            raise RunFolderError(f"{self.path} could not be removed: {error.strerror}.") from error
+            raise RunFolderError(
+                f"{self.path} could not be removed ({error.filename}: {error.strerror}). Change the "
+                "permissions of its folder, or remove it by hand."
+            ) from error
 
     def seal(self) -> dict[str, FileSeal]:
         """Return the seals of the results there are, for the manifest of a run that has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
 import importlib
@@ -185,11 +186,13 @@ class Kind:
     def read(self, values: dict[str, Any]) -> Any:
         """Build a configuration from a manifest; the same values are parsed once in a process.
 
+        Its dicts and lists are its own, so changing one does not change other runs.
+
         Raises:
             ConfigError: A value that no run of this version has.
         """
         try:
-            return _parsed(self.config, json.dumps(values), "")
+            return _with_own_parts(_parsed(self.config, json.dumps(values), ""))
         except RecursionError:
             raise ConfigError("config", "values in values", "It is nested too deep.") from None
 
@@ -221,6 +224,21 @@ def _parsed(kind: type, text: str, at: str) -> Any:
             section = f"{at}.{name}" if at else name
             values[name] = _parsed(hint, json.dumps(values[name]), section)  # pyright: ignore
     return from_dict(kind, values, at)
+
+
+def _with_own_parts(value: Any) -> Any:
+    """Return a value whose dicts and lists are copies; dataclasses without any are shared."""
+    if isinstance(value, dict | list):
+        return copy.deepcopy(value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    parts = {name: _with_own_parts(part) for name, part in vars(value).items()}
+    if all(parts[name] is part for name, part in vars(value).items()):
+        return value
+    copied = copy.copy(value)
+    for name, part in parts.items():
+        object.__setattr__(copied, name, part)
+    return copied
 
 
 KINDS = {
