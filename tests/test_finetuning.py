@@ -258,6 +258,7 @@ def test_data_that_the_model_does_not_accept_are_refused(tmp_path):
         (lambda: Keep(points(), loss=3), ConfigError, "task.keep.loss"),
         (lambda: Keep(points(), score=3), ConfigError, "task.keep.score"),
         (lambda: Keep(points(), score=max, score_name="loss"), ConfigError, "score_name"),
+        (lambda: Keep(points(), score=max, score_name="MSE"), ConfigError, "keep.higher_is_better"),
         (lambda: Keep(points(), outputs="head"), ConfigError, "task.keep.outputs"),
         (lambda: Task(TwoHeads(), points(), keep=points()), ConfigError, "learnorder.Keep"),
     ],

@@ -110,6 +110,35 @@ def test_a_shell_gets_quoted_values():
     assert script.arguments(values) == ["/bin/sh", "-c", "echo 'a; b' 0.5 0 | cat"]
 
 
+@pytest.mark.parametrize("text", [
+    "{tag}", '"{tag}"', "'{tag}'", '"a"{tag}"b"', "'it'\\''s {tag}'", '\\"{tag}\\"',
+    '"\\"{tag}\\""', '"$(printf %s {tag})"', '"$(printf %s "{tag}")"', "'$(' {tag} ')'", "\\'{tag}",
+    '"(" {tag} ")"',
+])  # fmt: skip
+def test_a_value_within_quotes_stays_one(text):
+    tag = '/a  b/it\'s "$HOME" `x` \\'
+    command = f"printf '%s|' {text}; : {{learning_rate}} {{seed}}"
+    script = ScriptConfig(command, shell=True, values={"tag": tag})
+    words = script.arguments(ScriptRunConfig(script, 0.5).all_values("/out"))
+    printed = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+    assert tag in printed
+
+
+def test_a_score_is_not_read_the_wrong_way_round():
+    with pytest.raises(
+        ConfigError, match=r"lower val_loss is better.*script.higher_is_better fals"
+    ):
+        ScriptConfig("t {learning_rate} {seed}", score_name="val_loss")
+    with pytest.raises(ConfigError, match="higher accuracy is better"):
+        ScriptConfig("t {learning_rate} {seed}", score_name="accuracy", higher_is_better=False)
+    ScriptConfig("t {learning_rate} {seed}", score_name="negative loss")
+
+
+def test_a_run_has_an_epoch():
+    with pytest.raises(ConfigError, match="epochs: got -3"):
+        ScriptRunConfig(ScriptConfig("t {learning_rate} {seed}"), 0.1, epochs=-3)
+
+
 @pytest.mark.parametrize(
     ("text", "options", "words"),
     [

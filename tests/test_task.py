@@ -344,6 +344,8 @@ def test_a_score_of_ones_own():
     assert trainer.records.last("validation", "margin") > 0
     with pytest.raises(ConfigError, match="score_name"):
         Task(network, blobs(), score=margin, score_name="loss")
+    with pytest.raises(ConfigError, match=r"lower val_nll is better.*task.higher_is_better false"):
+        Task(network, blobs(), score=margin, score_name="val_nll")
 
 
 def test_accuracy_leaves_ignored_targets_out():

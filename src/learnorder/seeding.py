@@ -137,7 +137,6 @@ def random_state_kept() -> Iterator[None]:
     True
     """
     import numpy as np
-    import torch
 
     python, numpy = random.getstate(), np.random.get_state()
     try:

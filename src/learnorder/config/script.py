@@ -10,6 +10,7 @@ from pathlib import PurePath
 from typing import Any
 
 from learnorder.config.importing import import_object
+from learnorder.config.score_names import check_direction
 from learnorder.errors import ConfigError, did_you_mean
 from learnorder.values import check_fields, from_dict, to_dict
 
@@ -27,6 +28,8 @@ REQUIRED = ("learning_rate", "seed")
 
 _NAME = re.compile(r"(?<!\$)\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """A name in braces; ${NAME} is a variable of the shell."""
+_SHELL = re.compile(r"""\\[\\'"$]|\$\(|["')]|(?<!\$)\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}""")
+"""What matters for the quotes in a shell's command: escapes, $( ), quotes, and names in braces."""
 _CONTROL = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>"}
 _FUNCTION = (
     "Give the import path of a function (learning_rate, seed, ...) -> score, e.g. my_script.train."
@@ -116,9 +119,10 @@ class ScriptConfig:
                 )  # fmt: skip
 
     def _check_reading(self) -> None:
-        """Check how the score is read: in one way, by patterns with one group."""
+        """Check the score's name, and how it is read: in one way, by patterns with one group."""
         if not self.score_name:
             raise ConfigError("script.score_name", "", "Give a name, e.g. accuracy.")
+        check_direction("script", self.score_name, self.higher_is_better)
         ways = [n for n in ("score", "curve", "score_file") if getattr(self, n) is not None]
         if len(ways) > 1:
             raise ConfigError(
@@ -211,7 +215,7 @@ class ScriptConfig:
         assert self.command is not None
         if self.shell:
             texts = {name: shlex.quote(text_of(value)) for name, value in values.items()}
-            return ["/bin/sh", "-c", _filled(self.command, texts)]
+            return ["/bin/sh", "-c", _filled_in_shell(self.command, texts)]
         texts = {name: text_of(value) for name, value in values.items()}
         return [_filled(word, texts) for word in self.words()]
 
@@ -277,6 +281,33 @@ def _filled(text: str, texts: Mapping[str, str]) -> str:
     return _NAME.sub(lambda match: texts[match[1]], text)
 
 
+def _filled_in_shell(command: str, texts: Mapping[str, str]) -> str:
+    r"""Return a shell's command with the names in braces replaced by quoted texts.
+
+    Quotes around a name are closed before its text, and opened again after it.
+
+    >>> _filled_in_shell("train --out \"{out}/b\"", {"out": "'a b'"})
+    'train --out ""\'a b\'"/b"'
+    """
+    quotes = [""]  # in effect, outside and within each $( )
+
+    def filled(match: re.Match[str]) -> str:
+        token, quote = match[0], quotes[-1]
+        if match["name"]:
+            return quote + texts[match["name"]] + quote
+        if token[-1] == quote == "'" or token == quote:
+            quotes[-1] = ""
+        elif token in ("'", '"') and not quote:
+            quotes[-1] = token
+        elif token == "$(" and quote != "'":
+            quotes.append("")
+        elif token == ")" and not quote and len(quotes) > 1:
+            quotes.pop()
+        return token
+
+    return _SHELL.sub(filled, command)
+
+
 def text_of(value: Any) -> str:
     """Return a value as a word of a command: numbers without rounding, true and false as JSON.
 
@@ -309,6 +340,8 @@ class ScriptRunConfig:
             raise ConfigError("seed", self.seed, "Give 0 or more.")
         if not self.learning_rate > 0:
             raise ConfigError("learning_rate", self.learning_rate, "Give a value > 0.")
+        if self.epochs is not None and self.epochs < 1:
+            raise ConfigError("epochs", self.epochs, "Give at least 1, or null.")
 
     def all_values(self, out: str) -> dict[str, Any]:
         """Return the value of every name, given the folder for the run's own files."""

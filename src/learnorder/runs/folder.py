@@ -428,8 +428,8 @@ class RunFolder(Generic[ConfigT]):
             shutil.rmtree(moved)
         except OSError as error:
             raise RunFolderError(
-                f"{self.path} could not be removed ({error.filename}: {error.strerror}). Change the "
-                "permissions of its folder, or remove it by hand."
+                f"{self.path} could not be removed ({error.filename}: {error.strerror}). Change "
+                "the permissions of its folder, or remove it by hand."
             ) from error
 
     def seal(self) -> dict[str, FileSeal]:

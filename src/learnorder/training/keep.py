@@ -59,7 +59,7 @@ class Keep:
         for field in ("outputs", "loss", "collate"):
             if (value := getattr(self, field)) is not None and not callable(value):
                 raise ConfigError(f"task.keep.{field}", value, "Give a function.")
-        check_score("task.keep.score", self.score, self.score_name)
+        check_score("task.keep.score", self.score, self.score_name, self.higher_is_better)
         check_data("task.keep.data", self.data, fewest=2)
 
     def scoring(self, of_task: Scoring) -> Scoring:

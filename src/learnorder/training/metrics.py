@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
+from learnorder.config.score_names import check_direction
 from learnorder.errors import ConfigError
 
 
@@ -58,19 +59,22 @@ class Scoring:
     higher_is_better: bool
 
 
-def check_score(field: str, score: Any, name: str) -> None:
-    """Check that a score is one of the forms, and is not named like the loss.
+def check_score(field: str, score: Any, name: str, higher_is_better: bool) -> None:
+    """Check the form of a score and its name, which is not the loss's or of the other direction.
 
     Args:
         field: The field that has the score, and with "_name" added the one that has its name.
         score: The score.
         name: Its name.
+        higher_is_better: Whether higher scores are better.
 
     Raises:
         ConfigError: It is not.
     """
     if score is not None and name == "loss":
         raise ConfigError(f"{field}_name", "loss", "It is the loss's name; give another.")
+    if score is not None:
+        check_direction(field.rpartition(".")[0], name, higher_is_better)
     function = score.score if isinstance(score, BatchMean) else score
     if function is not None and not callable(function) and not is_metric(function):
         raise ConfigError(

@@ -186,7 +186,7 @@ class Task:
             )
         if not 0 < self.validation_share < 1:
             raise ConfigError("task.validation_share", self.validation_share, "Give (0, 1).")
-        check_score("task.score", self.score, self.score_name)
+        check_score("task.score", self.score, self.score_name, self.higher_is_better)
         if self.num_workers < 0:
             raise ConfigError("task.num_workers", self.num_workers, "Give 0 or more.")
         if self.groups is not None and not isinstance(self.groups, Groups):

@@ -14,11 +14,10 @@ from learnorder.advise.existing.names import (
     MEASUREMENTS,
     SETTING_PREFIX,
     USUAL,
-    direction_of,
     plain_name,
-    words_of,
 )
 from learnorder.advise.existing.table import Cell, RunTable, empty, number, same
+from learnorder.config.score_names import direction_of, words_of
 from learnorder.errors import ConfigError, did_you_mean
 
 ROLES = ("learning_rate", "score", "seed", "epochs", "steps", "state")

@@ -1,4 +1,4 @@
-"""The usual names of columns in tables of runs, and what a name says."""
+"""The usual names of columns in tables of runs."""
 
 from __future__ import annotations
 
@@ -28,12 +28,6 @@ USUAL: dict[str, frozenset[str]] = {
 _PREFIX = re.compile(r"^(?:params?|parameters|config|hparams|hyperparameters|user_attrs)[._/]+")
 SETTING_PREFIX = re.compile(r"^(?:params?|config|hparams|hyperparameters)[._/]")
 MEASURED_PREFIX = re.compile(r"^(?:summary|metrics|system_attrs|system|tags)[._/]")
-_HIGHER = _words(
-    "acc accuracy top1 top5 f1 auc auroc auprc roc_auc map miou iou dice bleu rouge psnr ssim r2 "
-    "precision recall"
-)
-_LOWER = _words("loss error err perplexity ppl nll mse rmse mae wer cer fid bpc bpb xent")
-_NEGATED = frozenset({"neg", "negative", "minus"})
 HELD_OUT = frozenset({"val", "valid", "validation", "eval", "dev"})
 BARE = frozenset({"score", "accuracy", "acc"})
 """Columns of these names are the score if nothing else is."""
@@ -67,38 +61,3 @@ def plain_name(column: str) -> str:
     """
     name = _PREFIX.sub("", column.strip().lower())
     return re.sub(r"[ -]", "_", name.rpartition(".")[2])
-
-
-def words_of(column: str) -> list[str]:
-    """Return the words of a column's name, in lower case.
-
-    >>> words_of("eval/valAcc"), words_of("val_acc@1")
-    (['eval', 'val', 'acc'], ['val', 'acc'])
-    """
-    spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column)
-    words = re.split(r"[^a-z0-9]+", spaced.lower())
-    return [word for word in words if word and not word.isdigit()]
-
-
-def direction_of(column: str) -> bool | None:
-    """Return whether higher is better, by the last word of a score's name; None if it is not clear.
-
-    Only names that have one meaning everywhere count: a wrong direction would recommend the worst
-    learning rate.
-
-    >>> direction_of("val_acc"), direction_of("eval/loss"), direction_of("value")
-    (True, False, None)
-    >>> direction_of("neg_mean_squared_error"), direction_of("loss_scale")
-    (None, None)
-    """
-    words = words_of(column)
-    if not words or _NEGATED & set(words):
-        return None
-    if words[-1] in _HIGHER or "_".join(words[-2:]) in _HIGHER:
-        return True
-    return False if words[-1] in _LOWER else None
-
-
-def is_accuracy(column: str) -> bool:
-    """Return whether a column is an accuracy, by the last word of its name."""
-    return bool(words := words_of(column)) and words[-1] in ("acc", "accuracy", "top1")

@@ -18,7 +18,6 @@ from learnorder.advise.existing.columns import (
     settings_besides,
     there_are,
 )
-from learnorder.advise.existing.names import direction_of, is_accuracy
 from learnorder.advise.existing.table import (
     Cell,
     RunTable,
@@ -28,6 +27,7 @@ from learnorder.advise.existing.table import (
     read_table,
     same,
 )
+from learnorder.config.score_names import direction_of, is_accuracy
 from learnorder.errors import ConfigError, DataError, did_you_mean
 
 if TYPE_CHECKING:

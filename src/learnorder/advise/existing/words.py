@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from learnorder.advise.existing.names import words_of
 from learnorder.advise.existing.result import MOST_SEEDS, JudgedRuns, Suggestion
 from learnorder.advise.phrases import rank_words
 from learnorder.advise.plans import rates_words
+from learnorder.config.score_names import words_of
 from learnorder.report.score_words import ScoreWords
 from learnorder.statistics import FEWEST_HEADLINE, FEWEST_SEEDS
 
