@@ -89,6 +89,25 @@ def test_parquet(parquet):
     check_pictures(load_images(DataConfig(source=f"parquet:{parquet}")))
 
 
+def test_rows_that_are_in_no_split_of_a_run_are_counted(parquet):
+    make_table([30, 220]).to_parquet(parquet / "val.parquet")
+    make_table([40]).to_parquet(parquet / "extra-00000.parquet")
+    data = load_images(DataConfig(source=f"parquet:{parquet}"))
+    check_pictures(data)
+    assert data.skipped == {
+        "in extra-00000.parquet, which is not named like a split": 1,
+        "in the split validation, which is not used": 2,
+    }
+    (parquet / "test.parquet").unlink()
+    assert len(load_images(DataConfig(source=f"parquet:{parquet}")).evaluation) == 2
+
+
+def test_a_home_folder_is_read_as_a_local_copy_of_the_hub(parquet, monkeypatch):
+    monkeypatch.setenv("HOME", str(parquet.parent))
+    check_pictures(load_images(DataConfig(source="hub:~/set")))
+    refuse("there is no such folder", "parquet:~no-such-user/set")
+
+
 def test_folder(folder):
     check_pictures(load_images(DataConfig(source=f"folder:{folder}")))
 

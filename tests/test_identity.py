@@ -315,7 +315,7 @@ def test_what_refers_to_itself_can_be_read():
         assert reader.token(value) == Reader().token(value)
 
 
-def test_networks_and_images_of_one_s_own(module, tmp_path, tiny):
+def test_networks_and_images_of_one_s_own(module, tmp_path, tiny, monkeypatch):
     config = replace(tiny, model=ModelConfig(f"{module.name}.Net"))
     (before,) = identify_images([config])
     module.edit("WIDTH = 8", "WIDTH = 9")
@@ -328,5 +328,16 @@ def test_networks_and_images_of_one_s_own(module, tmp_path, tiny):
     config = replace(tiny, data=DataConfig(f"folder:{folder.parent}"))
     (before,) = identify_images([config])
     assert identify_images([config]) == [before]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sources = ("folder:~/photos", "parquet:~/photos", f"hub:{folder.parent}:all", "hub:~/photos")
+    configs = [config, *(replace(config, data=DataConfig(source)) for source in sources)]
+    before = identify_images(configs)
     (folder / "1.png").write_bytes(b"124")
-    assert identity_words(before, *identify_images([config])) == "files of data.source"
+    for old, new in zip(before, identify_images(configs), strict=True):
+        assert identity_words(old, new) == "files of data.source"
+    grouped = replace(config, data=DataConfig("folder:~/photos", group_column="place"))
+    (folder / "metadata.csv").write_text("file_name,place\n1.png,sea\n")
+    before = identify_images([grouped, configs[3]])
+    (folder / "metadata.csv").write_text("file_name,place\n1.png,air\n")
+    for old, new in zip(before, identify_images([grouped, configs[3]]), strict=True):
+        assert "metadata of data.source" in identity_words(old, new)

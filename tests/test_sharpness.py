@@ -139,6 +139,8 @@ def test_along_a_run_it_is_that_of_the_dense_hessian(tiny):
 
 def test_measuring_changes_nothing_else(tiny):
     plain = trained(tiny)
+    with pytest.raises(ConfigError, match=r"sharpness.examples: got 999. An epoch has \d+ ex"):
+        trained(replace(tiny, sharpness=SharpnessConfig(examples=999)))
     measured = trained(replace(tiny, sharpness=SharpnessConfig(examples=50, every=2)))
     assert set(quantity(measured, "sharpness")) == {2}, "every second of three epochs"
     weights = measured.network.state_dict()

@@ -9,14 +9,26 @@ from pathlib import Path
 from learnorder.errors import DataError
 
 
+def local_folder(source: str) -> Path | None:
+    """Return the folder that a source of images names on this machine; None if it names none.
+
+    Args:
+        source: As configured, e.g. folder:~/images, or hub:images:CONFIG for a local copy.
+    """
+    kind, _, place = source.partition(":")
+    places = {"folder": [place], "parquet": [place], "hub": [place, place.partition(":")[0]]}
+    # Path.expanduser raises an error if there is no such user
+    folders = (Path(os.path.expanduser(each)) for each in places.get(kind, ()) if each)  # noqa: PTH111
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
 def existing_folder(kind: str, place: str) -> Path:
     """Return the folder of a source.
 
     Raises:
         DataError: The folder does not exist.
     """
-    folder = Path(place).expanduser()
-    if not folder.is_dir():
+    if (folder := local_folder(f"{kind}:{place}")) is None:
         raise DataError(
             f"{kind}:{place}: there is no such folder. Give an absolute path, or one relative to "
             "the working directory."

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from learnorder.data.folders import check_readable
+from learnorder.data.folders import check_readable, local_folder
 from learnorder.errors import DataError, one_line
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def open_hub(place: str) -> datasets.DatasetDict:
     from datasets.exceptions import DatasetsError
 
     name, _, configuration = place.partition(":")
-    if (folder := Path(place)).is_dir() or (folder := Path(name)).is_dir():
+    if (folder := local_folder(f"hub:{place}")) is not None:
         check_readable("hub", place, folder, _PATTERN)
-        why = ""
+        name, why = str(folder), ""
     else:
         why = _why_offline()
     try:
@@ -95,8 +95,8 @@ def _caches() -> dict[str, Path]:
 
 def hub_folders(place: str) -> list[Path]:
     """Return the folders that may contain a data set's images: a local folder, and the caches."""
-    local = Path(place.partition(":")[0])
-    return [*([local] if local.is_dir() else []), *_caches().values()]
+    local = local_folder(f"hub:{place}")
+    return [*([] if local is None else [local]), *_caches().values()]
 
 
 def reason_of(error: Exception) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,12 +17,20 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+_SPLIT = re.compile(
+    r"(?P<train>train)|(?P<test>test)|(?P<validation>validation|(?:val|valid|dev)(?![a-z]))"
+)
 _ROWS_AT_ONCE = 1_000
 """Rows read at once: repeated values take little space in a file, but full size in memory."""
 
 
-def open_parquet(place: str) -> datasets.DatasetDict:
+def open_parquet(place: str) -> tuple[datasets.DatasetDict, Counter[str]]:
     """Open the splits of a folder with files train*.parquet, validation*.parquet, test*.parquet.
+
+    Files of the validation split may also be named val, valid or dev.
+
+    Returns:
+        The splits, and the number of rows in other Parquet files, by reason to leave them out.
 
     Raises:
         DataError: The folder or train*.parquet does not exist, or files cannot be read or exceed
@@ -28,15 +38,21 @@ def open_parquet(place: str) -> datasets.DatasetDict:
     """
     import datasets
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
     folder = existing_folder("parquet", place)
-    splits = {}
-    for split in ("train", "validation", "test"):
-        files = sorted(folder.glob(f"**/{split}*.parquet"))
-        if not files:
-            continue
+    by_split = dict[str | None, list[Path]]()
+    for file in sorted(folder.glob("**/*.parquet")):
+        by_split.setdefault(_split_of(file), []).append(file)
+    splits, skipped = {}, Counter[str]()
+    for split, files in by_split.items():
         try:
-            splits[split] = datasets.Dataset(_read(place, files))
+            if split is None:
+                for file in files:
+                    reason = f"in {file.name}, which is not named like a split"
+                    skipped[reason] += pq.read_metadata(file).num_rows
+            else:
+                splits[split] = datasets.Dataset(_read(place, files))
         except (OSError, pa.ArrowException) as error:
             raise DataError(
                 f"parquet:{place}: {files[0].name} or a file of the same split could not be read: "
@@ -47,7 +63,17 @@ def open_parquet(place: str) -> datasets.DatasetDict:
             f"parquet:{place}: it contains no train*.parquet. Give the folder with the files "
             "train*.parquet and test*.parquet, as on the Hugging Face hub."
         )
-    return datasets.DatasetDict(splits)
+    return datasets.DatasetDict(splits), skipped
+
+
+def _split_of(file: Path) -> str | None:
+    """Return the split of a file by its name, None if it is of none.
+
+    >>> [_split_of(Path(name)) for name in ("train-00.parquet", "val.parquet", "values.parquet")]
+    ['train', 'validation', None]
+    """
+    found = _SPLIT.match(file.name)
+    return None if found is None else found.lastgroup
 
 
 def _read(place: str, files: Sequence[Path]) -> pa.Table:

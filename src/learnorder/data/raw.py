@@ -28,7 +28,7 @@ class RawImages:
         decode: ``decode("train" | "test", indices)`` returns uint8 [len(indices), H, W, C].
         named: Whether the source names its classes; otherwise they are derived from the labels.
         decoded: Counts of the images decoded so far.
-        skipped: Number of skipped files by reason.
+        skipped: Number of skipped files, or images, by reason.
         attributes: Attribute of each image by split, if ``data.group_column`` is given.
     """
 

@@ -7,6 +7,7 @@ loading scripts.
 from __future__ import annotations
 
 import importlib.util
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,16 +63,16 @@ def load_source(config: DataConfig) -> RawImages:
         return open_function(config, place)
     if kind == "folder" and place:
         return _open_folder(config, place)
-    openers = {"hub": open_hub, "parquet": open_parquet}
-    if kind not in openers or not place:
+    if kind not in ("hub", "parquet") or not place:
         raise ConfigError(
             "data.source",
             config.source,
             "Give digits, hub:NAME (e.g. hub:uoft-cs/cifar10), parquet:DIR, folder:DIR or "
             "function:PATH.",
         )
-    within = hub_folders(place) if kind == "hub" else [Path(place).expanduser()]
-    return _from_splits(config, openers[kind](place), within)
+    if kind == "hub":
+        return _from_splits(config, open_hub(place), Counter(), hub_folders(place))
+    return _from_splits(config, *open_parquet(place), [existing_folder(kind, place)])
 
 
 def _digits(config: DataConfig) -> RawImages:
@@ -156,7 +157,17 @@ def _open_folder(config: DataConfig, place: str) -> RawImages:
     )
 
 
-def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[Path]) -> RawImages:
+def _from_splits(
+    config: DataConfig, splits: datasets.DatasetDict, skipped: Counter[str], within: list[Path]
+) -> RawImages:
+    """Open the splits of a data set.
+
+    Args:
+        config: Settings of the data.
+        splits: The splits by name.
+        skipped: Number of images that are in no split, by reason.
+        within: Folders that may contain the image files.
+    """
     import datasets
 
     train = splits["train"] if "train" in splits else next(iter(splits.values()))
@@ -164,6 +175,9 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
     label_column = _column(config, train, "label", datasets.ClassLabel, ("label", "fine_label"))
     where = _where(config.source, label_column)
     test = splits.get("test", splits.get("validation"))
+    for name, split in splits.items():
+        if split is not train and split is not test:
+            skipped[f"in the split {name}, which is not used"] += len(split)
     if test is None or test is train:
         labels = class_order(label_values(train, label_column, where))
         values = column_attribute(train, config.group_column, config.source)
@@ -204,7 +218,8 @@ def _from_splits(config: DataConfig, splits: datasets.DatasetDict, within: list[
         decode,
         labels.named,
         decoded,
-        attributes=attributes or None,
+        skipped,
+        attributes or None,
     )
 
 

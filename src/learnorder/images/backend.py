@@ -7,12 +7,12 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import blake2b
-from pathlib import Path
 
 from learnorder.config.importing import import_object
 from learnorder.config.settings import RunConfig
 from learnorder.data import ImageData, load_images
 from learnorder.data.attributes import find_metadata
+from learnorder.data.folders import local_folder
 from learnorder.data.groups import Grouping
 from learnorder.data.samples import sample_images
 from learnorder.errors import ConfigError, refusing
@@ -82,10 +82,10 @@ def _identity(config: RunConfig) -> Identity:
     for field, path in paths.items():
         if path is not None:
             reader.add(field, import_object(path, field, "Give an import path."))
-    if kind in ("folder", "parquet") and Path(place).is_dir():
-        reader.add("files of data.source", files_token(Path(place)))
-        if kind == "folder" and data.group_column is not None:
-            for file in find_metadata(Path(place)):
+    if (folder := local_folder(data.source)) is not None:
+        reader.add("files of data.source", files_token(folder))
+        if kind == "hub" or (kind == "folder" and data.group_column is not None):
+            for file in find_metadata(folder):
                 reader.add("metadata of data.source", blake2b(file.read_bytes()).hexdigest())
     return reader.parts if len(reader.parts) > 1 else {}
 

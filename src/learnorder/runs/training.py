@@ -70,7 +70,7 @@ def _write_tables(folder: RunFolder[Any], trainer: Trainer[Any]) -> None:
 
 def distinct_training(config: RunSettings) -> str:
     """Return a key of the settings on which it depends whether a network can be trained."""
-    noisy, measured = config.noise.level.initial > 0, config.sharpness.examples > 0
+    noisy, measured = config.noise.level.initial > 0, config.sharpness.examples
     training = config.training
     names = (
         "precision", "batch_size", "accumulate", "clip_norm", "optimizer", "optimizer_arguments",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from learnorder.config.training import SharpnessConfig
+from learnorder.errors import ConfigError
 from learnorder.models.modes import evaluation_mode
 from learnorder.seeding import generator
 from learnorder.toolkit.sharpness import Eigenvalue, NotFinite, hessian, largest_eigenvalue
@@ -27,10 +28,17 @@ class Curvature:
         config: The sample's size, and the interval.
         problem: Provides the sample and the loss.
         seed: The run's seed.
+
+    Raises:
+        ConfigError: An epoch has fewer examples.
     """
 
     def __init__(self, config: SharpnessConfig, problem: Problem, seed: int) -> None:
         self._every, self._seed, self._problem = config.every, seed, problem
+        available = sum(map(problem.examples, range(problem.steps)))
+        if config.examples > available:
+            remedy = f"An epoch has {available:,} examples."
+            raise ConfigError("sharpness.examples", config.examples, remedy)
         self._sample = problem.first_batch(config.examples)
 
     def measure(self, model: nn.Module, epoch: int) -> Eigenvalue | None:
