@@ -185,6 +185,10 @@ def test_settings_that_a_script_decides_are_refused(changes, field):
     assert error.value.field == field
 
 
+def test_a_length_alone_is_no_setting_that_a_script_decides():
+    assert replace(search(), training=TrainingConfig(epochs=4)).training.epochs == 4
+
+
 # Reading the score.
 
 

@@ -221,3 +221,15 @@ def test_a_compiled_network_has_the_hessian_of_the_plain_one():
     vector = torch.randn(13)
     found = [hessian(m, lambda m=m: m(x).square().mean())[0](vector) for m in (model, compiled)]
     assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_type_of_a_network_is_taken(dtype, power):
+    """The largest eigenvalue of Σ c wᵖ is exact in float64; that of a linear loss is 0."""
+    model = nn.Linear(3, 1, bias=False).to(dtype)
+    curvatures = torch.tensor([1.0, 2.0, 3.0], dtype=dtype)
+    product, size = hessian(model, lambda: (curvatures * model.weight[0] ** power).sum())
+    found = largest_eigenvalue(product, size, generator(0, "types"), tolerance=1e-12)
+    expected = 6.0 if power == 2 else 0.0
+    assert found.value == pytest.approx(expected, rel=1e-12 if dtype == torch.float64 else 1e-2)

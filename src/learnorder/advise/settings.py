@@ -255,9 +255,10 @@ class LRSearch:
             ConfigError: There is one.
         """
         defaults = {each.name: each.default for each in fields(LRSearch)}
-        usual, training = to_dict(defaults["training"]), to_dict(self.training)
+        usual = [to_dict(each) for each in (defaults["training"], TrainingConfig())]
+        training = to_dict(self.training)
         for name in training:
-            if name != "epochs" and training[name] != usual[name]:
+            if name != "epochs" and training[name] not in [each[name] for each in usual]:
                 raise ConfigError(
                     f"training.{name}", training[name], "The script decides it. Leave it out, or "
                     f"write it into the command; for {{{name}}} give script.values.",

@@ -61,7 +61,8 @@ def largest_eigenvalue(
     ``β_k |s_k|`` with s the eigenvector of T. The basis is reorthogonalised at each step.
 
     Args:
-        product: The matrix, as its product with a vector [P].
+        product: The matrix, as its product with a vector [P] in float32; one that returns float64
+            gets vectors in float64 from then on.
         size: Length P of the vectors.
         generator: Draws the first vector; on the CPU.
         most: Largest number of products.
@@ -89,6 +90,10 @@ def largest_eigenvalue(
     value = error = 0.0
     for step in range(1, min(most, size) + 1):
         image = product(basis[-1])
+        if image.dtype != basis[-1].dtype:  # begin again in its precision
+            start = start.to(image.dtype)
+            basis = [start / start.norm()]
+            image = product(basis[-1])
         alphas.append(float(basis[-1] @ image))
         if not math.isfinite(alphas[-1]):
             raise NotFinite(
@@ -127,7 +132,7 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
         loss: Computes the loss on a fixed sample, a tensor with one element.
 
     Returns:
-        The product with a vector [P], and P.
+        The product with a vector [P], in the wider of its and the parameters' types, and P.
 
     Raises:
         NotFinite: The loss is not finite.
@@ -161,11 +166,13 @@ def gradient_and_hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[
     gradient = torch.cat([part.reshape(-1) for part in parts])
 
     def product(vector: Tensor) -> Tensor:
+        dtype = torch.promote_types(vector.dtype, gradient.dtype)
         if not gradient.requires_grad:  # the loss is linear
-            return torch.zeros_like(gradient)
+            return torch.zeros_like(gradient, dtype=dtype)
+        rounded = vector.to(gradient.dtype)
         products = torch.autograd.grad(
-            gradient, parameters, vector, retain_graph=True, materialize_grads=True
+            gradient, parameters, rounded, retain_graph=True, materialize_grads=True
         )
-        return torch.cat([part.reshape(-1) for part in products])
+        return torch.cat([part.reshape(-1) for part in products]).to(dtype)
 
     return gradient.detach(), product
