@@ -385,7 +385,7 @@ def test_whatever_a_decoder_raises_names_the_image(folder, monkeypatch):
 
 @pytest.fixture
 def little_memory(monkeypatch):
-    monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 100_000)
+    monkeypatch.setattr("learnorder.config.memory.available_memory", lambda: 100_000)
 
 
 def test_images_that_exceed_the_memory_are_refused(folder, parquet, little_memory):
@@ -410,7 +410,7 @@ def test_parquet_files_that_exceed_the_memory_are_refused(parquet, monkeypatch):
     source = f"parquet:{parquet}"
     rows = pa.table({"img": pa.nulls(10**6), "label": pa.array(np.zeros(10**6, np.int8))})
     pq.write_table(rows, parquet / "train-00000.parquet")
-    monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 5_000_000)
+    monkeypatch.setattr("learnorder.config.memory.available_memory", lambda: 5_000_000)
     refuse(r"the split of train-00000.parquet take 8 MB of memory, and 5 MB are free", source)
     repeated = pa.table({"img": [b"x" * 100_000] * 1000, "label": [0, 1] * 500})
     pq.write_table(repeated, parquet / "train-00000.parquet")

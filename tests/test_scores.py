@@ -170,7 +170,7 @@ def test_what_is_too_much_to_gather_is_refused_before_anything_runs(monkeypatch)
     assert "26 kB, and at most 10 kB are allowed" in said
     assert "BatchMean" in said
     monkeypatch.setattr(scores, "MOST_GATHERED", 10**9)
-    check_free = monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 1000)
+    check_free = monkeypatch.setattr("learnorder.config.memory.available_memory", lambda: 1000)
     assert check_free is None
     assert "are free" in refused(Task(network, rare(), rare(), score=f1))
 

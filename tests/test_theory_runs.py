@@ -535,7 +535,7 @@ FINITE = {"solver": {"engine": "finite"}, "algorithm": {"eta2": 1e-7}}
 )  # fmt: skip
 def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, settings, field):
     """Before anything is made, with sizes; the folder of such a run can be read nevertheless."""
-    monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 10**9)
+    monkeypatch.setattr("learnorder.config.memory.available_memory", lambda: 10**9)
     config = TheoryConfig.from_dict(settings)
     with pytest.raises(ConfigError, match=rf"{field}: got .*B of memory, and 1.0 GB are free"):
         make_folders({"a": Plan(config, {})}, tmp_path / "out")
@@ -548,7 +548,7 @@ def test_what_exceeds_the_memory_is_refused_by_name(tmp_path, monkeypatch, setti
 
 
 def test_the_largest_that_is_usual_is_not_refused(monkeypatch):
-    monkeypatch.setattr("learnorder.config.memory.free_memory", lambda: 10**9)
+    monkeypatch.setattr("learnorder.config.memory.available_memory", lambda: 10**9)
     for name in ("flow", "recursion"):
         check_memory(TheoryConfig.from_dict({"solver": {"engine": name}}))
     check_memory(

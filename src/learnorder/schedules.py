@@ -134,13 +134,12 @@ class Schedule:
                 self.warmup_epochs,
                 f"The run has {epochs} epochs: the warm-up must be shorter.",
             )
-        falls = epochs if self.linear_after is None else self.linear_after * epochs
-        if self.warmup_epochs > falls:
+        if self.linear_after is not None and self.warmup_epochs > self.linear_after * epochs:
             raise ConfigError(
                 f"{field}.linear_after",
                 self.linear_after,
-                f"The fall would begin after {falls:g} epochs, in the warm-up of "
-                f"{self.warmup_epochs:g}. Give at least warmup_epochs / epochs, "
+                f"The fall would begin after {self.linear_after * epochs:g} epochs, in the warm-up "
+                f"of {self.warmup_epochs:g}. Give at least warmup_epochs / epochs, "
                 f"{self.warmup_epochs / epochs:.3g}.",
             )
 

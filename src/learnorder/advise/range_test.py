@@ -16,7 +16,7 @@ from learnorder.config.training import (
     TrainingConfig,
 )
 from learnorder.errors import ConfigError
-from learnorder.runs.process import free_memory, process_kept
+from learnorder.runs.process import process_kept, release_memory
 from learnorder.training.problem import Problem
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.trainer import Trainer
@@ -95,7 +95,7 @@ def range_test(
     with process_kept():
         for seed in seeds:
             restarts.append(_raise(training, make_problem, rise, seed, stop))
-            free_memory()
+            release_memory()
     return RangeTest(tuple(restarts))
 
 

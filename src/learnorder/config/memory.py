@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 
 
-def free_memory() -> int:
+def available_memory() -> int:
     """Return the bytes of memory that are available on this machine now."""
     return psutil.virtual_memory().available
 
@@ -26,7 +26,7 @@ def size_words(count: float) -> str:
 
 def beyond_memory(needed: int) -> str:
     """Return a phrase that says what is needed and what is free; empty if it suffices."""
-    free = free_memory()
+    free = available_memory()
     if needed <= free:
         return ""
     return f"{size_words(needed)} of memory, and {size_words(free)} are free"

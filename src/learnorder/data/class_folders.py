@@ -64,7 +64,7 @@ def read_class_folders(root: Path, name: str) -> ClassFolders:
             f"{name}: it contains no folders. Put the images of each class into a folder named "
             "after the class, e.g. cat/1.png, or below train/ and test/."
         )
-    by_split = _splits_of(folders, root, name)
+    by_split = _splits_of(folders, name)
     if by_split is None:
         by_split = {"train": root}
         classes = {"train": {folder.name: folder for folder in folders}}
@@ -96,7 +96,7 @@ def read_class_folders(root: Path, name: str) -> ClassFolders:
     return ClassFolders(class_names, splits, skipped, by_split)
 
 
-def _splits_of(folders: list[Path], root: Path, name: str) -> dict[str, Path] | None:
+def _splits_of(folders: list[Path], name: str) -> dict[str, Path] | None:
     """Return the folders by split, None if they are classes."""
     splits = [_SPLITS.get(folder.name.lower()) for folder in folders]
     if None in splits or "train" not in splits:

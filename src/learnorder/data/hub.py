@@ -61,7 +61,7 @@ def open_hub(place: str) -> datasets.DatasetDict:
                 "local copy in Parquet with parquet:DIR, or connect to the network."
             ) from error
         raise DataError(
-            f"hub:{place} could not be opened: {reason_of(error)}. Check the name (owner/name, or "
+            f"hub:{place} could not be opened: {_words_of(error)}. Check the name (owner/name, or "
             "a local folder) and the connection, or use a local copy in Parquet with parquet:DIR."
         ) from error
 
@@ -99,7 +99,7 @@ def hub_folders(place: str) -> list[Path]:
     return [*([] if local is None else [local]), *_caches().values()]
 
 
-def reason_of(error: Exception) -> str:
+def _words_of(error: Exception) -> str:
     """Return the library's error message, or that of its cause, as one line."""
     from datasets.exceptions import DatasetGenerationError
 

@@ -47,7 +47,7 @@ def group_images(config: DataConfig, raw: RawImages, chosen: Chosen) -> Grouping
     whole = _form(config, raw, chosen.split)
     _check_all_chosen(config, whole, chosen)
     grouping = _form(config, raw, chosen.split, (chosen.train, chosen.evaluation))
-    _check_reliance(config, grouping)
+    _check_reliance(grouping)
     return grouping
 
 
@@ -154,7 +154,7 @@ def _unmeasured(config: DataConfig, name: str, size: int, in_pool: int) -> Confi
     )
 
 
-def _check_reliance(config: DataConfig, grouping: Grouping) -> None:
+def _check_reliance(grouping: Grouping) -> None:
     """Refuse a spurious attribute if no class has images with and without its suggestion."""
     if grouping.aligned is None or grouping.classes is None:
         return

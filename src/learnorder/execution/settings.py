@@ -22,23 +22,24 @@ class Execution:
     2
 
     Raises:
-        ConfigError: Less than one worker or thread, or more than 512; or no time.
+        ConfigError: ``workers`` or ``threads`` is not from 1 to 512, or ``stop_after`` is not above
+            0.
     """
 
     workers: int | None = None
-    """Runs at once; None is the number of physical cores, or 1 for each GPU."""
+    """Number of runs at once. None takes one for each physical core, or for each GPU."""
     threads: int | None = None
-    """Threads of each run; None divides the cores among the workers."""
+    """Number of threads of each run. None divides the cores among the workers."""
     quiet: bool = False
-    """Show no progress."""
+    """Whether to show no progress."""
     engine: Engine[Any] | None = None
-    """Executes the runs. None is one local process per run;
+    """Executes the runs. None executes each in a local process;
     :class:`~learnorder.execution.processes.Processes` also chooses the GPUs and how many runs share
     one, :class:`~learnorder.execution.groups.Groups` has several processes for each run, and
     :class:`~learnorder.execution.ray_engine.RayCluster` is a Ray cluster."""
     stop_after: float | None = None
     """Minutes, from the creation of this object, after which the runs are saved and stopped as on
-    Ctrl-C; the same call continues them. None is no limit."""
+    Ctrl-C; the same call continues them. None means no limit."""
     _began: float = field(default_factory=time.monotonic, repr=False, compare=False, kw_only=True)
 
     def __post_init__(self) -> None:

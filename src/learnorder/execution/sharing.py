@@ -81,11 +81,10 @@ def share_devices(
 ) -> Cores:
     """Return how runs share the machine, after a trial of how many of them share a GPU.
 
-    There is one if the engine's ``runs_per_device`` is not 1 and there are more runs than GPUs;
-    auto also needs two cores for each GPU.
-    What it finds is printed, except if ``execution`` is quiet and the number stays as given. It is
-    kept as the engine's ``runs_per_device``. If the trial fails, auto is 1, and a number is taken
-    as it is.
+    The trial is made if the engine's ``runs_per_device`` is not 1 and there are more runs than
+    GPUs; for auto also only if there are two cores for each GPU. Its result is printed, unless
+    ``execution`` is quiet and the number stays as given, and becomes the engine's
+    ``runs_per_device``. If the trial fails, auto becomes 1, and a number stays as it is.
 
     Args:
         configs: Configurations of the runs to do, which have been checked; read only for a trial.

@@ -34,12 +34,13 @@ def within_time(
             "Call from there, or leave it out.",
         )  # fmt: skip
 
-    told = threading.Event()
+    is_up = False
 
     def watch_time(state: PoolState) -> None:
+        nonlocal is_up
         watch(state)
-        if time.monotonic() >= end and not told.is_set():
-            told.set()
+        if time.monotonic() >= end and not is_up:
+            is_up = True
             logging.getLogger(__name__).warning(
                 "The time is up (%g minutes): saving the runs.", execution.stop_after
             )

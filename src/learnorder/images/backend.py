@@ -23,7 +23,7 @@ from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.files import atomic_write
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
-from learnorder.runs.process import free_memory, process_kept
+from learnorder.runs.process import process_kept, release_memory
 from learnorder.runs.training import check_run, distinct_training, measure_steps, time_each, train
 from learnorder.training.identity import Identity, Reader, files_token
 from learnorder.training.image_problem import ImageProblem, image_trainer, network_of
@@ -46,7 +46,7 @@ def check(configs: Sequence[RunConfig], processes: int = 1) -> None:
     loaded = {key: load_images(config) for key, config in data.items()}
     for config in distinct.values():
         _check(config, loaded[repr(config.data)], processes)
-    free_memory()
+    release_memory()
 
 
 def _check(config: RunConfig, data: ImageData, processes: int) -> None:

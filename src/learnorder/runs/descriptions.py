@@ -1,4 +1,4 @@
-"""What runs of each kind say of their data and their score, in their manifests."""
+"""Descriptions of the data and the score of runs of each kind, as kept in manifests."""
 
 from __future__ import annotations
 
@@ -7,26 +7,27 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ImagesDescription:
-    """What a run on images says of its data.
+    """Description of the data of a run on images.
 
     Attributes:
         num_classes: Number of classes.
         image_size: (H, W).
-        train_examples: Images trained on.
-        evaluation_examples: Images evaluated on.
+        train_examples: Number of training images.
+        evaluation_examples: Number of evaluation images.
         mean: Channel means in [0, 1], for normalisation.
         std: Channel standard deviations in [0, 1].
-        classes: Images of each class: trained on, and evaluated on.
-        modes: Images by Pillow's mode, as the files have it.
-        sizes: Images by width×height, as the files have them: the most frequent, and the others.
-        converted: Number of images by conversion applied, e.g. the EXIF rotation.
-        skipped: Files that were left out, by reason.
-        repeated: Images evaluated on that are also trained on, pixel for pixel; None in older runs.
-        relabeled: How many of these have other labels where they are trained on.
-        shown: The rows and columns of images.png; empty where there is none.
-        attribute: What the known groups are groups of; empty where there are none.
-        groups: Images of each known group: trained on, and evaluated on.
-        group_score: What each group is judged by: accuracy.
+        classes: Numbers of training and evaluation images, by class.
+        modes: Number of images by Pillow mode of the files.
+        sizes: Number of images by width×height of the files: the most frequent, and all others.
+        converted: Number of images by conversion, e.g. the EXIF rotation.
+        skipped: Number of files, or images, that were left out, by reason.
+        repeated: Number of evaluation images that are pixel for pixel training images; None in
+            older runs.
+        relabeled: Number of these that have another label in the training set.
+        shown: Titles of the rows and columns of images.png; empty if there is none.
+        attribute: Name of the attribute of the known groups; empty without groups.
+        groups: Numbers of training and evaluation images, by known group.
+        group_score: Score of each group: accuracy.
         spurious: Whether the attribute is spurious, so that the reliance on it is measured.
     """
 
@@ -52,16 +53,16 @@ class ImagesDescription:
 
 @dataclass(frozen=True)
 class KeepDescription:
-    """What a run of a task says of its old task, and of the scores before training.
+    """Description of the old task of a run of a task, and of the scores before training.
 
     Attributes:
         name: Name of the old task.
-        examples: Examples of it.
-        score: Name of the score on them.
-        higher_is_better: Whether a higher one is better.
-        before: That score of the run's initial network.
-        loss_before: Its mean loss on them.
-        validation_before: Its score on the validation data of the new task.
+        examples: Number of its examples.
+        score: Name of its score.
+        higher_is_better: Whether higher scores are better.
+        before: Score of the run's initial network on its examples.
+        loss_before: Mean loss of the initial network on its examples.
+        validation_before: Score of the initial network on the validation data of the new task.
     """
 
     name: str
@@ -75,22 +76,22 @@ class KeepDescription:
 
 @dataclass(frozen=True)
 class TaskDescription:
-    """What a run of a task says of its data, and of what models are judged by.
+    """Description of the data and the score of a run of a task.
 
     Attributes:
-        train_examples: Examples trained on.
-        evaluation_examples: Examples judged on.
+        train_examples: Number of training examples.
+        evaluation_examples: Number of validation examples.
         score: Name of the score.
-        higher_is_better: Whether a higher one is better.
-        unseen_classes: Classes trained on that no validation example has.
-        unlearned: Score of a model that has learned nothing: the accuracy of the commonest class,
-            else the score of the run's initial network.
-        num_classes: Number of classes, where outputs are logits and targets are classes.
-        commonest: Share of the commonest class among the examples judged on; None without classes
+        higher_is_better: Whether higher scores are better.
+        unseen_classes: Classes of training examples that no validation example has.
+        unlearned: Score of a model that has learned nothing: the accuracy of guessing the commonest
+            class, or the score of the run's initial network.
+        num_classes: Number of classes, if outputs are logits and targets are classes.
+        commonest: Share of the commonest class among the validation examples; None without classes
             and in older runs.
-        attribute: What the known groups are groups of; empty where there are none.
-        groups: Examples of each known group: trained on, and judged on.
-        group_score: What each group is judged by: accuracy for classes, else the score.
+        attribute: Name of the attribute of the known groups; empty without groups.
+        groups: Numbers of training and validation examples, by known group.
+        group_score: Score of each group: accuracy for classes, otherwise the task's score.
         spurious: Whether the attribute is spurious, so that the reliance on it is measured.
         examples: One example with and without the pattern, as text.
         keep: The old task on which forgetting is measured, if any.
@@ -123,11 +124,11 @@ class TaskDescription:
 
 @dataclass(frozen=True)
 class ScriptDescription:
-    """What a run of a script says of what it is judged by.
+    """Description of the score of a run of a script.
 
     Attributes:
         score: Name of the score.
-        higher_is_better: Whether a higher one is better.
+        higher_is_better: Whether higher scores are better.
     """
 
     score: str
@@ -136,10 +137,10 @@ class ScriptDescription:
 
 @dataclass(frozen=True)
 class TheoryDescription:
-    """What a run of the theory says of its data.
+    """Description of the data of a run of the theory.
 
     Attributes:
-        train_examples: N.
+        train_examples: Number N of training examples.
     """
 
     train_examples: int

@@ -93,7 +93,7 @@ class RunFolder(Generic[ConfigT]):
         kind: Name of the kind of run, a key of :data:`~learnorder.runs.kinds.KINDS`.
         config: The run's configuration.
         labels: What the run is within its experiment, e.g. {"arm": "large"}.
-        opened: The manifest as it stood when the folder was opened.
+        opened: The manifest at the time the folder was opened.
         lock: The run's lock, while this process executes the run; nothing is written once it is
             lost.
 
@@ -154,13 +154,13 @@ class RunFolder(Generic[ConfigT]):
         """Return the folder of this run; None if it does not exist or is empty.
 
         Args:
-            path: Where it would be.
+            path: Its path.
             config: Of the run.
             identity: Digests of the user's code and data; None skips the comparison.
 
         Raises:
-            RunFolderError: The place holds a run of another configuration, or of other code or
-                data, or something else.
+            RunFolderError: The folder holds a run of another configuration, or of other code or
+                data, or no run.
         """
         path = Path(path)
         # In this order: a folder that another process is making appears with its manifest.
@@ -189,7 +189,7 @@ class RunFolder(Generic[ConfigT]):
         labels: Mapping[str, str] | None = None,
         identity: Mapping[str, str] | None = None,
     ) -> RunFolder[ConfigT]:
-        """Return the folder of this run, made unless it is there.
+        """Return the folder of this run, and create it if it does not exist.
 
         Raises:
             RunFolderError: As :meth:`find`, or the folder cannot be written.
@@ -244,9 +244,10 @@ class RunFolder(Generic[ConfigT]):
         )
 
     def check_identity(self, identity: Mapping[str, str]) -> None:
-        """Refuse code or data other than the run was made of, or begun with.
+        """Refuse code or data that differ from those that the run was begun with.
 
-        A run that has left nothing yet may be made of others, and older folders do not know theirs.
+        A run that has left no checkpoint or records may begin with others, and folders of older
+        versions do not record theirs.
 
         Raises:
             RunFolderError: They differ.
@@ -260,7 +261,7 @@ class RunFolder(Generic[ConfigT]):
             )
 
     def accept_identity(self, identity: Mapping[str, str]) -> None:
-        """Note that the run is to be compared with runs of other code or data, if they differ.
+        """Record the present code and data, if they differ, so that the run can be continued.
 
         Raises:
             RunInUse: A process is working on the run.
@@ -272,7 +273,7 @@ class RunFolder(Generic[ConfigT]):
                 self.update(identity=dict(identity), former_identity=former)
 
     def begin(self, identity: Mapping[str, str]) -> None:
-        """Note what code and data the run is made of; see :meth:`check_identity`."""
+        """Record the code and data that the run uses; see :meth:`check_identity`."""
         self.check_identity(identity)
         if identity != (self.opened["identity"] or {}):
             self.update(identity=dict(identity))
@@ -287,7 +288,7 @@ class RunFolder(Generic[ConfigT]):
         return self.path.name
 
     def read_manifest(self) -> dict[str, Any]:
-        """The manifest as it stands on disk; that of a run that has ended is kept while it is."""
+        """Return the manifest on disk; that of a run that has ended is read again if it changes."""
         ended = self.opened["status"] in ENDED
         return self.opened if ended and self._stamp() == self._stamped else read_manifest(self.path)
 
@@ -300,11 +301,11 @@ class RunFolder(Generic[ConfigT]):
         return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def read_status(self) -> RunStatus:
-        """The run's status as it stands on disk."""
+        """Return the run's status on disk."""
         return self.read_manifest()["status"]
 
     def read_outcome(self) -> tuple[RunStatus, str]:
-        """The status on disk and the reason for it; a run that cannot be read counts as failed."""
+        """Return the status on disk and its reason; a run that cannot be read counts as failed."""
         try:
             manifest = self.read_manifest()
         except RunFolderError as error:
@@ -316,7 +317,7 @@ class RunFolder(Generic[ConfigT]):
         return self.read_outcome()[0] in ENDED
 
     def check_lock(self) -> None:
-        """Make sure that the run may be written to: its lock, if it is held here, is not lost.
+        """Check that the run's lock, if this process holds it, has not been lost.
 
         Raises:
             RunLost: Another process has taken over the run.
@@ -332,9 +333,9 @@ class RunFolder(Generic[ConfigT]):
         write_manifest(self.path, {**self.read_manifest(), **changes, "updated": _now()})
 
     def data(self) -> Any:
-        """Return what the run says of its data, None before it has begun.
+        """Return the description of the run's data; None before the run has begun.
 
-        It is of the dataclass of the kind of run, in :mod:`learnorder.runs.descriptions`.
+        Its class depends on the kind of run; see :mod:`learnorder.runs.descriptions`.
         """
         return kind_named(self.kind).describe(self.read_manifest()["data"])
 
@@ -375,7 +376,7 @@ class RunFolder(Generic[ConfigT]):
         return None if epochs is None or images is None else (epochs, images)
 
     def progress(self) -> Progress | None:
-        """Return how far the run is, or None where it has not begun."""
+        """Return how far the run is; None if it has not begun."""
         try:
             found = from_dict(Progress, json.loads(read_whole(self.file("progress.json"), 4096)))
         except (OSError, ValueError, RecursionError, RunFolderError):
@@ -383,7 +384,7 @@ class RunFolder(Generic[ConfigT]):
         return found if 0 <= found.share <= 1 else None
 
     def write_progress(self, progress: Progress) -> None:
-        """Tell watchers how far the run is."""
+        """Write how far the run is, for the display."""
         if self.read_only:
             return
         try:
@@ -411,9 +412,9 @@ class RunFolder(Generic[ConfigT]):
                 pq.write_table(table, file)
 
     def delete(self) -> None:
-        """Remove the folder and what is in it; of a link, the link alone.
+        """Remove the folder and its content; of a link, only the link.
 
-        It is moved aside first, so that no half of it is ever taken for a run.
+        The folder is renamed first, so that a part of it is never taken for a run.
 
         Raises:
             RunInUse: A process is working on the run.
@@ -433,7 +434,7 @@ class RunFolder(Generic[ConfigT]):
             ) from error
 
     def seal(self) -> dict[str, FileSeal]:
-        """Return the seals of the results there are, for the manifest of a run that has ended."""
+        """Return the seals of the existing results, for the manifest of a run that has ended."""
         return {
             name: FileSeal(_digest(content := self.file(name).read_bytes()), len(content))
             for name in _SEALED

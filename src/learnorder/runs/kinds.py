@@ -1,4 +1,4 @@
-"""The kinds of runs there are: what each is configured by, and where its work is done."""
+"""The registry of kinds of runs: configuration, backend, results and presentation of each."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from learnorder.runs.folder import RunFolder
 
 EndStatus = Literal["finished", "diverged", "out_of_steps", "no_score"]
-"""How a run that came to its end did so."""
+"""The status of a run that has ended."""
 
 
 class Settings(Protocol):
-    """A run's configuration: frozen, equal to its JSON form."""
+    """A run's configuration: a frozen dataclass that converts to JSON."""
 
     @property
     def seed(self) -> int:
-        """The one seed that makes the run."""
+        """The seed of the run."""
         ...
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,14 +36,14 @@ class Settings(Protocol):
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a run takes.
+    """The estimated cost of a run.
 
     Attributes:
-        seconds: On this machine, alone on its threads; an upper bound where ``at_most``.
-        what: Its size, e.g. "38 steps of 70,000 parameters".
-        disk_bytes: Space when done.
-        peak_bytes: Space besides, while it runs.
-        at_most: Whether the end depends on how training goes.
+        seconds: Time on this machine, if its cores are free; an upper bound if ``at_most``.
+        what: Size in words, e.g. "38 steps of 70,000 parameters".
+        disk_bytes: Disk space after the run.
+        peak_bytes: Additional disk space during the run.
+        at_most: Whether the run may end earlier, depending on the course of training.
     """
 
     seconds: float
@@ -54,37 +54,36 @@ class CostEstimate:
 
 
 class Backend(Protocol):
-    """What the backend module of a kind of run has."""
+    """The functions of the backend module of a kind of run."""
 
     def check(self, configs: Sequence[Any], processes: int = 1) -> None:
         """Build each distinct model and data set once; refuse configurations that cannot run.
 
         Args:
-            configs: Of the runs.
-            processes: How many are to make each run together.
+            configs: Configurations of the runs.
+            processes: Number of processes that train each run together.
 
         Raises:
-            LearnOrderError: A setting that cannot be met.
+            LearnOrderError: A configuration cannot be run.
         """
         ...
 
     def identify(self, configs: Sequence[Any]) -> list[dict[str, str]]:
-        """Return what tells each configuration's run from another beside the settings.
+        """Return digests, by name, of the user's code and data that each configuration refers to.
 
-        It is the user's own code and data, as digests by name; see
-        :mod:`learnorder.training.identity`.
+        See :mod:`learnorder.training.identity`.
         """
         ...
 
     def run(self, folder: RunFolder[Any], stop: Callable[[], bool]) -> tuple[EndStatus, str] | None:
-        """Do a folder's run, from its checkpoint where there is one, and leave its results there.
+        """Execute a folder's run, from its checkpoint if there is one, and write its results.
 
         Args:
             folder: The run.
-            stop: Asked after each step.
+            stop: Called after each step; the run is saved and stopped if it returns True.
 
         Returns:
-            How it ended, with a reason; None when ``stop`` said so: it is then saved where it was.
+            The status at the end, with a reason; None if ``stop`` stopped the run.
         """
         ...
 
@@ -93,33 +92,33 @@ class Backend(Protocol):
         ...
 
     def cost_key(self, config: Any) -> str:
-        """Return what runs of the same workload have in common."""
+        """Return a key that is equal for runs of equal cost."""
         ...
 
 
 class Presentation(Protocol):
-    """What the module that shows a kind of results has.
+    """The functions of the module that presents results of one kind.
 
     Attributes:
-        FIGURES: What draws each figure, by its name.
+        FIGURES: Functions that draw a figure of some results, by name of the figure.
     """
 
     FIGURES: Mapping[str, Callable[..., Any]]
 
     def content(self, results: Any) -> Any:
-        """Return what the page of results says, :class:`~learnorder.report.content.Content`."""
+        """Return the content of a report, :class:`~learnorder.report.content.Content`."""
         ...
 
     def setup(self, results: Any) -> list[tuple[str, str]]:
-        """Return how the runs were made, as terms and descriptions."""
+        """Return the settings of the runs, as terms and descriptions."""
         ...
 
     def findings(self, results: Any) -> list[str]:
-        """Return what results show, in sentences."""
+        """Return the findings in sentences."""
         ...
 
     def summary_table(self, results: Any) -> Any:
-        """Return what a terminal shows of results, a table of text."""
+        """Return a table of text for the terminal."""
         ...
 
 
@@ -131,20 +130,20 @@ class Kind:
     package imports no higher one, and reading runs imports no torch.
 
     Attributes:
-        name: As manifests say it.
+        name: Its name in manifests.
         configuration: Import path of its configuration.
         backend: Import path of its :class:`Backend`.
         records: Import path of its records: a class whose ``table()`` is an Arrow table in long
             form, with the columns ``moment``, "set", "quantity" and "value", and others.
         description: Import path of the dataclass that describes the data of its runs.
-        results: Import path of what its finished runs are read as.
+        results: Import path of the class of its results.
         presentation: Import path of its :class:`Presentation`.
         movie: Import path of the function that writes the movie of some results to a file; empty if
             there are no movies of such runs.
-        shared: What runs of one seed share, as pages say it.
-        headline: Set, group and quantity that tell most of a run, and the words for it.
-        moment: The column of its records that says when.
-        accelerated: Whether it uses an accelerator where there is one.
+        shared: A sentence for reports on what runs of one seed share.
+        headline: Set, group and quantity that summarise a run, and the words for it.
+        moment: The column of its records with the time of a measurement.
+        accelerated: Whether it uses an accelerator if there is one.
         threaded: Whether more than one thread makes a run faster.
     """
 
@@ -180,7 +179,7 @@ class Kind:
         return load_named(self.results)(folders)
 
     def present(self) -> Presentation:
-        """Import what shows its results."""
+        """Import the module that presents its results."""
         return importlib.import_module(self.presentation)  # pyright: ignore[reportReturnType]
 
     def read(self, values: dict[str, Any]) -> Any:
@@ -189,7 +188,7 @@ class Kind:
         Its dicts and lists are its own, so changing one does not change other runs.
 
         Raises:
-            ConfigError: A value that no run of this version has.
+            ConfigError: A value is not valid in this version.
         """
         try:
             return _with_own_parts(_parsed(self.config, json.dumps(values), ""))
@@ -197,12 +196,12 @@ class Kind:
             raise ConfigError("config", "values in values", "It is nested too deep.") from None
 
     def describe(self, values: dict[str, Any] | None) -> Any:
-        """Build what a manifest says of a run's data; None where it says nothing yet.
+        """Build the description of a run's data from a manifest; None if it has none yet.
 
         As in :meth:`read`, the same values are parsed once.
 
         Raises:
-            ConfigError: A value of the wrong type.
+            ConfigError: A value has the wrong type.
         """
         if values is None:
             return None
@@ -210,7 +209,7 @@ class Kind:
 
 
 def load_named(path: str) -> Any:
-    """Return what an import path of this package names, e.g. "learnorder.runs.results.Results"."""
+    """Return the object of an import path, e.g. "learnorder.runs.results.Results"."""
     module, name = path.rsplit(".", 1)
     return getattr(importlib.import_module(module), name)
 
@@ -294,7 +293,7 @@ KINDS = {
         ),
     )
 }
-"""All kinds of runs: a new one is an entry here, and modules of its own."""
+"""All kinds of runs. A new kind needs an entry here and modules of its own."""
 
 
 def kind_of(config: Settings) -> Kind:
@@ -304,10 +303,10 @@ def kind_of(config: Settings) -> Kind:
 
 
 def kind_named(name: str) -> Kind:
-    """Return the kind that a manifest names.
+    """Return the kind with a name.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such kind.
     """
     if name not in KINDS:
         raise ConfigError("kind", name, f"There are {', '.join(KINDS)}.")

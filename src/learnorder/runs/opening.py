@@ -20,15 +20,16 @@ if TYPE_CHECKING:
     from learnorder.probe.result import ProbeResult
     from learnorder.reproduce.result import ReproductionResult
     from learnorder.runs.folder import RunFolder
-    from learnorder.runs.results import Results, TaskResults
+    from learnorder.runs.results import Results, ScriptResults, TaskResults
     from learnorder.theory.config import TheoryConfig
     from learnorder.theory.results import TheoryResults
 
-    AnyResults = Results | TaskResults | TheoryResults
+    AnyResults = Results | TaskResults | ScriptResults | TheoryResults
     OpenedT = TypeVar(
         "OpenedT",
         Results,
         TaskResults,
+        ScriptResults,
         TheoryResults,
         ProbeResult,
         Advice,
@@ -59,7 +60,8 @@ def open_runs(*paths: Path | str, of: type[Any] | None = None) -> Any:
         paths: Folders of runs, at any depth.
         of: The class of the results, which is checked and known to type checkers:
             :class:`~learnorder.runs.results.Results` for runs on images,
-            :class:`~learnorder.runs.results.TaskResults` for runs of tasks, or
+            :class:`~learnorder.runs.results.TaskResults` for runs of tasks,
+            :class:`~learnorder.runs.results.ScriptResults` for runs of scripts, or
             :class:`~learnorder.theory.results.TheoryResults` for runs of the theory. For a single
             folder also :class:`~learnorder.probe.result.ProbeResult` of a probe,
             :class:`~learnorder.advise.result.Advice` of a search,

@@ -25,7 +25,7 @@ def process_kept() -> Iterator[None]:
             state.update(kept)
 
 
-def free_memory() -> None:
+def release_memory() -> None:
     """Release unused memory of a GPU for other processes."""
     import torch
 

@@ -84,12 +84,12 @@ class RunSet(ABC, Generic[FolderT]):
             KeyError: There is no such arm.
         """
         if arm not in self._runs:
-            raise KeyError(f"There is no arm {arm!r}. Use one of {self.arms}.")
+            raise KeyError(f"There is no arm {arm!r}. Give one of {self.arms}.")
         return self._runs[arm]
 
     @cached_property
     def described(self) -> dict[FolderT, Any]:
-        """What each run that has begun says of its data; see :meth:`RunFolder.data`."""
+        """Descriptions of the data of the runs that have begun; see :meth:`RunFolder.data`."""
         said = {folder: folder.data() for folder in self.folders}
         return {folder: data for folder, data in said.items() if data is not None}
 
@@ -183,7 +183,7 @@ class RunSet(ABC, Generic[FolderT]):
         """Return a figure by its name."""
         figures = kind_named(self.folders[0].kind).present().FIGURES
         if name not in figures:
-            raise KeyError(f"There is no figure {name!r}. Use one of {sorted(figures)}.")
+            raise KeyError(f"There is no figure {name!r}. Give one of {sorted(figures)}.")
         return figures[name](self)
 
     def setup(self) -> list[tuple[str, str]]:
@@ -252,7 +252,7 @@ class NetworkRuns(RunSet[FolderT]):
         """
         runs, sets = self.runs_of(arm), self.sets
         if sets and set_ not in sets:
-            raise KeyError(f"There is no set {set_!r}. Use one of {sorted(sets)}.")
+            raise KeyError(f"There is no set {set_!r}. Give one of {sorted(sets)}.")
         series: dict[int, dict[int, float]] = {}
         for run in runs:
             if values := self._recorded.series(run, (set_, quantity, group)):

@@ -12,7 +12,7 @@ from learnorder.runs.checkpoint import encode_weights, save_checkpoint, save_wei
 from learnorder.runs.folder import Progress, RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
 from learnorder.runs.pace import Pace
-from learnorder.runs.process import free_memory
+from learnorder.runs.process import release_memory
 from learnorder.training.problem import RunSettings
 from learnorder.training.records import Records
 from learnorder.training.trainer import Trainer
@@ -143,7 +143,7 @@ def time_each(
     for made in trainers:
         with made as trainer:
             timed.append(time_steps(trainer, seconds, fewest=fewest))
-    free_memory()
+    release_memory()
     return timed
 
 

@@ -21,7 +21,7 @@ from learnorder.errors import LearnOrderError
 from learnorder.runs.execute import execute
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.plain_text import visible
-from learnorder.runs.process import free_memory
+from learnorder.runs.process import release_memory
 from learnorder.runs.signals import on_signals
 
 
@@ -55,7 +55,7 @@ def main() -> int:
             path = decode_request(line)
             code = 128 + received[0] if received else execute_logged(path, threads, received)
             if "torch" in sys.modules:  # the worker may be idle beside others on its GPU
-                free_memory()
+                release_memory()
             with suppress(BrokenPipeError):  # the parent was killed
                 os.write(answers, f"{code}\n".encode())
     return 0

@@ -15,7 +15,7 @@ from learnorder.runs.checkpoint import load_checkpoint
 from learnorder.runs.descriptions import KeepDescription, TaskDescription
 from learnorder.runs.folder import RunFolder
 from learnorder.runs.kinds import CostEstimate, EndStatus
-from learnorder.runs.process import free_memory, process_kept
+from learnorder.runs.process import process_kept, release_memory
 from learnorder.runs.training import check_run, distinct_training, measure_steps, time_each, train
 from learnorder.tasks.shown import check_show, shower, task_indices
 from learnorder.training.identity import Identity
@@ -36,7 +36,7 @@ def check(configs: Sequence[TaskRunConfig], processes: int = 1) -> None:
     """
     for config in {_distinct_setup(config): config for config in configs}.values():
         _check(config, processes)
-    free_memory()
+    release_memory()
 
 
 def _check(config: TaskRunConfig, processes: int) -> None:

@@ -118,7 +118,7 @@ def check_tokens(columns: Mapping[str, Any], field: str) -> None:
     """Check that every text has tokens, and as many in all columns.
 
     Raises:
-        DataError: It does not.
+        DataError: A text has no tokens, or columns differ in length.
     """
     sizes = {name: [len(row) for row in rows] for name, rows in columns.items()}
     for index, size in enumerate(sizes["input_ids"]):

@@ -43,7 +43,7 @@ def check_fit(
         refusal: Makes the errors.
 
     Raises:
-        ConfigError: They are, or do not.
+        ConfigError: The outputs are complex, or the loss or the score does not accept them.
     """
     targets = batch.targets
     if isinstance(outputs, Tensor) and outputs.is_complex():

@@ -69,7 +69,7 @@ def check_score(field: str, score: Any, name: str, higher_is_better: bool) -> No
         higher_is_better: Whether higher scores are better.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: The score has another form, or its name is not allowed.
     """
     if score is not None and name == "loss":
         raise ConfigError(f"{field}_name", "loss", "It is the loss's name; give another.")

@@ -53,7 +53,7 @@ def check_rates(factory: OptimizerFactory | None, rates: Sequence[float] | None)
     """Check that learning rates are given for a task's own optimiser.
 
     Raises:
-        ConfigError: They are not.
+        ConfigError: The task has one, and ``rates`` is None.
     """
     if factory is not None and rates is None:
         raise ConfigError(

@@ -194,7 +194,7 @@ def check_kind(dataset: Any, field: str) -> None:
     """Check that a value is one split of a data set that is not streamed.
 
     Raises:
-        ConfigError: It is not.
+        ConfigError: It is a data set of several splits, or streamed, or of another type.
     """
     kind = type(dataset).__name__
     if isinstance(dataset, datasets.DatasetDict):
