@@ -433,7 +433,7 @@ def test_deleting_deletes_that_run(tiny, tmp_path):
     inside, outside = tmp_path / "runs", tmp_path / "outside"
     kept = fake_run(outside / "kept", tiny, {"arm": "a"}, [0.5])
     fake_run(inside / "a", tiny, {"arm": "a", "run": str(kept.path)}, [0.5])
-    assert main(["runs", "delete", str(inside), "--where", "arm = 'a'", "--yes"]) == 0
+    assert main(["runs", "delete", str(inside), "--where", "\"label.arm\" = 'a'", "--yes"]) == 0
     assert not (inside / "a").exists()
     assert kept.read_status() == "finished"
     assert list(inside.iterdir()) == []

@@ -404,7 +404,7 @@ def test_a_signal_counts_what_is_left(tiny, tmp_path, capsys, here, monkeypatch)
         return code
 
     message = "1 of 3 runs have ended, 1 failed; the others are saved at their current step. "
-    with pytest.raises(Interrupted, match=f"{message}The same command continues them."):
+    with pytest.raises(Interrupted, match=f"{message}The same (command|call) continues them."):
         executed(folders, end, here, monkeypatch)
     assert capsys.readouterr().err.splitlines()[-1] == "c interrupted (1/3)"
     ends.insert(0, ("failed", 1))

@@ -48,7 +48,7 @@ def run_here(
             state.look_at_held()
             watch(state)
     if received:
-        raise state.interruption(received[0], "current step")
+        raise state.interruption(received[0], "current step", "call")
     return state
 
 

@@ -67,12 +67,13 @@ class PoolState:
                 self.waiting.append(folder)
             del self.held[folder]
 
-    def interruption(self, number: int, saved: str) -> Interrupted:
+    def interruption(self, number: int, saved: str, again: str = "command") -> Interrupted:
         """Return the error for a signal that came before the runs were over.
 
         Args:
             number: The signal.
             saved: Where the others are saved.
+            again: What continues them, a command or a call.
         """
         left = [*self.waiting, *self.held, *self.stopped, *self.elsewhere]
         count = len(self.ended) + len(self.failed) + len(left)
@@ -80,9 +81,9 @@ class PoolState:
         if self.failed:
             words += f", {len(self.failed)} failed"
         if left:
-            words += f"; the others are saved at their {saved}. The same command continues them."
+            words += f"; the others are saved at their {saved}. The same {again} continues them."
         else:
-            words += "; none is left. The same command goes on from there."
+            words += f"; none is left. The same {again} goes on from there."
         return Interrupted(number, words)
 
 
