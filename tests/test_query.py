@@ -165,6 +165,8 @@ def test_the_command_prints_and_exports(runs, tmp_path, capsys):
     assert "3 more rows" in capsys.readouterr().out
     assert main(["query", question, str(runs), "--to", "out.xls"]) == 2
     assert ".parquet" in capsys.readouterr().err
+    assert main(["query", str(runs), question]) == 2
+    assert "Give the query first" in capsys.readouterr().err
 
 
 def test_a_condition_picks_runs(runs, capsys):

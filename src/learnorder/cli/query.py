@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str]) -> int:
     from learnorder.runs.query import query
 
     to = values["to"] and Path(values["to"])
+    if os.path.isdir(values["sql"]):  # noqa: PTH112 - Path.is_dir raises an error if it is long
+        remedy = "It is a folder. Give the query first: learnorder query 'DESCRIBE runs' FOLDER."
+        raise ConfigError("sql", values["sql"], remedy)
     if values["rows"] < 0:
         raise ConfigError("rows", values["rows"], "Give 0 or more.")
     if to is not None and to.suffix not in (".csv", ".parquet"):
