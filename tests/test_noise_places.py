@@ -546,6 +546,25 @@ def test_parametrized_layers_keep_their_class():
     assert [site.draws for site in noise.sites] == [1]
 
 
+class Positive(nn.Module):
+    """A weight above 0, by a function of an intermediate result."""
+
+    def forward(self, weight):
+        return F.softplus(weight - 1)
+
+
+@pytest.mark.parametrize("positive", [nn.Softplus(), Positive(), Acts(torch.sigmoid)])
+def test_weights_that_are_computed_get_no_noise(positive):
+    layer = nn.utils.parametrize.register_parametrization(nn.Linear(3, 4), "weight", positive)
+    model, x, seen = nn.Sequential(layer, nn.ReLU()), torch.ones(2, 3), []
+    expected = layer(x)
+    layer.register_forward_hook(lambda layer, args, outputs: seen.append(outputs))
+    with activation_noise(model, LEVEL) as noise:
+        model(x)
+    assert torch.equal(seen[0], expected)
+    assert [(site.name, site.draws) for site in noise.sites] == [("1", 1)]
+
+
 def test_a_default_device_changes_nothing():
     with torch.device("meta"):
         assert find_activations(nn.Sequential(Tanhs(), nn.Identity())) != {}

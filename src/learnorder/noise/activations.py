@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
+from torch.nn.utils.parametrize import ParametrizationList
 
 from learnorder.errors import ConfigError, did_you_mean
 
@@ -63,7 +64,7 @@ def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     like activations: on probe inputs, the output has the shape of the input, and each element is a
     non-affine function of the same element of the input. Parameters, if any, are scalars or have
     one value per channel, as in PReLU. A module outside torch.nn is tested as a copy on the CPU, in
-    evaluation mode.
+    evaluation mode. A parametrization (``torch.nn.utils.parametrize``) is none: it computes a weight.
 
     >>> class QuickGELU(nn.Module):
     ...     def forward(self, x):
@@ -72,7 +73,17 @@ def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     >>> find_activations(model)
     {'1': QuickGELU()}
     """
-    return {name: module for name, module in model.named_modules() if _is_activation(module)}
+    of_weights = {id(m) for p in model.modules() if is_parametrization(p) for m in p.modules()}
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if id(module) not in of_weights and _is_activation(module)
+    }
+
+
+def is_parametrization(module: nn.Module) -> bool:
+    """Whether a module computes a parameter of another."""
+    return isinstance(module, ParametrizationList)
 
 
 def choose_modules(model: nn.Module, choice: Filter) -> dict[str, nn.Module]:

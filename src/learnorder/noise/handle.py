@@ -40,10 +40,10 @@ class ActivationNoise:
     Activations are modules (:func:`~learnorder.noise.find_activations`) and calls of the functions
     in :data:`~learnorder.noise.FUNCTIONS`, such as ``torch.nn.functional.relu(x)``, ``x.tanh()``
     and their in-place forms, in the forward pass of the model or of one of its modules. Functions
-    of a parameter, and functions that an activation module calls, get no noise. Other ways to write
-    an activation (``x.clamp(min=0)``) are not recognised. Activations inside compiled kernels (the
-    gates of ``nn.LSTM`` and ``nn.GRU``, GLU, TorchScript) and custom autograd functions cannot be
-    reached; :attr:`unreached` lists them.
+    of a parameter, functions within a parametrization of a weight, and functions that an activation
+    module calls, get no noise. Other ways to write an activation (``x.clamp(min=0)``) are not
+    recognised. Activations inside compiled kernels (the gates of ``nn.LSTM`` and ``nn.GRU``, GLU,
+    TorchScript) and custom autograd functions cannot be reached; :attr:`unreached` lists them.
 
     A checkpoint (``torch.utils.checkpoint``) is recomputed with the noise of its forward pass. Code
     compiled by ``torch.compile`` runs uncompiled while there is noise. Copies and pickles of the

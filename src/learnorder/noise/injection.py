@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from learnorder.errors import ConfigError
-from learnorder.noise.activations import ACTIVATIONS, FUNCTIONS, is_in_place
+from learnorder.noise.activations import ACTIVATIONS, FUNCTIONS, is_in_place, is_parametrization
 from learnorder.noise.drawing import Generators
 from learnorder.noise.sites import SiteCounter, key_of
 from learnorder.noise.stack import CallStack, innermost_module, read_stack
@@ -115,6 +115,8 @@ class Injector:
         if site is not None and site.hooked:
             return args, kwargs
         stack = read_stack(self)
+        if any(map(is_parametrization, stack.modules)):
+            return args, kwargs
         owner = next((m for m in stack.modules if key_of(m) in self._names), None)
         if owner is None or not (owner.training and stack.modules[0].training):
             return args, kwargs
