@@ -1,5 +1,7 @@
 """Noise before activations: its law, its places, and that it goes without a trace."""
 
+import math
+
 import pytest
 import torch
 from scipy import stats
@@ -88,9 +90,14 @@ def test_a_model_of_functional_calls_is_refused():
         ActivationNoise(nn.Sequential(nn.Linear(2, 2)))
 
 
-def test_a_negative_level_is_refused():
-    with pytest.raises(ConfigError, match="level: got -1"):
-        ActivationNoise(nn.ReLU(), -1)
+@pytest.mark.parametrize("level", [-1, math.nan, math.inf, "0.4", None, True])
+def test_levels_that_are_no_standard_deviations_are_refused(level):
+    with pytest.raises(ConfigError, match="level: got"):
+        ActivationNoise(nn.ReLU(), level)
+    with activation_noise(nn.ReLU(), 0.4) as noise:
+        with pytest.raises(ConfigError, match="level: got"):
+            noise.level = level
+        assert noise.level == 0.4
 
 
 @pytest.mark.parametrize("kind", ACTIVATIONS)

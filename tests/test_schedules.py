@@ -75,6 +75,21 @@ def test_a_fall_within_the_warmup_is_refused():
         Schedule(0.1, linear_after=0.5).at(1)
 
 
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((0, 0, 1), "epoch: got 0. Epochs are counted from 1"),
+        ((1, 4, 4), "step: got 4. Steps of an epoch are counted from 0, and it has 4"),
+        ((1, -1, 4), "step: got -1"),
+        ((4, 0, 1), "epoch: got 4. The schedule is for a run of 3 epochs"),
+    ],
+)
+@pytest.mark.parametrize("falls", [{"cosine": True}, {"linear_after": 0.0}])
+def test_places_outside_the_run_are_refused(falls, place, words):
+    with pytest.raises(ConfigError, match=words):
+        Schedule(0.1, **falls).at(*place, epochs=3)
+
+
 def search(anneal: Anneal, **settings: object) -> LRSearch:
     training = TrainingConfig(epochs=40, batch_size=32)
     rates = (0.01, 0.1)

@@ -153,8 +153,14 @@ class Schedule:
             epochs: The run's length; only ``cosine`` and ``linear_after`` need it.
 
         Raises:
-            ConfigError: The schedule needs ``epochs``, which is None.
+            ConfigError: The step is not one of the epoch, or the epoch is not one of the run; or
+                the schedule needs ``epochs``, which is None.
         """
+        if epoch < 1:
+            raise ConfigError("epoch", epoch, "Epochs are counted from 1.")
+        if not 0 <= step < steps:
+            remedy = f"Steps of an epoch are counted from 0, and it has {steps}."
+            raise ConfigError("step", step, remedy)
         passed = epoch - 1 + step / steps
         value = self.initial * self.decay ** (epoch - 1)
         if self.step_factor is not None:
@@ -165,6 +171,8 @@ class Schedule:
             if epochs is None:
                 kind = "cosine" if self.cosine else "linear"
                 raise ConfigError("epochs", epochs, f"A {kind} schedule needs the run's length.")
+            if epoch > epochs:
+                raise ConfigError("epoch", epoch, f"The schedule is for a run of {epochs} epochs.")
             value *= self._annealed(passed / epochs)
         return value
 

@@ -63,8 +63,9 @@ def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     These are the classes in :data:`ACTIVATIONS`, and other modules without submodules that behave
     like activations: on probe inputs, the output has the shape of the input, and each element is a
     non-affine function of the same element of the input. Parameters, if any, are scalars or have
-    one value per channel, as in PReLU. A module outside torch.nn is tested as a copy on the CPU, in
-    evaluation mode. A parametrization (``torch.nn.utils.parametrize``) is none: it computes a weight.
+    one value per channel, as in PReLU. Parametrizations (``torch.nn.utils.parametrize``) compute
+    weights and are left out. A module outside torch.nn is tested as a copy on the CPU, in
+    evaluation mode.
 
     >>> class QuickGELU(nn.Module):
     ...     def forward(self, x):

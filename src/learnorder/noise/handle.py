@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Real
 
 from torch import nn
 
@@ -76,9 +78,9 @@ class ActivationNoise:
         modules: Filter | None = None,
         functions: bool | None = None,
     ) -> None:
-        if not isinstance(level, Schedule) and not level >= 0:
-            raise ConfigError("level", level, "Give a standard deviation ≥ 0; 0 means no noise.")
-        self.schedule: Schedule = level if isinstance(level, Schedule) else Schedule(level)
+        self.schedule: Schedule = (
+            level if isinstance(level, Schedule) else Schedule(_checked(level))
+        )
         self.epochs: int | None = epochs
         self.shared: bool = shared
         first = self.schedule.at(1, epochs=epochs)
@@ -102,7 +104,7 @@ class ActivationNoise:
 
     @level.setter
     def level(self, level: float) -> None:
-        self._injector.level = level
+        self._injector.level = _checked(level)
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -130,6 +132,9 @@ class ActivationNoise:
             epoch: Epoch, from 1.
             step: Step within the epoch, from 0.
             steps: Number of steps per epoch.
+
+        Raises:
+            ConfigError: See :meth:`learnorder.Schedule.at`.
         """
         self.level = self.schedule.at(epoch, step, steps, epochs=self.epochs)
 
@@ -173,6 +178,14 @@ class ActivationNoise:
             f"It has no activation modules ({kinds}) and calls no functions such as "
             f"torch.nn.functional.relu, so there is nowhere to add noise. {remedy}",
         )
+
+
+def _checked(level: float) -> float:
+    """Return a standard deviation as a float."""
+    is_number = isinstance(level, Real) and not isinstance(level, bool)
+    if not is_number or not 0 <= level < math.inf:
+        raise ConfigError("level", level, "Give a standard deviation ≥ 0; 0 means no noise.")
+    return float(level)
 
 
 def _contents(model: nn.Module) -> tuple[str, str]:
