@@ -66,6 +66,17 @@ def test_batch_sharpness_is_that_of_dense_hessians():
     assert gradient_curvature(model, lambda: F.cross_entropy(model(x.float()), y)) <= top
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_curvature_of_a_network_in_half_precision_is_not_rounded(dtype):
+    """Of Σ c w²/2 with g = c w it is Σ c³w² / Σ c²w²; all of these are exact in both types."""
+    model = nn.Linear(200, 1, bias=False, dtype=dtype)
+    with torch.no_grad():
+        model.weight.fill_(1)
+    curvatures = torch.tensor([1.0, 2.0, 2.0, 2.0], dtype=dtype).repeat(50)
+    found = gradient_curvature(model, lambda: (curvatures * model.weight[0].square()).sum() / 2)
+    assert found == pytest.approx(25 / 13, rel=1e-3)
+
+
 def test_gradient_descent_on_a_quadratic_is_stable_below_two_over_the_rate():
     """On a·w²/2 the curvature is a everywhere: |1 − ηa| < 1 if η·a/2 < 1."""
     model = nn.Linear(1, 1, bias=False)

@@ -233,3 +233,23 @@ def test_the_type_of_a_network_is_taken(dtype, power):
     found = largest_eigenvalue(product, size, generator(0, "types"), tolerance=1e-12)
     expected = 6.0 if power == 2 else 0.0
     assert found.value == pytest.approx(expected, rel=1e-12 if dtype == torch.float64 else 1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-6, 1e12])
+def test_an_eigenvalue_scales_with_its_matrix(scale):
+    spectrum = torch.linspace(0, 1, 50, dtype=torch.float64)
+    found = largest_eigenvalue(lambda v: scale * spectrum * v, 50, generator(0, "scale"))
+    assert found.value / scale == pytest.approx(1, abs=1e-3)
+    assert found.error <= 1e-3 * found.value
+
+
+def test_the_running_statistics_of_batch_norm_stay():
+    """In training mode the curvature is that of the batch's statistics, and these are not kept."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1)), torch.randn(8, 3)
+    buffers = list(model.buffers())
+    before = [buffer.clone() for buffer in buffers]
+    product, size = hessian(model, lambda: model(x).square().mean())
+    assert torch.isfinite(product(torch.ones(size))).all()
+    for buffer, own, value in zip(model.buffers(), buffers, before, strict=True):
+        assert buffer is own and torch.equal(buffer, value)

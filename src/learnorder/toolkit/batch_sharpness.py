@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable
 from statistics import fmean
 
+import torch
 from torch import Tensor, nn
 
 from learnorder.errors import ConfigError
@@ -36,7 +37,6 @@ def gradient_curvature(model: nn.Module, loss: Callable[[], Tensor]) -> float:
         ZeroGradient: The gradient is zero.
         ConfigError: The loss is not a single number, or does not depend on the parameters.
 
-    >>> import torch
     >>> model = nn.Linear(2, 1, bias=False)
     >>> _ = model.weight.data.copy_(torch.tensor([[1.0, 1.0]]))
     >>> diagonal = torch.tensor([3.0, 1.0])  # g = (3, 1), gᵀHg = 3·9 + 1·1
@@ -56,7 +56,8 @@ def gradient_curvature(model: nn.Module, loss: Callable[[], Tensor]) -> float:
         )
     direction = gradient / largest
     direction /= direction.norm()
-    value = float(direction @ product(direction))
+    direction = direction.to(torch.promote_types(gradient.dtype, torch.float32))
+    value = float(direction @ product(direction) / (direction @ direction))
     if not math.isfinite(value):
         raise NotFinite("product", value, "A product with the Hessian is not finite.")
     return value
@@ -81,7 +82,6 @@ def batch_sharpness(model: nn.Module, losses: Iterable[Callable[[], Tensor]]) ->
         ConfigError: There are no batches, or a loss is not a single number or does not depend on
             the parameters.
 
-    >>> import torch
     >>> model, inputs = nn.Linear(1, 1, bias=False), torch.tensor([[1.0], [2.0]])
     >>> losses = [lambda x=x: model(x).square().sum() / 2 for x in inputs]
     >>> round(batch_sharpness(model, losses), 4)  # the curvatures are 1² and 2²

@@ -8,7 +8,8 @@ Occurs at the Edge of Stability*, ICLR 2021).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -110,7 +111,8 @@ def largest_eigenvalue(
         matrix = matrix + off.diag(1) + off.diag(-1) if step > 1 else matrix
         values, vectors = torch.linalg.eigh(matrix)
         value, error = float(values[-1]), beta * abs(float(vectors[-1, -1]))
-        if error <= tolerance * abs(value) or beta <= 1e-10 * max(1.0, abs(value)):
+        scale = max(map(abs, (*alphas, *betas)))
+        if error <= tolerance * abs(value) or beta <= 1e-10 * scale:
             break
         betas.append(beta)
         basis.append(image / beta)
@@ -121,8 +123,9 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
     """Return the Hessian of a loss in a model's trainable parameters, as a product, and its size.
 
     A product is the gradient of ⟨∇L, v⟩ and costs about two gradients; the graph of ∇L is kept
-    between products. The model does not change. Set its mode before the call: in training mode,
-    batch norm makes examples depend on each other. .grad is not modified.
+    between products. The model does not change: the loss is computed with a copy of its buffers, such
+    as the running means of batch norm. Set its mode before the call: in training mode, batch norm
+    makes examples depend on each other. .grad is not modified.
 
     The loss is computed without compiled code, fused attention and cuDNN's recurrent networks,
     which have no second derivative in torch.
@@ -149,6 +152,7 @@ def gradient_and_hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[
         sdpa_kernel(SDPBackend.MATH),
         run_uncompiled(),
         torch.backends.cudnn.flags(enabled=False),
+        _copied_buffers(model),
     ):
         value = loss()
         if value.numel() != 1:
@@ -176,3 +180,21 @@ def gradient_and_hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[
         return torch.cat([part.reshape(-1) for part in products]).to(dtype)
 
     return gradient.detach(), product
+
+
+@contextmanager
+def _copied_buffers(model: nn.Module) -> Iterator[None]:
+    """Replace a model's buffers by copies within a ``with`` block."""
+    buffers = [
+        (module, name, buffer)
+        for module in model.modules()
+        for name, buffer in module.named_buffers(recurse=False, remove_duplicate=False)
+    ]
+    copies = {id(buffer): buffer.clone() for _, _, buffer in buffers}
+    try:
+        for module, name, buffer in buffers:
+            setattr(module, name, copies[id(buffer)])
+        yield
+    finally:
+        for module, name, buffer in buffers:
+            setattr(module, name, buffer)
