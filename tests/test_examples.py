@@ -137,6 +137,12 @@ def test_texts_and_names_are_escaped_and_not_explained(tmp_path):
     assert {row["label"] for row in rows(tmp_path)} == {names[0]}
 
 
+def test_half_a_character_is_escaped_in_both_files(tmp_path):
+    page = write_examples(made(), tmp_path, show=lambda index: "half \ud83d")
+    assert "half \\ud83d" in page.read_text(encoding="utf-8")
+    assert "half \\ud83d" in (tmp_path / "examples.csv").read_text(encoding="utf-8")
+
+
 def test_long_texts_are_cut_on_the_page_alone(tmp_path):
     page = write_examples(made(), tmp_path, show=lambda i: "ab" * 400)
     assert "ab" * 150 + " …" in page.read_text()
@@ -170,7 +176,7 @@ def test_images_are_thumbnails(tmp_path, image):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (7, "returned a int"),
+        (7, "an object of type int"),
         (Image.new("I;16", (4, 4)), "mode I;16"),
         (Image.new("F", (4, 4)), "mode F"),
         (torch.zeros(3, 4, 4), "pixels as torch.float32|pixels as float32"),

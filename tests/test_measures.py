@@ -260,6 +260,15 @@ def test_spikes_against_their_definition_whole_and_in_parts(window):
     assert counted == expected
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_losses_in_tensors_are_counted_as_numbers(dtype):
+    """Twice the median is above the range of half precision."""
+    losses = torch.tensor([1.0, 1.0, 1.0, 1.6, 1.0, 0.5, 2.4, 0.5], dtype=dtype) * 27_000
+    count = count_spikes(losses, factor=1.5, window=3)
+    assert (type(count), count) == (int, 2)
+    assert count_catapults(losses, factor=2.5) == 1
+
+
 def test_a_catapult_is_one_spike():
     """Gradient descent on (uv)²/2 above its stability limit: the loss rises, then falls to 0."""
     u, v, losses = 3.0, 0.01, []

@@ -14,7 +14,7 @@ from learnorder.errors import ConfigError, DataError
 from learnorder.report.content import Content, Picture, Quoted, Section, TextTable
 from learnorder.report.data_map import data_map
 from learnorder.report.page import render_page
-from learnorder.report.thumbnails import LONGEST_TEXT, shown_example
+from learnorder.report.thumbnails import LONGEST_TEXT, escaped, shown_example
 from learnorder.runs.files import atomic_write
 from learnorder.toolkit.correct import Array
 from learnorder.toolkit.learning_order import LearningOrder
@@ -95,7 +95,8 @@ def write_examples(
     values = dict[int, object]()
     if show is not None:
         indices = {index for each in lists for index in _indices(each.rows.head(most))}
-        values = {index: show(index) for index in sorted(indices)}
+        shown = {index: show(index) for index in sorted(indices)}
+        values = {i: escaped(v) if isinstance(v, str) else v for i, v in shown.items()}
     page = render_page(_content(order, frame, lists, values, most))
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,7 @@ def small_example(value: Any, index: int) -> str | bytes:
         DataError: It is neither, or an image of more than 8 bits.
     """
     if isinstance(value, str):
-        return value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]} …"
+        return escaped(value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]} …")
     image = value if isinstance(value, Image.Image) else _image(value, index)
     if image.mode.startswith(("I", "F")):
         raise DataError(
@@ -63,12 +63,21 @@ def small_example(value: Any, index: int) -> str | bytes:
     return buffer.getvalue()
 
 
+def escaped(text: str) -> str:
+    r"""Return a text with lone surrogates escaped, which UTF-8 cannot encode.
+
+    >>> escaped("half \ud83d")
+    'half \\ud83d'
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 def _image(value: Any, index: int) -> Image.Image:
     name = type(value).__name__
     if not isinstance(value, Tensor | np.ndarray):
         raise DataError(
-            f"show({index}) returned a {name}. Return a text, a PIL image, or pixels as a uint8 "
-            "tensor or array."
+            f"show({index}) returned an object of type {name}. Return a text, a PIL image, or "
+            "pixels as a uint8 tensor or array."
         )
     pixels = value.detach().cpu().numpy() if isinstance(value, Tensor) else value
     if pixels.dtype != np.uint8:

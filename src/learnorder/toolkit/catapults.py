@@ -41,7 +41,7 @@ class Catapults:
         Raises:
             ConfigError: A loss is negative or NaN.
         """
-        for loss in losses:
+        for loss in map(float, losses):
             if not loss >= 0:
                 raise ConfigError(
                     "losses", loss, "Catapults are relative to the lowest loss: give losses ≥ 0."

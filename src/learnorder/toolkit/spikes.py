@@ -51,7 +51,7 @@ class LossSpikes:
         Raises:
             ConfigError: A loss is negative.
         """
-        for loss in losses:
+        for loss in map(float, losses):
             if loss < 0:
                 raise ConfigError(
                     "losses", loss, "Spikes are relative to the median, so losses must be ≥ 0."
@@ -98,7 +98,7 @@ def count_spikes(losses: Iterable[float], *, factor: float = 2.0, window: int = 
     >>> count_spikes([1, 1, 1, 5, 4, 1, 1, 3, 1], factor=2, window=3)
     2
     """
-    losses = list(losses)
+    losses = [float(loss) for loss in losses]
     if any(math.isnan(loss) for loss in losses):
         raise ConfigError("losses", math.nan, "Give the losses before the first that is nan.")
     spikes = LossSpikes(factor, window)
