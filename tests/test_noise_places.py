@@ -467,6 +467,9 @@ def test_functions_beside_chosen_modules():
         (["features.1.conv1", nn.GELU], "has no such module"),
         ([], "No module matches"),
         (lambda name, module: False, "No module matches"),
+        (nn.ReLU(), r"got ReLU\(\)\. Give names"),
+        ([nn.ReLU()], r"got ReLU\(\)\. Give names"),
+        (3, r"got 3\. Give names"),
     ],
 )
 def test_modules_that_there_are_not(modules, message):

@@ -56,6 +56,11 @@ _OPAQUE = (nn.RNNBase, nn.RNNCellBase, nn.GLU, torch.jit.ScriptModule)
 Filter = str | type[nn.Module] | Iterable[str | type[nn.Module]] | Callable[[str, nn.Module], bool]
 """A user's choice of modules: names, classes, or a predicate of name and module."""
 
+_CHOICES = (
+    "Give names from model.named_modules(), classes, or a function of name and module that returns "
+    "True for some."
+)
+
 
 def find_activations(model: nn.Module) -> dict[str, nn.Module]:
     """Return the activation modules of a model by name, in the order of ``named_modules``.
@@ -98,22 +103,23 @@ def choose_modules(model: nn.Module, choice: Filter) -> dict[str, nn.Module]:
         ConfigError: The model has no module of a name or class, or none is chosen.
     """
     by_name = dict(model.named_modules())
-    if callable(choice) and not isinstance(choice, type):
+    if callable(choice) and not isinstance(choice, type | nn.Module):
         modules = {name: module for name, module in by_name.items() if choice(name, module)}
     else:
-        selectors = [choice] if isinstance(choice, str | type) else list(choice)
+        single = isinstance(choice, str | type | nn.Module) or not isinstance(choice, Iterable)
+        selectors: list[object] = [choice] if single else [*choice]
         ids = {id(m) for selector in selectors for m in _modules_of(model, selector)}
         modules = {name: module for name, module in by_name.items() if id(module) in ids}
     if not modules:
-        raise ConfigError("modules", choice, "No module matches. Give names from "
-                          "model.named_modules(), classes, or a function of name and module that "
-                          "returns True for some.")  # fmt: skip
+        raise ConfigError("modules", choice, f"No module matches. {_CHOICES}")
     return modules
 
 
-def _modules_of(model: nn.Module, selector: str | type[nn.Module]) -> list[nn.Module]:
+def _modules_of(model: nn.Module, selector: object) -> list[nn.Module]:
     """Return the modules with a name, or of a class."""
     by_name = dict(model.named_modules(remove_duplicate=False))
+    if not isinstance(selector, str | type):
+        raise ConfigError("modules", selector, _CHOICES)
     if isinstance(selector, type):
         modules = [module for module in by_name.values() if isinstance(module, selector)]
         hint = ""

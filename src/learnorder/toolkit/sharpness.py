@@ -123,9 +123,9 @@ def hessian(model: nn.Module, loss: Callable[[], Tensor]) -> tuple[Product, int]
     """Return the Hessian of a loss in a model's trainable parameters, as a product, and its size.
 
     A product is the gradient of ⟨∇L, v⟩ and costs about two gradients; the graph of ∇L is kept
-    between products. The model does not change: the loss is computed with a copy of its buffers, such
-    as the running means of batch norm. Set its mode before the call: in training mode, batch norm
-    makes examples depend on each other. .grad is not modified.
+    between products. The model does not change: its buffers, such as the running means of batch
+    norm, are copied for the loss. Set its mode before the call: in training mode, batch norm makes
+    examples depend on each other. .grad is not modified.
 
     The loss is computed without compiled code, fused attention and cuDNN's recurrent networks,
     which have no second derivative in torch.
