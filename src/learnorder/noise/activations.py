@@ -106,8 +106,9 @@ def choose_modules(model: nn.Module, choice: Filter) -> dict[str, nn.Module]:
     if callable(choice) and not isinstance(choice, type | nn.Module):
         modules = {name: module for name, module in by_name.items() if choice(name, module)}
     else:
-        single = isinstance(choice, str | type | nn.Module) or not isinstance(choice, Iterable)
-        selectors: list[object] = [choice] if single else [*choice]
+        selectors: list[object] = [choice]
+        if isinstance(choice, Iterable) and not isinstance(choice, str | nn.Module):
+            selectors = [*choice]
         ids = {id(m) for selector in selectors for m in _modules_of(model, selector)}
         modules = {name: module for name, module in by_name.items() if id(module) in ids}
     if not modules:
