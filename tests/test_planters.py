@@ -225,7 +225,9 @@ def test_fitting_takes_columns_with_the_most_values():
 @pytest.mark.parametrize(
     ("data", "how", "words"),
     [
-        (torch.ones(9, 3), {}, r"0 of 3 columns vary"),
+        (torch.ones(9, 3), {}, r"0 of 3 columns vary: give data of several"),
+        (torch.eye(9), {"columns": ["age"]}, r"\['age'\]. Give positions of columns"),
+        (torch.eye(9), {"columns": [1.5]}, r"\[1.5\]. Give positions of columns"),
         (torch.eye(9), {"columns": [9]}, r"columns 0 to 8"),
         (torch.tensor([[0.1, 1], [0.1, 2], [0.1, 3]]), {"columns": [0]}, "constant"),
         (np.array([["a", 1.0], ["b", 2.0]], object), {}, "Column 0 has text, such as 'a'"),

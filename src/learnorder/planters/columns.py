@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,12 +65,17 @@ def pick_columns(
     if columns is None:
         different = [len(np.unique(column[~np.isnan(column)])) for column in values.T]
         if (varying := sum(n > 1 for n in different)) < count or count < 1:
+            remedy = f"give 1 to {varying}." if varying else "give data of several examples."
             raise ConfigError(
-                f"{FIELD}.count", count, f"{varying} of {width} columns vary: give 1 to {varying}."
+                f"{FIELD}.count", count, f"{varying} of {width} columns vary: {remedy}"
             )
         order = sorted(range(width), key=lambda c: (different[c], c))
         return tuple(sorted(order[-count:]))
-    chosen = tuple(map(int, columns))
+    try:
+        chosen = tuple(map(operator.index, columns))
+    except TypeError:
+        remedy = f"Give positions of columns, integers from 0 to {width - 1}."
+        raise ConfigError(f"{FIELD}.columns", list(columns), remedy) from None
     if outside := [c for c in chosen if not 0 <= c < width]:
         raise ConfigError(f"{FIELD}.columns", outside, f"The table has columns 0 to {width - 1}.")
     if constant := [c for c in chosen if not spread[c] > 0]:
