@@ -87,6 +87,8 @@ def test_labels_of_every_type_that_counts(dtype):
         lambda x: x.numpy(),
         lambda x: x.tolist(),
         lambda x: np.asarray(x.numpy(), order="F"),
+        lambda x: x.numpy().astype(">f4"),
+        lambda x: x.numpy().astype(np.longdouble),
         lambda x: np.frombuffer(x.numpy().tobytes(), x.numpy().dtype).reshape(x.shape),
         lambda x: x.clone().requires_grad_() if x.is_floating_point() else x,
         lambda x: x.t().contiguous().t(),

@@ -161,6 +161,8 @@ def as_logits(logits: Any) -> Tensor:
         values = array(logits, "Logits")
         if values.dtype.kind not in "biufc":
             raise DataError(f"Logits are {values.dtype}; give a tensor or array of floats.")
+        if values.dtype.kind == "f":  # torch has neither other byte orders nor longer floats
+            values = values.astype(f"=f{min(values.itemsize, 8)}", copy=False)
         logits = torch.from_numpy(values if values.flags.writeable else values.copy())
     if not logits.is_floating_point():
         raise DataError(
