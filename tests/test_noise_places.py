@@ -1,7 +1,9 @@
 """Where noise goes: activations by what they do, functions, modules of the user's choice."""
 
+import random
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -132,6 +134,12 @@ def test_probes_leave_no_trace():
     assert list(find_activations(model)) == ["1"]
     assert torch.equal(torch.get_rng_state(), state)
     assert not hasattr(model[1], "state")
+
+
+def test_probes_restore_the_generators_of_numpy_and_python():
+    states = np.random.get_state()[2], random.getstate()
+    find_activations(Acts(lambda x: x + np.random.rand() + random.random()))
+    assert (np.random.get_state()[2], random.getstate()) == states
 
 
 @settings(max_examples=50, deadline=None)

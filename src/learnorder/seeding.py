@@ -124,10 +124,13 @@ def _global_generators() -> tuple[Callable[[int], object], Callable[[int], objec
 
 
 @contextmanager
-def random_state_kept() -> Iterator[None]:
+def random_state_kept(*, on_gpu: bool = True) -> Iterator[None]:
     """Restore the global generators of torch, NumPy and Python after a ``with`` block.
 
     Of several GPUs, that of the current one is restored.
+
+    Args:
+        on_gpu: Whether a GPU's generator is restored too, which initialises CUDA.
 
     >>> import torch
     >>> before = torch.random.get_rng_state()
@@ -140,7 +143,7 @@ def random_state_kept() -> Iterator[None]:
 
     python, numpy = random.getstate(), np.random.get_state()
     try:
-        with torch_state_kept():
+        with torch_state_kept(on_gpu=on_gpu):
             yield
     finally:
         random.setstate(python)
@@ -148,11 +151,11 @@ def random_state_kept() -> Iterator[None]:
 
 
 @contextmanager
-def torch_state_kept() -> Iterator[None]:
+def torch_state_kept(*, on_gpu: bool = True) -> Iterator[None]:
     """Restore torch's global generators, of the CPU and the current GPU, after a ``with`` block."""
     import torch
 
-    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    devices = [torch.cuda.current_device()] if on_gpu and torch.cuda.is_available() else []
     with torch.random.fork_rng(devices):
         yield
 

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 from torch.nn.utils.parametrize import ParametrizationList
 
 from learnorder.errors import ConfigError, did_you_mean
+from learnorder.seeding import random_state_kept
 
 ACTIVATIONS: tuple[type[nn.Module], ...] = (
     nn.ReLU,
@@ -189,7 +190,7 @@ def _is_activation(module: nn.Module) -> bool:
         return False
     with (
         warnings.catch_warnings(),
-        torch.random.fork_rng(devices=[]),
+        random_state_kept(on_gpu=False),
         torch.no_grad(),
     ):
         warnings.simplefilter("ignore")
