@@ -589,7 +589,7 @@ def test_where_nothing_was_learned_no_learning_rate_is_named():
     advice = fake(arms, unlearned=chance)
     assert advice.learned_nothing()
     said = advice_findings(advice)
-    assert said[0].startswith("Nothing was learned: every arm is at chance (10.0 %")
+    assert said[0].startswith("No arm is shown to have learned anything: each is at chance (10.0 %")
     assert not any("Best after" in sentence or "No difference" in sentence for sentence in said)
     found = json.loads(to_json(advice))
     assert (found["learning_rate"], found["band"]) == (None, [])
@@ -604,6 +604,17 @@ def test_where_nothing_was_learned_no_learning_rate_is_named():
     assert "the level of the initial network (2.3" in advice_findings(wrong)[0]
     better = {arm: around(1.3, 0.02) for arm in losses}
     assert not fake(better, unlearned=start, score="loss", higher_is_better=False).learned_nothing()
+
+
+def test_losses_that_fall_from_different_levels_were_learned():
+    start = dict(zip(SEEDS, (0.4, 1.2, 3.0, 0.1, 6.0), strict=True))
+
+    def ends_at(share):
+        arms = {Candidate(0.1, 0.5): [share * loss + 0.001 * s for s, loss in start.items()]}
+        return fake(arms, unlearned=start, score="loss", higher_is_better=False)
+
+    assert not ends_at(0.2).learned_nothing()
+    assert ends_at(1.0).learned_nothing()
 
 
 class Dead(nn.Module):
@@ -623,7 +634,8 @@ def test_a_model_that_cannot_learn_is_found_out(tmp_path, quick):
         search, tmp_path, task=Task(Dead, blobs(90)), execution=Execution(quiet=True)
     )
     assert advice.unlearned == dict.fromkeys(advice.rungs[-1].seeds, pytest.approx(1 / 3))
-    assert advice_findings(advice)[0].startswith("Nothing was learned: every arm is at chance")
+    said = advice_findings(advice)[0]
+    assert said.startswith("No arm is shown to have learned anything: each is at chance")
 
 
 def test_other_scores_are_held_against_the_initial_network(tmp_path):

@@ -211,9 +211,20 @@ class Advice:
         return self.band() == self.finalists()
 
     def learned_nothing(self) -> bool:
-        """Return whether every arm ends no better than ``unlearned``, paired by seed."""
+        """Return whether no arm ends better than ``unlearned``, paired by seed.
+
+        Gains are relative to ``unlearned`` if that is positive on all seeds: initial losses may
+        differ so much over seeds that a fall to 0 on each would not be significant.
+        """
+        scale = self.unlearned if min(self.unlearned.values(), default=0) > 0 else {}
+        levels = {seed: level / scale.get(seed, 1) for seed, level in self.unlearned.items()}
         gains = [
-            measure_gain(scores, self.unlearned, self.score, self.higher_is_better).estimate
+            measure_gain(
+                {seed: score / scale.get(seed, 1) for seed, score in scores.items()},
+                levels,
+                self.score,
+                self.higher_is_better,
+            ).estimate
             for scores in self.arms.values()
         ]
         known = [gain for gain in gains if gain.n]

@@ -114,7 +114,7 @@ def _left_running(advice: Advice) -> list[str]:
 
 
 def _nothing(advice: Advice) -> str:
-    """Return that no learning rate can be recommended, because none learned anything."""
+    """Return that no learning rate can be recommended, because none is shown to learn anything."""
     words, best = ScoreWords(advice.score), advice.best()
     level = words.mean(estimate(list(advice.unlearned.values())))
     chance = f"chance ({level}, the commonest class)"
@@ -122,9 +122,9 @@ def _nothing(advice: Advice) -> str:
         chance = f"the level of the initial network ({level})"
     reached = words.value(advice.mean(advice.arm(best)))
     return (
-        f"Nothing was learned: every arm is at {chance}, within its interval, or worse. The best "
-        f"mean is {reached} {words.name}, at {best:g}. The learning rates cannot be compared. "
-        "Check that the training loss falls and that inputs match targets, and try longer runs or "
+        f"No arm is shown to have learned anything: each is at {chance}, within its interval, or "
+        f"worse. The best mean is {reached} {words.name}, at {best:g}. The learning rates cannot "
+        "be compared. Check that the training loss falls and that inputs match targets, and try longer runs or "
         "other --learning_rates."
     )
 
