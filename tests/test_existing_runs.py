@@ -214,6 +214,20 @@ def test_accuracies_in_per_cent():
     assert "val_acc is taken as per cent" in said(judged)
 
 
+def test_shares_that_reach_1_by_rounding_are_not_per_cent():
+    frame = runs()
+    frame.loc[0, "val_acc"] = 1.0000001
+    assert judge_runs(frame).mean(1.0).mean == judge_runs(runs()).mean(1.0).mean
+    assert judge_runs(frame).taken.runs[0].score == 1.0
+
+
+def test_shares_among_accuracies_in_per_cent_are_refused():
+    frame = runs()
+    frame.loc[frame["lr"] == 1.0, "val_acc"] *= 100
+    with pytest.raises(DataError, match="row 1: val_acc is 0.* shares and per cent"):
+        judge_runs(frame)
+
+
 def test_seeds_may_be_texts_and_are_numbered():
     frame = runs()
     frame["seed"] = "run-" + frame["seed"].astype(str)
@@ -253,18 +267,31 @@ def test_the_same_setting_twice_is_taken_once():
 
 @pytest.mark.parametrize(
     ("score", "better"),
-    [("val_acc", True), ("eval/loss", False), ("valid_perplexity", False), ("dev_f1", True)],
+    [
+        ("val_acc", True),
+        ("eval/loss", False),
+        ("valid_perplexity", False),
+        ("dev_f1", True),
+        ("val_top-1-acc", True),
+        ("val/5-shot-acc", True),
+        ("val-loss", False),
+    ],
 )
 def test_the_direction_of_names_with_one_meaning(score, better):
     assert judge_runs(runs(score=score)).higher_is_better is better
     assert judge_runs(runs(score=score), higher_is_better=not better).higher_is_better is not better
 
 
-@pytest.mark.parametrize("score", ["value", "neg_mse", "objective", "val_loss_scale"])
+@pytest.mark.parametrize(
+    "score",
+    ["value", "neg_mse", "objective", "val_loss_scale", "-val_loss", "1-val_acc", "1 - acc",
+     "eval/-loss", "1/loss", "inverse_loss"],
+)  # fmt: skip
 def test_another_direction_has_to_be_said(score):
     with pytest.raises(ConfigError, match="whether a higher"):
         judge_runs(runs(score=score), columns={"score": score})
-    assert judge_runs(runs(score=score), columns={"score": score}, higher_is_better=True).best()
+    judged = judge_runs(runs(score=score), columns={"score": score}, higher_is_better=True)
+    assert (judged.score, judged.best()) == (score, 0.1)
 
 
 REFUSED = {

@@ -31,7 +31,7 @@ from learnorder.runs import RunFolder, find_runs
 from learnorder.scripts import backend
 from learnorder.scripts.identity import files_of
 from learnorder.scripts.launch import launch
-from learnorder.scripts.score import NoScore, read_scores, scores_of
+from learnorder.scripts.score import NoScore, Scores, read_scores, scores_of
 
 QUIET = Execution(workers=1, quiet=True)
 
@@ -238,6 +238,8 @@ def test_a_function_returns_a_number_a_list_or_a_mapping():
     assert scores_of(0.5, script).final == 0.5
     assert scores_of([0.1, 0.5], script).curve == (0.1, 0.5)
     assert scores_of({"score": 0.5, "more": 1}, script).final == 0.5
+    share = replace(script, score_name="accuracy")
+    assert scores_of([0.9, 1.0000001], share) == Scores(1.0, (0.9, 1.0)), "computed in float32"
     for value in (None, True, "x", [], {"acc": 1}):
         with pytest.raises(NoScore):
             scores_of(value, script)
@@ -363,6 +365,8 @@ def test_a_search_finds_the_best_rate(tmp_path, capsys):
 def test_without_epochs_there_is_one_rung(tmp_path):
     write()
     text = f"{sys.executable} train.py lr={{learning_rate}} seed={{seed}}"
+    with pytest.raises(ConfigError, match="script.higher_is_better: .* lower val_loss is better"):
+        run_advise(search(text, score_name="val_loss"), tmp_path / "out", execution=QUIET)
     with pytest.raises(ConfigError, match="--rungs 1"):
         run_advise(search(text), tmp_path / "out", execution=QUIET)
     advice = run_advise(replace(search(text), rungs=1), tmp_path / "out", execution=QUIET)

@@ -16,7 +16,9 @@ _HIGHER = _words(
     "precision recall"
 )
 _LOWER = _words("loss error err perplexity ppl nll mse rmse mae wer cer fid bpc bpb xent")
-_NEGATED = frozenset({"neg", "negative", "minus"})
+_NEGATED = _words("neg negative minus inv inverse reciprocal")
+_FORMULA = re.compile(r"(?:^|[\s/.:(])(?:1|1\.0|100)?\s*[-\u2212]|^\s*1\s*/")
+"""A minus sign before a name, 1 or 100 minus a name, or 1 over a name."""
 
 
 def words_of(name: str) -> list[str]:
@@ -38,11 +40,11 @@ def direction_of(name: str) -> bool | None:
 
     >>> direction_of("val_acc"), direction_of("eval/loss"), direction_of("value")
     (True, False, None)
-    >>> direction_of("neg_mean_squared_error"), direction_of("loss_scale")
-    (None, None)
+    >>> direction_of("neg_mean_squared_error"), direction_of("1-val_acc"), direction_of("loss_scale")
+    (None, None, None)
     """
     words = words_of(name)
-    if not words or _NEGATED & set(words):
+    if not words or _is_negated(name):
         return None
     if words[-1] in _HIGHER or "_".join(words[-2:]) in _HIGHER:
         return True
@@ -51,7 +53,13 @@ def direction_of(name: str) -> bool | None:
 
 def is_accuracy(name: str) -> bool:
     """Return whether a score is an accuracy, by the last word of its name."""
-    return bool(words := words_of(name)) and words[-1] in ("acc", "accuracy", "top1")
+    words = words_of(name)
+    return bool(words) and words[-1] in ("acc", "accuracy", "top1") and not _is_negated(name)
+
+
+def _is_negated(name: str) -> bool:
+    """Return whether a name is a formula that may turn the direction of its last word."""
+    return bool(_NEGATED & set(words_of(name)) or _FORMULA.search(name))
 
 
 def check_direction(section: str, name: str, higher_is_better: bool) -> None:

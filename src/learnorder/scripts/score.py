@@ -168,9 +168,11 @@ def _number(value: Any, where: str) -> float:
 
 
 def _checked(scores: Scores, script: ScriptConfig) -> Scores:
-    """Refuse scores outside the range that their name has."""
-    shares = range_of(script.score_name) == SHARE
-    for value in (*scores.curve, scores.final) if shares else ():
+    """Return the scores, within the range that their name has; refuse those outside it."""
+    if range_of(script.score_name) != SHARE:
+        return scores
+    scores = Scores(SHARE.rounded(scores.final), tuple(map(SHARE.rounded, scores.curve)))
+    for value in (*scores.curve, scores.final):
         if math.isfinite(value) and not 0 <= value <= 1:
             raise NoScore(
                 f"Its {script.score_name} is {value:g}, which is not a share in [0, 1]. Divide it "

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_ROUNDING = 1e-6
+"""Shares may be outside their range by this much, e.g. if they were computed in float32."""
+
 
 @dataclass(frozen=True)
 class Range:
@@ -25,6 +28,15 @@ class Range:
     def difference(self) -> Range:
         """Return the range of the difference of two such values."""
         return Range(self.low - self.high, self.high - self.low)
+
+    def rounded(self, value: float) -> float:
+        """Return a value, moved to an end of the range if it is outside by a rounding error.
+
+        >>> SHARE.rounded(1.0000001), SHARE.rounded(1.1)
+        (1.0, 1.1)
+        """
+        moved = min(max(value, self.low), self.high)
+        return moved if abs(value - moved) <= _ROUNDING else value
 
     def contains(self, values: Iterable[float]) -> bool:
         """Return whether all values are in the range."""

@@ -29,6 +29,7 @@ from learnorder.advise.existing.table import (
 )
 from learnorder.config.score_names import direction_of, is_accuracy
 from learnorder.errors import ConfigError, DataError, did_you_mean
+from learnorder.statistics import SHARE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -286,18 +287,28 @@ def _learning_rates(table: RunTable, column: str) -> tuple[list[float], list[str
 def _scores(
     table: RunTable, column: str, missing: Sequence[str]
 ) -> tuple[list[float | None], str, list[str]]:
-    """Return the scores and their name; accuracies in per cent are divided by 100."""
+    """Return the scores and their name; accuracies in per cent are divided by 100.
+
+    Raises:
+        DataError: Some accuracies are above 1 and others are not, but above 0: these may be shares.
+    """
     values = [
         None if why else number(cell)
         for cell, why in zip(table.columns[column], missing, strict=True)
     ]
     given = [value for value in values if value is not None]
-    if not is_accuracy(column) or min(given) < 0 or max(given) > 100:
+    if not is_accuracy(column) or min(given) < 0 or SHARE.rounded(max(given) / 100) > 1:
         return values, column, []
-    if max(given) <= 1:
-        return values, "accuracy", []
+    if SHARE.rounded(max(given)) <= 1:
+        return [None if v is None else SHARE.rounded(v) for v in values], "accuracy", []
+    if shares := [row for row, v in enumerate(values) if v is not None and 0 < v <= 1]:
+        raise DataError(
+            f"{table.source}, {table.name(shares[0])}: {column} is {values[shares[0]]:g}, but it "
+            f"reaches {max(given):g} in other runs. Are these shares and per cent? Write all "
+            "accuracies as shares in [0, 1]."
+        )
     note = f"{column} is taken as per cent, as it reaches {max(given):g}."
-    return [None if v is None else v / 100 for v in values], "accuracy", [note]
+    return [None if v is None else SHARE.rounded(v / 100) for v in values], "accuracy", [note]
 
 
 def _seeds(
