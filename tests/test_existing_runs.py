@@ -115,6 +115,8 @@ def test_more_than_five_comparisons_have_adjusted_p_values():
     table = judged_comparisons(judge_runs(runs({**scores, 0.7: SCORES[0.3]})))
     assert table.columns[-1] == "p (Holm)"
     assert "not adjusted for multiple comparisons" in table.note
+    lost = runs({**scores, 0.7: [*SCORES[0.3][:4], math.nan]})
+    assert judged_comparisons(judge_runs(lost)).columns[-1] == "p (Holm)", "a test was planned"
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, None])

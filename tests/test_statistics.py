@@ -273,19 +273,13 @@ def test_holm_keeps_the_order_and_is_between_p_and_bonferroni(p):
     assert sorted(found) == [found[i] for i in sorted(range(len(p)), key=lambda i: p[i])]
 
 
-def test_too_few_seeds_do_not_count_among_many():
-    few = measure_mean({0: 1.0, 1: 1.1}, 0.0, ORDER)
-    many = measure_mean({0: 1.0, 1: 1.1, 2: 1.2}, 0.0, ORDER)
-    adjusted = adjusted_p([few, many])
-    assert math.isnan(adjusted[0])
-    assert adjusted[1] == many.p
-
-
 def test_tests_that_drop_out_by_their_outcome_still_count():
-    """Three tests were made; equal values on five seeds, and a diverged run, leave one p-value."""
+    """Equal values on five seeds, a diverged run, and diverged runs on all but two or all seeds."""
     many = measure_mean({0: 1.0, 1: 1.1, 2: 1.2}, 0.0, ORDER)
     alike = measure_mean(dict.fromkeys(range(5), 0.0), 0.0, ORDER)
     diverged = replace(many, p=math.nan)
-    adjusted = adjusted_p([alike, many, diverged])
-    assert adjusted[1] == pytest.approx(3 * many.p)
-    assert all(math.isnan(adjusted[i]) for i in (0, 2))
+    few, none = (measure_mean(dict.fromkeys(range(n), 1.0), 0.0, ORDER) for n in (2, 0))
+    adjusted = adjusted_p([alike, many, diverged, few, none])
+    assert adjusted[1] == pytest.approx(5 * many.p)
+    assert all(math.isnan(adjusted[i]) for i in (0, 2, 3, 4))
+    assert adjusted_p([many], planned=3) == [pytest.approx(3 * many.p)]

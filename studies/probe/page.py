@@ -18,9 +18,9 @@ from learnorder.probe.settings import Probe
 from learnorder.probe.statements import Arm, Quantity
 from learnorder.report.grid import Row
 from learnorder.statistics import (
+    Measured,
     adjusted_p,
     estimate,
-    holm,
     measure_difference,
     p_words,
     paired_difference,
@@ -250,7 +250,7 @@ FAINT_QUANTITIES = {
 
 def faint() -> str:
     """Return what a large annealed LR changes beside a small one, with both patterns."""
-    known, lines, p = faint_probes(), list[list[str]](), list[float]()
+    known, lines, changes = faint_probes(), list[list[str]](), list[Measured]()
     for name, title in FAINT.items():
         record = json.loads((RESULTS / "faint" / f"{name}.json").read_text())
         rates = known[name].rates
@@ -266,10 +266,10 @@ def faint() -> str:
                 for one in (of_small, of_large)
             ]
             change = measure_difference(of_large, of_small, within=within)
-            p.append(change.p)
+            changes.append(change)
             difference = change.estimate
             lines.append([title, words, *cells, difference.format(100), str(difference.n)])
-    for line, value in zip(lines, holm(p), strict=True):
+    for line, value in zip(lines, adjusted_p(changes), strict=True):
         line.append(p_words(value))
     columns = ["", "", "small LR", "large LR, annealed", "difference", "n", "p (Holm)"]
     return markdown(columns, lines)

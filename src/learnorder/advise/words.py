@@ -124,8 +124,8 @@ def _nothing(advice: Advice) -> str:
     return (
         f"No arm is shown to have learned anything: each is at {chance}, within its interval, or "
         f"worse. The best mean is {reached} {words.name}, at {best:g}. The learning rates cannot "
-        "be compared. Check that the training loss falls and that inputs match targets, and try longer runs or "
-        "other --learning_rates."
+        "be compared. Check that the training loss falls and that inputs match targets, and try "
+        "longer runs or other --learning_rates."
     )
 
 

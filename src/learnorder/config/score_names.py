@@ -40,8 +40,8 @@ def direction_of(name: str) -> bool | None:
 
     >>> direction_of("val_acc"), direction_of("eval/loss"), direction_of("value")
     (True, False, None)
-    >>> direction_of("neg_mean_squared_error"), direction_of("1-val_acc"), direction_of("loss_scale")
-    (None, None, None)
+    >>> direction_of("neg_mean_squared_error"), direction_of("1-val_acc")
+    (None, None)
     """
     words = words_of(name)
     if not words or _is_negated(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,8 +63,9 @@ class ReproductionResult:
         return {v: verdicts.count(v) for v in VERDICT_WORDS}
 
     def adjusted(self) -> list[float]:
-        """Return the p-value of each judgement, Holm-adjusted for their number."""
-        return adjusted_p([judgement.measured for judgement in self.judgements])
+        """Return the p-value of each judgement, Holm-adjusted for the number of those with runs."""
+        adjusted = iter(adjusted_p([each.measured for each in self.judgements if each.has_runs]))
+        return [next(adjusted) if each.has_runs else math.nan for each in self.judgements]
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the content of ``claims.json``, an entry for each claim."""

@@ -87,22 +87,21 @@ def verdict(measured: Measured, side: Literal["above", "below"]) -> Verdict:
     return "holds" if observed == side else "does_not_hold"
 
 
-def adjusted_p(measures: Sequence[Measured]) -> list[float]:
+def adjusted_p(measures: Sequence[Measured], planned: int = 0) -> list[float]:
     """Return the p-values of the measures in a table, adjusted for their number (Holm).
 
-    Those on fewer than :data:`FEWEST_SEEDS` seeds are nan and are not counted. Those whose outcome
-    leaves no test, such as equal values on few seeds or a diverged run, are nan too, but count like
-    one with p = 1: that they drop out is only known after the runs, and must not ease the others.
+    Those without a verdict, because of too few seeds, equal values or a diverged run, are nan, but
+    count like one with p = 1: that they drop out is known only after the runs, and must not ease
+    the others.
+
+    Args:
+        measures: The measures.
+        planned: Number of tests that were planned, if there are fewer measures.
     """
     alone = [math.nan if why_inconclusive(m.estimate) else m.p for m in measures]
-    counted = [
-        1.0 if math.isnan(p) and m.estimate.n >= FEWEST_SEEDS else p
-        for m, p in zip(measures, alone, strict=True)
-    ]
-    return [
-        math.nan if math.isnan(p) else adjusted
-        for p, adjusted in zip(alone, holm(counted), strict=True)
-    ]
+    missing = [1.0] * (planned - len(measures))
+    counted = holm([1.0 if math.isnan(p) else p for p in alone] + missing)[: len(alone)]
+    return [math.nan if math.isnan(p) else q for p, q in zip(alone, counted, strict=True)]
 
 
 HOLM_NOTE = (

@@ -165,8 +165,9 @@ def phase_findings(results: TheoryResults) -> list[str]:
 
 def _errs(grid: PhaseGrid) -> list[str]:
     """Return at how many points S errs more often than L-S; none without enough seeds."""
-    measures = [m for m in map(grid.measured, grid.cells) if m.estimate.n >= FEWEST_SEEDS]
-    if not measures:
+    measures = [grid.measured(at) for at, arms in grid.cells.items() if arms]
+    tested = sum(measured.estimate.n >= FEWEST_SEEDS for measured in measures)
+    if not tested:
         return []
     sides = [
         side_of(each.estimate, each.bound)
@@ -174,7 +175,7 @@ def _errs(grid: PhaseGrid) -> list[str]:
         if p < 0.05
     ]
     return [
-        f"Error on P-only test examples: of {len(measures)} points with at least {FEWEST_SEEDS} "
+        f"Error on P-only test examples: of {tested} points with at least {FEWEST_SEEDS} "
         f"seeds, S errs more often than L-S at {sides.count('above')} and less often at "
         f"{sides.count('below')} (Fieller's test of the ratio, adjusted for the number of points "
         "by Holm: p < 0.05)."

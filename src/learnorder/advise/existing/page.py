@@ -126,8 +126,9 @@ def judged_comparisons(judged: JudgedRuns) -> TextTable:
     rates = [rate for rate in judged.judged() if rate != best]
     assert best is not None
     measures = [judged.compare(rate, best) for rate in rates]
-    many, rows = len(rates) > MOST_UNADJUSTED, list[list[str]]()
-    for rate, gain, p in zip(rates, measures, adjusted_p(measures), strict=True):
+    planned = sum(len(seeds) >= FEWEST_SEEDS for seeds in judged.scores().seeds.values()) - 1
+    many, rows = planned > MOST_UNADJUSTED, list[list[str]]()
+    for rate, gain, p in zip(rates, measures, adjusted_p(measures, planned), strict=True):
         n = f"{gain.estimate.n} pairs"
         if not judged.paired(rate, best):
             n = f"{judged.mean(rate).n} and {judged.mean(best).n} runs"
