@@ -81,8 +81,23 @@ def test_other_seeds_are_independent_samples():
     interval, gain = reference.confidence_interval(), judged.gain(0.2, 0.1)
     assert (gain.low, gain.high) == (pytest.approx(interval.low), pytest.approx(interval.high))
     assert judged.compare(0.2, 0.1).p == pytest.approx(reference.pvalue)
-    assert "0.2 has other seeds than 0.1" in said(judged)
+    assert "0.2 has fewer than 3 seeds in common with 0.1" in said(judged)
     assert judged_comparisons(judged).rows[0][1] == "3 and 4 runs"
+
+
+def test_learning_rates_are_paired_on_the_seeds_that_both_have():
+    frame = runs({0.1: [0.91, 0.93, 0.92, 0.95, 0.96], 0.2: [0.90, 0.92, 0.91, 0.935]})
+    frame.loc[(frame["lr"] == 0.2) & (frame["seed"] == 3), "seed"] = 100
+    judged = judge_runs(frame)
+    assert judged.gain(0.2, 0.1).mean == pytest.approx(-0.01)
+    assert judged.gain(0.2, 0.1).n == 3
+    assert "Compared with 0.1 on the seeds that both have: 0.2 on 3 (3 runs left out)" in said(
+        judged
+    )
+    frame.loc[(frame["lr"] == 0.2) & (frame["seed"] == 2), "seed"] = 101
+    judged = judge_runs(frame)
+    assert not judged.paired(0.2, 0.1)
+    assert "0.2 has fewer than 3 seeds in common with 0.1" in said(judged)
 
 
 def test_welchs_test_of_equal_values():

@@ -87,8 +87,8 @@ class ArmScores(Generic[ArmT]):
         """Return by how much an arm is better than a baseline.
 
         It is in units of the score, and positive if ``arm`` is better, also if a lower score is.
-        Arms with the same seeds are paired by seed, as are those of a race on the seeds that both
-        have; others are independent samples (Welch).
+        Arms are paired on the seeds that both have, if these are at least three, all, or those of a
+        race; others are independent samples (Welch).
         """
         scores, others = self.of(arm), self.of(baseline)
         if self.paired(arm, baseline):
@@ -101,10 +101,10 @@ class ArmScores(Generic[ArmT]):
         )
 
     def paired(self, arm: ArmT, baseline: ArmT) -> bool:
-        """Return whether two arms have runs on the same seeds, or are in a race."""
-        return self.looks is not None or set(self.seeds.get(arm, ())) == set(
-            self.seeds.get(baseline, ())
-        )
+        """Return whether two arms are compared on the seeds that both have."""
+        seeds, others = (set(self.seeds.get(each, ())) for each in (arm, baseline))
+        enough = seeds == others or len(seeds & others) >= FEWEST_SEEDS
+        return enough or self.looks is not None
 
     def verdict(self, arm: ArmT, baseline: ArmT) -> ArmVerdict:
         """Return the verdict on an arm against a baseline."""

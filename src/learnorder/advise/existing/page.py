@@ -140,9 +140,9 @@ def judged_comparisons(judged: JudgedRuns) -> TextTable:
     columns = ["comparison", "n", words.heading, f"better by, {words.unit}", ""]
     note = (
         f"Final {words.name}: mean [95 % t interval], positive if the first is better. Learning "
-        "rates with the same seeds are paired by seed; the others are independent samples "
-        f"(Welch). As good: the interval excludes a loss of more than "
-        f"{words.amount(judged.tolerance)} (--tolerance; dotted). Inconclusive: it shows neither "
+        "rates are paired on the seeds that both have; with fewer than "
+        f"{FEWEST_SEEDS} of these they are independent samples (Welch). As good: the interval "
+        f"excludes a loss of more than {words.amount(judged.tolerance)} (--tolerance; dotted). Inconclusive: it shows neither "
         f"that nor a difference. A verdict needs at least {FEWEST_SEEDS} seeds, and a score for "
         "every run."
     )

@@ -173,9 +173,9 @@ class JudgedRuns:
     def gain(self, rate: float, baseline: float) -> Estimate:
         """Return by how much a learning rate is better than another, with the 95 % interval.
 
-        Learning rates with the same seeds are paired by seed; others are compared as independent
-        samples, with Welch's interval. The gain is positive if ``rate`` is better, also if a lower
-        score is.
+        Learning rates are paired on the seeds that both have; with fewer than three of these they
+        are compared as independent samples, with Welch's interval. The gain is positive if ``rate``
+        is better, also if a lower score is.
         """
         return self.compare(rate, baseline).estimate
 
@@ -184,7 +184,7 @@ class JudgedRuns:
         return self.scores().compare(rate, baseline)
 
     def paired(self, rate: float, baseline: float) -> bool:
-        """Return whether two learning rates have the same seeds, and are compared by pairs."""
+        """Return whether two learning rates are compared on the seeds that both have."""
         return self.scores().paired(rate, baseline)
 
     def verdict(self, rate: float, baseline: float) -> ArmVerdict:

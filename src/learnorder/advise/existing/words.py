@@ -23,6 +23,7 @@ def judged_findings(judged: JudgedRuns) -> list[str]:
         _worse,
         _missing,
         _few,
+        _partly_paired,
         _unpaired,
         _grid_ends,
         _lengths,
@@ -191,6 +192,21 @@ def _few(judged: JudgedRuns) -> list[str]:
     return [f"Not judged, on fewer than {FEWEST_SEEDS} seeds: {listed}{more}."]
 
 
+def _partly_paired(judged: JudgedRuns) -> list[str]:
+    """Return the numbers of runs that pairs leave out, because the other has no run of the seed."""
+    best, seeds, parts = judged.best(), judged.scores().seeds, list[str]()
+    if best is None:
+        return []
+    for rate in judged.judged():
+        others = len(set(seeds[rate]) ^ set(seeds[best]))
+        if others and judged.paired(rate, best):
+            pairs = judged.gain(rate, best).n
+            parts.append(f"{rate:g} on {pairs} ({others} run{'s' * (others > 1)} left out)")
+    if not parts:
+        return []
+    return [f"Compared with {best:g} on the seeds that both have: {', '.join(parts)}."]
+
+
 def _unpaired(judged: JudgedRuns) -> list[str]:
     best = judged.best()
     if best is None:
@@ -200,9 +216,9 @@ def _unpaired(judged: JudgedRuns) -> list[str]:
         return []
     verb = "has" if len(others) == 1 else "have"
     return [
-        f"{rates_words(others)} {verb} other seeds than {best:g}, so their runs are compared as "
-        "independent samples (Welch), not paired by seed. On the same seeds, intervals are mostly "
-        "narrower."
+        f"{rates_words(others)} {verb} fewer than {FEWEST_SEEDS} seeds in common with {best:g}, so "
+        "the runs are compared as independent samples (Welch), not paired by seed. On the same "
+        "seeds, intervals are mostly narrower."
     ]
 
 
