@@ -230,14 +230,18 @@ def test_each_figure_stands_on_the_page_once(evidence):
     found = evidence(
         {
             "patch": {
-                "large": [{**_learned_at(None), "clean": 0.5 - s / 100} for s in range(3)],
-                "small": [_learned_at(2)] * 3,
+                "large": [{**_learned_at(None), "clean": 0.5 - s / 100} for s in range(5)],
+                "small": [_learned_at(2)] * 5,
             }
         }
     )
     judged = tuple(judge(claim, found) for claim in CLAIMS if claim.figure[0] == "patch")
     content = claims_content(ReproductionResult(found, judged, "demo"))
     assert content.findings[0].startswith("The small learning rate memorises the patch by epoch 2")
+    few = evidence({"patch": {"large": [_learned_at(None)] * 3, "small": [_learned_at(2)] * 3}})
+    begins = claims_content(ReproductionResult(few, judged, "demo"))
+    assert begins.findings[0].startswith("Of "), "three seeds are too few for a headline"
+    assert begins.lead[0].title == "The effect"
     parts = [*content.lead, *content.sections]
     titles = [figure.layout.title.text for part in parts for figure in (*part.panels, *part.wide)]
     assert titles[0] == "Pattern alone"

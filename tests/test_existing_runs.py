@@ -241,7 +241,7 @@ def test_shares_that_reach_1_by_rounding_are_not_per_cent():
 def test_shares_among_accuracies_in_per_cent_are_refused():
     frame = runs()
     frame.loc[frame["lr"] == 1.0, "val_acc"] *= 100
-    with pytest.raises(DataError, match="row 1: val_acc is 0.* shares and per cent"):
+    with pytest.raises(DataError, match=r"row 1: val_acc is 0.* shares and per cent"):
         judge_runs(frame)
 
 

@@ -3,7 +3,6 @@
 import json
 import math
 from dataclasses import replace
-from unittest.mock import ANY
 
 import pytest
 
@@ -23,7 +22,7 @@ from learnorder.runs.last_layer import LastLayer, LastLayerScores, write_last_la
 from learnorder.runs.opening import open_runs
 from learnorder.runs.results import Results
 from learnorder.runs.sealed import read_sealed
-from learnorder.statistics import side_of
+from learnorder.statistics import POINTS, Estimate, Measured, side_of
 
 from .conftest import POOLED, fake_run, html_sentences
 
@@ -211,12 +210,18 @@ def test_the_advice_follows_the_verdicts(probe, tiny, tmp_path, clean, reliance,
         tmp_path / "run", tiny, {"arm": "constant", "learning_rate.initial": "0.05"}, [0.5] * 3
     )
     result = ProbeResult(probe, Calibration({}, 3.0), Results([run]))
-    found = [
-        Statement("more accurate", "annealed", "clean", ANY, clean),
-        Statement("relies less", "annealed", "reliance", ANY, reliance),
-        Statement("noise: relies less", "noise", "reliance", ANY, "holds"),
-    ]
-    assert words in advice_words(result, found)
+
+    def found(seeds):
+        measured = Measured(Estimate(0.1, 0.1, 0.1, seeds), 0.0, POINTS)
+        return [
+            Statement("more accurate", "annealed", "clean", measured, clean),
+            Statement("relies less", "annealed", "reliance", measured, reliance),
+            Statement("noise: relies less", "noise", "reliance", measured, "holds"),
+        ]
+
+    assert words in advice_words(result, found(5))
+    few = advice_words(result, found(3))
+    assert ("3 seeds are too few for a headline" in few) == ("favour no" not in words)
 
 
 @pytest.mark.parametrize(

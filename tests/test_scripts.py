@@ -365,7 +365,7 @@ def test_a_search_finds_the_best_rate(tmp_path, capsys):
 def test_without_epochs_there_is_one_rung(tmp_path):
     write()
     text = f"{sys.executable} train.py lr={{learning_rate}} seed={{seed}}"
-    with pytest.raises(ConfigError, match="script.higher_is_better: .* lower val_loss is better"):
+    with pytest.raises(ConfigError, match=r"script.higher_is_better: .* lower val_loss is better"):
         run_advise(search(text, score_name="val_loss"), tmp_path / "out", execution=QUIET)
     with pytest.raises(ConfigError, match="--rungs 1"):
         run_advise(search(text), tmp_path / "out", execution=QUIET)

@@ -255,7 +255,14 @@ def _last_layer_words(title: str, results: PatternRuns[Any], arm: str) -> str:
 def advice_words(result: ProbeResult, judged: list[Statement]) -> str:
     """Return which learning rate the probe favours, or that it is inconclusive."""
     small, large = result.probe.rates[0], result.largest()
-    verdicts = {each.quantity: each.verdict for each in judged if each.arm == "annealed"}
+    compared = [each for each in judged if each.arm == "annealed" and each.quantity != "order"]
+    decided = [each.measured.estimate.n for each in compared if each.verdict != "undecided"]
+    if any(n < FEWEST_HEADLINE for n in decided):
+        return (
+            f"No learning rate is favoured: {min(decided)} seeds are too few for a headline, which "
+            f"needs {FEWEST_HEADLINE}."
+        )
+    verdicts = {each.quantity: each.verdict for each in compared}
     clean, reliance = verdicts.get("clean"), verdicts.get("reliance")
     if clean == "holds" and reliance != "does_not_hold":
         return f"These runs favour LR {large:g}, annealed."

@@ -84,7 +84,7 @@ def claims_content(result: ReproductionResult) -> Content:
     return Content(
         title=title_of(f"Verdicts on the claims of {paper.subject}", {"scale": result.scale}),
         intro=f"{paper.about} {paper.differs}",
-        findings=[*([effect.note] if effect else []), *count_verdicts(result)],
+        findings=[*([effect.note] if effect and effect.note else []), *count_verdicts(result)],
         lead=[
             *([replace(effect, note=_EFFECT_NOTE)] if effect else []),
             Section("All claims at a glance", _FOREST_NOTE, forest=_forest(result)),
@@ -115,7 +115,10 @@ _EFFECT_NOTE = (
 
 
 def _effect(result: ReproductionResult) -> Section | None:
-    """Return the effect as figures and, in the note, as a sentence; None without its runs."""
+    """Return the effect as figures and, in the note, as a sentence; None without its runs.
+
+    The sentence is a headline, and left out on fewer seeds than that needs.
+    """
     results = result.evidence.images("patch", "small", "large")
     if results is None or not all(
         results.final(arm, "conflict", "share_pattern") for arm in ("small", "large")
@@ -138,7 +141,8 @@ def _effect(result: ReproductionResult) -> Section | None:
         f"(n = {n} seeds)."
     )
     panels = [results.figure(name) for _, name in _EFFECT]
-    return Section("The effect", sentence, "effect", key=key(results), panels=panels)
+    note = sentence if n >= FEWEST_HEADLINE else ""
+    return Section("The effect", note, "effect", key=key(results), panels=panels)
 
 
 def _short(judgement: Judgement) -> str:

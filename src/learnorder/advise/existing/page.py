@@ -142,9 +142,9 @@ def judged_comparisons(judged: JudgedRuns) -> TextTable:
         f"Final {words.name}: mean [95 % t interval], positive if the first is better. Learning "
         "rates are paired on the seeds that both have; with fewer than "
         f"{FEWEST_SEEDS} of these they are independent samples (Welch). As good: the interval "
-        f"excludes a loss of more than {words.amount(judged.tolerance)} (--tolerance; dotted). Inconclusive: it shows neither "
-        f"that nor a difference. A verdict needs at least {FEWEST_SEEDS} seeds, and a score for "
-        "every run."
+        f"excludes a loss of more than {words.amount(judged.tolerance)} (--tolerance; dotted). "
+        "Inconclusive: it shows neither that nor a difference. A verdict needs at least "
+        f"{FEWEST_SEEDS} seeds, and a score for every run."
     )
     if many:
         columns.append("p (Holm)")
