@@ -481,7 +481,10 @@ def test_the_best_setting_counts_diverged_runs_as_worst():
 def test_the_largest_setting_that_trains():
     found = evidence(low={0: 0.9, 1: 0.9}, middle={0: 0.9, 1: 0.5}, high={0: None, 1: 0.5})
     assert LargestTrained(grid(), level=0.8).by_seed(found) == {0: 0.0, 1: -1.0}
-    assert LargestTrained(grid(), level=0.95).by_seed(found) == {}
+    assert LargestTrained(grid(), level=0.8).rounding(found) == (0.0, pytest.approx(1.0))
+    none = LargestTrained(grid(), level=0.95)
+    assert none.by_seed(found) == {0: -1.0, 1: -1.0}
+    assert none.rounding(found)[0] == -math.inf, "it may be below the smallest setting"
 
 
 def test_growth_is_the_peak_over_the_start():
@@ -535,7 +538,7 @@ def test_the_regret_is_that_of_the_setting_which_is_best_elsewhere():
 
 
 def test_the_exponent_of_a_setting_in_the_width():
-    """The largest setting falls as 1/width on seed 0 and not at all on seed 1; seed 2 has none."""
+    """The largest setting falls as 1/width on seed 0 and not at all on seed 1; nothing wide trains on seed 2."""
     narrow = Grid("e", "width 10", {1.0: "a", 10.0: "b"}, VALUE)
     wide = Grid("e", "width 100", {1.0: "c", 10.0: "d"}, VALUE)
     found = evidence(
@@ -544,7 +547,8 @@ def test_the_exponent_of_a_setting_in_the_width():
     )  # fmt: skip
     by_width = {10: LargestTrained(narrow, level=0.5), 100: LargestTrained(wide, level=0.5)}
     exponent = Exponent("all widths", by_width)
-    assert exponent.by_seed(found) == pytest.approx({0: -1.0, 1: 0.0})
+    assert exponent.by_seed(found) == pytest.approx({0: -1.0, 1: 0.0, 2: -1.0})
+    assert exponent.rounding(found)[0] == -math.inf
     assert exponent.needs == (("e", "a"), ("e", "b"), ("e", "c"), ("e", "d"))
     assert words_of(exponent).endswith("accuracy of at least 50 % of all widths")
 

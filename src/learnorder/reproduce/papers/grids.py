@@ -155,7 +155,8 @@ def best_setting(values: Mapping[float, float], higher_is_better: bool) -> float
 class LargestTrained(_OfGrid):
     """log10 of the largest setting that trains, for each seed: the quantity is at least a level.
 
-    Diverged runs do not train. A seed on which no setting does is left out.
+    Diverged runs do not train. A seed on which no setting does counts with the smallest setting,
+    and the interval is then open below.
 
     Attributes:
         level: The level.
@@ -167,11 +168,12 @@ class LargestTrained(_OfGrid):
     def rounding(self, evidence: Evidence) -> tuple[float, float]:
         """Return how far below and above its value the largest setting may be: up to the next one.
 
-        Where the last setting of the grid is reached, nothing is known above it.
+        Where the last setting of the grid trains, nothing is known above it, and where none does
+        nothing below the first.
         """
-        last = math.log10(max(self.grid.arms))
-        reached = any(value == last for value in self.by_seed(evidence).values())
-        return (0.0, math.inf if reached else self.grid.spacing)
+        trained, last = self._trained(evidence).values(), max(self.grid.arms)
+        above = math.inf if any(last in settings for settings in trained) else self.grid.spacing
+        return (0.0 if all(trained) else -math.inf, above)
 
     def what(self) -> str:
         """Return what is measured; "%s" stands for the arms."""
@@ -181,11 +183,15 @@ class LargestTrained(_OfGrid):
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the logarithms."""
-        reached = {
+        trained, first = self._trained(evidence).items(), min(self.grid.arms)
+        return {seed: math.log10(max(settings, default=first)) for seed, settings in trained}
+
+    def _trained(self, evidence: Evidence) -> dict[int, list[float]]:
+        """Return the settings that train, by seed."""
+        return {
             seed: [x for x, value in values.items() if value >= self.level]
             for seed, values in self.grid.by_seed(evidence).items()
         }
-        return {seed: math.log10(max(settings)) for seed, settings in reached.items() if settings}
 
 
 @dataclass(frozen=True)
