@@ -25,6 +25,8 @@ from learnorder.statistics import (
     estimate,
     holm,
     mean_p,
+    measure_difference,
+    measure_independent,
     measure_mean,
     median_span,
     paired_difference,
@@ -160,6 +162,30 @@ def test_a_spread_of_rounding_is_none():
     e = estimate([0.9 - 0.8, 0.8 - 0.7, 0.7 - 0.6])
     assert e.identical
     assert not e.has_interval
+
+
+@given(st.lists(st.floats(1.0, 1.5), min_size=3, max_size=9), st.floats(0.1, 3))
+def test_ratios_that_are_equal_up_to_rounding_have_no_interval(values, ratio):
+    b = dict(enumerate(values))
+    a = {seed: ratio * value for seed, value in b.items()}
+    found = ratio_of_means(a, b, within=POSITIVE)
+    assert found.identical or found.high == math.inf
+    assert ratio_p(a, b, ratio) == 1.0
+    assert side_of(found, ratio) == "inconclusive"
+
+
+def test_a_mean_at_the_bound_up_to_rounding_is_on_neither_side():
+    for n in (3, 6):
+        a, b = dict.fromkeys(range(n), 0.1 + 0.2), dict.fromkeys(range(n), 0.3)
+        a[0], b[1] = 0.5, 0.3 + 1e-16
+        b[0] = 0.5 - 1e-16
+        found = measure_difference(a, b)
+        assert found.by_seed == dict.fromkeys(range(n), 0.0)
+        assert (found.p, side_of(found.estimate)) == (1.0, "inconclusive")
+    at_bound = measure_mean(dict.fromkeys(range(6), 0.1 + 0.2), 0.3, ORDER)
+    assert (at_bound.p, verdict(at_bound, "above")) == (1.0, "undecided")
+    means = measure_independent([0.1 + 0.2] * 6, [0.3] * 6)
+    assert (means.p, verdict(means, "above")) == (1.0, "undecided")
 
 
 @pytest.mark.parametrize("n", [2, 5, 6])

@@ -19,7 +19,7 @@ from learnorder.report.page import render
 from learnorder.runs import RunFolder, find_runs
 from learnorder.runs.execute import execute
 from learnorder.runs.opening import open_runs
-from learnorder.statistics import ratio_of_means
+from learnorder.statistics import POSITIVE, ratio_of_means, side_of
 from learnorder.theory import (
     AlgorithmConfig,
     DistributionConfig,
@@ -150,12 +150,20 @@ def test_the_ratio_of_means_is_fiellers():
         mean = sum(values) / 4
         error = math.sqrt(sum((v - mean) ** 2 for v in values) / 3 / 4)
         assert abs(mean) / error == pytest.approx(3.182446, rel=1e-4)  # t(0.975, 3)
-    unbounded = ratio_of_means(a, {0: 1.0, 1: -1.4, 2: 0.9, 3: 0.1})
+    uncertain = {0: 1.0, 1: 0.1, 2: 0.9, 3: 0.1}
+    unbounded = ratio_of_means(a, uncertain, within=POSITIVE)
     assert unbounded.high == math.inf
     assert 0 < unbounded.low < unbounded.mean  # b's mean may be 0, a's is not
+    signed = ratio_of_means(a, uncertain)
+    assert (signed.low, signed.high) == (-math.inf, math.inf), "b's mean may be negative"
     assert ratio_of_means({0: 1.0, 1: -1.0}, {0: 1.0, 1: -1.0}).low == -math.inf
-    none = ratio_of_means({0: 0.03, 1: 0.02, 2: 0.03}, dict.fromkeys(range(3), 0.0))
+    zero = dict.fromkeys(range(3), 0.0)
+    none = ratio_of_means({0: 0.03, 1: 0.02, 2: 0.03}, zero, within=POSITIVE)
     assert none.low == none.mean == math.inf  # b is 0 on every seed
+    assert math.isnan(ratio_of_means({0: 0.03, 1: 0.02, 2: 0.03}, zero).mean)
+    equal = ratio_of_means(dict.fromkeys(range(3), 0.03), zero, within=POSITIVE)
+    assert equal.identical
+    assert side_of(equal, 1.0) == "inconclusive"
     assert math.isnan(ratio_of_means({0: 0.0, 1: 0.0}, {0: 0.0, 1: 0.0}).mean)
     assert ratio_of_means({0: 1.0}, {0: 2.0}).mean == 0.5
     assert ratio_of_means({0: 1.0}, {1: 2.0}).n == 0

@@ -8,7 +8,7 @@ from typing import Any
 from learnorder.report.content import BySeed, Link
 from learnorder.report.score_words import ScoreWords
 from learnorder.runs.results import RunSet
-from learnorder.statistics import Estimate, estimate, range_of
+from learnorder.statistics import Estimate, differences, estimate, range_of
 
 
 class SeedCells:
@@ -50,8 +50,7 @@ class SeedCells:
 
     def pairs(self, arm: str, baseline: str, set_: str, quantity: str) -> dict[int, float]:
         """Return the paired differences arm − baseline of a final quantity, by seed."""
-        values, others = (self._results.final(name, set_, quantity) for name in (arm, baseline))
-        return {seed: values[seed] - others[seed] for seed in sorted(values.keys() & others.keys())}
+        return differences(*(self._results.final(name, set_, quantity) for name in (arm, baseline)))
 
     def shown(
         self, text: str, arm: str, values: Mapping[int, float], words: Callable[[float], str]

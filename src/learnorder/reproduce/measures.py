@@ -22,6 +22,7 @@ from learnorder.statistics import (
     Range,
     Unit,
     compare_times,
+    differences,
     measure_difference,
     measure_mean,
     range_of,
@@ -271,8 +272,7 @@ class Share:
     def measured(self, evidence: Evidence) -> Measured:
         """Return the ratio of means with Fieller's interval; the bound is 0."""
         a, b, c = (value.by_seed(evidence) for value in (self.a, self.b, self.c))
-        seeds = a.keys() & b.keys() & c.keys()
-        closed, gap = {s: a[s] - b[s] for s in seeds}, {s: c[s] - b[s] for s in seeds}
+        closed, gap = differences(a, b), differences(c, b)
         share = ratio_of_means(closed, gap)
         return Measured(share, 0.0, Unit("% of the gap", 100, 0), p=ratio_p(closed, gap, 0.0))
 

@@ -2,6 +2,7 @@
 
 from learnorder.statistics.intervals import (
     Estimate,
+    differences,
     estimate,
     independent_difference,
     paired_difference,
@@ -67,6 +68,7 @@ __all__ = [
     "adjusted_p",
     "compare_spans",
     "compare_times",
+    "differences",
     "estimate",
     "holm",
     "independent_difference",

@@ -113,7 +113,24 @@ def _identical(mean: float, n: int) -> Estimate:
 
 
 _ROUNDING = 1e-12
-"""Standard deviations up to this, relative to the largest value, are rounding errors."""
+"""Differences and standard deviations up to this, relative to the values, are rounding errors."""
+
+
+def equals(mean: float, bound: float) -> bool:
+    """Return whether the mean of identical values is a bound, up to rounding errors."""
+    return math.isclose(mean, bound, rel_tol=1e-9, abs_tol=_ROUNDING)
+
+
+def differences(a: Mapping[int, float], b: Mapping[int, float]) -> dict[int, float]:
+    """Return a − b over shared seeds; rounding errors are 0.
+
+    >>> differences({0: 0.1 + 0.2, 1: 0.5}, {0: 0.3, 2: 0.5})
+    {0: 0.0}
+    """
+    return {
+        s: 0.0 if math.isclose(a[s], b[s], rel_tol=_ROUNDING) else a[s] - b[s]
+        for s in sorted(a.keys() & b.keys())
+    }
 
 
 def spread(values: Sequence[float]) -> float:
@@ -155,9 +172,7 @@ def paired_difference(
     >>> paired_difference({0: 3.0, 1: 4.0, 2: 9.0}, {0: 1.0, 1: 2.0}).mean
     2.0
     """
-    seeds = sorted(a.keys() & b.keys())
-    differences = [a[seed] - b[seed] for seed in seeds]
-    return estimate(differences, confidence, within=within.difference())
+    return estimate(list(differences(a, b).values()), confidence, within=within.difference())
 
 
 def independent_difference(
@@ -222,10 +237,11 @@ def ratio_of_means(
     """Return mean(a) / mean(b) over shared seeds, with Fieller's interval.
 
     The interval is the set of ρ for which |ā − ρ·b̄| is at most t_{n−1} standard errors of that
-    difference, from the variances and the covariance of a and b over seeds. Its upper end is
-    infinite if mean(b) is not significantly different from 0. The set then contains ratios of the
-    other sign too; they are left out, because a and b are assumed to have the same sign. If
-    a = ρ·b on every seed there is no interval, as for equal values.
+    difference, from the variances and the covariance of a and b over seeds. If mean(b) is not
+    significantly different from 0, the set also contains ratios of the other sign: if the ratio
+    cannot be negative they are left out, and the upper end is infinite; otherwise both ends are. If
+    a = ρ·b on every seed, or b = 0 and a has equal values, there is no interval, as for equal
+    values.
 
     Args:
         a: Values by seed.
@@ -241,7 +257,8 @@ def ratio_of_means(
     if n == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
     mean_a, mean_b = math.fsum(a[s] for s in seeds) / n, math.fsum(b[s] for s in seeds) / n
-    ratio = mean_a / mean_b if mean_b else (math.inf if mean_a else math.nan)
+    positive = within.low >= 0
+    ratio = mean_a / mean_b if mean_b else (math.inf if mean_a and positive else math.nan)
     if n < 2:
         return Estimate(ratio, math.nan, math.nan, n)
     from scipy.stats import t
@@ -257,16 +274,18 @@ def ratio_of_means(
     middle = mean_a * mean_b - square * ab
     constant = mean_a**2 - square * aa
     # middle² − leading·constant, written without the difference of two nearly equal numbers
-    residual = (
-        (mean_b * spread([a[s] - ratio * b[s] for s in seeds])) ** 2 if mean_b else mean_a**2 * bb
-    )
-    root = square * residual - square**2 * (aa * bb - ab**2)
-    if leading > 0 and root <= 0:
+    rest = differences(a, {s: ratio * b[s] for s in seeds}) if mean_b else a
+    deviation = spread(list(rest.values()))
+    if not deviation and (leading > 0 or leading == 0 == middle):
         return _identical(ratio, n)
+    residual = (mean_b * deviation) ** 2 if mean_b else mean_a**2 * bb
+    root = square * residual - square**2 * (aa * bb - ab**2)
     if leading > 0:
-        margin = math.sqrt(root)
+        margin = math.sqrt(max(root, 0.0))
         e = Estimate(ratio, (middle - margin) / leading, (middle + margin) / leading, n)
         return _clip(e, within, [ratio])
+    if not positive:
+        return Estimate(ratio, -math.inf, math.inf, n)
     if leading == 0 == middle and constant > 0:  # b is 0 on every seed, and a is not
         return Estimate(ratio, math.inf, math.inf, n)
     upper = (middle - math.sqrt(root)) / leading if leading < 0 < root else math.inf

@@ -6,7 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from learnorder.statistics.intervals import Estimate, estimate, independent_difference
+from learnorder.statistics.intervals import (
+    Estimate,
+    differences,
+    estimate,
+    independent_difference,
+)
 from learnorder.statistics.pvalues import independent_p, mean_p
 from learnorder.statistics.ranges import REAL, SHARE, SHARE_DIFFERENCE, Range, range_of
 
@@ -124,7 +129,7 @@ def measure_difference(
         confidence: As for :func:`measure_mean`.
         bound: Value that the mean difference is compared with.
     """
-    by_seed = {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+    by_seed = differences(a, b)
     return measure_mean(by_seed, bound, unit, within=within.difference(), confidence=confidence)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from learnorder.statistics.intervals import spread, welch_freedom
+from learnorder.statistics.intervals import differences, equals, spread, welch_freedom
 
 
 def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
@@ -37,7 +37,7 @@ def mean_p(values: Sequence[float], bound: float = 0.0) -> float:
 
     mean, s = math.fsum(values) / n, spread(values)
     if s == 0:
-        return 1.0 if math.isclose(mean, bound, abs_tol=1e-12) else min(1.0, 2.0 ** (1 - n))
+        return 1.0 if equals(mean, bound) else min(1.0, 2.0 ** (1 - n))
     return float(2 * t.sf(abs(mean - bound) * math.sqrt(n) / s, n - 1))
 
 
@@ -66,7 +66,7 @@ def independent_p(a: Sequence[float], b: Sequence[float]) -> float:
     difference = math.fsum(a) / len(a) - math.fsum(b) / len(b)
     parts = spread(a) ** 2 / len(a), spread(b) ** 2 / len(b)
     if not sum(parts):
-        if math.isclose(difference, 0, abs_tol=1e-12):
+        if equals(difference, 0):
             return 1.0
         return 2 / math.comb(len(a) + len(b), len(a))
     freedom = welch_freedom(parts, (len(a), len(b)))
@@ -78,7 +78,8 @@ def ratio_p(a: Mapping[int, float], b: Mapping[int, float], bound: float) -> flo
 
     It is the t test that the mean of a − bound · b is 0, over shared seeds.
     """
-    return mean_p([a[seed] - bound * b[seed] for seed in sorted(a.keys() & b.keys())])
+    scaled = {seed: bound * value for seed, value in b.items()}
+    return mean_p(list(differences(a, scaled).values()))
 
 
 def sign_p(larger: int, n: int) -> float:

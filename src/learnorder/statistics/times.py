@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from learnorder.statistics.intervals import proportion
-from learnorder.statistics.measured import Measured, Unit, measure_mean
+from learnorder.statistics.measured import Measured, Unit, measure_difference
 from learnorder.statistics.pvalues import sign_p
 
 
@@ -94,8 +94,8 @@ def compare_spans(
     pairs = {seed: (a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
     censored = sum(not (x.known and y.known) for x, y in pairs.values())
     if not censored:
-        seeds = {seed: x.low - y.low for seed, (x, y) in pairs.items()}
-        return measure_mean(seeds, 0.0, unit)
+        known = ({seed: pair[i].low for seed, pair in pairs.items()} for i in (0, 1))
+        return measure_difference(*known, unit)
     ordered = [above for x, y in pairs.values() if (above := x.above(y)) is not None]
     note = (
         f"{censored} of {len(pairs)} pairs are censored: sign test of the share of seeds in which "

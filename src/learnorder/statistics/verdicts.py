@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from learnorder.statistics.intervals import Estimate
+from learnorder.statistics.intervals import Estimate, equals
 from learnorder.statistics.measured import Measured
 from learnorder.statistics.pvalues import holm
 
@@ -49,7 +49,7 @@ def side_of(e: Estimate, bound: float = 0.0) -> Side:
     >>> side_of(estimate([0.3] * 5)), side_of(estimate([0.3] * 6))
     ('inconclusive', 'above')
     """
-    if why_inconclusive(e) or math.isnan(bound):
+    if why_inconclusive(e) or math.isnan(bound) or (e.identical and equals(e.mean, bound)):
         return "inconclusive"
     if e.lowest > bound:
         return "above"

@@ -19,6 +19,7 @@ from learnorder.statistics import (
     Measured,
     Range,
     Unit,
+    differences,
     proportion,
     range_of,
     sign_p,
@@ -201,8 +202,7 @@ class Gain:
 
     def by_seed(self, evidence: Evidence) -> dict[int, float]:
         """Return the gains on the seeds that both arms have finished."""
-        a, b = self.a.by_seed(evidence), self.b.by_seed(evidence)
-        return {seed: a[seed] - b[seed] for seed in sorted(a.keys() & b.keys())}
+        return differences(self.a.by_seed(evidence), self.b.by_seed(evidence))
 
 
 @dataclass(frozen=True)
