@@ -119,6 +119,16 @@ def test_three_equal_means_are_a_tie():
     assert tied.standing in ("smallest", "tied")
 
 
+def test_equal_curves_on_three_seeds_are_not_significantly_lopsided():
+    rates, curve = (1.0, 2.0, 4.0, 8.0, 16.0), np.array([-3.0, -1.0, 0.0, -5.0, -9.0])
+    noise = 0.01 * np.random.default_rng(3).normal(size=(3, 5))
+    assert not find_optimum(scored([curve] * 3, rates)).lopsided
+    assert find_optimum(scored([curve] * 6, rates)).lopsided
+    assert find_optimum(scored(curve + noise, rates)).lopsided
+    curve[3] = -9.5
+    assert find_optimum(scored([curve] * 3, rates)).lopsided, "by a factor of more than 9"
+
+
 def test_a_cliff_is_lopsided_and_a_parabola_is_not():
     """Beyond a cliff at −1.3 every vertex is in the middle below the best, wherever the top is."""
     generator = np.random.default_rng(2)

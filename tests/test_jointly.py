@@ -168,6 +168,18 @@ def test_the_best_pair_is_found_and_judged_on_new_seeds(made):
     assert "Which learning rate and weight decay are best together?" in page
 
 
+def test_equal_gains_on_few_seeds_exclude_nothing(made):
+    """The spread of three equal gains is unknown; six of them decide by the sign test."""
+    _, result = made
+    for seeds, words in ((4, "is not excluded"), (6, "or more is excluded")):
+        search = replace(result.settings.along.search, seeds=seeds)
+        along = replace(result.settings.along, search=search)
+        new = replace(result.settings, along=along)
+        judged = {pair: dict.fromkeys(new.new_seeds, 0.9) for pair in result.judged}
+        equal = replace(result, settings=new, judged=judged)
+        assert words in equal.findings()[0]
+
+
 def test_it_opens_as_it_was_returned(made):
     out, result = made
     opened = learnorder.open_runs(out, of=JointResult)

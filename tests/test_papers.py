@@ -538,7 +538,7 @@ def test_the_regret_is_that_of_the_setting_which_is_best_elsewhere():
 
 
 def test_the_exponent_of_a_setting_in_the_width():
-    """The largest setting falls as 1/width on seed 0 and not on seed 1; nothing wide trains on 2."""
+    """The largest setting falls as 1/width on seed 0, not on seed 1; nothing wide trains on 2."""
     narrow = Grid("e", "width 10", {1.0: "a", 10.0: "b"}, VALUE)
     wide = Grid("e", "width 100", {1.0: "c", 10.0: "d"}, VALUE)
     found = evidence(

@@ -41,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from learnorder.advise.scores import ArmScores
-from learnorder.statistics import Estimate, estimate
+from learnorder.statistics import Estimate, estimate, side_of, why_inconclusive
 
 _STEEPER = 3.0
 """Ratio of steepness from which a curve is lopsided."""
@@ -152,8 +152,9 @@ def _is_lopsided(
     the same curvature as the one through the best and both neighbours, if the scores are those of a
     parabola. They are lopsided if the best's two falls differ by a factor of more than 3, and the
     curvature is significantly (two-sided 95 % t interval over seeds, paired) more than 3 times as
-    large on the steeper side. Without a next learning rate, they count as lopsided if the falls
-    differ by a factor of more than 9: the vertex is then 0.4 steps from the best or more.
+    large on the steeper side. Without a next learning rate, or with too few seeds or equal values,
+    they count as lopsided if the falls differ by a factor of more than 9: the vertex is then 0.4
+    steps from the best or more.
     """
     best = scores.mean(rates[index]).mean
     falls = [abs(best - scores.mean(rates[index + step]).mean) for step in (-1, 1)]
@@ -161,14 +162,14 @@ def _is_lopsided(
     steep_fall, flat_fall = max(falls), min(falls)
     if steep_fall <= _STEEPER * flat_fall:
         return False
-    beyond = index + 2 * flat
+    beyond, much = index + 2 * flat, steep_fall > _STEEPER**2 * flat_fall
     if not 0 <= beyond < len(rates) or scores.diverged(rates[beyond]):
-        return steep_fall > _STEEPER**2 * flat_fall
+        return much
     three = sorted((rates[index], rates[index + flat], rates[beyond]))
     sign = 1.0 if scores.higher_is_better else -1.0
     other = slopes_of([math.log10(rate) for rate in three], [scores.of(r) for r in three], sign)
-    differences = [b - _STEEPER * c for b, c in zip(slopes.b, other.b, strict=True)]
-    return estimate(differences).highest < 0
+    difference = estimate([b - _STEEPER * c for b, c in zip(slopes.b, other.b, strict=True)])
+    return much if why_inconclusive(difference) else side_of(difference) == "below"
 
 
 def _open(x: float, end: float, beyond: float) -> float:

@@ -15,7 +15,7 @@ from learnorder.advise.along.words import (
 from learnorder.advise.jointly.result import JointResult, slope_of
 from learnorder.report.score_words import ScoreWords
 from learnorder.report.setting_titles import setting_title
-from learnorder.statistics import Estimate
+from learnorder.statistics import Estimate, side_of
 
 _MOST_NAMED = 12
 """Most pairs that a sentence names."""
@@ -79,7 +79,7 @@ def _advice(result: JointResult) -> list[str]:
 
 def _excluded(gain: Estimate, words: ScoreWords, tolerance: float) -> str:
     amount = words.amount(tolerance)
-    if gain.highest < tolerance:
+    if side_of(gain, tolerance) == "below":
         return f"a gain of {amount} or more is excluded."
     return f"a gain of {amount} or more is not excluded, and more seeds would tell."
 
