@@ -248,6 +248,13 @@ def test_what_diverges_on_a_seed_gives_way(tmp_path):
     advice = fake(all_but_one)
     assert advice.best() == 0.1
     assert 0.1 in advice.band()
+    first = advice_findings(advice)[0]
+    assert first.startswith("No learning rate trains on every seed. Of those that fail on the few")
+    assert "0.1 has the best mean (0.1 ends at" in first
+    assert "1 of 5 diverged" in first
+    largest = fake({Candidate(0.1, 0.5): around(0.8)[:4], Candidate(0.2, 0.5): around(0.9)[:4]})
+    assert largest.best() == 0.2
+    assert "larger ones may be as good" not in " ".join(advice_findings(largest))
 
 
 def test_what_diverged_is_hollow_and_stays_on_the_picture():

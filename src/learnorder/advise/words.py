@@ -160,6 +160,12 @@ def _best(advice: Advice) -> list[str]:
         f"{advice.search.training.epochs} epochs, {advice.count(advice.arm(best))} seeds"
     )
     annealed, title = _schedule_words(advice)
+    if diverged := advice.diverged_words(advice.arm(best)):
+        trains = "has a score" if advice.search.is_script else "trains"
+        return [
+            f"No learning rate {trains} on every seed. Of those that fail on the fewest, {best:g} "
+            f"has the best mean ({reached}, {diverged})."
+        ]
     if advice.found_no_difference():
         return [
             "No difference found at this budget: of the learning rates "
@@ -220,7 +226,7 @@ def _worse(advice: Advice) -> list[str]:
 def _grid_ends(advice: Advice) -> list[str]:
     """Return that the grid should be extended, if the band reaches an end of it."""
     grid, band, sentences = advice.grid(), advice.band(), []
-    if band and band[-1] == grid[-1]:
+    if band and band[-1] == grid[-1] and not advice.diverged(advice.arm(grid[-1])):
         sentences.append(
             f"{grid[-1]:g} is the largest learning rate tried: larger ones may be as good or "
             "better. Add larger --learning_rates."
