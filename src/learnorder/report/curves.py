@@ -48,7 +48,12 @@ class MeanCurve:
     words: Callable[[Estimate], str]
 
     def add(
-        self, figure: go.Figure, points: Mapping[int, Estimate], arms: int | None
+        self,
+        figure: go.Figure,
+        points: Mapping[int, Estimate],
+        arms: int | None,
+        *,
+        log: bool = False,
     ) -> list[float]:
         """Add the curve, with its 95 % band if there are few arms; return the means.
 
@@ -56,9 +61,10 @@ class MeanCurve:
             figure: The figure.
             points: Estimates by epoch.
             arms: Number of arms in the figure; None draws no band.
+            log: Whether the axis of the values is logarithmic.
         """
         if arms is not None:
-            add_band(figure, points, self.style.band(), self.scale, arms)
+            add_band(figure, points, self.style.band(), self.scale, arms, log=log)
         means = [self.scale * e.mean for e in points.values()]
         figure.add_scatter(
             x=list(points),

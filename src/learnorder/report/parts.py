@@ -23,11 +23,16 @@ def add_band(
     color: str,
     scale: float,
     arms: int,
+    *,
+    log: bool = False,
 ) -> None:
     """Draw the intervals of means over x as a band.
 
-    It has gaps where there is no interval. Nothing is drawn if there are too many arms.
+    It has gaps where there is no interval. Nothing is drawn if there are too many arms. On a
+    logarithmic axis it is drawn down to a fifth of the mean at most.
     """
+    if log:
+        points = {x: _for_log(e) for x, e in points.items() if e.mean > 0}
     stretches = [
         list(stretch)
         for known, stretch in groupby(points.items(), key=lambda point: point[1].has_interval)
@@ -50,6 +55,11 @@ def add_band(
         hoverinfo="skip",
         showlegend=False,
     )
+
+
+def _for_log(e: Estimate) -> Estimate:
+    """Return an interval that can be drawn on a logarithmic axis, which has no 0."""
+    return replace(e, low=max(e.low, e.mean / 5))
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ def add_points(
     ]
     drawn = list(estimates.values())
     if log_y:
-        drawn = [replace(e, low=max(e.low, e.mean / 5)) for e in drawn]
+        drawn = list(map(_for_log, drawn))
     figure.add_scatter(
         x=list(measured), y=[scale * e.mean for e in estimates.values()], name=name,
         mode="lines+markers",

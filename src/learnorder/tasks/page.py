@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from learnorder.images.diagnostics import diagnostic_sections
-from learnorder.report.comparisons import baselines, score_findings
+from learnorder.report.comparisons import VERDICT_NOTE, baselines, score_findings
 from learnorder.report.content import Content, Section, TextTable, picture_first
 from learnorder.report.curves import mark_changes, score_curves
 from learnorder.report.dynamics import dynamics_sections
@@ -104,7 +104,9 @@ def gain_table(results: TaskResults) -> TextTable:
         n = len(seeds.pairs(arm, baseline, results.evaluated, name))
         gain = seeds.gain(arm, baseline, results.evaluated, name, higher_is_better=higher_is_better)
         rows.append([f"{titles[arm]} against {titles[baseline]}", str(n), gain])
-    note = f"Final {results.evaluated} {name}, paired by seed: mean [95 % t interval]."
+    note = (
+        f"Final {results.evaluated} {name}, paired by seed: mean [95 % t interval]. {VERDICT_NOTE}"
+    )
     return TextTable("Comparisons", ["arms", "n pairs", words.name], rows, note)
 
 

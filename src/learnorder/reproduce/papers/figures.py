@@ -42,7 +42,7 @@ class Curves:
                 continue
             epochs.update(points)
             line = MeanCurve(arm, styles[arm], unit.scale, unit.show)
-            drawn += line.add(figure, points, len(arms))
+            drawn += line.add(figure, points, len(arms), log=self.log)
         layout(figure, _title(q), "epoch", unit.name)
         if self.log:
             figure.update_yaxes(log_axis(drawn))
