@@ -12,7 +12,7 @@ from PIL import Image
 from learnorder.errors import one_line
 from learnorder.report.content import Gallery
 from learnorder.runs import RunFolder
-from learnorder.runs.manifest import unreadable
+from learnorder.runs.sealed import unreadable
 
 _MOST_PIXELS = 50_000_000
 """The largest sheet that is read."""

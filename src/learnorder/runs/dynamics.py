@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from learnorder.errors import RunFolderError
 from learnorder.runs.folder import DYNAMICS, RunFolder
-from learnorder.runs.manifest import unreadable
 from learnorder.runs.run_set import RunSet
+from learnorder.runs.sealed import unreadable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -42,11 +42,10 @@ from learnorder.runs.manifest import (
     RunStatus,
     aside,
     read_manifest,
-    unreadable,
     write_manifest,
 )
 from learnorder.runs.parquet import read_table
-from learnorder.runs.sealed import read_whole
+from learnorder.runs.sealed import read_whole, unreadable
 from learnorder.runs.settings import difference_words, differing, identity_words
 from learnorder.values import from_dict
 

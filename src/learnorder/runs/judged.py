@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from learnorder.errors import ConfigError
@@ -73,11 +73,20 @@ def unlearned_scores(folders: Sequence[RunFolder[Any]]) -> dict[int, float]:
         elif isinstance(described, ScriptDescription):
             continue
         else:
-            counts = [evaluated for _, evaluated in getattr(described, "classes", {}).values()]
-            score = max(counts) / sum(counts) if sum(counts) else None
+            score = commonest_share(getattr(described, "classes", {}))
         if score is not None:
             scores.setdefault(folder.config.seed, score)
     return scores
+
+
+def commonest_share(classes: Mapping[str, tuple[int, int]]) -> float | None:
+    """Return the share of the commonest class among the evaluated images, None without any.
+
+    Args:
+        classes: Numbers of training and of evaluated images by class.
+    """
+    counts = [evaluated for _, evaluated in classes.values()]
+    return max(counts) / sum(counts) if sum(counts) else None
 
 
 def chance_of(described: ImagesDescription | TaskDescription) -> float | None:
@@ -89,8 +98,7 @@ def chance_of(described: ImagesDescription | TaskDescription) -> float | None:
         if commonest is None and described.score == "accuracy":
             commonest = described.unlearned
     else:
-        counts = [evaluated for _, evaluated in described.classes.values()]
-        commonest = max(counts) / sum(counts) if sum(counts) else None
+        commonest = commonest_share(described.classes)
     return chance_level(described.num_classes, commonest)
 
 

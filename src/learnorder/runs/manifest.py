@@ -102,13 +102,6 @@ class Manifest:
     files: dict[str, FileSeal] = field(default_factory=dict)
 
 
-def unreadable(path: Path, reason: object) -> RunFolderError:
-    """Return the error for a run's file that cannot be used."""
-    return RunFolderError(
-        f"{path}: cannot be read ({reason}). Move the run's folder away and run it again."
-    )
-
-
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Read a run's manifest from disk and return the entries of :class:`Manifest`.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from learnorder.errors import one_line
-from learnorder.runs.manifest import unreadable
+from learnorder.runs.sealed import unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa

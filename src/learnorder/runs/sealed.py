@@ -74,9 +74,9 @@ def read_json(path: Path, remedy: str) -> tuple[dict[str, Any], bool]:
     try:
         values = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise _unusable(path, one_line(error), remedy) from None
+        raise unreadable(path, one_line(error), remedy) from None
     if not isinstance(values, dict):
-        raise _unusable(path, f"it is a {type(values).__name__}, not an object", remedy)
+        raise unreadable(path, f"it is a {type(values).__name__}, not an object", remedy)
     if sealed:
         del values[SEAL]
     return values, sealed
@@ -112,7 +112,7 @@ def read_sealed(path: Path, kind: type[Built], remedy: str = _MOVE) -> Built | N
     except FileNotFoundError:
         return None
     except ConfigError as error:
-        raise _unusable(path, one_line(error), remedy) from None
+        raise unreadable(path, one_line(error), remedy) from None
 
 
 def read_whole(path: Path, most: int) -> bytes:
@@ -127,21 +127,22 @@ def read_whole(path: Path, most: int) -> bytes:
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
-                raise _unusable(path, "it is not a regular file")
+                raise unreadable(path, "it is not a regular file")
             if status.st_size > most:
-                raise _unusable(path, f"it has {status.st_size:,} bytes, more than {most:,}")
+                raise unreadable(path, f"it has {status.st_size:,} bytes, more than {most:,}")
             return file.read(status.st_size)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise _unusable(path, getattr(error, "strerror", None) or one_line(error)) from None
+        raise unreadable(path, getattr(error, "strerror", None) or one_line(error)) from None
 
 
 def _digest(rest: bytes) -> bytes:
     return hashlib.blake2b(_START + _BLANK + rest, digest_size=_DIGITS // 2).hexdigest().encode()
 
 
-def _unusable(path: Path, reason: str, remedy: str = _MOVE) -> RunFolderError:
+def unreadable(path: Path, reason: object, remedy: str = _MOVE) -> RunFolderError:
+    """Return the error for a file that cannot be used."""
     return RunFolderError(f"{path}: cannot be read ({reason}). {remedy}")
 
 

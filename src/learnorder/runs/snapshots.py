@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from learnorder.runs.folder import SNAPSHOT_IMAGES, SNAPSHOTS, RunFolder
-from learnorder.runs.manifest import unreadable
+from learnorder.runs.sealed import unreadable
 
 if TYPE_CHECKING:
     import numpy as np
