@@ -94,8 +94,8 @@ def compare_spans(
     pairs = {seed: (a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())}
     censored = sum(not (x.known and y.known) for x, y in pairs.values())
     if not censored:
-        known = ({seed: pair[i].low for seed, pair in pairs.items()} for i in (0, 1))
-        return measure_difference(*known, unit)
+        first, second = ({seed: pair[i].low for seed, pair in pairs.items()} for i in (0, 1))
+        return measure_difference(first, second, unit)
     ordered = [above for x, y in pairs.values() if (above := x.above(y)) is not None]
     note = (
         f"{censored} of {len(pairs)} pairs are censored: sign test of the share of seeds in which "
