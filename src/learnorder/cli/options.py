@@ -179,8 +179,8 @@ def print_unfinished(results: RunSet[Any]) -> bool:
 
     unfinished = {f: f.read_outcome() for f in results.folders if not f.has_ended()}
     for run, (status, reason) in unfinished.items():
-        so = "The command that created it continues it."
+        default = "The command that created it continues it."
         if is_locked(run.path):
-            so = "Another process is working on it."
-        print(visible(f"{run.path}: {status}. {reason or so}"))
+            default = "Another process is working on it."
+        print(visible(f"{run.path}: {status}. {reason or default}"))
     return bool(unfinished)

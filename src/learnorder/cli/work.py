@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.flag("--quiet", help="Show no progress.")
     values = parse(parser, arguments)
     from learnorder.execution.work import work
-    from learnorder.runs import find_runs
+    from learnorder.runs import ENDED, find_runs
     from learnorder.runs.lock import is_locked
     from learnorder.runs.plain_text import visible
 
@@ -55,12 +55,12 @@ def main(arguments: Sequence[str]) -> int:
             "has named."
         )
     work(folders, running.execution(values), wait=values["wait"])
-    ended = [folder for folder in folders if folder.has_ended()]
-    left = {folder: folder.read_outcome() for folder in folders if folder not in ended}
-    held = [f for f, (status, _) in left.items() if status == "running" and is_locked(f.path)]
+    outcomes = {folder: folder.read_outcome() for folder in folders}
+    ended = sum(status in ENDED for status, _ in outcomes.values())
+    held = [f for f, (status, _) in outcomes.items() if status == "running" and is_locked(f.path)]
     others = f", {len(held)} are running in other processes" if held else ""
-    print(f"{len(ended)} of {len(folders)} runs have ended{others}.")
-    failed = {folder: reason for folder, (status, reason) in left.items() if status == "failed"}
+    print(f"{ended} of {len(folders)} runs have ended{others}.")
+    failed = {folder: reason for folder, (status, reason) in outcomes.items() if status == "failed"}
     for folder, reason in failed.items():
         print(visible(f"{folder.path}: failed. {reason}"))
     return 1 if failed else 0

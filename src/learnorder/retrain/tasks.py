@@ -26,6 +26,7 @@ from learnorder.runs.last_layer import Balance, GroupBalanced, LastLayer, LastLa
 from learnorder.runs.process import process_kept
 from learnorder.seeding import generator
 from learnorder.training.last_linear import recorded, unlike
+from learnorder.training.precision import device_type
 from learnorder.training.process_group import ProcessGroup
 from learnorder.training.task import identity_of, load_task
 from learnorder.training.task_problem import TaskProblem
@@ -62,9 +63,7 @@ def retrain_task(folder: RunFolder[TaskRunConfig]) -> LastLayer:
     config = folder.config
     folder.check_identity(identity_of(config.task))
     task = load_task(config.task)
-    device = torch.device("cpu")
-    if torch.accelerator.is_available():
-        device = torch.accelerator.current_accelerator() or device
+    device = torch.device(device_type())
     with process_kept():
         problem = TaskProblem(config, task, ProcessGroup(device))
         if problem.num_classes is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from learnorder.errors import ConfigError, DataError
-from learnorder.seeding import derive_seed
 from learnorder.statistics import Estimate, proportion
 from learnorder.toolkit.batches import Batch, Layout, coded_groups
 from learnorder.toolkit.correct import Array
@@ -418,23 +417,21 @@ class LearningOrder:
         return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
     def _made_with(self) -> dict[str, int]:
-        """Return digests of what the state depends on, int64, by the names of arguments."""
+        """Return checksums of the arguments that the state depends on, by their names."""
         codes = b"" if self._groups is None else self._groups.tobytes()
         layout = self._layout
         values = {
-            "groups": (self.group_names, hashlib.blake2b(codes).hexdigest()),
+            "groups": (self.group_names, crc32(codes)),
             "tokens": layout.tokens,
             "positions": layout.positions,
             "ignore_index": layout.ignore_index,
         }
-        return {name: derive_seed(0, repr(value)) for name, value in values.items()}
+        return {name: crc32(repr(value).encode()) for name, value in values.items()}
 
-    def _check_made_with(self, saved: Tensor | None) -> None:
-        """Check the digests of a state, which older states do not have."""
-        own = self._made_with()
-        digests = own.values() if saved is None else saved.tolist()
-        pairs = zip(own.items(), digests, strict=True)
-        if other := [name for (name, digest), of_state in pairs if digest != of_state]:
+    def _check_made_with(self, saved: Tensor) -> None:
+        """Check the checksums of a state."""
+        pairs = zip(self._made_with().items(), saved.tolist(), strict=True)
+        if other := [name for (name, own), of_state in pairs if own != of_state]:
             raise DataError(
                 f"The state is of an order with other {' and '.join(other)}. Create this one with "
                 "the same to continue that run."
@@ -461,7 +458,8 @@ class LearningOrder:
                 f"The state has {has}training dynamics, but this order records {records}. Create "
                 f"it with dynamics={not self.has_dynamics} to continue that run."
             )
-        self._check_made_with(state.get("made_with"))
+        if "made_with" in state:  # absent from older states
+            self._check_made_with(state["made_with"])
         if self._dynamics is not None:
             self._dynamics.state = state["dynamics"].cpu().numpy().copy()
         self._state, self._counts = (state[n].cpu().numpy().copy() for n in ("state", "counts"))

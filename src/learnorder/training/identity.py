@@ -175,13 +175,17 @@ class Reader:
 
     def _module(self, module: nn.Module, within: tuple[int, ...]) -> Iterator[str]:
         """Yield tokens of a module's weights, modes, hooks and children."""
-        for name, tensor in (*module.state_dict().items(), *module.named_buffers()):
-            yield f"{name} {self.token(tensor, within)}"
-        yield repr([name for name, weight in module.named_parameters() if not weight.requires_grad])
+        children = dict(module.named_children())
+        state = {**dict(module.named_buffers(recurse=False)), **module.state_dict()}
+        for name, value in state.items():
+            if name.partition(".")[0] not in children:
+                yield f"{name} {self.token(value, within)}"
+        weights = module.named_parameters(recurse=False)
+        yield repr([name for name, weight in weights if not weight.requires_grad])
         yield repr(in_evaluation(module))
         for name in _HOOKS:
             yield f"{name} {self.token(list(getattr(module, name).values()), within)}"
-        for name, child in module.named_children():
+        for name, child in children.items():
             yield f"{name} {self.token(child, within)}"
 
     def data(self, dataset: Any, within: tuple[int, ...] = ()) -> list[str]:

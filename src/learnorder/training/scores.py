@@ -225,8 +225,9 @@ def mean_loss(losses: Tensor, targets: Any) -> Tensor:
     >>> mean_loss(torch.tensor([2.0, 0.0]), torch.tensor([1, -100]))
     tensor(2.)
     """
-    counted = _counted(targets)
-    if counted is None or losses.shape != targets.shape:
+    if not isinstance(targets, Tensor) or losses.shape != targets.shape:
+        return _mean(losses)
+    if (counted := _counted(targets)) is None:
         return _mean(losses)
     return losses.sum() / (counted if isinstance(counted, Tensor) else max(counted, 1))
 
